@@ -1,0 +1,70 @@
+"""Gradient ascent on a picture, one step at a time (Erhan 2009; Mordvintsev 2015).
+
+Everything here is a function of tensors and callables: no recipe, no registry, no network by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamer.colour import climb, hold
+from dreamer.step import Moment
+
+
+Bound = Callable[[Tensor, Moment], Tensor]  # an ingredient with its options filled in
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """Gradient ascent, ready to climb.
+
+    `gradient` gives the score and its gradient for a picture (B, 3, H, W); the transforms are applied to the picture
+    first and the gradient is carried back through them. The gradient filters bring it to RMS 1. A prior's weight is
+    therefore the strength of its pull per pixel beside that of the dream, whatever the network, layer and size.
+    """
+
+    gradient: Callable[[Tensor, Moment], tuple[float, Tensor]]
+    transforms: tuple[Bound, ...] = ()
+    gradient_filters: tuple[Bound, ...] = ()
+    priors: tuple[tuple[float, Bound], ...] = ()
+    updates: tuple[Bound, ...] = ()
+    colour: float = 0.5
+
+    def step(self, image: Tensor, base: Tensor, step_size: float, moment: Moment) -> tuple[Tensor, float]:
+        """One step: the next picture and the score before it.
+
+        `image` and `base` (what the octave started from) are (B, 3, H, W) in [0, 1]; `step_size` is in image units.
+        """
+        score, gradient = self._through_transforms(image, moment)
+        for gradient_filter in self.gradient_filters:
+            gradient = gradient_filter(gradient, moment)
+        for weight, prior in self.priors:
+            gradient.sub_(_gradient_of(prior, image, moment), alpha=weight * image[0].numel())
+        hold(gradient, self.colour)
+        image = climb(image, gradient.mul_(step_size), base, self.colour)
+        for update in self.updates:
+            image = update(image, moment)
+        return image, score
+
+    def _through_transforms(self, image: Tensor, moment: Moment) -> tuple[float, Tensor]:
+        if not self.transforms:
+            return self.gradient(image, moment)
+        with torch.enable_grad():
+            leaf = image.detach().requires_grad_()
+            seen: Tensor = leaf
+            for transform in self.transforms:
+                seen = transform(seen, moment)
+        score, gradient = self.gradient(seen.detach(), moment)
+        (gradient,) = torch.autograd.grad(seen, leaf, gradient)
+        return score, gradient
+
+
+def _gradient_of(prior: Bound, image: Tensor, moment: Moment) -> Tensor:
+    with torch.enable_grad():
+        leaf = image.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(prior(leaf, moment), leaf)
+    return gradient

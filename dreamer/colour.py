@@ -1,0 +1,53 @@
+"""Colours that are not burnt out: a lock on the photo's chroma, and limits that neither clip nor freeze."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601
+MARGIN = 0.02  # how near to black and white the dream goes where the photo does not (5 levels of 255)
+SHOULDER = 0.2  # from this far on, steps towards black or white grow shorter
+_BAND = 256  # rows at a time: a large picture cannot afford temporaries of its own size
+
+
+def luma(image: Tensor) -> Tensor:
+    """The grey of a picture, (B, 3, H, W) -> (B, 1, H, W)."""
+    red, green, blue = image.unbind(1)
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
+
+
+def hold(gradient: Tensor, colour: float) -> Tensor:
+    """Multiply the gradient's chroma (Cb, Cr) by 1 - colour, in place; its luma stays."""
+    if colour:
+        grey = luma(gradient).mul_(colour)
+        gradient.mul_(1 - colour).add_(grey)
+    return gradient
+
+
+def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
+    """image + step, where steps shorten as they near black or white; steps away from them do not.
+
+    All (B, 3, H, W). Where the photo itself is nearer to black or white than MARGIN, the photo's value is the limit: so
+    a blown-out sky can darken into forms, and nothing else is clipped. With `colour` 1 a pixel's channels shorten alike,
+    which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
+    """
+    for top in range(0, image.shape[2], _BAND):
+        rows = slice(top, top + _BAND)
+        now, move, like = image[:, :, rows], step[:, :, rows], photo[:, :, rows]
+        high, low = like.clamp(min=1 - MARGIN), like.clamp(max=MARGIN)
+        room = torch.where(move > 0, high - now, now - low).div_(SHOULDER).clamp_(0, 1)
+        if colour:
+            room.lerp_(room.amin(1, keepdim=True).expand_as(room), colour)
+        move.mul_(room).add_(now)
+        torch.minimum(torch.maximum(move, low, out=move), high, out=move)
+    return step
+
+
+def within(image: Tensor, photo: Tensor) -> Tensor:
+    """The picture brought inside the limits that the photo sets, in place."""
+    for top in range(0, image.shape[2], _BAND):
+        rows = slice(top, top + _BAND)
+        now, like = image[:, :, rows], photo[:, :, rows]
+        torch.minimum(torch.maximum(now, like.clamp(max=MARGIN), out=now), like.clamp(min=1 - MARGIN), out=now)
+    return image

@@ -1,0 +1,84 @@
+"""What can go wrong, as sentences for a person: what is wrong, where, and what to do.
+
+    DreamerError
+    ├── UsageError          wrong input, found before anything was computed; carries every problem at once
+    │   ├── PhotoError      a photo cannot be read
+    │   ├── RecipeError     a preset, a recipe or an option is wrong
+    │   └── NetworkError    an unknown network or layer, absent or unfitting weights
+    ├── PluginError         a plugin cannot be loaded or breaks a rule of its hook
+    ├── RenderError         something failed after the work had begun
+    │   ├── NotFiniteError  NaN or Inf during the ascent
+    │   └── WriteError      the picture could not be written
+    └── Interrupted         somebody pressed Ctrl-C; carries what had been dreamt by then
+
+Only the command line turns these into exit codes; only it prints them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class DreamerError(Exception):
+    """Everything that dreamer raises on purpose; `str()` is a sentence for a person."""
+
+
+class UsageError(DreamerError):
+    """Wrong input: `problems` holds every mistake found, a sentence each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class PhotoError(UsageError):
+    """A photo that cannot be read."""
+
+
+class RecipeError(UsageError):
+    """A preset, a recipe or an option that makes no sense."""
+
+
+class NetworkError(UsageError):
+    """An unknown network or layer, or weights that are absent or do not fit."""
+
+
+class PluginError(DreamerError):
+    """A plugin that cannot be loaded, or that breaks a rule of its hook."""
+
+
+class RenderError(DreamerError):
+    """Something failed after the work had begun."""
+
+
+class NotFiniteError(RenderError):
+    """NaN or Inf came out of the network during the ascent."""
+
+
+class WriteError(RenderError):
+    """A picture that could not be written; nothing half-written is left behind."""
+
+
+class Interrupted(DreamerError):
+    """Somebody pressed Ctrl-C: `picture` is what had been dreamt by then, as a tensor (1, 3, H, W)."""
+
+    def __init__(self, picture: Any) -> None:
+        super().__init__("interrupted")
+        self.picture = picture
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The tail of an error about an unknown name: the nearest known ones, or all of them when there are few.
+
+    >>> did_you_mean("gogglenet", ["googlenet", "vgg16"])
+    '; did you mean googlenet?'
+    """
+    names = sorted(set(known))
+    near = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    if 0 < len(names) <= 12:
+        return f"; known: {', '.join(names)}"
+    return ""

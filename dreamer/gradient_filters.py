@@ -1,0 +1,77 @@
+"""How a gradient becomes a step: (gradient (B, 3, H, W), *, options) -> gradient of the same shape, of RMS 1.
+
+They see the gradient of the whole picture, never of a tile: by the tile, the strength would depend on the tile. A zero
+gradient stays zero.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from dreamer.hookspecs import Register, hookimpl
+from dreamer.options import Range
+from dreamer.pyramid import merge, split
+
+_FAINT = 1e-6  # a band this faint beside the whole gradient is rounding noise, and stays faint
+
+
+def laplacian(
+    gradient: Tensor,
+    *,
+    levels: Annotated[int, Range(1, 10)] = 4,
+    residual: Annotated[float, Range(0, 1)] = 0.1,
+) -> Tensor:
+    """Equal strength for every frequency band: each band of the Laplacian pyramid is divided by its RMS.
+
+    Mordvintsev's notebook of 2016. Plain gradients starve the low bands, which carry the large shapes. The low residual
+    is weighted: at 1 it lets one colour flood the picture, near 0 the colours stay the photo's.
+    """
+    bands = split(_tame(gradient), levels)
+    faintest = _FAINT * _rms(gradient)
+    for band in bands:
+        band.div_(torch.maximum(_rms(band), faintest).clamp(min=torch.finfo(band.dtype).tiny))
+    bands[-1].mul_(residual if len(bands) > 1 else 1.0)
+    return _unit(merge(bands))
+
+
+def normalise(gradient: Tensor) -> Tensor:
+    """The gradient divided by its RMS and nothing else, as the first DeepDream did (Mordvintsev 2015)."""
+    return _unit(_tame(gradient).clone())
+
+
+def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:
+    """The gradient blurred by Gaussians of `sigma` / 2, `sigma` and 2 `sigma` pixels, their mean: soft, large forms."""
+    from kornia.filters import gaussian_blur2d
+
+    total = torch.zeros_like(gradient)
+    for width in (sigma / 2, sigma, 2 * sigma):
+        size = 2 * min(round(3 * width), min(gradient.shape[-2:]) - 1) + 1
+        total += gaussian_blur2d(_tame(gradient), (size, size), (width, width), border_type="reflect")
+    return _unit(total)
+
+
+def _rms(values: Tensor) -> Tensor:
+    """Root mean square of each picture of the batch, (B, 1, 1, 1)."""
+    return torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True) / values[0].numel() ** 0.5
+
+
+def _tame(gradient: Tensor) -> Tensor:
+    """The gradient within reach of its own square: a random network's can be 1e-21, whose square is 0 in float32."""
+    low, high = gradient.aminmax()
+    peak = torch.maximum(-low, high)
+    return gradient if 1e-12 < peak < 1e12 or peak == 0 else gradient / peak
+
+
+def _unit(gradient: Tensor) -> Tensor:
+    """Divide by the RMS, in place; zero stays zero."""
+    return gradient.div_(_rms(gradient).clamp(min=torch.finfo(gradient.dtype).tiny))
+
+
+@hookimpl
+def register_gradient_filters(register: Register) -> None:
+    """The built-in gradient filters."""
+    for function in (laplacian, normalise, smooth):
+        register(function)

@@ -1,0 +1,63 @@
+"""The hooks that a plugin may implement. Each is handed a `register` callable and only registers; nothing runs.
+
+    from dreamer import hookimpl
+
+    @hookimpl
+    def register_priors(register):
+        register(asymmetry)
+
+`register(function, name=None)` takes the function's own name when none is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pluggy
+
+Register = Callable[..., None]
+
+hookspec = pluggy.HookspecMarker("dreamer")
+hookimpl = pluggy.HookimplMarker("dreamer")
+
+
+@hookspec
+def register_objectives(register: Register) -> None:
+    """`register(function)`: (features (B, C, h, w), *, options) -> score map (B, h, w); larger is dreamier."""
+
+
+@hookspec
+def register_priors(register: Register) -> None:
+    """`register(function)`: (image (B, 3, H, W), *, options) -> scalar: how unnatural the picture is."""
+
+
+@hookspec
+def register_transforms(register: Register) -> None:
+    """`register(function)`: (image (B, 3, H, W), *, options) -> image; random and differentiable."""
+
+
+@hookspec
+def register_gradient_filters(register: Register) -> None:
+    """`register(function)`: (gradient (B, 3, H, W), *, options) -> gradient of the same shape."""
+
+
+@hookspec
+def register_updates(register: Register) -> None:
+    """`register(function)`: (image (B, 3, H, W), *, options) -> image: what follows each step."""
+
+
+@hookspec
+def register_networks(register: Register) -> None:
+    """`register(factory, name=None)`: a factory () -> Network, called only when asked for."""
+
+
+@hookspec
+def register_presets(register: Register) -> None:
+    """`register(path_or_preset)`: a preset; its name is its file's stem."""
+
+
+def hook_names() -> list[str]:
+    """The hooks' names, in the order above."""
+    specs: dict[str, Any] = globals()
+    return [name for name in specs if name.startswith("register_")]

@@ -1,0 +1,24 @@
+"""Photos in, pictures out, nothing of the photo lost on the way.
+
+One convention holds everywhere in dreamer: an image is a tensor (B, 3, H, W), float32, sRGB in [0, 1]; scores
+go up and penalties go down. A `Photo` keeps what an image cannot say (depth, alpha, profile, metadata), gives
+`image()` to the dream, and takes the dream back as a change: what is saved is the original plus that change.
+"""
+
+from __future__ import annotations
+
+from dreamer.image.load import load, read_recipe
+from dreamer.image.photo import Photo, resize
+from dreamer.image.save import encode, format_for, losses, suffix_of, write_atomically
+
+__all__ = [
+    "Photo",
+    "encode",
+    "format_for",
+    "load",
+    "losses",
+    "read_recipe",
+    "resize",
+    "suffix_of",
+    "write_atomically",
+]

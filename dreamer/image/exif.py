@@ -1,0 +1,280 @@
+"""EXIF as the bytes it is: directories of typed fields (TIFF 6.0, section 2), read and written uninterpreted.
+
+Pillow's own writer guesses the types anew and replaces every letter outside ASCII; a photographer's name must
+survive.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+KINDS = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
+"""Bytes of one value, by the type's number."""
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
+INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+
+ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, SOFTWARE = 274, 282, 283, 296, 305
+XMP, IPTC, ICC = 700, 33723, 34675
+EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
+MAKER_NOTE, PIXEL_WIDTH, PIXEL_HEIGHT = 37500, 40962, 40963
+
+LAYOUT = frozenset(
+    {
+        254,
+        255,
+        256,
+        257,
+        258,
+        259,
+        262,
+        263,
+        264,
+        265,
+        266,
+        273,
+        274,
+        277,
+        278,
+        279,
+        280,
+        281,
+        284,
+        290,
+        291,
+        292,
+    }
+    | {
+        293,
+        297,
+        301,
+        317,
+        318,
+        319,
+        320,
+        321,
+        322,
+        323,
+        324,
+        325,
+        330,
+        332,
+        333,
+        334,
+        336,
+        338,
+        339,
+        340,
+        341,
+        342,
+    }
+    | {
+        343,
+        344,
+        345,
+        346,
+        347,
+        512,
+        513,
+        514,
+        515,
+        517,
+        518,
+        519,
+        520,
+        521,
+        529,
+        530,
+        531,
+        532,
+        559,
+        700,
+        33723,
+    }
+    | {34377, 34675, 37724}
+)
+"""Fields of a TIFF's first directory that describe how its pixels lie, or hold what is kept elsewhere."""
+
+LARGEST = 4 << 20
+"""Bytes in a field beyond which it is not worth keeping."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value or array: its type's number and its bytes, in the directory's byte order."""
+
+    kind: int
+    data: bytes
+
+    def integers(self, order: str) -> tuple[int, ...]:
+        """The numbers in it; none when it holds something else."""
+        if self.kind not in INTEGERS:
+            return ()
+        return struct.unpack(f"{order}{len(self.data) // KINDS[self.kind]}{INTEGERS[self.kind]}", self.data)
+
+
+@dataclass
+class Directory:
+    """Fields by tag, and the directories that hang below (EXIF, GPS, interoperability)."""
+
+    order: str = "<"
+    fields: dict[int, Field] = field(default_factory=dict)
+    children: dict[int, Directory] = field(default_factory=dict)
+    damaged: bool = False
+    """Whether something in it could not be read, and was left out."""
+
+    def integers(self, tag: int) -> tuple[int, ...]:
+        """The numbers in an integer field; none when it is absent or of another type."""
+        return self.fields[tag].integers(self.order) if tag in self.fields else ()
+
+    def ratio(self, tag: int) -> float | None:
+        """The first number in a rational field; None when it is absent or makes no sense."""
+        found = self.fields.get(tag)
+        if found is None or found.kind != RATIONAL or len(found.data) < 8:
+            return None
+        above, below = struct.unpack(self.order + "II", found.data[:8])
+        return above / below if below else None
+
+    def put(self, tag: int, kind: int, *values: int) -> None:
+        """Set an integer field, or a rational one given numerators and denominators in turn."""
+        letter = "I" if kind == RATIONAL else INTEGERS[kind]
+        self.fields[tag] = Field(kind, struct.pack(f"{self.order}{len(values)}{letter}", *values))
+
+    def put_text(self, tag: int, text: str) -> None:
+        """Set a text field."""
+        self.fields[tag] = Field(ASCII, text.encode() + b"\0")
+
+    def put_resolution(self, dpi: tuple[float, float]) -> None:
+        """Set the pixels an inch."""
+        for tag, value in zip((X_RESOLUTION, Y_RESOLUTION), dpi, strict=True):
+            self.put(tag, RATIONAL, min(round(value * 1000), 0xFFFFFFFF), 1000)
+        self.put(RESOLUTION_UNIT, SHORT, 2)
+
+    def resolution(self) -> tuple[float, float] | None:
+        """The pixels an inch; None when they are not given."""
+        x, y, unit = self.ratio(X_RESOLUTION), self.ratio(Y_RESOLUTION), self.integers(RESOLUTION_UNIT)
+        if not x or not y or unit[:1] == (1,):
+            return None
+        scale = 2.54 if unit[:1] == (3,) else 1
+        return x * scale, y * scale
+
+    def shorten(self, limit: int) -> None:
+        """Leave out the longest fields (the maker's notes, mostly) until the block fits `limit` bytes."""
+        while len(self.block()) > limit:
+            places = [self, *self.children.values()]
+            longest = [
+                (len(value.data), tag, place) for place in places for tag, value in place.fields.items()
+            ]
+            _, tag, place = max(longest, key=lambda found: found[0])
+            del place.fields[tag]
+
+    def packed(self, offset: int) -> bytes:
+        """The directory, its fields' values and its children, to stand at `offset` in a TIFF file."""
+        tags = sorted(self.fields.keys() | self.children.keys())
+        entries, body = [struct.pack(self.order + "H", len(tags))], bytearray()
+        start = offset + 2 + 12 * len(tags) + 4
+        for tag in tags:
+            here = struct.pack(self.order + "I", start + len(body))
+            if tag in self.children:
+                kind, count, value = LONG, 1, here
+                body += self.children[tag].packed(start + len(body))
+            else:
+                kind, data = self.fields[tag].kind, self.fields[tag].data
+                count, value = len(data) // KINDS[kind], data.ljust(4, b"\0") if len(data) <= 4 else here
+                body += b"" if len(data) <= 4 else data
+            body += bytes(len(body) % 2)
+            entries.append(struct.pack(self.order + "HHI", tag, kind, count) + value)
+        return b"".join([*entries, bytes(4), body])
+
+    def block(self) -> bytes:
+        """The directory as the block that JPEG, PNG, WebP and AVIF carry: a TIFF file without a picture."""
+        return header(self.order, 8) + self.packed(8) if self.fields or self.children else b""
+
+
+def read_directory(file: BinaryIO) -> Directory:
+    """The first directory of a TIFF file or EXIF block, and those below it.
+
+    Damaged fields are left out, and `damaged` says so. Raises ValueError when the bytes are no TIFF.
+    """
+    file.seek(0)
+    head = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
+    if not order or len(head) < 8 or head[2:4] not in (b"*\0", b"\0*", b"+\0", b"\0+"):
+        raise ValueError("not a TIFF")
+    big = 43 in head[2:4]
+    if big and len(head) < 16:
+        raise ValueError("not a TIFF")
+    (offset,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
+    length = file.seek(0, io.SEEK_END)
+    return _read(file, offset, order, big, length, below=(EXIF, GPS))
+
+
+def parse(block: bytes) -> Directory:
+    """The directory in an EXIF block; empty for no bytes, and `damaged` for those that are none."""
+    try:
+        return read_directory(io.BytesIO(block)) if block else Directory()
+    except ValueError:
+        return Directory(damaged=True)
+
+
+def header(order: str, offset: int) -> bytes:
+    return struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, offset)
+
+
+def _read(
+    file: BinaryIO, offset: int, order: str, big: bool, length: int, below: tuple[int, ...]
+) -> Directory:
+    """The directory at `offset`; its fields together may hold as many bytes as the file has, and no more."""
+    directory = Directory(order)
+    count_form, entry_form, inline = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)
+    try:
+        (count,) = struct.unpack(order + count_form, _at(file, offset, struct.calcsize(order + count_form)))
+        size = struct.calcsize(order + entry_form)
+        table = _at(file, offset + struct.calcsize(order + count_form), min(count, 4096) * size)
+    except struct.error:
+        directory.damaged = True
+        return directory
+    for tag, kind, values, raw in struct.iter_unpack(order + entry_form, table[: len(table) // size * size]):
+        needed = values * KINDS.get(kind, 0)
+        if needed == 0:
+            continue
+        (where,) = struct.unpack(order + ("Q" if big else "I"), raw)
+        data = b""
+        if needed <= min(length, LARGEST):
+            length -= needed
+            data = raw[:needed] if needed <= inline else _at(file, where, needed)
+        found = Field(kind, data)
+        if len(data) < needed:
+            directory.damaged |= tag not in LAYOUT
+        elif tag not in below:
+            directory.fields[tag] = found
+        elif pointer := found.integers(order):
+            deeper = (INTEROPERABILITY,) if tag == EXIF else ()
+            directory.children[tag] = _read(file, pointer[0], order, big, length, deeper)
+            directory.damaged |= directory.children[tag].damaged
+    directory.damaged |= len(table) < count * size
+    return directory
+
+
+def _at(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)

@@ -1,0 +1,353 @@
+"""Reading a photo, whatever it is, into the one form that the rest of dreamer knows."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from dreamer.errors import PhotoError
+from dreamer.image import exif, png, tiff, xmp
+from dreamer.image.photo import Photo
+from dreamer.image.profile import colour_space, kind_of, through_profile
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
+READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
+
+UPRIGHT = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (1, True),
+    6: (3, False),
+    7: (3, True),
+    8: (1, False),
+}
+"""By EXIF orientation: quarter turns to the left, and whether left and right are then exchanged."""
+
+_limit_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a decoder got out of a picture, before anything is turned or checked."""
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+    directory: exif.Directory
+    profile: bytes | None = None
+    xmp: bytes = b""
+    iptc: bytes = b""
+    dpi: tuple[float, float] | None = None
+    notices: tuple[str, ...] = ()
+
+
+def load(source: Path | str | Image.Image, *, max_pixels: int = 200_000_000) -> Photo:
+    """A photo from a file, or from a Pillow picture, upright, with its depth, profile, alpha and metadata.
+
+    Raises PhotoError, which names the file, for what is missing, damaged, cut short, no picture, or larger
+    than `max_pixels`. Metadata that cannot be read costs a notice, never the photo.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if isinstance(source, Image.Image):
+            photo = _from_pillow(source, max_pixels)
+        else:
+            photo = _from_file(Path(source), max_pixels)
+    said = {str(warning.message).strip() for warning in caught if warning.category is UserWarning}
+    return replace(photo, notices=(*photo.notices, *(f"Pillow says: {words}" for words in sorted(said))))
+
+
+def read_recipe(path: Path | str) -> str | None:
+    """The recipe inside a picture that dreamer made, as it was written; None when there is none.
+
+    No pixel is decoded, and nothing beyond 1 MB is read. Raises PhotoError when the file is no picture.
+    """
+    path = Path(path)
+    with _opened(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if png.bit_depth(file):
+            return png.text(file, "dreamer")
+        with _picture(path, file, max_pixels=1 << 40) as picture:
+            packets = [_xmp_of(picture), *_extended_xmp(picture)]
+    return next((recipe for packet in packets if (recipe := xmp.recipe_in(packet)) is not None), None)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    try:
+        if not path.exists():
+            raise PhotoError(f"there is no file {path}")
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no ordinary file"
+            raise PhotoError(f"{path} is {what}, not a picture")
+        file = path.open("rb")
+    except OSError as error:
+        raise PhotoError(f"{path} cannot be opened: {error.strerror or error}") from error
+    with file:
+        if not file.read(1):
+            raise PhotoError(f"{path} is empty")
+        file.seek(0)
+        yield file
+
+
+def _picture(path: Path, file: BinaryIO, max_pixels: int) -> Image.Image:
+    """The file's header, through Pillow; no pixel is decoded yet."""
+    formats = [*FORMATS, *(["HEIF"] if _is_heif(path, file) else [])]
+    file.seek(0)
+    with _limit_lock:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+        try:
+            return Image.open(file, formats=formats)
+        except Image.DecompressionBombError as error:
+            raise _too_large(str(path), "more than twice as many", max_pixels) from error
+        except UnidentifiedImageError as error:
+            raise PhotoError(f"{path} is not a picture that can be read; dreamer reads {READABLE}") from error
+        except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+            raise PhotoError(f"{path} cannot be read: {error}") from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+
+
+def _is_heif(path: Path, file: BinaryIO) -> bool:
+    """Whether this is HEIC; then the plugin that reads it is made ready."""
+    head = file.read(12)
+    if head[4:8] != b"ftyp" or head[8:12] not in (
+        b"heic",
+        b"heix",
+        b"heim",
+        b"heis",
+        b"hevc",
+        b"mif1",
+        b"msf1",
+    ):
+        return False
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise PhotoError(
+            f"{path} is a HEIC picture; to read those, install dreamer-art[heif], or save it as JPEG"
+        ) from None
+    return True
+
+
+def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
+    return PhotoError(
+        f"{name} has {size} pixels, more than the limit of {max_pixels:,}; "
+        "if it is a picture that you trust, raise the limit with --max-pixels"
+    )
+
+
+def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise _too_large(name, f"{width} x {height}", max_pixels)
+    if width * height == 0:
+        raise PhotoError(f"{name} has no pixels")
+
+
+def _from_file(path: Path, max_pixels: int) -> Photo:
+    with _opened(path) as file:
+        try:
+            kind, found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
+        except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
+            raise PhotoError(f"{path} cannot be read: {error}") from error
+        file.seek(0)
+        return _photo(found, kind, path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found] | None:
+    """A TIFF of more than 8 bits, which Pillow would cut to 8 or refuse; None for any other file."""
+    try:
+        directory = exif.read_directory(file)
+    except ValueError:
+        return None
+    bits = max(directory.integers(tiff.BITS), default=1)
+    if bits <= 8 or directory.integers(tiff.PHOTOMETRIC) == (tiff.CMYK,):
+        return None
+    width, height = directory.integers(tiff.WIDTH)[:1], directory.integers(tiff.HEIGHT)[:1]
+    _check_size(str(path), (sum(width), sum(height)), max_pixels)
+    if bits != 16 or max(directory.integers(tiff.SAMPLE_FORMAT), default=1) != 1:
+        raise ValueError(f"its values have {bits} bits or are no whole numbers; dreamer reads 8 and 16 bits")
+    data = {tag: directory.fields[tag].data for tag in (exif.ICC, exif.XMP) if tag in directory.fields}
+    pixels, alpha = tiff.read_deep(file)
+    return "TIFF", Found(pixels, alpha, directory, data.get(exif.ICC), data.get(exif.XMP, b""))
+
+
+def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]:
+    """Any other picture, by the format's name."""
+    with _picture(path, file, max_pixels) as picture:
+        _check_size(str(path), picture.size, max_pixels)
+        kind = {"MPO": "JPEG", "DIB": "BMP"}.get(picture.format or "", picture.format or "PNG")
+        if kind == "PNG" and png.bit_depth(file) == 16:
+            pixels, alpha = _parted(png.read_deep(file))
+            late = {"exif": png.chunk(file, b"eXIf"), "xmp": (png.text(file, png.XMP_KEYWORD) or "").encode()}
+            picture.info.update({key: value for key, value in late.items() if value})
+            return kind, _described(picture, pixels, alpha, exif.parse(_block(picture)))
+        directory = exif.read_directory(file) if kind == "TIFF" else None
+        file.seek(0)
+        picture.load()
+        if directory is None:
+            return kind, _decoded(picture, exif.parse(_block(picture)))
+        directory.fields.pop(exif.ORIENTATION, None)  # Pillow turns a TIFF upright by itself
+        return kind, _decoded(picture, directory)
+
+
+def _parted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """(H, W, 1 to 4) as colours (H, W, 1 or 3) and alpha (H, W)."""
+    colours = 1 if values.shape[2] < 3 else 3
+    alpha = np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None
+    return np.ascontiguousarray(values[..., :colours]), alpha
+
+
+def _decoded(picture: Image.Image, directory: exif.Directory) -> Found:
+    """A loaded Pillow picture of any mode as grey or RGB, with its alpha."""
+    mode, notices = picture.mode, []
+    if mode in ("I", "F"):
+        raise ValueError("its values have 32 bits; dreamer reads 8 and 16 bits")
+    see_through, grey = picture.has_transparency_data, mode in ("1", "L", "LA", "La")
+    if mode.startswith("I;16"):
+        values = np.asarray(picture).astype(np.uint16)
+    elif mode in ("CMYK", "LAB"):
+        values = np.array(through_profile(picture, picture.info.get("icc_profile")))
+        notices.append(f"it is {'Lab' if mode == 'LAB' else mode} and becomes 8-bit sRGB")
+    else:
+        target = ("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB")
+        values = np.array(picture if mode == target else picture.convert(target))
+    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
+        notices.append("it holds several pictures, of which the first is used")
+    found = _described(picture, *_parted(values if values.ndim == 3 else values[..., None]), directory)
+    profile = None if mode in ("CMYK", "LAB") else found.profile
+    return replace(found, profile=profile, notices=tuple(notices))
+
+
+def _described(
+    picture: Image.Image, pixels: NDArray[Any], alpha: NDArray[Any] | None, directory: exif.Directory
+) -> Found:
+    """Pixels with what Pillow knows about them."""
+    dpi = picture.info.get("dpi")
+    return Found(
+        pixels,
+        alpha,
+        directory,
+        profile=picture.info.get("icc_profile"),
+        xmp=_xmp_of(picture),
+        iptc=_iptc_of(picture),
+        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+    )
+
+
+def _block(picture: Image.Image) -> bytes:
+    """The EXIF block, wherever this format keeps it."""
+    block = picture.info.get("exif", b"")
+    if not block and "Raw profile type exif" in picture.info:
+        try:
+            block = bytes.fromhex("".join(picture.info["Raw profile type exif"].split("\n")[3:]))
+        except ValueError:
+            block = b"damaged"
+    while block.startswith(b"Exif\0\0"):
+        block = block[6:]
+    return bytes(block)
+
+
+def _xmp_of(picture: Image.Image) -> bytes:
+    packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    return packet.encode() if isinstance(packet, str) else bytes(packet)
+
+
+def _extended_xmp(picture: Image.Image) -> list[bytes]:
+    """The packets of a JPEG that were too long for one segment, put together (XMP part 3, 1.1.3.1)."""
+    packets: dict[bytes, dict[int, bytes]] = {}
+    for name, data in getattr(picture, "applist", []):
+        if name == "APP1" and data.startswith(xmp.EXTENSION):
+            rest = data[len(xmp.EXTENSION) :]
+            packets.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
+    return [b"".join(part for _, part in sorted(parts.items())) for parts in packets.values()]
+
+
+def _iptc_of(picture: Image.Image) -> bytes:
+    resources = picture.info.get("photoshop")
+    found = resources.get(0x0404) if isinstance(resources, dict) else None
+    return found if isinstance(found, bytes) else b""
+
+
+def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
+    _check_size("the picture", picture.size, max_pixels)
+    try:
+        picture.load()
+        found = _decoded(picture, exif.parse(_block(picture) or _rebuilt_block(picture)))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PhotoError(f"the picture cannot be used: {error}") from error
+    digest = hashlib.sha256(repr(found.pixels.shape).encode() + found.pixels.tobytes())
+    if found.alpha is not None:
+        digest.update(found.alpha.tobytes())
+    kind = "JPEG" if picture.format == "MPO" else picture.format or "PNG"
+    return _photo(found, kind, None, digest.hexdigest())
+
+
+def _rebuilt_block(picture: Image.Image) -> bytes:
+    """The EXIF of a Pillow picture that has no block of it: of a TIFF, or set by a program."""
+    try:
+        tags = picture.getexif()
+        return tags.tobytes()[6:] if tags else b""
+    except (struct.error, TypeError, ValueError, KeyError, AttributeError):
+        return b"damaged"
+
+
+def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
+    """Turn it upright, keep of the metadata what can be kept, and say what cannot."""
+    notices, directory = list(found.notices), found.directory
+    orientation = next(iter(directory.integers(exif.ORIENTATION)), 1)
+    dpi = found.dpi or directory.resolution()
+    if dpi is not None and not all(1 <= value <= 30000 for value in dpi):
+        dpi = None
+    if directory.damaged:
+        notices.append("part of its EXIF is damaged and is left out")
+    iptc = found.iptc or (directory.fields[exif.IPTC].data if exif.IPTC in directory.fields else b"")
+    kept = {tag: value for tag, value in directory.fields.items() if tag not in exif.LAYOUT}
+    profile = found.profile or None
+    if profile is not None:
+        try:
+            if found.pixels.shape[2] == 3:
+                colour_space(profile)
+            elif kind_of(profile) != "GRAY":
+                raise ValueError("not a profile of grey")
+        except ValueError as error:
+            notices.append(f"its colour profile was left out, and its colours taken as sRGB: {error}")
+            profile = None
+    try:
+        packet = found.xmp if xmp.rewritten(found.xmp) else b""
+    except ValueError as error:
+        notices.append(f"its XMP was left out: {error}")
+        packet = b""
+    return Photo(
+        pixels=_upright(found.pixels, orientation),
+        alpha=None if found.alpha is None else _upright(found.alpha, orientation),
+        profile=profile,
+        exif=exif.Directory(directory.order, kept, directory.children).block(),
+        xmp=packet,
+        iptc=iptc,
+        dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
+        format=kind,
+        path=path,
+        sha256=digest,
+        notices=tuple(notices),
+    )
+
+
+def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    turns, mirrored = UPRIGHT.get(orientation, (0, False))
+    values = np.rot90(values, turns)
+    return np.ascontiguousarray(values[:, ::-1] if mirrored else values)

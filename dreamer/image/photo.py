@@ -1,0 +1,126 @@
+"""A photo as it was found: its own pixels, depth, colours and metadata, and what a dream adds to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from dreamer.image.bands import bands
+from dreamer.image.profile import ColourSpace, colour_space
+
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Rec. 601: how bright red, green and blue look."""
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """`image` (B, C, H, W) at `size` (height, width), by antialiased cubic convolution (Keys 1981, a = -0.5).
+
+    It overshoots slightly at edges and is not clipped. An image that has the size already is returned itself.
+    """
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    return functional.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture, upright, in its own depth and colour space; a dream is saved as this plus a change."""
+
+    pixels: NDArray[Any]
+    """(H, W, C), uint8 or uint16; C is 1 for grey and 3 for RGB."""
+    alpha: NDArray[Any] | None = None
+    """(H, W), of the pixels' dtype; the colours are not multiplied by it."""
+    profile: bytes | None = None
+    """The ICC profile that says what the pixels mean; without one they are sRGB."""
+    exif: bytes = b""
+    """A TIFF block, as behind `Exif\\0\\0` in a JPEG, without the orientation, which has been applied."""
+    xmp: bytes = b""
+    iptc: bytes = b""
+    dpi: tuple[float, float] | None = None
+    format: str = "PNG"
+    """Pillow's name of the format that it was read from; PNG for a picture that came from no file."""
+    path: Path | None = None
+    sha256: str = ""
+    """Of the file's bytes; of the pixels' for a picture that came from no file."""
+    notices: tuple[str, ...] = ()
+    """What was lost or changed in reading it, a sentence each."""
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def white(self) -> int:
+        """The largest value that a channel can have: 255 or 65535."""
+        return int(np.iinfo(self.pixels.dtype).max)
+
+    def image(self) -> Tensor:
+        """The photo as networks see it: (1, 3, H, W), float32, sRGB in [0, 1]; other colours are clipped."""
+        image = torch.empty(1, 3, self.height, self.width)
+        for rows in bands(self.height, self.width):
+            image[0, :, rows] = torch.from_numpy(self._srgb(rows)).permute(2, 0, 1)
+        return image
+
+    def with_change(self, change: Tensor) -> NDArray[Any]:
+        """The photo's pixels plus `change`, the dream minus `image()`: (H, W, C), in the photo's dtype.
+
+        The change is carried into the photo's own colour space and added there, so where it is zero the
+        pixels come back exactly, whatever their depth and profile. A grey photo takes the luma of the change.
+        """
+        if tuple(change.shape) != (1, 3, self.height, self.width):
+            raise ValueError(
+                f"the change is {tuple(change.shape)}, the photo {(1, 3, self.height, self.width)}"
+            )
+        space = self._space()
+        changed = np.empty_like(self.pixels)
+        for rows in bands(self.height, self.width):
+            delta = change[0, :, rows].detach().to("cpu", torch.float32).permute(1, 2, 0).numpy()
+            if self.pixels.shape[2] == 1:
+                delta = delta @ LUMA[:, None]
+            elif space is not None:
+                seen = self._srgb(rows)
+                delta = space.from_srgb(np.clip(seen + delta, 0, 1)) - space.from_srgb(seen)
+            changed[rows] = np.rint(np.clip(self.pixels[rows] + delta * self.white, 0, self.white))
+        return changed
+
+    def resized(self, long_side: int) -> Photo:
+        """The photo with its longer side `long_side` pixels, larger or smaller; itself where it is so."""
+        factor = long_side / max(self.width, self.height)
+        size = (max(1, round(self.height * factor)), max(1, round(self.width * factor)))
+        if size == (self.height, self.width):
+            return self
+        pixels = np.empty((*size, self.pixels.shape[2]), self.pixels.dtype)
+        for channel in range(self.pixels.shape[2]):
+            pixels[..., channel] = _resized(self.pixels[..., channel], size)
+        return replace(self, pixels=pixels, alpha=None if self.alpha is None else _resized(self.alpha, size))
+
+    def _space(self) -> ColourSpace | None:
+        grey = self.pixels.shape[2] == 1
+        return None if grey or self.profile is None else colour_space(self.profile)
+
+    def _srgb(self, rows: slice) -> NDArray[np.float32]:
+        """These rows, (h, W, 3), as sRGB in [0, 1]."""
+        values = self.pixels[rows].astype(np.float32) / np.float32(self.white)
+        if values.shape[2] == 1:
+            return np.repeat(values, 3, axis=2)
+        space = self._space()
+        return values if space is None else space.to_srgb(values)
+
+
+def _resized(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """One channel (H, W) at another size, in its own dtype."""
+    image = resize(torch.from_numpy(plane.astype(np.float32))[None, None], size)
+    return image[0, 0].round_().clamp_(0, np.iinfo(plane.dtype).max).numpy().astype(plane.dtype)

@@ -1,0 +1,203 @@
+"""Colour spaces: the way from a photo's own colours to sRGB and back, in float, for any ICC profile of RGB.
+
+Nearly every camera and editor writes a profile of three curves and a matrix (Display P3, Adobe RGB, ProPhoto);
+that is computed exactly. A profile of tables is sampled through LittleCMS, which Pillow offers in 8 bits only:
+a lattice of exact codes goes through it in both directions, and colours between are interpolated, so that
+16-bit photos show no bands.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+from torch.nn import functional
+
+Colours = NDArray[np.float32]
+"""(..., 3), in [0, 1]."""
+
+SRGB_TO_XYZ = np.array(
+    [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
+)
+"""Of linear sRGB to XYZ under D50, the illuminant of all ICC profiles."""
+
+SAME = 2 / 255
+"""A profile that moves no colour further than this is sRGB under another name."""
+
+KNOTS = np.linspace(0, 1, 4097)
+SIDE = 18
+"""Lattice points along each axis: the 8-bit codes 0, 15, ..., 255."""
+
+
+@dataclass(frozen=True)
+class ColourSpace:
+    """Two maps of colours (..., 3) in [0, 1]; what lies outside the other gamut is clipped to it."""
+
+    to_srgb: Callable[[Colours], Colours]
+    from_srgb: Callable[[Colours], Colours]
+
+
+@lru_cache(maxsize=8)
+def colour_space(profile: bytes) -> ColourSpace | None:
+    """The colour space of an RGB profile, or None where it is sRGB.
+
+    Raises ValueError when the bytes are no profile that can be used.
+    """
+    if kind_of(profile) != "RGB":
+        raise ValueError("not a profile of RGB")
+    try:
+        tags = _tags(profile)
+        lut = "A2B0" in tags or not {"rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"} <= tags.keys()
+        space = _lattice_space(profile) if lut else _matrix_space(tags)
+    except (struct.error, np.linalg.LinAlgError, OSError, ImageCms.PyCMSError) as error:
+        raise ValueError(f"a damaged profile ({error})") from error
+    codes = _lattice(6).astype(np.float32)
+    return None if np.abs(space.to_srgb(codes) - codes).max() <= SAME else space
+
+
+def kind_of(profile: bytes) -> str:
+    """What a profile describes: `RGB`, `GRAY`, `CMYK`, ...; empty when it is no profile."""
+    return profile[16:20].decode("latin-1").strip() if profile[36:40] == b"acsp" else ""
+
+
+def through_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """A CMYK or Lab picture as 8-bit sRGB, through its own profile where it has one that can be used."""
+    try:
+        if picture.mode == "LAB":
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        elif profile is not None and kind_of(profile) == picture.mode == "CMYK":
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        else:
+            return picture.convert("RGB")
+        converted = ImageCms.profileToProfile(
+            picture,
+            source,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (OSError, ImageCms.PyCMSError):
+        return picture.convert("RGB")
+    assert converted is not None  # only None when asked to work in place
+    return converted
+
+
+def _matrix_space(tags: dict[str, bytes]) -> ColourSpace:
+    curves = [np.clip(np.maximum.accumulate(_curve(tags[name])), 0, 1) for name in ("rTRC", "gTRC", "bTRC")]
+    columns = [np.array(struct.unpack(">3i", tags[name][8:20])) / 65536 for name in ("rXYZ", "gXYZ", "bXYZ")]
+    to_linear = (np.linalg.inv(SRGB_TO_XYZ) @ np.stack(columns, axis=1)).T.astype(np.float32)
+    from_linear = np.linalg.inv(to_linear).astype(np.float32)
+
+    def to_srgb(colours: Colours) -> Colours:
+        light = np.empty_like(colours)
+        for channel, curve in enumerate(curves):
+            light[..., channel] = np.interp(colours[..., channel], KNOTS, curve)
+        return _encoded(np.clip(light @ to_linear, 0, 1))
+
+    def from_srgb(colours: Colours) -> Colours:
+        light = _decoded(colours) @ from_linear
+        for channel, curve in enumerate(curves):
+            light[..., channel] = np.interp(light[..., channel], curve, KNOTS)
+        return light
+
+    return ColourSpace(to_srgb, from_srgb)
+
+
+def _encoded(light: Colours) -> Colours:
+    """The transfer function of sRGB (IEC 61966-2-1), light to code."""
+    low = np.float32(12.92) * light
+    return np.where(
+        light <= 0.0031308, low, np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
+    )
+
+
+def _decoded(codes: Colours) -> Colours:
+    """Its inverse, code to light."""
+    high = ((codes + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.where(codes <= 0.04045, codes / np.float32(12.92), high)
+
+
+def _tags(profile: bytes) -> dict[str, bytes]:
+    """The tagged elements of a profile (ICC.1:2022, 7.3), by signature."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    tags = {}
+    for index in range(min(count, 1000)):
+        name, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * index)
+        tags[name.decode("latin-1")] = profile[offset : offset + size]
+    return tags
+
+
+def _curve(tag: bytes) -> NDArray[np.float64]:
+    """A `curv` or `para` element (ICC.1:2022, 10.6 and 10.18), code to light, at KNOTS."""
+    x = KNOTS
+    if tag[:4] == b"curv":
+        (count,) = struct.unpack_from(">I", tag, 8)
+        values = np.array(struct.unpack_from(f">{count}H", tag, 12), dtype=np.float64)
+        if count == 0:
+            return x
+        if count == 1:
+            return np.asarray(x ** (values[0] / 256))
+        return np.interp(x, np.linspace(0, 1, count), values / 65535)
+    if tag[:4] == b"para":
+        (function,) = struct.unpack_from(">H", tag, 8)
+        if function <= 4:
+            count = (1, 3, 4, 5, 7)[function]
+            p = [value / 65536 for value in struct.unpack_from(f">{count}i", tag, 12)]
+            g, a, b, c, d, e, f = _parameters(function, p)
+            with np.errstate(invalid="ignore"):
+                return np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
+    raise struct.error("a curve of an unknown kind")
+
+
+def _parameters(function: int, p: list[float]) -> list[float]:
+    """The five kinds of parametric curve as the last: (ax + b)^g + e from d on, cx + f below."""
+    if function == 0:
+        return [p[0], 1, 0, 0, 0, 0, 0]
+    if function == 4:
+        return p
+    g, a, b = p[:3]
+    if function == 3:
+        return [*p, 0, 0]
+    offset = p[3] if function == 2 else 0
+    return [g, a, b, 0, -b / a if a else 0, offset, offset]
+
+
+def _lattice(side: int) -> NDArray[np.float64]:
+    """(side, side, side, 3): every mixture of `side` levels a channel; red runs fastest."""
+    levels = np.linspace(0, 1, side)
+    blue, green, red = np.meshgrid(levels, levels, levels, indexing="ij")
+    return np.stack([red, green, blue], axis=-1)
+
+
+def _lattice_space(profile: bytes) -> ColourSpace:
+    codes = np.rint(_lattice(SIDE) * 255).astype(np.uint8).reshape(SIDE * SIDE, SIDE, 3)
+    photo = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+    def sampled(
+        source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile
+    ) -> Callable[[Colours], Colours]:
+        transform = ImageCms.buildTransform(
+            source, target, "RGB", "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
+        )
+        seen = ImageCms.applyTransform(Image.fromarray(codes), transform)
+        assert seen is not None  # only None when asked to work in place
+        table = torch.from_numpy(np.asarray(seen, dtype=np.float32) / 255)
+        volume = table.reshape(SIDE, SIDE, SIDE, 3).permute(3, 0, 1, 2)[None].contiguous()
+
+        def look_up(colours: Colours) -> Colours:
+            grid = torch.from_numpy(colours.reshape(1, 1, 1, -1, 3) * 2 - 1)
+            mixed = functional.grid_sample(volume, grid, padding_mode="border", align_corners=True)
+            return mixed[0, :, 0, 0].T.contiguous().numpy().reshape(colours.shape)
+
+        return look_up
+
+    return ColourSpace(sampled(photo, srgb), sampled(srgb, photo))

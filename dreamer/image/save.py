@@ -1,0 +1,230 @@
+"""Writing a dream in its photo's format, with everything that the photo carried and the recipe inside."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import secrets
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from dreamer.errors import UsageError, WriteError
+from dreamer.image import exif, png, tiff, xmp
+from dreamer.image.bands import bands
+from dreamer.image.photo import Photo
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+}
+"""The formats that are written, and how their files' names end, the usual way first."""
+
+LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 32768}
+DEEP = ("PNG", "TIFF")
+"""Formats with 16 bits a channel."""
+
+QUALITY: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0, "optimize": False},
+    "WEBP": {"quality": 95, "method": 4, "exact": True},
+    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+}
+SEGMENT = 65533
+"""Bytes that fit a JPEG segment."""
+EXIF_LIMIT, XMP_LIMIT = SEGMENT - 6, SEGMENT - len(xmp.SEGMENT)
+
+
+def suffix_of(format: str) -> str:
+    """How the names of files in this format end: `.jpg` for JPEG."""
+    return SUFFIXES[format][0]
+
+
+def format_for(photo: Photo, path: Path | None) -> str:
+    """The format to save in: the one that the path's suffix names, else the photo's own, or the nearest.
+
+    Raises UsageError for a suffix that is not known, and for a format too small for the picture.
+    """
+    if path is None:
+        format = photo.format if photo.format in SUFFIXES else {"HEIF": "JPEG"}.get(photo.format, "PNG")
+    else:
+        formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
+        suffix = path.suffix.lower()
+        if suffix not in formats:
+            raise UsageError(f"{path}: pictures are written as {', '.join(formats)}, by the end of the name")
+        format = formats[suffix]
+    longest = LONGEST_SIDE.get(format)
+    if longest is not None and max(photo.width, photo.height) > longest:
+        raise UsageError(
+            f"a {format} picture has at most {longest} pixels a side, and this one is "
+            f"{photo.width} x {photo.height}; save it as PNG or TIFF"
+        )
+    return format
+
+
+def losses(photo: Photo, format: str) -> tuple[str, ...]:
+    """What this photo loses in that format, a sentence each; known before anything is computed."""
+    lost = []
+    if photo.pixels.dtype == np.uint16 and format not in DEEP:
+        lost.append(f"{format} has 8 bits a channel, the photo 16; save as PNG or TIFF to keep them")
+    if photo.alpha is not None and format == "JPEG":
+        lost.append("JPEG has no transparency; the picture is laid on white")
+    if photo.iptc and format not in ("JPEG", "TIFF"):
+        lost.append(f"{format} does not carry the photo's IPTC captions")
+    if format == "JPEG" and len(exif.parse(photo.exif).block()) > EXIF_LIMIT:
+        lost.append("the photo's EXIF is too long for JPEG; its longest fields are left out")
+    return tuple(lost)
+
+
+def encode(
+    photo: Photo,
+    pixels: NDArray[Any],
+    format: str,
+    *,
+    recipe: str = "",
+    keep_gps: bool = False,
+    software: str = "dreamer",
+) -> bytes:
+    """A whole file: `pixels` (H, W, C), with the photo's alpha, profile and metadata, and the recipe.
+
+    JPEG at quality 95 without chroma subsampling, WebP 95, AVIF 90; PNG and TIFF lose nothing. Places are
+    left out unless `keep_gps`. The recipe becomes a PNG text named `dreamer`, elsewhere an XMP property.
+    Raises WriteError.
+    """
+    directory = _exif(photo, pixels.shape[1], pixels.shape[0], software, keep_gps)
+    told = "" if format == "PNG" else recipe
+    packet = xmp.rewritten(photo.xmp, recipe=told, keep_gps=keep_gps)
+    if format == "PNG":
+        texts = {"dreamer": recipe, png.XMP_KEYWORD: packet.decode()}
+        return png.write(
+            pixels,
+            photo.alpha,
+            profile=photo.profile,
+            dpi=photo.dpi,
+            exif=directory.block(),
+            texts=[(keyword, words) for keyword, words in texts.items() if words],
+        )
+    if format == "TIFF":
+        return tiff.write(
+            pixels,
+            photo.alpha,
+            directory=directory,
+            profile=photo.profile,
+            dpi=photo.dpi,
+            xmp=packet,
+            iptc=photo.iptc,
+        )
+    return _lossy(photo, pixels, format, directory, packet)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put a whole file at `path`, or leave what was there: only when it is on the disk does it get its name.
+
+    Raises WriteError; nothing half-written stays behind.
+    """
+    temporary = path.with_name(f".dreamer-{secrets.token_hex(6)}.part")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(_why(path, len(data), error)) from error
+
+
+def _why(path: Path, size: int, error: OSError) -> str:
+    """A failed write as a sentence."""
+    folder = path.parent
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path} could not be written: no space is left in {folder}, {size / 1e6:.1f} MB were needed"
+    if not folder.exists():
+        return f"{path} could not be written: there is no folder {folder}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path} could not be written: writing in {folder} is not permitted"
+    return f"{path} could not be written: {error.strerror or error}"
+
+
+def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) -> exif.Directory:
+    """The photo's EXIF as it holds for the dream."""
+    directory = exif.parse(photo.exif)
+    directory.put_text(exif.SOFTWARE, software)
+    if not keep_gps:
+        directory.children.pop(exif.GPS, None)
+    if exif.EXIF in directory.children:
+        below = directory.children[exif.EXIF]
+        for tag, value in ((exif.PIXEL_WIDTH, width), (exif.PIXEL_HEIGHT, height)):
+            if tag in below.fields:
+                below.put(tag, exif.LONG, value)
+    if photo.dpi is not None:
+        directory.put_resolution(photo.dpi)
+    return directory
+
+
+def _lossy(
+    photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes
+) -> bytes:
+    """JPEG, WebP or AVIF, through Pillow."""
+    values = _eight_bits(pixels)
+    if photo.alpha is not None:
+        alpha = _eight_bits(photo.alpha)
+        values = _on_white(values, alpha) if format == "JPEG" else np.dstack([values, alpha])
+    picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+    options = dict(QUALITY[format])
+    if format == "JPEG":
+        options |= {"extra": _segments(photo.iptc, packet), "dpi": photo.dpi or (0, 0)}
+        packet = b"" if len(packet) > XMP_LIMIT else packet
+        directory.shorten(EXIF_LIMIT)
+    if photo.profile is not None:
+        options["icc_profile"] = photo.profile
+    file = io.BytesIO()
+    try:
+        picture.save(file, format, exif=b"Exif\0\0" + directory.block(), xmp=packet, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WriteError(f"the picture could not be encoded as {format}: {error}") from error
+    return file.getvalue()
+
+
+def _segments(iptc: bytes, packet: bytes) -> bytes:
+    """What Pillow leaves out of a JPEG: IPTC, and XMP too long for one segment (XMP part 3, 1.1.3.1)."""
+    segments = []
+    if 0 < len(iptc) <= SEGMENT - 30:
+        resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(iptc)) + iptc + bytes(len(iptc) % 2)
+        segments.append((0xED, b"Photoshop 3.0\0" + resource))
+    if len(packet) > XMP_LIMIT:
+        name = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
+        segments.append((0xE1, xmp.SEGMENT + xmp.pointer(name)))
+        for start in range(0, len(packet), SEGMENT - 100):
+            head = xmp.EXTENSION + name.encode() + struct.pack(">II", len(packet), start)
+            segments.append((0xE1, head + packet[start : start + SEGMENT - 100]))
+    return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
+
+
+def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """8 bits a channel, rounded."""
+    if values.dtype == np.uint8:
+        return values
+    flat = np.empty(values.shape, np.uint8)
+    for rows in bands(values.shape[0], values.shape[1]):
+        flat[rows] = (values[rows].astype(np.uint32) * 255 + 32767) // 65535
+    return flat
+
+
+def _on_white(values: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours (H, W, C) seen before white through their transparency (H, W)."""
+    flat = np.empty_like(values)
+    for rows in bands(values.shape[0], values.shape[1]):
+        cover = alpha[rows, :, None].astype(np.float32) / 255
+        flat[rows] = np.rint(values[rows] * cover + 255 * (1 - cover))
+    return flat

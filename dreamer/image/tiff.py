@@ -1,0 +1,119 @@
+"""TIFF where Pillow is not enough: 16 bits a channel in, and a file with its EXIF directory out."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from itertools import accumulate
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamer.image import exif, libav
+from dreamer.image.bands import bands
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS = 256, 257, 258, 259, 262, 273
+SAMPLES, ROWS_PER_STRIP, BYTE_COUNTS, PREDICTOR, EXTRA_SAMPLES = 277, 278, 279, 317, 338
+SAMPLE_FORMAT = 339
+CMYK, DEFLATE, DIFFERENCES = 5, 8, 2
+ASSOCIATED, UNASSOCIATED = 1, 2
+
+
+def read_deep(file: BinaryIO) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+    """Pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF of grey or RGB, exactly.
+
+    Raises ValueError when it is cut short, or laid out or compressed in a way that is not read.
+    """
+    import tifffile
+
+    if not tifffile.logger().handlers:  # what it has to say comes as an error; it need not be printed as well
+        tifffile.logger().addHandler(logging.NullHandler())
+    file.seek(0)
+    try:
+        with tifffile.TiffFile(file) as opened:
+            page = opened.pages.first
+            photometric, extras, axes = int(page.photometric), tuple(page.extrasamples), page.axes
+            end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+            if end > file.seek(0, 2):
+                raise ValueError("it is cut short")
+            if photometric > 2:
+                raise ValueError("its 16-bit values are neither grey nor RGB")
+            try:
+                values = page.asarray()
+            except (KeyError, ValueError, ImportError):  # a compression that tifffile leaves to others
+                if photometric == 0:
+                    raise
+                values, axes = libav.read_deep(file, "tiff_pipe"), "YXS"
+    except (tifffile.TiffFileError, zlib.error, KeyError, IndexError, TypeError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+    if axes == "SYX":
+        values = np.moveaxis(values, 0, -1)
+    elif axes == "YX":
+        values = values[..., None]
+    elif axes != "YXS":
+        raise ValueError(f"its axes are {axes}")
+    colours = 3 if photometric == 2 else 1
+    values = values.astype(np.uint16, copy=False)
+    pixels = np.ascontiguousarray(values[..., :colours])
+    if photometric == 0:
+        pixels = 65535 - pixels
+    if values.shape[2] == colours or (extras and extras[0] not in (ASSOCIATED, UNASSOCIATED)):
+        return pixels, None
+    alpha = np.ascontiguousarray(values[..., colours])
+    if extras and extras[0] == ASSOCIATED:
+        for rows in bands(*alpha.shape):
+            cover = np.maximum(alpha[rows], 1)[..., None].astype(np.float32)
+            pixels[rows] = np.rint(np.minimum(pixels[rows] * (65535 / cover), 65535))
+    return pixels, alpha
+
+
+def write(
+    pixels: NDArray[Any],
+    alpha: NDArray[Any] | None,
+    *,
+    directory: exif.Directory,
+    profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
+    xmp: bytes = b"",
+    iptc: bytes = b"",
+) -> bytes:
+    """A whole TIFF file of (H, W, C) pixels, 8 or 16 bits, grey or RGB, with or without alpha.
+
+    Deflated with horizontal differences (TIFF 6.0, section 14), in strips; `directory` is the photo's EXIF,
+    which becomes the file's own first directory, in its byte order.
+    """
+    height, width, channels = pixels.shape
+    samples, depth = channels + (alpha is not None), pixels.dtype.itemsize
+    strips = []
+    for rows in bands(height, width):
+        band = pixels[rows] if alpha is None else np.dstack([pixels[rows], alpha[rows]])
+        band = np.diff(band, axis=1, prepend=band.dtype.type(0))
+        strips.append(zlib.compress(band.astype(f"{directory.order}u{depth}").tobytes(), 6))
+    sizes = [len(strip) for strip in strips]
+    offsets = list(accumulate(sizes[:-1], initial=8))
+    out = exif.Directory(directory.order, dict(directory.fields), dict(directory.children))
+    out.put(WIDTH, exif.LONG, width)
+    out.put(HEIGHT, exif.LONG, height)
+    out.put(BITS, exif.SHORT, *[8 * depth] * samples)
+    out.put(COMPRESSION, exif.SHORT, DEFLATE)
+    out.put(PHOTOMETRIC, exif.SHORT, 2 if channels == 3 else 1)
+    out.put(OFFSETS, exif.LONG, *offsets)
+    out.put(SAMPLES, exif.SHORT, samples)
+    out.put(ROWS_PER_STRIP, exif.LONG, next(bands(height, width)).stop)
+    out.put(BYTE_COUNTS, exif.LONG, *sizes)
+    out.put(PREDICTOR, exif.SHORT, DIFFERENCES)
+    if alpha is not None:
+        out.put(EXTRA_SAMPLES, exif.SHORT, UNASSOCIATED)
+    if dpi is not None:
+        out.put_resolution(dpi)
+    for tag, kind, data in (
+        (exif.XMP, exif.BYTE, xmp),
+        (exif.IPTC, exif.UNDEFINED, iptc),
+        (exif.ICC, exif.UNDEFINED, profile),
+    ):
+        if data:
+            out.fields[tag] = exif.Field(kind, data)
+    body = b"".join(strips)
+    body += bytes(len(body) % 2)
+    return exif.header(out.order, 8 + len(body)) + body + out.packed(8 + len(body))

@@ -1,0 +1,69 @@
+"""The machine that a dream runs on, and what `auto` means there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+import torch
+
+from dreamer.errors import UsageError
+
+_SHARE = 0.5  # of the free memory that one pass may take
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a picture's bytes depend on besides recipe and photo; `tile` is a side in pixels, 0 for none.
+
+    Given as wished ("auto", -1 for tile and 0 for threads), it is resolved by `resolved`.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int = -1
+    threads: int = 0
+
+    def resolved(self) -> Machine:
+        """Device, precision and threads settled; the tile depends on the picture and is settled there.
+
+        Raises UsageError for a device that is not there.
+        """
+        device = self.device if self.device != "auto" else _best_device()
+        if not _available(device):
+            raise UsageError(f"--device {device}: this machine has none that torch can use; `dreamer doctor` tells more")
+        precision = self.precision if self.precision != "auto" else _best_precision(device)
+        return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
+
+    def words(self) -> dict[str, Any]:
+        """For the picture: with the torch version, on which bytes depend too."""
+        return {**asdict(self), "torch": torch.__version__}
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision as torch's type."""
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.precision]
+
+
+def free_memory(device: str) -> int:
+    """Bytes that may be taken on the device right now."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0] * _SHARE)
+    return int(psutil.virtual_memory().available * _SHARE)
+
+
+def _best_device() -> str:
+    return next((device for device in ("cuda", "mps") if _available(device)), "cpu")
+
+
+def _available(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.is_available()
+    if device == "mps":
+        return torch.backends.mps.is_available()
+    return device == "cpu"
+
+
+def _best_precision(device: str) -> str:
+    return "float32"

@@ -1,0 +1,149 @@
+"""reverie: the small network that ships inside, trained on pictures drawn by formula.
+
+An Inception-like network built for its gradients: no strides, no skips, no max-pooling; every halving is a blur by
+[1 3 3 1] (Zhang 2019), since strided convolutions and max-pooling leave a grid in the gradient (Odena 2016).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from dreamer.errors import NetworkError
+from dreamer.network import Network
+
+# Channels of a block's branches at width 1: 1x1; 1x1 -> 3x3; 1x1 -> 5x5; average -> 1x1. None is a halving.
+_BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
+    "m3a": (32, (48, 64), (12, 24), 16),
+    "m3b": (48, (64, 96), (16, 40), 24),
+    "halve3": None,
+    "m4a": (64, (72, 112), (16, 40), 32),
+    "m4b": (64, (80, 128), (20, 48), 32),
+    "m4c": (64, (96, 144), (24, 56), 32),
+    "halve4": None,
+    "m5a": (96, (96, 160), (24, 64), 48),
+}
+
+DEFAULTS: dict[str, Any] = {
+    "octaves": {"step_size": 0.008, "steps": 12},
+    "objectives": [{"name": "channel", "layer": "m4b", "index": [33, 244, 98, 181, 230, 57, 186]}],
+    "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
+}
+"""Chosen by eye: a handful of channels dreams forms where all of them together dream texture."""
+
+
+class Halve(nn.Module):
+    """Blur by [1 3 3 1] / 8 in both directions and keep every second pixel; mirrors at the borders."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        kernel = (taps[:, None] * taps).expand(channels, 1, 4, 4).clone()
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2))."""
+        kernel: Tensor = self.kernel  # type: ignore[assignment]
+        return F.conv2d(F.pad(seen, (1, 2, 1, 2), mode="reflect"), kernel, stride=2, groups=len(kernel))
+
+
+class Block(nn.Module):
+    """Four branches that look at several scales side by side (Szegedy 2015)."""
+
+    def __init__(self, inside: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int) -> None:
+        super().__init__()
+        self.one = convolution(inside, one, 1)
+        self.three = nn.Sequential(convolution(inside, three[0], 1), convolution(three[0], three[1], 3))
+        self.five = nn.Sequential(convolution(inside, five[0], 1), convolution(five[0], five[1], 5))
+        self.pool = nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), convolution(inside, pool, 1))
+        self.channels = one + three[1] + five[1] + pool
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, channels, h, w)."""
+        return torch.cat([self.one(seen), self.three(seen), self.five(seen), self.pool(seen)], 1)
+
+
+def convolution(inside: int, outside: int, kernel: int) -> nn.Sequential:
+    """A convolution that keeps the size, and ReLU."""
+    return nn.Sequential(nn.Conv2d(inside, outside, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
+
+
+class Reverie(nn.Module):
+    """The network up to m5a; `width` multiplies its channels. Batch norm is folded into the convolutions."""
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+
+        def wide(channels: int) -> int:
+            return max(8, int(channels * width / 8 + 0.5) * 8)
+
+        seen = wide(64)
+        self.stem = nn.Sequential(
+            convolution(3, wide(32), 5), Halve(wide(32)), convolution(wide(32), seen, 3), Halve(seen)
+        )
+        for name, sizes in _BLOCKS.items():
+            if sizes is None:
+                self.add_module(name, Halve(seen))
+                continue
+            one, three, five, pool = sizes
+            block = Block(
+                seen, wide(one), (wide(three[0]), wide(three[1])), (wide(five[0]), wide(five[1])), wide(pool)
+            )
+            self.add_module(name, block)
+            seen = block.channels
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W), RGB minus 0.5 -> m5a's features."""
+        for block in self.children():
+            image = block(image)
+        return image
+
+
+def reverie(weights: Path | None = None) -> Network:
+    """The built-in network, or the same with somebody's own weights; raises NetworkError when they do not fit."""
+    path = weights or Path(str(files("dreamer.networks") / "reverie.safetensors"))
+    tensors: dict[str, Tensor] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            for key in file.keys():  # noqa: SIM118 - not a dict
+                tensors[key] = file.get_tensor(key).float()
+    except Exception as error:  # safetensors raises an exception class of its own for a broken file
+        raise NetworkError(f"{path} is not a file of reverie's weights: {error}") from error
+    module = Reverie(float(about.get("width", 1)))
+    own = {key: value for key, value in tensors.items() if key in module.state_dict()}
+    missing, _ = module.load_state_dict(own, strict=False)
+    if missing:
+        raise NetworkError(f"{path} does not hold reverie's weights: {', '.join(missing[:3])} ... are not there")
+    return Network(
+        name="reverie",
+        module=module,
+        mean=(0.5, 0.5, 0.5),
+        std=(1.0, 1.0, 1.0),
+        licence="MIT",
+        source="trained by the project on pictures drawn by formula",
+        default_layer="m4b",
+        defaults=DEFAULTS,
+        statistics=_pairs(tensors, "statistics", "mean", "std"),
+        heads=_pairs(tensors, "heads", "weight", "bias"),
+        labels=tuple(json.loads(about.get("motifs", "[]"))),
+        weights=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def _pairs(tensors: dict[str, Tensor], group: str, one: str, two: str) -> dict[str, tuple[Tensor, Tensor]]:
+    layers = {key.split(".")[1] for key in tensors if key.startswith(group + ".")}
+    flat: Callable[[Tensor], Tensor] = lambda t: t[:, :, 0, 0] if t.ndim == 4 else t  # noqa: E731
+    return {
+        layer: (flat(tensors[f"{group}.{layer}.{one}"]), flat(tensors[f"{group}.{layer}.{two}"]))
+        for layer in sorted(layers)
+    }

@@ -1,0 +1,163 @@
+"""Options: what a function's keyword-only annotated arguments, or a dataclass's fields, tell about themselves.
+
+    def jitter(image: Tensor, *, pixels: Annotated[int, Range(0, 512)] = 32) -> Tensor: ...
+
+The signature is at once the documentation, the command line's grammar and the preset's schema.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from dreamer.errors import did_you_mean
+
+RESERVED = frozenset({"photo", "guide", "image", "step", "network", "layer"})
+"""Keywords that the engine fills in; every other keyword of an ingredient is an option."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The allowed values of a number, both ends included: `Annotated[float, Range(0, 1)]`."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        if math.isinf(self.high):
+            return f"at least {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its name, its type (int, float, bool, str, a Literal, a tuple of these), default and range."""
+
+    name: str
+    type: Any
+    default: Any
+    range: Range = Range()
+    optional: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words: "a number from 0 to 1"."""
+        limits = "" if self.range == Range() else f", {self.range}"
+        return _words(self.type) + limits
+
+    def read(self, value: Any) -> Any:
+        """The value, checked, as the option's own type; text from a command line is understood.
+
+        Raises ValueError, whose text says what is allowed.
+        """
+        if value is None and self.optional:
+            return None
+        try:
+            return _read(value, self.type, self.range)
+        except (ValueError, TypeError):
+            raise ValueError(f"{value!r} is not {self.allowed}") from None
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Option]:
+    """A function's options, by name; raises TypeError for an argument without annotation or default."""
+    signature = inspect.signature(function)
+    hints = typing.get_type_hints(function, include_extras=True)
+    options = {}
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED:
+            continue
+        if name not in hints:
+            raise TypeError(f"option {name} of {function.__name__} has no annotation")
+        if parameter.default is parameter.empty:
+            raise TypeError(f"option {name} of {function.__name__} has no default")
+        options[name] = _option(name, hints[name], parameter.default)
+    return options
+
+
+def wanted_of(function: Callable[..., Any]) -> frozenset[str]:
+    """The reserved keywords that a function asks for."""
+    parameters = inspect.signature(function).parameters.values()
+    return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in RESERVED)
+
+
+def fields_of(cls: type) -> dict[str, Option]:
+    """The plain fields of a dataclass as options: those whose type an option can have."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    options = {}
+    for field in dataclasses.fields(cls):
+        option = _option(field.name, hints[field.name], field.default)
+        if option.type in (int, float, bool, str) or get_origin(option.type) is Literal:
+            options[field.name] = option
+    return options
+
+
+def read_all(
+    given: Mapping[str, Any], options: Mapping[str, Option], where: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Every given value as its option's type, and a sentence, with its key path, for each that makes no sense."""
+    values: dict[str, Any] = {}
+    problems = []
+    for name, value in given.items():
+        path = f"{where}.{name}".lstrip(".")
+        if name not in options:
+            problems.append(f"{path}: unknown key{did_you_mean(name, options)}")
+            continue
+        try:
+            values[name] = options[name].read(value)
+        except ValueError as error:
+            problems.append(f"{path}: {error}")
+    return values, problems
+
+
+def _option(name: str, hint: Any, default: Any) -> Option:
+    limits = Range()
+    optional = False
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = [part for part in get_args(hint) if part is not type(None)]
+        optional = len(inner) < len(get_args(hint))
+        hint = inner[0]
+    if get_origin(hint) is Annotated:
+        hint, *extras = get_args(hint)
+        limits = next((extra for extra in extras if isinstance(extra, Range)), limits)
+    return Option(name, hint, default, limits, optional)
+
+
+def _words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return f"a list, each {_words(get_args(kind)[0])}"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(kind, str(kind))
+
+
+def _read(value: Any, kind: Any, limits: Range) -> Any:
+    if get_origin(kind) is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        items = items if isinstance(items, (list, tuple)) else [items]
+        return tuple(_read(item.strip() if isinstance(item, str) else item, get_args(kind)[0], limits) for item in items)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError
+        return value
+    if kind is bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+    if kind is str:
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+    if isinstance(value, bool):
+        raise TypeError
+    number = kind(value) if isinstance(value, (int, str)) or kind is float else value
+    if not isinstance(number, kind) or not math.isfinite(number) or not limits.low <= number <= limits.high:
+        raise ValueError
+    return number

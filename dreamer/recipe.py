@@ -1,0 +1,211 @@
+"""A recipe: everything that decides the picture except the photo, as plain immutable data.
+
+Words are what people write: nested dicts and lists, as TOML and JSON give them. Several layers of words (dreamer's
+defaults, the network's, a preset's, the command line's) are merged first; `Recipe.read` then checks the whole and
+reports every mistake at once, each with its key path.
+"""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
+
+from dreamer.errors import RecipeError, did_you_mean
+from dreamer.options import Option, Range, fields_of, read_all
+
+Words = Mapping[str, Any]
+Vocabulary = Callable[[str, str], Mapping[str, Option]]
+"""(kind, name) -> the options of that ingredient; raises RecipeError for an unknown name."""
+
+SCHEMA = 1
+INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
+
+DEFAULTS: Words = {
+    "objectives": [{"name": "deepdream"}],
+    "transforms": [{"name": "jitter"}],
+    "gradient_filters": [{"name": "laplacian"}],
+}
+"""What dreamer dreams when nobody says otherwise; the rest are the defaults of the classes below."""
+
+
+@dataclass(frozen=True)
+class Octaves:
+    """The scales of the dream. Without `count` it follows from the picture: the first octave's shortest side is at
+    least `smallest` pixels. `step_size` is in image units: black to white is 1."""
+
+    smallest: Annotated[int, Range(16, 4096)] = 160
+    count: Annotated[int, Range(1, 32)] | None = None
+    scale: Annotated[float, Range(1.05, 4)] = 1.4
+    steps: Annotated[int, Range(0, 10_000)] = 10
+    step_size: Annotated[float, Range(0, 0.5)] = 0.006
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """An ingredient by name, with all its options; `id` tells two of the same name apart.
+
+    `weight` is for objectives and priors, `layer` for objectives.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    weight: Annotated[float, Range(-1000, 1000)] = 1.0
+    layer: str | None = None
+
+
+_OWN_KEYS = {
+    "objectives": ("name", "id", "weight", "layer"),
+    "priors": ("name", "id", "weight"),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the picture. `size` limits the long side in pixels, 0 keeps every pixel; `strength`
+    blends from the photo (0) to the dream (1); `colour` holds the photo's chroma, from 0 (free) to 1; `balance`
+    makes scores of several objectives comparable (by default when there are several)."""
+
+    network: str = "reverie"
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    size: Annotated[int, Range(0, 1_000_000)] = 2048
+    init: Literal["photo", "noise", "grey"] = "photo"
+    strength: Annotated[float, Range(0, 1)] = 1.0
+    colour: Annotated[float, Range(0, 1)] = 0.5
+    balance: bool | None = None
+    octaves: Octaves = Octaves()
+    objectives: tuple[Ingredient, ...] = ()
+    priors: tuple[Ingredient, ...] = ()
+    transforms: tuple[Ingredient, ...] = ()
+    gradient_filters: tuple[Ingredient, ...] = ()
+    updates: tuple[Ingredient, ...] = ()
+
+    @classmethod
+    def read(cls, words: Words, vocabulary: Vocabulary) -> Recipe:
+        """The recipe that the words spell; raises RecipeError with every problem."""
+        plain = fields_of(cls)
+        lists = {key: value for key, value in words.items() if key in INGREDIENTS}
+        rest = {key: value for key, value in words.items() if key not in INGREDIENTS and key != "octaves"}
+        values, problems = _read_top(rest, plain)
+        octaves = words.get("octaves", {})
+        if isinstance(octaves, Mapping):
+            sizes, more = read_all(octaves, fields_of(Octaves), "octaves")
+            values["octaves"] = Octaves(**sizes)
+            problems += more
+        else:
+            problems.append("octaves: a table is wanted, as in [octaves]")
+        for kind, items in lists.items():
+            values[kind], more = _read_ingredients(kind, items, vocabulary)
+            problems += more
+        if not problems and not values.get("objectives"):
+            problems.append("objectives: a dream needs at least one")
+        if problems:
+            raise RecipeError(*problems)
+        return cls(**values)
+
+    def words(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """The recipe in words, every option spelled out, defaults too."""
+        words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
+        words["octaves"] = {f.name: getattr(self.octaves, f.name) for f in fields(Octaves)}
+        for kind in INGREDIENTS:
+            words[kind] = [_ingredient_words(kind, item, vocabulary) for item in getattr(self, kind)]
+        return {key: value for key, value in words.items() if value is not None}
+
+
+def merged(base: Words, over: Words) -> dict[str, Any]:
+    """`over` laid upon `base`: octaves key by key; a list of ingredients replaces the list beneath it."""
+    result = copy.deepcopy(dict(base))
+    for key, value in copy.deepcopy(dict(over)).items():
+        below = result.get(key)
+        result[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+    return result
+
+
+def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
+    """The words with one key set, as `--set KEY=VALUE` speaks: `octaves.steps`, `priors.total_variation.weight`.
+
+    Naming an ingredient that the recipe lacks adds it. Raises RecipeError for a path that leads nowhere.
+    """
+    result = copy.deepcopy(dict(words))
+    head, *tail = key.split(".")
+    if not tail:
+        result[head] = value
+    elif head == "octaves" and len(tail) == 1:
+        result["octaves"] = {**result.get("octaves", {}), tail[0]: value}
+    elif head in INGREDIENTS and len(tail) == 2:
+        name, option = tail
+        items = result.setdefault(head, [])
+        found = [item for item in items if name in (item.get("id"), item.get("name"))]
+        if len(found) > 1:
+            ids = ", ".join(str(item.get("id", "(none)")) for item in found)
+            raise RecipeError(f"{key}: {name} is there {len(found)} times; name it by its id ({ids})")
+        if not found:
+            found = [{"name": name}]
+            items.append(found[0])
+        found[0][option] = value
+    else:
+        known = [*fields_of(Recipe), "octaves", *INGREDIENTS]
+        raise RecipeError(f"{key}: no such key{did_you_mean(head, known)}; written as octaves.steps or priors.NAME.weight")
+    return result
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """`KEY=VALUE` as a key and a value: TOML where it is TOML, plain text otherwise."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {text}: write KEY=VALUE, as in --set octaves.steps=20")
+    try:
+        return key.strip(), tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _read_top(words: Words, plain: Mapping[str, Option]) -> tuple[dict[str, Any], list[str]]:
+    unknown = [key for key in words if key not in plain]
+    values, problems = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
+    known = [*plain, "octaves", *INGREDIENTS]
+    return values, problems + [f"{key}: unknown key{did_you_mean(key, known)}" for key in unknown]
+
+
+def _read_ingredients(
+    kind: str, items: Any, vocabulary: Vocabulary
+) -> tuple[tuple[Ingredient, ...], list[str]]:
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, Mapping) for item in items):
+        return (), [f"{kind}: a list of tables is wanted, as in [[{kind}]]"]
+    common = {key: option for key, option in fields_of(Ingredient).items() if key in _OWN_KEYS.get(kind, ("name", "id"))}
+    found: list[Ingredient] = []
+    problems: list[str] = []
+    for number, item in enumerate(items):
+        name = item.get("name")
+        if not isinstance(name, str):
+            problems.append(f"{kind}[{number}]: it needs a name")
+            continue
+        label = item.get("id", name)
+        where = f"{kind}.{label}"
+        try:
+            options = vocabulary(kind, name)
+        except RecipeError as error:
+            problems += [f"{where}: {problem}" for problem in error.problems]
+            continue
+        values, more = read_all(item, {**common, **options}, where)
+        problems += more
+        if label in [other.id or other.name for other in found]:
+            problems.append(f"{where}: named twice; give one of them an id of its own")
+        own = {key: value for key, value in values.items() if key in common}
+        found.append(Ingredient(**own, options={k: v for k, v in values.items() if k not in common}) if "name" in own else Ingredient(name))
+    return tuple(found), problems
+
+
+def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:
+    own = {key: getattr(item, key) for key in _OWN_KEYS.get(kind, ("name", "id"))}
+    options = {name: item.options.get(name, option.default) for name, option in vocabulary(kind, item.name).items()}
+    words = {key: value for key, value in {**own, **options}.items() if value is not None}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in words.items()}
+
+
+def labels(items: Iterable[Ingredient]) -> list[str]:
+    """How `--set` addresses each of the ingredients."""
+    return [item.id or item.name for item in items]

@@ -1,0 +1,117 @@
+"""Every name that a recipe may use, and where it came from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from dreamer.errors import PluginError, RecipeError, did_you_mean
+from dreamer.options import Option, options_of, wanted_of
+
+BUILT_IN = "dreamer-art"
+INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
+COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # what a recipe says of an ingredient besides its options
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """One registered thing: its short name and the distribution that registered it."""
+
+    name: str
+    source: str
+    value: T
+
+    @property
+    def full_name(self) -> str:
+        """`distribution:name`, which is always understood."""
+        return f"{self.source}:{self.name}"
+
+
+@dataclass(frozen=True)
+class IngredientKind:
+    """An ingredient as a function: its options by name, and the reserved keywords it asks for."""
+
+    function: Callable[..., Any]
+    options: Mapping[str, Option]
+    wanted: frozenset[str]
+
+    @property
+    def summary(self) -> str:
+        """The first line of its documentation."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+
+class Shelf(Generic[T]):
+    """Names of one sort. A built-in's name is taken; two plugins may share a name, and then only full names work."""
+
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
+        self._entries: dict[str, Entry[T]] = {}
+
+    def add(self, name: str, source: str, value: T) -> None:
+        """Register; raises PluginError when the name is a built-in's, or the plugin's own a second time."""
+        entry = Entry(name, source, value)
+        built_in = f"{BUILT_IN}:{name}"
+        if entry.full_name in self._entries or built_in in self._entries:
+            owner = "it has been registered twice" if source == BUILT_IN else "dreamer's own or registered twice"
+            raise PluginError(f"{source} may not register {self.noun} {name!r}: {owner}")
+        self._entries[entry.full_name] = entry
+
+    def remove(self, source: str) -> None:
+        """Forget everything that came from `source`."""
+        self._entries = {key: entry for key, entry in self._entries.items() if entry.source != source}
+
+    def get(self, name: str) -> Entry[T]:
+        """By short or full name; raises RecipeError with the nearest names, or both owners of a shared one."""
+        if name in self._entries:
+            return self._entries[name]
+        found = [entry for entry in self if entry.name == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(entry.full_name for entry in found)
+            raise RecipeError(f"{self.noun} {name!r} comes from several plugins: say {names}")
+        raise RecipeError(f"no {self.noun} is called {name!r}{did_you_mean(name, self.names())}")
+
+    def names(self) -> list[str]:
+        """Every name that `get` understands without a plugin's prefix, in order of registration."""
+        return list(dict.fromkeys(entry.name for entry in self))
+
+    def __iter__(self) -> Iterator[Entry[T]]:
+        return iter(self._entries.values())
+
+
+class Registry:
+    """All shelves: ingredients of every kind, network factories, presets."""
+
+    def __init__(self) -> None:
+        self.ingredients: dict[str, Shelf[IngredientKind]] = {
+            kind: Shelf(kind.rstrip("s").replace("_", " ")) for kind in INGREDIENTS
+        }
+        self.networks: Shelf[Callable[[], Any]] = Shelf("network")
+        self.presets: Shelf[Any] = Shelf("preset")
+
+    def shelf(self, kind: str) -> Shelf[Any]:
+        """The shelf of an ingredient kind, of networks or of presets."""
+        return self.ingredients.get(kind) or {"networks": self.networks, "presets": self.presets}[kind]
+
+    def add_ingredient(self, kind: str, function: Callable[..., Any], name: str | None, source: str) -> None:
+        """Register a function; raises PluginError when its signature cannot be a recipe's grammar."""
+        name = name or function.__name__
+        try:
+            options = options_of(function)
+        except (TypeError, NameError) as error:
+            raise PluginError(f"{source} registers {kind} {name!r}, but {error}") from error
+        clash = COMMON_KEYS & options.keys()
+        if clash:
+            raise PluginError(f"{source} registers {kind} {name!r}: {', '.join(clash)} cannot be an option's name")
+        self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
+
+    def remove(self, source: str) -> None:
+        """Forget everything that came from `source`."""
+        for shelf in (*self.ingredients.values(), self.networks, self.presets):
+            shelf.remove(source)

@@ -1,0 +1,33 @@
+"""One step of a dream: where it is, and what an ingredient may know there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a dream is: step `number` of `count` in octave `octave` of `octaves`, all counted from 0.
+
+    `share` is the part of the whole work done before this step, 0 to 1, in pixels; `size` is the octave's (height,
+    width); `score` is what the step climbed, NaN until it has.
+    """
+
+    octave: int
+    octaves: int
+    number: int
+    count: int
+    share: float
+    size: tuple[int, int]
+    score: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What an ingredient may ask for besides its tensor: the photo at this octave, the picture being dreamt, the step."""
+
+    photo: Tensor
+    image: Tensor
+    step: Step
