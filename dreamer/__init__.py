@@ -1,0 +1,45 @@
+"""dreamer paints what a convolutional network sees into a photograph.
+
+    import dreamer
+
+    picture = dreamer.dream("photo.jpg", preset="classic", strength=0.8)   # a PIL image
+    picture.save("dream.png")
+
+Importing this package imports nothing heavy: torch comes with the first name that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dreamer.errors import DreamerError
+from dreamer.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from dreamer.library import dream, load_network
+    from dreamer.network import Network
+    from dreamer.options import Range
+    from dreamer.step import Step
+
+__version__ = "0.1.0"
+
+__all__ = ["DreamerError", "Network", "Range", "Step", "__version__", "dream", "hookimpl", "load_network"]
+
+_HOMES = {
+    "Network": "network",
+    "Range": "options",
+    "Step": "step",
+    "dream": "library",
+    "load_network": "library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dreamer' has no attribute {name!r}")
+    return getattr(import_module(f"dreamer.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

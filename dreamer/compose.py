@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dreamer.ascent import Ascent, Bound
-from dreamer.errors import RecipeError, UsageError
+from dreamer.errors import Interrupted, RecipeError, UsageError
 from dreamer.image import Photo, resize
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
+from dreamer.networks import load_from
 from dreamer.pyramid import Octave, octave_sizes
 from dreamer.recipe import DEFAULTS, Ingredient, Recipe, Words, merged, with_change
 from dreamer.registry import IngredientKind, Registry
@@ -60,6 +62,22 @@ class Composition:
         """The whole recipe in words."""
         return self.recipe.words(lambda kind, name: self.registry.ingredients[kind].get(name).value.options)
 
+    def check(self) -> None:
+        """Raises UsageError for an unknown layer, an absent guide, or an objective that refuses the layer."""
+        problems: list[str] = []
+        for item in self.recipe.objectives:
+            try:
+                channels = self.network.layer(str(item.layer)).channels
+                entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
+                if "guide" in entry.wanted and self.guide is None:
+                    raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
+                if not entry.wanted & {"photo", "image", "step", "guide"}:
+                    entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+            except UsageError as error:
+                problems += error.problems
+        if problems:
+            raise UsageError(*dict.fromkeys(problems))
+
     def octaves(self, photo: Photo) -> list[Octave]:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
         plan = self.recipe.octaves
@@ -81,7 +99,10 @@ class Composition:
         snapshots: Collection[int] = (),
         on_snapshot: Callable[[int, Dream], None] = lambda number, dream: None,
     ) -> Dream:
-        """Dream over a photo that has its final size. Raises UsageError, NotFiniteError and Interrupted."""
+        """Dream over a photo that has its final size.
+
+        Raises UsageError, NotFiniteError, and Interrupted with the Dream so far.
+        """
         octaves = self.octaves(photo)
         machine = replace(self.machine, tile=self._tile(photo))
         device = torch.device(machine.device)
@@ -98,21 +119,24 @@ class Composition:
             return Ascent(balanced.gradient, priors=priors, colour=self.recipe.colour, **bind)
 
         def finished(picture: Tensor) -> Dream:
-            change = picture.sub(image) if canvas is image else picture - image
+            change = picture - image
             settled = replace(machine, tile=sight.tile, precision=str(sight.precision).removeprefix("torch."))
             return Dream(photo, change.mul_(self.recipe.strength).cpu(), settled)
 
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.recipe.seed)
-            picture = render(
-                image,
-                canvas,
-                octaves,
-                ascent_at,
-                on_step=on_step,
-                snapshots=snapshots,
-                on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
-            )
+            try:
+                picture = render(
+                    image,
+                    canvas,
+                    octaves,
+                    ascent_at,
+                    on_step=on_step,
+                    snapshots=snapshots,
+                    on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
+                )
+            except Interrupted as stop:
+                raise Interrupted(finished(stop.picture)) from None
         return finished(picture)
 
     @property
@@ -151,13 +175,7 @@ class Composition:
     def _bind(self, kind: str, item: Ingredient) -> Bound:
         """The ingredient as a function of a tensor and a moment: its options and what it asks for filled in."""
         entry: IngredientKind = self.registry.ingredients[kind].get(item.name).value
-        fixed: dict[str, Any] = {**item.options}
-        if "network" in entry.wanted:
-            fixed["network"] = self.network
-        if "layer" in entry.wanted:
-            fixed["layer"] = item.layer
-        if "guide" in entry.wanted:
-            fixed["guide"] = self._guide_features[str(item.layer)]
+        fixed = self._fixed(entry, item)
         passing = entry.wanted & {"photo", "image", "step"}
 
         def bound(tensor: Tensor, moment: Moment) -> Tensor:
@@ -166,10 +184,20 @@ class Composition:
 
         return bound
 
+    def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
+        """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
+        fixed: dict[str, Any] = {**item.options}
+        if "network" in entry.wanted:
+            fixed["network"] = self.network
+        if "layer" in entry.wanted:
+            fixed["layer"] = item.layer
+        if "guide" in entry.wanted:
+            fixed["guide"] = self._guide_features[str(item.layer)]
+        return fixed
+
     @cached_property
     def _guide_features(self) -> Mapping[str, Tensor]:
-        if self.guide is None:
-            raise UsageError("objective guided needs a picture to be guided by: --guide PICTURE")
+        assert self.guide is not None  # `check` has seen to that
         image = self.guide.image()
         shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
         image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
@@ -180,26 +208,61 @@ class Composition:
 
 def compose(
     words: Words,
-    network: Network,
     registry: Registry,
-    machine: Machine,
     *,
+    changes: Iterable[tuple[str, Any]] = (),
+    network: str | None = None,
+    weights: Path | None = None,
+    layer: str | None = None,
+    fetch: bool = False,
     guide: Photo | None = None,
+    machine: Machine = Machine(),  # noqa: B008 - frozen
     say: Say = lambda sentence: None,
 ) -> Composition:
-    """Check a recipe's words against the network and the registry, all problems at once, before any computing."""
-    recipe = Recipe.read(words, lambda kind, name: registry.ingredients[kind].get(name).value.options)
-    objectives = tuple(replace(item, layer=item.layer or network.default_layer) for item in recipe.objectives)
-    problems = []
-    for item in objectives:
-        try:
-            network.layer(str(item.layer))
-        except UsageError as error:
-            problems += error.problems
-    if problems:
-        raise RecipeError(*problems)
-    recipe = replace(recipe, network=network.name, objectives=objectives)
-    return Composition(recipe, network, registry, machine.resolved(), guide, say)
+    """A preset's or recipe's words, and changes to them, checked as a whole before anything is computed.
+
+    `network`, `weights` and `layer` are what somebody asked for by name; `fetch` allows the named network's weights to
+    be downloaded. Raises UsageError with every problem.
+    """
+    name = network or words.get("network", Recipe.network)
+    if not isinstance(name, str):
+        raise RecipeError("network: must be a text")
+    loaded = load_from(registry.networks, name, weights, fetch=fetch and network is not None)
+    if name != words.get("network", Recipe.network):
+        words = _moved(words, loaded, say)
+    given = loaded.defaults if layer is None else {k: v for k, v in loaded.defaults.items() if k != "objectives"}
+    words = merged(merged(DEFAULTS, given), words)
+    for key, value in changes:
+        words = with_change(words, key, value)
+    if guide and not any(_wants_guide(item, registry) for item in words["objectives"]):
+        words["objectives"] = [{"name": "guided", "layer": layer or loaded.default_layer}]
+    if layer is not None:
+        words["objectives"] = [{**item, "layer": layer} for item in words["objectives"]]
+    recipe = Recipe.read({**words, "network": name}, lambda kind, name: registry.ingredients[kind].get(name).value.options)
+    recipe = replace(recipe, objectives=tuple(_at_layer(item, loaded) for item in recipe.objectives))
+    composition = Composition(recipe, loaded, registry, machine.resolved(), guide, say)
+    composition.check()
+    return composition
 
 
-__all__ = ["DEFAULTS", "Composition", "Dream", "compose", "merged", "with_change"]
+def _moved(words: Words, network: Network, say: Say) -> Words:
+    """A preset's words for another network than its own: layers that this one lacks become its default layer."""
+    objectives = []
+    for item in words.get("objectives", ()):
+        wanted = item.get("layer") if isinstance(item, Mapping) else None
+        if wanted is not None and wanted not in network.anatomy.layers:
+            say(f"{network.name} has no layer {wanted}; its default layer {network.default_layer} is used instead")
+            item = {**item, "layer": network.default_layer}
+        objectives.append(item)
+    return {**words, "objectives": objectives} if objectives else words
+
+
+def _wants_guide(item: Any, registry: Registry) -> bool:
+    try:
+        return "guide" in registry.ingredients["objectives"].get(item["name"]).value.wanted
+    except (RecipeError, KeyError, TypeError, AttributeError):
+        return True  # an objective that is wrong is told of later
+
+
+def _at_layer(item: Ingredient, network: Network) -> Ingredient:
+    return replace(item, layer=item.layer or network.default_layer)

@@ -62,7 +62,7 @@ class WriteError(RenderError):
 
 
 class Interrupted(DreamerError):
-    """Somebody pressed Ctrl-C: `picture` is what had been dreamt by then, as a tensor (1, 3, H, W)."""
+    """Somebody pressed Ctrl-C: `picture` is what had been dreamt by then, a tensor or a Dream of it."""
 
     def __init__(self, picture: Any) -> None:
         super().__init__("interrupted")

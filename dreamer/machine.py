@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +25,17 @@ class Machine:
     precision: str = "auto"
     tile: int = -1
     threads: int = 0
+
+    @classmethod
+    def read(cls, words: Mapping[str, Any]) -> Machine:
+        """The machine that a picture tells of, which may be a stranger's: what makes no sense here is `auto`."""
+        device, precision, tile, threads = (words.get(key) for key in ("device", "precision", "tile", "threads"))
+        return cls(
+            device if isinstance(device, str) and _available(device) else "auto",
+            precision if precision in ("float32", "bfloat16") else "auto",
+            tile if isinstance(tile, int) and (tile == 0 or 32 <= tile <= 65536) else -1,
+            threads if isinstance(threads, int) and 0 < threads <= 1024 else 0,
+        )
 
     def resolved(self) -> Machine:
         """Device, precision and threads settled; the tile depends on the picture and is settled there.

@@ -1,8 +1,8 @@
 """A mountain lake late on a summer afternoon, drawn by formula: the photo for whoever has none at hand.
 
 Lengths on the screen are in picture heights: u right of the middle, v above the horizon. Lengths in the world
-are in kilometres: x right, y up, z ahead. So a small picture shows what a large one does. Light is linear until
-`tone`. Layers have the shape (height, width), colours (3, height, width).
+are in kilometres: x right, y up, z ahead. So a small picture shows what a large one does. Light is linear
+until `tone`. Layers have the shape (height, width), colours (3, height, width).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 HORIZON, FOCAL, EYE = 0.635, 1.25, 0.012  # heights below the top; heights; kilometres above the lake
 SUN = (-0.91, 0.39, -0.11)  # low on the left and a little behind the camera: the light that models best
 SUNLIGHT, SKYLIGHT = (8.6, 5.3, 2.7), (0.36, 0.56, 0.95)
-# The composition: the peak on the left third, the tallest cloud on the right in answer, a dark headland in front.
+# The composition: the peak on the left third, the tallest cloud on the right, a dark headland in front.
 MASSIFS = (  # x, z, width, depth, height
-    (-2.2, 13.0, 2.4, 2.6, 2.75), (2.8, 17.0, 3.0, 3.0, 2.3), (5.6, 9.5, 2.6, 2.6, 1.8),
+    (-2.2, 13.0, 2.4, 2.6, 2.95), (2.8, 17.0, 3.0, 3.0, 2.3), (5.6, 9.5, 2.6, 2.6, 1.8),
     (-5.2, 8.0, 2.0, 2.2, 1.5), (-11, 26, 7, 4, 2.9), (5, 28, 9, 4, 3.1), (15, 25, 6, 4, 2.9),
     (-1.02, 1.75, 0.30, 0.30, 0.42), (-2.0, 4.4, 1.0, 0.7, 0.30), (2.4, 4.8, 1.2, 0.8, 0.42),
 )  # fmt: skip
@@ -37,12 +37,12 @@ def scene(width: int = 1024, height: int = 683, seed: int = 0) -> Tensor:
     u = ((torch.arange(width) + 0.5 - width / 2) / height).expand(height, width)
     v = (HORIZON - (torch.arange(height) + 0.5) / height).view(-1, 1).expand(height, width)
     picture = cirrus(plane, u, v, sky(u, v))
-    for bank in (1, 2):
+    for bank in range(len(BANKS)):
         picture = cumulus(plane, space, u, v, picture, bank)
     picture, wet = land(plane, u, v, picture)
-    picture = torch.where(wet, lake(plane, u, v, picture), picture)
+    picture = lake(plane, u, v, picture, wet)
     vignette = 1 - 0.2 * (u**2 + (v - HORIZON + 0.5) ** 2)
-    grain = 0.006 * torch.randn(height, width, generator=random)  # as of film: even the blue is never quite flat
+    grain = 0.006 * torch.randn(height, width, generator=random)  # of film: even the blue is not flat
     return (tone(0.74 * picture * vignette) + grain).clamp(0, 1)[None]
 
 
@@ -63,9 +63,15 @@ def smooth(low: float, high: float, value: Tensor) -> Tensor:
     return t * t * (3 - 2 * t)
 
 
+def span(v: Tensor, low: float, high: float) -> slice:
+    """The rows of the picture between two heights over the horizon."""
+    return slice(int((v[:, 0] > high).sum()), int((v[:, 0] > low).sum()))
+
+
 def tile(random: torch.Generator, size: int, dims: int, waves: int) -> Tensor:
-    """Smooth noise of unit variance that repeats, about `waves` waves to a side: white noise through a
-    ring filter. Unlike noise on a lattice it has no preferred direction, and no grid to be seen.
+    """Noise of unit variance that repeats, with about `waves` waves to a side: white noise, band-passed.
+
+    Unlike noise on a lattice it has no preferred direction, and no grid to be seen.
     """
     axes = [torch.fft.fftfreq(size) * size] * (dims - 1) + [torch.fft.rfftfreq(size) * size]
     radius = torch.stack(torch.meshgrid(*axes, indexing="ij")).square().sum(0).sqrt()
@@ -89,7 +95,7 @@ class Plane:
         return F.grid_sample(self.tile, at, mode="bicubic", align_corners=False).view(x.shape)
 
     def octaves(self, x: Tensor, z: Tensor, wave: float, shortest: float) -> Iterator[tuple[float, Tensor]]:
-        """Wavelengths and their noise, each about half the last, turned by 2.4 rad so that nothing lines up."""
+        """Wavelengths and their noise, each half the last and turned by 2.4 rad: nothing lines up."""
         x, z = x / wave, z / wave
         while wave >= shortest:
             yield wave, self(x, z)
@@ -131,53 +137,67 @@ def stretch(space: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 def towards(density: Tensor, down: float, back: float) -> Tensor:
     """What lies between each cell (X, Y, Z) and a sun on the left whose rays move so many cells a column."""
-    path = F.pad(torch.zeros_like(density[0]), (0, 1, 1, 0))
+    path = F.pad(torch.zeros_like(density[0]), (1, 0, 1, 0))
     out = torch.empty_like(density)
     for x, column in enumerate(density):
-        level = torch.lerp(path[:, :-1], path[:, 1:], back)
+        level = torch.lerp(path[:, 1:], path[:, :-1], back)
         out[x] = torch.lerp(level[1:], level[:-1], down)
-        path[1:, :-1] = out[x] + column
+        path[1:, 1:] = out[x] + column
     return out
 
 
-def cumulus(plane: Plane, space: Tensor, u: Tensor, v: Tensor, background: Tensor, bank: int) -> Tensor:
-    """A bank of heaped clouds: a volume of density behind the screen, in sizes of its clouds, lit by the sun.
+def heaps(plane: Plane, space: Tensor, x: Tensor, y: Tensor, z: Tensor, bank: int) -> Tensor:
+    """Density (X, Y, Z) of a bank of clouds in [0, 1]; lengths in sizes of a cloud, y above the flat base.
 
-    Towers stand on a flat base, displaced by billows, |noise|, whose creases part round heads as in cauliflower.
-    Light: single scattering and two softer octaves of it for multiple scattering, after Wrenninge (2013).
+    Towers displaced by billows, |noise|, whose creases part round heads as they do in a cauliflower.
     """
-    base, size, haze, clouds = BANKS[bank - 1]
-    height, width = u.shape
-    rows = slice(int((v[:, 0] > base + 1.3 * size).sum()), int((v[:, 0] > base - 0.3 * size).sum()))
-    lines, columns = (math.ceil(n * min(1, 400 / height)) for n in (rows.stop - rows.start, width))
-    step, deep = width / height / columns / size, 1.6 / 32
-    x = (torch.arange(columns) + 0.5 - columns / 2) * step
-    y = torch.linspace(float(v[rows.start, 0]), float(v[rows.stop - 1, 0]), lines).sub(base) / size
-    z = (torch.arange(32) + 0.5) * deep
-    xz = x[:, None].expand(-1, 32), z.expand(columns, -1)
-    tower = 0.13 * plane.fbm(0.9 * xz[0] + 9 * bank, 0.9 * xz[1], 0.2, 0.5) - 0.55
-    for where, wide, tall in clouds:
-        away = ((x[:, None] * size - where) / wide) ** 2 + ((z - 0.8) / 0.6) ** 2
-        tower = tower + tall * torch.exp(-away)
-    tower = torch.where(tower > 0, tower.clamp_min(0) ** 0.8, 3 * tower)[:, None]  # round heads and few crumbs
+    _, size, _, clouds = BANKS[bank]
+    across, along = x[:, None].expand(-1, len(z)), z.expand(len(x), -1)
+    tower = 0.13 * plane.fbm(0.9 * across + 9 * (bank + 1), 0.9 * along, 0.2, 0.5) - 0.55
+    for where, wide, strength in clouds:
+        away = ((across * size - where) / wide) ** 2 + ((along - 0.8) / 0.6) ** 2
+        tower = tower + strength * torch.exp(-away)
+    tower = torch.where(tower > 0, tower.clamp_min(0) ** 0.8, 3 * tower)[:, None]  # round heads, few crumbs
     above = y[:, None] + 0.14 * (z - 0.8)  # the base recedes towards the horizon
     heap = (tower - above) * torch.where(tower > above, 1.0, 1.4)
     billows = torch.zeros_like(heap)
     for i, (scale, gain) in enumerate(((0.46, 0.15), (0.97, 0.10), (2.1, 0.06), (4.7, 0.03))):
-        at = bank * 0.61 + i * 0.37
-        billows += gain * (stretch(space, scale * x + at, 1.15 * scale * y + at, scale * z).abs() - 0.75)
-    density = (11 * (heap + billows)).clamp(0, 1)
-    density *= smooth(-0.05, 0.05, above + 0.3 * billows) * smooth(-0.3, 0, heap)
-    path = towards(density, -SUN[1] / SUN[0], SUN[2] / SUN[0] * step / deep) * (step / -SUN[0])
-    sunlit = (torch.exp(-50 * path) + 0.5 * torch.exp(-15 * path) + 0.25 * torch.exp(-4.5 * path)) / 1.75
+        there = (bank + 1) * 0.61 + i * 0.37
+        noise = stretch(space, scale * x + there, 1.15 * scale * y + there, scale * z)
+        billows += gain * (noise.abs() - 0.75)
+    inside, over_base = (11 * (heap + billows)).clamp_(0, 1), (10 * above + 2 * billows + 0.5).clamp_(0, 1)
+    return inside * over_base * (4 * heap + 1).clamp_(0, 1)
+
+
+def cumulus(plane: Plane, space: Tensor, u: Tensor, v: Tensor, background: Tensor, bank: int) -> Tensor:
+    """A bank of heaped clouds over the background: a volume behind the screen, lit by sun and sky.
+
+    Light is scattered once; two softer octaves of it stand for multiple scattering, after Wrenninge (2013).
+    """
+    base, size, haze, _ = BANKS[bank]
+    height, width = u.shape
+    rows = span(v, base - 0.3 * size, base + 1.3 * size)
+    tall = rows.stop - rows.start
+    if tall == 0:  # a picture of a few pixels
+        return background
+    lines, columns = (math.ceil(n * min(1, 360 / height)) for n in (tall, width))
+    step, deep = width / height / columns / size, 1.6 / 28
+    x = (torch.arange(columns) + 0.5 - columns / 2) * step
+    y = (HORIZON - (rows.start + (torch.arange(lines) + 0.5) * tall / lines) / height - base) / size
+    z = (torch.arange(28) + 0.5) * deep
+    density = heaps(plane, space, x, y, z, bank)
+    back = min(1, SUN[2] / SUN[0] * step / deep)
+    echo = torch.exp(towards(density, down=-SUN[1] / SUN[0], back=back) * (4.5 * step / SUN[0]))
+    sunlit = (echo**14 + 0.55 * echo**4 + 0.2 * echo) / 1.75
     skylit = 0.3 + 0.7 * torch.exp(-4 * step * density.cumsum(1))
     clear = torch.exp(-60 * deep * density.cumsum(2))
     seen = F.pad(clear, (1, 0), value=1.0)[..., :-1] - clear
     layers = torch.stack(((seen * sunlit).sum(2), (seen * skylit).sum(2), 1 - clear[..., -1])).mT
-    # frayed at the edges by wisps finer than the cells
+    # Wisps finer than the volume's cells fray the edges.
     fray, tear = (0.001 * plane.fbm(u[rows] * 90 + 5 * i, v[rows] * 90, 0.4, 0.7) for i in (0, 1))
-    right, down = 2 * (u[rows] + fray) * height / width, (v[rows.start, 0] - v[rows] + tear) * height
-    at = torch.stack((right, (2 * down + 1) / (rows.stop - rows.start) - 1), -1)
+    across = (u[rows] + fray) * height / width
+    down = ((HORIZON - v[rows] + tear) * height - rows.start) / tall
+    at = torch.stack((2 * across, 2 * down - 1), -1)
     lit, dim, cover = F.grid_sample(layers[None], at[None], "bicubic", "border", False)[0].clamp(0, 1)
     colour = 0.4 * rgb(*SUNLIGHT) * rgb(0.92, 1.02, 1.18) * lit + rgb(0.11, 0.15, 0.23) * dim
     out = background.clone()
@@ -186,7 +206,7 @@ def cumulus(plane: Plane, space: Tensor, u: Tensor, v: Tensor, background: Tenso
 
 
 def altitude(plane: Plane, x: Tensor, z: Tensor, pixel: Tensor) -> Tensor:
-    """Height above the lake: Musgrave's ridged multifractal (1994) on the massifs, no finer than a `pixel`."""
+    """Height above the lake: Musgrave's ridged multifractal (1994) on the massifs, to the `pixel`."""
     body = -0.16 + 0.14 * smooth(3.5, 9, z) + 0.05 * plane(x / 1.2, z / 1.2)
     for hill_x, hill_z, wide, deep, tall in MASSIFS:
         body = body + tall * torch.exp(-(((x - hill_x) / wide) ** 2) - ((z - hill_z) / deep) ** 2)
@@ -194,8 +214,8 @@ def altitude(plane: Plane, x: Tensor, z: Tensor, pixel: Tensor) -> Tensor:
     ridges, weight = torch.zeros_like(x), torch.ones_like(x)
     for wave, noise in plane.octaves(x, z, 6, max(0.02, 2 * float(pixel.min()))):
         ridge = (1 - 0.55 * noise.abs()).clamp_min(0) ** 2 * weight
-        ridges = ridges + (ridge - 0.3) * (wave / 6) * (1.6 - 3.2 * pixel / wave).clamp(0, 1)
-        weight = (1.5 * ridge).clamp(0, 1)
+        ridges = ridges + (ridge - 0.35) * (wave / 6) * (1.6 - 3.2 * pixel / wave).clamp(0, 1)
+        weight = (2.1 * ridge).clamp(0, 1)
     return body * (0.74 + 0.36 * ridges) + 0.02 * ridges
 
 
@@ -208,7 +228,7 @@ def forest(plane: Plane, x: Tensor, z: Tensor, ground: Tensor) -> Tensor:
 
 
 def ground(plane: Plane, x: Tensor, z: Tensor, bare: Tensor, steep: Tensor, wood: Tensor) -> Tensor:
-    """What the land is made of: grass; over it rock where it is steep or high, then firs, snow, and gravel."""
+    """What the land is made of: grass; over it rock where steep or high, then firs, snow, and gravel."""
     rough = 0.5 * plane(x / 0.09, z / 0.09) + 0.5 * plane(x / 0.03, z / 0.03)
     wild = 0.12 * plane(x / 0.4, z / 0.4) + 0.05 * rough
     strata = plane(bare / 0.11 + 1.5 * plane(x, z) + rough, 1.5 * x)
@@ -225,21 +245,21 @@ def ground(plane: Plane, x: Tensor, z: Tensor, bare: Tensor, steep: Tensor, wood
 def land(plane: Plane, u: Tensor, v: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
     """Mountains over the background, and where there is water instead.
 
-    Each column of the picture walks outwards over the land; the highest elevation met so far tells for every pixel
-    how far away the first land behind it is.
+    Each column of the picture walks outwards over the land; the highest elevation met so far tells for every
+    pixel how far away the first land behind it is.
     """
-    pixel, walk = 1 / (FOCAL * len(u)), torch.logspace(0, math.log10(34), 480)
+    pixel, walk = 1 / (FOCAL * len(u)), torch.logspace(0, math.log10(34), 420)
     z = walk[:, None].expand(-1, u.shape[1])
     x = u[0] / FOCAL * z
     bare = altitude(plane, x, z, z * pixel)
     elevation = ((bare + forest(plane, x, z, bare)).clamp_min(0) - EYE) / z * FOCAL
     crest = elevation.cummax(0).values.T.contiguous()
-    rows = slice(int((v[:, 0] > crest.max() + 1 / len(u)).sum()), int((v[:, 0] > -0.016).sum()))  # then only water
+    rows = span(v, -0.016, float(crest.max()) + 1 / len(u))  # above is only sky, below only water
     u, v = u[rows], v[rows]
     after = torch.searchsorted(crest, v.T.contiguous()).clamp(1, len(walk) - 1)
     low, high = crest.gather(1, after - 1), crest.gather(1, after)
     part = ((v.T - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
-    z = torch.lerp(walk[after - 1], walk[after], part).T
+    z = torch.lerp(walk[after - 1], walk[after], part).T.contiguous()
     x, aside = u / FOCAL * z, 1.2 * pixel * z
 
     bare = altitude(plane, x, z, aside)
@@ -256,7 +276,7 @@ def land(plane: Plane, u: Tensor, v: Tensor, background: Tensor) -> tuple[Tensor
         sunlit = sunlit * (1 - (there - bare - SUN[1] * way) / (0.03 + 0.06 * way)).clamp(0, 1)
     sunlit = sunlit * (0.2 + 0.8 * smooth(-1.2, 0, plane.fbm(x / 3.1 + 2, z / 3.1, 0.4, 0.4)))  # or a cloud?
     light = rgb(*SUNLIGHT) * sunlit + rgb(*SKYLIGHT) * (0.35 + 0.65 * up)
-    haze = sky(u, torch.full_like(u, 0.015)) * rgb(0.60, 0.63, 0.69)
+    haze = sky(u, torch.full_like(u, 0.015)) * rgb(0.54, 0.62, 0.74)
     colour = torch.lerp(haze, 0.6 * colour * light, torch.exp(-z / 15 * torch.exp(-bare.clamp_min(0) / 2.2)))
 
     out, wet = background.clone(), torch.zeros(background.shape[1:], dtype=torch.bool)
@@ -265,22 +285,26 @@ def land(plane: Plane, u: Tensor, v: Tensor, background: Tensor) -> tuple[Tensor
     return out, wet
 
 
-def lake(plane: Plane, u: Tensor, v: Tensor, picture: Tensor) -> Tensor:
+def lake(plane: Plane, u: Tensor, v: Tensor, picture: Tensor, wet: Tensor) -> Tensor:
     """The picture mirrored by waves over dark water; Schlick's Fresnel term (1994) shares out the light."""
+    height, width = u.shape
+    rows = span(v, -1, 0)
+    u, v = u[rows], v[rows]
     z = EYE * FOCAL / (-v).clamp_min(1e-4)
     x = u / FOCAL * z
-    pixel = z**2 / (EYE * FOCAL * len(u))
+    pixel = z**2 / (EYE * FOCAL * height)
     wind = smooth(-1.2, 1.4, plane(x / 0.12 + 3, z / 0.25) + 0.5 * plane(x / 0.03, z / 0.06))
     ahead, aside = torch.zeros_like(x), torch.zeros_like(x)
     for i, wave in enumerate((0.018, 0.008, 0.0035, 0.0016, 0.0008)):
         slope = 0.010 * (0.35 + 0.65 * wind) * (1.5 - 1.5 * pixel / wave).clamp(0, 1)
         ahead = ahead + slope * plane(x / wave / 1.8 + 3 * i, z / wave)
         aside = aside + slope * plane(x / wave / 1.8 + 5, z / wave + 3 * i)
-    glints = smooth(0.03, 0.05, aside + ahead) * smooth(-0.14, -0.3, v) * torch.exp(-(((u + 0.9) / 0.45) ** 2))
-    mirrored = 3 * rgb(*SUNLIGHT) * glints
+    near_sun = smooth(-0.14, -0.3, v) * torch.exp(-(((u + 0.9) / 0.45) ** 2))
+    mirrored = 3 * rgb(*SUNLIGHT) * near_sun * smooth(0.03, 0.05, ahead + aside)  # glints
     for blur in (-1, 0, 1):  # by waves that are too small to see
         up = (2 * FOCAL * ahead + blur * (0.004 + 0.010 * wind) - v).abs()
-        at = torch.stack((2 * (u + 0.5 * FOCAL * aside) * len(u) / u.shape[1], 2 * (HORIZON - up) - 1), -1)
+        at = torch.stack((2 * (u + 0.5 * FOCAL * aside) * height / width, 2 * (HORIZON - up) - 1), -1)
         mirrored += F.grid_sample(picture[None], at[None], "bilinear", "reflection", False)[0] / 3
     facing = (1.5 * ahead - v / (u**2 + v**2 + FOCAL**2).sqrt()).clamp(0, 1)
-    return torch.lerp(rgb(0.010, 0.030, 0.036), mirrored, 0.93 * (0.02 + 0.98 * (1 - facing) ** 5))
+    water = torch.lerp(rgb(0.010, 0.030, 0.036), mirrored, 0.93 * (0.02 + 0.98 * (1 - facing) ** 5))
+    return torch.cat((picture[:, : rows.start], torch.where(wet[rows], water, picture[:, rows])), 1)

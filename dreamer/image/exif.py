@@ -146,6 +146,10 @@ class Directory:
         """The numbers in an integer field; none when it is absent or of another type."""
         return self.fields[tag].integers(self.order) if tag in self.fields else ()
 
+    def data(self, tag: int) -> bytes:
+        """The bytes of a field; none when it is absent."""
+        return self.fields[tag].data if tag in self.fields else b""
+
     def ratio(self, tag: int) -> float | None:
         """The first number in a rational field; None when it is absent or makes no sense."""
         found = self.fields.get(tag)

@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import struct
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from dreamer.errors import PhotoError
 from dreamer.image import exif, png, tiff, xmp
 from dreamer.image.photo import Photo
 from dreamer.image.profile import colour_space, kind_of, through_profile
-
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
-READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
+from dreamer.image.source import check_size, opened, picture_in
 
 UPRIGHT = {
     2: (0, True),
     3: (2, False),
     4: (2, True),
-    5: (1, True),
+    5: (3, True),
     6: (3, False),
-    7: (3, True),
+    7: (1, True),
     8: (1, False),
 }
 """By EXIF orientation: quarter turns to the left, and whether left and right are then exchanged."""
-
-_limit_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -76,93 +67,23 @@ def read_recipe(path: Path | str) -> str | None:
     No pixel is decoded, and nothing beyond 1 MB is read. Raises PhotoError when the file is no picture.
     """
     path = Path(path)
-    with _opened(path) as file, warnings.catch_warnings():
+    with opened(path) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if png.bit_depth(file):
             return png.text(file, "dreamer")
-        with _picture(path, file, max_pixels=1 << 40) as picture:
-            packets = [_xmp_of(picture), *_extended_xmp(picture)]
+        try:
+            packets = [exif.read_directory(file).data(exif.XMP)]
+        except ValueError:  # no TIFF
+            with picture_in(path, file, max_pixels=1 << 40) as picture:
+                packets = xmp.packets(picture)
     return next((recipe for packet in packets if (recipe := xmp.recipe_in(packet)) is not None), None)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
-    try:
-        if not path.exists():
-            raise PhotoError(f"there is no file {path}")
-        if not path.is_file():
-            what = "a folder" if path.is_dir() else "no ordinary file"
-            raise PhotoError(f"{path} is {what}, not a picture")
-        file = path.open("rb")
-    except OSError as error:
-        raise PhotoError(f"{path} cannot be opened: {error.strerror or error}") from error
-    with file:
-        if not file.read(1):
-            raise PhotoError(f"{path} is empty")
-        file.seek(0)
-        yield file
-
-
-def _picture(path: Path, file: BinaryIO, max_pixels: int) -> Image.Image:
-    """The file's header, through Pillow; no pixel is decoded yet."""
-    formats = [*FORMATS, *(["HEIF"] if _is_heif(path, file) else [])]
-    file.seek(0)
-    with _limit_lock:
-        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
-        try:
-            return Image.open(file, formats=formats)
-        except Image.DecompressionBombError as error:
-            raise _too_large(str(path), "more than twice as many", max_pixels) from error
-        except UnidentifiedImageError as error:
-            raise PhotoError(f"{path} is not a picture that can be read; dreamer reads {READABLE}") from error
-        except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
-            raise PhotoError(f"{path} cannot be read: {error}") from error
-        finally:
-            Image.MAX_IMAGE_PIXELS = usual
-
-
-def _is_heif(path: Path, file: BinaryIO) -> bool:
-    """Whether this is HEIC; then the plugin that reads it is made ready."""
-    head = file.read(12)
-    if head[4:8] != b"ftyp" or head[8:12] not in (
-        b"heic",
-        b"heix",
-        b"heim",
-        b"heis",
-        b"hevc",
-        b"mif1",
-        b"msf1",
-    ):
-        return False
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError:
-        raise PhotoError(
-            f"{path} is a HEIC picture; to read those, install dreamer-art[heif], or save it as JPEG"
-        ) from None
-    return True
-
-
-def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
-    return PhotoError(
-        f"{name} has {size} pixels, more than the limit of {max_pixels:,}; "
-        "if it is a picture that you trust, raise the limit with --max-pixels"
-    )
-
-
-def _check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise _too_large(name, f"{width} x {height}", max_pixels)
-    if width * height == 0:
-        raise PhotoError(f"{name} has no pixels")
-
-
 def _from_file(path: Path, max_pixels: int) -> Photo:
-    with _opened(path) as file:
+    with opened(path) as file:
         try:
             kind, found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
+        except (OSError, ValueError) as error:
             raise PhotoError(f"{path} cannot be read: {error}") from error
         file.seek(0)
         return _photo(found, kind, path, hashlib.file_digest(file, "sha256").hexdigest())
@@ -178,18 +99,17 @@ def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]
     if bits <= 8 or directory.integers(tiff.PHOTOMETRIC) == (tiff.CMYK,):
         return None
     width, height = directory.integers(tiff.WIDTH)[:1], directory.integers(tiff.HEIGHT)[:1]
-    _check_size(str(path), (sum(width), sum(height)), max_pixels)
+    check_size(str(path), (sum(width), sum(height)), max_pixels)
     if bits != 16 or max(directory.integers(tiff.SAMPLE_FORMAT), default=1) != 1:
         raise ValueError(f"its values have {bits} bits or are no whole numbers; dreamer reads 8 and 16 bits")
-    data = {tag: directory.fields[tag].data for tag in (exif.ICC, exif.XMP) if tag in directory.fields}
     pixels, alpha = tiff.read_deep(file)
-    return "TIFF", Found(pixels, alpha, directory, data.get(exif.ICC), data.get(exif.XMP, b""))
+    return "TIFF", Found(pixels, alpha, directory, directory.data(exif.ICC), directory.data(exif.XMP))
 
 
 def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]:
     """Any other picture, by the format's name."""
-    with _picture(path, file, max_pixels) as picture:
-        _check_size(str(path), picture.size, max_pixels)
+    with picture_in(path, file, max_pixels) as picture:
+        check_size(str(path), picture.size, max_pixels)
         kind = {"MPO": "JPEG", "DIB": "BMP"}.get(picture.format or "", picture.format or "PNG")
         if kind == "PNG" and png.bit_depth(file) == 16:
             pixels, alpha = _parted(png.read_deep(file))
@@ -243,7 +163,7 @@ def _described(
         alpha,
         directory,
         profile=picture.info.get("icc_profile"),
-        xmp=_xmp_of(picture),
+        xmp=xmp.packets(picture)[0],
         iptc=_iptc_of(picture),
         dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
     )
@@ -262,21 +182,6 @@ def _block(picture: Image.Image) -> bytes:
     return bytes(block)
 
 
-def _xmp_of(picture: Image.Image) -> bytes:
-    packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    return packet.encode() if isinstance(packet, str) else bytes(packet)
-
-
-def _extended_xmp(picture: Image.Image) -> list[bytes]:
-    """The packets of a JPEG that were too long for one segment, put together (XMP part 3, 1.1.3.1)."""
-    packets: dict[bytes, dict[int, bytes]] = {}
-    for name, data in getattr(picture, "applist", []):
-        if name == "APP1" and data.startswith(xmp.EXTENSION):
-            rest = data[len(xmp.EXTENSION) :]
-            packets.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
-    return [b"".join(part for _, part in sorted(parts.items())) for parts in packets.values()]
-
-
 def _iptc_of(picture: Image.Image) -> bytes:
     resources = picture.info.get("photoshop")
     found = resources.get(0x0404) if isinstance(resources, dict) else None
@@ -284,7 +189,7 @@ def _iptc_of(picture: Image.Image) -> bytes:
 
 
 def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
-    _check_size("the picture", picture.size, max_pixels)
+    check_size("the picture", picture.size, max_pixels)
     try:
         picture.load()
         found = _decoded(picture, exif.parse(_block(picture) or _rebuilt_block(picture)))
@@ -315,7 +220,6 @@ def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
         dpi = None
     if directory.damaged:
         notices.append("part of its EXIF is damaged and is left out")
-    iptc = found.iptc or (directory.fields[exif.IPTC].data if exif.IPTC in directory.fields else b"")
     kept = {tag: value for tag, value in directory.fields.items() if tag not in exif.LAYOUT}
     profile = found.profile or None
     if profile is not None:
@@ -338,7 +242,7 @@ def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
         profile=profile,
         exif=exif.Directory(directory.order, kept, directory.children).block(),
         xmp=packet,
-        iptc=iptc,
+        iptc=found.iptc or directory.data(exif.IPTC),
         dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
         format=kind,
         path=path,

@@ -1,9 +1,9 @@
 """Colour spaces: the way from a photo's own colours to sRGB and back, in float, for any ICC profile of RGB.
 
-Nearly every camera and editor writes a profile of three curves and a matrix (Display P3, Adobe RGB, ProPhoto);
-that is computed exactly. A profile of tables is sampled through LittleCMS, which Pillow offers in 8 bits only:
-a lattice of exact codes goes through it in both directions, and colours between are interpolated, so that
-16-bit photos show no bands.
+Nearly every camera and editor writes a profile of three curves and a matrix (Display P3, Adobe RGB,
+ProPhoto); that is computed exactly. A profile of tables is sampled through LittleCMS, which Pillow offers in
+8 bits only: a lattice of exact codes goes through it in both directions, and colours between are
+interpolated, so that 16-bit photos show no bands.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from torch.nn import functional
 
 Colours = NDArray[np.float32]
 """(..., 3), in [0, 1]."""
+Map = Callable[[Colours], Colours]
+Icc = ImageCms.ImageCmsProfile
 
 SRGB_TO_XYZ = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
@@ -32,16 +34,16 @@ SAME = 2 / 255
 """A profile that moves no colour further than this is sRGB under another name."""
 
 KNOTS = np.linspace(0, 1, 4097)
-SIDE = 18
-"""Lattice points along each axis: the 8-bit codes 0, 15, ..., 255."""
+SIDE = 52
+"""Lattice points along each axis: the 8-bit codes 0, 5, ..., 255."""
 
 
 @dataclass(frozen=True)
 class ColourSpace:
     """Two maps of colours (..., 3) in [0, 1]; what lies outside the other gamut is clipped to it."""
 
-    to_srgb: Callable[[Colours], Colours]
-    from_srgb: Callable[[Colours], Colours]
+    to_srgb: Map
+    from_srgb: Map
 
 
 @lru_cache(maxsize=8)
@@ -71,9 +73,9 @@ def through_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
     """A CMYK or Lab picture as 8-bit sRGB, through its own profile where it has one that can be used."""
     try:
         if picture.mode == "LAB":
-            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+            source = Icc(ImageCms.createProfile("LAB"))
         elif profile is not None and kind_of(profile) == picture.mode == "CMYK":
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            source = Icc(io.BytesIO(profile))
         else:
             return picture.convert("RGB")
         converted = ImageCms.profileToProfile(
@@ -92,6 +94,9 @@ def through_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
 
 def _matrix_space(tags: dict[str, bytes]) -> ColourSpace:
     curves = [np.clip(np.maximum.accumulate(_curve(tags[name])), 0, 1) for name in ("rTRC", "gTRC", "bTRC")]
+    if not all(np.isfinite(curve).all() and curve[-1] > curve[0] for curve in curves):
+        raise ValueError("a curve that cannot be followed back")
+    inverses = [np.interp(KNOTS**2, curve, KNOTS) for curve in curves]  # by the root of the light: even steps
     columns = [np.array(struct.unpack(">3i", tags[name][8:20])) / 65536 for name in ("rXYZ", "gXYZ", "bXYZ")]
     to_linear = (np.linalg.inv(SRGB_TO_XYZ) @ np.stack(columns, axis=1)).T.astype(np.float32)
     from_linear = np.linalg.inv(to_linear).astype(np.float32)
@@ -99,30 +104,38 @@ def _matrix_space(tags: dict[str, bytes]) -> ColourSpace:
     def to_srgb(colours: Colours) -> Colours:
         light = np.empty_like(colours)
         for channel, curve in enumerate(curves):
-            light[..., channel] = np.interp(colours[..., channel], KNOTS, curve)
+            light[..., channel] = _looked_up(colours[..., channel], curve)
         return _encoded(np.clip(light @ to_linear, 0, 1))
 
     def from_srgb(colours: Colours) -> Colours:
-        light = _decoded(colours) @ from_linear
-        for channel, curve in enumerate(curves):
-            light[..., channel] = np.interp(light[..., channel], curve, KNOTS)
-        return light
+        roots: Colours = np.sqrt(np.clip(_decoded(colours) @ from_linear, 0, 1))
+        for channel, root in enumerate(inverses):
+            roots[..., channel] = _looked_up(roots[..., channel], root)
+        return roots
 
     return ColourSpace(to_srgb, from_srgb)
 
 
+def _looked_up(values: Colours, table: NDArray[np.float64]) -> Colours:
+    """A function given at KNOTS, at `values` in [0, 1]; linear between, ten times as fast as np.interp."""
+    table = table.astype(np.float32)
+    place = values * np.float32(len(table) - 1)
+    below = np.minimum(place.astype(np.int32), len(table) - 2)
+    start = table[below]
+    found: Colours = start + (place - below.astype(np.float32)) * (table[below + 1] - start)
+    return found
+
+
 def _encoded(light: Colours) -> Colours:
     """The transfer function of sRGB (IEC 61966-2-1), light to code."""
-    low = np.float32(12.92) * light
-    return np.where(
-        light <= 0.0031308, low, np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
-    )
+    codes: Colours = np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
+    return np.where(light <= np.float32(0.0031308), np.float32(12.92) * light, codes)
 
 
 def _decoded(codes: Colours) -> Colours:
     """Its inverse, code to light."""
-    high = ((codes + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
-    return np.where(codes <= 0.04045, codes / np.float32(12.92), high)
+    light: Colours = ((codes + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    return np.where(codes <= np.float32(0.04045), codes / np.float32(12.92), light)
 
 
 def _tags(profile: bytes) -> dict[str, bytes]:
@@ -179,12 +192,10 @@ def _lattice(side: int) -> NDArray[np.float64]:
 
 def _lattice_space(profile: bytes) -> ColourSpace:
     codes = np.rint(_lattice(SIDE) * 255).astype(np.uint8).reshape(SIDE * SIDE, SIDE, 3)
-    photo = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    photo = Icc(io.BytesIO(profile))
+    srgb = Icc(ImageCms.createProfile("sRGB"))
 
-    def sampled(
-        source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile
-    ) -> Callable[[Colours], Colours]:
+    def sampled(source: Icc, target: Icc) -> Map:
         transform = ImageCms.buildTransform(
             source, target, "RGB", "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
         )

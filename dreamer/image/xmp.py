@@ -6,6 +6,8 @@ import re
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
+from PIL import Image
+
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NOTE = "http://ns.adobe.com/xmp/note/"
 DREAMER = "urn:dreamer:recipe:1"
@@ -28,6 +30,18 @@ EMPTY = (
     f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
     '<rdf:Description rdf:about=""/></rdf:RDF></x:xmpmeta>'
 )
+
+
+def packets(picture: Image.Image) -> list[bytes]:
+    """The packet that an opened picture carries, perhaps empty, and those too long for a JPEG segment."""
+    packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    extended: dict[bytes, dict[int, bytes]] = {}
+    for name, data in getattr(picture, "applist", []):
+        if name == "APP1" and data.startswith(EXTENSION):
+            rest = data[len(EXTENSION) :]
+            extended.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
+    whole = [b"".join(part for _, part in sorted(parts.items())) for parts in extended.values()]
+    return [packet.encode() if isinstance(packet, str) else bytes(packet), *whole]
 
 
 def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> bytes:

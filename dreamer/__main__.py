@@ -1,0 +1,5 @@
+"""`python -m dreamer`."""
+
+from dreamer.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""`dreamer doctor`: what this machine has, and one fix for everything that it lacks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from dreamer import __version__
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `fix` says what to do, and is empty when nothing is wrong."""
+
+    what: str
+    found: str
+    fix: str = ""
+
+
+@click.command()
+def doctor() -> None:
+    """Look at torch, processor and GPU, memory, weights, encoders and plugins."""
+    findings = list(examine())
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        click.echo(f"{'!' if finding.fix else ' '} {finding.what.ljust(width)}  {finding.found}")
+        if finding.fix:
+            click.echo(f"  {' ' * width}  -> {finding.fix}")
+
+
+def examine() -> Iterator[Finding]:
+    """Everything, from the ground up; one part that fails does not stop the others."""
+    yield Finding("dreamer", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
+    for part in (_torch, _processor, _gpu, _memory, _networks, _formats, _encoders, _plugins):
+        try:
+            yield from part()
+        except Exception as error:  # a doctor looks on when one organ fails
+            yield Finding(part.__name__.strip("_"), f"{type(error).__name__}: {error}", "reinstall dreamer-art")
+
+
+def _torch() -> Iterator[Finding]:
+    import torch
+    import torchvision
+
+    yield Finding("torch", f"{torch.__version__}, torchvision {torchvision.__version__}")
+
+
+def _processor() -> Iterator[Finding]:
+    import torch
+
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    fix = "unset OMP_NUM_THREADS, or say --threads" if threads < cores // 2 else ""
+    capability = torch.backends.cpu.get_cpu_capability()
+    yield Finding("processor", f"{cores} cores, {threads} threads used, {capability}", fix)
+
+
+def _gpu() -> Iterator[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        name = torch.cuda.get_device_name()
+        yield Finding("GPU", f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+    elif torch.backends.mps.is_available():
+        yield Finding("GPU", "Apple, by --device mps")
+    elif shutil.which("nvidia-smi"):
+        yield Finding("GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org")
+    else:
+        yield Finding("GPU", "none; dreams are computed on the processor")
+
+
+def _memory() -> Iterator[Finding]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    low = memory.available < 2 * 2**30
+    fix = "close other programs, or dream with a smaller --size or --tile 256" if low else ""
+    yield Finding("memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free", fix)
+
+
+def _networks() -> Iterator[Finding]:
+    import torch
+
+    from dreamer.networks import reverie
+    from dreamer.networks.classic import classics
+
+    yield Finding("reverie", f"built in, {len(reverie().layers())} layers")
+    folder = os.path.join(torch.hub.get_dir(), "checkpoints")
+    here = [factory.name for factory in classics() if factory.weights_path().exists()]
+    found = ", ".join(here) or "none"
+    yield Finding("weights", f"{found} in {folder}", "" if here else "dreamer networks fetch googlenet")
+
+
+def _formats() -> Iterator[Finding]:
+    from PIL import features
+
+    missing = [name for name in ("jpg", "webp", "avif", "libtiff", "littlecms2") if not features.check(name)]
+    fix = "pip install --force-reinstall pillow" if missing else ""
+    yield Finding("pictures", f"no {', '.join(missing)}" if missing else "JPEG, PNG, WebP, TIFF, AVIF, profiles", fix)
+    try:
+        import pillow_heif
+
+        yield Finding("HEIC", f"pillow-heif {pillow_heif.__version__}")
+    except ImportError:
+        yield Finding("HEIC", "not read", "pip install 'dreamer-art[heif]'")
+
+
+def _encoders() -> Iterator[Finding]:
+    import av
+
+    wanted = ("libx264", "libvpx-vp9", "libsvtav1", "gif")
+    have = [name for name in wanted if name in av.codecs_available]
+    yield Finding("video", f"PyAV {av.__version__}: {', '.join(have)}")
+
+
+def _plugins() -> Iterator[Finding]:
+    from dreamer.plugins import load_plugins
+
+    found = load_plugins()[1]
+    broken = [plugin for plugin in found if plugin.problem]
+    yield Finding("plugins", ", ".join(f"{p.distribution} {p.version}" for p in found) or "none")
+    for plugin in broken:
+        fix = f"{sys.executable} -m pip install --upgrade {plugin.distribution}, or uninstall it"
+        yield Finding(plugin.name, f"broken: {plugin.problem}", fix)

@@ -1,0 +1,93 @@
+"""`dreamer networks`: which networks there are, what is in them, and fetching their weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dreamer.cli.tables import table
+
+if TYPE_CHECKING:
+    from dreamer.network import Network
+    from dreamer.registry import Registry
+
+
+@click.group()
+def networks() -> None:
+    """The networks that can dream."""
+
+
+@networks.command("list")
+def list_() -> None:
+    """Every network, where it comes from, and whether its weights are here."""
+    from dreamer.networks.classic import Classic
+
+    rows = []
+    for entry in _registry().networks:
+        here = entry.value.weights_path().exists() if isinstance(entry.value, Classic) else True
+        rows.append((entry.name, "ready" if here else "to fetch", entry.source))
+    table(("network", "weights", "from"), rows)
+
+
+@networks.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """What belongs to a network: preprocessing, default layer, defaults, licence."""
+    network = _look(name)
+    layer = network.layer(network.default_layer)
+    lines = {
+        "name": network.name,
+        "source": network.source,
+        "licence": network.licence,
+        "mean": ", ".join(f"{value:g}" for value in network.mean),
+        "std": ", ".join(f"{value:g}" for value in network.std),
+        "default layer": f"{layer.name} ({layer.channels} channels)",
+        "smallest picture": f"{network.smallest([layer.name])} pixels a side, up to the default layer",
+        "parameters": f"{sum(p.numel() for p in network.module.parameters()) / 1e6:.1f} million",
+    }
+    for key, value in network.defaults.items():
+        lines[f"default {key}"] = str(value)
+    if network.labels:
+        lines["labels"] = ", ".join(network.labels)
+    width = max(map(len, lines))
+    for key, value in lines.items():
+        click.echo(f"{key.ljust(width)}  {value}")
+
+
+@networks.command()
+@click.argument("name")
+def layers(name: str) -> None:
+    """A network's layers in order: channels, stride and receptive field in pixels.
+
+    A dash: behind an operation that looks at the whole picture; such a layer cannot be tiled.
+    """
+    network = _look(name)
+    rows = []
+    for layer in network.layers():
+        field = (layer.rows.stride, layer.rows.size) if layer.rows else ("-", "-")
+        mark = "default" if layer.name == network.default_layer else ""
+        rows.append((layer.name, layer.channels, *field, mark))
+    table(("layer", "channels", "stride", "field", ""), rows)
+
+
+@networks.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download a network's weights, by torchvision, which checks their hash."""
+    from dreamer.networks import load_from
+
+    network = load_from(_registry().networks, name, fetch=True)
+    click.echo(f"{network.name} is ready")
+
+
+def _registry() -> Registry:
+    from dreamer.plugins import load_plugins
+
+    return load_plugins()[0]
+
+
+def _look(name: str) -> Network:
+    from dreamer.networks import untrained
+
+    return untrained(_registry().networks, name)

@@ -1,0 +1,189 @@
+"""How a long job tells where it is: a bar, plain lines, JSON lines, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from dreamer.step import Step
+
+_EVERY = 5.0  # seconds between plain lines
+
+
+class Silent(AbstractContextManager["Silent"]):
+    """Says nothing; the others say something at each of these moments."""
+
+    def start(self, photo: str, number: int, total: int) -> None:
+        """A photo's turn, `number` from 1 of `total`."""
+
+    def step(self, step: Step) -> None:
+        """A step is done."""
+
+    def say(self, sentence: str) -> None:
+        """Something that a person should know."""
+
+    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
+        """A photo could not be dreamt over."""
+
+    def done(self, photo: str, result: str, seconds: float) -> None:
+        """A picture is on the disk; `seconds` is 0 when it was there already."""
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class Plain(Silent):
+    """A line at the end of every octave, and at least one every few seconds."""
+
+    def __init__(self) -> None:
+        self._photo = ""
+        self._began = self._spoke = 0.0
+
+    def start(self, photo: str, number: int, total: int) -> None:
+        self._photo = photo if total == 1 else f"[{number}/{total}] {photo}"
+        self._began = self._spoke = time.monotonic()
+
+    def step(self, step: Step) -> None:
+        now = time.monotonic()
+        if step.number + 1 < step.count and now - self._spoke < _EVERY:
+            return
+        self._spoke = now
+        height, width = step.size
+        self._print(
+            f"{self._photo}: {step.share:4.0%}, octave {step.octave + 1}/{step.octaves} ({width}x{height}), "
+            f"score {step.score:.4g}, {_clock(_left(now - self._began, step.share))} left"
+        )
+
+    def say(self, sentence: str) -> None:
+        self._print(sentence)
+
+    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
+        for problem in problems:
+            self._print(f"dreamer: {problem}" if photo in problem else f"dreamer: {photo}: {problem}")
+
+    def done(self, photo: str, result: str, seconds: float) -> None:
+        self._print(f"{result} ({_clock(seconds)})" if seconds else f"{result} is done already")
+
+    def _print(self, line: str) -> None:
+        click.echo(line, err=True)
+
+
+class Bar(Plain):
+    """A bar with the share done, the time left, and the score of each octave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %  {task.fields[left]:>6} left  {task.fields[now]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._scores: list[str] = []
+
+    def __enter__(self) -> Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def start(self, photo: str, number: int, total: int) -> None:
+        super().start(photo, number, total)
+        self._remove()
+        self._scores = []
+        self._task = self._bar.add_task(self._photo, total=1.0, left="", now="")
+
+    def step(self, step: Step) -> None:
+        if self._task is None:
+            return
+        self._scores[step.octave :] = [f"{step.score:.3g}"]
+        height, width = step.size
+        now = f"octave {step.octave + 1}/{step.octaves} {width}x{height}  score {' > '.join(self._scores)}"
+        left = _clock(_left(time.monotonic() - self._began, step.share))
+        self._bar.update(self._task, completed=step.share, left=left, now=now)
+
+    def done(self, photo: str, result: str, seconds: float) -> None:
+        self._remove()
+        super().done(photo, result, seconds)
+
+    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
+        self._remove()
+        super().fail(photo, problems)
+
+    def _remove(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+    def _print(self, line: str) -> None:
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Json(Silent):
+    """One JSON object per line on stdout."""
+
+    def __init__(self) -> None:
+        self._photo = ""
+        self._began = 0.0
+
+    def start(self, photo: str, number: int, total: int) -> None:
+        self._photo, self._began = photo, time.monotonic()
+        self._print("start", photo=photo, number=number, total=total)
+
+    def step(self, step: Step) -> None:
+        seconds = time.monotonic() - self._began
+        self._print(
+            "step",
+            photo=self._photo,
+            octave=step.octave + 1,
+            octaves=step.octaves,
+            step=step.number + 1,
+            steps=step.count,
+            height=step.size[0],
+            width=step.size[1],
+            share=round(step.share, 4),
+            score=step.score,
+            left=round(_left(seconds, step.share), 1),
+        )
+
+    def say(self, sentence: str) -> None:
+        self._print("notice", text=sentence)
+
+    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
+        self._print("failed", photo=photo, problems=list(problems))
+
+    def done(self, photo: str, result: str, seconds: float) -> None:
+        self._print("done", photo=photo, result=result, seconds=round(seconds, 1))
+
+    def _print(self, event: str, **facts: Any) -> None:
+        click.echo(json.dumps({"event": event, **facts}))
+
+
+def progress(kind: str) -> Silent:
+    """By name; `auto` is a bar in a terminal and plain lines elsewhere."""
+    if kind == "auto":
+        kind = "bar" if sys.stderr.isatty() else "plain"
+    return {"bar": Bar, "plain": Plain, "json": Json, "none": Silent}[kind]()
+
+
+def _left(seconds: float, share: float) -> float:
+    return seconds * (1 - share) / share if share else 0.0
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,86 @@
+"""dreamer for Python programs: the same as the command line, with paths or PIL images in and PIL images out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dreamer.compose import Dream, compose
+from dreamer.image import load
+from dreamer.machine import Machine
+from dreamer.network import Network
+from dreamer.networks import load_from
+from dreamer.plugins import load_plugins
+from dreamer.preset import Preset, find_preset
+from dreamer.recipe import merged
+from dreamer.registry import Registry
+from dreamer.step import Step
+
+
+def dream(
+    photo: str | Path | Image.Image,
+    *,
+    preset: str | Path | Preset | None = None,
+    network: str | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    guide: str | Path | Image.Image | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    fetch: bool = False,
+    on_step: Callable[[Step], None] = lambda step: None,
+    **changes: Any,
+) -> Image.Image:
+    """Dream over a photo: a path or a PIL image in, a PIL image with its alpha and profile out.
+
+    `changes` are a recipe's keys: `strength=0.5`, `octaves={"steps": 20}`, `objectives=[{"name": "deepdream"}]`.
+    PIL has no 16-bit colour, so that comes out in 8 bits. `tile` is a side in pixels, 0 for none; by itself it follows from the free memory. A network whose weights are absent
+    is downloaded only with `fetch=True`. `on_step` gets a `Step` after each step. Raises DreamerError.
+    """
+    source = load(photo)
+    names = registry()
+    if preset is not None and not isinstance(preset, Preset):
+        preset = find_preset(names.presets, preset)
+    composition = compose(
+        merged(preset.words if preset else {}, changes),
+        names,
+        network=network,
+        weights=Path(weights) if weights else None,
+        layer=layer,
+        fetch=fetch,
+        guide=load(guide) if guide is not None else None,
+        machine=Machine(device, precision, -1 if tile is None else tile),
+    )
+    finished = composition.dream(composition.sized(source), on_step=on_step)
+    return _pil(finished)
+
+
+def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:
+    """The network of that name, with a file's weights (.safetensors, .pth) or its own.
+
+    Absent weights are downloaded only with `fetch=True`. Raises NetworkError.
+    """
+    return load_from(registry().networks, name, Path(weights) if weights else None, fetch=fetch)
+
+
+@cache
+def registry() -> Registry:
+    """Every name that is known here; plugins are loaded once."""
+    return load_plugins()[0]
+
+
+def _pil(dream: Dream) -> Image.Image:
+    pixels = dream.photo.with_change(dream.change)
+    planes = pixels if dream.photo.alpha is None else np.dstack([pixels, dream.photo.alpha])
+    if planes.dtype != np.uint8:
+        planes = (planes // 257).astype(np.uint8)
+    picture = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
+    if dream.photo.profile:
+        picture.info["icc_profile"] = dream.photo.profile
+    return picture

@@ -1,0 +1,75 @@
+"""Weights from a file: a stranger's input, read without ever executing anything in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from dreamer.errors import NetworkError
+
+_LARGEST = 8 * 2**30  # bytes: nobody's convolutional network is larger
+_NAMED = 3  # how many keys an error names
+
+# Before 2018 DenseNet's layers were called norm.1, conv.2, ...; its published weights still are.
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for anything else."""
+    if not path.is_file():
+        raise NetworkError(f"{path}: there is no such weights file")
+    if path.stat().st_size > _LARGEST:
+        raise NetworkError(f"{path}: {path.stat().st_size / 2**30:.0f} GiB is too large for a weights file")
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever the two libraries raise for a broken or dangerous file
+        reason = str(error).partition("\n")[0]
+        raise NetworkError(f"{path}: not a weights file that can be read safely ({reason})") from error
+    if isinstance(state, Mapping):
+        state = next((state[key] for key in ("state_dict", "model") if isinstance(state.get(key), Mapping)), state)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise NetworkError(f"{path}: holds no state dict (tensors by name)")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Load the tensors into the module; raises NetworkError naming the first keys and shapes that differ."""
+    given = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    own = module.state_dict()
+    given = {key: value for key, value in given.items() if key in own or not key.startswith(_AUXILIARY)}
+    missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in given if key not in own]
+    shapes = [
+        f"{key} is {_shape(value)} instead of {_shape(own[key])}"
+        for key, value in given.items()
+        if key in own and value.shape != own[key].shape
+    ]
+    problems = [
+        f"{title}: {', '.join(found[:_NAMED])}{f' and {len(found) - _NAMED} more' if len(found) > _NAMED else ''}"
+        for title, found in (("missing", missing), ("not known", unknown), ("of another shape", shapes))
+        if found
+    ]
+    if problems:
+        raise NetworkError(f"{where} does not fit: {'; '.join(problems)}")
+    module.load_state_dict(given, strict=False)
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"

@@ -1,0 +1,341 @@
+import hashlib
+import io
+import struct
+import zlib
+
+import av
+import numpy as np
+import pytest
+import tifffile
+import torch
+from image_samples import exif, noise, rgb_profile, smooth, turned, turned_picture
+from PIL import Image
+
+from dreamer.errors import PhotoError
+from dreamer.image import Photo, load, png, read_recipe
+
+MODES = {
+    "L": lambda rgb: Image.fromarray(rgb[..., 0]),
+    "LA": lambda rgb: Image.fromarray(rgb[..., :2]),
+    "RGB": Image.fromarray,
+    "RGBA": lambda rgb: Image.fromarray(np.dstack([rgb, rgb[..., 1]])),
+    "P": lambda rgb: Image.fromarray(rgb).quantize(32),
+    "P see-through": lambda rgb: Image.fromarray(
+        np.dstack([rgb, (rgb[..., 1] > 90) * 255]).astype(np.uint8)
+    ).quantize(32),
+    "1": lambda rgb: Image.fromarray(rgb[..., 0]).convert("1", dither=Image.Dither.NONE),
+    "I;16": lambda rgb: Image.fromarray(rgb[..., 0].astype(np.uint16) * 251 + 7),
+    "CMYK": lambda rgb: Image.fromarray(rgb).convert("CMYK"),
+}
+LOSSLESS = [(mode, "PNG") for mode in MODES if mode != "CMYK"] + [
+    (mode, "TIFF") for mode in ("L", "LA", "RGB", "RGBA", "P", "1", "I;16", "CMYK")
+]
+
+
+def see(picture):
+    """Pixels and alpha as Pillow sees them, which is right for 8 bits."""
+    if picture.mode == "I;16":
+        return np.asarray(picture)[..., None], None
+    grey = picture.mode in ("1", "L", "LA")
+    clear = picture.has_transparency_data
+    values = np.asarray(picture.convert("L" if grey else "RGB"))
+    alpha = np.asarray(picture.convert("RGBA"))[..., 3] if clear else None
+    return values.reshape(*values.shape[:2], -1), alpha
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode, format", LOSSLESS)
+def test_every_mode_is_read_upright_and_unchanged(tmp_path, mode, format, orientation):
+    upright, path = smooth(), tmp_path / "photo"
+    picture = MODES[mode](upright)
+    turned_picture(picture, orientation).save(path, format, exif=exif(orientation))
+    pixels, alpha = see(picture)
+    photo = load(path)
+    assert np.array_equal(photo.pixels, pixels)
+    assert (photo.alpha is None) == (alpha is None)
+    assert alpha is None or np.array_equal(photo.alpha, alpha)
+    assert (photo.width, photo.height) == (36, 24)
+    assert photo.image().shape == (1, 3, 24, 36)
+    assert np.array_equal(photo.with_change(torch.zeros_like(photo.image())), pixels)
+    assert 274 not in Image.open(io.BytesIO(png.write(pixels, None, exif=photo.exif))).getexif()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF"])
+def test_lossy_formats_are_read_upright(tmp_path, format, orientation):
+    upright, path = smooth(48, 64), tmp_path / "photo"
+    Image.fromarray(turned(upright, orientation)).save(path, format, quality=95, exif=exif(orientation))
+    assert np.abs(load(path).pixels.astype(int) - upright).max() < 16
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bits_are_exact_and_upright(tmp_path, format, channels, orientation):
+    upright, path = noise((24, 36, channels), np.uint16), tmp_path / "photo"
+    stored = turned(upright, orientation)
+    colours = 1 if channels < 3 else 3
+    if format == "PNG":
+        alpha = stored[..., -1] if channels > colours else None
+        path.write_bytes(png.write(stored[..., :colours], alpha, exif=exif(orientation)[6:]))
+    else:
+        tifffile.imwrite(
+            path,
+            stored.squeeze(),
+            photometric="rgb" if colours == 3 else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=["unassalpha"] if channels > colours else None,
+            extratags=[(274, "H", 1, orientation, True)],
+        )
+    photo = load(path)
+    assert photo.pixels.dtype == np.uint16
+    assert np.array_equal(photo.pixels, upright[..., :colours])
+    if channels > colours:
+        assert np.array_equal(photo.alpha, upright[..., -1])
+    assert np.array_equal(photo.with_change(torch.zeros_like(photo.image())), photo.pixels)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "zlib"},
+        {"compression": "zlib", "predictor": True},
+        {"tile": (16, 16), "compression": "zlib"},
+        {"byteorder": ">"},
+        {"bigtiff": True},
+        {"bigtiff": True, "byteorder": ">"},
+        {"planarconfig": "separate"},
+    ],
+)
+def test_sixteen_bit_tiffs_of_every_layout(tmp_path, options):
+    pixels, path = noise((40, 30, 3), np.uint16), tmp_path / "photo.tif"
+    stored = np.moveaxis(pixels, -1, 0) if "planarconfig" in options else pixels
+    tifffile.imwrite(path, stored, photometric="rgb", **options)
+    assert np.array_equal(load(path).pixels, pixels)
+
+
+def test_sixteen_bit_tiff_in_lzw(tmp_path):
+    pixels, path = noise((40, 30, 3), np.uint16), tmp_path / "photo.tif"
+    coder = av.CodecContext.create("tiff", "w")
+    coder.width, coder.height, coder.pix_fmt, coder.time_base = 30, 40, "rgb48le", 1
+    coder.options = {"compression_algo": "lzw"}
+    packets = [*coder.encode(av.VideoFrame.from_ndarray(pixels, format="rgb48le")), *coder.encode(None)]
+    path.write_bytes(b"".join(bytes(packet) for packet in packets))
+    with pytest.raises(ValueError, match="LZW"):
+        tifffile.imread(path)
+    assert np.array_equal(load(path).pixels, pixels)
+
+
+def test_white_is_zero_and_premultiplied_alpha(tmp_path):
+    pixels, path = noise((20, 30), np.uint16), tmp_path / "photo.tif"
+    tifffile.imwrite(path, pixels, photometric="miniswhite")
+    assert np.array_equal(load(path).pixels[..., 0], 65535 - pixels)
+    stored = np.zeros((4, 4, 4), np.uint16) + np.array([10000, 20000, 30000, 32768], np.uint16)
+    tifffile.imwrite(path, stored, photometric="rgb", extrasamples=["assocalpha"])
+    assert np.abs(load(path).pixels[0, 0].astype(int) - [20000, 39999, 59999]).max() <= 1
+
+
+@pytest.mark.parametrize("channels, colour", [(1, 0), (2, 4), (3, 2), (4, 6)])
+def test_interlaced_sixteen_bit_png(tmp_path, channels, colour):
+    pixels, path = noise((21, 19, channels), np.uint16), tmp_path / "photo.png"
+    rows = b""
+    for y, x, down, across in (
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    ):
+        for row in pixels[y::down, x::across]:
+            rows += b"\0" + row.astype(">u2").tobytes() if row.size else b""
+    head = struct.pack(">IIBBBBB", 19, 21, 16, colour, 0, 0, 1)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path.write_bytes(png.SIGNATURE + b"".join(png._chunk(kind, data) for kind, data in parts))
+    photo = load(path)
+    assert np.array_equal(photo.pixels, pixels[..., : photo.pixels.shape[2]])
+    assert channels in (1, 3) or np.array_equal(photo.alpha, pixels[..., -1])
+
+
+def test_metadata_behind_the_pixels_of_a_deep_png(tmp_path):
+    path = tmp_path / "photo.png"
+    data = png.write(noise((4, 6, 3), np.uint16), None)
+    path.write_bytes(data[:-12] + png._chunk(b"eXIf", exif(6)[6:]) + data[-12:])
+    photo = load(path)
+    assert (photo.width, photo.height) == (4, 6)
+    assert b"Kodak" in photo.exif
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_bmp_gif_and_pillow_pictures(tmp_path, mode):
+    picture = MODES[mode](smooth())
+    pixels, alpha = see(picture)
+    assert np.array_equal(load(picture).pixels, pixels)
+    assert load(picture).path is None and load(picture).format == "PNG"
+    assert load(picture).sha256 == load(picture.copy()).sha256 != load(picture.rotate(180)).sha256
+    if mode != "RGBA":
+        picture.save(tmp_path / "a.bmp")
+        assert np.array_equal(load(tmp_path / "a.bmp").pixels, pixels)
+        picture.save(tmp_path / "a.gif", save_all=True, append_images=[picture.rotate(180)])
+        animated = load(tmp_path / "a.gif")
+        assert animated.format == "GIF" and any("first" in notice for notice in animated.notices)
+
+
+def test_a_photo_from_pillow_is_turned_upright_and_keeps_its_metadata(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(turned(smooth(), 6)).save(path, exif=exif(6), icc_profile=rgb_profile(), dpi=(300, 200))
+    with Image.open(path) as picture:
+        photo = load(picture)
+    assert np.array_equal(photo.pixels, smooth())
+    assert photo.profile == rgb_profile() and b"Kodak" in photo.exif
+    assert np.allclose(photo.dpi, (200, 300), atol=0.1)
+
+
+def test_sha256_is_the_files(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(smooth()).save(path)
+    assert load(str(path)).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert load(path).path == path
+
+
+def test_cmyk_goes_through_its_profile_and_says_so(tmp_path):
+    path = tmp_path / "a.jpg"
+    MODES["CMYK"](smooth()).save(path, quality=95)
+    photo = load(path)
+    assert photo.pixels.shape == (24, 36, 3) and photo.profile is None and photo.format == "JPEG"
+    assert any("CMYK" in notice for notice in photo.notices)
+
+
+def test_lab_becomes_srgb(tmp_path):
+    path = tmp_path / "a.tif"
+    Image.frombytes("LAB", (4, 4), bytes([255, 0, 0]) * 16).save(path)
+    assert load(path).pixels.min() > 240
+
+
+def test_a_picture_of_several_counts_as_jpeg(tmp_path):
+    path = tmp_path / "a.mpo"
+    Image.fromarray(smooth()).save(path, "MPO", save_all=True, append_images=[Image.fromarray(smooth())])
+    assert load(path).format == "JPEG" and not load(path).notices
+
+
+@pytest.mark.parametrize(
+    "block", [b"", b"Exif\0\0", b"Exif\0\0nonsense", exif()[:60], b"Exif\0\0II*\0\xff\xff\xff\xff"]
+)
+def test_damaged_exif_is_a_notice(tmp_path, block):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(smooth()).save(path, exif=block)
+    photo = load(path)
+    assert photo.pixels.shape == (24, 36, 3)
+    assert bool(photo.notices) == (len(block) > 6)
+
+
+def test_damaged_xmp_is_a_notice(tmp_path):
+    path = tmp_path / "a.jpg"
+    for packet in (b"<x:xmpmeta", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"<a/>"):
+        Image.fromarray(smooth()).save(path, xmp=packet)
+        photo = load(path)
+        assert not photo.xmp and any("XMP" in notice for notice in photo.notices)
+
+
+def refused(path, *words, **options):
+    with pytest.raises(PhotoError) as caught:
+        load(path, **options)
+    sentence = str(caught.value)
+    assert str(path) in sentence
+    assert all(word in sentence for word in words), sentence
+
+
+def test_what_is_no_picture_is_refused_by_name(tmp_path):
+    refused(tmp_path / "absent.jpg", "no file")
+    refused(tmp_path, "folder")
+    empty, text, heic = tmp_path / "empty.jpg", tmp_path / "text.jpg", tmp_path / "a.heic"
+    empty.touch()
+    text.write_text("a picture of a dog\n" * 20)
+    heic.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    refused(empty, "empty")
+    refused(text, "not a picture")
+    for path in (tmp_path / "absent.jpg", tmp_path, empty, text):
+        with pytest.raises(PhotoError):
+            read_recipe(path)
+    try:
+        import pillow_heif  # noqa: F401
+    except ImportError:
+        refused(heic, "dreamer-art[heif]")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.jpg",
+        "progressive.jpg",
+        "a.png",
+        "deep.png",
+        "a.webp",
+        "a.tif",
+        "deep.tif",
+        "a.gif",
+        "a.bmp",
+        "a.avif",
+    ],
+)
+def test_a_file_cut_short_is_refused(tmp_path, name, share):
+    path = tmp_path / name
+    pixels = noise((64, 64, 3))
+    if name == "deep.png":
+        path.write_bytes(png.write(noise((64, 64, 3), np.uint16), None))
+    elif name == "deep.tif":
+        tifffile.imwrite(path, noise((64, 64, 3), np.uint16), photometric="rgb", compression="zlib")
+    else:
+        Image.fromarray(pixels).save(path, progressive=name.startswith("p"))
+    load(path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    refused(path)
+
+
+def test_a_damaged_deep_picture_is_refused(tmp_path):
+    for name, data in {"a.png": png.write(noise((64, 64, 3), np.uint16), None)}.items():
+        broken = bytearray(data)
+        broken[len(broken) // 2] ^= 255
+        (tmp_path / name).write_bytes(broken)
+        refused(tmp_path / name, "incomplete")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int16, np.float16])
+def test_values_of_other_kinds_are_refused_in_a_sentence(tmp_path, dtype):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((8, 8, 3), dtype), photometric="rgb")
+    refused(path, "dreamer reads 8 and 16 bits")
+    with pytest.raises(PhotoError, match="16 bits"):
+        load(Image.new("F", (4, 4)))
+
+
+def test_a_decompression_bomb_is_refused_from_its_header(tmp_path):
+    bomb, deep = tmp_path / "bomb.png", tmp_path / "deep.tif"
+    data = bytearray(png.write(noise((4, 4, 3)), None))
+    data[16:24] = struct.pack(">II", 20000, 20000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    bomb.write_bytes(data)
+    refused(bomb, "20000 x 20000", "--max-pixels")
+    tifffile.imwrite(deep, noise((10, 10, 3), np.uint16), photometric="rgb")
+    for path in (bomb, deep):
+        refused(path, "--max-pixels", max_pixels=99)
+    refused(bomb, "--max-pixels", max_pixels=100)  # past twice the limit, where Pillow itself refuses
+    assert load(deep, max_pixels=100).width == 10
+    with pytest.raises(PhotoError, match="--max-pixels"):
+        load(Image.new("L", (10, 10)), max_pixels=99)
+
+
+def test_pillows_own_limit_neither_warns_nor_stops_nor_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    for name in ("a.webp", "a.gif", "a.tif", "a.png", "a.jpg"):
+        Image.fromarray(smooth()).save(tmp_path / name)
+        assert load(tmp_path / name).notices == ()
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_the_photo_matrix_leaves_photo_frozen():
+    photo = Photo(smooth())
+    with pytest.raises(AttributeError):
+        photo.format = "JPEG"
