@@ -29,8 +29,9 @@ def laplacian(
     Mordvintsev's notebook of 2016. Plain gradients starve the low bands, which carry the large shapes. The low residual
     is weighted: at 1 it lets one colour flood the picture, near 0 the colours stay the photo's.
     """
-    bands = split(_tame(gradient), levels)
+    gradient = _tame(gradient)
     faintest = _FAINT * _rms(gradient)
+    bands = split(gradient, levels)
     for band in bands:
         band.div_(torch.maximum(_rms(band), faintest).clamp(min=torch.finfo(band.dtype).tiny))
     bands[-1].mul_(residual if len(bands) > 1 else 1.0)

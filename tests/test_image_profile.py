@@ -116,6 +116,14 @@ def test_a_grey_change_stays_grey_and_as_bright(name):
     assert (changed.image() - image - 0.1).abs().max() < 0.01
 
 
+@pytest.mark.parametrize("name", WIDE)
+def test_a_change_of_colour_is_the_same_seen_in_srgb(name):
+    photo = Photo(np.full((4, 4, 3), (150, 120, 90), np.uint8), profile=WIDE[name])
+    change = torch.tensor([0.15, -0.1, 0.1]).reshape(1, 3, 1, 1).expand(1, 3, 4, 4)
+    changed = Photo(photo.with_change(change), profile=WIDE[name])
+    assert (changed.image() - photo.image() - change).abs().max() < 0.01
+
+
 def test_wide_colours_look_stronger_in_srgb_than_their_codes():
     orange = np.full((4, 4, 3), (200, 120, 60), np.uint8)
     plain, wide = Photo(orange).image(), Photo(orange, profile=WIDE["Display P3"]).image()

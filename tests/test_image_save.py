@@ -127,6 +127,11 @@ def test_letters_outside_ascii_survive(written):
     assert again.data(315).decode() == "Käthe Höß\0" and again.data(33432).decode() == "© 2026\0"
 
 
+def test_resolution_in_centimetres(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise((4, 4), np.uint16), resolution=(100, 50), resolutionunit=3)
+    assert np.allclose(load(tmp_path / "a.tif").dpi, (254, 127))
+
+
 def test_big_endian_exif_and_every_type_survive():
     directory = exif_module.Directory(">")
     for kind, size in exif_module.KINDS.items():
@@ -153,7 +158,8 @@ def test_a_recipe_comes_back_to_the_letter(written, format, words):
     photo = camera_photo()
     path = written(photo, format, recipe=words)
     assert read_recipe(path) == words
-    assert np.abs(load(path).pixels.astype(int) - photo.pixels).max() < 12
+    again = load(path)
+    assert np.abs(again.pixels.astype(int) - photo.pixels).max() < 12 and not again.notices
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -231,6 +237,18 @@ def test_losses_are_told_beforehand(written):
     assert len(losses(photo, "JPEG")) == 2 and len(losses(photo, "WEBP")) == 1
     assert losses(photo, "PNG") == losses(photo, "TIFF") == losses(camera_photo(), "JPEG") == ()
     assert (load(written(photo, "JPEG")).pixels > 250).all()  # clear, so only the white below is seen
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_grey_profile_goes_only_where_grey_goes(written, format):
+    photo = camera_photo(pixels=smooth(48, 64)[..., :1], profile=grey_profile())
+    again = load(written(photo, format))
+    assert not again.notices
+    assert (
+        (again.profile is None)
+        == (format in ("WEBP", "AVIF"))
+        == any("grey" in loss for loss in losses(photo, format))
+    )
 
 
 def test_sixteen_bits_become_eight_by_rounding(written):

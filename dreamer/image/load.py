@@ -58,6 +58,7 @@ def load(source: Path | str | Image.Image, *, max_pixels: int = 200_000_000) -> 
         else:
             photo = _from_file(Path(source), max_pixels)
     said = {str(warning.message).strip() for warning in caught if warning.category is UserWarning}
+    said = {words for words in said if "EXIF" not in words}  # dreamer reads that itself
     return replace(photo, notices=(*photo.notices, *(f"Pillow says: {words}" for words in sorted(said))))
 
 
@@ -81,10 +82,7 @@ def read_recipe(path: Path | str) -> str | None:
 
 def _from_file(path: Path, max_pixels: int) -> Photo:
     with opened(path) as file:
-        try:
-            kind, found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
-        except (OSError, ValueError) as error:
-            raise PhotoError(f"{path} cannot be read: {error}") from error
+        kind, found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
         file.seek(0)
         return _photo(found, kind, path, hashlib.file_digest(file, "sha256").hexdigest())
 

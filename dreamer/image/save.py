@@ -77,6 +77,10 @@ def losses(photo: Photo, format: str) -> tuple[str, ...]:
         lost.append(f"{format} has 8 bits a channel, the photo 16; save as PNG or TIFF to keep them")
     if photo.alpha is not None and format == "JPEG":
         lost.append("JPEG has no transparency; the picture is laid on white")
+    if photo.profile is not None and photo.pixels.shape[2] == 1 and format in ("WEBP", "AVIF"):
+        lost.append(
+            f"{format} stores grey as RGB, which the photo's grey profile does not fit; it is left out"
+        )
     if photo.iptc and format not in ("JPEG", "TIFF"):
         lost.append(f"{format} does not carry the photo's IPTC captions")
     if format == "JPEG" and len(exif.parse(photo.exif).block()) > EXIF_LIMIT:
@@ -186,7 +190,7 @@ def _lossy(
         options |= {"extra": _segments(photo.iptc, packet), "dpi": photo.dpi or (0, 0)}
         packet = b"" if len(packet) > XMP_LIMIT else packet
         directory.shorten(EXIF_LIMIT)
-    if photo.profile is not None:
+    if photo.profile is not None and (values.shape[2] > 2 or format == "JPEG"):
         options["icc_profile"] = photo.profile
     file = io.BytesIO()
     try:

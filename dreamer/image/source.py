@@ -24,28 +24,31 @@ _limit_lock = threading.Lock()
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
+    """The file at `path`, for reading a picture from it: what goes wrong on the way becomes a PhotoError."""
     try:
         if not path.exists():
             raise PhotoError(f"there is no file {path}")
         if not path.is_file():
             what = "a folder" if path.is_dir() else "no ordinary file"
             raise PhotoError(f"{path} is {what}, not a picture")
-        file = path.open("rb")
-    except OSError as error:
-        raise PhotoError(f"{path} cannot be opened: {error.strerror or error}") from error
-    with file:
-        if not file.read(1):
-            raise PhotoError(f"{path} is empty")
-        file.seek(0)
-        yield file
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise PhotoError(f"{path} is empty")
+            file.seek(0)
+            yield file
+    except PhotoError:
+        raise
+    except Exception as error:  # the decoders raise anything at all when a file is damaged
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise PhotoError(f"{path} cannot be read: {why}") from error
 
 
 @contextmanager
 def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
     """The picture in a file as Pillow opens it, with no pixel decoded yet.
 
-    Pillow's limit is one for the whole program, and checked while opening and again while decoding: within this
-    block it is `max_pixels`, for one file at a time.
+    Pillow's limit is one for the whole program, and checked while opening and again while decoding: within
+    this block it is `max_pixels`, for one file at a time.
     """
     formats = [*FORMATS, *(["HEIF"] if _is_heif(path, file) else [])]
     file.seek(0)
@@ -58,8 +61,6 @@ def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Im
             raise _too_large(str(path), "more than twice as many", max_pixels) from error
         except UnidentifiedImageError as error:
             raise PhotoError(f"{path} is not a picture that can be read; dreamer reads {READABLE}") from error
-        except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
-            raise PhotoError(f"{path} cannot be read: {error}") from error
         finally:
             Image.MAX_IMAGE_PIXELS = usual
 

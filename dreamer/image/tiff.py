@@ -23,30 +23,28 @@ ASSOCIATED, UNASSOCIATED = 1, 2
 def read_deep(file: BinaryIO) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
     """Pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF of grey or RGB, exactly.
 
-    Raises ValueError when it is cut short, or laid out or compressed in a way that is not read.
+    Raises ValueError when it is cut short, or laid out or compressed in a way that is not read, and whatever
+    tifffile raises for a damaged one.
     """
     import tifffile
 
     if not tifffile.logger().handlers:  # what it has to say comes as an error; it need not be printed as well
         tifffile.logger().addHandler(logging.NullHandler())
     file.seek(0)
-    try:
-        with tifffile.TiffFile(file) as opened:
-            page = opened.pages.first
-            photometric, extras, axes = int(page.photometric), tuple(page.extrasamples), page.axes
-            end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-            if end > file.seek(0, 2):
-                raise ValueError("it is cut short")
-            if photometric > 2:
-                raise ValueError("its 16-bit values are neither grey nor RGB")
-            try:
-                values = page.asarray()
-            except (KeyError, ValueError, ImportError):  # a compression that tifffile leaves to others
-                if photometric == 0:
-                    raise
-                values, axes = libav.read_deep(file, "tiff_pipe"), "YXS"
-    except (tifffile.TiffFileError, zlib.error, KeyError, IndexError, TypeError, RuntimeError) as error:
-        raise ValueError(str(error)) from error
+    with tifffile.TiffFile(file) as opened:
+        page = opened.pages.first
+        photometric, extras, axes = int(page.photometric), tuple(page.extrasamples), page.axes
+        end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if end > file.seek(0, 2):
+            raise ValueError("it is cut short")
+        if photometric > 2:
+            raise ValueError("its 16-bit values are neither grey nor RGB")
+        try:
+            values = page.asarray()
+        except (KeyError, ValueError, ImportError):  # a compression that tifffile leaves to others
+            if photometric == 0:
+                raise
+            values, axes = libav.read_deep(file, "tiff_pipe"), "YXS"
     if axes == "SYX":
         values = np.moveaxis(values, 0, -1)
     elif axes == "YX":
@@ -54,6 +52,8 @@ def read_deep(file: BinaryIO) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | 
     elif axes != "YXS":
         raise ValueError(f"its axes are {axes}")
     colours = 3 if photometric == 2 else 1
+    if values.shape[2] < colours:
+        raise ValueError("it has too few channels")
     values = values.astype(np.uint16, copy=False)
     pixels = np.ascontiguousarray(values[..., :colours])
     if photometric == 0:

@@ -1,0 +1,104 @@
+"""What dreamer costs over the bare forward and backward passes, in one run, as ratios of medians.
+
+    python tests/benchmarks/speed.py [--network googlenet] [--layer inception4c] [--repeats 5]
+
+A render takes a decoded picture and gives a float picture; the network is warm. The bare passes have the same sizes,
+layer and precision, with batch norm folded and channels last, cut at the layer by torchvision's feature extractor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+import sys
+
+import torch
+from torchvision.models.feature_extraction import create_feature_extractor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from networks import calibrated  # noqa: E402 - the tests' own helpers
+
+from dreamer.compose import compose
+from dreamer.image import Photo
+from dreamer.machine import Machine
+from dreamer.plugins import load_plugins
+from dreamer.sample import scene
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--network", default="googlenet")
+    parser.add_argument("--layer", default="inception4c")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    network = calibrated(arguments.network)
+    pixels = (scene() * 255).round().byte()[0].permute(1, 2, 0).contiguous().numpy()
+    photo = Photo(pixels)
+    timed: dict[str, Callable[[], object]] = {}
+    for precision in ("float32", "bfloat16"):
+        dtype = getattr(torch, precision)
+        composition = compose_for(network, arguments.layer, precision)
+        octaves = composition.octaves(photo)
+        bare = create_feature_extractor(
+            network.prepared([arguments.layer], torch.device("cpu"), dtype).module, [arguments.layer]
+        )
+        images = [torch.rand(1, 3, *octave.size) for octave in octaves]
+        timed[f"render {precision}"] = lambda c=composition: c.dream(photo)
+        timed[f"bare {precision}"] = lambda b=bare, i=images, o=octaves, d=dtype: [
+            passes(b, x.to(d), k.steps) for x, k in zip(i, o, strict=True)
+        ]
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for turn in range(arguments.repeats + 1):
+        for name, work in timed.items():
+            began = time.perf_counter()
+            work()
+            if turn:  # the first turn warms up
+                seconds[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, median in medians.items():
+        print(f"{name:18} {median:6.2f} s  ({min(seconds[name]):.2f} to {max(seconds[name]):.2f})")
+    for precision in ("float32", "bfloat16"):
+        print(f"render / bare, {precision}: {medians[f'render {precision}'] / medians[f'bare {precision}']:.3f}")
+    print(f"bfloat16 / float32, render: {medians['render bfloat16'] / medians['render float32']:.3f}")
+    print(f"cosine of their gradients: {cosine(network, arguments.layer):.5f}")
+
+
+def compose_for(network, layer: str, precision: str):
+    """The same dream for every network: 4 octaves, 10 steps, jitter, Laplacian filter, no noise."""
+    registry, _ = load_plugins()
+    registry.networks.add(f"the-{network.name}", "benchmark", lambda: network)
+    words = {
+        "octaves": {"count": 4, "steps": 10},
+        "objectives": [{"name": "deepdream", "layer": layer}],
+        "transforms": [{"name": "jitter"}],
+    }
+    return compose(words, registry, network=f"the-{network.name}", machine=Machine("cpu", precision, 0))
+
+
+def passes(module: torch.nn.Module, image: torch.Tensor, count: int) -> None:
+    """`count` times forward and back, up to the layer."""
+    image = image.contiguous(memory_format=torch.channels_last)
+    for _ in range(count):
+        leaf = image.detach().requires_grad_()
+        (features,) = module(leaf).values()
+        torch.autograd.grad(features.float().square().mean(), leaf)
+
+
+def cosine(network, layer: str) -> float:
+    """Between the gradients of the same picture in float32 and bfloat16."""
+    gradients = []
+    image = scene(512, 341)
+    for dtype in (torch.float32, torch.bfloat16):
+        leaf = image.clone().requires_grad_()
+        features = network.prepared([layer], torch.device("cpu"), dtype).features(leaf, [layer])[layer]
+        gradients.append(torch.autograd.grad(features.float().square().mean(), leaf)[0].flatten())
+    return float(torch.nn.functional.cosine_similarity(*gradients, dim=0))
+
+
+if __name__ == "__main__":
+    main()

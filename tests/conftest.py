@@ -1,0 +1,19 @@
+"""What every test may use. No test downloads anything or needs a GPU."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No plugin of this machine, no weights of this machine, and the same seed for every test."""
+    monkeypatch.setenv("DREAMER_PLUGINS", "")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    torch.manual_seed(0)

@@ -1,0 +1,97 @@
+"""The layers' fields, against an experiment: a row of NaN in the picture reaches exactly the positions that see it."""
+
+import pytest
+import torch
+from networks import calibrated, tiny
+from torch import nn
+
+from dreamer.anatomy import anatomy
+
+NETWORKS = {
+    "squeezenet1_0": "features.12",
+    "googlenet": "inception4c",
+    "inception_v3": "Mixed_6a",
+    "densenet121": "features.denseblock1",
+    "mobilenet_v2": "features.7",
+    "convnext_tiny": "features.3",
+    "shufflenet_v2_x0_5": "stage2",
+    "resnet18": "layer2",
+    "reverie": "m4b",
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("axis", [2, 3])
+def test_fields_are_what_a_row_of_nan_reaches(name, axis):
+    network = calibrated(name)
+    module = network.prepared([], torch.device("cpu"), torch.float64)
+    known = network.anatomy.layers
+    names = [layer for layer in list(known)[: list(known).index(NETWORKS[name]) + 1] if known[layer].calls == 1]
+    largest = max(known[layer].rows.size for layer in names)
+    length, row = 2 * largest + 96, largest + 48
+    picture = torch.rand(1, 3, length, 96, dtype=torch.float64)
+    picture[:, :, row] = torch.nan
+    picture = picture if axis == 2 else picture.transpose(2, 3)
+    for layer, features in module.features(picture, names).items():
+        field = known[layer].rows if axis == 2 else known[layer].columns
+        reached = features.isnan().any(1)[0].any(3 - axis).nonzero().flatten().tolist()
+        first = -(-(row - field.last) // field.stride)
+        last = (row - field.first) // field.stride
+        assert (reached[0], reached[-1]) == (first, last), layer
+
+
+def test_a_layer_behind_a_global_operation_has_no_field_and_says_why():
+    network = calibrated("efficientnet_b0")
+    assert network.layer("features.1.0.block.0").rows is not None
+    layer = network.layer("features.3")
+    assert layer.rows is None and layer.whole == "adaptive_avg_pool2d"
+
+
+def test_layers_come_in_order_with_their_channels():
+    layers = {layer.name: layer.channels for layer in tiny().layers()}
+    assert list(layers) == ["one.0", "one.1", "one", "pool", "two.0", "two.1", "two"]
+    assert layers["one"] == 8 and layers["two"] == 12
+
+
+def test_the_known_numbers():
+    def field(name, layer):
+        rows = calibrated(name).layer(layer).rows
+        return rows.stride, rows.size
+
+    assert field("squeezenet1_0", "features.10") == (8, 107)
+    assert field("reverie", "m4b") == (8, 126)
+    assert field("reverie", "m5a") == (16, 246)
+
+
+class Twice(nn.Module):
+    """A convolution whose output is read twice, and one whose batch norm may be folded."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        self.other, self.other_norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, image):
+        seen = self.conv(image)
+        seen = self.relu(self.norm(seen)) + seen
+        return self.relu(self.other_norm(self.other(seen)))
+
+
+def test_only_a_convolution_that_nobody_else_reads_is_folded():
+    found = anatomy(Twice())
+    assert found.foldable == (("other", "other_norm"),)
+    assert found.layers["relu"].calls == 2
+
+
+def test_an_operation_it_does_not_know_counts_as_global():
+    class Rolled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+        def forward(self, image):
+            return self.conv(image.roll(1, 3))
+
+    layer = anatomy(Rolled()).layers["conv"]
+    assert layer.rows is None and layer.whole == "roll"

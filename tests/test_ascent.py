@@ -1,0 +1,165 @@
+import pytest
+import torch
+from networks import calibrated, tiny
+
+from dreamer.ascent import Ascent
+from dreamer.errors import Interrupted, NotFiniteError
+from dreamer.objectives import deepdream
+from dreamer.pyramid import Octave
+from dreamer.render import render
+from dreamer.sample import scene
+from dreamer.sight import Sight, Term
+from dreamer.step import Moment, Step
+
+CPU = torch.device("cpu")
+STEP = Step(0, 1, 0, 1, 0.0, (64, 80))
+
+
+def sight(network=None, *, dtype=torch.float32, weights=(1.0,), layers=("two",), objective=deepdream, say=print):
+    terms = tuple(
+        Term(f"{layer}-{k}", weight, layer, lambda seen, moment: objective(seen))
+        for k, (weight, layer) in enumerate(zip(weights, layers, strict=True))
+    )
+    return Sight(network or tiny(), terms, device=CPU, precision=dtype, tile=0, say=say)
+
+
+def moment(image):
+    return Moment(image, image, STEP)
+
+
+def test_the_score_and_its_gradient_in_float64():
+    network = tiny()
+    image = torch.rand(1, 3, 64, 80, dtype=torch.float64)
+    weights, layers = (1.0, -0.5), ("one", "two")
+    score, gradient = sight(dtype=torch.float64, weights=weights, layers=layers).gradient(image, moment(image))
+    module = network.prepared(layers, CPU, torch.float64).module
+    leaf = image.clone().requires_grad_()
+    one = module.one((leaf - 0.5) / 0.25)
+    two = module.two(module.pool(one))
+    expected = one.square().mean() - 0.5 * two.square().mean()
+    (slope,) = torch.autograd.grad(expected, leaf)
+    assert score == pytest.approx(float(expected), rel=1e-12)
+    torch.testing.assert_close(gradient, slope, rtol=1e-9, atol=1e-15)
+
+
+def test_balance_makes_every_term_one_on_the_undreamt_picture():
+    image = torch.rand(1, 3, 64, 80)
+    layers = ("one", "two")
+    balanced = sight(weights=(1.0, 1.0), layers=layers).balanced(image, moment(image))
+    score, _ = balanced.gradient(image, moment(image))
+    assert score == pytest.approx(2.0, rel=1e-5)
+    alone = sight(weights=(balanced.terms[0].weight,), layers=("one",)).gradient(image, moment(image))[0]
+    assert alone == pytest.approx(1.0, rel=1e-5)
+
+
+def test_the_gradient_comes_back_through_the_transforms():
+    image = torch.rand(1, 3, 20, 30)
+    seen_gradient = torch.randn(1, 3, 20, 30)
+
+    def rolled(picture, moment):
+        return picture.roll((3, 5), (2, 3))
+
+    ascent = Ascent(lambda picture, moment: (0.0, seen_gradient), transforms=(rolled,), colour=0.0)
+    base = torch.full_like(image, 0.5)
+    moved, _ = ascent.step(base, base, 1e-3, moment(image))
+    torch.testing.assert_close((moved - base) / 1e-3, seen_gradient.roll((-3, -5), (2, 3)), rtol=1e-3, atol=1e-3)
+
+
+def test_a_priors_weight_is_its_pull_beside_a_gradient_of_rms_one():
+    base = torch.full((1, 3, 8, 8), 0.5)
+    pull = Ascent(
+        lambda picture, moment: (0.0, torch.zeros_like(picture)),
+        priors=((2.0, lambda picture, moment: picture.mean()),),
+        colour=0.0,
+    )
+    moved, _ = pull.step(base, base, 0.01, moment(base))
+    torch.testing.assert_close(moved, base - 0.02)
+
+
+def octaves(steps=3):
+    return [Octave((46, 57), steps, 0.01), Octave((64, 80), steps, 0.01)]
+
+
+def ascent_at(moment):
+    return Ascent(sight().gradient, colour=0.5)
+
+
+def test_the_score_rises_and_the_photos_detail_stays():
+    photo = scene(80, 64)
+    steps = []
+    dreamt = render(photo, photo, octaves(6), ascent_at, on_step=steps.append)
+    assert steps[-1].score > steps[6].score and steps[5].score > steps[0].score
+    assert [step.octave for step in steps] == [0] * 6 + [1] * 6
+    assert steps[-1].share == pytest.approx(1) and steps[0].share < steps[1].share
+    detail = photo - torch.nn.functional.avg_pool2d(photo, 3, 1, 1)
+    dream_detail = dreamt - torch.nn.functional.avg_pool2d(dreamt, 3, 1, 1)
+    assert torch.corrcoef(torch.stack([detail.flatten(), dream_detail.flatten()]))[0, 1] > 0.5
+
+
+def test_no_steps_give_the_photo():
+    photo = scene(80, 64)
+    assert torch.equal(render(photo, photo, octaves(0), ascent_at), photo)
+
+
+def test_interrupting_keeps_the_octave_at_the_pictures_size():
+    photo = scene(80, 64)
+
+    def stop(step):
+        if step.octave == 0 and step.number == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        render(photo, photo, octaves(), ascent_at, on_step=stop)
+    assert caught.value.picture.shape == photo.shape
+    assert (caught.value.picture - photo).abs().mean() > 1e-4
+
+
+def test_snapshots_are_whole_pictures():
+    photo = scene(80, 64)
+    kept = {}
+    render(photo, photo, octaves(), ascent_at, snapshots=(2, 6), on_snapshot=kept.__setitem__)
+    assert list(kept) == [2, 6]
+    assert all(picture.shape == photo.shape for picture in kept.values())
+    assert (kept[6] - photo).abs().mean() > (kept[2] - photo).abs().mean() > 0
+
+
+def broken(features):
+    return features.square().mean(1) * float("inf")
+
+
+def test_nan_names_the_octave_and_the_layer():
+    photo = scene(80, 64)
+    with pytest.raises(NotFiniteError, match=r"layer two gave .*octave 1 of 2 \(57x46\)"):
+        render(photo, photo, octaves(), lambda m: Ascent(sight(objective=broken).gradient))
+
+
+def test_nan_in_bfloat16_goes_on_in_float32():
+    said = []
+
+    def fragile(features):
+        exact = torch.equal(features, features.bfloat16().float())
+        return features.square().mean(1) * (float("nan") if exact else 1.0)
+
+    looking = sight(dtype=torch.bfloat16, objective=fragile, say=said.append)
+    image = scene(80, 64)
+    score, gradient = looking.gradient(image, moment(image))
+    assert score > 0 and gradient.isfinite().all()
+    assert looking.precision == torch.float32 and "float32" in said[0]
+
+
+def test_out_of_memory_on_a_gpu_goes_on_with_smaller_tiles():
+    said = []
+    looking = sight(calibrated("reverie"), layers=("m3a",), say=said.append)
+    whole = looking._gradient
+
+    def short(image, moment):
+        if looking.tile == 0 or looking.tile > 100:
+            raise torch.cuda.OutOfMemoryError
+        return whole(image, moment)
+
+    looking._gradient = short
+    image = scene(300, 200)
+    expected = sight(calibrated("reverie"), layers=("m3a",)).gradient(image, moment(image))[1]
+    _, found = looking.gradient(image, moment(image))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-7)
+    assert looking.tile == 75 and "tiles of 75 pixels" in said[-1]

@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from dreamer.colour import MARGIN, climb, hold, luma, within
+
+
+def chroma(image):
+    return image - luma(image)
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.3, 1.0])
+def test_hold_scales_the_chroma_and_leaves_the_luma(colour):
+    gradient = torch.randn(1, 3, 20, 30, dtype=torch.float64)
+    held = hold(gradient.clone(), colour)
+    torch.testing.assert_close(luma(held), luma(gradient))
+    torch.testing.assert_close(chroma(held), (1 - colour) * chroma(gradient))
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.5, 1.0])
+def test_many_steps_neither_clip_nor_freeze(colour):
+    photo = torch.rand(1, 3, 40, 50) * 0.9 + 0.05
+    photo[..., :10, :] = 1.0
+    photo[..., 10:20, :] = 0.0
+    pattern = torch.randn(1, 3, 40, 50)
+    image = photo
+    for _ in range(100):
+        image = climb(image, 0.02 * pattern, photo, colour)
+    assert image.min() >= 0 and image.max() <= 1
+    new = ((image < MARGIN - 1e-6) & (photo >= MARGIN)) | ((image > 1 - MARGIN + 1e-6) & (photo <= 1 - MARGIN))
+    assert not new.any()
+    for blown in (image[..., :10, :], image[..., 10:20, :]):
+        assert blown.std() > 0.1
+
+
+def test_away_from_the_limit_the_step_is_whole():
+    photo = torch.full((1, 3, 4, 4), 0.99)
+    step = torch.full_like(photo, -0.1)
+    torch.testing.assert_close(climb(photo, step.clone(), photo, 0.0), photo + step)
+
+
+def test_with_colour_one_the_chroma_stays_the_photos():
+    photo = torch.rand(1, 3, 30, 30)
+    image = photo
+    for _ in range(30):
+        step = hold(torch.randn(1, 3, 30, 30), 1.0) * 0.02
+        image = climb(image, step, photo, 1.0)
+    assert (chroma(image) - chroma(photo)).abs().mean() < 2e-3
+    assert (image - photo).abs().mean() > 0.02
+
+
+def test_within_brings_back_only_what_is_outside():
+    photo = torch.rand(1, 3, 300, 9)
+    inside = photo.clamp(MARGIN, 1 - MARGIN)
+    assert torch.equal(within(inside.clone(), photo), inside)
+    pushed = within(photo + 1, photo)
+    torch.testing.assert_close(pushed, photo.clamp(min=1 - MARGIN))

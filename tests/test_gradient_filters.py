@@ -1,0 +1,82 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dreamer.gradient_filters import laplacian, normalise, smooth
+
+FILTERS = [laplacian, normalise, smooth]
+
+
+def reference(gradient: torch.Tensor, levels: int, residual: float) -> torch.Tensor:
+    """Laplacian normalisation, written out in float64: pad, convolve, divide, put together again."""
+    taps = torch.tensor([1, 4, 6, 4, 1], dtype=torch.float64) / 16
+    kernel = (taps[:, None] * taps).expand(3, 1, 5, 5)
+
+    def shrink(image):
+        return F.conv2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), kernel, stride=2, groups=3)
+
+    def grow(image, size):
+        spread = torch.zeros(1, 3, *size, dtype=torch.float64)
+        spread[..., ::2, ::2] = image
+        return F.conv2d(F.pad(spread, (2, 2, 2, 2), mode="reflect"), 4 * kernel, groups=3)
+
+    bands = []
+    image = gradient.double()
+    for _ in range(levels):
+        small = shrink(image)
+        bands.append(image - grow(small, image.shape[-2:]))
+        image = small
+    bands = [band / band.square().mean().sqrt() for band in [*bands, image]]
+    result = bands.pop() * residual
+    while bands:
+        band = bands.pop()
+        result = band + grow(result, band.shape[-2:])
+    return result / result.square().mean().sqrt()
+
+
+@pytest.mark.parametrize("size", [(128, 160), (131, 167)])
+@pytest.mark.parametrize("residual", [0.0, 0.1, 1.0])
+def test_laplacian_is_what_it_says(size, residual):
+    gradient = F.interpolate(torch.randn(1, 3, 20, 20), size=size, mode="bicubic") + 0.1 * torch.randn(1, 3, *size)
+    result = laplacian(gradient, levels=3, residual=residual)
+    torch.testing.assert_close(result.double(), reference(gradient, 3, residual), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+@pytest.mark.parametrize("size", [(64, 80), (5, 7), (1, 30)])
+def test_zero_gives_zero(filter, size):
+    assert torch.equal(filter(torch.zeros(1, 3, *size)), torch.zeros(1, 3, *size))
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+@pytest.mark.parametrize("scale", [5e-21, 1e-6, 1e15])
+def test_the_strength_does_not_depend_on_the_gradients_scale(filter, scale):
+    gradient = torch.randn(1, 3, 64, 80)
+    result = filter(gradient * scale)
+    torch.testing.assert_close(result, filter(gradient), rtol=1e-3, atol=1e-3)
+    assert float(result.square().mean().sqrt()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+def test_the_gradient_given_stays_as_it_was(filter):
+    gradient = torch.randn(1, 3, 12, 12)
+    before = gradient.clone()
+    filter(gradient)
+    assert torch.equal(gradient, before)
+
+
+def test_laplacian_lifts_the_low_bands():
+    coarse = F.interpolate(torch.randn(1, 3, 8, 8), size=(128, 128), mode="bicubic")
+    fine = torch.randn(1, 3, 128, 128)
+    result = laplacian(0.01 * coarse + fine)
+    plain = normalise(0.01 * coarse + fine)
+
+    def share(image):
+        return float(F.avg_pool2d(image, 8).square().mean())
+
+    assert share(result) > 5 * share(plain)
+
+
+def test_smooth_takes_the_grain_away():
+    grain = torch.randn(1, 3, 64, 64)
+    assert smooth(grain, sigma=2.0).diff(dim=-1).square().mean() < 0.3 * normalise(grain).diff(dim=-1).square().mean()

@@ -1,0 +1,154 @@
+import pytest
+import torch
+from networks import calibrated, tiny
+from torch import nn
+
+from dreamer.errors import NetworkError
+from dreamer.network import Network
+from dreamer.networks import load_from, untrained
+from dreamer.networks.classic import REFUSED, classics
+from dreamer.plugins import load_plugins
+
+CPU = torch.device("cpu")
+
+
+def plain(module: nn.Module) -> Network:
+    return Network("plain", module, (0.0,) * 3, (1.0,) * 3, "none", "test", "conv")
+
+
+def test_preprocessing_belongs_to_the_network():
+    network = tiny()
+    image = torch.rand(1, 3, 16, 16)
+    expected = network.module.one((image - 0.5) / 0.25)
+    torch.testing.assert_close(network.features(image, ["one"])["one"], expected)
+
+
+def test_features_are_differentiable_in_the_image():
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    network = tiny()
+    (gradient,) = torch.autograd.grad(network.features(image, ["two"])["two"].sum(), image)
+    assert gradient.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in network.module.parameters())
+
+
+def test_the_pass_stops_at_the_deepest_layer_and_leaves_no_hook():
+    ran = []
+    network = tiny()
+    handle = network.module.two.register_forward_hook(lambda *_: ran.append("two"))
+    network.features(torch.rand(1, 3, 16, 16), ["one", "pool"])
+    handle.remove()
+    assert not ran
+    for module in network.module.modules():
+        assert not module._forward_hooks and not module._forward_pre_hooks
+
+
+def test_hooks_are_removed_when_the_pass_fails():
+    network = tiny()
+    with pytest.raises(RuntimeError):
+        network.features(torch.rand(1, 5, 16, 16), ["one"])
+    assert not any(module._forward_hooks for module in network.module.modules())
+
+
+@pytest.mark.parametrize("names", [["one.0"], ["one.0", "one.1"], ["one.0", "two"]])
+def test_an_in_place_activation_does_not_change_a_requested_layer(names):
+    network = tiny()
+    image = torch.rand(1, 3, 16, 16)
+    expected = network.module.one[0]((image - 0.5) / 0.25)
+    assert expected.min() < 0
+    torch.testing.assert_close(network.features(image, names)["one.0"], expected)
+
+
+class Normed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.norm.running_mean += 0.3
+        self.norm.running_var *= 4
+        self.deep = nn.Conv2d(4, 4, 1)
+
+    def forward(self, image):
+        return self.deep(torch.relu_(self.norm(self.conv(image))))
+
+
+@pytest.mark.parametrize(("asked", "folded"), [("deep", True), ("norm", True), ("conv", False)])
+def test_batch_norm_is_folded_but_never_across_a_layer_that_was_asked_for(asked, folded):
+    network = plain(Normed())
+    image = torch.rand(1, 3, 12, 12)
+    prepared = network.prepared([asked], CPU, torch.float32)
+    assert isinstance(prepared.module.norm, nn.Identity) == folded
+    expected = network.features(image, [asked])[asked]
+    torch.testing.assert_close(prepared.features(image, [asked])[asked], expected, rtol=1e-4, atol=1e-5)
+    assert isinstance(network.module.norm, nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "densenet121", "mobilenet_v2", "resnet18"])
+def test_a_prepared_network_computes_the_same(name):
+    network = calibrated(name)
+    layers = [network.default_layer]
+    image = torch.rand(1, 3, 96, 128)
+    expected = network.features(image, layers)[layers[0]]
+    found = network.prepared(layers, CPU, torch.float32).features(image, layers)[layers[0]]
+    assert (found - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
+def test_swin_comes_with_channels_first():
+    network = calibrated("swin_t")
+    layer = network.layer(network.default_layer)
+    features = network.features(torch.rand(1, 3, 96, 128), [layer.name])[layer.name]
+    assert features.shape == (1, layer.channels, 6, 8)
+
+
+def test_logits_come_as_a_map_of_one_position():
+    network = calibrated("squeezenet1_0")
+    name = network.layers()[-1].name
+    assert network.features(torch.rand(1, 3, 64, 64), [name])[name].shape[1] == 1000
+    assert calibrated("resnet18").features(torch.rand(1, 3, 64, 64), ["fc"])["fc"].shape == (1, 1000, 1, 1)
+
+
+def test_sizes_are_known_without_computing():
+    network = calibrated("squeezenet1_0")
+    features = network.features(torch.rand(1, 3, 131, 97), ["features.10"])["features.10"]
+    assert network.sizes(131, 97, ["features.10"])["features.10"] == features.shape[-2:]
+
+
+def test_a_picture_too_small_is_told_how_small_it_may_be():
+    network = calibrated("squeezenet1_0")
+    smallest = network.smallest(["features.10"])
+    network.sizes(smallest, smallest, ["features.10"])
+    with pytest.raises(NetworkError, match=rf"5x3000 pixels are too small .* at least {smallest} pixels"):
+        network.sizes(3000, 5, ["features.10"])
+
+
+def test_every_classification_network_of_torchvision_is_known():
+    from torchvision import models
+
+    names = {factory.name for factory in classics()}
+    assert names | set(REFUSED) == set(models.list_models(module=models))
+    assert not names & set(REFUSED)
+
+
+FAMILIES = [
+    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
+    "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf",
+    "resnet18", "resnet50", "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11",
+    "vgg11_bn", "vgg13", "vgg16", "vgg19_bn", "wide_resnet50_2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_has_its_default_layer(name):
+    network = untrained(load_plugins()[0].networks, name)
+    layer = network.layer(network.default_layer)
+    assert network.sizes(224, 224, [layer.name])[layer.name] > (6, 6)
+    assert layer.channels > 16
+
+
+@pytest.mark.parametrize(("name", "hint"), [("gogglenet", "did you mean googlenet"), ("vit_b_16", "one size only")])
+def test_an_unknown_or_refused_network(name, hint):
+    with pytest.raises(NetworkError, match=hint):
+        load_from(load_plugins()[0].networks, name)
+
+
+def test_an_unknown_layer_brings_the_nearest():
+    with pytest.raises(NetworkError, match="did you mean m4b"):
+        calibrated("reverie").layer("m4bb")

@@ -1,0 +1,64 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dreamer.pyramid import add_expanded, merge, octave_sizes, reduce, split
+
+SIZES = [(64, 64), (37, 50), (38, 49), (17, 33), (16, 16), (333, 64)]
+
+
+def kernel() -> torch.Tensor:
+    taps = torch.tensor([1, 4, 6, 4, 1], dtype=torch.float64) / 16
+    return (taps[:, None] * taps).expand(3, 1, 5, 5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reduce_is_a_reflecting_convolution_at_every_second_pixel(size):
+    image = torch.randn(2, 3, *size, dtype=torch.float64)
+    padded = F.pad(image, (2, 2, 2, 2), mode="reflect")
+    expected = F.conv2d(padded, kernel(), stride=2, groups=3)
+    torch.testing.assert_close(reduce(image), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_expand_is_the_transposed_convolution_times_four(size):
+    height, width = size
+    coarse = torch.randn(1, 3, (height + 1) // 2, (width + 1) // 2, dtype=torch.float64)
+    expected = F.conv_transpose2d(coarse, 4 * kernel(), stride=2, groups=3)[..., 2 : 2 + height, 2 : 2 + width]
+    expanded = add_expanded(torch.zeros(1, 3, height, width, dtype=torch.float64), coarse)
+    inside = (..., slice(2, height - 2), slice(2, width - 2))  # the borders reflect; a transposed convolution fades
+    torch.testing.assert_close(expanded[inside], expected[inside], rtol=0, atol=1e-12)
+    flat = add_expanded(torch.zeros_like(expanded), torch.ones_like(coarse))
+    torch.testing.assert_close(flat, torch.ones_like(flat), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("levels", [1, 4, 9])
+def test_merge_undoes_split(size, levels):
+    image = torch.randn(1, 3, *size)
+    torch.testing.assert_close(merge(split(image, levels)), image, rtol=0, atol=1e-6)
+
+
+def test_bands_stop_before_a_side_falls_under_eight_pixels():
+    bands = split(torch.randn(1, 3, 37, 500), 9)
+    assert [band.shape[-2] for band in bands] == [37, 19, 10]
+
+
+def test_split_leaves_its_input_alone():
+    image = torch.randn(1, 3, 9, 9)
+    before = image.clone()
+    merge([band.mul_(2) for band in split(image, 3)])
+    assert torch.equal(image, before)
+
+
+def test_octaves_follow_the_formula():
+    sizes = octave_sizes(683, 1024, smallest=160, scale=1.4, count=4)
+    assert sizes == [(round(683 / 1.4**k), round(1024 / 1.4**k)) for k in (3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize(("side", "count"), [(100, 1), (160, 1), (223, 1), (224, 2), (3000, 9)])
+def test_octaves_start_at_the_smallest_side(side, count):
+    sizes = octave_sizes(side, 2 * side, smallest=160, scale=1.4)
+    assert len(sizes) == count
+    assert sizes[-1] == (side, 2 * side)
+    assert min(sizes[0]) >= min(side, 160)

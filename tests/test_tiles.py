@@ -1,0 +1,106 @@
+"""The tiled gradient is the whole gradient: in float64 to 1e-9 of the largest, at any size of tile and picture."""
+
+import pytest
+import torch
+from networks import calibrated, tiny
+
+from dreamer.ascent import Moment
+from dreamer.errors import UsageError
+from dreamer.objectives import deepdream
+from dreamer.sample import scene
+from dreamer.sight import Sight, Term, largest_tile
+from dreamer.step import Step
+
+CPU = torch.device("cpu")
+
+
+def sight(network, layers, tile, dtype=torch.float64, objective=deepdream):
+    terms = tuple(Term(layer, 1.0 + k, layer, lambda seen, moment: objective(seen)) for k, layer in enumerate(layers))
+    return Sight(network, terms, device=CPU, precision=dtype, tile=tile, say=print)
+
+
+def gradient(network, layers, tile, image, **options):
+    moment = Moment(image, image, Step(0, 1, 0, 1, 0.0, (1, 1)))
+    return sight(network, layers, tile, image.dtype, **options).gradient(image, moment)
+
+
+def photo(height, width, dtype=torch.float64):
+    return scene(width, height).to(dtype)
+
+
+def flat(height, width, dtype=torch.float64):
+    """A picture with flat areas and one edge."""
+    image = torch.full((1, 3, height, width), 0.4, dtype=dtype)
+    image[..., height // 3 :, width // 2 :] = 0.7
+    return image
+
+
+CASES = [
+    ("squeezenet1_0", ["features.10"], 96),
+    ("squeezenet1_0", ["features.3", "features.8", "features.10"], 50),
+    ("googlenet", ["inception4c"], 128),
+    ("vgg16", ["features.20"], 96),
+    ("reverie", ["m4b"], 64),
+    ("reverie", ["m3b", "m5a"], 96),
+    ("inception_v3", ["Mixed_5d"], 96),
+    ("densenet121", ["features.transition1"], 96),
+    ("mobilenet_v2", ["features.6"], 64),
+    ("convnext_tiny", ["features.3"], 96),
+]
+
+
+@pytest.mark.parametrize("picture", [photo, flat])
+@pytest.mark.parametrize(("name", "layers", "tile"), CASES)
+def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
+    image = picture(187, 230)
+    score, whole = gradient(calibrated(name), layers, 0, image)
+    tiled_score, tiled = gradient(calibrated(name), layers, tile, image)
+    assert (tiled - whole).abs().max() < 1e-9 * whole.abs().max()
+    assert tiled_score == pytest.approx(score, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 201), (131, 70), (203, 33)])
+@pytest.mark.parametrize("tile", [32, 48, 100])
+@pytest.mark.parametrize("name", ["squeezenet1_0", "reverie"])
+def test_at_any_size_of_tile_and_picture(name, tile, size):
+    network = calibrated(name)
+    layers = ["features.5" if name == "squeezenet1_0" else "m4a"]
+    image = photo(*size)
+    _, whole = gradient(network, layers, 0, image)
+    _, tiled = gradient(network, layers, tile, image)
+    assert (tiled - whole).abs().max() < 1e-9 * whole.abs().max()
+
+
+@pytest.mark.parametrize("picture", [photo, flat])
+def test_in_float32_only_ties_differ(picture):
+    image = picture(187, 230, torch.float32)
+    network = calibrated("squeezenet1_0")
+    _, whole = gradient(network, ["features.10"], 0, image)
+    _, tiled = gradient(network, ["features.10"], 96, image)
+    difference = tiled - whole
+    assert difference.square().mean().sqrt() < 1e-4 * whole.square().mean().sqrt()
+    assert difference.abs().max() < 1e-2 * whole.abs().max()
+
+
+def test_a_global_layer_refuses_tiles_and_says_why():
+    with pytest.raises(UsageError, match=r"features\.3 cannot be tiled: adaptive_avg_pool2d looks at the whole picture"):
+        gradient(calibrated("efficientnet_b0"), ["features.3"], 64, photo(96, 96, torch.float32))
+
+
+def gram(features):
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def test_a_global_objective_works_whole_and_refuses_tiles():
+    image = photo(64, 80, torch.float32)
+    score, _ = gradient(tiny(), ["two"], 0, image, objective=gram)
+    assert score > 0
+    with pytest.raises(UsageError, match="objective two cannot be tiled: it looks at the whole picture"):
+        gradient(tiny(), ["two"], 32, image, objective=gram)
+
+
+def test_the_largest_tile_follows_from_the_memory():
+    network = tiny()
+    small, large = (largest_tile(network, ["two"], free) for free in (2**20, 2**30))
+    assert 64 <= small < large
