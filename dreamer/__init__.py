@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import DreamerError
+from dreamer.errors import DreamerError, Interrupted
 from dreamer.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["DreamerError", "Network", "Range", "Step", "__version__", "dream", "hookimpl", "load_network"]
+__all__ = [
+    "DreamerError",
+    "Interrupted",
+    "Network",
+    "Range",
+    "Step",
+    "__version__",
+    "dream",
+    "hookimpl",
+    "load_network",
+]
 
 _HOMES = {
     "Network": "network",
@@ -35,7 +45,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _HOMES:
         raise AttributeError(f"module 'dreamer' has no attribute {name!r}")
     return getattr(import_module(f"dreamer.{_HOMES[name]}"), name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 MARGIN = 0.02  # how near to black and white the dream goes where the photo does not (5 levels of 255)
 SHOULDER = 0.2  # from this far on, steps towards black or white grow shorter
-_BAND = 256  # rows at a time: a large picture cannot afford temporaries of its own size
+_BAND = 2**16  # pixels at a time: temporaries stay in the cache, and a large picture cannot afford them whole
 
 
 def luma(image: Tensor) -> Tensor:
@@ -32,8 +34,7 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
     a blown-out sky can darken into forms, and nothing else is clipped. With `colour` 1 a pixel's channels shorten alike,
     which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
     """
-    for top in range(0, image.shape[2], _BAND):
-        rows = slice(top, top + _BAND)
+    for rows in _bands(image):
         now, move, like = image[:, :, rows], step[:, :, rows], photo[:, :, rows]
         high, low = like.clamp(min=1 - MARGIN), like.clamp(max=MARGIN)
         room = torch.where(move > 0, high - now, now - low).div_(SHOULDER).clamp_(0, 1)
@@ -46,8 +47,15 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
 
 def within(image: Tensor, photo: Tensor) -> Tensor:
     """The picture brought inside the limits that the photo sets, in place."""
-    for top in range(0, image.shape[2], _BAND):
-        rows = slice(top, top + _BAND)
+    for rows in _bands(image):
         now, like = image[:, :, rows], photo[:, :, rows]
         torch.minimum(torch.maximum(now, like.clamp(max=MARGIN), out=now), like.clamp(min=1 - MARGIN), out=now)
     return image
+
+
+def _bands(image: Tensor) -> Iterator[slice]:
+    """The picture's rows, a few at a time."""
+    height, width = image.shape[-2:]
+    count = max(1, _BAND // width)
+    for top in range(0, height, count):
+        yield slice(top, top + count)

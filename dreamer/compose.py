@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from dreamer.ascent import Ascent, Bound
-from dreamer.errors import Interrupted, RecipeError, UsageError
+from dreamer.errors import Interrupted, RecipeError, UsageError, gathered
 from dreamer.image import Photo, resize
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
 from dreamer.networks import load_from
 from dreamer.pyramid import Octave, octave_sizes
-from dreamer.recipe import DEFAULTS, Ingredient, Recipe, Words, merged, with_change
+from dreamer.recipe import DEFAULTS, Ingredient, Recipe, Vocabulary, Words, merged, with_change
 from dreamer.registry import IngredientKind, Registry
 from dreamer.render import render
 from dreamer.sight import Sight, Term, largest_tile
@@ -82,8 +82,7 @@ class Composition:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
         plan = self.recipe.octaves
         sizes = octave_sizes(photo.height, photo.width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
-        for height, width in sizes:
-            self.network.sizes(height, width, self.layers)
+        self.network.sizes(*sizes[0], self.layers)  # larger ones are large enough too
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
 
     def sized(self, photo: Photo) -> Photo:
@@ -224,25 +223,53 @@ def compose(
     `network`, `weights` and `layer` are what somebody asked for by name; `fetch` allows the named network's weights to
     be downloaded. Raises UsageError with every problem.
     """
-    name = network or words.get("network", Recipe.network)
-    if not isinstance(name, str):
-        raise RecipeError("network: must be a text")
-    loaded = load_from(registry.networks, name, weights, fetch=fetch and network is not None)
-    if name != words.get("network", Recipe.network):
-        words = _moved(words, loaded, say)
+    problems: list[str] = []
+    changes = list(changes)
+    own = words.get("network", Recipe.network)
+    network = dict(changes).get("network") if network is None else network
+    name = own if network is None else network
+    vocabulary: Vocabulary = lambda kind, name: registry.ingredients[kind].get(name).value.options  # noqa: E731
+    with gathered(problems):  # before any network is loaded, let alone fetched
+        Recipe.read({**_changed(merged(DEFAULTS, words), changes, problems), "network": name}, vocabulary)
+    with gathered(problems):
+        machine = machine.resolved()
+    with gathered(problems):
+        may_fetch = fetch and network is not None and not problems
+        loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
+        words = _moved(words, loaded, say) if name != own and not problems else words
+        asked = _layers(_changed({} if problems else words, changes, [])) if layer is None else [layer]
+        for one in asked:
+            with gathered(problems):
+                loaded.layer(one)
+    if problems:
+        raise UsageError(*problems)
     given = loaded.defaults if layer is None else {k: v for k, v in loaded.defaults.items() if k != "objectives"}
-    words = merged(merged(DEFAULTS, given), words)
-    for key, value in changes:
-        words = with_change(words, key, value)
+    words = _changed(merged(merged(DEFAULTS, given), words), changes, problems)
     if guide and not any(_wants_guide(item, registry) for item in words["objectives"]):
         words["objectives"] = [{"name": "guided", "layer": layer or loaded.default_layer}]
     if layer is not None:
         words["objectives"] = [{**item, "layer": layer} for item in words["objectives"]]
-    recipe = Recipe.read({**words, "network": name}, lambda kind, name: registry.ingredients[kind].get(name).value.options)
+    recipe = Recipe.read({**words, "network": name}, vocabulary)
     recipe = replace(recipe, objectives=tuple(_at_layer(item, loaded) for item in recipe.objectives))
-    composition = Composition(recipe, loaded, registry, machine.resolved(), guide, say)
+    composition = Composition(recipe, loaded, registry, machine, guide, say)
     composition.check()
     return composition
+
+
+def _changed(words: Words, changes: Iterable[tuple[str, Any]], problems: list[str]) -> dict[str, Any]:
+    """The words with every change made; those that lead nowhere become problems."""
+    result = dict(words)
+    for key, value in changes:
+        with gathered(problems):
+            result = with_change(result, key, value)
+    return result
+
+
+def _layers(words: Words) -> list[str]:
+    """The layers that the words name; what is misshapen among them is told of elsewhere."""
+    items = words.get("objectives", ())
+    named = [item.get("layer") for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    return [layer for layer in named if isinstance(layer, str)]
 
 
 def _moved(words: Words, network: Network, say: Say) -> Words:

@@ -17,7 +17,8 @@ Only the command line turns these into exit codes; only it prints them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -62,11 +63,20 @@ class WriteError(RenderError):
 
 
 class Interrupted(DreamerError):
-    """Somebody pressed Ctrl-C: `picture` is what had been dreamt by then, a tensor or a Dream of it."""
+    """Somebody pressed Ctrl-C: `picture` is what had been dreamt by then: a tensor, a Dream of it, or a PIL image."""
 
     def __init__(self, picture: Any) -> None:
-        super().__init__("interrupted")
+        super().__init__("interrupted; `picture` holds what had been dreamt by then")
         self.picture = picture
+
+
+@contextmanager
+def gathered(problems: list[str]) -> Iterator[None]:
+    """Put the block's UsageError among `problems` instead of raising it, so that all can be told at once."""
+    try:
+        yield
+    except UsageError as error:
+        problems += [problem for problem in error.problems if problem not in problems]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

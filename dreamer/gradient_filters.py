@@ -1,7 +1,7 @@
 """How a gradient becomes a step: (gradient (B, 3, H, W), *, options) -> gradient of the same shape, of RMS 1.
 
 They see the gradient of the whole picture, never of a tile: by the tile, the strength would depend on the tile. A zero
-gradient stays zero.
+gradient stays zero. A filter may overwrite the gradient that it is given.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def laplacian(
 
 def normalise(gradient: Tensor) -> Tensor:
     """The gradient divided by its RMS and nothing else, as the first DeepDream did (Mordvintsev 2015)."""
-    return _unit(_tame(gradient).clone())
+    return _unit(_tame(gradient))
 
 
 def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:

@@ -1,4 +1,4 @@
-"""dreamer for Python programs: the same as the command line, with paths or PIL images in and PIL images out."""
+"""dreamer for Python programs: what the command line does, with paths or PIL images in and PIL images out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from dreamer.compose import Dream, compose
+from dreamer.errors import Interrupted
 from dreamer.image import load
 from dreamer.machine import Machine
 from dreamer.network import Network
@@ -35,13 +36,17 @@ def dream(
     tile: int | None = None,
     fetch: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
-    **changes: Any,
+    **changes: Any,  # noqa: ANN401
 ) -> Image.Image:
     """Dream over a photo: a path or a PIL image in, a PIL image with its alpha and profile out.
 
     `changes` are a recipe's keys: `strength=0.5`, `octaves={"steps": 20}`, `objectives=[{"name": "deepdream"}]`.
-    PIL has no 16-bit colour, so that comes out in 8 bits. `tile` is a side in pixels, 0 for none; by itself it follows from the free memory. A network whose weights are absent
-    is downloaded only with `fetch=True`. `on_step` gets a `Step` after each step. Raises DreamerError.
+    PIL has no 16-bit colour, so that comes out in 8 bits. `tile` is a side in pixels, 0 for none; by itself it
+    follows from the free memory. A network whose weights are absent is downloaded only with `fetch=True`.
+    `on_step` gets a `Step` after each step.
+
+    Raises DreamerError, and Interrupted when somebody presses Ctrl-C or a notebook's stop button: its
+    `picture` is the PIL image of what had been dreamt by then.
     """
     source = load(photo)
     names = registry()
@@ -57,8 +62,10 @@ def dream(
         guide=load(guide) if guide is not None else None,
         machine=Machine(device, precision, -1 if tile is None else tile),
     )
-    finished = composition.dream(composition.sized(source), on_step=on_step)
-    return _pil(finished)
+    try:
+        return _pil(composition.dream(composition.sized(source), on_step=on_step))
+    except Interrupted as stop:
+        raise Interrupted(_pil(stop.picture)) from None
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -34,7 +35,7 @@ class Machine:
             device if isinstance(device, str) and _available(device) else "auto",
             precision if precision in ("float32", "bfloat16") else "auto",
             tile if isinstance(tile, int) and (tile == 0 or 32 <= tile <= 65536) else -1,
-            threads if isinstance(threads, int) and 0 < threads <= 1024 else 0,
+            threads if isinstance(threads, int) and 0 < threads <= (os.cpu_count() or 1) else 0,
         )
 
     def resolved(self) -> Machine:
@@ -44,7 +45,7 @@ class Machine:
         """
         device = self.device if self.device != "auto" else _best_device()
         if not _available(device):
-            raise UsageError(f"--device {device}: this machine has none that torch can use; `dreamer doctor` tells more")
+            raise UsageError(f"--device {device}: torch can use none on this machine; `dreamer doctor` tells more")
         precision = self.precision if self.precision != "auto" else _best_precision(device)
         return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
 

@@ -60,8 +60,8 @@ class Network:
             return self.anatomy.layers[name]
         except KeyError:
             guess = did_you_mean(name, self.anatomy.layers)
-            hint = f"; `dreamer networks layers {self.name}` lists them"
-            raise NetworkError(f"{self.name} has no layer {name!r}{guess}{hint}") from None
+            hint = f"`dreamer networks layers {self.name}` lists them"
+            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """What the layers answer to `image` (B, 3, H, W) in [0, 1]: {layer: (B, C, h, w)}, differentiable.

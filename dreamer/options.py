@@ -8,8 +8,10 @@ The signature is at once the documentation, the command line's grammar and the p
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,6 +23,9 @@ from dreamer.errors import did_you_mean
 RESERVED = frozenset({"photo", "guide", "image", "step", "network", "layer"})
 """Keywords that the engine fills in; every other keyword of an ingredient is an option."""
 
+_SHORT = reprlib.Repr()  # how a wrong value is quoted
+_SHORT.maxstring = _SHORT.maxother = 60
+
 
 @dataclass(frozen=True)
 class Range:
@@ -31,8 +36,8 @@ class Range:
 
     def __str__(self) -> str:
         if math.isinf(self.high):
-            return f"at least {self.low:g}"
-        return f"{self.low:g} to {self.high:g}"
+            return f"from {self.low:g} on"
+        return f"from {_plain(self.low)} to {_plain(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -48,20 +53,30 @@ class Option:
     @property
     def allowed(self) -> str:
         """What may be given, in words: "a number from 0 to 1"."""
-        limits = "" if self.range == Range() else f", {self.range}"
+        limits = "" if self.range == Range() else f" {self.range}"
         return _words(self.type) + limits
 
     def read(self, value: Any) -> Any:
         """The value, checked, as the option's own type; text from a command line is understood.
 
-        Raises ValueError, whose text says what is allowed.
+        Raises ValueError, whose text says what is allowed, and what comes nearest.
         """
         if value is None and self.optional:
             return None
         try:
             return _read(value, self.type, self.range)
-        except (ValueError, TypeError):
-            raise ValueError(f"{value!r} is not {self.allowed}") from None
+        except (ValueError, TypeError, OverflowError):
+            raise ValueError(f"{_SHORT.repr(value)} is not {self.allowed}{self._nearest(value)}") from None
+
+    def _nearest(self, value: Any) -> str:
+        if get_origin(self.type) is Literal and isinstance(value, str):
+            near = difflib.get_close_matches(value, map(str, get_args(self.type)), n=1)
+            return f"; did you mean {near[0]}?" if near else ""
+        if self.type in (int, float) and isinstance(value, (int, float)) and not isinstance(value, bool):
+            for limit, beyond in ((self.range.low, value < self.range.low), (self.range.high, value > self.range.high)):
+                if beyond:
+                    return f"; the nearest is {_plain(limit)}"
+        return ""
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:
@@ -126,6 +141,10 @@ def _option(name: str, hint: Any, default: Any) -> Option:
         hint, *extras = get_args(hint)
         limits = next((extra for extra in extras if isinstance(extra, Range)), limits)
     return Option(name, hint, default, limits, optional)
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _words(kind: Any) -> str:

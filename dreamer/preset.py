@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.errors import RecipeError
-from dreamer.recipe import SCHEMA
+from dreamer.recipe import SCHEMA, check_size
 from dreamer.registry import Shelf
 
 _LARGEST = 1_000_000  # bytes
@@ -35,8 +35,10 @@ def read_preset(path: Path) -> Preset:
         words = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"{path}: there is no such preset file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path}: not a preset that can be read ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RecipeError(f"{path}: not a preset that can be read ({why})") from error
+    check_size(words, str(path))
     check_schema(words.pop("schema", None), str(path))
     about = {key: words.pop(key, "") for key in _ABOUT}
     wrong = [f"{path}: {key}: must be a text" for key, value in about.items() if not isinstance(value, str)]

@@ -55,15 +55,18 @@ def add_expanded(fine: Tensor, coarse: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def split(image: Tensor, levels: int) -> list[Tensor]:
-    """`levels` detail bands, fine to coarse, and the low residual last; fewer where a side would fall under 8 px."""
+    """`levels` detail bands, fine to coarse, and the low residual last; fewer where a side would fall under 8 px.
+
+    Overwrites `image`, in whose place the finest band comes: a large picture has no room for both.
+    """
     bands = []
     for _ in range(levels):
         if min(image.shape[-2:]) < 2 * SMALLEST_BAND:
             break
         coarse = reduce(image)
-        bands.append(add_expanded(image.clone(), coarse, -1.0))
+        bands.append(add_expanded(image, coarse, -1.0))
         image = coarse
-    return [*bands, image if bands else image.clone()]
+    return [*bands, image]
 
 
 def merge(bands: list[Tensor]) -> Tensor:

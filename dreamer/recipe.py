@@ -21,6 +21,8 @@ Vocabulary = Callable[[str, str], Mapping[str, Option]]
 """(kind, name) -> the options of that ingredient; raises RecipeError for an unknown name."""
 
 SCHEMA = 1
+_OCTAVES_WANTED = "octaves: a table is wanted, as in [octaves]"
+_MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, tables within tables, letters of a text
 INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
 
 DEFAULTS: Words = {
@@ -96,7 +98,7 @@ class Recipe:
             values["octaves"] = Octaves(**sizes)
             problems += more
         else:
-            problems.append("octaves: a table is wanted, as in [octaves]")
+            problems.append(_OCTAVES_WANTED)
         for kind, items in lists.items():
             values[kind], more = _read_ingredients(kind, items, vocabulary)
             problems += more
@@ -134,10 +136,15 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
     if not tail:
         result[head] = value
     elif head == "octaves" and len(tail) == 1:
-        result["octaves"] = {**result.get("octaves", {}), tail[0]: value}
+        octaves = result.get("octaves", {})
+        if not isinstance(octaves, Mapping):
+            raise RecipeError(_OCTAVES_WANTED)
+        result["octaves"] = {**octaves, tail[0]: value}
     elif head in INGREDIENTS and len(tail) == 2:
         name, option = tail
-        items = result.setdefault(head, [])
+        if not _is_tables(result.get(head, [])):
+            raise RecipeError(_tables_wanted(head))
+        items = result[head] = list(result.get(head, []))
         found = [item for item in items if name in (item.get("id"), item.get("name"))]
         if len(found) > 1:
             ids = ", ".join(str(item.get("id", "(none)")) for item in found)
@@ -148,7 +155,9 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
         found[0][option] = value
     else:
         known = [*fields_of(Recipe), "octaves", *INGREDIENTS]
-        raise RecipeError(f"{key}: no such key{did_you_mean(head, known)}; written as octaves.steps or priors.NAME.weight")
+        written = "keys are written as colour, octaves.steps or priors.total_variation.weight"
+        guess = "" if head in known else did_you_mean(head, known)
+        raise RecipeError(f"{key}: there is no such key; {written}{guess}")
     return result
 
 
@@ -159,8 +168,21 @@ def read_setting(text: str) -> tuple[str, Any]:
         raise RecipeError(f"--set {text}: write KEY=VALUE, as in --set octaves.steps=20")
     try:
         return key.strip(), tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value.strip()
+
+
+def check_size(words: Any, where: str) -> None:
+    """Raises RecipeError when there is more in the words than a recipe has use for: they may be a stranger's."""
+    level, count = [words], 0
+    for _ in range(_DEEPEST):
+        below = [item.values() if isinstance(item, Mapping) else item for item in level]
+        level = [value for values in below if not isinstance(values, str) for value in values]
+        count += len(level) + sum(_MOST for value in level if isinstance(value, str) and len(value) > _LONGEST)
+        level = [value for value in level if isinstance(value, (Mapping, list))]
+        if not level and count <= _MOST:
+            return
+    raise RecipeError(f"{where}: no recipe is that large (at most {_MOST} values, {_DEEPEST} tables deep)")
 
 
 def _read_top(words: Words, plain: Mapping[str, Option]) -> tuple[dict[str, Any], list[str]]:
@@ -173,8 +195,8 @@ def _read_top(words: Words, plain: Mapping[str, Option]) -> tuple[dict[str, Any]
 def _read_ingredients(
     kind: str, items: Any, vocabulary: Vocabulary
 ) -> tuple[tuple[Ingredient, ...], list[str]]:
-    if not isinstance(items, (list, tuple)) or not all(isinstance(item, Mapping) for item in items):
-        return (), [f"{kind}: a list of tables is wanted, as in [[{kind}]]"]
+    if not _is_tables(items):
+        return (), [_tables_wanted(kind)]
     common = {key: option for key, option in fields_of(Ingredient).items() if key in _OWN_KEYS.get(kind, ("name", "id"))}
     found: list[Ingredient] = []
     problems: list[str] = []
@@ -197,6 +219,14 @@ def _read_ingredients(
         own = {key: value for key, value in values.items() if key in common}
         found.append(Ingredient(**own, options={k: v for k, v in values.items() if k not in common}) if "name" in own else Ingredient(name))
     return tuple(found), problems
+
+
+def _is_tables(items: Any) -> bool:
+    return isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
+
+
+def _tables_wanted(kind: str) -> str:
+    return f"{kind}: a list of tables is wanted, as in [[{kind}]]"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,7 +12,7 @@ from dreamer.ascent import Bound
 from dreamer.errors import NotFiniteError, UsageError
 from dreamer.network import Network
 from dreamer.step import Moment
-from dreamer.tiles import Tile, plan, surroundings, whole
+from dreamer.tiles import Tile, plan, surroundings
 
 _SMALLEST_TILE = 64
 
@@ -108,19 +108,19 @@ class Sight:
             raise NotFiniteError(f"the gradient of {', '.join(self.layers)} is not finite")
         return sum(term.weight * float(score) for term, score in zip(self.terms, scores, strict=True)), gradient
 
-    def _scores(self, image: Tensor, tile: Tile, crop: Tensor, moment: Moment) -> list[Tensor]:
+    def _scores(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment) -> list[Tensor]:
         """What the tile adds to each term's mean over the positions of the whole picture."""
-        plan = self._plan(image)
         features = self._prepared.features(crop, self.layers)
         parts = []
         for term in self.terms:
             seen = features[term.layer].to(crop.dtype)
             scores = term.objective(seen, moment)
-            if scores.shape[-2:] == seen.shape[-2:]:
-                (top, bottom), (left, right) = tile.owned[term.layer]
-                parts.append(scores[..., top:bottom, left:right].sum() / (plan.positions[term.layer] * len(scores)))
-            elif len(plan.tiles) == 1:
+            if tile is None:
                 parts.append(scores.mean())
+            elif scores.shape[-2:] == seen.shape[-2:]:
+                (top, bottom), (left, right) = tile.owned[term.layer]
+                positions = self._plan(image).positions[term.layer] * len(scores)
+                parts.append(scores[..., top:bottom, left:right].sum() / positions)
             else:
                 raise UsageError(
                     f"objective {term.name} cannot be tiled: it looks at the whole picture; "
@@ -130,11 +130,12 @@ class Sight:
 
     def _plan(self, image: Tensor) -> _Plan:
         height, width = size = (image.shape[-2], image.shape[-1])
+        if not self.tile or max(size) <= self.tile:
+            return _WHOLE
         if size not in self._plans:
             sizes = self._network.sizes(height, width, self.layers)
-            tiled = self.tile and max(size) > self.tile
-            tiles = plan(height, width, self.tile, self.layers, sizes) if tiled else whole(height, width, sizes)
-            self._plans[size] = _Plan(tiles, {name: h * w for name, (h, w) in sizes.items()})
+            tiles = plan(height, width, self.tile, self.layers, sizes)
+            self._plans[size] = _Plan(tuple(tiles), {name: h * w for name, (h, w) in sizes.items()})
         return self._plans[size]
 
     def _halve_tile(self, image: Tensor) -> None:
@@ -146,8 +147,11 @@ class Sight:
 
 @dataclass(frozen=True)
 class _Plan:
-    tiles: list[Tile]
-    positions: dict[str, int]  # how many positions each layer has in the whole picture
+    tiles: tuple[Tile | None, ...]  # None: the whole picture
+    positions: Mapping[str, int]  # how many positions each layer has in the whole picture
+
+
+_WHOLE = _Plan((None,), {})
 
 
 def largest_tile(network: Network, layers: list[str], free: int) -> int:
@@ -157,5 +161,5 @@ def largest_tile(network: Network, layers: list[str], free: int) -> int:
     return max(_SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(known))
 
 
-def _crop(image: Tensor, tile: Tile) -> Tensor:
-    return image[..., slice(*tile.rows), slice(*tile.columns)]
+def _crop(image: Tensor, tile: Tile | None) -> Tensor:
+    return image if tile is None else image[..., slice(*tile.rows), slice(*tile.columns)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dreamer.errors import RecipeError
 from dreamer.preset import check_schema
-from dreamer.recipe import SCHEMA
+from dreamer.recipe import SCHEMA, check_size
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Stamp:
             raise RecipeError(f"{where}: the recipe inside cannot be read ({error})") from error
         if not isinstance(words, dict):
             raise RecipeError(f"{where}: the recipe inside is not a table")
+        check_size(words, where)
         check_schema(words.pop("schema", None), where)
         kinds = {"recipe": dict, "machine": dict, "plugins": dict}
         known = {name: words.get(name, kinds.get(name, str)()) for name in cls.__dataclass_fields__}

@@ -8,7 +8,7 @@ untiled. Positions beside the crop's other edges see false borders, but nobody o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -30,12 +30,6 @@ class Tile:
     owned: Mapping[str, tuple[Span, Span]]
 
 
-def whole(height: int, width: int, sizes: Mapping[str, Span]) -> list[Tile]:
-    """One tile: the picture."""
-    owned = {name: ((0, h), (0, w)) for name, (h, w) in sizes.items()}
-    return [Tile((0, height), (0, width), owned)]
-
-
 def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes: Mapping[str, Span]) -> list[Tile]:
     """Tiles of about `tile` pixels a side (plus their surroundings) for a picture and the layers' (h, w) there.
 
@@ -50,12 +44,12 @@ def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes:
     ]
 
 
-def refuse_whole(layers: object) -> None:
+def refuse_whole(layers: Iterable[Layer]) -> None:
     """Raise UsageError when one of the layers cannot be tiled, saying why."""
     problems = [
         f"layer {layer.name} cannot be tiled: {layer.whole} looks at the whole picture; "
         "use --tile none, a smaller --size, or an earlier layer"
-        for layer in layers  # type: ignore[attr-defined]
+        for layer in layers
         if layer.rows is None
     ]
     if problems:
@@ -64,27 +58,30 @@ def refuse_whole(layers: object) -> None:
 
 def surroundings(layers: Mapping[str, Layer]) -> int:
     """How many pixels a crop may be larger than its tile, along one side."""
-    return max((max(f.size + f.reach for f in (layer.rows, layer.columns) if f) for layer in layers.values()), default=0)
+    fields = [field for layer in layers.values() for field in (layer.rows, layer.columns) if field]
+    return max((field.size + field.reach for field in fields), default=0)
 
 
 def _spans(size: int, tile: int, layers: Mapping[str, tuple[Field, int]]) -> list[tuple[Span, dict[str, Span]]]:
-    """Along one axis: the crops [start, stop), and what each owns of each layer, counted from the crop's start."""
+    """Along one axis: each crop [start, stop), and what it owns of each layer, counted from the crop's start."""
     align = math.lcm(*(field.stride for field, _ in layers.values()))
-    step = max(align, tile // align * align)
+    reach = max(field.reach for field, _ in layers.values())
+    side = max(align, tile // align * align)
     spans = []
-    for begin in range(0, size, step):
-        end = begin + step if begin + step < size else math.inf
-        owned = {
-            name: (min(count, -(-begin // field.stride)), min(count, math.ceil(end / field.stride)) if end < math.inf else count)
-            for name, (field, count) in layers.items()
-        }
-        busy = {name: span for name, span in owned.items() if span[0] < span[1]}
-        if not busy:
+    for begin in range(0, size, side):
+        owned, starts, stops = {}, [], []
+        for name, (field, count) in layers.items():
+            # Position i belongs to the tile in which pixel i * stride lies; the last tile takes all that are left.
+            first = min(count, -(-begin // field.stride))
+            last = count if begin + side >= size else min(count, -(-(begin + side) // field.stride))
+            owned[name] = first, last
+            if first < last:
+                starts.append(first * field.stride + field.first)
+                stops.append((last - 1) * field.stride + field.last + 1)
+        if not starts:
             continue
-        start = min(span[0] * layers[name][0].stride + layers[name][0].first for name, span in busy.items())
-        stop = max((span[1] - 1) * layers[name][0].stride + layers[name][0].last + 1 for name, span in busy.items())
+        start, stop = min(starts), max(stops)
         # Where padding mirrors the picture, positions at one border look further towards the other.
-        reach = max(field.reach for field, _ in layers.values())
         start, stop = start - reach * (stop >= size), stop + reach * (start <= 0)
         start, stop = max(0, start // align * align), min(size, stop)
         inside = {

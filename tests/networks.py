@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from functools import cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dreamer.network import Network
 from dreamer.networks import reverie
@@ -49,3 +51,31 @@ def tiny() -> Network:
     module.add_module("pool", nn.MaxPool2d(2, ceil_mode=True))
     module.add_module("two", nn.Sequential(nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(inplace=True)))
     return Network("tiny", module, (0.5,) * 3, (0.25,) * 3, "none", "random, seeded", "two")
+
+
+def settled(network: Network) -> Network:
+    """The network with ties in max-pooling settled on the values rounded to float32.
+
+    torch's float64 convolution rounds its last bit differently from place to place, so that on a perfectly flat area
+    equal values stop being equal and which of them is the maximum is chance. (Its float32 convolution does not.)
+    """
+    module = copy.deepcopy(network.module)
+    for name, pool in module.named_modules():
+        if isinstance(pool, nn.MaxPool2d):
+            module.set_submodule(name, Settled(pool))
+    copied = replace(network, module=module)
+    copied.__dict__["anatomy"] = network.anatomy
+    return copied
+
+
+class Settled(nn.Module):
+    """A max-pooling that compares float32 and gives float64."""
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        self.pool = copy.copy(pool)
+        self.pool.return_indices = True
+
+    def forward(self, seen: Tensor) -> Tensor:
+        _, where = self.pool(seen.float())
+        return seen.flatten(2).gather(2, where.flatten(2)).view(where.shape)

@@ -13,7 +13,7 @@ NETWORKS = {
     "inception_v3": "Mixed_6a",
     "densenet121": "features.denseblock1",
     "mobilenet_v2": "features.7",
-    "convnext_tiny": "features.3",
+    "convnext_tiny": "features.2",
     "shufflenet_v2_x0_5": "stage2",
     "resnet18": "layer2",
     "reverie": "m4b",

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import calibrated, tiny
+from networks import calibrated, settled, tiny
 
 from dreamer.ascent import Moment
 from dreamer.errors import UsageError
@@ -39,22 +39,23 @@ CASES = [
     ("squeezenet1_0", ["features.10"], 96),
     ("squeezenet1_0", ["features.3", "features.8", "features.10"], 50),
     ("googlenet", ["inception4c"], 128),
-    ("vgg16", ["features.20"], 96),
+    ("vgg16", ["features.20"], 80),
     ("reverie", ["m4b"], 64),
     ("reverie", ["m3b", "m5a"], 96),
     ("inception_v3", ["Mixed_5d"], 96),
     ("densenet121", ["features.transition1"], 96),
     ("mobilenet_v2", ["features.6"], 64),
-    ("convnext_tiny", ["features.3"], 96),
+    ("convnext_tiny", ["features.1"], 64),
 ]
 
 
 @pytest.mark.parametrize("picture", [photo, flat])
 @pytest.mark.parametrize(("name", "layers", "tile"), CASES)
 def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
-    image = picture(187, 230)
-    score, whole = gradient(calibrated(name), layers, 0, image)
-    tiled_score, tiled = gradient(calibrated(name), layers, tile, image)
+    image = picture(150, 187)
+    network = settled(calibrated(name)) if picture is flat else calibrated(name)
+    score, whole = gradient(network, layers, 0, image)
+    tiled_score, tiled = gradient(network, layers, tile, image)
     assert (tiled - whole).abs().max() < 1e-9 * whole.abs().max()
     assert tiled_score == pytest.approx(score, rel=1e-9)
 
@@ -72,11 +73,11 @@ def test_at_any_size_of_tile_and_picture(name, tile, size):
 
 
 @pytest.mark.parametrize("picture", [photo, flat])
-def test_in_float32_only_ties_differ(picture):
-    image = picture(187, 230, torch.float32)
-    network = calibrated("squeezenet1_0")
-    _, whole = gradient(network, ["features.10"], 0, image)
-    _, tiled = gradient(network, ["features.10"], 96, image)
+@pytest.mark.parametrize(("name", "layers", "tile"), CASES[:5])
+def test_in_float32_only_rounding_differs(name, layers, tile, picture):
+    image = picture(150, 187, torch.float32)
+    _, whole = gradient(calibrated(name), layers, 0, image)
+    _, tiled = gradient(calibrated(name), layers, tile, image)
     difference = tiled - whole
     assert difference.square().mean().sqrt() < 1e-4 * whole.square().mean().sqrt()
     assert difference.abs().max() < 1e-2 * whole.abs().max()

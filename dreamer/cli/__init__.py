@@ -1,41 +1,53 @@
-"""The command line. Its files import click and nothing heavy: torch and the plugins come with the command that needs
-them, so that `dreamer --help` answers at once."""
+"""The command line. Its files import click and nothing heavy: torch and the plugins come with the command
+that needs them, so that `dreamer --help` answers at once."""
 
 from __future__ import annotations
 
 import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
 
 from dreamer import __version__
-from dreamer.errors import DreamerError, Interrupted, UsageError
+from dreamer.cli.failures import exit_code, sentences, tell
 
 
 class _Main(click.Group):
-    """The one place where errors become sentences on stderr and exit codes."""
+    """The one place where errors become sentences and exit codes."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Run a command and exit; `--debug` may stand anywhere."""
+        words = list(sys.argv[1:] if args is None else args)
+        own = words[: words.index("--")] if "--" in words else words
+        debug = "--debug" in own
+        if debug:
+            words = ["--debug", *(word for word in own if word != "--debug"), *words[len(own) :]]
         try:
-            return super().invoke(ctx)
-        except DreamerError as error:
-            if ctx.params.get("debug"):
-                raise
-            for line in str(error).splitlines():
-                click.echo(f"dreamer: {line}", err=True)
-            sys.exit(exit_code(error))
-        except KeyboardInterrupt:
-            sys.exit(130)
+            code = super().main(words, prog_name or "dreamer", complete_var, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = 2
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            tell(
+                sentences(error), as_json="--progress=json" in own or ("--progress", "json") in pairwise(own)
+            )
+            code = exit_code(error)
+        sys.exit(code)
 
 
-def exit_code(error: DreamerError) -> int:
-    """0 done; 1 failed after the work had begun; 2 wrong usage, input or recipe; 130 interrupted."""
-    if isinstance(error, Interrupted):
-        return 130
-    return 2 if isinstance(error, UsageError) else 1
-
-
-@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("dreamer", cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dreamer")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 def main(debug: bool) -> None:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -41,7 +42,9 @@ def examine() -> Iterator[Finding]:
         try:
             yield from part()
         except Exception as error:  # a doctor looks on when one organ fails
-            yield Finding(part.__name__.strip("_"), f"{type(error).__name__}: {error}", "reinstall dreamer-art")
+            yield Finding(
+                part.__name__.strip("_"), f"{type(error).__name__}: {error}", "reinstall dreamer-art"
+            )
 
 
 def _torch() -> Iterator[Finding]:
@@ -70,7 +73,9 @@ def _gpu() -> Iterator[Finding]:
     elif torch.backends.mps.is_available():
         yield Finding("GPU", "Apple, by --device mps")
     elif shutil.which("nvidia-smi"):
-        yield Finding("GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org")
+        yield Finding(
+            "GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org"
+        )
     else:
         yield Finding("GPU", "none; dreams are computed on the processor")
 
@@ -87,8 +92,8 @@ def _memory() -> Iterator[Finding]:
 def _networks() -> Iterator[Finding]:
     import torch
 
-    from dreamer.networks import reverie
     from dreamer.networks.classic import classics
+    from dreamer.networks.reverie import reverie
 
     yield Finding("reverie", f"built in, {len(reverie().layers())} layers")
     folder = os.path.join(torch.hub.get_dir(), "checkpoints")
@@ -102,12 +107,12 @@ def _formats() -> Iterator[Finding]:
 
     missing = [name for name in ("jpg", "webp", "avif", "libtiff", "littlecms2") if not features.check(name)]
     fix = "pip install --force-reinstall pillow" if missing else ""
-    yield Finding("pictures", f"no {', '.join(missing)}" if missing else "JPEG, PNG, WebP, TIFF, AVIF, profiles", fix)
+    yield Finding(
+        "pictures", f"no {', '.join(missing)}" if missing else "JPEG, PNG, WebP, TIFF, AVIF, profiles", fix
+    )
     try:
-        import pillow_heif
-
-        yield Finding("HEIC", f"pillow-heif {pillow_heif.__version__}")
-    except ImportError:
+        yield Finding("HEIC", f"pillow-heif {version('pillow-heif')}")
+    except PackageNotFoundError:
         yield Finding("HEIC", "not read", "pip install 'dreamer-art[heif]'")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,19 +22,14 @@ def networks() -> None:
 @networks.command("list")
 def list_() -> None:
     """Every network, where it comes from, and whether its weights are here."""
-    from dreamer.networks.classic import Classic
-
-    rows = []
-    for entry in _registry().networks:
-        here = entry.value.weights_path().exists() if isinstance(entry.value, Classic) else True
-        rows.append((entry.name, "ready" if here else "to fetch", entry.source))
+    rows = [(entry.name, _weights(entry.value), entry.source) for entry in _registry().networks]
     table(("network", "weights", "from"), rows)
 
 
 @networks.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """What belongs to a network: preprocessing, default layer, defaults, licence."""
+    """What belongs to a network: preprocessing, default layer, licence, and the recipe that suits it."""
     network = _look(name)
     layer = network.layer(network.default_layer)
     lines = {
@@ -46,8 +42,8 @@ def show(name: str) -> None:
         "smallest picture": f"{network.smallest([layer.name])} pixels a side, up to the default layer",
         "parameters": f"{sum(p.numel() for p in network.module.parameters()) / 1e6:.1f} million",
     }
-    for key, value in network.defaults.items():
-        lines[f"default {key}"] = str(value)
+    for key, value in _keys(network.defaults):
+        lines[key] = value
     if network.labels:
         lines["labels"] = ", ".join(network.labels)
     width = max(map(len, lines))
@@ -78,7 +74,33 @@ def fetch(name: str) -> None:
     from dreamer.networks import load_from
 
     network = load_from(_registry().networks, name, fetch=True)
-    click.echo(f"{network.name} is ready")
+    click.echo(f"{network.name} is ready: dreamer render PHOTO --network {network.name}")
+
+
+def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Recipe words as --set speaks them: `octaves.steps` and `12`."""
+    for head, value in words.items():
+        tables = {head: value} if isinstance(value, Mapping) else {}
+        if isinstance(value, list):
+            tables = {f"{head}.{item.get('id', item['name'])}": item for item in value}
+        for path, table_ in tables.items():
+            for key, option in table_.items():
+                if key not in ("name", "id"):
+                    yield (
+                        f"{path}.{key}",
+                        ",".join(map(str, option)) if isinstance(option, list) else str(option),
+                    )
+        if not tables:
+            yield head, str(value)
+
+
+def _weights(factory: object) -> str:
+    """Whether a network's weights are here, or how much there is to fetch."""
+    from dreamer.networks.classic import Classic
+
+    if isinstance(factory, Classic) and not factory.weights_path().exists():
+        return f"to fetch, {factory.weights_size():.0f} MB"
+    return "ready"
 
 
 def _registry() -> Registry:

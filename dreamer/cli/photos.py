@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from dreamer.errors import UsageError
@@ -12,46 +13,113 @@ from dreamer.errors import UsageError
 _PICTURES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif".split())
 
 
-def find(arguments: Iterable[str]) -> tuple[list[Path], list[str]]:
-    """The photos that files, folders and patterns name, and a sentence for every argument that names none.
+@dataclass(frozen=True)
+class Found:
+    """The photos that were meant, how many dreams lay among them, and what named none, with the reason."""
+
+    photos: tuple[Path, ...]
+    dreams: int
+    problems: tuple[tuple[str, str], ...]
+
+
+def find(arguments: Iterable[str]) -> Found:
+    """The photos that files, folders and patterns name.
 
     Among several photos, pictures that dreamer made are left out: they are dreams already.
     """
     photos: dict[Path, None] = {}
     problems = []
     for argument in arguments:
-        path = Path(argument)
+        named, why_none = _named(argument)
+        photos |= dict.fromkeys(named)
+        if not named:
+            problems.append((argument, f"{argument}: {why_none}"))
+    undreamt = [photo for photo in photos if len(photos) == 1 or not _is_dream(photo)]
+    if photos and not undreamt:
+        first = str(next(iter(photos)))
+        problems.append(
+            (first, f"{first}: every picture here is a dream already; name one alone to dream on")
+        )
+    return Found(tuple(undreamt), len(photos) - len(undreamt), tuple(problems))
+
+
+def _named(argument: str) -> tuple[list[Path], str]:
+    """The pictures that one argument names, and why there are none."""
+    path = Path(argument)
+    if path.is_dir():
+        return _pictures(path.iterdir()), "there are no pictures in this folder"
+    if path.exists():
+        return [path], ""
+    if glob.has_magic(argument):
+        return _pictures(map(Path, glob.glob(argument, recursive=True))), "no picture is called like that"
+    return [], "there is no such file"
+
+
+def _pictures(paths: Iterable[Path]) -> list[Path]:
+    shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in shown if path.suffix.lower() in _PICTURES)
+
+
+def _is_dream(photo: Path) -> bool:
+    from dreamer.image import read_recipe
+
+    try:
+        return read_recipe(photo) is not None
+    except UsageError:
+        return False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where dreams go: beside their photos, to a file, or, for several, into a folder."""
+
+    output: Path | None
+    is_folder: bool
+
+    @classmethod
+    def read(cls, output: str | None, several: bool) -> Place:
+        """What -o says; raises UsageError for a place where nothing can be written."""
+        from dreamer.image import check_suffix
+
+        if output is None:
+            return cls(None, False)
+        path = Path(output)
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in _PICTURES and not p.name.startswith("."))
-            reason = "there are no pictures in this folder"
-        elif not path.exists() and glob.has_magic(argument):
-            found = sorted(Path(name) for name in glob.glob(argument))
-            reason = "no file is called like that"
+            folder = path
+        elif several or output.endswith(("/", os.sep)):
+            what = (
+                "several photos need a folder" if path.exists() else "there is no such folder; make it first"
+            )
+            raise UsageError(f"-o {output}: {what}")
+        elif not path.suffix:
+            raise UsageError(
+                f"-o {output}: there is no folder of that name, and no format at its end, as in .jpg"
+            )
         else:
-            photos[path] = None  # whether it is a photo is seen when it is opened
-            continue
-        undreamt = [photo for photo in found if not _is_dream(photo)]
-        if not undreamt:
-            problems.append(f"{argument}: {'every picture here is a dream already' if found else reason}")
-        photos |= dict.fromkeys(undreamt)
-    if len(photos) > 1:
-        photos = {photo: None for photo in photos if not _is_dream(photo)}
-    return list(photos), problems
+            check_suffix(path)
+            folder = path.parent
+        check_folder(folder, f"-o {output}")
+        return cls(path, path.is_dir())
+
+    @property
+    def file(self) -> Path | None:
+        """The one file to write, where -o names one."""
+        return None if self.is_folder else self.output
+
+    def of(self, photo: Path, suffix: str) -> Path:
+        """Where the dream of a photo goes, whose format's files end in `suffix`."""
+        name = f"{photo.stem}-dream{suffix}"
+        if self.output is None:
+            return photo.with_name(name)
+        return self.output / name if self.is_folder else self.output
 
 
-def destination(photo: Path, suffix: str, output: str | None, several: bool) -> Path:
-    """Where the dream of a photo goes: beside it, into the folder `output`, or to the file `output`."""
-    name = f"{photo.stem}-dream{suffix}"
-    if output is None:
-        return photo.with_name(name)
-    if several or is_folder(output):
-        return Path(output) / name
-    return Path(output)
-
-
-def is_folder(output: str) -> bool:
-    """Whether -o means a folder: one that is there, or a name that ends like one."""
-    return Path(output).is_dir() or output.endswith(("/", os.sep))
+def check_folder(folder: Path, where: str) -> None:
+    """Raise UsageError when no picture can be put in the folder."""
+    if not folder.is_dir():
+        raise UsageError(f"{where}: there is no folder {folder}; make it first, or choose another with -o")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{where}: writing in {folder} is not permitted; choose another with -o")
 
 
 def free(path: Path) -> Path:
@@ -62,27 +130,3 @@ def free(path: Path) -> Path:
         candidate = path.with_stem(f"{path.stem}-{number}")
         number += 1
     return candidate
-
-
-def check_place(path: Path) -> None:
-    """Raise UsageError when a picture cannot be put there; the folder is made when only it is missing."""
-    folder = path.parent
-    if folder.is_dir():
-        if not os.access(folder, os.W_OK):
-            raise UsageError(f"{path}: writing in {folder} is not permitted; choose another place with -o")
-    elif folder.parent.is_dir():
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{path}: the folder {folder} cannot be made ({error.strerror})") from error
-    else:
-        raise UsageError(f"{path}: there is no folder {folder}")
-
-
-def _is_dream(photo: Path) -> bool:
-    from dreamer.image import read_recipe
-
-    try:
-        return read_recipe(photo) is not None
-    except UsageError:
-        return False

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dreamer.cli.tables import table
+from dreamer.errors import RecipeError
 
 
 @click.group()
@@ -19,13 +20,18 @@ def list_() -> None:
     """Every preset that is installed."""
     from dreamer.plugins import load_plugins
     from dreamer.preset import find_preset
+    from dreamer.recipe import Recipe
 
     shelf = load_plugins()[0].presets
-    found = [(entry, find_preset(shelf, entry.full_name)) for entry in shelf]
-    table(
-        ("preset", "title", "network", "from"),
-        [(entry.name, preset.title, preset.words.get("network", "reverie"), entry.source) for entry, preset in found],
-    )
+    rows = []
+    for entry in shelf:
+        try:
+            preset = find_preset(shelf, entry.full_name)
+            network = str(preset.words.get("network", Recipe.network))
+            rows.append((entry.name, network, entry.source, preset.description or preset.title))
+        except RecipeError as error:  # one broken preset hides no other
+            rows.append((entry.name, "", entry.source, f"broken: {error.problems[0]}"))
+    table(("preset", "network", "from", "what it does"), rows)
 
 
 @presets.command()

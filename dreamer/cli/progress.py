@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from dreamer.cli.failures import line, sentences
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -18,8 +21,11 @@ if TYPE_CHECKING:
 _EVERY = 5.0  # seconds between plain lines
 
 
-class Silent(AbstractContextManager["Silent"]):
-    """Says nothing; the others say something at each of these moments."""
+class Quiet(AbstractContextManager["Quiet"]):
+    """Tells of failures only, on stderr; the others tell something at each of these moments."""
+
+    def __init__(self, debug: bool = False) -> None:
+        self._debug = debug
 
     def start(self, photo: str, number: int, total: int) -> None:
         """A photo's turn, `number` from 1 of `total`."""
@@ -30,20 +36,38 @@ class Silent(AbstractContextManager["Silent"]):
     def say(self, sentence: str) -> None:
         """Something that a person should know."""
 
-    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
-        """A photo could not be dreamt over."""
+    def skip(self, photo: str, result: str) -> None:
+        """This very picture is on the disk already."""
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        """A picture is on the disk; `seconds` is 0 when it was there already."""
+        """A picture is on the disk."""
+
+    def fail(self, photo: str, error: Exception) -> None:
+        """A photo could not be dreamt over."""
+        self._trace(error)
+        for problem in sentences(error):
+            self._print(f"dreamer: {line(problem if photo in problem else f'{photo}: {problem}')}")
+
+    def interrupted(self, photo: str, partial: str) -> None:
+        """Somebody pressed Ctrl-C."""
+        self._print(f"dreamer: interrupted; what had been dreamt by then is {partial}")
 
     def __exit__(self, *error: object) -> None:
         pass
 
+    def _trace(self, error: Exception) -> None:
+        if self._debug:
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
 
-class Plain(Silent):
+    def _print(self, text: str) -> None:
+        click.echo(text, err=True)
+
+
+class Plain(Quiet):
     """A line at the end of every octave, and at least one every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
         self._photo = ""
         self._began = self._spoke = 0.0
 
@@ -63,30 +87,26 @@ class Plain(Silent):
         )
 
     def say(self, sentence: str) -> None:
-        self._print(sentence)
+        self._print(line(sentence))
 
-    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
-        for problem in problems:
-            self._print(f"dreamer: {problem}" if photo in problem else f"dreamer: {photo}: {problem}")
+    def skip(self, photo: str, result: str) -> None:
+        self._print(f"{result} is done already")
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        self._print(f"{result} ({_clock(seconds)})" if seconds else f"{result} is done already")
-
-    def _print(self, line: str) -> None:
-        click.echo(line, err=True)
+        self._print(f"{result} is done, in {_clock(seconds)}")
 
 
 class Bar(Plain):
     """A bar with the share done, the time left, and the score of each octave."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar: Progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TextColumn("{task.percentage:3.0f} %  {task.fields[left]:>6} left  {task.fields[now]}"),
             console=Console(stderr=True),
             transient=True,
@@ -120,33 +140,42 @@ class Bar(Plain):
         self._remove()
         super().done(photo, result, seconds)
 
-    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
+    def skip(self, photo: str, result: str) -> None:
         self._remove()
-        super().fail(photo, problems)
+        super().skip(photo, result)
+
+    def fail(self, photo: str, error: Exception) -> None:
+        self._remove()
+        super().fail(photo, error)
+
+    def interrupted(self, photo: str, partial: str) -> None:
+        self._remove()
+        super().interrupted(photo, partial)
 
     def _remove(self) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
 
-    def _print(self, line: str) -> None:
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def _print(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class Json(Silent):
+class Json(Quiet):
     """One JSON object per line on stdout."""
 
-    def __init__(self) -> None:
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
         self._photo = ""
         self._began = 0.0
 
     def start(self, photo: str, number: int, total: int) -> None:
         self._photo, self._began = photo, time.monotonic()
-        self._print("start", photo=photo, number=number, total=total)
+        _object("start", photo=photo, number=number, total=total)
 
     def step(self, step: Step) -> None:
         seconds = time.monotonic() - self._began
-        self._print(
+        _object(
             "step",
             photo=self._photo,
             octave=step.octave + 1,
@@ -161,23 +190,32 @@ class Json(Silent):
         )
 
     def say(self, sentence: str) -> None:
-        self._print("notice", text=sentence)
+        _object("notice", text=sentence)
 
-    def fail(self, photo: str, problems: tuple[str, ...]) -> None:
-        self._print("failed", photo=photo, problems=list(problems))
+    def skip(self, photo: str, result: str) -> None:
+        _object("skipped", photo=photo, result=result)
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        self._print("done", photo=photo, result=result, seconds=round(seconds, 1))
+        _object("done", photo=photo, result=result, seconds=round(seconds, 1))
 
-    def _print(self, event: str, **facts: Any) -> None:
-        click.echo(json.dumps({"event": event, **facts}))
+    def fail(self, photo: str, error: Exception) -> None:
+        self._trace(error)
+        _object("failed", photo=photo, problems=list(sentences(error)))
+
+    def interrupted(self, photo: str, partial: str) -> None:
+        _object("interrupted", photo=photo, result=partial)
 
 
-def progress(kind: str) -> Silent:
+def progress(kind: str) -> Quiet:
     """By name; `auto` is a bar in a terminal and plain lines elsewhere."""
     if kind == "auto":
         kind = "bar" if sys.stderr.isatty() else "plain"
-    return {"bar": Bar, "plain": Plain, "json": Json, "none": Silent}[kind]()
+    debug = bool(click.get_current_context().find_root().params.get("debug"))
+    return {"bar": Bar, "plain": Plain, "json": Json, "none": Quiet}[kind](debug)
+
+
+def _object(event: str, **facts: object) -> None:
+    click.echo(json.dumps({"event": event, **facts}))
 
 
 def _left(seconds: float, share: float) -> float:
@@ -186,4 +224,5 @@ def _left(seconds: float, share: float) -> float:
 
 def _clock(seconds: float) -> str:
     whole = round(seconds)
-    return f"{whole // 60}:{whole % 60:02d}" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

@@ -9,7 +9,7 @@ import click
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header; the header is left out in a pipe."""
+    """Print rows under a header, which is left out in a pipe."""
     cells = [[str(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:

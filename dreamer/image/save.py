@@ -48,6 +48,15 @@ def suffix_of(format: str) -> str:
     return SUFFIXES[format][0]
 
 
+def check_suffix(path: Path) -> str:
+    """The format that the path's suffix names; raises UsageError when it names none."""
+    formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
+    try:
+        return formats[path.suffix.lower()]
+    except KeyError:
+        raise UsageError(f"{path}: a picture's name ends in {', '.join(formats)}") from None
+
+
 def format_for(photo: Photo, path: Path | None) -> str:
     """The format to save in: the one that the path's suffix names, else the photo's own, or the nearest.
 
@@ -56,11 +65,7 @@ def format_for(photo: Photo, path: Path | None) -> str:
     if path is None:
         format = photo.format if photo.format in SUFFIXES else {"HEIF": "JPEG"}.get(photo.format, "PNG")
     else:
-        formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
-        suffix = path.suffix.lower()
-        if suffix not in formats:
-            raise UsageError(f"{path}: pictures are written as {', '.join(formats)}, by the end of the name")
-        format = formats[suffix]
+        format = check_suffix(path)
     longest = LONGEST_SIDE.get(format)
     if longest is not None and max(photo.width, photo.height) > longest:
         raise UsageError(

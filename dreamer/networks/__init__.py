@@ -51,4 +51,5 @@ def _factory(shelf: Shelf[Any], name: str) -> Any:
     try:
         return shelf.get(name).value
     except RecipeError as error:
-        raise NetworkError(*error.problems) from error
+        hint = "`dreamer networks list` shows those that are ready, and those for `dreamer networks fetch NAME`"
+        raise NetworkError(f"{error.problems[0]} ({hint})") from error

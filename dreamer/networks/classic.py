@@ -6,11 +6,12 @@ torchvision is imported only when one of them is asked for. The weights are the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 from torch import nn
@@ -111,12 +112,16 @@ class Classic:
 
     def _download(self, path: Path) -> None:
         try:
-            self._published().get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
-        except (URLError, OSError, RuntimeError) as error:
+            with redirect_stdout(sys.stderr):  # stdout may be read by a program
+                self._published().get_state_dict(
+                    progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
+                )
+        except Exception as error:  # urllib, http.client, torch.hub and pickle have no class in common
             path.unlink(missing_ok=True)
+            why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
-                f"{self.name}'s weights could not be downloaded ({error}); get {path.name} on a machine that can, "
-                "and pass it with --weights FILE"
+                f"{self.name}'s weights could not be downloaded ({why}); get {self._published().url} "
+                "on a machine that can, and pass the file with --weights FILE"
             ) from error
 
     def _absent(self, path: Path) -> str:
@@ -135,6 +140,7 @@ class Classic:
             licence="BSD-3-Clause (torchvision)",
             source=f"torchvision.models.{self.name}, trained on ImageNet",
             default_layer=self.default_layer,
+            defaults={"octaves": {"step_size": 0.007}},
             weights=digest,
         )
 

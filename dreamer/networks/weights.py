@@ -34,8 +34,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever the two libraries raise for a broken or dangerous file
-        reason = str(error).partition("\n")[0]
-        raise NetworkError(f"{path}: not a weights file that can be read safely ({reason})") from error
+        raise NetworkError(
+            f"{path}: not a weights file, or one that holds code besides tensors, which dreamer never runs; "
+            "a .safetensors file, or a .pth written by torch.save(module.state_dict()), is wanted"
+        ) from error
     if isinstance(state, Mapping):
         state = next((state[key] for key in ("state_dict", "model") if isinstance(state.get(key), Mapping)), state)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):

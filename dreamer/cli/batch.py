@@ -1,0 +1,200 @@
+"""Photos one after another, with one network: read, dream, write. A bad photo does not stop the others."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dreamer import __version__
+from dreamer.cli.failures import exit_code
+from dreamer.cli.photos import Place, check_folder, free
+from dreamer.cli.progress import Quiet
+from dreamer.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from dreamer.compose import Composition, Dream
+    from dreamer.image import Photo
+    from dreamer.machine import Machine
+    from dreamer.plugins import Plugin
+    from dreamer.stamp import Stamp
+    from dreamer.step import Step
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How the dreams are written."""
+
+    place: Place
+    force: bool
+    keep_gps: bool
+    snapshots: tuple[int, ...]
+
+
+@dataclass
+class Batch:
+    """What several photos share; `stamp` is that of the picture whose recipe is repeated."""
+
+    composition: Composition
+    stamp: Stamp | None
+    plugins: Sequence[Plugin]
+    saving: Saving
+    told: Quiet
+    max_pixels: int
+    protected: Sequence[Path]
+    """Files that are never overwritten: the photos themselves."""
+    worked: bool = False
+    failed: bool = False
+    _written: dict[str, str] = field(default_factory=dict)
+
+    def run(self, photos: Sequence[Path | None]) -> int:
+        """Dream over all of them (None is the sample scene) and return the exit code."""
+        for number, path in enumerate(photos, 1):
+            label = str(path or "sample")
+            self.told.start(label, number, len(photos))
+            try:
+                self._dream(path, label)
+            except Interrupted:
+                return 130
+            except Exception as error:
+                self.fail(label, error)
+        return (1 if self.worked else 2) if self.failed else 0
+
+    def fail(self, label: str, error: Exception) -> None:
+        """Tell of a photo that could not be dreamt over."""
+        self.failed = True
+        self.worked |= exit_code(error) == 1
+        self.told.fail(label, error)
+
+    def _dream(self, path: Path | None, label: str) -> None:
+        from dreamer.image import format_for, suffix_of
+
+        whole = self._load(path)
+        photo = self.composition.sized(whole)
+        format = format_for(photo, self.saving.place.file)
+        output = self.saving.place.of(path or Path("sample"), suffix_of(format))
+        self._claim(output, label)
+        if not self.saving.force and self._is_done(output, photo):
+            self.told.skip(label, str(output))
+            return
+        if os.path.lexists(output) and not self.saving.force:
+            raise UsageError(f"{output} is there already; --force replaces it, -o chooses another name")
+        check_folder(output.parent, str(output))
+        self._announce(whole, photo, format)
+        self.composition.octaves(photo)  # a picture that is too small is told of before anything is computed
+        began = time.monotonic()
+        dream = self._paint(photo, output, format, label)
+        self._compare(dream)
+        self._write(dream, output, format)
+        self.told.done(label, str(output), time.monotonic() - began)
+
+    def _load(self, path: Path | None) -> Photo:
+        from dreamer.image import load
+
+        if path is not None:
+            return load(path, max_pixels=self.max_pixels)
+        from PIL import Image
+
+        from dreamer.sample import scene
+
+        pixels = (scene()[0].permute(1, 2, 0) * 255).round().byte()
+        return load(Image.fromarray(pixels.numpy()))
+
+    def _claim(self, output: Path, label: str) -> None:
+        """Raise UsageError when a photo lies there, or the dream of another one of this batch."""
+        if output.exists():
+            photo = next((p for p in self.protected if p.exists() and output.samefile(p)), None)
+            if photo is not None:
+                raise UsageError(
+                    f"{output} is the photo {photo}, which is never overwritten; choose another -o"
+                )
+        key = os.path.normcase(os.path.realpath(output))
+        other = self._written.setdefault(key, label)
+        if other != label:
+            raise UsageError(
+                f"{output} is where the dream of {other} goes; dream them into different folders"
+            )
+
+    def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
+        from dreamer.image import losses
+
+        for notice in (*photo.notices, *losses(photo, format)):
+            self.told.say(notice)
+        if photo is not whole:
+            before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
+            self.told.say(f"{before} pixels become {now}; --size full keeps them all")
+
+    def _paint(self, photo: Photo, output: Path, format: str, label: str) -> Dream:
+        """The dream; what there is of an interrupted one is kept beside it."""
+
+        def keep_snapshot(step: int, dream: Dream) -> None:
+            self._keep(dream, output, f"{step:04d}", format)
+
+        try:
+            return self.composition.dream(
+                photo,
+                on_step=self._on_step,
+                snapshots=self.saving.snapshots,
+                on_snapshot=keep_snapshot,
+            )
+        except Interrupted as stop:
+            self.told.interrupted(label, str(self._keep(stop.picture, output, "partial", format)))
+            raise
+
+    def _on_step(self, step: Step) -> None:
+        self.worked = True
+        self.told.step(step)
+
+    def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
+        """Write an unfinished dream beside its output, over nothing."""
+        place = free(output.with_stem(f"{output.stem}-{mark}"))
+        self._write(dream, place, format)
+        return place
+
+    def _write(self, dream: Dream, place: Path, format: str) -> None:
+        from dreamer.image import encode, write_atomically
+
+        data = encode(
+            dream.photo,
+            dream.photo.with_change(dream.change),
+            format,
+            recipe=self._stamp(dream.photo, dream.machine).text(),
+            keep_gps=self.saving.keep_gps,
+            software=f"dreamer {__version__}",
+        )
+        write_atomically(place, data)
+
+    def _stamp(self, photo: Photo, machine: Machine) -> Stamp:
+        from dreamer.stamp import Stamp
+
+        composition = self.composition
+        return Stamp(
+            recipe=composition.words(),
+            machine=machine.words(),
+            dreamer=__version__,
+            weights=composition.network.weights,
+            photo=photo.sha256,
+            guide=composition.guide.sha256 if composition.guide else "",
+            plugins={plugin.distribution: plugin.version for plugin in self.plugins if not plugin.problem},
+        )
+
+    def _is_done(self, output: Path, photo: Photo) -> bool:
+        from dreamer.image import read_recipe
+        from dreamer.stamp import Stamp
+
+        try:
+            text = read_recipe(output) if output.exists() else None
+            now = self._stamp(photo, self.composition.machine)
+            return text is not None and Stamp.read(text, str(output)).same_picture(now)
+        except UsageError:
+            return False
+
+    def _compare(self, dream: Dream) -> None:
+        """Say what keeps a repeated picture from being the same, byte for byte."""
+        if self.stamp:
+            differences = self.stamp.differences(self._stamp(dream.photo, dream.machine))
+            if differences:
+                self.told.say(f"not byte for byte the picture that it repeats: {'; '.join(differences)}")

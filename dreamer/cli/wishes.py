@@ -1,0 +1,119 @@
+"""What a command line asks of a dream, and the composition that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamer.errors import UsageError, gathered
+
+if TYPE_CHECKING:
+    from dreamer.compose import Composition
+    from dreamer.machine import Machine
+    from dreamer.registry import Registry
+    from dreamer.stamp import Stamp
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The options of `dreamer.cli.options`, as typed; None where nothing was said."""
+
+    preset: str | None
+    recipe: str | None
+    network: str | None
+    weights: Path | None
+    layer: str | None
+    settings: tuple[str, ...]
+    strength: float | None
+    size: int | None
+    seed: int | None
+    init: str | None
+    guide: Path | None
+    tile: int | None
+    device: str | None
+    precision: str | None
+    threads: int | None
+    max_pixels: int
+
+    def composed(
+        self, registry: Registry, say: Callable[[str], None], problems: list[str]
+    ) -> tuple[Composition, Stamp | None]:
+        """The composition, and the stamp of the picture whose recipe is repeated.
+
+        Raises UsageError with every mistake, those in `problems` that were found before it included; then
+        nothing has been downloaded.
+        """
+        import torch
+
+        from dreamer.compose import compose
+        from dreamer.image import load
+        from dreamer.machine import Machine
+
+        stamp, guide, machine = None, None, Machine()
+        words: Mapping[str, Any] = {}
+        with gathered(problems):
+            stamp, words = self._words(registry)
+        changes = self._changes(problems)
+        with gathered(problems):
+            guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
+        with gathered(problems):
+            machine = self._machine(stamp).resolved()
+        with gathered(problems):
+            composition = compose(
+                words,
+                registry,
+                changes=changes,
+                network=self.network,
+                weights=self.weights,
+                layer=self.layer,
+                fetch=not problems,
+                guide=guide,
+                machine=machine,
+                say=say,
+            )
+        if problems:
+            raise UsageError(*problems)
+        torch.set_num_threads(composition.machine.threads)
+        return composition, stamp
+
+    def _words(self, registry: Registry) -> tuple[Stamp | None, Mapping[str, Any]]:
+        """What --preset or --recipe says."""
+        from dreamer.image import read_recipe
+        from dreamer.preset import find_preset, read_preset
+        from dreamer.stamp import Stamp
+
+        if self.recipe and self.preset:
+            raise UsageError("--recipe and --preset exclude each other: each is a whole recipe")
+        if self.preset:
+            return None, find_preset(registry.presets, self.preset).words
+        if not self.recipe:
+            return None, {}
+        source = Path(self.recipe)
+        if source.suffix == ".toml":
+            return None, read_preset(source).words
+        text = read_recipe(source)
+        if text is None:
+            raise UsageError(f"{source}: there is no recipe inside; only dreamer's own pictures carry one")
+        stamp = Stamp.read(text, str(source))
+        return stamp, stamp.recipe
+
+    def _changes(self, problems: list[str]) -> list[tuple[str, Any]]:
+        """What the options say of the recipe; a flag stands above --set."""
+        from dreamer.recipe import read_setting
+
+        changes = []
+        for text in self.settings:
+            with gathered(problems):
+                changes.append(read_setting(text))
+        flags = {"strength": self.strength, "size": self.size, "seed": self.seed, "init": self.init}
+        return changes + [(key, value) for key, value in flags.items() if value is not None]
+
+    def _machine(self, stamp: Stamp | None) -> Machine:
+        """As wished: by flags, else as the repeated picture was made, else by itself."""
+        from dreamer.machine import Machine
+
+        before = Machine.read(stamp.machine) if stamp else Machine()
+        flags = {key: getattr(self, key) for key in ("device", "precision", "tile", "threads")}
+        return replace(before, **{key: value for key, value in flags.items() if value is not None})

@@ -1,0 +1,83 @@
+"""Peak memory of large renders, and what a pixel costs.
+
+    python tests/benchmarks/memory.py [--tile 512]
+
+One step, one octave, jitter only, squeezenet1_0 with random weights: a photo file in, a PNG out, each size in a process
+of its own. Two sizes give the slope: bytes a pixel, the network's share apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MEGAPIXELS = (4, 36)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tile", type=int, default=512)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        render(arguments.one, arguments.tile)
+        return
+    peaks = []
+    with tempfile.TemporaryDirectory() as folder:
+        for megapixels in MEGAPIXELS:
+            side = round((megapixels * 1e6) ** 0.5)
+            photo = Path(folder) / f"{megapixels}.png"
+            draw(photo, side)
+            command = [sys.executable, __file__, "--tile", str(arguments.tile), "--one", str(photo)]
+            peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+            peaks.append((side * side, peak))
+            print(f"{megapixels:3} megapixels ({side}x{side}), tile {arguments.tile}: peak {peak / 2**20:.0f} MiB")
+    (small, low), (large, high) = peaks
+    print(f"between them: {(high - low) / (large - small):.1f} bytes a pixel")
+
+
+def draw(path: Path, side: int) -> None:
+    """A photo of that side: the sample scene, repeated."""
+    import numpy as np
+    from PIL import Image
+
+    from dreamer.sample import scene
+
+    part = (scene(1000, 1000)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    times = -(-side // 1000)
+    Image.fromarray(np.tile(part, (times, times, 1))[:side, :side]).save(path, compress_level=1)
+
+
+def render(path: Path, tile: int) -> None:
+    """One render, then the peak of this process in bytes on stdout."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from networks import calibrated
+
+    from dreamer.compose import compose
+    from dreamer.image import encode, load, write_atomically
+    from dreamer.machine import Machine
+    from dreamer.plugins import load_plugins
+
+    registry, _ = load_plugins()
+    network = calibrated("squeezenet1_0")
+    registry.networks.add("the-network", "benchmark", lambda: network)
+    words = {
+        "size": 0,
+        "octaves": {"count": 1, "steps": 1},
+        "objectives": [{"name": "deepdream", "layer": "features.10"}],
+        "transforms": [{"name": "jitter"}],
+    }
+    composition = compose(words, registry, network="the-network", machine=Machine("cpu", "float32", tile))
+    dream = composition.dream(composition.sized(load(path)))
+    pixels = dream.photo.with_change(dream.change)
+    write_atomically(path.with_name("dream.png"), encode(dream.photo, pixels, "PNG"))
+    scale = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The README and the program say the same."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+import dreamer.cli
+from dreamer.plugins import load_plugins
+from dreamer.recipe import DEFAULTS, Recipe, merged, read_setting, with_change
+from dreamer.registry import INGREDIENTS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REGISTRY = load_plugins()[0]
+
+
+def options_of(kind, name):
+    return REGISTRY.ingredients[kind].get(name).value.options
+
+
+def ingredients() -> str:
+    rows = ["| kind | name | options | what it does |", "|---|---|---|---|"]
+    for kind in INGREDIENTS:
+        for entry in REGISTRY.ingredients[kind]:
+            options = "; ".join(f"`{name}` {option.default}" for name, option in entry.value.options.items())
+            rows.append(f"| {kind} | `{entry.name}` | {options} | {entry.value.summary} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_ingredients():
+    found = re.search(r"a test -->\n(.*?)\n<!-- end of ingredients", README, re.S).group(1)
+    assert found == ingredients(), f"paste this into the README:\n{ingredients()}"
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("dreamer ")]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_is_understood(line):
+    _, *words = shlex.split(line)
+    command = dreamer.cli.main
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    context = command.make_context("dreamer", words)
+    words = DEFAULTS
+    for setting in context.params.get("settings", ()):
+        words = with_change(words, *read_setting(setting))
+    Recipe.read(words, options_of)
+
+
+def test_the_preset_of_the_readme(tmp_path):
+    from dreamer.preset import read_preset
+
+    path = tmp_path / "slow-bloom.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", README, re.S).group(1))
+    Recipe.read(merged(DEFAULTS, read_preset(path).words), options_of)
+
+
+def test_the_plugin_of_the_readme():
+    from types import ModuleType
+
+    from dreamer.plugins import _register
+
+    source = re.search(r"```python\n(from dreamer import hookimpl.*?)```", README, re.S).group(1)
+    module = ModuleType("asymmetry")
+    exec(source, module.__dict__)
+    registry = load_plugins()[0]
+    _register(module, "readme", registry)
+    assert registry.ingredients["priors"].get("asymmetry").value.options["power"].default == 2.0
+
+
+def test_the_set_up_commands_are_the_two_that_ci_and_people_run():
+    lines = re.findall(r"^python3 -m venv .*$", README, re.M)
+    assert len(lines) == 2 and lines[0].endswith("render --sample") and lines[1].endswith("pytest")
+
+
+def test_ruff_knows_no_path_of_this_machine():
+    for path in [*ROOT.glob("dreamer/**/*.py"), *ROOT.glob("presets/*"), ROOT / "README.md", ROOT / ".ci/run"]:
+        assert "/work/" not in path.read_text(encoding="utf-8", errors="ignore")
