@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from dreamer.colour import climb, hold
 from dreamer.step import Moment
@@ -51,15 +52,18 @@ class Ascent:
         return image, score
 
     def _through_transforms(self, image: Tensor, moment: Moment) -> tuple[float, Tensor]:
-        if not self.transforms:
-            return self.gradient(image, moment)
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()
             seen: Tensor = leaf
             for transform in self.transforms:
                 seen = transform(seen, moment)
-        score, gradient = self.gradient(seen.detach(), moment)
-        (gradient,) = torch.autograd.grad(seen, leaf, gradient)
+        if seen is leaf:
+            return self.gradient(image, moment)
+        # What comes back needs the way, not the picture at its end: a large picture has no room for that.
+        way, seen = get_gradient_edge(seen), seen.detach()
+        score, gradient = self.gradient(seen, moment)
+        del seen
+        (gradient,) = torch.autograd.grad(way, leaf, gradient)
         return score, gradient
 
 

@@ -56,9 +56,9 @@ class Stamp:
     def differences(self, now: Stamp) -> list[str]:
         """Why making the picture again may not give the same bytes, a sentence each."""
         found = []
-        for what in ("weights", "photo", "guide"):
-            if getattr(self, what) != getattr(now, what):
-                found.append(f"the {what} {'are' if what == 'weights' else 'is'} not the same as in the picture")
+        for what in ("recipe", "weights", "photo", "guide"):
+            if _plain(getattr(self, what)) != _plain(getattr(now, what)):
+                found.append(f"the {what} {'are' if what == 'weights' else 'is'} not the same")
         if self.dreamer != now.dreamer:
             found.append(f"the picture was made by dreamer {self.dreamer}, this is {now.dreamer}")
         for name in sorted({*self.plugins, *now.plugins}):

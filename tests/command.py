@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from click.testing import CliRunner
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from dreamer.cli import main
 from dreamer.image import Photo, encode, read_recipe
@@ -85,9 +85,8 @@ def stamp_of(path: Path) -> dict[str, Any]:
 
 def forged(path: Path, text: str) -> Path:
     """A PNG with any text where dreamer's own pictures carry their recipe."""
-    about = PngImagePlugin.PngInfo()
-    about.add_text("dreamer", text)
-    Image.new("RGB", (16, 16)).save(path, pnginfo=about)
+    values = pixels(16, 16)
+    path.write_bytes(encode(Photo(values), values, "PNG", recipe=text))
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,10 @@ class Found:
     problems: tuple[tuple[str, str], ...]
 
 
-def find(arguments: Iterable[str]) -> Found:
+def find(arguments: Sequence[str]) -> Found:
     """The photos that files, folders and patterns name.
 
-    Among several photos, pictures that dreamer made are left out: they are dreams already.
+    Pictures that dreamer made are left out, being dreams already, but for a single one that is named itself.
     """
     photos: dict[Path, None] = {}
     problems = []
@@ -34,12 +34,11 @@ def find(arguments: Iterable[str]) -> Found:
         photos |= dict.fromkeys(named)
         if not named:
             problems.append((argument, f"{argument}: {why_none}"))
-    undreamt = [photo for photo in photos if len(photos) == 1 or not _is_dream(photo)]
+    by_name = [Path(argument) for argument in arguments] == list(photos) and len(photos) == 1
+    undreamt = [photo for photo in photos if by_name or not _is_dream(photo)]
     if photos and not undreamt:
-        first = str(next(iter(photos)))
-        problems.append(
-            (first, f"{first}: every picture here is a dream already; name one alone to dream on")
-        )
+        first = next(iter(photos))
+        problems.append((str(first), f"{first} is a dream already, as all are; name one alone to dream on"))
     return Found(tuple(undreamt), len(photos) - len(undreamt), tuple(problems))
 
 

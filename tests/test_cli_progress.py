@@ -1,0 +1,198 @@
+"""How a long job tells where it is, and how it is stopped."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
+from rich.console import Console
+
+from dreamer.cli import doctor, progress
+from dreamer.image import load
+from dreamer.step import Step
+
+
+def test_json_is_one_object_per_line_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("no picture")
+    source = photo(tmp_path / "a.png")
+    ran = dreamer(
+        *("render", tmp_path / "bad.jpg", source, "--progress", "json"),
+        *("--size", "64", "--set", "octaves.steps=2", "--set", "octaves.count=2"),
+    )
+    assert ran.code == 1 and ran.err == ""
+    kinds = [event["event"] for event in ran.events]
+    assert kinds == ["start", "failed", "start", "notice", "step", "step", "step", "step", "done"]
+    failed = ran.events[1]
+    assert failed["photo"] == str(tmp_path / "bad.jpg") and "is not a picture" in failed["problems"][0]
+    steps = [event for event in ran.events if event["event"] == "step"]
+    assert [(step["octave"], step["step"]) for step in steps] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert all(step["photo"] == str(source) and step["score"] > 0 and step["left"] >= 0 for step in steps)
+    assert [step["share"] for step in steps] == sorted(step["share"] for step in steps)
+    assert steps[-1]["share"] == 1 and (steps[-1]["width"], steps[-1]["height"]) == (64, 48)
+    assert ran.events[-1]["result"] == str(tmp_path / "a-dream.png")
+    again = render(
+        source, "--progress", "json", "--size", "64", "--set", "octaves.steps=2", "--set", "octaves.count=2"
+    )
+    assert [event["event"] for event in again.events] == ["start", "skipped"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--set", "colour=3"], ["--device", "gpu"], ["--sett"], ["--preset", "nope"]]
+)
+@pytest.mark.parametrize("form", [["--progress", "json"], ["--progress=json"]])
+def test_errors_are_objects_too(tmp_path: Path, wrong: list[str], form: list[str]) -> None:
+    ran = dreamer("render", photo(tmp_path / "a.png"), *form, *wrong)
+    assert ran.code == 2 and ran.err == ""
+    (event,) = ran.events
+    assert event["event"] == "failed" and event["photo"] is None and len(event["problems"]) == 1
+
+
+def test_none_is_silent_but_for_errors(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    ran = render(source, "--progress", "none", "--size", "48")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    refused(render(tmp_path / "b.png", "--progress", "none"), "there is no such file")
+
+
+def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    ran = render(source, "--set", "octaves.count=2", "--set", "octaves.smallest=16")
+    assert ran.out == ""
+    first, second, done = ran.err.splitlines()
+    assert first.startswith(f"{source}:  34%, octave 1/2 (69x51), score ") and first.endswith(" left")
+    assert second.startswith(f"{source}: 100%, octave 2/2 (96x72), score ")
+    assert done == f"{tmp_path / 'a-dream.png'} is done, in 0:00"
+
+
+def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    bar = progress.Bar()
+    bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
+    with bar:
+        bar.start("a.png", 1, 1)
+        bar._began = time.monotonic() - 30
+        bar.step(Step(0, 2, 4, 5, 0.1, (36, 48), 1.5))
+        bar.step(Step(1, 2, 0, 5, 0.25, (72, 96), 2.5))
+        bar._bar.refresh()
+        bar.say("a notice")
+        bar.done("a.png", "a-dream.png", 3700)
+    shown = screen.getvalue()
+    for part in ("25 %", "1:30 left", "octave 2/2 96x72", "score 1.5 > 2.5", "a notice"):
+        assert part in shown
+    assert "a-dream.png is done, in 1:01:40" in shown
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_stopping_a_real_process(tmp_path: Path, signum: signal.Signals) -> None:
+    first, second = photo(tmp_path / "photo.jpg"), photo(tmp_path / "second.jpg")
+    command = process("render", first, second, "--progress", "json", "--set", "octaves.steps=5000")
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        while json.loads(running.stdout.readline())["event"] != "step":
+            pass
+        running.send_signal(signum)
+        rest, errors = running.communicate(timeout=30)
+    if signum == signal.SIGKILL:
+        assert left_in(tmp_path) == ["photo.jpg", "second.jpg"]
+        return
+    assert running.returncode == 130 and errors == ""
+    events = [json.loads(line) for line in rest.splitlines()]
+    assert events[-1]["event"] == "interrupted"
+    assert not [event for event in events if event.get("photo") == str(second)]
+    partial = tmp_path / "photo-dream-partial.jpg"
+    assert events[-1]["result"] == str(partial)
+    assert left_in(tmp_path) == ["photo-dream-partial.jpg", "photo.jpg", "second.jpg"]
+    assert (load(partial).width, load(partial).height) == (96, 72)
+    assert (load(partial).pixels != load(first).pixels).any()
+    assert stamp_of(partial)["recipe"]["octaves"]["steps"] == 5000
+
+
+@pytest.mark.parametrize("how", ["plain", "none"])
+def test_an_interrupted_dream_is_named_and_never_overwrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    source = photo(tmp_path / "a.png")
+    (tmp_path / "a-dream-partial.png").write_bytes(b"mine")
+
+    def step(self: progress.Quiet, step: Step) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.Plain, "step", step)
+    monkeypatch.setattr(progress.Quiet, "step", step)
+    ran = render(source, photo(tmp_path / "b.png"), "--progress", how)
+    partial = tmp_path / "a-dream-partial-2.png"
+    assert ran.code == 130
+    assert ran.err.splitlines()[-1] == f"dreamer: interrupted; what had been dreamt by then is {partial}"
+    assert left_in(tmp_path) == ["a-dream-partial-2.png", "a-dream-partial.png", "a.png", "b.png"]
+
+
+def test_interrupted_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_plugins() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dreamer.plugins.load_plugins", load_plugins)
+    ran = render(photo(tmp_path / "a.png"))
+    assert (ran.code, ran.err.strip()) == (130, "dreamer: interrupted")
+
+
+def test_help_imports_neither_torch_nor_any_plugin() -> None:
+    script = (
+        "import sys, dreamer.cli\n"
+        "for words in (['--help'], ['render', '--help'], ['networks', '--help'], ['--version']):\n"
+        "    try: dreamer.cli.main(words)\n"
+        "    except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'rich', 'dreamer.plugins'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "Usage: dreamer render [OPTIONS] PHOTO..." in ran.stdout
+
+
+def test_the_doctor_has_one_fix_for_each_part_that_ails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/nvidia-smi")
+
+    def memory() -> None:
+        raise OSError("no /proc here")
+
+    monkeypatch.setattr("psutil.virtual_memory", memory)
+    ran = dreamer("doctor")
+    assert ran.code == 0 and ran.err == ""
+    for part in (
+        "dreamer",
+        "torch",
+        "processor",
+        "GPU",
+        "memory",
+        "reverie",
+        "weights",
+        "pictures",
+        "video",
+        "plugins",
+    ):
+        assert any(line[2:].startswith(part) for line in ran.out.splitlines()), part
+    lines = ran.out.splitlines()
+    ailing = [index for index, line in enumerate(lines) if line.startswith("! ")]
+    assert len(ailing) >= 3
+    assert all(lines[index + 1].strip().startswith("-> ") for index in ailing)
+    assert "install a torch built for your driver" in ran.out and "no /proc here" in ran.out
+    assert "dreamer networks fetch" in ran.out
+
+
+def test_the_doctor_names_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.plugins import Plugin, load_plugins
+
+    broken = Plugin("swirl", "dreamer-swirl", "1.0", "No module named 'swirl'", "")
+    monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (load_plugins()[0], (broken,)))
+    (finding,) = [finding for finding in doctor.examine() if finding.what == "swirl"]
+    assert finding.found == "broken: No module named 'swirl'" and "dreamer-swirl" in finding.fix

@@ -1,0 +1,113 @@
+"""dreamer for Python programs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import photo, pixels, render
+from PIL import Image
+
+import dreamer
+from dreamer.image import load
+from dreamer.step import Step
+
+STEP = {"steps": 1}
+
+
+def test_importing_dreamer_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, dreamer\n"
+        "dir(dreamer), dreamer.__version__, dreamer.hookimpl, dreamer.DreamerError\n"
+        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'click', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_all_names_what_there_is() -> None:
+    assert sorted(dreamer.__all__) == dir(dreamer)
+    for name in dreamer.__all__:
+        assert getattr(dreamer, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'dreem'"):
+        dreamer.dreem  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", [str, Path, Image.Image])
+def test_a_path_or_a_picture_in_and_a_picture_out(tmp_path: Path, kind: type) -> None:
+    path = photo(tmp_path / "a.png")
+    source = Image.open(path) if kind is Image.Image else kind(path)
+    dream = dreamer.dream(source, octaves=STEP)
+    assert isinstance(dream, Image.Image)
+    assert (dream.size, dream.mode) == ((96, 72), "RGB")
+    assert render(path).code == 0
+    assert np.array_equal(
+        np.asarray(dream), load(tmp_path / "a-dream.png").pixels
+    )  # the same as on the command line
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_strength_0_gives_the_picture_back(mode: str) -> None:
+    source = Image.fromarray(pixels()).convert(mode)
+    source.info["icc_profile"] = b""
+    dream = dreamer.dream(source, strength=0, octaves=STEP)
+    assert dream.mode == mode and np.array_equal(np.asarray(dream), np.asarray(source))
+
+
+def test_sixteen_bits_come_out_in_eight(tmp_path: Path) -> None:
+    dream = dreamer.dream(photo(tmp_path / "a.png", depth=np.uint16), strength=0, octaves=STEP)
+    assert np.array_equal(np.asarray(dream), (pixels(depth=np.uint16) // 257).astype(np.uint8))
+
+
+def test_presets_changes_layer_guide_and_size(tmp_path: Path) -> None:
+    source, preset = photo(tmp_path / "a.png"), tmp_path / "look.toml"
+    preset.write_text("schema = 1\nsize = 48\n[octaves]\nsteps = 1\n")
+    seen: list[Step] = []
+    small = dreamer.dream(source, preset=preset, layer="m4a", on_step=seen.append)
+    assert small.size == (48, 36) and len(seen) == 1 and seen[0].share == 1
+    other = dreamer.dream(source, preset=str(preset), seed=5)
+    assert np.asarray(small).tolist() != np.asarray(other).tolist()
+    guided = dreamer.dream(source, preset=preset, guide=Image.fromarray(pixels()[:, ::-1]))
+    assert np.asarray(guided).tolist() != np.asarray(small).tolist()
+
+
+def test_every_mistake_at_once() -> None:
+    with pytest.raises(dreamer.DreamerError) as caught:
+        dreamer.dream(Image.new("RGB", (32, 32)), strength=7, colr=1, layer="m4x", network="reverie")
+    for part in ("strength: 7 is not", "colr: unknown key; did you mean colour?", "no layer 'm4x'"):
+        assert part in str(caught.value)
+    with pytest.raises(dreamer.DreamerError, match="no preset is called"):
+        dreamer.dream(Image.new("RGB", (32, 32)), preset="nonesuch")
+    with pytest.raises(dreamer.DreamerError, match="there is no file"):
+        dreamer.dream("nonesuch.jpg")
+
+
+def test_stopping_a_notebook_leaves_the_picture_so_far(tmp_path: Path) -> None:
+    source = Image.fromarray(pixels())
+
+    def stop(step: Step) -> None:
+        if step.number == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(dreamer.Interrupted) as caught:
+        dreamer.dream(source, octaves={"steps": 50}, on_step=stop)
+    partial = caught.value.picture
+    assert isinstance(partial, Image.Image) and partial.size == source.size
+    assert np.array_equal(np.asarray(partial), np.asarray(dreamer.dream(source, octaves={"steps": 2})))
+
+
+def test_a_network_by_name() -> None:
+    network = dreamer.load_network("reverie")
+    image = torch.rand(1, 3, 48, 64, requires_grad=True)
+    features = network.features(image, [network.default_layer])[network.default_layer]
+    assert features.shape == (1, 272, 6, 8)
+    features.square().mean().backward()
+    assert image.grad is not None and image.grad.abs().sum() > 0
+    with pytest.raises(dreamer.DreamerError, match="did you mean reverie"):
+        dreamer.load_network("reveri")
+    with pytest.raises(dreamer.DreamerError, match="dreamer networks fetch vgg16"):
+        dreamer.load_network("vgg16")
