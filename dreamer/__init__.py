@@ -45,7 +45,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'dreamer' has no attribute {name!r}")
     return getattr(import_module(f"dreamer.{_HOMES[name]}"), name)

@@ -15,7 +15,6 @@ from torch.autograd.graph import get_gradient_edge
 from dreamer.colour import climb, hold
 from dreamer.step import Moment
 
-
 Bound = Callable[[Tensor, Moment], Tensor]  # an ingredient with its options filled in
 
 

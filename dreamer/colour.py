@@ -30,9 +30,9 @@ def hold(gradient: Tensor, colour: float) -> Tensor:
 def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
     """image + step, where steps shorten as they near black or white; steps away from them do not.
 
-    All (B, 3, H, W). Where the photo itself is nearer to black or white than MARGIN, the photo's value is the limit: so
-    a blown-out sky can darken into forms, and nothing else is clipped. With `colour` 1 a pixel's channels shorten alike,
-    which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
+    All (B, 3, H, W). Where the photo itself is nearer to black or white than MARGIN, the photo's value is the limit:
+    a blown-out sky can darken into forms, and nothing else is clipped. With `colour` 1 a pixel's channels shorten
+    alike, which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
     """
     for rows in _bands(image):
         now, move, like = image[:, :, rows], step[:, :, rows], photo[:, :, rows]

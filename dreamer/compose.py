@@ -108,7 +108,12 @@ class Composition:
         image = photo.image().to(device)
         canvas = self._canvas(image)
         sight = Sight(
-            self.network, self._terms(), device=device, precision=machine.dtype, tile=machine.tile, say=self.say
+            self.network,
+            self._terms(),
+            device=device,
+            precision=machine.dtype,
+            tile=machine.tile,
+            say=self.say,
         )
         bind = {kind: self._bound(kind) for kind in ("transforms", "gradient_filters", "updates")}
         priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)

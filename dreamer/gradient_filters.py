@@ -6,9 +6,11 @@ gradient stays zero. A filter may overwrite the gradient that it is given.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.hookspecs import Register, hookimpl
@@ -54,9 +56,31 @@ def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -
     return _unit(total)
 
 
+def even(
+    gradient: Tensor,
+    *,
+    amount: Annotated[float, Range(0, 1)] = 0.5,
+    pixels: Annotated[int, Range(4, 1024)] = 32,
+) -> Tensor:
+    """Lift the places where little is seen: the gradient divided by its local RMS to the power of `amount`.
+
+    Squared activations pull hardest where a form is strong already; a plain wall or a blown-out sky would stay empty.
+    The RMS is taken over squares of `pixels` a side.
+    """
+    gradient = _tame(gradient)
+    red, green, blue = gradient.unbind(1)
+    energy = (red * red).addcmul_(green, green).addcmul_(blue, blue)[:, None]
+    size = energy.shape[-2:]
+    energy = F.avg_pool2d(energy, min(pixels, *size), ceil_mode=True)
+    whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
+    lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
+    return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
+
+
 def _rms(values: Tensor) -> Tensor:
     """Root mean square of each picture of the batch, (B, 1, 1, 1)."""
-    return torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True) / values[0].numel() ** 0.5
+    norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True)
+    return norm / math.sqrt(values[0].numel())
 
 
 def _tame(gradient: Tensor) -> Tensor:
@@ -74,5 +98,5 @@ def _unit(gradient: Tensor) -> Tensor:
 @hookimpl
 def register_gradient_filters(register: Register) -> None:
     """The built-in gradient filters."""
-    for function in (laplacian, normalise, smooth):
+    for function in (laplacian, normalise, smooth, even):
         register(function)

@@ -36,7 +36,7 @@ def dream(
     tile: int | None = None,
     fetch: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
-    **changes: Any,  # noqa: ANN401
+    **changes: Any,
 ) -> Image.Image:
     """Dream over a photo: a path or a PIL image in, a PIL image with its alpha and profile out.
 

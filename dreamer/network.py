@@ -111,13 +111,13 @@ class Network:
         module = copy.deepcopy(self.module)
         for convolution, norm in self.anatomy.foldable:
             if not any(_between(name, convolution, norm) for name in layers):
-                fused = fuse_conv_bn_eval(module.get_submodule(convolution), module.get_submodule(norm))
+                before: Any = module.get_submodule(convolution)
+                after: Any = module.get_submodule(norm)
+                fused = fuse_conv_bn_eval(before, after)
                 module.set_submodule(convolution, fused)
                 module.set_submodule(norm, nn.Identity())
-        module.to(device=device, dtype=dtype, memory_format=torch.channels_last)
-        statistics = {
-            name: (mean.to(device), std.to(device)) for name, (mean, std) in self.statistics.items()
-        }
+        module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+        statistics = {name: (mean.to(device), std.to(device)) for name, (mean, std) in self.statistics.items()}
         heads = {name: (weight.to(device), bias.to(device)) for name, (weight, bias) in self.heads.items()}
         copied = replace(self, module=module, statistics=statistics, heads=heads)
         copied.__dict__["anatomy"] = self.anatomy

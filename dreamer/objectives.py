@@ -59,7 +59,7 @@ def guided(features: Tensor, *, guide: Tensor) -> Tensor:
     known = guide.flatten(2)[0]  # (C, n)
     places = features.permute(0, 2, 3, 1).reshape(-1, channels)
     with torch.no_grad():
-        best = torch.cat([(rows @ known).argmax(1) for rows in places.split(_ROWS)])
+        best = torch.cat([(rows @ known).argmax(1) for rows in torch.split(places, _ROWS)])
     scores = (places * known.t()[best]).mean(1)
     return scores.view(features.shape[0], *features.shape[2:])
 

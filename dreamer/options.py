@@ -73,7 +73,10 @@ class Option:
             near = difflib.get_close_matches(value, map(str, get_args(self.type)), n=1)
             return f"; did you mean {near[0]}?" if near else ""
         if self.type in (int, float) and isinstance(value, (int, float)) and not isinstance(value, bool):
-            for limit, beyond in ((self.range.low, value < self.range.low), (self.range.high, value > self.range.high)):
+            for limit, beyond in (
+                (self.range.low, value < self.range.low),
+                (self.range.high, value > self.range.high),
+            ):
                 if beyond:
                     return f"; the nearest is {_plain(limit)}"
         return ""
@@ -112,9 +115,7 @@ def fields_of(cls: type) -> dict[str, Option]:
     return options
 
 
-def read_all(
-    given: Mapping[str, Any], options: Mapping[str, Option], where: str
-) -> tuple[dict[str, Any], list[str]]:
+def read_all(given: Mapping[str, Any], options: Mapping[str, Option], where: str) -> tuple[dict[str, Any], list[str]]:
     """Every given value as its option's type, and a sentence, with its key path, for each that makes no sense."""
     values: dict[str, Any] = {}
     problems = []
@@ -159,7 +160,9 @@ def _read(value: Any, kind: Any, limits: Range) -> Any:
     if get_origin(kind) is tuple:
         items = value.split(",") if isinstance(value, str) else value
         items = items if isinstance(items, (list, tuple)) else [items]
-        return tuple(_read(item.strip() if isinstance(item, str) else item, get_args(kind)[0], limits) for item in items)
+        return tuple(
+            _read(item.strip() if isinstance(item, str) else item, get_args(kind)[0], limits) for item in items
+        )
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError

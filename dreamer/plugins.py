@@ -52,7 +52,10 @@ def _load(entry: EntryPoint, registry: Registry) -> Plugin:
     version = entry.dist.version if entry.dist else ""
     try:
         _register(entry.load(), distribution, registry)
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does on import must not end dreamer
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # whatever a stranger's module does on import must not end dreamer
         registry.remove(distribution)
         problem = str(error) or type(error).__name__
         return Plugin(entry.name, distribution, version, problem, traceback.format_exc())
@@ -77,9 +80,7 @@ def _ingredient(
     registry.add_ingredient(kind, function, name, source)
 
 
-def _network(
-    registry: Registry, source: str, kind: str, factory: Callable[[], Any], name: str | None = None
-) -> None:
+def _network(registry: Registry, source: str, kind: str, factory: Callable[[], Any], name: str | None = None) -> None:
     registry.networks.add(name or factory.__name__, source, factory)
 
 

@@ -31,7 +31,7 @@ def frequency(image: Tensor, *, cutoff: Annotated[float, Range(0, 0.7)] = 0.25) 
     rows = torch.fft.fftfreq(height, device=image.device)[:, None]
     columns = torch.fft.rfftfreq(width, device=image.device)
     above = (rows.square() + columns.square()).sqrt() > cutoff
-    grain = torch.fft.irfft2(torch.fft.rfft2(image) * above, s=(height, width))
+    grain: Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * above, s=(height, width))
     return grain.square().mean()
 
 

@@ -28,7 +28,7 @@ INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "update
 DEFAULTS: Words = {
     "objectives": [{"name": "deepdream"}],
     "transforms": [{"name": "jitter"}],
-    "gradient_filters": [{"name": "laplacian"}],
+    "gradient_filters": [{"name": "laplacian"}, {"name": "even"}],
 }
 """What dreamer dreams when nobody says otherwise; the rest are the defaults of the classes below."""
 
@@ -192,12 +192,12 @@ def _read_top(words: Words, plain: Mapping[str, Option]) -> tuple[dict[str, Any]
     return values, problems + [f"{key}: unknown key{did_you_mean(key, known)}" for key in unknown]
 
 
-def _read_ingredients(
-    kind: str, items: Any, vocabulary: Vocabulary
-) -> tuple[tuple[Ingredient, ...], list[str]]:
+def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tuple[Ingredient, ...], list[str]]:
     if not _is_tables(items):
         return (), [_tables_wanted(kind)]
-    common = {key: option for key, option in fields_of(Ingredient).items() if key in _OWN_KEYS.get(kind, ("name", "id"))}
+    common = {
+        key: option for key, option in fields_of(Ingredient).items() if key in _OWN_KEYS.get(kind, ("name", "id"))
+    }
     found: list[Ingredient] = []
     problems: list[str] = []
     for number, item in enumerate(items):
@@ -217,7 +217,11 @@ def _read_ingredients(
         if label in [other.id or other.name for other in found]:
             problems.append(f"{where}: named twice; give one of them an id of its own")
         own = {key: value for key, value in values.items() if key in common}
-        found.append(Ingredient(**own, options={k: v for k, v in values.items() if k not in common}) if "name" in own else Ingredient(name))
+        found.append(
+            Ingredient(**own, options={k: v for k, v in values.items() if k not in common})
+            if "name" in own
+            else Ingredient(name)
+        )
     return tuple(found), problems
 
 

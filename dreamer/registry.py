@@ -113,5 +113,6 @@ class Registry:
 
     def remove(self, source: str) -> None:
         """Forget everything that came from `source`."""
-        for shelf in (*self.ingredients.values(), self.networks, self.presets):
+        shelves: list[Shelf[Any]] = [*self.ingredients.values(), self.networks, self.presets]
+        for shelf in shelves:
             shelf.remove(source)

@@ -50,8 +50,10 @@ def render(
                 image = base if detail is None else within(resize(detail, octave.size) + base, base)
                 detail = None
                 step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
-                ascent = ascent_at(Moment(like, base, step)) if octave.steps else None
-                for i in range(octave.steps if ascent else 0):
+                if not octave.steps:
+                    continue
+                ascent = ascent_at(Moment(like, base, step))
+                for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
                     image, score = ascent.step(image, base, octave.step_size, Moment(like, image, step))
                     done += octave.size[0] * octave.size[1]
@@ -66,7 +68,7 @@ def render(
     except NotFiniteError as error:
         height, width = base.shape[-2:]
         raise NotFiniteError(
-            f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try --precision float32 or smaller weights"
+            f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try --precision float32"
         ) from error
     return image
 

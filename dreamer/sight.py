@@ -93,7 +93,7 @@ class Sight:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
                 parts = self._scores(image, tile, crop, moment)
-                total = sum(term.weight * part for term, part in zip(self.terms, parts, strict=True))
+                total = torch.stack([term.weight * part for term, part in zip(self.terms, parts, strict=True)]).sum()
                 (part,) = torch.autograd.grad(total, crop)
             for score, value in zip(scores, parts, strict=True):
                 score += value.detach()

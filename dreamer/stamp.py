@@ -60,10 +60,12 @@ class Stamp:
             if _plain(getattr(self, what)) != _plain(getattr(now, what)):
                 found.append(f"the {what} {'are' if what == 'weights' else 'is'} not the same")
         if self.dreamer != now.dreamer:
-            found.append(f"the picture was made by dreamer {self.dreamer}, this is {now.dreamer}")
+            found.append(f"dreamer was {self.dreamer or 'unknown'}, is {now.dreamer}")
         for name in sorted({*self.plugins, *now.plugins}):
             if self.plugins.get(name) != now.plugins.get(name):
-                found.append(f"plugin {name} was {self.plugins.get(name, 'absent')}, is {now.plugins.get(name, 'absent')}")
+                found.append(
+                    f"plugin {name} was {self.plugins.get(name, 'absent')}, is {now.plugins.get(name, 'absent')}"
+                )
         for name in sorted({*self.machine, *now.machine}):
             if self.machine.get(name) != now.machine.get(name):
                 found.append(f"{name} was {self.machine.get(name, 'unknown')}, is {now.machine.get(name, 'unknown')}")

@@ -26,7 +26,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Moment:
-    """What an ingredient may ask for besides its tensor: the photo at this octave, the picture being dreamt, the step."""
+    """What an ingredient may ask for besides its tensor: photo and picture at this octave, and the step."""
 
     photo: Tensor
     image: Tensor

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from dreamer.anatomy import Field, Layer
+from dreamer.anatomy import Layer
 from dreamer.errors import UsageError
+from dreamer.field import Field
 
 Span = tuple[int, int]
 

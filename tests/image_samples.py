@@ -103,8 +103,6 @@ def _profile(space, tags):
     for name, data in tags.items():
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    head = struct.pack(
-        ">I4sI4s4s4s6H", start + len(body), b"test", 0x02400000, b"mntr", space, b"XYZ ", *[1] * 6
-    )
+    head = struct.pack(">I4sI4s4s4s6H", start + len(body), b"test", 0x02400000, b"mntr", space, b"XYZ ", *[1] * 6)
     head += b"acsp" + bytes(28) + _tag(_xyz(*D50))[8:]
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body

@@ -106,9 +106,7 @@ def test_one_dream_in_a_folder_is_not(tmp_path: Path) -> None:
 def test_nothing_but_dreams_is_no_reason_to_draw_the_sample(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert render(source).code == 0 and render(source, "--seed", "1", "-o", tmp_path / "b.png").code == 0
-    refused(
-        render(tmp_path / "a-dream.png", tmp_path / "b.png"), "a-dream.png is a dream already, as all are"
-    )
+    refused(render(tmp_path / "a-dream.png", tmp_path / "b.png"), "a-dream.png is a dream already, as all are")
 
 
 def test_two_photos_never_share_an_output(tmp_path: Path) -> None:

@@ -162,14 +162,10 @@ def test_what_is_not_finite_is_placed(tmp_path: Path, value: float) -> None:
     builtin = Path(compose.__file__).parent / "networks" / "reverie.safetensors"
     with safe_open(builtin, framework="pt") as file:
         about, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
-    key = next(
-        name for name, _ in reverie().module.named_parameters() if name.startswith("m4b") and "bias" in name
-    )
+    key = next(name for name, _ in reverie().module.named_parameters() if name.startswith("m4b") and "bias" in name)
     tensors[key] = torch.full_like(tensors[key], value)
     save_file(tensors, tmp_path / "broken.safetensors", about)
-    ran = render(
-        photo(tmp_path / "a.png"), "--weights", tmp_path / "broken.safetensors", "--progress", "none"
-    )
+    ran = render(photo(tmp_path / "a.png"), "--weights", tmp_path / "broken.safetensors", "--progress", "none")
     refused(ran, "at layer m4b gave", "in octave 1 of 1 (96x72)", code=1)
     assert left_in(tmp_path) == ["a.png", "broken.safetensors"]
 
@@ -249,6 +245,4 @@ def test_memory_that_is_used_up_is_a_sentence(tmp_path: Path, monkeypatch: pytes
 def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
     values = pixels(17_000, 10)
     (tmp_path / "a.png").write_bytes(encode(Photo(values), values, "PNG"))
-    refused(
-        render(tmp_path / "a.png", "--size", "full", "-o", tmp_path / "a.webp"), "at most 16383 pixels a side"
-    )
+    refused(render(tmp_path / "a.png", "--size", "full", "-o", tmp_path / "a.webp"), "at most 16383 pixels a side")

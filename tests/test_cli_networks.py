@@ -73,9 +73,7 @@ def test_render_fetches_the_network_that_was_asked_for_by_name(
     assert left_in(cache) == [server.name]
 
 
-def test_weights_with_a_wrong_hash_are_refused(
-    monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path
-) -> None:
+def test_weights_with_a_wrong_hash_are_refused(monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path) -> None:
     wrong = server.rename(server.with_name(f"{NAME}-00000000.pth"))
     _published(monkeypatch, wrong.as_uri())
     ran = dreamer("networks", "fetch", NAME)
@@ -83,9 +81,7 @@ def test_weights_with_a_wrong_hash_are_refused(
     assert left_in(cache) == []
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9/", "file:///nowhere/", "http://no.such.host.invalid/", "nothing:"]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "file:///nowhere/", "http://no.such.host.invalid/", "nothing:"])
 def test_weights_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, cache: Path, url: str) -> None:
     _published(monkeypatch, f"{url}{NAME}-12345678.pth")
     ran = dreamer("networks", "fetch", NAME)
@@ -95,9 +91,7 @@ def test_weights_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, cache: 
 
 def _last(ran: object) -> object:
     """Without the line in which torch says what it downloads."""
-    ran.__dict__["err"] = "".join(
-        line for line in ran.err.splitlines(True) if not line.startswith("Downloading")
-    )
+    ran.__dict__["err"] = "".join(line for line in ran.err.splitlines(True) if not line.startswith("Downloading"))
     return ran
 
 
@@ -121,7 +115,7 @@ def test_networks_show_and_layers() -> None:
     assert "{" not in shown  # Python's own notation is nobody's
     rows = [line.split("\t") for line in dreamer("networks", "layers", "reverie").out.splitlines()]
     assert ["m4b", "272", "8"] == next(row[:3] for row in rows if row[-1] == "default")
-    assert dreamer("networks", "layers", "vgg16").code == 0  # without its weights
+    assert dreamer("networks", "layers", NAME).code == 0  # without its weights
     refused(dreamer("networks", "layers", "vgg"), "no network is called 'vgg'; did you mean vgg")
 
 
@@ -157,9 +151,7 @@ def test_plugins_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dreamer("plugins", "list").out == "dreamer-a\t1.0\tok\ndreamer-b\t2.0\tbroken: no module named b\n"
 
 
-def test_tables_are_aligned_in_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tables_are_aligned_in_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [("reverie", 1), ("vgg", 22)]
     tables.table(("network", "n"), rows)
     assert capsys.readouterr().out == "reverie\t1\nvgg\t22\n"

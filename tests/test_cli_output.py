@@ -129,5 +129,4 @@ def test_the_sample_needs_no_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     assert render("--sample", "--size", "96").code == 0
     assert left_in(tmp_path) == ["sample-dream.png"]
-    assert "done already" in render("--sample", "--size", "96").err
     refused(render("--sample", "a.jpg"), "leave the photos out")

@@ -15,6 +15,7 @@ from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, rend
 from rich.console import Console
 
 from dreamer.cli import doctor, progress
+from dreamer.errors import WriteError
 from dreamer.image import load
 from dreamer.step import Step
 
@@ -37,15 +38,11 @@ def test_json_is_one_object_per_line_and_nothing_else(tmp_path: Path) -> None:
     assert [step["share"] for step in steps] == sorted(step["share"] for step in steps)
     assert steps[-1]["share"] == 1 and (steps[-1]["width"], steps[-1]["height"]) == (64, 48)
     assert ran.events[-1]["result"] == str(tmp_path / "a-dream.png")
-    again = render(
-        source, "--progress", "json", "--size", "64", "--set", "octaves.steps=2", "--set", "octaves.count=2"
-    )
+    again = render(source, "--progress", "json", "--size", "64", "--set", "octaves.steps=2", "--set", "octaves.count=2")
     assert [event["event"] for event in again.events] == ["start", "skipped"]
 
 
-@pytest.mark.parametrize(
-    "wrong", [["--set", "colour=3"], ["--device", "gpu"], ["--sett"], ["--preset", "nope"]]
-)
+@pytest.mark.parametrize("wrong", [["--set", "colour=3"], ["--device", "gpu"], ["--sett"], ["--preset", "nope"]])
 @pytest.mark.parametrize("form", [["--progress", "json"], ["--progress=json"]])
 def test_errors_are_objects_too(tmp_path: Path, wrong: list[str], form: list[str]) -> None:
     ran = dreamer("render", photo(tmp_path / "a.png"), *form, *wrong)
@@ -133,6 +130,20 @@ def test_an_interrupted_dream_is_named_and_never_overwrites(
     assert ran.code == 130
     assert ran.err.splitlines()[-1] == f"dreamer: interrupted; what had been dreamt by then is {partial}"
     assert left_in(tmp_path) == ["a-dream-partial-2.png", "a-dream-partial.png", "a.png", "b.png"]
+
+
+def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(self: progress.Quiet, step: Step) -> None:
+        raise KeyboardInterrupt
+
+    def write(path: Path, data: bytes) -> None:
+        raise WriteError(f"{path} could not be written: no space is left")
+
+    monkeypatch.setattr(progress.Plain, "step", step)
+    monkeypatch.setattr("dreamer.image.write_atomically", write)
+    refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
 
 
 def test_interrupted_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,9 +64,7 @@ def test_all_mistakes_are_told_at_once_with_key_range_and_suggestion(tmp_path: P
     ]
     flags = [word for text in settings for word in ("--set", text)]
     missing = tmp_path / "missing.jpg"
-    ran = dreamer(
-        "render", missing, *flags, "--device", "cuda", "--guide", missing, "-o", tmp_path / "no" / "a.jpg"
-    )
+    ran = dreamer("render", missing, *flags, "--device", "cuda", "--guide", missing, "-o", tmp_path / "no" / "a.jpg")
     for sentence in (
         f"{missing}: there is no such file",
         f"there is no folder {tmp_path / 'no'}",
@@ -135,16 +133,12 @@ def test_what_differs_from_the_repeated_picture_is_named(tmp_path: Path) -> None
     stamp = stamp_of(tmp_path / "a-dream.png")
     ran = dreamer("render", other, "--recipe", tmp_path / "a-dream.png")
     assert "not byte for byte the picture that it repeats: the photo is not the same" in ran.err
-    ran = dreamer(
-        "render", source, "--recipe", tmp_path / "a-dream.png", "--seed", "1", "-o", tmp_path / "s.png"
-    )
+    ran = dreamer("render", source, "--recipe", tmp_path / "a-dream.png", "--seed", "1", "-o", tmp_path / "s.png")
     assert "it repeats: the recipe is not the same\n" in ran.err
     stamp["machine"] |= {"torch": "1.0", "threads": 4096, "device": "cuda"}
     stamp["plugins"] = {"dreamer-swirl": "2.0"}
     stamp["weights"] = "0" * 64
-    ran = dreamer(
-        "render", source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "c.png"
-    )
+    ran = dreamer("render", source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "c.png")
     assert ran.code == 0
     for part in (
         "torch was 1.0",
@@ -216,8 +210,9 @@ STRANGERS = {
 def test_a_strangers_recipe_is_checked(tmp_path: Path, kind: str) -> None:
     text, sentence = STRANGERS[kind]
     source, picture = photo(tmp_path / "a.png"), forged(tmp_path / "stranger.png", text)
-    ran = dreamer("render", source, "--recipe", picture)
-    refused(ran, sentence)
+    for settings in ([], ["--set", "objectives.channel.weight=2", "--set", "octaves.scale=2"]):
+        ran = dreamer("render", source, "--recipe", picture, *settings)
+        refused(ran, sentence)
     assert ran.err.rstrip("\n").replace("\n", "").isprintable()
     assert left_in(tmp_path) == ["a.png", "stranger.png"]
 

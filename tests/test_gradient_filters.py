@@ -2,9 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.gradient_filters import laplacian, normalise, smooth
+from dreamer.gradient_filters import even, laplacian, normalise, smooth
 
-FILTERS = [laplacian, normalise, smooth]
+FILTERS = [laplacian, normalise, smooth, even]
 
 
 def reference(gradient: torch.Tensor, levels: int, residual: float) -> torch.Tensor:
@@ -71,4 +71,16 @@ def test_laplacian_lifts_the_low_bands():
 
 def test_smooth_takes_the_grain_away():
     grain = torch.randn(1, 3, 64, 64)
-    assert smooth(grain.clone(), sigma=2.0).diff(dim=-1).square().mean() < 0.3 * normalise(grain).diff(dim=-1).square().mean()
+    assert (
+        smooth(grain.clone(), sigma=2.0).diff(dim=-1).square().mean()
+        < 0.3 * normalise(grain).diff(dim=-1).square().mean()
+    )
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])
+def test_even_lifts_weak_places_by_its_amount(amount):
+    gradient = torch.randn(1, 3, 256, 256)
+    gradient[..., :128] *= 0.01
+    result = even(gradient, amount=amount)
+    weak, strong = result[..., 16:112].square().mean().sqrt(), result[..., 144:240].square().mean().sqrt()
+    assert float(weak / strong) == pytest.approx(0.01 ** (1 - amount), rel=0.05)

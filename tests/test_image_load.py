@@ -21,9 +21,9 @@ MODES = {
     "RGB": Image.fromarray,
     "RGBA": lambda rgb: Image.fromarray(np.dstack([rgb, rgb[..., 1]])),
     "P": lambda rgb: Image.fromarray(rgb).quantize(32),
-    "P see-through": lambda rgb: Image.fromarray(
-        np.dstack([rgb, (rgb[..., 1] > 90) * 255]).astype(np.uint8)
-    ).quantize(32),
+    "P see-through": lambda rgb: Image.fromarray(np.dstack([rgb, (rgb[..., 1] > 90) * 255]).astype(np.uint8)).quantize(
+        32
+    ),
     "1": lambda rgb: Image.fromarray(rgb[..., 0]).convert("1", dither=Image.Dither.NONE),
     "I;16": lambda rgb: Image.fromarray(rgb[..., 0].astype(np.uint16) * 251 + 7),
     "CMYK": lambda rgb: Image.fromarray(rgb).convert("CMYK"),

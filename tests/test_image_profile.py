@@ -18,9 +18,7 @@ PARA_SRGB = (
     b"para"
     + bytes(4)
     + b"\0\3\0\0"
-    + np.array(
-        [round(v * 65536) for v in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)], ">i4"
-    ).tobytes()
+    + np.array([round(v * 65536) for v in (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)], ">i4").tobytes()
 )
 
 
@@ -60,9 +58,7 @@ def test_there_and_back_is_the_same_colour(name):
     assert np.abs(space.to_srgb(space.from_srgb(colours)) - colours).max() < 1 / 255
 
 
-@pytest.mark.parametrize(
-    "bytes_", [SRGB, rgb_profile(((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), curve=PARA_SRGB)]
-)
+@pytest.mark.parametrize("bytes_", [SRGB, rgb_profile(((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), curve=PARA_SRGB)])
 def test_srgb_under_any_name_needs_no_conversion(bytes_):
     assert profile.colour_space(bytes_) is None
 

@@ -245,9 +245,7 @@ def test_a_grey_profile_goes_only_where_grey_goes(written, format):
     again = load(written(photo, format))
     assert not again.notices
     assert (
-        (again.profile is None)
-        == (format in ("WEBP", "AVIF"))
-        == any("grey" in loss for loss in losses(photo, format))
+        (again.profile is None) == (format in ("WEBP", "AVIF")) == any("grey" in loss for loss in losses(photo, format))
     )
 
 

@@ -11,8 +11,9 @@ ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
     ["errors", "hookspecs", "sample"],
-    ["options", "anatomy", "pyramid", "colour", "step", "image"],
-    ["recipe", "tiles", "network"],
+    ["options", "field", "pyramid", "colour", "step", "image"],
+    ["recipe", "anatomy"],
+    ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["preset", "networks", "sight", "render"],
     ["stamp", "plugins"],

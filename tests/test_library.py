@@ -45,9 +45,7 @@ def test_a_path_or_a_picture_in_and_a_picture_out(tmp_path: Path, kind: type) ->
     assert isinstance(dream, Image.Image)
     assert (dream.size, dream.mode) == ((96, 72), "RGB")
     assert render(path).code == 0
-    assert np.array_equal(
-        np.asarray(dream), load(tmp_path / "a-dream.png").pixels
-    )  # the same as on the command line
+    assert np.array_equal(np.asarray(dream), load(tmp_path / "a-dream.png").pixels)  # the same as on the command line
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])

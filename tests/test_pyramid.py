@@ -26,7 +26,11 @@ def test_expand_is_the_transposed_convolution_times_four(size):
     coarse = torch.randn(1, 3, (height + 1) // 2, (width + 1) // 2, dtype=torch.float64)
     expected = F.conv_transpose2d(coarse, 4 * kernel(), stride=2, groups=3)[..., 2 : 2 + height, 2 : 2 + width]
     expanded = add_expanded(torch.zeros(1, 3, height, width, dtype=torch.float64), coarse)
-    inside = (..., slice(2, height - 2), slice(2, width - 2))  # the borders reflect; a transposed convolution fades
+    inside = (
+        ...,
+        slice(2, height - 2),
+        slice(2, width - 2),
+    )  # the borders reflect; a transposed convolution fades
     torch.testing.assert_close(expanded[inside], expected[inside], rtol=0, atol=1e-12)
     flat = add_expanded(torch.zeros_like(expanded), torch.ones_like(coarse))
     torch.testing.assert_close(flat, torch.ones_like(flat), rtol=0, atol=1e-12)

@@ -81,5 +81,10 @@ def test_the_set_up_commands_are_the_two_that_ci_and_people_run():
 
 
 def test_ruff_knows_no_path_of_this_machine():
-    for path in [*ROOT.glob("dreamer/**/*.py"), *ROOT.glob("presets/*"), ROOT / "README.md", ROOT / ".ci/run"]:
+    for path in [
+        *ROOT.glob("dreamer/**/*.py"),
+        *ROOT.glob("presets/*"),
+        ROOT / "README.md",
+        ROOT / ".ci/run",
+    ]:
         assert "/work/" not in path.read_text(encoding="utf-8", errors="ignore")

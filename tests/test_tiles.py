@@ -84,7 +84,9 @@ def test_in_float32_only_rounding_differs(name, layers, tile, picture):
 
 
 def test_a_global_layer_refuses_tiles_and_says_why():
-    with pytest.raises(UsageError, match=r"features\.3 cannot be tiled: adaptive_avg_pool2d looks at the whole picture"):
+    with pytest.raises(
+        UsageError, match=r"features\.3 cannot be tiled: adaptive_avg_pool2d looks at the whole picture"
+    ):
         gradient(calibrated("efficientnet_b0"), ["features.3"], 64, photo(96, 96, torch.float32))
 
 

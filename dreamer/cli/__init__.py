@@ -24,8 +24,8 @@ class _Main(click.Group):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        **extra: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        **extra: Any,
+    ) -> Any:
         """Run a command and exit; `--debug` may stand anywhere."""
         words = list(sys.argv[1:] if args is None else args)
         own = words[: words.index("--")] if "--" in words else words
@@ -40,9 +40,7 @@ class _Main(click.Group):
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            tell(
-                sentences(error), as_json="--progress=json" in own or ("--progress", "json") in pairwise(own)
-            )
+            tell(sentences(error), as_json="--progress=json" in own or ("--progress", "json") in pairwise(own))
             code = exit_code(error)
         sys.exit(code)
 

@@ -13,7 +13,7 @@ from dreamer import __version__
 from dreamer.cli.failures import exit_code
 from dreamer.cli.photos import Place, check_folder, free
 from dreamer.cli.progress import Quiet
-from dreamer.errors import Interrupted, UsageError
+from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
     from dreamer.compose import Composition, Dream
@@ -108,15 +108,11 @@ class Batch:
         if output.exists():
             photo = next((p for p in self.protected if p.exists() and output.samefile(p)), None)
             if photo is not None:
-                raise UsageError(
-                    f"{output} is the photo {photo}, which is never overwritten; choose another -o"
-                )
+                raise UsageError(f"{output} is the photo {photo}, which is never overwritten; choose another -o")
         key = os.path.normcase(os.path.realpath(output))
         other = self._written.setdefault(key, label)
         if other != label:
-            raise UsageError(
-                f"{output} is where the dream of {other} goes; dream them into different folders"
-            )
+            raise UsageError(f"{output} is where the dream of {other} goes; dream them into different folders")
 
     def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
         from dreamer.image import losses
@@ -141,7 +137,12 @@ class Batch:
                 on_snapshot=keep_snapshot,
             )
         except Interrupted as stop:
-            self.told.interrupted(label, str(self._keep(stop.picture, output, "partial", format)))
+            try:
+                kept = self._keep(stop.picture, output, "partial", format)
+            except WriteError as error:
+                self.told.fail(label, error)
+            else:
+                self.told.interrupted(label, str(kept))
             raise
 
     def _on_step(self, step: Step) -> None:

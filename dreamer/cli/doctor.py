@@ -26,7 +26,10 @@ class Finding:
 
 @click.command()
 def doctor() -> None:
-    """Look at torch, processor and GPU, memory, weights, encoders and plugins."""
+    """Look at this machine, and name a fix for what ails.
+
+    torch, processor, GPU, memory, networks and weights, picture and video formats, plugins.
+    """
     findings = list(examine())
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
@@ -42,9 +45,7 @@ def examine() -> Iterator[Finding]:
         try:
             yield from part()
         except Exception as error:  # a doctor looks on when one organ fails
-            yield Finding(
-                part.__name__.strip("_"), f"{type(error).__name__}: {error}", "reinstall dreamer-art"
-            )
+            yield Finding(part.__name__.strip("_"), f"{type(error).__name__}: {error}", "reinstall dreamer-art")
 
 
 def _torch() -> Iterator[Finding]:
@@ -73,9 +74,7 @@ def _gpu() -> Iterator[Finding]:
     elif torch.backends.mps.is_available():
         yield Finding("GPU", "Apple, by --device mps")
     elif shutil.which("nvidia-smi"):
-        yield Finding(
-            "GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org"
-        )
+        yield Finding("GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org")
     else:
         yield Finding("GPU", "none; dreams are computed on the processor")
 
@@ -107,9 +106,7 @@ def _formats() -> Iterator[Finding]:
 
     missing = [name for name in ("jpg", "webp", "avif", "libtiff", "littlecms2") if not features.check(name)]
     fix = "pip install --force-reinstall pillow" if missing else ""
-    yield Finding(
-        "pictures", f"no {', '.join(missing)}" if missing else "JPEG, PNG, WebP, TIFF, AVIF, profiles", fix
-    )
+    yield Finding("pictures", f"no {', '.join(missing)}" if missing else "JPEG, PNG, WebP, TIFF, AVIF, profiles", fix)
     try:
         yield Finding("HEIC", f"pillow-heif {version('pillow-heif')}")
     except PackageNotFoundError:

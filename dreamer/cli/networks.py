@@ -21,7 +21,7 @@ def networks() -> None:
 
 @networks.command("list")
 def list_() -> None:
-    """Every network, where it comes from, and whether its weights are here."""
+    """Every network, and whether its weights are here."""
     rows = [(entry.name, _weights(entry.value), entry.source) for entry in _registry().networks]
     table(("network", "weights", "from"), rows)
 
@@ -29,7 +29,10 @@ def list_() -> None:
 @networks.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """What belongs to a network: preprocessing, default layer, licence, and the recipe that suits it."""
+    """What belongs to a network.
+
+    Its preprocessing, default layer, licence, and the recipe that suits it.
+    """
     network = _look(name)
     layer = network.layer(network.default_layer)
     lines = {
@@ -54,9 +57,10 @@ def show(name: str) -> None:
 @networks.command()
 @click.argument("name")
 def layers(name: str) -> None:
-    """A network's layers in order: channels, stride and receptive field in pixels.
+    """A network's layers, in order.
 
-    A dash: behind an operation that looks at the whole picture; such a layer cannot be tiled.
+    With their channels, stride and receptive field in pixels. A dash: behind an operation that looks at the whole
+    picture; such a layer cannot be tiled.
     """
     network = _look(name)
     rows = []
@@ -70,7 +74,7 @@ def layers(name: str) -> None:
 @networks.command()
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download a network's weights, by torchvision, which checks their hash."""
+    """Download a network's weights; their hash is checked."""
     from dreamer.networks import load_from
 
     network = load_from(_registry().networks, name, fetch=True)

@@ -24,7 +24,7 @@ class Pixels(ParamType):
         self.words, self.least = words, least
         self.name = "|".join([*words, "pixels"])
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number; a sentence when it is neither."""
         if isinstance(value, int):
             return value
@@ -32,9 +32,7 @@ class Pixels(ParamType):
             return self.words[value]
         if value.isdecimal() and int(value) >= self.least:
             return int(value)
-        self.fail(
-            f"{value!r} is not {', '.join(self.words)} or a number of pixels from {self.least} on", param, ctx
-        )
+        self.fail(f"{value!r} is not {', '.join(self.words)} or a number of pixels from {self.least} on", param, ctx)
 
 
 class Numbers(ParamType):
@@ -44,7 +42,7 @@ class Numbers(ParamType):
 
     def convert(
         self,
-        value: Any,  # noqa: ANN401
+        value: Any,
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> tuple[int, ...]:
@@ -68,17 +66,11 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
 
 
 recipe_options = _together(
-    click.option(
-        "--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."
-    ),
-    click.option(
-        "--recipe", metavar="FILE", help="Repeat a recipe: a picture that dreamer made, or a .toml file."
-    ),
+    click.option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
+    click.option("--recipe", metavar="FILE", help="Repeat a recipe: a picture that dreamer made, or a .toml file."),
     click.option("--network", metavar="NAME", help="The network that dreams; fetched when absent. [reverie]"),
     click.option("--weights", metavar="FILE", type=_FILE, help="Its weights: .safetensors or .pth."),
-    click.option(
-        "--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."
-    ),
+    click.option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
     click.option(
         "--set",
         "settings",
@@ -87,9 +79,7 @@ recipe_options = _together(
         help="Any part of the recipe: octaves.steps=20.",
     ),
     click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1)."),
-    click.option(
-        "--size", type=Pixels({"full": 0}, 16), help="Limit of the long side; `full` keeps it. [2048]"
-    ),
+    click.option("--size", type=Pixels({"full": 0}, 16), help="Limit of the long side; `full` keeps it. [2048]"),
     click.option("--seed", type=int, metavar="N", help="Another seed, another dream. [0]"),
     click.option("--init", type=click.Choice(["photo", "noise", "grey"]), help="What to start from. [photo]"),
     click.option("--guide", metavar="PICTURE", type=_FILE, help="A picture whose features to grow."),
@@ -97,15 +87,9 @@ recipe_options = _together(
 """What decides the picture: the fields of `Wishes`, together with `machine_options` and --max-pixels."""
 
 machine_options = _together(
-    click.option(
-        "--tile", type=Pixels({"auto": -1, "none": 0}, 32), help="Side of a tile; auto: as memory allows."
-    ),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute. [auto]"
-    ),
-    click.option(
-        "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the network. [auto]"
-    ),
+    click.option("--tile", type=Pixels({"auto": -1, "none": 0}, 32), help="Side of a tile; auto: as memory allows."),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute. [auto]"),
+    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the network. [auto]"),
     click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]"),
 )
 

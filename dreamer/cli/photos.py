@@ -86,14 +86,10 @@ class Place:
         if path.is_dir():
             folder = path
         elif several or output.endswith(("/", os.sep)):
-            what = (
-                "several photos need a folder" if path.exists() else "there is no such folder; make it first"
-            )
+            what = "several photos need a folder" if path.exists() else "there is no such folder; make it first"
             raise UsageError(f"-o {output}: {what}")
         elif not path.suffix:
-            raise UsageError(
-                f"-o {output}: there is no folder of that name, and no format at its end, as in .jpg"
-            )
+            raise UsageError(f"-o {output}: there is no folder of that name, and no format at its end, as in .jpg")
         else:
             check_suffix(path)
             folder = path.parent

@@ -9,12 +9,15 @@ from dreamer.cli.tables import table
 
 @click.group()
 def plugins() -> None:
-    """Plugins: more objectives, priors, transforms, filters, networks and presets."""
+    """What others have added.
+
+    Plugins bring objectives, priors, transforms, filters, updates, networks and presets.
+    """
 
 
 @plugins.command("list")
 def list_() -> None:
-    """Every plugin that was found."""
+    """Every plugin, and whether it works."""
     from dreamer.plugins import load_plugins
 
     found = load_plugins()[1]

@@ -9,7 +9,7 @@ import click
 
 from dreamer.cli.batch import Batch, Saving
 from dreamer.cli.options import Numbers, machine_options, max_pixels_option, progress_option, recipe_options
-from dreamer.cli.photos import Place, find
+from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import UsageError, gathered
@@ -21,9 +21,7 @@ from dreamer.errors import UsageError, gathered
 @recipe_options
 @machine_options
 @click.option("--snapshots", type=Numbers(), default=(), help="Keep pictures after these steps, too.")
-@click.option(
-    "--keep-gps", is_flag=True, help="Keep the place where the photo was taken; else it is left out."
-)
+@click.option("--keep-gps", is_flag=True, help="Keep the place where the photo was taken; else it is left out.")
 @max_pixels_option
 @click.option("--force", is_flag=True, help="Replace pictures that are there already; never a photo.")
 @click.option("--sample", is_flag=True, help="Dream over a scene that dreamer draws itself.")
@@ -36,7 +34,7 @@ def render(
     force: bool,
     sample: bool,
     how: str,
-    **wishes: Any,  # noqa: ANN401
+    **wishes: Any,
 ) -> int:
     """Dream over photos. Each PHOTO may be a file, a folder or a pattern; photo.jpg becomes photo-dream.jpg.
 
@@ -46,15 +44,7 @@ def render(
 
     with progress(how) as told:
         found = find(photos)
-        problems = []
-        if sample and photos:
-            problems.append("--sample draws its own scene: leave the photos out")
-        elif not sample and not photos:
-            problems.append(
-                "name a photo, as in `dreamer render photo.jpg`, or try `dreamer render --sample`"
-            )
-        elif not found.photos:
-            problems += [problem for _, problem in found.problems]
+        problems = _without_photos(photos, found, sample)
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
         place = Place(None, False)
         with gathered(problems):
@@ -76,3 +66,12 @@ def render(
         if found.dreams:
             told.say(f"left out, being dreams already: {found.dreams} of the pictures")
         return batch.run(found.photos or [None])
+
+
+def _without_photos(photos: tuple[str, ...], found: Found, sample: bool) -> list[str]:
+    """Why there is nothing to dream over; of several photos, one that is wrong stops no other."""
+    if sample:
+        return ["--sample draws its own scene: leave the photos out"] if photos else []
+    if not photos:
+        return ["name a photo, as in `dreamer render photo.jpg`, or try `dreamer render --sample`"]
+    return [] if found.photos else [problem for _, problem in found.problems]

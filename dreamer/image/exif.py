@@ -185,9 +185,7 @@ class Directory:
         """Leave out the longest fields (the maker's notes, mostly) until the block fits `limit` bytes."""
         while len(self.block()) > limit:
             places = [self, *self.children.values()]
-            longest = [
-                (len(value.data), tag, place) for place in places for tag, value in place.fields.items()
-            ]
+            longest = [(len(value.data), tag, place) for place in places for tag, value in place.fields.items()]
             _, tag, place = max(longest, key=lambda found: found[0])
             del place.fields[tag]
 
@@ -244,9 +242,7 @@ def header(order: str, offset: int) -> bytes:
     return struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, offset)
 
 
-def _read(
-    file: BinaryIO, offset: int, order: str, big: bool, length: int, below: tuple[int, ...]
-) -> Directory:
+def _read(file: BinaryIO, offset: int, order: str, big: bool, length: int, below: tuple[int, ...]) -> Directory:
     """The directory at `offset`; its fields together may hold as many bytes as the file has, and no more."""
     directory = Directory(order)
     count_form, entry_form, inline = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)

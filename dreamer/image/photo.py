@@ -81,9 +81,7 @@ class Photo:
         pixels come back exactly, whatever their depth and profile. A grey photo takes the luma of the change.
         """
         if tuple(change.shape) != (1, 3, self.height, self.width):
-            raise ValueError(
-                f"the change is {tuple(change.shape)}, the photo {(1, 3, self.height, self.width)}"
-            )
+            raise ValueError(f"the change is {tuple(change.shape)}, the photo {(1, 3, self.height, self.width)}")
         space = self._space()
         changed = np.empty_like(self.pixels)
         for rows in bands(self.height, self.width):

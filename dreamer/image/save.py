@@ -83,9 +83,7 @@ def losses(photo: Photo, format: str) -> tuple[str, ...]:
     if photo.alpha is not None and format == "JPEG":
         lost.append("JPEG has no transparency; the picture is laid on white")
     if photo.profile is not None and photo.pixels.shape[2] == 1 and format in ("WEBP", "AVIF"):
-        lost.append(
-            f"{format} stores grey as RGB, which the photo's grey profile does not fit; it is left out"
-        )
+        lost.append(f"{format} stores grey as RGB, which the photo's grey profile does not fit; it is left out")
     if photo.iptc and format not in ("JPEG", "TIFF"):
         lost.append(f"{format} does not carry the photo's IPTC captions")
     if format == "JPEG" and len(exif.parse(photo.exif).block()) > EXIF_LIMIT:
@@ -181,9 +179,7 @@ def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) 
     return directory
 
 
-def _lossy(
-    photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes
-) -> bytes:
+def _lossy(photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes) -> bytes:
     """JPEG, WebP or AVIF, through Pillow."""
     values = _eight_bits(pixels)
     if photo.alpha is not None:

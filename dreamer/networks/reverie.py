@@ -95,9 +95,7 @@ class Reverie(nn.Module):
                 self.add_module(name, Halve(seen))
                 continue
             one, three, five, pool = sizes
-            block = Block(
-                seen, wide(one), (wide(three[0]), wide(three[1])), (wide(five[0]), wide(five[1])), wide(pool)
-            )
+            block = Block(seen, wide(one), (wide(three[0]), wide(three[1])), (wide(five[0]), wide(five[1])), wide(pool))
             self.add_module(name, block)
             seen = block.channels
 
@@ -117,7 +115,7 @@ def reverie(weights: Path | None = None) -> Network:
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
-            for key in file.keys():  # noqa: SIM118 - not a dict
+            for key in file.keys():
                 tensors[key] = file.get_tensor(key).float()
     except Exception as error:  # safetensors raises an exception class of its own for a broken file
         raise NetworkError(f"{path} is not a file of reverie's weights: {error}") from error

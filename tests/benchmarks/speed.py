@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-import sys
 
 import torch
 from torchvision.models.feature_extraction import create_feature_extractor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from networks import calibrated  # noqa: E402 - the tests' own helpers
+from networks import calibrated
 
 from dreamer.compose import compose
 from dreamer.image import Photo

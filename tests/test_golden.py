@@ -1,0 +1,59 @@
+"""Five small pictures from a tiny seeded network, against what they were: mean error under a level of 255.
+
+Where a change of the pictures is meant: `python tests/test_golden.py` draws them anew; look at them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import tiny
+from PIL import Image
+
+from dreamer.compose import compose
+from dreamer.image import Photo
+from dreamer.machine import Machine
+from dreamer.plugins import load_plugins
+from dreamer.sample import scene
+
+GOLDEN = Path(__file__).parent / "golden"
+TOLERANCE = 1.0
+
+CASES = {
+    "plain": {},
+    "free-colour": {"colour": 0.0, "gradient_filters": [{"name": "normalise"}]},
+    "two-layers": {"objectives": [{"name": "deepdream", "layer": "one"}, {"name": "channel", "index": [3, 4]}]},
+    "priors": {"priors": [{"name": "total_variation", "weight": 0.2}, {"name": "l2_to_photo", "weight": 3}]},
+    "grey-noise": {"init": "noise", "transforms": [{"name": "noise"}, {"name": "crop"}]},
+}
+
+
+def draw(words):
+    registry = load_plugins()[0]
+    registry.networks.add("tiny", "tests", tiny)
+    pixels = (scene(64, 48)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    octaves = {"smallest": 24, "steps": 4, "step_size": 0.02}
+    composition = compose({"octaves": octaves, **words}, registry, network="tiny", machine=Machine("cpu", "float32", 0))
+    dream = composition.dream(Photo(pixels))
+    return dream.photo.with_change(dream.change)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_picture_is_what_it_was(name):
+    expected = np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(float)
+    assert np.abs(draw(CASES[name]) - expected).mean() < TOLERANCE
+
+
+def test_the_five_differ():
+    pictures = [np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(float) for name in CASES]
+    for i, one in enumerate(pictures):
+        assert all(np.abs(one - other).mean() > 2 * TOLERANCE for other in pictures[:i])
+
+
+def test_the_same_twice():
+    assert np.array_equal(draw(CASES["priors"]), draw(CASES["priors"]))
+
+
+if __name__ == "__main__":
+    for name, words in CASES.items():
+        Image.fromarray(draw(words)).save(GOLDEN / f"{name}.png")

@@ -1,0 +1,135 @@
+import pytest
+
+from dreamer.errors import RecipeError
+from dreamer.plugins import load_plugins
+from dreamer.preset import find_preset, read_preset
+from dreamer.recipe import DEFAULTS, Recipe, merged, read_setting, with_change
+
+REGISTRY = load_plugins()[0]
+
+
+def vocabulary(kind, name):
+    return REGISTRY.ingredients[kind].get(name).value.options
+
+
+def read(words=(), *settings):
+    words = merged(DEFAULTS, dict(words))
+    for setting in settings:
+        words = with_change(words, *read_setting(setting))
+    return Recipe.read(words, vocabulary)
+
+
+def problems(words=(), *settings):
+    with pytest.raises(RecipeError) as caught:
+        read(words, *settings)
+    return caught.value.problems
+
+
+def test_the_defaults():
+    recipe = read()
+    assert recipe.network == "reverie" and recipe.colour == 0.5 and recipe.size == 2048
+    assert (recipe.octaves.smallest, recipe.octaves.scale, recipe.octaves.steps) == (160, 1.4, 10)
+    assert [item.name for item in recipe.gradient_filters] == ["laplacian", "even"]
+
+
+def test_settings_reach_everything():
+    recipe = read(
+        (),
+        "octaves.steps=20",
+        "colour=0",
+        "objectives.deepdream.layer=m4c",
+        "objectives.channel.index=3,5",
+        "priors.total_variation.weight=0.25",
+        "transforms.jitter.border=mirror",
+    )
+    assert recipe.octaves.steps == 20 and recipe.colour == 0
+    assert recipe.objectives[0].layer == "m4c"
+    assert recipe.objectives[1].name == "channel" and recipe.objectives[1].options["index"] == (3, 5)
+    assert recipe.priors[0].weight == 0.25
+    assert recipe.transforms[0].options == {"border": "mirror"}
+
+
+def test_every_mistake_is_told_at_once_with_its_path_range_and_a_suggestion():
+    found = problems(
+        {
+            "colour": 3,
+            "colur": 1,
+            "octaves": {"stepz": 1, "scale": "big"},
+            "objectives": [{"name": "deepdram"}, {"name": "channel", "weigth": 2}, {"layer": "m4b"}],
+            "priors": [{"name": "frequency", "cutoff": True}],
+            "transforms": "jitter",
+        }
+    )
+    text = "\n".join(found)
+    for part in (
+        "colour: ",
+        "from 0 to 1",
+        "colur: unknown key; did you mean colour?",
+        "octaves.stepz: unknown key; did you mean step",
+        "octaves.scale: ",
+        "objectives.deepdram: no objective is called 'deepdram'; did you mean deepdream?",
+        "objectives.channel.weigth: unknown key; did you mean weight?",
+        "objectives[2]: ",
+        "priors.frequency.cutoff: ",
+        "transforms: ",
+    ):
+        assert part in text, part
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "true", "[1]", "'x'"])
+def test_a_number_must_be_one(value):
+    assert len(problems((), f"strength={value}")) == 1
+
+
+def test_an_ingredient_named_twice_needs_an_id():
+    twice = [{"name": "channel", "index": [1]}, {"name": "channel", "index": [2]}]
+    assert "id" in problems({"objectives": twice})[0]
+    twice[1]["id"] = "other"
+    recipe = read({"objectives": twice}, "objectives.other.weight=3")
+    assert [item.weight for item in recipe.objectives] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("setting", ["octaves", "=3", "octaves.steps.more=1", "nowhere.x=1", "priors.x=1"])
+def test_a_path_that_leads_nowhere(setting):
+    assert problems((), setting)
+
+
+def test_words_and_back_are_the_same_recipe():
+    recipe = read({"objectives": [{"name": "channel", "index": [1, 2], "layer": "m4b"}]}, "priors.frequency.weight=2")
+    words = recipe.words(vocabulary)
+    assert Recipe.read(words, vocabulary).words(vocabulary) == words
+    assert words["objectives"][0] == {
+        "name": "channel", "layer": "m4b", "weight": 1.0, "index": [1, 2], "normalise": True,
+    }  # fmt: skip
+    assert words["transforms"][0]["pixels"] == 32
+
+
+def test_a_list_replaces_the_list_beneath_and_octaves_merge():
+    words = merged({"octaves": {"steps": 3, "scale": 2}, "priors": [{"name": "frequency"}]}, {"octaves": {"steps": 5}})
+    assert words["octaves"] == {"steps": 5, "scale": 2}
+    assert merged(words, {"priors": []})["priors"] == []
+
+
+@pytest.mark.parametrize("entry", list(REGISTRY.presets), ids=lambda entry: entry.name)
+def test_every_built_in_preset(entry):
+    preset = find_preset(REGISTRY.presets, entry.name)
+    assert preset.title and preset.description and preset.author
+    read(preset.words)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("title = 'x'", "schema = 1"),
+        ("schema = 2", "newer dreamer"),
+        ("schema = 1\ntitle = 3", "title"),
+        ("schema = [", "cannot be read|can be read"),
+        ("schema = true", "schema = 1"),
+    ],
+)
+def test_a_preset_that_is_not_one(tmp_path, text, hint):
+    path = tmp_path / "look.toml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=hint):
+        read_preset(path)
