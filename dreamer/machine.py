@@ -46,7 +46,8 @@ class Machine:
         device = self.device if self.device != "auto" else _best_device()
         if not _available(device):
             raise UsageError(f"--device {device}: torch can use none on this machine; `dreamer doctor` tells more")
-        precision = self.precision if self.precision != "auto" else _best_precision(device)
+            # bfloat16 saves a third of the time on some processors and networks, none on others: only when asked for.
+        precision = self.precision if self.precision != "auto" else "float32"
         return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
 
     def words(self) -> dict[str, Any]:
@@ -76,7 +77,3 @@ def _available(device: str) -> bool:
     if device == "mps":
         return torch.backends.mps.is_available()
     return device == "cpu"
-
-
-def _best_precision(device: str) -> str:
-    return "float32"

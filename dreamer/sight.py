@@ -100,7 +100,7 @@ class Sight:
             if len(tiles) > 1:
                 _crop(gradient, tile).add_(part)
             else:
-                gradient = part
+                gradient = part.contiguous()  # plane by plane: the filters' slices are fast then
         for term, score in zip(self.terms, scores, strict=True):
             if not score.isfinite():
                 raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score.item()}")

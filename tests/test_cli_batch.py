@@ -129,9 +129,19 @@ def test_nor_do_two_formats_that_are_both_written_as_png(tmp_path: Path) -> None
 
 def test_several_photos_need_a_folder_that_is_there(tmp_path: Path) -> None:
     photos = [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
-    refused(render(*photos, "-o", tmp_path / "x.jpg"), "there is no such folder; make it first")
+    refused(render(*photos, "-o", tmp_path / "x.jpg"), "several photos need a folder")
     refused(render(*photos, "-o", photos[0]), "several photos need a folder")
     assert left_in(tmp_path) == ["a.png", "b.png"]
+
+
+def test_a_folder_is_made_when_only_it_is_missing(tmp_path: Path) -> None:
+    photos = [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
+    assert render(*photos, "-o", f"{tmp_path}/new/").code == 0
+    assert left_in(tmp_path / "new") == ["a-dream.png", "b-dream.png"]
+
+
+def test_a_folder_may_be_its_photos_own(tmp_path: Path) -> None:
+    photos = [photo(tmp_path / "a.png")]
     (tmp_path / "out").mkdir()
     shutil.copy(photos[0], tmp_path / "out" / "c.png")
     assert dreamer("render", tmp_path / "out", "-o", tmp_path / "out", *QUICK).code == 0

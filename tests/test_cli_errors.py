@@ -61,7 +61,7 @@ def test_a_photo_that_is_none(tmp_path: Path, name: str) -> None:
 OPTIONS = {
     "format": (["-o", "x.xyz"], "x.xyz: a picture's name ends in .jpg"),
     "no format": (["-o", "x"], "-o x: there is no folder of that name, and no format"),
-    "folder": (["-o", "nowhere/"], "-o nowhere/: there is no such folder; make it first"),
+    "folder": (["-o", "nowhere/deep/"], "-o nowhere/deep/: there is no folder nowhere"),
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
     "preset": (["--preset", "clasic"], "no preset is called 'clasic'; did you mean classic?"),
     "network": (["--network", "gogglenet"], "no network is called 'gogglenet'; did you mean googlenet"),

@@ -82,9 +82,10 @@ class Batch:
             return
         if os.path.lexists(output) and not self.saving.force:
             raise UsageError(f"{output} is there already; --force replaces it, -o chooses another name")
+        self.composition.octaves(photo)  # a picture that is too small is told of before anything is computed
+        self.saving.place.make()
         check_folder(output.parent, str(output))
         self._announce(whole, photo, format)
-        self.composition.octaves(photo)  # a picture that is too small is told of before anything is computed
         began = time.monotonic()
         dream = self._paint(photo, output, format, label)
         self._compare(dream)

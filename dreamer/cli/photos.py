@@ -85,9 +85,13 @@ class Place:
         path = Path(output)
         if path.is_dir():
             folder = path
-        elif several or output.endswith(("/", os.sep)):
-            what = "several photos need a folder" if path.exists() else "there is no such folder; make it first"
-            raise UsageError(f"-o {output}: {what}")
+        elif path.exists() and several:
+            raise UsageError(f"-o {output}: several photos need a folder")
+        elif output.endswith(("/", os.sep)) or (several and not path.suffix):
+            check_folder(path.parent, f"-o {output}")
+            return cls(path, True)
+        elif several:
+            raise UsageError(f"-o {output}: several photos need a folder; write {output}/ to have it made")
         elif not path.suffix:
             raise UsageError(f"-o {output}: there is no folder of that name, and no format at its end, as in .jpg")
         else:
@@ -100,6 +104,14 @@ class Place:
     def file(self) -> Path | None:
         """The one file to write, where -o names one."""
         return None if self.is_folder else self.output
+
+    def make(self) -> None:
+        """Make the folder that -o names, when only it is missing."""
+        if self.is_folder and self.output:
+            try:
+                self.output.mkdir(exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"-o {self.output}: the folder cannot be made ({error.strerror})") from error
 
     def of(self, photo: Path, suffix: str) -> Path:
         """Where the dream of a photo goes, whose format's files end in `suffix`."""

@@ -34,7 +34,7 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 }
 
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.01, "steps": 12},
+    "octaves": {"step_size": 0.008, "steps": 12},
     "objectives": [{"name": "channel", "layer": "m4b", "index": [0, 7, 10, 26, 33, 48, 62, 94, 107]}],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
 }
