@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,9 @@ class Composition:
         priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
 
         def ascent_at(moment: Moment) -> Ascent:
-            balanced = sight.balanced(moment.image, moment) if self._balances else sight
-            return Ascent(balanced.gradient, priors=priors, colour=self.recipe.colour, **bind)
+            weights = sight.balance(moment.image, moment) if self._balances else ()
+            gradient = partial(sight.gradient, weights=weights)
+            return Ascent(gradient, priors=priors, colour=self.recipe.colour, **bind)
 
         def finished(picture: Tensor) -> Dream:
             change = picture - image

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,7 +16,9 @@ from dreamer.network import Network
 from dreamer.step import Moment
 from dreamer.tiles import Tile, plan, surroundings
 
-_SMALLEST_TILE = 64
+SMALLEST_TILE = 64  # px: smaller ones are nothing but surroundings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,62 +58,73 @@ class Sight:
         self._say = say
         self._plans: dict[tuple[int, int], _Plan] = {}
 
-    def gradient(self, image: Tensor, moment: Moment) -> tuple[float, Tensor]:
-        """The score of `image` (B, 3, H, W) and its gradient; raises NotFiniteError."""
+    def gradient(self, image: Tensor, moment: Moment, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
+        """The score of `image` (B, 3, H, W) and its gradient, with other weights than the terms' own where given.
+
+        Raises NotFiniteError.
+        """
+        weights = weights or [term.weight for term in self.terms]
+        return self._adapting(image, lambda: self._gradient(image, moment, weights))
+
+    def balance(self, image: Tensor, moment: Moment) -> list[float]:
+        """The terms' weights, each divided by its term's score on `image`: so they become comparable."""
+        scores = self._adapting(image, lambda: self._scores(image, moment))
+        return [term.weight / (abs(score) or 1.0) for term, score in zip(self.terms, scores, strict=True)]
+
+    def _adapting(self, image: Tensor, look: Callable[[], T]) -> T:
+        """Look, and again in smaller tiles or in float32 when the device or the precision was too small."""
         while True:
             try:
-                return self._gradient(image, moment)
+                return look()
             except torch.cuda.OutOfMemoryError:
-                if min(self.tile or max(image.shape[-2:]), max(image.shape[-2:])) < 2 * _SMALLEST_TILE:
+                side = min(self.tile or max(image.shape[-2:]), max(image.shape[-2:])) // 2
+                if side < SMALLEST_TILE:
                     raise
-                self._halve_tile(image)
+                torch.cuda.empty_cache()
+                self.tile = side
+                self._plans.clear()
+                self._say(f"the GPU is out of memory; going on with tiles of {side} pixels")
             except NotFiniteError:
-                if self.precision == torch.float32 or self.precision == torch.float64:
+                if self.precision != torch.bfloat16:
                     raise
                 self._say("bfloat16 gave NaN or Inf; going on in float32")
                 self.precision = torch.float32
                 self._prepared = self._network.prepared(self.layers, self.device, self.precision)
 
-    def balanced(self, image: Tensor, moment: Moment) -> Sight:
-        """The same sight with each term's weight divided by the term's score on `image`: terms become comparable."""
-        scores = [0.0] * len(self.terms)
-        with torch.no_grad():
-            for tile in self._plan(image).tiles:
-                for k, value in enumerate(self._scores(image, tile, _crop(image, tile), moment)):
-                    scores[k] += float(value)
-        balanced = Sight.__new__(Sight)
-        balanced.__dict__.update(self.__dict__)
-        balanced.terms = tuple(
-            replace(term, weight=term.weight / abs(score) if score else term.weight)
-            for term, score in zip(self.terms, scores, strict=True)
-        )
-        return balanced
-
-    def _gradient(self, image: Tensor, moment: Moment) -> tuple[float, Tensor]:
-        scores = [torch.zeros((), dtype=image.dtype, device=image.device) for _ in self.terms]
+    def _gradient(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
+        sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._plan(image).tiles
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._scores(image, tile, crop, moment)
-                total = torch.stack([term.weight * part for term, part in zip(self.terms, parts, strict=True)]).sum()
-                (part,) = torch.autograd.grad(total, crop)
-            for score, value in zip(scores, parts, strict=True):
-                score += value.detach()
+                parts = self._parts(image, tile, crop, moment)
+                (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
+            sums += parts.detach()
             if len(tiles) > 1:
-                _crop(gradient, tile).add_(part)
+                _crop(gradient, tile).add_(slope)
             else:
-                gradient = part.contiguous()  # plane by plane: the filters' slices are fast then
-        for term, score in zip(self.terms, scores, strict=True):
-            if not score.isfinite():
-                raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score.item()}")
+                gradient = slope.contiguous()  # plane by plane: the filters' slices are fast then
+        scores = self._finite(sums)
         if not gradient.sum().isfinite():
             raise NotFiniteError(f"the gradient of {', '.join(self.layers)} is not finite")
-        return sum(term.weight * float(score) for term, score in zip(self.terms, scores, strict=True)), gradient
+        return sum(weight * score for weight, score in zip(weights, scores, strict=True)), gradient
 
-    def _scores(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment) -> list[Tensor]:
-        """What the tile adds to each term's mean over the positions of the whole picture."""
+    def _scores(self, image: Tensor, moment: Moment) -> list[float]:
+        with torch.no_grad():
+            tiles = self._plan(image).tiles
+            return self._finite(
+                torch.stack([self._parts(image, tile, _crop(image, tile), moment) for tile in tiles]).sum(0)
+            )
+
+    def _finite(self, scores: Tensor) -> list[float]:
+        for term, score in zip(self.terms, scores.tolist(), strict=True):
+            if not math.isfinite(score):
+                raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
+        return [float(score) for score in scores]
+
+    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment) -> Tensor:
+        """What the tile adds to each term's mean over the positions of the whole picture, (terms,)."""
         features = self._prepared.features(crop, self.layers)
         parts = []
         for term in self.terms:
@@ -126,7 +141,7 @@ class Sight:
                     f"objective {term.name} cannot be tiled: it looks at the whole picture; "
                     "use --tile none or a smaller --size"
                 )
-        return parts
+        return torch.stack(parts)
 
     def _plan(self, image: Tensor) -> _Plan:
         height, width = size = (image.shape[-2], image.shape[-1])
@@ -137,12 +152,6 @@ class Sight:
             tiles = plan(height, width, self.tile, self.layers, sizes)
             self._plans[size] = _Plan(tuple(tiles), {name: h * w for name, (h, w) in sizes.items()})
         return self._plans[size]
-
-    def _halve_tile(self, image: Tensor) -> None:
-        torch.cuda.empty_cache()
-        self.tile = min(self.tile or max(image.shape[-2:]), max(image.shape[-2:])) // 2
-        self._plans.clear()
-        self._say(f"the GPU is out of memory; going on with tiles of {self.tile} pixels")
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,7 @@ def largest_tile(network: Network, layers: list[str], free: int) -> int:
     """The side of the largest tile, in pixels, whose pass forward and back takes at most `free` bytes."""
     known = {name: network.layer(name) for name in layers}
     per_pixel = max(layer.memory for layer in known.values()) * 1.5  # the gradients on the way back
-    return max(_SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(known))
+    return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(known))
 
 
 def _crop(image: Tensor, tile: Tile | None) -> Tensor:

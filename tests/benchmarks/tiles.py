@@ -2,9 +2,9 @@
 
     python tests/benchmarks/tiles.py
 
-In float64 the largest difference over the largest gradient; in float32 also the RMS of the differences over the RMS of
-the gradient. On flat areas torch's float64 convolution rounds equal values unequally from place to place, so that ties
-in max-pooling are chance: there, float64 settles ties on the values rounded to float32 (`settled`); float32 is as it is.
+In float64 the largest difference over the largest gradient; in float32 also the RMS of differences over that of the
+gradient. On flat areas torch's float64 convolution rounds equal values unequally from place to place, so that ties in
+max-pooling are chance: there, float64 settles ties on values rounded to float32 (`settled`); float32 is as it is.
 """
 
 from __future__ import annotations
