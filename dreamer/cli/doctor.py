@@ -17,11 +17,12 @@ from dreamer import __version__
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `fix` says what to do, and is empty when nothing is wrong."""
+    """One thing looked at; `fix` says what to do about it. Without `ails` nothing is wrong, but more could be had."""
 
     what: str
     found: str
     fix: str = ""
+    ails: bool = True
 
 
 @click.command()
@@ -33,7 +34,7 @@ def doctor() -> None:
     findings = list(examine())
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        click.echo(f"{'!' if finding.fix else ' '} {finding.what.ljust(width)}  {finding.found}")
+        click.echo(f"{'!' if finding.fix and finding.ails else ' '} {finding.what.ljust(width)}  {finding.found}")
         if finding.fix:
             click.echo(f"  {' ' * width}  -> {finding.fix}")
 
@@ -98,7 +99,7 @@ def _networks() -> Iterator[Finding]:
     folder = os.path.join(torch.hub.get_dir(), "checkpoints")
     here = [factory.name for factory in classics() if factory.weights_path().exists()]
     found = ", ".join(here) or "none"
-    yield Finding("weights", f"{found} in {folder}", "" if here else "dreamer networks fetch googlenet")
+    yield Finding("weights", f"{found} in {folder}", "" if here else "dreamer networks fetch googlenet", ails=False)
 
 
 def _formats() -> Iterator[Finding]:
@@ -110,7 +111,7 @@ def _formats() -> Iterator[Finding]:
     try:
         yield Finding("HEIC", f"pillow-heif {version('pillow-heif')}")
     except PackageNotFoundError:
-        yield Finding("HEIC", "not read", "pip install 'dreamer-art[heif]'")
+        yield Finding("HEIC", "not read", "pip install 'dreamer-art[heif]'", ails=False)
 
 
 def _encoders() -> Iterator[Finding]:
