@@ -103,7 +103,7 @@ class Composition:
         Raises UsageError, NotFiniteError, and Interrupted with the Dream so far.
         """
         octaves = self.octaves(photo)
-        machine = replace(self.machine, tile=self._tile(photo))
+        machine = replace(self.machine, tile=self.tile(photo))
         device = torch.device(machine.device)
         image = photo.image().to(device)
         canvas = self._canvas(image)
@@ -158,7 +158,8 @@ class Composition:
             canvas += 0.1 * torch.randn(canvas.shape, generator=generator).to(canvas)
         return canvas.clamp_(0, 1)
 
-    def _tile(self, photo: Photo) -> int:
+    def tile(self, photo: Photo) -> int:
+        """The side of the tiles for a photo of this size, 0 for none; raises UsageError where tiles cannot be."""
         known = [self.network.layer(name) for name in self.layers]
         if self.machine.tile > 0:
             refuse_whole(known)

@@ -126,6 +126,10 @@ class Batch:
 
     def _paint(self, photo: Photo, output: Path, format: str, label: str) -> Dream:
         """The dream; what there is of an interrupted one is kept beside it."""
+        from dreamer.machine import keep_freed_memory
+
+        if not self.composition.tile(photo):
+            keep_freed_memory()
 
         def keep_snapshot(step: int, dream: Dream) -> None:
             self._keep(dream, output, f"{step:04d}", format)

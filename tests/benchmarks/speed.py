@@ -23,7 +23,7 @@ from networks import calibrated
 
 from dreamer.compose import compose
 from dreamer.image import Photo
-from dreamer.machine import Machine
+from dreamer.machine import Machine, keep_freed_memory
 from dreamer.plugins import load_plugins
 from dreamer.sample import scene
 
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()  # as the command line does, for both sides
     network = calibrated(arguments.network)
     pixels = (scene() * 255).round().byte()[0].permute(1, 2, 0).contiguous().numpy()
     photo = Photo(pixels)
