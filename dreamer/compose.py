@@ -257,7 +257,9 @@ def compose(
     if layer is not None:
         words["objectives"] = [{**item, "layer": layer} for item in words["objectives"]]
     recipe = Recipe.read({**words, "network": name}, vocabulary)
-    recipe = replace(recipe, objectives=tuple(_at_layer(item, loaded) for item in recipe.objectives))
+    recipe = replace(
+        recipe, objectives=tuple(replace(item, layer=item.layer or loaded.default_layer) for item in recipe.objectives)
+    )
     composition = Composition(recipe, loaded, registry, machine, guide, say)
     composition.check()
     return composition
@@ -296,7 +298,3 @@ def _wants_guide(item: Any, registry: Registry) -> bool:
         return "guide" in registry.ingredients["objectives"].get(item["name"]).value.wanted
     except (RecipeError, KeyError, TypeError, AttributeError):
         return True  # an objective that is wrong is told of later
-
-
-def _at_layer(item: Ingredient, network: Network) -> Ingredient:
-    return replace(item, layer=item.layer or network.default_layer)

@@ -20,7 +20,8 @@ import pluggy
 
 from dreamer import hookspecs
 from dreamer.errors import PluginError
-from dreamer.registry import BUILT_IN, INGREDIENTS, Registry
+from dreamer.recipe import INGREDIENTS
+from dreamer.registry import BUILT_IN, Registry
 
 _BUILT_INS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "networks", "presets")
 

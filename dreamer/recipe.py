@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
@@ -238,8 +238,3 @@ def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> di
     options = {name: item.options.get(name, option.default) for name, option in vocabulary(kind, item.name).items()}
     words = {key: value for key, value in {**own, **options}.items() if value is not None}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in words.items()}
-
-
-def labels(items: Iterable[Ingredient]) -> list[str]:
-    """How `--set` addresses each of the ingredients."""
-    return [item.id or item.name for item in items]

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from dreamer.errors import PluginError, RecipeError, did_you_mean
 from dreamer.options import Option, options_of, wanted_of
+from dreamer.recipe import INGREDIENTS
 
 BUILT_IN = "dreamer-art"
-INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
 COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # what a recipe says of an ingredient besides its options
 
 T = TypeVar("T")
@@ -94,10 +94,6 @@ class Registry:
         }
         self.networks: Shelf[Callable[[], Any]] = Shelf("network")
         self.presets: Shelf[Any] = Shelf("preset")
-
-    def shelf(self, kind: str) -> Shelf[Any]:
-        """The shelf of an ingredient kind, of networks or of presets."""
-        return self.ingredients.get(kind) or {"networks": self.networks, "presets": self.presets}[kind]
 
     def add_ingredient(self, kind: str, function: Callable[..., Any], name: str | None, source: str) -> None:
         """Register a function; raises PluginError when its signature cannot be a recipe's grammar."""

@@ -7,7 +7,7 @@ from networks import tiny
 from dreamer import objectives, priors, transforms
 from dreamer.errors import RecipeError
 from dreamer.plugins import load_plugins
-from dreamer.registry import INGREDIENTS
+from dreamer.recipe import INGREDIENTS
 from dreamer.sample import scene
 from dreamer.step import Step
 

@@ -9,8 +9,7 @@ import pytest
 
 import dreamer.cli
 from dreamer.plugins import load_plugins
-from dreamer.recipe import DEFAULTS, Recipe, merged, read_setting, with_change
-from dreamer.registry import INGREDIENTS
+from dreamer.recipe import DEFAULTS, INGREDIENTS, Recipe, merged, read_setting, with_change
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
