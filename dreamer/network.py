@@ -26,7 +26,8 @@ class Network:
 
     Layers are the module's own dotted names. `defaults` are recipe words that suit the network (step, noise, jitter,
     objectives); `statistics` gives a layer's channel mean and standard deviation, each (C,); `heads` a layer's linear
-    read-outs (weight (K, C), bias (K,)) to `labels`. `weights` is the SHA-256 of the weights' file.
+    read-outs (weight (K, C), bias (K,)) to `labels`; `channels` the numbers of a layer's channels that have a name.
+    `weights` is the SHA-256 of the weights' file.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Network:
     statistics: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     heads: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: str = ""
 
     def __post_init__(self) -> None:

@@ -6,12 +6,14 @@ what makes tiles exact.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.errors import RecipeError
+from dreamer.errors import RecipeError, did_you_mean
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.network import Network
 from dreamer.options import Range
@@ -30,14 +32,16 @@ def channel(
     network: Network,
     layer: str,
     index: Annotated[tuple[int, ...], Range(0)] = (),
+    names: tuple[str, ...] = (),
     normalise: bool = True,
 ) -> Tensor:
-    """More of chosen channels, by their numbers; all of them when none is named.
+    """More of chosen channels, by their numbers or `names`; all of them when none is chosen.
 
     Each activation a becomes max(0, (a - mean) / std) squared where the network knows its channels' statistics (unless
     `normalise` is off), max(0, a) squared elsewhere; the score is their mean.
     """
-    chosen = list(index) or list(range(features.shape[1]))
+    named = _numbers(names, network.channels.get(layer, {}), f"objectives.channel.names: {network.name} at {layer}")
+    chosen = [*index, *named] or list(range(features.shape[1]))
     if max(chosen) >= features.shape[1]:
         raise RecipeError(
             f"objectives.channel.index: layer {layer} of {network.name} has channels 0 to {features.shape[1] - 1}, "
@@ -48,6 +52,25 @@ def channel(
         mean, std = (values[chosen].to(seen)[:, None, None] for values in network.statistics[layer])
         seen = (seen - mean) / std
     return seen.clamp(min=0).square().mean(1)
+
+
+def motif(features: Tensor, *, network: Network, layer: str, names: tuple[str, ...] = ()) -> Tensor:
+    """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
+
+    Each motif's direction is its row of the layer's read-out less the mean row, on features that are normalised
+    channel by channel; max(0, the features' share in that direction) squared, its mean over the motifs.
+    """
+    if layer not in network.heads:
+        able = ", ".join(network.heads) or "none of its layers does"
+        raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
+    known = {label: number for number, label in enumerate(network.labels) if label != "nothing"}
+    chosen = _numbers(names, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    rows = network.heads[layer][0].to(features)
+    directions = F.normalize(rows[chosen] - rows.mean(0), dim=1)
+    if layer in network.statistics:
+        mean, std = (values.to(features)[:, None, None] for values in network.statistics[layer])
+        features = (features - mean) / std
+    return F.conv2d(features, directions[:, :, None, None]).clamp(min=0).square().mean(1)
 
 
 def guided(features: Tensor, *, guide: Tensor) -> Tensor:
@@ -64,8 +87,19 @@ def guided(features: Tensor, *, guide: Tensor) -> Tensor:
     return scores.view(features.shape[0], *features.shape[2:])
 
 
+def _numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[int]:
+    """The numbers that belong to names; raises RecipeError with every unknown one."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise RecipeError(
+            *(f"{where} knows no {name!r}{did_you_mean(name, known)}" for name in unknown),
+            f"names are {', '.join(known)}" if known else "there are no names",
+        )
+    return [known[name] for name in names]
+
+
 @hookimpl
 def register_objectives(register: Register) -> None:
     """The built-in objectives."""
-    for function in (deepdream, channel, guided):
+    for function in (deepdream, channel, motif, guided):
         register(function)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.tables import table
+from dreamer.cli.train import motifs, train
 
 if TYPE_CHECKING:
     from dreamer.network import Network
@@ -79,6 +80,10 @@ def fetch(name: str) -> None:
 
     network = load_from(_registry().networks, name, fetch=True)
     click.echo(f"{network.name} is ready: dreamer render PHOTO --network {network.name}")
+
+
+networks.add_command(train)
+networks.add_command(motifs)
 
 
 def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

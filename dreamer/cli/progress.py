@@ -83,7 +83,7 @@ class Plain(Quiet):
         height, width = step.size
         self._print(
             f"{self._photo}: {step.share:4.0%}, octave {step.octave + 1}/{step.octaves} ({width}x{height}), "
-            f"score {step.score:.4g}, {_clock(_left(now - self._began, step.share))} left"
+            f"score {step.score:.4g}, {clock(_left(now - self._began, step.share))} left"
         )
 
     def say(self, sentence: str) -> None:
@@ -93,7 +93,7 @@ class Plain(Quiet):
         self._print(f"{result} is done already")
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        self._print(f"{result} is done, in {_clock(seconds)}")
+        self._print(f"{result} is done, in {clock(seconds)}")
 
 
 class Bar(Plain):
@@ -133,7 +133,7 @@ class Bar(Plain):
         self._scores[step.octave :] = [f"{step.score:.3g}"]
         height, width = step.size
         now = f"octave {step.octave + 1}/{step.octaves} {width}x{height}  score {' > '.join(self._scores)}"
-        left = _clock(_left(time.monotonic() - self._began, step.share))
+        left = clock(_left(time.monotonic() - self._began, step.share))
         self._bar.update(self._task, completed=step.share, left=left, now=now)
 
     def done(self, photo: str, result: str, seconds: float) -> None:
@@ -222,7 +222,8 @@ def _left(seconds: float, share: float) -> float:
     return seconds * (1 - share) / share if share else 0.0
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, 1:05, or hours before them."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

@@ -136,6 +136,7 @@ def reverie(weights: Path | None = None) -> Network:
         statistics=_pairs(tensors, "statistics", "mean", "std"),
         heads=_pairs(tensors, "heads", "weight", "bias"),
         labels=tuple(json.loads(about.get("motifs", "[]"))),
+        channels=json.loads(about.get("channels", "{}")),
         weights=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
 

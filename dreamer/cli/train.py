@@ -1,0 +1,111 @@
+"""`dreamer networks motifs` and `dreamer networks train`: reverie's pictures, and its training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamer.cli.photos import check_folder
+from dreamer.cli.progress import clock
+from dreamer.errors import UsageError, gathered
+
+if TYPE_CHECKING:
+    from dreamer.training.train import Report
+
+_FILE = click.Path(path_type=Path)
+
+
+def _plain(report: Report) -> None:
+    overall, mean = report.accuracy
+    left = clock(report.seconds * (1 / report.share - 1))
+    click.echo(
+        f"{report.share:4.0%}, {report.samples:,} pictures seen, {report.rate:.0f} a second, loss {report.loss:.2f}, "
+        f"{overall:.0%} of all places named right, {mean:.0%} of a motif's, {left} left",
+        err=True,
+    )
+
+
+def _json(report: Report) -> None:
+    click.echo(json.dumps({"event": "trained", **asdict(report)}))
+
+
+_TELL: dict[str, Callable[[Report], None]] = {"plain": _plain, "json": _json, "none": lambda report: None}
+
+
+@click.command()
+@click.option("-o", "--output", type=_FILE, required=True, help="The sheet, a picture.")
+@click.option("--samples", type=click.IntRange(1, 100), default=12, show_default=True, help="Of each motif.")
+@click.option("--size", type=click.IntRange(16, 512), default=128, show_default=True, help="Pixels a side, of each.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other samples.")
+@click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
+def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> None:
+    """Draw what reverie is taught to see.
+
+    A row for each motif, from top to bottom in the order that is printed.
+    """
+    _claim(output, force)
+    from dreamer.image import check_suffix, encode, load, write_atomically
+    from dreamer.motifs import MOTIFS
+    from dreamer.motifs.sheet import sheet, to_pil
+
+    format = check_suffix(output)
+    photo = load(to_pil(sheet(MOTIFS, samples, size, seed)))
+    write_atomically(output, encode(photo, photo.pixels, format))
+    click.echo(f"{output}: {', '.join(motif.name for motif in MOTIFS)}")
+
+
+@click.command()
+@click.option("-o", "--output", type=_FILE, required=True, help="The weights, a .safetensors file.")
+@click.option("--pictures", type=_FILE, help="A folder of your own: reverie learns them on top of what it knows.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long.  [60; 15 with --pictures]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other pictures, another start.")
+@click.option("--width", type=click.FloatRange(0.25, 4), default=1.0, show_default=True, help="Times the channels.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="How many cores the training may use.")
+@click.option("--keep", type=click.FloatRange(0, min_open=True), help="Keep the weights of every so many minutes too.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
+@click.option("--force", is_flag=True, help="Replace weights that are there already.")
+@click.option("--progress", "how", type=click.Choice(list(_TELL)), default="plain", show_default=True)
+def train(output: Path, how: str, device: str, threads: int | None, force: bool, resume: bool, **wishes: Any) -> int:
+    """Train reverie, the network that ships inside.
+
+    It learns from pictures that are drawn as it learns. Ctrl-C, or a kill, costs at most the last minute: `--resume`
+    goes on. Dream with what comes of it: dreamer render PHOTO --weights FILE.
+    """
+    problems: list[str] = []
+    with gathered(problems):
+        _claim(output, force)
+    if output.suffix != ".safetensors":
+        problems.append(f"-o {output}: weights are a .safetensors file")
+    if problems:
+        raise UsageError(*problems)
+    import torch
+
+    from dreamer.machine import Machine, keep_freed_memory
+    from dreamer.training.train import Settings, train
+
+    if threads:
+        torch.set_num_threads(threads)
+    machine = Machine(device=device).resolved()
+    keep_freed_memory()
+    keep, pictures = wishes.pop("keep"), wishes.pop("pictures")
+    minutes = wishes.pop("minutes") or (15 if pictures else 60)
+    settings = Settings(minutes=minutes, **wishes)
+    try:
+        train(output, settings, device=torch.device(machine.device), resume=resume, keep=keep, on_report=_TELL[how])
+    except KeyboardInterrupt:
+        click.echo("dreamer: interrupted; the same command with --resume goes on", err=True)
+        return 130
+    click.echo(f"{output} is done: dreamer render PHOTO --weights {output}")
+    return 0
+
+
+def _claim(output: Path, force: bool) -> None:
+    if output.exists() and not force:
+        raise UsageError(f"-o {output}: the file is there already; --force replaces it")
+    check_folder(output.parent, f"-o {output}")

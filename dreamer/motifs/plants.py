@@ -1,0 +1,353 @@
+"""Plants: flowers, leaves, rosettes, mushrooms and scrolling tendrils."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
+from dreamer.motifs.relief import Motif, Relief, relief
+
+_GOLDEN = math.pi * (3 - math.sqrt(5))  # the angle between one leaf of a plant and the next
+
+
+def _fine(plane: Plane, wave: Tensor) -> Tensor:
+    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
+    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
+
+
+def _laid(top: Relief, distance: Tensor, below: Relief, reach: Tensor | float, lift: float = 0.0) -> Relief:
+    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline (`distance` 0)."""
+    shadow = 0.75 * torch.exp(-((-distance).clamp_min(0) / reach))
+    return top.over(replace(below, shade=below.shade * (1 - shadow)), lift)
+
+
+def _bowed(plane: Plane, bend: Tensor) -> Plane:
+    """The plane bent round a circle of curvature `bend` (not 0), so that a straight stem becomes an arc."""
+    radius = 1 / bend
+    side = torch.sign(radius)
+    across = (radius - side * torch.hypot(plane.u, plane.v - radius)) * 1.0
+    along = torch.atan2(plane.u * side, (radius - plane.v) * side) * radius.abs()
+    return plane.bent(along, across)
+
+
+def _bend(plane: Plane, most: float) -> Tensor:
+    """A curvature by chance, to either side."""
+    return torch.where(plane.chance(0.5), 1.0, -1.0) * plane.any(0.08, most)
+
+
+def _ring(
+    plane: Plane, count: Tensor, length: Tensor, width: Tensor, blunt: Tensor, phase: Tensor, tone: Tensor
+) -> tuple[Relief, Tensor]:
+    """A ring of `count` petals about the middle and the distance inside of its outline; blunt 0.3 round, 1 pointed."""
+    turned = (plane.angle - phase) / TURN * count
+    which = torch.floor(turned + 0.5)
+    aside = (turned - which) * (TURN / count)
+    chance = hashed(torch.remainder(which, count), count, phase)
+    r, long = plane.r, length * (0.9 + 0.1 * chance)
+    x, y = r * torch.cos(aside), r * torch.sin(aside)
+    s = (x / long).clamp(1e-3, 1 - 1e-3)
+    rise = torch.full_like(blunt, 0.75)
+    widest = rise / (rise + blunt)
+    half = width * (s / widest) ** rise * ((1 - s) / (1 - widest)) ** blunt
+    room = x * torch.tan(torch.pi / count)  # a petal ends where its neighbour begins
+    half = torch.minimum(half, room).clamp_min(1e-3)
+    q = (y / half).clamp(-1, 1)
+    distance = torch.minimum(half - y.abs(), long - x)
+    vein = saw(q * 2.5 + 0.5) * _fine(plane, half * 0.4) * (1 - s)
+    keel = torch.exp(-((q / 0.22) ** 2)) * (1 - s)
+    height = 0.75 * half * dome(q * 0.97) + 0.75 * long * s * (0.62 - 0.5 * s) - 0.1 * half * keel + 0.05 * half * vein
+    # Dark at the throat and where petals press against each other, light towards the tip.
+    shade = (0.2 + 0.95 * s).clamp(0, 1) * (1 - 0.75 * q.abs() ** 6) * (1 - 0.25 * vein)
+    tint = tone + 0.3 * s + 0.12 * keel - 0.08 * vein + 0.05 * chance
+    return relief(tint, height, plane.edge(distance), shade), distance
+
+
+def _seeds(plane: Plane, arms: Tensor) -> tuple[Tensor, Tensor]:
+    """Bumps in two families of spirals, `arms` and 1.618 times as many: heights 0 to 1, and each one's width.
+
+    The two phases are conformal in (log r, angle), so the seeds are as round in the middle as at the rim.
+    """
+    many = torch.round(arms * 1.618)
+    log, angle = torch.log(plane.r.clamp_min(1e-3)) / TURN, plane.angle / TURN
+    a = frac(arms * angle + many * log) - 0.5
+    b = frac(many * angle - arms * log) - 0.5
+    wide = TURN * plane.r * torch.rsqrt(arms**2 + many**2)
+    return dome((a.square() + b.square()).sqrt() * 1.9), wide
+
+
+def _heart(plane: Plane, radius: Tensor, arms: Tensor, tone: Tensor) -> tuple[Relief, Tensor]:
+    """The seed head of a flower: bumps with dark clefts on a flat dome."""
+    r = plane.r / radius
+    bump, wide = _seeds(plane, arms)
+    shown = _fine(plane, wide)
+    cleft = torch.lerp(torch.full_like(bump, 0.6), bump, shown)
+    distance = radius - plane.r
+    height = 0.35 * radius * dome(r * 0.95) + 0.55 * wide * cleft
+    shade = (0.12 + 1.0 * cleft).clamp(0, 1) * (1 - 0.5 * torch.exp(-(((r - 0.62) / 0.12) ** 2)) * 0.6)
+    head = relief(tone + 0.35 * r + 0.25 * cleft, height, plane.edge(distance), shade)
+    return head, distance
+
+
+def _empty(plane: Plane) -> Relief:
+    """Nothing at all."""
+    zero = torch.zeros_like(plane.u)
+    return relief(zero, alpha=zero, shade=zero + 0.3)
+
+
+def petals(plane: Plane) -> Relief:
+    """An open flower: rings of petals over each other around a heart of stamens."""
+    style = plane.whole(0, 2)
+    few, many = style == 0, style == 2
+    count = torch.where(few, plane.whole(5, 6), torch.where(many, plane.whole(13, 19), plane.whole(7, 9)))
+    shrink = torch.where(few, plane.any(0.6, 0.72), torch.where(many, plane.any(0.76, 0.82), plane.any(0.7, 0.78)))
+    blunt = torch.where(few, plane.any(0.25, 0.36), torch.where(many, plane.any(0.35, 0.7), plane.any(0.6, 1.0)))
+    wide = plane.any(0.95, 1.25) * torch.where(few, 0.62, torch.where(many, 1.25, 1.05)) * torch.pi / count
+    turn, tone, step = plane.any(0, TURN), plane.any(0.0, 0.3), plane.any(0.05, 0.16)
+    bloom, length = _empty(plane), torch.ones_like(turn)
+    layers = 5
+    for layer in range(layers):
+        phase = turn + layer * torch.pi / count
+        ring, distance = _ring(plane, count, length, wide * length, blunt, phase, tone + step * layer)
+        bloom = _laid(ring, distance, bloom, 0.06, 0.0)
+        length = length * shrink
+    core = torch.where(few, plane.any(0.16, 0.26), torch.where(many, plane.any(0.06, 0.16), plane.any(0.12, 0.2)))
+    heart, distance = _heart(plane, core, plane.whole(5, 8), tone + 0.6)
+    return replace(_laid(heart, distance, bloom, 0.05, 0.12), style=style[:, 0, 0])
+
+
+def rose(plane: Plane) -> Relief:
+    """A full rose from above: cupped petals spiral inward, each in the shade of the next."""
+    count = 15
+    turn, hand = plane.any(0, TURN), torch.where(plane.chance(0.5), 1.0, -1.0)
+    tone, step, curl = plane.any(0, 0.3), plane.any(0.2, 0.5), plane.any(0.8, 1.2)
+    bloom = _empty(plane)
+    for leaf in range(count):
+        left = 1 - leaf / count
+        radius = 0.06 + 0.5 * left**0.9
+        place = turn + hand * leaf * (_GOLDEN + 0.1)
+        away = 0.48 * left**1.1
+        part = plane.at(away * torch.cos(place), away * torch.sin(place))
+        wave = 1 + 0.05 * torch.sin(3 * part.angle + 1.7 * leaf + turn)
+        q = part.r / (radius * wave)
+        outward = (part.u * torch.cos(place) + part.v * torch.sin(place)) / radius
+        distance = (1 - q) * radius
+        # The blade stands up like a cup and its lip rolls outward, so the lip is the lightest place.
+        lip = torch.exp(-(((q - 0.88) / 0.16) ** 2))
+        height = radius * (0.5 * q.clamp(0, 1) ** 2 - 0.9 * (q - 0.86).clamp(0, 0.2) * curl + 0.12 * outward)
+        shade = (0.12 + 0.9 * q.clamp(0, 1) ** 2.2 + 0.1 * outward).clamp(0.05, 1)
+        petal = relief(tone + step * (1 - left) + 0.22 * q + 0.12 * lip, height, plane.edge(distance), shade)
+        bloom = _laid(petal, distance, bloom, 0.035 + 0.05 * left, 0.0)
+    return bloom
+
+
+def sunflower(plane: Plane) -> Relief:
+    """A sunflower: seeds in two families of Fibonacci spirals (Vogel 1979), and rays around them."""
+    core, count = plane.any(0.5, 0.66), plane.whole(15, 24)
+    tone, turn = plane.any(0, 0.3), plane.any(0, TURN)
+    blunt, wide = plane.any(0.5, 0.9), plane.any(1.1, 1.5) * torch.pi / count
+    flower = _empty(plane)
+    for layer in range(2):
+        phase = turn + layer * torch.pi / count
+        length = torch.full_like(turn, 1.0 - 0.08 * layer)
+        rays, distance = _ring(plane, count, length, wide, blunt, phase, tone + 0.1 * layer)
+        flower = _laid(rays, distance, flower, 0.05)
+    arms = torch.where(plane.chance(0.4), 8.0, torch.where(plane.chance(0.6), 13.0, 21.0))
+    head, distance = _heart(plane, core, arms, tone + 0.5)
+    return _laid(head, distance, flower, 0.07, 0.2)
+
+
+def _blade(plane: Plane, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a feather-veined leaf along u: distance inside its outline, place between side veins, and lines of veins."""
+    along, across = ((plane.u + 0.75) / 1.75).clamp(1e-3, 1 - 1e-3), plane.v.abs()
+    rise, fall = plane.any(0.45, 0.8), plane.any(0.7, 1.1)
+    top = rise / (rise + fall)
+    half = plane.any(0.38, 0.6) * (along / top) ** rise * ((1 - along) / (1 - top)) ** fall
+    veins, slant = plane.whole(6, 9), plane.any(0.5, 1.0)
+    place = veins * (along - slant * across / 1.75)
+    teeth = frac(place * 2) - 0.5
+    lobes = torch.cos(TURN * (place * 0.5 + 0.25))
+    half = half * torch.where(style == 1, 1 - 0.3 * teeth, torch.where(style == 2, 0.92 + 0.36 * lobes, 1.0))
+    inside = torch.minimum(half - across, torch.minimum(plane.u + 0.75, 1 - plane.u))
+    side = torch.where(style == 2, place * 0.5 + 0.25, place)
+    return inside, side, half
+
+
+def _palm(plane: Plane) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a maple leaf: distance inside its outline, place between its main veins, and the reach of its lobes."""
+    part = plane.at(-0.45, 0.0)
+    angle, lobes = part.angle, plane.any(1.0, 1.15)
+    place = angle / lobes  # whole numbers are the main veins
+    peak = 1 - 2 * (frac(place + 0.5) - 0.5).abs()
+    size = 1.42 - 0.33 * torch.floor(place + 0.5).abs()
+    teeth = 0.1 * saw(part.r * 3.2 + peak * 1.5)
+    reach = size * (0.36 + 0.64 * peak ** plane.any(1.1, 1.7) + teeth * peak * (1.2 - peak) * 2)
+    reach = reach * torch.sigmoid((2.75 - angle.abs()) * 8)
+    return (reach - part.r) * 0.6, place, reach
+
+
+def leaf(plane: Plane) -> Relief:
+    """A leaf with midrib and side veins: smooth, toothed, lobed like an oak's or a maple's."""
+    style = plane.whole(0, 3)
+    flat = _bowed(plane, _bend(plane, 0.45))
+    maple = style == 3
+    inside, place, half = _blade(flat, style)
+    palm, palm_place, reach = _palm(flat)
+    part = flat.at(-0.45, 0.0)
+    inside = torch.where(maple, palm, inside)
+    across = flat.v.abs()
+    gap = (frac(place + 0.5) - 0.5).abs() * 0.2
+    palm_gap = (frac(palm_place + 0.5) - 0.5).abs() * part.r
+    midrib = flat.line(across, 0.022 * (1.1 - flat.u).clamp(0.3, 2)) * (part.u > -0.3)
+    ribs = flat.line(palm_gap, 0.03 * (1 - part.r / 1.6).clamp(0.2, 1))
+    side = flat.line(gap, 0.012)
+    small = saw(palm_place * 0 + part.r * 4.5 - 2.4 * (frac(palm_place + 0.5) - 0.5).abs() * part.r)
+    vein = torch.where(maple, torch.maximum(ribs, 0.6 * torch.exp(-((small / 0.25) ** 2))), torch.maximum(midrib, side))
+    quilt = torch.where(maple, (palm_gap * 4).clamp(0, 1), dome(1 - saw(place) * 0.95))
+    stem_inside = torch.minimum(0.035 - across, torch.minimum(flat.u + 1.0, 0.1 - flat.u))
+    stem = relief(torch.full_like(across, 0.75), 0.5 * dome(across / 0.04) * 0.04, flat.edge(stem_inside))
+    fold = torch.where(maple, 0.25 * part.r * (1 - 0.6 * part.r), 0.45 * across * (1 - across))
+    rim = torch.exp(-(inside.clamp_min(0) / 0.05))
+    height = fold + 0.07 * quilt - 0.02 * vein - 0.08 * rim
+    shade = (0.5 + 0.5 * quilt) * (1 - 0.35 * rim) * (1 - 0.3 * torch.exp(-((across / 0.09) ** 2)) * ~maple)
+    tone = plane.any(0, 0.3) + 0.2 * quilt + 0.4 * vein + 0.25 * rim
+    blade = relief(tone, height, flat.edge(inside), shade + 0.25 * vein)
+    return replace(blade.over(stem), style=style[:, 0, 0])
+
+
+def fern(plane: Plane) -> Relief:
+    """A frond: leaflets in pairs along an arching stem, shrinking to the tip, toothed or smooth."""
+    flat = _bowed(plane, _bend(plane, 0.9))
+    count, slant = plane.whole(9, 14), plane.any(0.25, 0.7)
+    across, along = flat.v.abs(), (flat.u + 1) / 2
+    place = (along - slant * across / 2) * count + 0.25 * torch.sign(flat.v)
+    number = torch.floor(place)
+    root = (number + 0.5) / count  # 0 at the foot, 1 at the tip, one value for each leaflet
+    length = plane.any(0.42, 0.6) * ((1 - root).clamp(0, 1) ** plane.any(0.6, 1.0)) * (0.55 + 1.6 * root).clamp(0, 1)
+    s = (across / length.clamp_min(1e-2)).clamp(0, 1)
+    teeth = torch.where(plane.chance(0.5), 0.3, 0.0) * saw(across * plane.any(9, 13))
+    half = 0.47 * (1 - s**2.2).clamp_min(0) ** 0.7 * (0.75 + 0.6 * s).clamp(0, 1) * (1 - teeth)
+    off = (place - number - 0.5).abs()
+    inside = torch.minimum((half - off) * 2 / count, length - across) * ((root > 0.04) & (root < 1))
+    q = (off / half.clamp_min(1e-2)).clamp(0, 1)
+    keel = torch.exp(-((q / 0.2) ** 2))
+    height = 0.09 * dome(q) + 0.3 * across * (1 - across) - 0.02 * keel
+    shade = (0.25 + 0.75 * (across / 0.16).clamp(0, 1)) * (1 - 0.7 * q**4)
+    tone = plane.any(0, 0.3) + 0.4 * s + 0.15 * keel
+    leaflets = relief(tone, height, flat.edge(inside - 1e-3), shade)
+    thick = 0.035 * (1.15 - along).clamp(0.15, 2)
+    stem_inside = torch.minimum(thick - across, torch.minimum(flat.u + 1.05, 1 - flat.u))
+    stem = relief(tone * 0 + 0.85, dome(across / thick) * thick, flat.edge(stem_inside))
+    return _laid(stem, stem_inside, leaflets, 0.02, 0.04)
+
+
+def _fungus(plane: Plane, style: Tensor) -> Relief:
+    """One mushroom: a spotted dome, an open umbrella seen from below, or a tall ribbed bell."""
+    bell, below = style == 2, style == 1
+    rim, wide = plane.any(-0.15, 0.15) + 0.25 * bell, plane.any(0.75, 0.98) * torch.where(bell, 0.62, 1.0)
+    high = torch.where(bell, plane.any(1.0, 1.2), torch.where(below, plane.any(0.3, 0.5), plane.any(0.55, 0.85)))
+    flat = torch.where(below, plane.any(0.2, 0.34), plane.any(0.1, 0.2))
+    up, u = plane.v - rim, plane.u
+    # The stem swells at its foot and leans a little.
+    lean = u - plane.any(-0.15, 0.15) * (plane.v - rim) ** 2
+    thick = plane.any(0.13, 0.2) * (1 + 0.7 * (plane.v - 0.6).clamp(0, 1) ** 1.5) * torch.where(bell, 0.8, 1.0)
+    q = (lean / thick).clamp(-1, 1)
+    foot = torch.minimum(thick - lean.abs(), 0.95 - 0.08 * q**2 - plane.v)
+    stem_inside = torch.minimum(foot, up + flat * 0.5)
+    fibre = saw(q * 4) * _fine(plane, thick / 4)
+    dark = (0.15 + (up - flat * 0.2) * 2.2).clamp(0.1, 1)
+    stem = relief(0.15 + 0.1 * fibre, dome(q) * thick * 0.9, plane.edge(stem_inside), dark * (0.8 + 0.2 * fibre))
+    skirt_at = up - plane.any(0.3, 0.42)
+    skirt_inside = torch.minimum(thick * 1.7 - lean.abs() - skirt_at.clamp_max(0).abs() * 0.8, 0.05 - skirt_at.abs())
+    skirt = relief(0.35 + 0.2 * saw(q * 3), dome(q / 1.7) * thick * 1.5, plane.edge(skirt_inside) * ~bell)
+    stem = _laid(skirt, torch.where(bell, -1.0, skirt_inside), stem, 0.05)
+    # The underside: an ellipse of gills about the stem.
+    ring = torch.hypot(u / wide, up / flat)
+    spoke = torch.atan2(up / flat, u / wide) / TURN * plane.whole(22, 34)
+    gill = saw(spoke) * _fine(plane, TURN * ring * flat / 24 * 2)
+    under = relief(
+        0.3 + 0.25 * gill, 0.04 * gill, plane.edge((1 - ring) * flat), (0.15 + 0.5 * gill) * (0.35 + 0.65 * ring)
+    )
+    # The cap: half an egg, whose lower margin is the far or the near half of that ellipse.
+    arch = (1 - (u / wide) ** 2).clamp_min(0)
+    crown = torch.where(bell, arch**0.9, arch.sqrt()) * high
+    margin = torch.where(below, -1.0, 1.0) * arch.sqrt() * flat
+    cap_inside = torch.minimum(torch.minimum(up + crown, margin - up), (wide - u.abs()) * 2)
+    t = ((up + crown) / (margin + crown).clamp_min(1e-3)).clamp(0, 1)
+    x = (u / wide).clamp(-1, 1)
+    spots = plane.at(0, 0, 0.27).bent(torch.asin(x * 0.98) * 2.6, t * 3.1)
+    cell_u, cell_v = torch.floor(spots.u), torch.floor(spots.v)
+    jitter = hashed(cell_u, cell_v, rim)
+    near = torch.hypot(frac(spots.u) - 0.3 - 0.4 * jitter, frac(spots.v) - 0.3 - 0.4 * frac(jitter * 7))
+    spot = torch.sigmoid((0.16 + 0.13 * frac(jitter * 13) - near) * 22) * (style == 0)
+    rib = saw(torch.asin(x * 0.98) * 4.5) * torch.where(style == 0, 0.0, 1.0) * t
+    height = 0.75 * wide * dome(torch.hypot(x, 0.8 * (1 - t)) * 0.97) * torch.where(bell, 0.7, 1.0) + 0.07 * spot
+    shade = (1.05 - 0.6 * t**3) * (1 - 0.25 * rib)
+    cap = relief(0.55 + 0.25 * t + 0.12 * rib - 0.55 * spot, height, plane.edge(cap_inside), shade.clamp(0, 1))
+    above = _laid(cap, cap_inside, under, 0.02, 0.1)
+    behind = _laid(above, torch.maximum(cap_inside, -1.0 + ring * 0), stem, 0.1, 0.2)
+    front = _laid(cap, cap_inside, stem.over(under), 0.02, 0.1)
+    mix = (below & (stem_inside > -1)).expand_as(u)
+    return Relief(*(torch.where(mix, a, b) for a, b in zip(_maps(front), _maps(behind), strict=True)))
+
+
+def _maps(motif: Relief) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return motif.tone, motif.height, motif.alpha, motif.shade, motif.shine
+
+
+def mushroom(plane: Plane) -> Relief:
+    """A mushroom, often with a smaller one at its foot."""
+    style = plane.whole(0, 2)
+    return replace(_fungus(plane, style), style=style[:, 0, 0])
+
+
+def succulent(plane: Plane) -> Relief:
+    """A houseleek: thick pointed leaves, ring within ring, each turned on by a part of the golden angle."""
+    count, turn, tone = plane.whole(5, 8), plane.any(0, TURN), plane.any(0, 0.25)
+    wide, blunt, shrink = plane.any(0.62, 0.8) * torch.pi / count, plane.any(0.45, 0.8), plane.any(0.76, 0.82)
+    twist = torch.where(plane.chance(0.6), 0.382, 0.5) * TURN / count
+    rosette, length = _empty(plane), torch.ones_like(turn)
+    for layer in range(8):
+        leaves, distance = _ring(plane, count, length, wide * length, blunt, turn + twist * layer, tone)
+        tip = torch.exp(-(((plane.r / length - 0.95) / 0.1) ** 2))
+        leaves = replace(leaves, tone=leaves.tone + 0.3 * tip + 0.04 * layer)
+        rosette = _laid(leaves, distance, rosette, 0.07 * length)
+        length = length * shrink
+    return rosette
+
+
+def _volute(plane: Plane, size: Tensor, tight: Tensor, thick: Tensor) -> tuple[Tensor, Tensor]:
+    """A spiral stem about the middle that leaves at (-size, 0): distance inside of it, and its own half width."""
+    r = plane.r.clamp_min(1e-3)
+    back = (torch.remainder(plane.angle + math.pi, TURN)) / TURN  # turns since it left
+    turns = torch.log(size / r) / (TURN * tight)  # turns that a logarithmic spiral makes to get here
+    number = torch.floor(turns - back + 0.5).clamp_min(0)
+    middle = size * torch.exp(-TURN * tight * (number + back))
+    half = thick * (0.25 + 0.75 * (middle / size) ** 0.7)
+    return half - (r - middle).abs(), half
+
+
+def tendril(plane: Plane) -> Relief:
+    """A scroll of Art Nouveau: spiral tendrils joined in an S or a heart, with leaves at the bends."""
+    style = plane.whole(0, 1)
+    mirrored = torch.where(style == 0, torch.sign(plane.u), 1.0)
+    fold = plane.bent(plane.u.abs(), plane.v * mirrored)
+    size, tight, thick = plane.any(0.45, 0.5), plane.any(0.11, 0.17), plane.any(0.06, 0.085)
+    inside, half = _volute(fold.at(size, 0.0), size, tight, thick)
+    q = (inside / half).clamp(0, 1)
+    return replace(relief(0.3 + 0.4 * q, half * dome(1 - q), plane.edge(inside), 0.2 + 0.8 * q), style=style[:, 0, 0])
+
+
+MOTIFS = (
+    Motif("petals", petals, styles=3),
+    Motif("rose", rose),
+    Motif("sunflower", sunflower),
+    Motif("leaf", leaf, styles=4),
+    Motif("fern", fern),
+    Motif("mushroom", mushroom, upright=True, styles=3),
+    Motif("succulent", succulent),
+    Motif("tendril", tendril, styles=2),
+)

@@ -1,0 +1,89 @@
+"""What a motif is: a small lit relief, before any colour or light has touched it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamer.motifs.plane import Plane
+
+
+@dataclass(frozen=True)
+class Relief:
+    """Five maps (B, S, S) of a batch of motifs; a renderer colours and lights them.
+
+    `tone`: where in the palette, 0 to 1. `height`: towards the eye, in units of the plane; its slope catches the
+    light. `alpha`: 0 to 1, what is there. `shade`: 0 to 1, how much light reaches it; 0 is black whatever the palette.
+    `shine`: 0 to 1, white added at the end. `part`: 0 to 1, where another motif, the `part` of the Motif, is to be seen
+    in this one. `style`: (B,), which of the motif's styles each one is; None stands for the first.
+    """
+
+    tone: Tensor
+    height: Tensor
+    alpha: Tensor
+    shade: Tensor
+    shine: Tensor
+    part: Tensor | None = None
+    style: Tensor | None = None
+
+    def over(self, below: Relief, lift: float = 0.0) -> Relief:
+        """This relief upon another one; `lift` raises it, so that its outline catches the light."""
+        mix: Callable[[Tensor, Tensor], Tensor] = lambda top, low: torch.lerp(low, top, self.alpha)  # noqa: E731
+        part = below.part
+        if part is not None:
+            part = part * (1 - self.alpha)
+        return Relief(
+            tone=mix(self.tone, below.tone),
+            height=mix(self.height + lift, below.height),
+            alpha=self.alpha + below.alpha * (1 - self.alpha),
+            shade=mix(self.shade, below.shade),
+            shine=mix(self.shine, below.shine),
+            part=part,
+            style=below.style,
+        )
+
+    def cut(self, alpha: Tensor) -> Relief:
+        """The same inside of another outline, `alpha` (B, S, S)."""
+        return replace(self, alpha=self.alpha * alpha)
+
+
+def relief(
+    tone: Tensor,
+    height: Tensor | None = None,
+    alpha: Tensor | None = None,
+    shade: Tensor | None = None,
+    shine: Tensor | None = None,
+    part: Tensor | None = None,
+    style: Tensor | None = None,
+) -> Relief:
+    """A Relief from what there is: flat, everywhere, fully lit and without highlights where nothing else is said."""
+    zero, one = torch.zeros_like(tone), torch.ones_like(tone)
+    return Relief(
+        tone=tone,
+        height=zero if height is None else height,
+        alpha=one if alpha is None else alpha,
+        shade=one if shade is None else shade,
+        shine=zero if shine is None else shine,
+        part=part,
+        style=style,
+    )
+
+
+@dataclass(frozen=True)
+class Motif:
+    """A class of pictures: a name and the formula that draws it, (plane) -> Relief.
+
+    An object fills about the unit disc of its plane and has an outline; a `ground` covers the whole plane. `upright`:
+    it has a top (-v), and is only ever tilted a little. `styles`: how many kinds of it the formula tells apart.
+    `part`: the name of another motif that is to be seen in it, where its relief's `part` says so.
+    """
+
+    name: str
+    draw: Callable[[Plane], Relief]
+    ground: bool = False
+    upright: bool = False
+    styles: int = 1
+    part: str = ""

@@ -1,0 +1,100 @@
+"""A person's own pictures, to be learnt besides the motifs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.errors import PhotoError, UsageError
+from dreamer.image import SUFFIXES, load, resize
+
+_SIDE = 384  # pixels, of a picture's shorter side: crops are looked at at a third of this
+_MOST = 100  # things to tell apart
+_MOST_PICTURES = 2000
+_FEW, _SOME = 5, 20
+
+
+@dataclass(frozen=True)
+class Album:
+    """Pictures (3, h, w), uint8, with the number of the class that each shows; classes by name.
+
+    `notices` are sentences that a person should read before the training: what was skipped, what is too little.
+    """
+
+    pictures: tuple[Tensor, ...]
+    classes: tuple[int, ...]
+    names: tuple[str, ...]
+    notices: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path, taken: Collection[str] = ()) -> Album:
+        """The pictures of a folder: its subfolders are the classes; without any, each picture is its own.
+
+        A class called like one of the `taken` names gets "my-" before its name. Unreadable pictures are skipped, with
+        a notice; raises UsageError where nothing is left, or too much.
+        """
+        if not folder.is_dir():
+            raise UsageError(f"--pictures {folder}: there is no folder of that name")
+        inner = sorted(path for path in folder.iterdir() if path.is_dir() and _pictures_in(path))
+        groups = [(path.name, _pictures_in(path)) for path in inner] or [
+            (path.stem, [path]) for path in _pictures_in(folder)
+        ]
+        if len(groups) > _MOST or sum(len(paths) for _, paths in groups) > _MOST_PICTURES:
+            raise UsageError(
+                f"--pictures {folder}: {len(groups)} things to tell apart in {sum(len(p) for _, p in groups)} pictures "
+                f"are too many; at most {_MOST} and {_MOST_PICTURES}: put pictures of the same thing in a subfolder"
+            )
+        pictures, classes, names, notices = [], [], [], []
+        for name, paths in groups:
+            read = []
+            for path in paths:
+                try:
+                    read.append(_small(load(path).image()))
+                except PhotoError as error:
+                    notices += [f"skipped: {problem}" for problem in error.problems]
+            if read:
+                classes += [len(names)] * len(read)
+                names.append(f"my-{name}" if name in taken or name in names else name)
+                pictures += read
+        if not pictures:
+            raise UsageError(f"--pictures {folder}: there are no pictures that can be read", *notices)
+        return cls(tuple(pictures), tuple(classes), tuple(names), (*notices, *_too_few(len(pictures), len(names))))
+
+    def crops(self, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pieces of the pictures, (count, 3, size, size) in [0, 1], and their classes (count,)."""
+        chosen = torch.randint(0, len(self.pictures), (count,), generator=random, device=random.device).tolist()
+        pieces = []
+        for row in chosen:
+            picture = self.pictures[row]
+            share, y, x = torch.rand(3, generator=random, device=random.device).tolist()
+            side = round(min(picture.shape[1:]) * (0.25 + 0.75 * share))
+            top, left = round(y * (picture.shape[1] - side)), round(x * (picture.shape[2] - side))
+            piece = picture[None, :, top : top + side, left : left + side].to(random.device).float() / 255
+            pieces.append(F.interpolate(piece, size=(size, size), mode="bilinear", antialias=True, align_corners=False))
+        return torch.cat(pieces), torch.tensor([self.classes[row] for row in chosen], device=random.device)
+
+
+def _small(image: Tensor) -> Tensor:
+    factor = min(1.0, _SIDE / min(image.shape[-2:]))
+    size = (max(8, round(image.shape[-2] * factor)), max(8, round(image.shape[-1] * factor)))
+    return (resize(image, size)[0].clamp(0, 1) * 255).round().byte()
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    known = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in files if path.suffix.lower() in known)
+
+
+def _too_few(pictures: int, things: int) -> tuple[str, ...]:
+    """What so few pictures can give, as a sentence; nothing where there are enough."""
+    if pictures < _FEW:
+        return (f"{pictures} pictures teach little more than their colours and textures; forms need {_SOME} or more",)
+    if pictures / things < _FEW and pictures < _SOME:
+        return (f"{pictures} pictures teach textures and some forms; {_SOME} or more would teach forms well",)
+    return ()

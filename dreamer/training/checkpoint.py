@@ -1,0 +1,72 @@
+"""Where a training stands, on the disk: what a kill may cost is the last minute."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dreamer.errors import UsageError
+from dreamer.image import write_atomically
+
+_VERSION = 1
+
+
+@dataclass
+class Checkpoint:
+    """The state of a training; `about` must be the same to go on with it."""
+
+    path: Path
+    about: Mapping[str, Any]
+    seconds: float = 0.0
+    samples: int = 0
+    steps: int = 0
+
+    @classmethod
+    def beside(cls, output: Path, motifs: Sequence[str], settings: Mapping[str, Any]) -> Checkpoint:
+        """The checkpoint of the training that writes `output`."""
+        fixed = {key: value for key, value in settings.items() if key != "minutes"}
+        about = {"version": _VERSION, "motifs": list(motifs), **fixed}
+        return cls(output.with_name(output.name + ".training"), about)
+
+    def save(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Write everything, or leave the checkpoint that was there; raises WriteError."""
+        held = {
+            "about": dict(self.about),
+            "seconds": self.seconds,
+            "samples": self.samples,
+            "steps": self.steps,
+            "module": module.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        }
+        data = io.BytesIO()
+        torch.save(held, data)
+        write_atomically(self.path, data.getvalue())
+
+    def load(self, module: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> None:
+        """Take everything over from the disk; raises UsageError when it is absent, or another training's."""
+        if not self.path.is_file():
+            raise UsageError(f"{self.path}: there is no training to resume; leave --resume out to begin one")
+        try:
+            held = torch.load(self.path, map_location=device, weights_only=True)
+            about = held["about"]
+        except Exception as error:  # whatever torch raises for a file that is none of its own
+            raise UsageError(f"{self.path} is not a checkpoint of a training; nothing was changed") from error
+        if about != self.about:
+            raise UsageError(f"{self.path} is a checkpoint of another training: {_difference(about, self.about)}")
+        module.load_state_dict(held["module"])
+        optimiser.load_state_dict(held["optimiser"])
+        self.seconds, self.samples, self.steps = held["seconds"], held["samples"], held["steps"]
+
+
+def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    differs = [key for key in wanted if there.get(key) != wanted[key]]
+    return ", ".join(
+        f"its {key} are others" if isinstance(wanted[key], list) else f"its {key} is {there.get(key)}, not {wanted[key]}"
+        for key in differs
+    )

@@ -1,0 +1,108 @@
+"""Pictures to learn from: drawn by a process of their own into shared memory, seen in changing crops and colours."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.errors import RenderError
+from dreamer.motifs.composite import World
+
+SIZE = 128
+"""Pixels a side of a picture as drawn; crops of it are looked at."""
+_CHUNK = 256
+_HELD = 24  # chunks: what is kept, and drawn anew in turn, round and round
+_FIRST = 4  # chunks to begin with
+_NOISE = 0.15  # as much as, of a sample: it keeps the gradients' spectrum natural, and costs nothing
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`image` (B, 3, S, S) in [0, 1], but for noise; `kind` and `second` (B, S, S) as in motifs.composite.Pictures."""
+
+    image: Tensor
+    kind: Tensor
+    second: Tensor
+
+
+class Stream(AbstractContextManager["Stream"]):
+    """Endless labelled pictures of a world; a second process draws them, from `seed` on."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        count = _CHUNK * _HELD
+        self._pictures = torch.zeros(count, 3, SIZE, SIZE, dtype=torch.uint8).share_memory_()
+        self._labels = torch.zeros(count, 2, SIZE, SIZE, dtype=torch.uint8).share_memory_()
+        self._drawn = context.Value("q", 0)
+        arguments = (world, self._pictures, self._labels, self._drawn, seed)
+        self._painter = context.Process(target=_paint, args=arguments, daemon=True)
+
+    def __enter__(self) -> Stream:
+        self._painter.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._painter.terminate()
+        self._painter.join()
+
+    def batch(self, count: int, size: int, random: torch.Generator) -> Batch:
+        """`count` crops of `size` pixels; waits for the first pictures; raises RenderError when nobody draws."""
+        while self._drawn.value < _CHUNK * _FIRST:
+            if not self._painter.is_alive():
+                raise RenderError("the process that draws the pictures to learn from has ended")
+            time.sleep(0.1)
+        there = min(self._drawn.value, len(self._pictures))
+        chosen = torch.randint(0, there, (count,), generator=random)
+        side = int(torch.randint(size, SIZE + 1, (1,), generator=random))
+        corners = torch.randint(0, SIZE - side + 1, (count, 2), generator=random)
+        crops = [
+            (row, slice(None), slice(top, top + side), slice(left, left + side))
+            for row, (top, left) in zip(chosen.tolist(), corners.tolist(), strict=True)
+        ]
+        image = torch.stack([self._pictures[crop] for crop in crops]).float() / 255
+        labels = torch.stack([self._labels[crop] for crop in crops])
+        if side != size:
+            image = F.interpolate(image, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+            labels = F.interpolate(labels, size=(size, size), mode="nearest-exact")
+        if torch.rand((), generator=random) < 0.5:
+            image, labels = image.flip(3), labels.flip(3)
+        kind, second = labels.long().unbind(1)
+        return Batch(varied(image, random), kind, second)
+
+
+def varied(image: Tensor, random: torch.Generator) -> Tensor:
+    """Other colours, contrasts and brightness, and noise: what must not tell one motif from another."""
+    count = len(image)
+
+    def each(low: float, high: float, channels: int = 1) -> Tensor:
+        return torch.rand(count, channels, 1, 1, generator=random) * (high - low) + low
+
+    if torch.rand((), generator=random) < 0.5:
+        image = image[:, torch.randperm(3, generator=random)]
+    image = torch.where(each(0, 1) < 0.15, image.mean(1, keepdim=True), image)
+    image = (image - 0.5) * each(0.5, 1.5) + 0.5 + 0.25 * each(-0.5, 0.5, 3)
+    return image + torch.randn(image.shape, generator=random) * each(0, _NOISE)
+
+
+def _paint(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int) -> None:
+    """Draw for ever; ends with the process that wants the pictures."""
+    torch.set_num_threads(1)
+    if hasattr(os, "nice"):
+        os.nice(5)  # the trainer comes first: it can look at a picture more than once
+    parent = os.getppid()
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        while os.getppid() == parent:
+            fresh = world.draw(_CHUNK, SIZE, random)
+            start = drawn.value % len(pictures)
+            pictures[start : start + _CHUNK] = (fresh.image * 255).round().byte()
+            labels[start : start + _CHUNK] = torch.stack([fresh.kind, fresh.second], 1).byte()
+            drawn.value += _CHUNK

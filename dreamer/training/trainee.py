@@ -1,0 +1,151 @@
+"""reverie as it learns: with batch norm, and with a read-out at every layer that one dreams with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from dreamer.networks.reverie import Reverie
+
+LAYERS = ("m3a", "m3b", "m4a", "m4b", "m4c", "m5a")
+DENSE = ("m3b", "m4a", "m4b", "m4c", "m5a")
+"""Layers with a dense head, which says which motif is at each place."""
+FINE = ("m4c", "m5a")
+"""Layers that tell a motif's styles apart as well: a task that needs forms, where texture gives a motif away."""
+_SMOOTHING = 0.05
+_WEIGHTS = {"m3b": 0.5, "m4a": 0.5}
+_PRESENT = 0.03  # of the picture: less of a motif is not asked for
+
+
+class Trainee(nn.Module):
+    """Reverie with batch norm behind every convolution, and heads: dense and fine at layers, presence in the whole.
+
+    `motifs` and `kinds` are counted without "nothing", which every dense and fine head has besides, as its last.
+    """
+
+    def __init__(self, motifs: int, kinds: int, width: float = 1.0) -> None:
+        super().__init__()
+        self.body = _normed(Reverie(width))
+        sizes = {name: block.channels for name, block in self.body.named_children() if name in LAYERS}
+        self.dense = nn.ModuleDict({name: nn.Conv2d(sizes[name], motifs + 1, 1) for name in DENSE})
+        self.fine = nn.ModuleDict({name: nn.Conv2d(sizes[name], kinds + 1, 1) for name in FINE})
+        self.presence = nn.Linear(sizes["m5a"], motifs)
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) in [0, 1] -> {layer: (B, C, h, w)}."""
+        seen = (image - 0.5).contiguous(memory_format=torch.channels_last)
+        found = {}
+        for name, block in self.body.named_children():
+            seen = block(seen)
+            if name in LAYERS:
+                found[name] = seen
+        return found
+
+    def loss(self, image: Tensor, kind: Tensor, second: Tensor, motif_of: Tensor) -> Tensor:
+        """How wrong the heads are about pictures and their labels (see motifs.composite.Pictures), a number."""
+        seen = self.features(image)
+        motif = motif_of[kind]
+        total = image.new_zeros(())
+        for name, head in self.dense.items():
+            scores = head(seen[name])
+            wrong = _wrong(scores, motif) + _wrong(scores, second)
+            total = total + _WEIGHTS.get(name, 1.0) * 0.5 * wrong
+        for name, head in self.fine.items():
+            total = total + 0.3 * _wrong(head(seen[name]), kind)
+        logits = self.presence(seen["m5a"].mean((2, 3)))
+        return total + F.binary_cross_entropy_with_logits(logits, present(motif, second, logits.shape[1]))
+
+
+def present(motif: Tensor, second: Tensor, motifs: int) -> Tensor:
+    """(B, motifs): 1 for motifs that cover enough of the picture, from label maps (B, S, S)."""
+    share = motif.new_zeros(len(motif), motifs + 1, dtype=torch.float32)
+    for labels in (motif, second):
+        flat = labels[:, ::2, ::2].flatten(1)
+        share.scatter_add_(1, flat, torch.full(flat.shape, 1 / flat.shape[1], device=flat.device))
+    return (share[:, :motifs] > _PRESENT).float()
+
+
+def at(labels: Tensor, like: Tensor) -> Tensor:
+    """Labels (B, S, S) where the positions of a map (B, C, h, w) lie."""
+    return F.interpolate(labels[:, None].float(), size=like.shape[-2:], mode="nearest-exact")[:, 0].long()
+
+
+def _wrong(scores: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(scores, at(labels, scores), label_smoothing=_SMOOTHING)
+
+
+def _normed(reverie: Reverie) -> Reverie:
+    """The same network with batch norm between every convolution and its ReLU."""
+    for name, module in list(reverie.named_modules()):
+        if isinstance(module, nn.Conv2d):
+            bare = nn.Conv2d(
+                module.in_channels, module.out_channels, module.kernel_size, padding=module.padding, bias=False
+            )
+            reverie.set_submodule(name, nn.Sequential(bare, nn.BatchNorm2d(module.out_channels)))
+    return reverie
+
+
+def folded(body: Reverie, width: float) -> Reverie:
+    """The body as it is shipped: batch norm folded into the convolutions."""
+    plain = Reverie(width)
+    normed = copy.deepcopy(body).eval()
+    for name, module in list(plain.named_modules()):
+        if isinstance(module, nn.Conv2d):
+            pair = normed.get_submodule(name)
+            fused = fuse_conv_bn_eval(pair[0], pair[1])  # type: ignore[index]
+            plain.set_submodule(name, fused)
+    return plain.to(next(body.parameters()).device)
+
+
+@torch.no_grad()
+def unfold(body: Reverie, plain: Reverie, pictures: Iterable[Tensor]) -> None:
+    """Give a body the weights of a shipped network, and batch norms that change nothing on these pictures.
+
+    A folded convolution answers with some mean and spread; its batch norm gets the same as bias and weight.
+    """
+    moments: dict[str, list[Tensor]] = {}
+
+    def watch(name: str) -> None:
+        def hook(_: nn.Module, __: object, output: Tensor) -> None:
+            values = torch.stack([output.mean((0, 2, 3)), output.square().mean((0, 2, 3))])
+            moments.setdefault(name, []).append(values)
+
+        handles.append(plain.get_submodule(name).register_forward_hook(hook))
+
+    handles: list[torch.utils.hooks.RemovableHandle] = []
+    convolutions = {name: module for name, module in plain.named_modules() if isinstance(module, nn.Conv2d)}
+    for name in convolutions:
+        watch(name)
+    for picture in pictures:
+        plain(picture - 0.5)  # the ReLU behind each convolution works in place, but after its hook
+    for handle in handles:
+        handle.remove()
+    for name, convolution in convolutions.items():
+        mean, square = torch.stack(moments[name]).mean(0)
+        variance = (square - mean**2).clamp_min(1e-5)
+        pair = body.get_submodule(name)
+        bare, norm = pair[0], pair[1]  # type: ignore[index]
+        bare.weight.copy_(convolution.weight)
+        norm.running_mean.copy_(mean - convolution.bias)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(mean)
+
+
+def accuracy(scores: Mapping[str, Tensor], motif: Tensor, second: Tensor) -> dict[str, tuple[float, float]]:
+    """{layer: (of all places, mean over classes)}: how often the heads name what is there, where only one thing is."""
+    found = {}
+    for name, answer in scores.items():
+        truth, other = at(motif, answer), at(second, answer)
+        plain = truth == other
+        right, truth = (answer.argmax(1) == truth)[plain].float(), truth[plain]
+        sums = torch.zeros(answer.shape[1], device=right.device).scatter_add_(0, truth, right)
+        counts = torch.bincount(truth, minlength=answer.shape[1])
+        seen = counts > 0
+        found[name] = (float(right.mean()), float((sums[seen] / counts[seen]).mean()))
+    return found
