@@ -217,7 +217,7 @@ def compose(
     registry: Registry,
     *,
     changes: Iterable[tuple[str, Any]] = (),
-    network: str | None = None,
+    network: str | Network | None = None,
     weights: Path | None = None,
     layer: str | None = None,
     fetch: bool = False,
@@ -227,14 +227,14 @@ def compose(
 ) -> Composition:
     """A preset's or recipe's words, and changes to them, checked as a whole before anything is computed.
 
-    `network`, `weights` and `layer` are what somebody asked for by name; `fetch` allows the named network's weights to
+    `network`, `weights` and `layer` are what somebody asked for, a network by its name or itself; `fetch` allows the named network's weights to
     be downloaded. Raises UsageError with every problem.
     """
     problems: list[str] = []
     changes = list(changes)
     own = words.get("network", Recipe.network)
     network = dict(changes).get("network") if network is None else network
-    name = own if network is None else network
+    name = network.name if isinstance(network, Network) else own if network is None else network
     vocabulary: Vocabulary = lambda kind, name: registry.ingredients[kind].get(name).value.options  # noqa: E731
     with gathered(problems):  # before any network is loaded, let alone fetched
         Recipe.read({**_changed(merged(DEFAULTS, words), changes, problems), "network": name}, vocabulary)
@@ -242,7 +242,10 @@ def compose(
         machine = machine.resolved()
     with gathered(problems):
         may_fetch = fetch and network is not None and not problems
-        loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
+        if isinstance(network, Network):
+            loaded = network
+        else:
+            loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
         words = _moved(words, loaded, say) if name != own and not problems else words
         asked = _layers(_changed({} if problems else words, changes, [])) if layer is None else [layer]
         for one in asked:

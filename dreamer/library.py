@@ -27,7 +27,7 @@ def dream(
     photo: str | Path | Image.Image,
     *,
     preset: str | Path | Preset | None = None,
-    network: str | None = None,
+    network: str | Network | None = None,
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: str | Path | Image.Image | None = None,
@@ -40,10 +40,10 @@ def dream(
 ) -> Image.Image:
     """Dream over a photo: a path or a PIL image in, a PIL image with its alpha and profile out.
 
-    `changes` are a recipe's keys, as in `strength=0.5` or `octaves={"steps": 20}`. PIL has no 16-bit
-    colour: that comes out in 8 bits. `tile` is a side in pixels, 0 for none; by itself it follows from free
-    memory. A network whose weights are absent is downloaded only with `fetch=True`. `on_step` gets a
-    `Step` each time.
+    `network` is a name, or a Network: of `load_network`, or made by hand. `changes` are a recipe's keys, as in
+    `strength=0.5` or `octaves={"steps": 20}`. PIL has no 16-bit colour: that comes out in 8 bits. `tile` is a side in
+    pixels, 0 for none; by itself it follows from free memory. A network whose weights are absent is downloaded only
+    with `fetch=True`. `on_step` gets a `Step` each time.
 
     Raises DreamerError, and Interrupted when somebody presses Ctrl-C or a notebook's stop button: its
     `picture` is the PIL image of what had been dreamt by then.

@@ -109,3 +109,11 @@ def test_a_network_by_name() -> None:
         dreamer.load_network("reveri")
     with pytest.raises(dreamer.DreamerError, match="dreamer networks fetch vgg16"):
         dreamer.load_network("vgg16")
+
+
+def test_a_network_itself_may_be_handed_over():
+    network = dreamer.load_network("reverie")
+    by_name, by_itself = (
+        dreamer.dream(photo(), network=which, octaves={"count": 1, "steps": 2}) for which in ("reverie", network)
+    )
+    assert by_name.tobytes() == by_itself.tobytes()

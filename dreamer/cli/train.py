@@ -62,6 +62,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @click.command()
 @click.option("-o", "--output", type=_FILE, required=True, help="The weights, a .safetensors file.")
 @click.option("--pictures", type=_FILE, help="A folder of your own: reverie learns them on top of what it knows.")
+@click.option("--start", type=_FILE, help="Weights to begin with; for your own --pictures, the built-in ones.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long.  [60; 15 with --pictures]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other pictures, another start.")
 @click.option("--width", type=click.FloatRange(0.25, 4), default=1.0, show_default=True, help="Times the channels.")
@@ -71,7 +72,19 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @click.option("--force", is_flag=True, help="Replace weights that are there already.")
 @click.option("--progress", "how", type=click.Choice(list(_TELL)), default="plain", show_default=True)
-def train(output: Path, how: str, device: str, threads: int | None, force: bool, resume: bool, **wishes: Any) -> int:
+def train(
+    output: Path,
+    pictures: Path | None,
+    start: Path | None,
+    minutes: float | None,
+    device: str,
+    threads: int | None,
+    keep: float | None,
+    resume: bool,
+    force: bool,
+    how: str,
+    **settings: Any,
+) -> int:
     """Train reverie, the network that ships inside.
 
     It learns from pictures that are drawn as it learns. Ctrl-C, or a kill, costs at most the last minute: `--resume`
@@ -87,17 +100,31 @@ def train(output: Path, how: str, device: str, threads: int | None, force: bool,
     import torch
 
     from dreamer.machine import Machine, keep_freed_memory
+    from dreamer.motifs import MOTIFS
+    from dreamer.networks.reverie import reverie
+    from dreamer.training.album import Album
     from dreamer.training.train import Settings, train
 
     if threads:
         torch.set_num_threads(threads)
     machine = Machine(device=device).resolved()
     keep_freed_memory()
-    keep, pictures = wishes.pop("keep"), wishes.pop("pictures")
-    minutes = wishes.pop("minutes") or (15 if pictures else 60)
-    settings = Settings(minutes=minutes, **wishes)
+    album = None
+    if pictures:
+        album = Album.read(pictures, [motif.name for motif in MOTIFS])
+        for notice in album.notices:
+            click.echo(f"dreamer: {notice}", err=True)
     try:
-        train(output, settings, device=torch.device(machine.device), resume=resume, keep=keep, on_report=_TELL[how])
+        train(
+            output,
+            Settings(minutes=minutes or (15 if pictures else 60), **settings),
+            device=torch.device(machine.device),
+            album=album,
+            start=reverie(start) if start or pictures else None,
+            resume=resume,
+            keep=keep,
+            on_report=_TELL[how],
+        )
     except KeyboardInterrupt:
         click.echo("dreamer: interrupted; the same command with --resume goes on", err=True)
         return 130

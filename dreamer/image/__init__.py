@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dreamer.image.load import load, read_recipe
 from dreamer.image.photo import Photo, resize
-from dreamer.image.save import check_suffix, encode, format_for, losses, suffix_of, write_atomically
+from dreamer.image.save import SUFFIXES, check_suffix, encode, format_for, losses, suffix_of, write_atomically
 
 __all__ = [
+    "SUFFIXES",
     "Photo",
     "check_suffix",
     "encode",

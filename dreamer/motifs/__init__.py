@@ -1,12 +1,17 @@
 """The motif world: what reverie learns to see, and so what it dreams."""
-import importlib
+
+from __future__ import annotations
+
+from dreamer.motifs import beings, buildings, compounds, creatures, ornament, plants, sea
 from dreamer.motifs.relief import Motif
-def _all():
-    found=[]
-    for name in ("creatures","beings","plants","sea","buildings","ornament","compounds"):
-        try: found+=importlib.import_module("dreamer.motifs."+name).MOTIFS
-        except Exception as e: print(name, repr(e)[:200])
-    return tuple(found)
-def __getattr__(name):
-    if name=="MOTIFS": return _all()
-    raise AttributeError(name)
+
+MOTIFS: tuple[Motif, ...] = (
+    *creatures.MOTIFS,
+    *beings.MOTIFS,
+    *plants.MOTIFS,
+    *sea.MOTIFS,
+    *buildings.MOTIFS,
+    *ornament.MOTIFS,
+    *compounds.MOTIFS,
+)
+"""Every motif there is."""

@@ -19,10 +19,11 @@ from dreamer.motifs.light import Lamp, Palette, lit
 from dreamer.motifs.plane import Plane
 from dreamer.motifs.relief import Motif, Relief, relief
 
-_TILES, _SHARES = (28, 40, 56, 80, 112), (0.2, 0.26, 0.26, 0.18, 0.1)
+_TILES, _SHARES = (32, 44, 60, 84, 120), (0.12, 0.22, 0.28, 0.23, 0.15)
 """Sides of the objects' tiles for pictures of 128 pixels, and how often each comes."""
 _MOST = 5  # objects
 _PLAIN, _ENLARGED = 0.2, 0.2  # grounds without a motif, and of an object's motif, seen from near
+_HALF = 1.3  # of a tile's side, in units of its plane: an object fills the unit disc
 _CLOTHED = 0.25  # objects that wear a ground's texture
 _CUT = 0.3  # objects that are a piece of a ground
 _NOTHING = 0.06  # pictures that show no motif at all
@@ -98,7 +99,7 @@ class World:
                 image[places], which = self.found.crops(len(places), size, random)
                 kind[places], second[places] = self._first[which][:, None, None], which[:, None, None]
                 continue
-            half = 0.6 if not self.motifs[motif].ground else math.exp(_number(random, math.log(0.6), math.log(1.7)))
+            half = 0.6 if not self.motifs[motif].ground else math.exp(_number(random, math.log(0.45), math.log(1.1)))
             drawn, plane = self._relief(motif, len(places), size, random, half, 0.5)
             colour = lit(drawn, plane.pixel, palettes.take(places), lamps.take(places))
             image[places] = torch.lerp(image[places], colour, drawn.alpha[:, None])
@@ -148,13 +149,14 @@ class World:
             yield from zip(lit(shape, plane.pixel, lambda tone: crop, lamp), shape.alpha, kind, second, strict=True)
             return
         near = self.motifs[motif].ground
-        drawn, plane = self._relief(motif, count, side, random, _number(random, 0.7, 1.5) if near else 1.2, 0.0)
+        drawn, plane = self._relief(motif, count, side, random, _number(random, 0.75, 1.3) if near else _HALF, 0.0)
         clothes = None
         if near:
             drawn = _piece(drawn, plane)
         elif _number(random, 0, 1) < _CLOTHED:
             clothes = self.grounds[int(_number(random, 0, len(self.grounds)))]
-            drawn = _clothed(drawn, self._relief(clothes, count, side, random, 1.2, 0.0)[0])
+            drawn = _clothed(drawn, self._relief(clothes, count, side, random, _HALF, 0.0)[0])
+        drawn = drawn.cut(_window(side, random.device))
         colour = lit(drawn, plane.pixel, palette, lamp)
         kind = torch.full(drawn.tone.shape, self.kinds, device=colour.device)
         second = torch.full(drawn.tone.shape, len(self.names), device=colour.device)
@@ -228,6 +230,13 @@ def _piece(relief: Relief, plane: Plane) -> Relief:
     )
 
 
+def _window(side: int, device: torch.device) -> Tensor:
+    """(1, T, T): 1, but for the tile's last pixels: whatever reaches beyond its tile fades out."""
+    inner = torch.arange(side, device=device) + 0.5
+    ramp = (torch.minimum(inner, side - inner) / 4).clamp(0, 1)
+    return (ramp[:, None] * ramp)[None]
+
+
 def _clothed(relief: Relief, clothes: Relief) -> Relief:
     """An object's form in a ground's texture."""
     return replace(
@@ -255,9 +264,10 @@ def _paste(
     )
     into = (slice(max(top, 0), min(top + side, size)), slice(max(left, 0), min(left + side, size)))
     part = (slice(into[0].start - top, into[0].stop - top), slice(into[1].start - left, into[1].stop - left))
-    blur = max(3, side // 8 * 2 + 1)
-    shift = [round(-float(way) * side / 12) for way in (light[1], light[0])]
-    shadow = F.avg_pool2d(alpha[None], blur, 1, blur // 2)[0].roll(shift, (0, 1))[part]
+    blur, reach = side // 10 * 2 + 1, side // 12 + 1
+    down, right = (reach - round(float(way) * (reach - 1)) for way in (light[1], light[0]))
+    shadow = F.avg_pool2d(F.pad(alpha, [reach] * 4)[None], blur, 1, blur // 2)[0]
+    shadow = shadow[2 * reach - down :, 2 * reach - right :][:side, :side][part]
     below = pictures.image[picture][:, into[0], into[1]] * (1 - 0.55 * shadow)
     pictures.image[picture][:, into[0], into[1]] = torch.lerp(below, colour[:, part[0], part[1]], alpha[part])
     there = alpha[part] > 0.5

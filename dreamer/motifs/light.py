@@ -47,7 +47,7 @@ class Palette:
         for wave in range(_WAVES):
             angle = 2 * math.pi * (wave / 2 + 0.5) * tone[:, None] + self.phase[:, wave, :, None, None]
             axes = axes + self.amplitude[:, wave, :, None, None] * torch.cos(angle)
-        return torch.sigmoid(1.7 * torch.einsum("ck,bkhw->bchw", _COLOURS.to(tone), axes))
+        return torch.sigmoid(0.25 + 1.7 * torch.einsum("ck,bkhw->bchw", _COLOURS.to(tone), axes))
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,6 @@ def lit(motif: Relief, pixel: Tensor, palette: Callable[[Tensor], Tensor], lamp:
     towards = -(across * x + down * y)
     diffuse = ((towards + 0.78) * upright).clamp(0, 1.3)
     mirrored = ((0.55 * towards + 0.94) * upright).clamp(0, 1) ** 24 * lamp.gloss[:, None, None]
-    light = (0.3 + 0.8 * diffuse) * motif.shade
+    light = (0.36 + 0.84 * diffuse) * motif.shade
     colour = palette(motif.tone) * light[:, None] + (mirrored * motif.shade.sqrt() + motif.shine)[:, None]
     return colour.clamp(0, 1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
+from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, least, saw
 from dreamer.motifs.relief import Motif, Relief, relief
 
 _GOLDEN = math.pi * (3 - math.sqrt(5))  # the angle between one leaf of a plant and the next
@@ -25,18 +25,13 @@ def _laid(top: Relief, distance: Tensor, below: Relief, reach: Tensor | float, l
     return top.over(replace(below, shade=below.shade * (1 - shadow)), lift)
 
 
-def _bowed(plane: Plane, bend: Tensor) -> Plane:
-    """The plane bent round a circle of curvature `bend` (not 0), so that a straight stem becomes an arc."""
-    radius = 1 / bend
-    side = torch.sign(radius)
-    across = (radius - side * torch.hypot(plane.u, plane.v - radius)) * 1.0
+def _bowed(plane: Plane, most: float) -> Plane:
+    """The plane bent to either side round a circle of curvature up to `most`: a straight stem becomes an arc."""
+    side = torch.where(plane.chance(0.5), 1.0, -1.0)
+    radius = side / plane.any(0.08, most)
+    across = radius - side * torch.hypot(plane.u, plane.v - radius)
     along = torch.atan2(plane.u * side, (radius - plane.v) * side) * radius.abs()
     return plane.bent(along, across)
-
-
-def _bend(plane: Plane, most: float) -> Tensor:
-    """A curvature by chance, to either side."""
-    return torch.where(plane.chance(0.5), 1.0, -1.0) * plane.any(0.08, most)
 
 
 def _ring(
@@ -50,11 +45,10 @@ def _ring(
     r, long = plane.r, length * (0.9 + 0.1 * chance)
     x, y = r * torch.cos(aside), r * torch.sin(aside)
     s = (x / long).clamp(1e-3, 1 - 1e-3)
-    rise = torch.full_like(blunt, 0.75)
-    widest = rise / (rise + blunt)
-    half = width * (s / widest) ** rise * ((1 - s) / (1 - widest)) ** blunt
+    widest = 0.75 / (0.75 + blunt)
+    half = width * (s / widest) ** 0.75 * ((1 - s) / (1 - widest)) ** blunt
     room = x * torch.tan(torch.pi / count)  # a petal ends where its neighbour begins
-    half = torch.minimum(half, room).clamp_min(1e-3)
+    half = least(half, room, 0.5 * width).clamp_min(1e-3)
     q = (y / half).clamp(-1, 1)
     distance = torch.minimum(half - y.abs(), long - x)
     vein = saw(q * 2.5 + 0.5) * _fine(plane, half * 0.4) * (1 - s)
@@ -66,30 +60,20 @@ def _ring(
     return relief(tint, height, plane.edge(distance), shade), distance
 
 
-def _seeds(plane: Plane, arms: Tensor) -> tuple[Tensor, Tensor]:
-    """Bumps in two families of spirals, `arms` and 1.618 times as many: heights 0 to 1, and each one's width.
-
-    The two phases are conformal in (log r, angle), so the seeds are as round in the middle as at the rim.
-    """
-    many = torch.round(arms * 1.618)
-    log, angle = torch.log(plane.r.clamp_min(1e-3)) / TURN, plane.angle / TURN
-    a = frac(arms * angle + many * log) - 0.5
-    b = frac(many * angle - arms * log) - 0.5
-    wide = TURN * plane.r * torch.rsqrt(arms**2 + many**2)
-    return dome((a.square() + b.square()).sqrt() * 1.9), wide
-
-
 def _heart(plane: Plane, radius: Tensor, arms: Tensor, tone: Tensor) -> tuple[Relief, Tensor]:
-    """The seed head of a flower: bumps with dark clefts on a flat dome."""
-    r = plane.r / radius
-    bump, wide = _seeds(plane, arms)
-    shown = _fine(plane, wide)
-    cleft = torch.lerp(torch.full_like(bump, 0.6), bump, shown)
+    """A seed head and the distance inside of it: bumps in `arms` spirals, and 1.618 times as many the other way.
+
+    The phases of both families are conformal in (log r, angle), so seeds are as round in the middle as at the rim.
+    """
+    many, r = torch.round(arms * 1.618), plane.r / radius
+    log, angle = torch.log(r.clamp_min(1e-3)) / TURN, plane.angle / TURN
+    a, b = frac(arms * angle + many * log) - 0.5, frac(many * angle - arms * log) - 0.5
+    wide = TURN * plane.r * torch.rsqrt(arms**2 + many**2)
+    bump = torch.lerp(torch.full_like(r, 0.6), dome(torch.hypot(a, b) * 1.9), _fine(plane, wide))
+    height = 0.35 * radius * dome(r * 0.95) + 0.55 * wide * bump
+    shade = (0.12 + bump).clamp(0, 1) * (1 - 0.3 * torch.exp(-(((r - 0.62) / 0.12) ** 2)))
     distance = radius - plane.r
-    height = 0.35 * radius * dome(r * 0.95) + 0.55 * wide * cleft
-    shade = (0.12 + 1.0 * cleft).clamp(0, 1) * (1 - 0.5 * torch.exp(-(((r - 0.62) / 0.12) ** 2)) * 0.6)
-    head = relief(tone + 0.35 * r + 0.25 * cleft, height, plane.edge(distance), shade)
-    return head, distance
+    return relief(tone + 0.35 * r + 0.25 * bump, height, plane.edge(distance), shade), distance
 
 
 def _empty(plane: Plane) -> Relief:
@@ -108,11 +92,10 @@ def petals(plane: Plane) -> Relief:
     wide = plane.any(0.95, 1.25) * torch.where(few, 0.62, torch.where(many, 1.25, 1.05)) * torch.pi / count
     turn, tone, step = plane.any(0, TURN), plane.any(0.0, 0.3), plane.any(0.05, 0.16)
     bloom, length = _empty(plane), torch.ones_like(turn)
-    layers = 5
-    for layer in range(layers):
+    for layer in range(5):
         phase = turn + layer * torch.pi / count
         ring, distance = _ring(plane, count, length, wide * length, blunt, phase, tone + step * layer)
-        bloom = _laid(ring, distance, bloom, 0.06, 0.0)
+        bloom = _laid(ring, distance, bloom, 0.06)
         length = length * shrink
     core = torch.where(few, plane.any(0.16, 0.26), torch.where(many, plane.any(0.06, 0.16), plane.any(0.12, 0.2)))
     heart, distance = _heart(plane, core, plane.whole(5, 8), tone + 0.6)
@@ -123,32 +106,34 @@ def rose(plane: Plane) -> Relief:
     """A full rose from above: cupped petals spiral inward, each in the shade of the next."""
     count = 15
     turn, hand = plane.any(0, TURN), torch.where(plane.chance(0.5), 1.0, -1.0)
-    tone, step, curl = plane.any(0, 0.3), plane.any(0.2, 0.5), plane.any(0.8, 1.2)
+    tone, step, curl = plane.any(0, 0.3), plane.any(0.2, 0.5), plane.any(0.7, 1.4)
+    spread, ruffle, lobes = plane.any(0.4, 0.54), plane.any(0.02, 0.1), plane.whole(2, 5)
+    order = _GOLDEN + plane.any(-0.12, 0.18)
     bloom = _empty(plane)
     for leaf in range(count):
         left = 1 - leaf / count
-        radius = 0.06 + 0.5 * left**0.9
-        place = turn + hand * leaf * (_GOLDEN + 0.1)
-        away = 0.48 * left**1.1
+        radius = 0.06 + (0.98 - spread) * left**0.9
+        place = turn + hand * leaf * order
+        away = spread * left**1.1
         part = plane.at(away * torch.cos(place), away * torch.sin(place))
-        wave = 1 + 0.05 * torch.sin(3 * part.angle + 1.7 * leaf + turn)
+        wave = 1 + ruffle * torch.sin(lobes * part.angle + 1.7 * leaf + turn)
         q = part.r / (radius * wave)
         outward = (part.u * torch.cos(place) + part.v * torch.sin(place)) / radius
         distance = (1 - q) * radius
         # The blade stands up like a cup and its lip rolls outward, so the lip is the lightest place.
         lip = torch.exp(-(((q - 0.88) / 0.16) ** 2))
         height = radius * (0.5 * q.clamp(0, 1) ** 2 - 0.9 * (q - 0.86).clamp(0, 0.2) * curl + 0.12 * outward)
-        shade = (0.12 + 0.9 * q.clamp(0, 1) ** 2.2 + 0.1 * outward).clamp(0.05, 1)
+        shade = (0.14 + 0.95 * q.clamp(0, 1) ** 2.2 + 0.1 * outward).clamp(0.05, 1)
         petal = relief(tone + step * (1 - left) + 0.22 * q + 0.12 * lip, height, plane.edge(distance), shade)
-        bloom = _laid(petal, distance, bloom, 0.035 + 0.05 * left, 0.0)
+        bloom = _laid(petal, distance, bloom, 0.035 + 0.05 * left)
     return bloom
 
 
 def sunflower(plane: Plane) -> Relief:
     """A sunflower: seeds in two families of Fibonacci spirals (Vogel 1979), and rays around them."""
-    core, count = plane.any(0.5, 0.66), plane.whole(15, 24)
+    core, count = plane.any(0.4, 0.55), plane.whole(14, 22)
     tone, turn = plane.any(0, 0.3), plane.any(0, TURN)
-    blunt, wide = plane.any(0.5, 0.9), plane.any(1.1, 1.5) * torch.pi / count
+    blunt, wide = plane.any(0.75, 1.2), plane.any(0.8, 1.1) * torch.pi / count
     flower = _empty(plane)
     for layer in range(2):
         phase = turn + layer * torch.pi / count
@@ -160,42 +145,42 @@ def sunflower(plane: Plane) -> Relief:
     return _laid(head, distance, flower, 0.07, 0.2)
 
 
-def _blade(plane: Plane, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a feather-veined leaf along u: distance inside its outline, place between side veins, and lines of veins."""
+def _blade(plane: Plane, style: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a feather-veined leaf along u: the distance inside its outline, and the place between its side veins."""
     along, across = ((plane.u + 0.75) / 1.75).clamp(1e-3, 1 - 1e-3), plane.v.abs()
     rise, fall = plane.any(0.45, 0.8), plane.any(0.7, 1.1)
     top = rise / (rise + fall)
-    half = plane.any(0.38, 0.6) * (along / top) ** rise * ((1 - along) / (1 - top)) ** fall
+    half = plane.any(0.45, 0.68) * (along / top) ** rise * ((1 - along) / (1 - top)) ** fall
     veins, slant = plane.whole(6, 9), plane.any(0.5, 1.0)
     place = veins * (along - slant * across / 1.75)
     teeth = frac(place * 2) - 0.5
     lobes = torch.cos(TURN * (place * 0.5 + 0.25))
-    half = half * torch.where(style == 1, 1 - 0.3 * teeth, torch.where(style == 2, 0.92 + 0.36 * lobes, 1.0))
+    half = half * torch.where(style == 1, 1 - 0.16 * teeth, torch.where(style == 2, 0.92 + 0.36 * lobes, 1.0))
     inside = torch.minimum(half - across, torch.minimum(plane.u + 0.75, 1 - plane.u))
     side = torch.where(style == 2, place * 0.5 + 0.25, place)
-    return inside, side, half
+    return inside, side
 
 
-def _palm(plane: Plane) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a maple leaf: distance inside its outline, place between its main veins, and the reach of its lobes."""
+def _palm(plane: Plane) -> tuple[Tensor, Tensor]:
+    """Of a maple leaf: the distance inside its outline, and the place between its main veins."""
     part = plane.at(-0.45, 0.0)
     angle, lobes = part.angle, plane.any(1.0, 1.15)
     place = angle / lobes  # whole numbers are the main veins
     peak = 1 - 2 * (frac(place + 0.5) - 0.5).abs()
     size = 1.42 - 0.33 * torch.floor(place + 0.5).abs()
-    teeth = 0.1 * saw(part.r * 3.2 + peak * 1.5)
-    reach = size * (0.36 + 0.64 * peak ** plane.any(1.1, 1.7) + teeth * peak * (1.2 - peak) * 2)
+    teeth = frac(peak * 2.5 + 0.15) * 0.16 * (1 - peak)
+    reach = size * (0.4 + 0.6 * peak ** plane.any(0.8, 1.15) + teeth)
     reach = reach * torch.sigmoid((2.75 - angle.abs()) * 8)
-    return (reach - part.r) * 0.6, place, reach
+    return (reach - part.r) * 0.6, place
 
 
 def leaf(plane: Plane) -> Relief:
     """A leaf with midrib and side veins: smooth, toothed, lobed like an oak's or a maple's."""
     style = plane.whole(0, 3)
-    flat = _bowed(plane, _bend(plane, 0.45))
+    flat = _bowed(plane, 0.36)
     maple = style == 3
-    inside, place, half = _blade(flat, style)
-    palm, palm_place, reach = _palm(flat)
+    inside, place = _blade(flat, style)
+    palm, palm_place = _palm(flat)
     part = flat.at(-0.45, 0.0)
     inside = torch.where(maple, palm, inside)
     across = flat.v.abs()
@@ -204,7 +189,7 @@ def leaf(plane: Plane) -> Relief:
     midrib = flat.line(across, 0.022 * (1.1 - flat.u).clamp(0.3, 2)) * (part.u > -0.3)
     ribs = flat.line(palm_gap, 0.03 * (1 - part.r / 1.6).clamp(0.2, 1))
     side = flat.line(gap, 0.012)
-    small = saw(palm_place * 0 + part.r * 4.5 - 2.4 * (frac(palm_place + 0.5) - 0.5).abs() * part.r)
+    small = saw(part.r * 4.5 - 2.4 * (frac(palm_place + 0.5) - 0.5).abs() * part.r)
     vein = torch.where(maple, torch.maximum(ribs, 0.6 * torch.exp(-((small / 0.25) ** 2))), torch.maximum(midrib, side))
     quilt = torch.where(maple, (palm_gap * 4).clamp(0, 1), dome(1 - saw(place) * 0.95))
     stem_inside = torch.minimum(0.035 - across, torch.minimum(flat.u + 1.0, 0.1 - flat.u))
@@ -214,40 +199,42 @@ def leaf(plane: Plane) -> Relief:
     height = fold + 0.07 * quilt - 0.02 * vein - 0.08 * rim
     shade = (0.5 + 0.5 * quilt) * (1 - 0.35 * rim) * (1 - 0.3 * torch.exp(-((across / 0.09) ** 2)) * ~maple)
     tone = plane.any(0, 0.3) + 0.2 * quilt + 0.4 * vein + 0.25 * rim
-    blade = relief(tone, height, flat.edge(inside), shade + 0.25 * vein)
+    blade = relief(tone, height, flat.edge(inside), (shade + 0.25 * vein).clamp(0, 1))
     return replace(blade.over(stem), style=style[:, 0, 0])
 
 
 def fern(plane: Plane) -> Relief:
     """A frond: leaflets in pairs along an arching stem, shrinking to the tip, toothed or smooth."""
-    flat = _bowed(plane, _bend(plane, 0.9))
-    count, slant = plane.whole(9, 14), plane.any(0.25, 0.7)
+    flat = _bowed(plane, 0.9)
+    count, slant = plane.whole(8, 12), plane.any(0.3, 0.7)
     across, along = flat.v.abs(), (flat.u + 1) / 2
     place = (along - slant * across / 2) * count + 0.25 * torch.sign(flat.v)
     number = torch.floor(place)
     root = (number + 0.5) / count  # 0 at the foot, 1 at the tip, one value for each leaflet
-    length = plane.any(0.42, 0.6) * ((1 - root).clamp(0, 1) ** plane.any(0.6, 1.0)) * (0.55 + 1.6 * root).clamp(0, 1)
+    length = plane.any(0.7, 0.95) * ((1 - root).clamp(0, 1) ** plane.any(0.6, 1.0)) * (0.55 + 1.6 * root).clamp(0, 1)
     s = (across / length.clamp_min(1e-2)).clamp(0, 1)
     teeth = torch.where(plane.chance(0.5), 0.3, 0.0) * saw(across * plane.any(9, 13))
     half = 0.47 * (1 - s**2.2).clamp_min(0) ** 0.7 * (0.75 + 0.6 * s).clamp(0, 1) * (1 - teeth)
     off = (place - number - 0.5).abs()
-    inside = torch.minimum((half - off) * 2 / count, length - across) * ((root > 0.04) & (root < 1))
+    inside = torch.minimum((half - off) * 2 / count, length - across)
+    inside = torch.where((root > 0.04) & (root < 1), inside, -1.0)
     q = (off / half.clamp_min(1e-2)).clamp(0, 1)
     keel = torch.exp(-((q / 0.2) ** 2))
     height = 0.09 * dome(q) + 0.3 * across * (1 - across) - 0.02 * keel
     shade = (0.25 + 0.75 * (across / 0.16).clamp(0, 1)) * (1 - 0.7 * q**4)
     tone = plane.any(0, 0.3) + 0.4 * s + 0.15 * keel
-    leaflets = relief(tone, height, flat.edge(inside - 1e-3), shade)
+    leaflets = relief(tone, height, flat.edge(inside), shade)
     thick = 0.035 * (1.15 - along).clamp(0.15, 2)
     stem_inside = torch.minimum(thick - across, torch.minimum(flat.u + 1.05, 1 - flat.u))
     stem = relief(tone * 0 + 0.85, dome(across / thick) * thick, flat.edge(stem_inside))
     return _laid(stem, stem_inside, leaflets, 0.02, 0.04)
 
 
-def _fungus(plane: Plane, style: Tensor) -> Relief:
-    """One mushroom: a spotted dome, an open umbrella seen from below, or a tall ribbed bell."""
+def mushroom(plane: Plane) -> Relief:
+    """A mushroom: a spotted dome, an open umbrella with its gills seen from below, or a tall ribbed bell."""
+    style = plane.whole(0, 2)
     bell, below = style == 2, style == 1
-    rim, wide = plane.any(-0.15, 0.15) + 0.25 * bell, plane.any(0.75, 0.98) * torch.where(bell, 0.62, 1.0)
+    rim, wide = plane.any(-0.15, 0.15) + 0.25 * bell, plane.any(0.75, 0.98) * torch.where(bell, 0.74, 1.0)
     high = torch.where(bell, plane.any(1.0, 1.2), torch.where(below, plane.any(0.3, 0.5), plane.any(0.55, 0.85)))
     flat = torch.where(below, plane.any(0.2, 0.34), plane.any(0.1, 0.2))
     up, u = plane.v - rim, plane.u
@@ -266,11 +253,11 @@ def _fungus(plane: Plane, style: Tensor) -> Relief:
     stem = _laid(skirt, torch.where(bell, -1.0, skirt_inside), stem, 0.05)
     # The underside: an ellipse of gills about the stem.
     ring = torch.hypot(u / wide, up / flat)
+    slope = torch.hypot(u / wide**2, up / flat**2).clamp_min(1e-3)
     spoke = torch.atan2(up / flat, u / wide) / TURN * plane.whole(22, 34)
     gill = saw(spoke) * _fine(plane, TURN * ring * flat / 24 * 2)
-    under = relief(
-        0.3 + 0.25 * gill, 0.04 * gill, plane.edge((1 - ring) * flat), (0.15 + 0.5 * gill) * (0.35 + 0.65 * ring)
-    )
+    gloom = (0.2 + 0.75 * gill) * (0.4 + 0.6 * ring.clamp_max(1))
+    under = relief(0.2 + 0.3 * gill, 0.05 * gill, plane.edge((1 - ring) * ring / slope), gloom)
     # The cap: half an egg, whose lower margin is the far or the near half of that ellipse.
     arch = (1 - (u / wide) ** 2).clamp_min(0)
     crown = torch.where(bell, arch**0.9, arch.sqrt()) * high
@@ -278,30 +265,18 @@ def _fungus(plane: Plane, style: Tensor) -> Relief:
     cap_inside = torch.minimum(torch.minimum(up + crown, margin - up), (wide - u.abs()) * 2)
     t = ((up + crown) / (margin + crown).clamp_min(1e-3)).clamp(0, 1)
     x = (u / wide).clamp(-1, 1)
-    spots = plane.at(0, 0, 0.27).bent(torch.asin(x * 0.98) * 2.6, t * 3.1)
-    cell_u, cell_v = torch.floor(spots.u), torch.floor(spots.v)
-    jitter = hashed(cell_u, cell_v, rim)
-    near = torch.hypot(frac(spots.u) - 0.3 - 0.4 * jitter, frac(spots.v) - 0.3 - 0.4 * frac(jitter * 7))
+    longitude = torch.asin(x * 0.98)
+    spot_u, spot_v = longitude * 2.6, t * 3.1  # a jittered spot in each cell
+    jitter = hashed(torch.floor(spot_u), torch.floor(spot_v), rim)
+    near = torch.hypot(frac(spot_u) - 0.3 - 0.4 * jitter, frac(spot_v) - 0.3 - 0.4 * frac(jitter * 7))
     spot = torch.sigmoid((0.16 + 0.13 * frac(jitter * 13) - near) * 22) * (style == 0)
-    rib = saw(torch.asin(x * 0.98) * 4.5) * torch.where(style == 0, 0.0, 1.0) * t
+    rib = saw(longitude * 4.5) * (style != 0) * t
     height = 0.75 * wide * dome(torch.hypot(x, 0.8 * (1 - t)) * 0.97) * torch.where(bell, 0.7, 1.0) + 0.07 * spot
-    shade = (1.05 - 0.6 * t**3) * (1 - 0.25 * rib)
-    cap = relief(0.55 + 0.25 * t + 0.12 * rib - 0.55 * spot, height, plane.edge(cap_inside), shade.clamp(0, 1))
-    above = _laid(cap, cap_inside, under, 0.02, 0.1)
-    behind = _laid(above, torch.maximum(cap_inside, -1.0 + ring * 0), stem, 0.1, 0.2)
-    front = _laid(cap, cap_inside, stem.over(under), 0.02, 0.1)
-    mix = (below & (stem_inside > -1)).expand_as(u)
-    return Relief(*(torch.where(mix, a, b) for a, b in zip(_maps(front), _maps(behind), strict=True)))
-
-
-def _maps(motif: Relief) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return motif.tone, motif.height, motif.alpha, motif.shade, motif.shine
-
-
-def mushroom(plane: Plane) -> Relief:
-    """A mushroom, often with a smaller one at its foot."""
-    style = plane.whole(0, 2)
-    return replace(_fungus(plane, style), style=style[:, 0, 0])
+    hem = torch.exp(-(((t - 0.86) / 0.05) ** 2)) * bell
+    shade = (1.05 - 0.6 * t**3) * (1 - 0.35 * rib) * (1 - 0.5 * hem)
+    tone = 0.55 + 0.25 * t + 0.15 * rib - 0.55 * spot + 0.25 * hem
+    cap = relief(tone, height, plane.edge(cap_inside), shade.clamp(0, 1))
+    return replace(_laid(cap, cap_inside, stem.over(under), 0.03, 0.1), style=style[:, 0, 0])
 
 
 def succulent(plane: Plane) -> Relief:
@@ -324,21 +299,56 @@ def _volute(plane: Plane, size: Tensor, tight: Tensor, thick: Tensor) -> tuple[T
     r = plane.r.clamp_min(1e-3)
     back = (torch.remainder(plane.angle + math.pi, TURN)) / TURN  # turns since it left
     turns = torch.log(size / r) / (TURN * tight)  # turns that a logarithmic spiral makes to get here
-    number = torch.floor(turns - back + 0.5).clamp_min(0)
+    # One that is just about to leave is drawn as well, to join what it springs from.
+    number = torch.maximum(torch.floor(turns - back + 0.5), torch.where(back > 0.93, -1.0, 0.0))
     middle = size * torch.exp(-TURN * tight * (number + back))
     half = thick * (0.25 + 0.75 * (middle / size) ** 0.7)
     return half - (r - middle).abs(), half
 
 
+def _sprig(plane: Plane) -> tuple[Tensor, Tensor]:
+    """A small pointed leaf from the origin to (1, 0): distance inside of its outline, and place across it, 0 to 1."""
+    s = plane.u.clamp(1e-3, 1 - 1e-3)
+    half = 0.55 * s**0.8 * (1 - s) ** 0.7
+    across = (plane.v - 0.25 * s * (1 - s)).abs()
+    inside = torch.minimum(half - across, torch.minimum(plane.u, 1 - plane.u))
+    return inside, (across / half.clamp_min(1e-2)).clamp(0, 1)
+
+
 def tendril(plane: Plane) -> Relief:
-    """A scroll of Art Nouveau: spiral tendrils joined in an S or a heart, with leaves at the bends."""
+    """A scroll of Art Nouveau: spiral tendrils joined in an S or a heart, with buds inside and leaves at the bends."""
     style = plane.whole(0, 1)
-    mirrored = torch.where(style == 0, torch.sign(plane.u), 1.0)
-    fold = plane.bent(plane.u.abs(), plane.v * mirrored)
-    size, tight, thick = plane.any(0.45, 0.5), plane.any(0.11, 0.17), plane.any(0.06, 0.085)
-    inside, half = _volute(fold.at(size, 0.0), size, tight, thick)
-    q = (inside / half).clamp(0, 1)
-    return replace(relief(0.3 + 0.4 * q, half * dome(1 - q), plane.edge(inside), 0.2 + 0.8 * q), style=style[:, 0, 0])
+    plane = plane.at(0, 0, 0.93)
+    turned = torch.where(style == 0, torch.where(plane.u < 0, -1.0, 1.0), 1.0)
+    half_plane = plane.bent(plane.u.abs(), plane.v * turned)
+    c, d = plane.any(0.38, 0.46), plane.any(0.14, 0.3)
+    size, leave = torch.hypot(c, d), torch.atan2(-d, -c)
+    tight, thick = plane.any(0.1, 0.16), plane.any(0.06, 0.085)
+    # The second tendril leaves the first at its highest point and curls the other way.
+    top = d - size * torch.exp(-tight * (-torch.pi / 2 - leave))
+    small = plane.any(0.26, 0.34)
+    first = half_plane.at(c, d, 1.0, leave - torch.pi)
+    second = half_plane.at(c, top - small, 1.0, -torch.pi / 2)
+    tone = plane.any(0, 0.3)
+    drawn = _empty(plane)
+    for place, along, long in ((0.1, -0.5, 0.33), (1.5, 1.3, 0.45), (2.7, 2.1, 0.4), (-1.3, -0.2, 0.42)):
+        # Each leaf grows out of the outside of the first tendril at the angle `place`, in the direction `along`.
+        out = size * torch.exp(-tight * torch.remainder(place - leave, TURN))
+        sprig = half_plane.at(c + out * math.cos(place), d + out * math.sin(place), long * plane.any(0.85, 1.15), along)
+        inside, q = _sprig(sprig)
+        rib = torch.exp(-((q / 0.2) ** 2))
+        inside = inside * long
+        height, shade = 0.12 * dome(q) - 0.03 * rib, (0.35 + 0.9 * sprig.u).clamp(0, 1) * (1 - 0.35 * rib)
+        blade = relief(tone + 0.7 - 0.2 * q + 0.15 * rib, height, plane.edge(inside), shade)
+        drawn = _laid(blade, inside, drawn, 0.03)
+    for part, reach, girth in ((second.bent(second.u, -second.v), small, 0.75 * thick), (first, size, thick)):
+        inside, half = _volute(part, reach, tight, girth)
+        inside = torch.maximum(inside, torch.where(part.r < 0.2 * reach, 0.17 * reach - part.r, -1.0))
+        bud = torch.sigmoid((0.18 * reach - part.r) * 60)
+        q = (inside / torch.lerp(half, 0.17 * reach, bud)).clamp(0, 1)
+        stem = relief(tone + 0.25 * q + 0.4 * bud, half * 1.3 * dome(1 - q), plane.edge(inside), 0.15 + 0.85 * q**0.7)
+        drawn = _laid(stem, inside, drawn, 0.04, 0.05)
+    return replace(drawn, style=style[:, 0, 0])
 
 
 MOTIFS = (

@@ -132,13 +132,20 @@ def reverie(weights: Path | None = None) -> Network:
         licence="MIT",
         source="trained by the project on pictures drawn by formula",
         default_layer="m4b",
-        defaults=DEFAULTS,
+        defaults=DEFAULTS | _dreams(about.get("dreams", "")),
         statistics=_pairs(tensors, "statistics", "mean", "std"),
         heads=_pairs(tensors, "heads", "weight", "bias"),
         labels=tuple(json.loads(about.get("motifs", "[]"))),
         channels=json.loads(about.get("channels", "{}")),
         weights=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
+
+
+def _dreams(names: str) -> dict[str, Any]:
+    """The objectives of a network that was taught a person's own things: those."""
+    if not names:
+        return {}
+    return {"objectives": [{"name": "motif", "layer": "m4b", "names": json.loads(names)}]}
 
 
 def _pairs(tensors: dict[str, Tensor], group: str, one: str, two: str) -> dict[str, tuple[Tensor, Tensor]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +18,31 @@ _VERSION = 1
 
 
 @dataclass
+class Mark:
+    """How far a training has come: the time spent on learning, and the crops seen."""
+
+    seconds: float = 0.0
+    samples: int = 0
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training; `about` must be the same to go on with it."""
+    """A file that holds the state of a training; `about` must be the same to go on with it."""
 
     path: Path
     about: Mapping[str, Any]
-    seconds: float = 0.0
-    samples: int = 0
-    steps: int = 0
+    mark: Mark = field(default_factory=Mark)
 
     @classmethod
-    def beside(cls, output: Path, motifs: Sequence[str], settings: Mapping[str, Any]) -> Checkpoint:
-        """The checkpoint of the training that writes `output`."""
-        fixed = {key: value for key, value in settings.items() if key != "minutes"}
-        about = {"version": _VERSION, "motifs": list(motifs), **fixed}
-        return cls(output.with_name(output.name + ".training"), about)
+    def beside(cls, output: Path, about: Mapping[str, Any]) -> Checkpoint:
+        """The checkpoint of the training that writes `output`; it may be resumed for other minutes."""
+        fixed = {key: value for key, value in about.items() if key != "minutes"}
+        return cls(output.with_name(output.name + ".training"), {"version": _VERSION, **fixed})
 
     def save(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Write everything, or leave the checkpoint that was there; raises WriteError."""
-        held = {
-            "about": dict(self.about),
-            "seconds": self.seconds,
-            "samples": self.samples,
-            "steps": self.steps,
-            "module": module.state_dict(),
-            "optimiser": optimiser.state_dict(),
-        }
+        held = {"about": self.about, "mark": asdict(self.mark)}
+        held |= {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
         data = io.BytesIO()
         torch.save(held, data)
         write_atomically(self.path, data.getvalue())
@@ -54,19 +53,19 @@ class Checkpoint:
             raise UsageError(f"{self.path}: there is no training to resume; leave --resume out to begin one")
         try:
             held = torch.load(self.path, map_location=device, weights_only=True)
-            about = held["about"]
+            about, mark = held["about"], Mark(**held["mark"])
         except Exception as error:  # whatever torch raises for a file that is none of its own
             raise UsageError(f"{self.path} is not a checkpoint of a training; nothing was changed") from error
         if about != self.about:
-            raise UsageError(f"{self.path} is a checkpoint of another training: {_difference(about, self.about)}")
+            raise UsageError(f"{self.path} is the checkpoint of another training: {_difference(about, self.about)}")
         module.load_state_dict(held["module"])
         optimiser.load_state_dict(held["optimiser"])
-        self.seconds, self.samples, self.steps = held["seconds"], held["samples"], held["steps"]
+        self.mark.seconds, self.mark.samples = mark.seconds, mark.samples
 
 
 def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    differs = [key for key in wanted if there.get(key) != wanted[key]]
+    differing = [key for key in wanted if there.get(key) != wanted[key]]
     return ", ".join(
-        f"its {key} are others" if isinstance(wanted[key], list) else f"its {key} is {there.get(key)}, not {wanted[key]}"
-        for key in differs
+        f"its {key} differ" if isinstance(wanted[key], list) else f"its {key} is {there.get(key)}, not {wanted[key]}"
+        for key in differing
     )

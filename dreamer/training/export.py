@@ -12,20 +12,24 @@ from torch import Tensor
 
 from dreamer.image import write_atomically
 from dreamer.motifs.composite import World
+from dreamer.training.album import Album
 from dreamer.training.stream import SIZE
 from dreamer.training.trainee import LAYERS, Trainee, folded
 
 _LOOKED_AT = 512  # pictures, for the statistics of the channels
 
 
-def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object]) -> None:
+def export(
+    path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object], album: Album | None
+) -> None:
     """Write a .safetensors file that `dreamer.networks.reverie` reads; raises WriteError.
 
-    `story` tells how the training went.
+    `story` tells how the training went. What the network dreams of unasked are the things of the album.
     """
     tensors = dict(folded(trainee.body, width).state_dict())
     for name, head in trainee.dense.items():
         tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = head.weight[:, :, 0, 0], head.bias
+    tensors["presence.weight"], tensors["presence.bias"] = trainee.presence.weight, trainee.presence.bias
     for name, (mean, std) in statistics(trainee, world).items():
         tensors[f"statistics.{name}.mean"], tensors[f"statistics.{name}.std"] = mean, std
     about = {
@@ -36,6 +40,8 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
         "motifs": json.dumps([*world.names, "nothing"]),
         "training": json.dumps(story),
     }
+    if album:
+        about["dreams"] = json.dumps(album.names)
     halves = {key: value.detach().half().contiguous().cpu() for key, value in tensors.items()}
     write_atomically(path, save(halves, about))
 

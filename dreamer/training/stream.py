@@ -96,7 +96,7 @@ def _paint(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int
     """Draw for ever; ends with the process that wants the pictures."""
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
-        os.nice(5)  # the trainer comes first: it can look at a picture more than once
+        os.nice(2)  # the trainer comes first: it can look at a picture more than once
     parent = os.getppid()
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -13,30 +13,30 @@ from torch import Tensor
 
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
-from dreamer.training.checkpoint import Checkpoint
+from dreamer.network import Network
+from dreamer.training.album import Album
+from dreamer.training.checkpoint import Checkpoint, Mark
 from dreamer.training.export import export
 from dreamer.training.stream import SIZE, Batch, Stream
-from dreamer.training.trainee import Trainee, accuracy
+from dreamer.training.trainee import Trainee, accuracy, inherit
 
 _RATE, _TUNING_RATE, _DECAY, _WARM_UP = 3e-3, 1e-3, 0.05, 200
-_EARLY = ("stem", "m3a", "m3b")  # blocks that a fine-tuning leaves as they are for its first third
+_RESTING = 1 / 3  # of a fine-tuning's time: so long its first blocks stay as they are
 _BATCH = {64: 64, 96: 40}
-_LARGER = 0.55  # the share of the time after which larger crops are looked at
-_ADVERSARY = (0.35, 0.75)  # the shares of the time from and to which its strength grows
+_LARGER = 0.55  # of the time: from then on larger crops are looked at
+_ADVERSARY = (0.35, 0.75)  # of the time: from and to where its strength grows
 _EPSILON = 1.3 / 96  # its strength at the end: the L2 norm of its change, per pixel of a side
-_HELD_OUT = 256
-_SAVE, _TELL = 60.0, 15.0  # seconds between checkpoints, and between reports
+_HELD_OUT = 128
+_SAVE, _TELL = 60.0, 30.0  # seconds between checkpoints, and between reports
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training is; a checkpoint goes on with its own."""
+    """What a training is; only `minutes` may be others when it is resumed."""
 
     minutes: float = 60
     seed: int = 0
     width: float = 1.0
-    pictures: str = ""
-    """The folder whose pictures are learnt on top of what the shipped weights know; none for a training from scratch"""
 
 
 @dataclass(frozen=True)
@@ -67,133 +67,117 @@ def train(
 ) -> None:
     """Train reverie and write its weights to `output`, a .safetensors file.
 
-    With `start`, a reverie, it goes on from those weights; with an `album`, it learns those pictures too. A checkpoint
-    beside the output is renewed every minute, and at Ctrl-C; with `resume` it goes on from there. With `keep`, the
-    weights of every so many minutes are kept too, numbered, to choose among by eye.
+    With `start`, a reverie of the same width, it goes on from those weights; with an `album`, it learns those pictures
+    too. A checkpoint beside the output is renewed every minute, and at Ctrl-C; with `resume` it goes on from there.
+    With `keep`, the weights of every so many minutes are kept too, numbered, to choose among by eye.
     """
-    torch.manual_seed(settings.seed)
-    world = World(MOTIFS, album)
-    trainee = Trainee(len(world.names), world.kinds, settings.width)
-    if start and not resume:
-        _inherit(trainee, start, world)
-    trainee.to(device, memory_format=torch.channels_last)
-    groups = [
-        {"params": parameters, "early": early}
-        for early in (True, False)
-        if (parameters := [p for name, p in trainee.named_parameters() if name.split(".")[1].startswith(_EARLY) == early])
-    ]
-    checkpoint = Checkpoint.beside(output, world.names, asdict(settings))
+    training = Training(settings, device, album, start)
+    checkpoint = Checkpoint.beside(output, {"motifs": list(training.world.names), **asdict(settings)})
     if resume:
-        checkpoint.load(trainee, optimiser, device)
-    run = _Run(trainee, optimiser, settings, world, device, checkpoint)
-    with Stream(world, settings.seed + 1 + checkpoint.samples) as stream:
+        checkpoint.load(training.trainee, training.optimiser, device)
+    mark, seed = checkpoint.mark, settings.seed + checkpoint.mark.samples
+    random = torch.Generator().manual_seed(seed)
+    saved = told = mark.seconds
+    before = mark.samples
+
+    def finish(path: Path) -> None:
+        export(path, training.trainee, training.world, settings.width, training.story(mark), album)
+
+    with Stream(training.world, seed + 1) as stream:
         try:
-            run.go(stream, output, keep, on_report)
-        except BaseException:
-            if checkpoint.samples:
-                checkpoint.save(trainee, optimiser)
+            while (share := mark.seconds / (60 * settings.minutes)) < 1:
+                size = 64 if share < _LARGER else 96
+                batch = stream.batch(_BATCH[size], size, random)
+                began, minute = time.monotonic(), mark.seconds / 60
+                loss = training.learn(batch, share, mark.samples)
+                mark.seconds += time.monotonic() - began
+                mark.samples += len(batch.image)
+                if mark.seconds - told > _TELL:
+                    rate = (mark.samples - before) / (mark.seconds - told)
+                    told, before = mark.seconds, mark.samples
+                    right = training.accuracy()["m4b"]
+                    on_report(Report(share, mark.seconds, mark.samples, rate, loss, right))
+                if mark.seconds - saved > _SAVE:
+                    saved = mark.seconds
+                    checkpoint.save(training.trainee, training.optimiser)
+                if keep and minute // keep < mark.seconds / 60 // keep:
+                    finish(output.with_stem(f"{output.stem}-{round(mark.seconds / 60):03d}"))
+        except KeyboardInterrupt:
+            checkpoint.save(training.trainee, training.optimiser)
             raise
-    export(output, trainee, world, settings.width, run.story())
+    finish(output)
     checkpoint.path.unlink(missing_ok=True)
 
 
-class _Run:
+class Training:
+    """What learns, and how it does."""
+
     def __init__(
-        self,
-        trainee: Trainee,
-        optimiser: torch.optim.Optimizer,
-        settings: Settings,
-        world: World,
-        device: torch.device,
-        checkpoint: Checkpoint,
+        self, settings: Settings, device: torch.device, album: Album | None = None, start: Network | None = None
     ) -> None:
-        self.trainee, self.optimiser, self.settings, self.world = trainee, optimiser, settings, world
-        self.device, self.checkpoint = device, checkpoint
-        self.motif_of = world.motif_of.to(device)
-        self.held_out = world.draw(_HELD_OUT, SIZE, torch.Generator().manual_seed(settings.seed + 10**6))
+        self.settings, self.device, self.tunes = settings, device, album is not None
+        self.world = World(MOTIFS, album)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.trainee = Trainee(len(self.world.names), self.world.kinds, settings.width)
+        self.held_out = self.world.draw(_HELD_OUT, SIZE, torch.Generator().manual_seed(settings.seed + 10**6))
+        if start:
+            inherit(self.trainee, start, self.world.names, self.held_out.image.split(64))
+        self.trainee.to(device, memory_format=torch.channels_last)
+        early, late = self.trainee.halves()
+        groups = [{"params": early, "early": True}, {"params": late, "early": False}]
+        self.optimiser = torch.optim.AdamW(groups, _RATE, weight_decay=_DECAY)
+        self._motif_of = self.world.motif_of.to(device)
 
-    @property
-    def share(self) -> float:
-        return self.checkpoint.seconds / (self.settings.minutes * 60)
+    def learn(self, batch: Batch, share: float, samples: int) -> float:
+        """Learn from a batch; later also from the same batch made harder. Returns the loss.
 
-    def go(
-        self, stream: Stream, output: Path, keep: float | None, on_report: Callable[[Report], None]
-    ) -> None:
-        """Steps until the time is over; only time spent on steps counts."""
-        mark, random = self.checkpoint, torch.Generator().manual_seed(self.settings.seed + self.checkpoint.samples)
-        saved = told = mark.seconds
-        since = mark.samples
-        while self.share < 1:
-            size = 64 if self.share < _LARGER else 96
-            batch = stream.batch(_BATCH[size], size, random)
-            began = time.monotonic()
-            loss = self._steps(batch, random)
-            before = mark.seconds
-            mark.seconds += time.monotonic() - began
-            mark.samples += len(batch.image)
-            if mark.seconds - told > _TELL:
-                rate = (mark.samples - since) / (mark.seconds - told)
-                told, since = mark.seconds, mark.samples
-                on_report(Report(self.share, mark.seconds, mark.samples, rate, loss, self.accuracy()["m4b"]))
-            if mark.seconds - saved > _SAVE:
-                saved = mark.seconds
-                mark.save(self.trainee, self.optimiser)
-            if keep and mark.seconds // (60 * keep) > before // (60 * keep):
-                number = int(mark.seconds // 60)
-                path = output.with_name(f"{output.stem}-{number:03d}{output.suffix}")
-                export(path, self.trainee, self.world, self.settings.width, self.story())
-
-    def _steps(self, batch: Batch, random: torch.Generator) -> float:
-        """Learn from a batch; later also from the same batch made harder, which costs no extra pass.
-
-        The change that makes it harder is the gradient of the first step, which is there anyway (Shafahi 2019).
+        What makes it harder is the gradient of the first pass, which is there anyway (Shafahi 2019).
         """
-        ramp = (self.share - _ADVERSARY[0]) / (_ADVERSARY[1] - _ADVERSARY[0])
+        self._set_rate(share, samples)
+        ramp = (share - _ADVERSARY[0]) / (_ADVERSARY[1] - _ADVERSARY[0])
         epsilon = _EPSILON * batch.image.shape[-1] * min(1.0, max(0.0, ramp))
-        image = batch.image.to(self.device)
-        kind, second = batch.kind.to(self.device), batch.second.to(self.device)
+        image, kind, second = (part.to(self.device) for part in (batch.image, batch.kind, batch.second))
         loss = self._step(image.requires_grad_(epsilon > 0), kind, second)
         if image.grad is not None:
-            norm = image.grad.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None]
-            amount = epsilon * torch.rand(len(image), 1, 1, 1, generator=random).to(self.device)
-            loss = self._step(image.detach() + amount * image.grad / norm, kind, second)
+            norm = image.grad.flatten(1).norm(dim=1).clamp_min(1e-12)
+            amount = epsilon * torch.rand(len(image), device=self.device) / norm
+            loss = self._step(image.detach() + amount[:, None, None, None] * image.grad, kind, second)
         return loss
 
     def _step(self, image: Tensor, kind: Tensor, second: Tensor) -> float:
-        for group in self.optimiser.param_groups:
-            warm = min(1.0, (self.checkpoint.steps + 1) / _WARM_UP)
-            group["lr"] = _RATE * warm * (0.5 * (1 + math.cos(math.pi * min(1.0, self.share))) + 1e-3)
-        self.checkpoint.steps += 1
         self.trainee.train()
-        loss = self.trainee.loss(image, kind, second, self.motif_of)
+        loss = self.trainee.loss(image, kind, second, self._motif_of)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return float(loss)
+        return float(loss.detach())
+
+    def _set_rate(self, share: float, samples: int) -> None:
+        warm = min(1.0, (samples / 64 + 1) / _WARM_UP)
+        rate = (_TUNING_RATE if self.tunes else _RATE) * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
+        for group in self.optimiser.param_groups:
+            group["lr"] = 0.0 if self.tunes and group["early"] and share < _RESTING else rate
 
     @torch.no_grad()
     def accuracy(self) -> dict[str, tuple[float, float]]:
-        """Of the dense heads, over held-out pictures."""
+        """Of the dense heads, over held-out pictures: {layer: (of all places, mean over the classes)}."""
         self.trainee.eval()
-        image = self.held_out.image.to(self.device)
         answers: dict[str, list[Tensor]] = {}
-        for part in image.split(64):
-            seen = self.trainee.features(part)
+        for part in self.held_out.image.split(64):
+            seen = self.trainee.features(part.to(self.device))
             for name, head in self.trainee.dense.items():
-                answers.setdefault(name, []).append(head(seen[name]))
-        motif = self.motif_of[self.held_out.kind.to(self.device)]
+                answers.setdefault(name, []).append(head(seen[name]).cpu())
         whole = {name: torch.cat(parts) for name, parts in answers.items()}
-        return accuracy(whole, motif, self.held_out.second.to(self.device))
+        return accuracy(whole, self.world.motif_of[self.held_out.kind], self.held_out.second)
 
-    def story(self) -> dict[str, object]:
+    def story(self, mark: Mark) -> dict[str, object]:
         """How the weights came to be, for their metadata."""
-        overall, mean = self.accuracy()["m4b"]
         return {
             **asdict(self.settings),
-            "samples": self.checkpoint.samples,
-            "steps": self.checkpoint.steps,
-            "seconds": round(self.checkpoint.seconds),
-            "on": f"{self.device.type}, {torch.get_num_threads()} threads",
+            **asdict(mark),
+            "device": self.device.type,
+            "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            "m4b accuracy": [round(overall, 3), round(mean, 3)],
+            "accuracy": {name: [round(part, 3) for part in parts] for name, parts in self.accuracy().items()},
         }

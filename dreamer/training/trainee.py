@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from dreamer.errors import NetworkError
+from dreamer.network import Network
 from dreamer.networks.reverie import Reverie
 
 LAYERS = ("m3a", "m3b", "m4a", "m4b", "m4c", "m5a")
@@ -17,6 +19,7 @@ DENSE = ("m3b", "m4a", "m4b", "m4c", "m5a")
 """Layers with a dense head, which says which motif is at each place."""
 FINE = ("m4c", "m5a")
 """Layers that tell a motif's styles apart as well: a task that needs forms, where texture gives a motif away."""
+_EARLY = ("stem", "m3a", "m3b")
 _SMOOTHING = 0.05
 _WEIGHTS = {"m3b": 0.5, "m4a": 0.5}
 _PRESENT = 0.03  # of the picture: less of a motif is not asked for
@@ -45,6 +48,12 @@ class Trainee(nn.Module):
             if name in LAYERS:
                 found[name] = seen
         return found
+
+    def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """The parameters of the first blocks, which see edges, colours and textures; and all others."""
+        early = [p for name in _EARLY for p in self.body.get_submodule(name).parameters()]
+        known = set(map(id, early))
+        return early, [p for p in self.parameters() if id(p) not in known]
 
     def loss(self, image: Tensor, kind: Tensor, second: Tensor, motif_of: Tensor) -> Tensor:
         """How wrong the heads are about pictures and their labels (see motifs.composite.Pictures), a number."""
@@ -103,7 +112,7 @@ def folded(body: Reverie, width: float) -> Reverie:
 
 
 @torch.no_grad()
-def unfold(body: Reverie, plain: Reverie, pictures: Iterable[Tensor]) -> None:
+def unfold(body: nn.Module, plain: nn.Module, pictures: Iterable[Tensor]) -> None:
     """Give a body the weights of a shipped network, and batch norms that change nothing on these pictures.
 
     A folded convolution answers with some mean and spread; its batch norm gets the same as bias and weight.
@@ -135,6 +144,24 @@ def unfold(body: Reverie, plain: Reverie, pictures: Iterable[Tensor]) -> None:
         norm.running_var.copy_(variance)
         norm.weight.copy_((variance + norm.eps).sqrt())
         norm.bias.copy_(mean)
+
+
+@torch.no_grad()
+def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: Iterable[Tensor]) -> None:
+    """Begin with a shipped reverie: its body, and its read-outs of those names that it knows already.
+
+    Raises NetworkError when it is of another width.
+    """
+    try:
+        unfold(trainee.body, network.module, pictures)
+    except RuntimeError as error:
+        raise NetworkError(f"{network.name} is of another width than the training's") from error
+    rows = {name: row for row, name in enumerate([*names, "nothing"])}
+    common = [(rows[name], row) for row, name in enumerate(network.labels) if name in rows]
+    for layer, (weight, bias) in network.heads.items():
+        head = trainee.dense[layer]
+        for own, row in common:
+            head.weight[own, :, 0, 0], head.bias[own] = weight[row], bias[row]
 
 
 def accuracy(scores: Mapping[str, Tensor], motif: Tensor, second: Tensor) -> dict[str, tuple[float, float]]:

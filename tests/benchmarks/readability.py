@@ -1,0 +1,152 @@
+"""Can another network read what reverie dreams? Each motif is dreamt over grey, and a judge names it.
+
+The judge is trained here, from another seed and with other pictures, and to say "nothing" about noise and about dreams
+of networks that never learnt anything. Random directions are dreamt as a control beside the motifs' own.
+
+    python tests/benchmarks/readability.py --judge JUDGE.safetensors [--minutes 20] [--weights FILE] [--sheet OUT.png]
+
+A judge that is there already is used as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+import dreamer
+from dreamer.network import Network
+from dreamer.networks.reverie import Reverie, reverie
+from dreamer.training.checkpoint import Mark
+from dreamer.training.export import export
+from dreamer.training.stream import Batch, Stream, varied
+from dreamer.training.train import Settings, Training
+
+SEED, WIDTH = 4711, 0.75
+LAYER, SIZE = "m4b", 160
+NEGATIVES = 0.15  # of a judge's lessons
+LEARNT, HELD_OUT = 300, 60  # dreams of random networks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--sheet", type=Path)
+    wishes = parser.parse_args()
+    if not wishes.judge.exists():
+        train_judge(wishes.judge, wishes.minutes)
+    judge, network = reverie(wishes.judge), reverie(wishes.weights)
+    none = len(judge.labels) - 1
+    for what, pictures in (("noise", noise(200, SEED + 1)), ("dreams of random networks", strange(HELD_OUT, SEED + 1))):
+        print(f"judge says nothing to {(verdicts(judge, pictures).argmax(1) == none).float().mean():.1%} of {what}")
+    dreams = [dream(network, name) for name in network.labels[:none]]
+    said = verdicts(judge, torch.cat(dreams))
+    right = 0
+    for number, (name, verdict) in enumerate(zip(network.labels, said, strict=False)):
+        best = int(verdict.argmax())
+        right += best == number
+        print(f"  {name:14} {verdict[number]:.2f}  {'' if best == number else judge.labels[best]}")
+    print(f"motifs named right: {right} of {none}")
+    directions = torch.nn.functional.normalize(torch.randn(24, network.layer(LAYER).channels), dim=1)
+    control = verdicts(judge, torch.cat([dream(network, direction) for direction in directions]))
+    sure = (control.max(1).values > 0.5) & (control.argmax(1) != none)
+    print(f"random directions that the judge takes for a motif: {sure.float().mean():.1%}; for the motifs "
+          f"{((said.max(1).values > 0.5) & (said.argmax(1) != none)).float().mean():.1%}")
+    if wishes.sheet:
+        save_sheet(torch.cat(dreams), wishes.sheet)
+
+
+def verdicts(judge: Network, pictures: Tensor) -> Tensor:
+    """(B, motifs + 1): how much of each picture the judge takes for what."""
+    with torch.no_grad():
+        seen = judge.features(pictures, ["m4c", "m5a"])
+        said = []
+        for layer, features in seen.items():
+            weight, bias = judge.heads[layer]
+            said.append(torch.nn.functional.conv2d(features, weight[:, :, None, None], bias).softmax(1).mean((2, 3)))
+    return torch.stack(said).mean(0)
+
+
+def dream(network: Network, what: str | Tensor) -> Tensor:
+    """A motif by its name, or a direction (C,), dreamt over grey: (1, 3, SIZE, SIZE)."""
+    name = what
+    if isinstance(what, Tensor):
+        mean = network.heads[LAYER][0].mean(0)
+        heads = {LAYER: (torch.cat([mean[None] * 2 + what, -what[None]]), torch.zeros(2))}
+        network, name = replace(network, heads=heads, labels=("it", "nothing")), "it"
+    objective = {"name": "motif", "layer": LAYER, "names": [name]}
+    grey = Image.new("RGB", (SIZE, SIZE), (128, 128, 128))
+    picture = dreamer.dream(grey, network=network, objectives=[objective], colour=0.0, seed=1)
+    return torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(1, SIZE, SIZE, 3).permute(0, 3, 1, 2) / 255
+
+
+def train_judge(path: Path, minutes: float) -> None:
+    """As reverie is trained, but for lessons in seeing nothing."""
+    training = Training(Settings(minutes, SEED, WIDTH), torch.device("cpu"))
+    none = strange(LEARNT, SEED)
+    mark, random = Mark(), torch.Generator().manual_seed(SEED)
+    with Stream(training.world, SEED) as stream:
+        while mark.seconds < 60 * minutes:
+            batch = stream.batch(64, 64, random)
+            few = round(NEGATIVES * 64)
+            dreams = none[torch.randint(len(none), (few // 2,), generator=random)]
+            corners = torch.randint(0, dreams.shape[-1] - 63, (2,), generator=random).tolist()
+            dreams = dreams[..., corners[0] : corners[0] + 64, corners[1] : corners[1] + 64]
+            batch.image[:few] = varied(torch.cat([dreams, noise(few - few // 2, int(random.initial_seed()) + mark.samples, 64)]), random)
+            batch.kind[:few], batch.second[:few] = training.world.kinds, len(training.world.names)
+            began = time.monotonic()
+            training.learn(Batch(batch.image, batch.kind, batch.second), mark.seconds / (60 * minutes), mark.samples)
+            mark.seconds += time.monotonic() - began
+            mark.samples += 64
+    export(path, training.trainee, training.world, WIDTH, training.story(mark), None)
+
+
+def noise(count: int, seed: int, size: int = SIZE) -> Tensor:
+    """(count, 3, size, size): noise of every spectrum from white to brown, grey or coloured."""
+    random = torch.Generator().manual_seed(seed)
+    white = torch.randn(count, 3, size, size, generator=random)
+    white = torch.where(torch.rand(count, 1, 1, 1, generator=random) < 0.4, white[:, :1], white)
+    radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)).clamp_min(1 / size)
+    steep = 2.5 * torch.rand(count, 1, 1, 1, generator=random)
+    field = torch.fft.irfft2(torch.fft.rfft2(white) * radius**-steep, s=(size, size))
+    strength = 0.02 + 0.25 * torch.rand(count, 1, 1, 1, generator=random)
+    return (0.5 + field / field.std((1, 2, 3), keepdim=True) * strength).clamp(0, 1)
+
+
+def strange(count: int, seed: int) -> Tensor:
+    """(count, 3, SIZE, SIZE): dreams over grey of networks as they are before they learn anything."""
+    pictures = []
+    for number in range(count):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed * 1000 + number)
+            module = Reverie(0.5)
+            for part in module.modules():
+                if isinstance(part, torch.nn.Conv2d):
+                    torch.nn.init.kaiming_normal_(part.weight)
+            layer = ("m3b", "m4a", "m4b", "m4c")[number % 4]
+            network = Network("random", module, (0.5,) * 3, (1.0,) * 3, "", "", layer)
+            objective = {"name": "channel", "layer": layer, "index": torch.randint(40, (1 + number % 3,)).tolist()}
+            grey = Image.new("RGB", (SIZE, SIZE), (128, 128, 128))
+            size = {"count": 2, "steps": 12, "step_size": 0.01}
+            picture = dreamer.dream(grey, network=network, objectives=[objective], octaves=size, seed=number, colour=0.0)
+        pictures.append(torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(SIZE, SIZE, 3))
+    return torch.stack(pictures).permute(0, 3, 1, 2) / 255
+
+
+def save_sheet(pictures: Tensor, path: Path, columns: int = 10) -> None:
+    padded = torch.nn.functional.pad(pictures, (2, 2, 2, 2))
+    missing = -len(padded) % columns
+    padded = torch.cat([padded, padded.new_zeros(missing, *padded.shape[1:])])
+    rows = padded.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+    Image.fromarray((rows.permute(1, 2, 0) * 255).round().byte().numpy()).save(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What reverie's weights are worth for dreaming, by numbers: alarms, not proof; then look at the pictures.
+
+Presence mAP and dense accuracy over fresh composites; the spectrum of the gradient at the default layer; how many
+channels of it are dead, or dream nothing but one colour.
+
+    python tests/benchmarks/reverie.py [--weights FILE] [--pictures 1000]
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+import dreamer
+from dreamer.motifs import MOTIFS
+from dreamer.motifs.composite import World
+from dreamer.network import Network
+from dreamer.networks.reverie import reverie
+from dreamer.training.trainee import accuracy, present
+
+LAYERS = ["m3b", "m4b", "m4c", "m5a"]
+SIZE = 128
+SEED = 20_000_003  # of nothing that was trained on
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--pictures", type=int, default=1000)
+    wishes = parser.parse_args()
+    path = wishes.weights or Path(str(files("dreamer.networks") / "reverie.safetensors"))
+    network, world = reverie(path), World(MOTIFS)
+    pictures = world.draw(wishes.pictures, SIZE, torch.Generator().manual_seed(SEED))
+    motif = world.motif_of[pictures.kind]
+    answers: dict[str, list[torch.Tensor]] = {}
+    there = []
+    held = load_file(path)
+    with torch.no_grad():
+        for part in pictures.image.split(50):
+            seen = network.features(part, LAYERS)
+            for layer in LAYERS:
+                weight, bias = network.heads[layer]
+                answer = torch.nn.functional.conv2d(seen[layer], weight[:, :, None, None], bias)
+                answers.setdefault(layer, []).append(answer)
+            there.append(seen["m5a"].mean((2, 3)) @ held["presence.weight"].float().T + held["presence.bias"].float())
+    whole = {layer: torch.cat(parts) for layer, parts in answers.items()}
+    wanted = present(motif, pictures.second, len(world.names))
+    print(f"presence mAP {mean_precision(torch.cat(there), wanted):.3f}")
+    for layer, (overall, mean) in accuracy(whole, motif, pictures.second).items():
+        print(f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {len(world.names)} motifs and nothing")
+    slope, high = spectrum(network, pictures.image[:32])
+    print(f"gradient at {network.default_layer}: power slope {slope:.2f}, {high:.2f} of it above .25 cycles a pixel")
+    dead, flat, count = dull(network)
+    print(f"channels of {network.default_layer}: {dead} dead, {flat} of one colour, of {count}: {(dead + flat) / count:.1%}")
+
+
+def mean_precision(scores: torch.Tensor, wanted: torch.Tensor) -> float:
+    """Average precision (area under precision and recall), its mean over the classes that occur."""
+    found = []
+    for score, want in zip(scores.T, wanted.T, strict=True):
+        if want.any():
+            right = want[score.argsort(descending=True)]
+            precision = right.cumsum(0) / torch.arange(1, len(right) + 1)
+            found.append(float((precision * right).sum() / right.sum()))
+    return float(np.mean(found))
+
+
+def spectrum(network: Network, image: torch.Tensor) -> tuple[float, float]:
+    """Of the gradient of the default layer's mean square: the slope of log power, and the share above .25 cycles."""
+    image = image.clone().requires_grad_()
+    network.features(image, [network.default_layer])[network.default_layer].square().mean().backward()
+    power = torch.fft.fft2(image.grad).abs().square().mean((0, 1))
+    size = image.shape[-1]
+    radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.fftfreq(size))
+    edges = torch.logspace(np.log10(0.03), np.log10(0.4), 13)
+    rings = [(radius >= low) & (radius < high) for low, high in zip(edges, edges[1:], strict=False)]
+    points = [(float(radius[ring].log().mean()), float(power[ring].mean().log())) for ring in rings if ring.any()]
+    slope = np.polyfit(*np.array(points).T, 1)[0]
+    return float(slope), float(power[radius > 0.25].sum() / power.sum())
+
+
+def dull(network: Network) -> tuple[int, int, int]:
+    """How many channels never answer, and how many dream over grey nothing that differs from one colour."""
+    layer = network.layer(network.default_layer)
+    std = network.statistics[layer.name][1]
+    dead = flat = 0
+    grey = dreamer.library.Image.new("RGB", (96, 96), (128, 128, 128))
+    for channel in range(layer.channels):
+        if std[channel] < 1e-3:
+            dead += 1
+            continue
+        dream = dreamer.dream(grey, objectives=[{"name": "channel", "layer": layer.name, "index": [channel]}],
+                              octaves={"count": 1, "steps": 24})
+        pixels = np.asarray(dream, np.float32) / 255
+        flat += bool(pixels.std((0, 1)).mean() < 0.03)
+    return dead, flat, layer.channels
+
+
+if __name__ == "__main__":
+    main()
