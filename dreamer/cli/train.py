@@ -85,14 +85,18 @@ def train(
     how: str,
     **settings: Any,
 ) -> int:
-    """Train reverie, the network that ships inside.
+    """Train reverie, the network that ships inside, or teach it your own pictures.
 
     It learns from pictures that are drawn as it learns. Ctrl-C, or a kill, costs at most the last minute: `--resume`
-    goes on. Dream with what comes of it: dreamer render PHOTO --weights FILE.
+    goes on. Of your own --pictures, each subfolder is a thing to learn; without subfolders each picture is one. Dream
+    of what was learnt: dreamer render PHOTO --weights FILE.
     """
     problems: list[str] = []
     with gathered(problems):
         _claim(output, force)
+    begun = output.with_name(f"{output.name}.training")
+    if begun.exists() and not (resume or force):
+        problems.append(f"{begun}: a training was interrupted here; --resume goes on with it, --force begins anew")
     if output.suffix != ".safetensors":
         problems.append(f"-o {output}: weights are a .safetensors file")
     if problems:

@@ -1,4 +1,4 @@
-"""Creatures, put together of eyes, feathers and scales."""
+"""Feathers, and what has feathers, fur and eyes: wings and faces; with the whole animals of `animals`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,49 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamer.motifs import animals
+from dreamer.motifs.animals import MOTIFS as ANIMALS
 from dreamer.motifs.creatures import empty, eyeball, fine, laid, opening, shingles
 from dreamer.motifs.plane import TURN, Plane, dome, hashed, least, saw
 from dreamer.motifs.relief import Motif, Relief, relief
+
+
+def feather(plane: Plane) -> Relief:
+    """One feather: a curved rachis, barbs in two vanes that have parted here and there, down at the quill."""
+    bend, sweep = plane.any(-0.35, 0.35), plane.any(0.0, 0.25)
+    u, v = plane.u, plane.v - bend * (plane.u**2 - 0.4) - sweep * bend * plane.u**3
+    y = v.abs()
+    s = ((u + 0.74) / 1.72).clamp(1e-3, 1 - 1e-3)
+    blunt = plane.any(0.4, 0.9)
+    widest = 0.6 / (0.6 + blunt)
+    half = plane.any(0.46, 0.62) * torch.where(v > 0, plane.any(0.65, 1.0), 1.0)
+    half = half * (s / widest) ** 0.6 * ((1 - s) / (1 - widest)) ** blunt
+    barbs, slant = plane.any(9, 12), plane.any(0.7, 1.2)
+    along = u - slant * y  # where on the rachis a barb has its root
+    barb = saw(barbs * along) * fine(plane, 1 / barbs)
+    # Vanes part in few places: a cleft runs along the barbs, wide at the edge.
+    clumps = barbs * plane.any(0.2, 0.36)
+    place = clumps * along + 0.37 * torch.sign(v)
+    chance = hashed(torch.floor(place), torch.sign(v), bend)
+    down = torch.sigmoid((-0.42 - along) * 12)  # loose at the quill
+    q = (y / half.clamp_min(1e-3)).clamp(0, 1.2)
+    cleft = (0.5 - (place - torch.floor(place) - 0.5).abs()) / clumps - 0.09 * chance * q**2
+    loose = (barb - 0.8 * q) * 0.12 * down
+    distance = least((half * (0.9 + 0.1 * chance) - y) * 0.8, cleft, 0.01) + loose
+    distance = torch.minimum(distance, torch.minimum(u + 0.74, 0.98 - u))
+    thick = 0.034 * (1.1 - 0.85 * u.clamp(-1, 1))
+    rachis = dome((y / thick.clamp_min(1e-3)).clamp(0, 1)) * (s < 0.985)
+    quill = plane.edge(torch.minimum(thick - y, torch.minimum(u + 1.02, 0.9 - u)))
+    height = 0.34 * half * (1 - 1.2 * (q - 0.3) ** 2) + 0.012 * barb + 0.05 * chance * q + 1.5 * thick * rachis
+    shade = (0.62 + 0.2 * barb + 0.18 * q) * (1 - 0.6 * torch.exp(-(((y - thick) / 0.07).clamp_min(0) ** 2)))
+    shade = shade * (1 - 0.7 * torch.exp(-(cleft.clamp_min(0) / 0.025)) * (q > 0.3))
+    bands, depth = plane.any(2.0, 4.5), plane.any(0.2, 0.45) * plane.chance(0.6)
+    band = torch.sigmoid(7 * torch.sin(TURN * bands * (s - 0.3 * y)))
+    tip = torch.sigmoid((s - plane.any(0.68, 0.85)) * 18) * plane.any(0.2, 0.5)
+    tint = plane.any(0, 0.4) + 0.35 * q + 0.08 * chance + 0.05 * barb + depth * band + tip
+    shade = torch.lerp(shade * (1 - 0.7 * depth * band), 0.35 + 0.65 * rachis, quill)
+    return relief(
+        tint - 0.35 * quill, height, torch.maximum(plane.edge(distance), quill), shade.clamp(0, 1), 0.2 * rachis
+    )
 
 
 def _oval(plane: Plane, u: Tensor | float, v: Tensor | float, wide: Tensor | float, high: Tensor | float) -> Tensor:
@@ -23,7 +62,11 @@ def face(plane: Plane) -> Relief:
     """An animal's face: two mirrored eyes, brows, beak or muzzle, ears and fur; owl, cat or lion, monkey or bear."""
     kind = plane.whole(0, 2)
     owl, cat, bear = kind == 0, kind == 1, kind == 2
-    pick = lambda a, b, c: torch.where(owl, a, torch.where(cat, b, c))  # noqa: E731
+    mane = cat & plane.chance(0.4)
+
+    def pick(of_owl: Tensor | float, of_cat: Tensor | float, of_bear: Tensor | float) -> Tensor:
+        return torch.where(owl, of_owl, torch.where(cat, of_cat, torch.as_tensor(of_bear)))
+
     tone, step = plane.any(0, 0.4), plane.any(0.25, 0.4)
     half = plane.bent(plane.u.abs(), plane.v)
     wide = pick(plane.any(0.8, 0.92), plane.any(0.72, 0.86), plane.any(0.7, 0.82))
@@ -38,21 +81,25 @@ def face(plane: Plane) -> Relief:
         torch.full_like(tone, 3.0), torch.zeros_like(tone), 0.5,
     )  # fmt: skip
     fray = hashed(torch.floor(angle * 2.2 * locks / math.pi), locks) * saw(angle * 2.2 * locks / math.pi)
-    head = (1 - _oval(half, 0, middle, wide, high)) * wide + 0.07 * fray
-    q = _oval(half, 0, middle, wide, high)
+    inner = _oval(half, 0, middle, 0.9 * wide, 0.9 * high)  # a lion's face within its mane
+    collar = mane * torch.exp(-((inner - 1.06).abs() / 0.1))
+    beyond = mane * torch.sigmoid((inner - 1) * 25)
+    q = torch.where(mane, _oval(half, 0, 0.08, 0.92, 0.9), _oval(half, 0, middle, wide, high))
+    head = (1 - q) * wide + torch.where(mane, 0.16, 0.07) * fray
     coat = replace(
         coat,
-        tone=tone + 0.55 * coat.tone + 0.2 * q,
-        height=0.5 * coat.height + 0.55 * dome(q * 0.93),
-        shade=(coat.shade * 1.15 * (1 - 0.5 * (q * 1.02).clamp(0, 1) ** 6)).clamp(0, 1),
+        tone=tone + 0.55 * coat.tone + 0.2 * q + 1.2 * step * beyond,
+        height=(0.5 + 0.7 * beyond) * coat.height + 0.55 * dome(q * 0.93) - 0.05 * collar,
+        shade=(coat.shade * 1.25 * (1 - 0.5 * (q * 1.02).clamp(0, 1) ** 6) * (1 - 0.55 * collar)).clamp(0, 1),
         alpha=plane.edge(head),
     )
     # Ears: an owl's tufts, a cat's triangles, a bear's shells; dark inside.
     ear_u, ear_v = pick(plane.any(0.5, 0.62), plane.any(0.5, 0.58), plane.any(0.66, 0.74)), pick(-0.72, -0.62, -0.5)
-    ear = half.at(ear_u, ear_v, pick(plane.any(0.26, 0.4), plane.any(0.38, 0.46), plane.any(0.26, 0.34)), 0.5)
+    size = pick(plane.any(0.26, 0.4), plane.any(0.38, 0.46), plane.any(0.26, 0.34))
+    ear = half.at(ear_u, torch.where(mane, -0.46, ear_v), torch.where(mane, 0.24, size), 0.5)
     slope = torch.where(owl, 0.36, 0.62)
     pointed = least((ear.v + 1.0) * slope - ear.u.abs(), 1.0 - ear.v, 0.1) * 0.8
-    inside_ear = torch.where(bear, 1 - ear.r, pointed)
+    inside_ear = torch.where(bear | mane, 1 - ear.r, pointed)
     hollow = ear.edge(inside_ear - 0.24, 0.08) * (1 - 0.6 * owl.float())
     ears = relief(
         tone + 0.15 + step * hollow + 0.1 * saw(ear.u * 5),
@@ -61,6 +108,7 @@ def face(plane: Plane) -> Relief:
         (0.9 - 0.62 * hollow * (0.6 + 0.4 * saw(ear.u * 4 + 0.2 * ear.v))).clamp(0, 1),
     )
     drawn = laid(coat, head, ears, 0.08, 0.1)
+    drawn = ears.cut(mane.float()).over(drawn, 0.35)  # a mane grows behind the ears
     # The mask: an owl's two discs, a cat's and bear's pale muzzle and eye patches.
     eye_u = pick(plane.any(0.36, 0.42), plane.any(0.34, 0.4), plane.any(0.27, 0.33))
     eye_v = pick(plane.any(-0.14, -0.04), plane.any(-0.08, 0.02), plane.any(-0.14, -0.06))
@@ -81,9 +129,8 @@ def face(plane: Plane) -> Relief:
     size = pick(plane.any(0.27, 0.33), plane.any(0.24, 0.29), plane.any(0.19, 0.24))
     turn = pick(0.0, plane.any(-0.4, -0.15), plane.any(-0.1, 0.1))
     socket = half.at(eye_u, eye_v, size, turn)
-    # The light comes from one side for both eyes: only the outline is mirrored.
-    ball = half.bent(socket.u, socket.v)
-    ball = replace(ball, pixel=socket.pixel)
+    # Only the outline is mirrored: both eyes look, and catch the light, on the same side.
+    ball = socket.bent(socket.u * torch.sign(plane.u), socket.v)
     pupil = pick(0.0, torch.where(plane.chance(0.7), 1.0, 0.0), 0.0)
     iris = pick(plane.any(0.78, 0.9), plane.any(0.72, 0.82), plane.any(0.7, 0.85))
     gap = torch.where(owl, 0.95 - socket.r, opening(socket, 1.0, pick(0.9, 0.66, 0.8), pick(0.9, 0.6, 0.66)))
@@ -165,7 +212,9 @@ def _snout(half: Plane, plane: Plane, kind: Tensor, below: Relief, tone: Tensor,
     faced = replace(faced, shade=faced.shade * (1 - 0.92 * mouth), shine=(faced.shine + 0.6 * whisker).clamp(0, 1))
     faced = laid(tip, wedge * 0.15, faced, 0.05)
     shown = torch.where(owl, 0.0, 1.0)
-    mixed = [torch.lerp(getattr(below, name), getattr(faced, name), shown) for name in ("tone", "height", "shade", "shine")]
+    mixed = [
+        torch.lerp(getattr(below, name), getattr(faced, name), shown) for name in ("tone", "height", "shade", "shine")
+    ]
     below = replace(below, tone=mixed[0], height=mixed[1], shade=mixed[2], shine=mixed[3])
     cast = 0.7 * torch.exp(-(-inside).clamp_min(0) / 0.06) * owl
     return beak.over(replace(below, shade=below.shade * (1 - cast)))
@@ -175,56 +224,60 @@ def wing(plane: Plane) -> Relief:
     """A spread wing: rows of feathers fan out from the arm, the short over the long."""
     tone, step = plane.any(0, 0.4), plane.any(0.15, 0.3)
     side = torch.where(plane.chance(0.5), 1.0, -1.0)
-    bend, count = plane.any(0.15, 0.6), plane.whole(8, 12)
-    at = plane.bent(plane.u * side, plane.v).at(-0.75, -0.55)
+    bend, count, spread = plane.any(0.1, 0.5), plane.whole(8, 11), plane.any(1.4, 1.75)
+    at = plane.bent(plane.u * side, plane.v).at(-0.9, -0.6, 1.16)
     r = at.r
-    angle = at.angle - bend * (r - 0.3)
-    spread = plane.any(1.5, 1.9)
-    place = (angle + 0.5) / spread
-    reach = plane.any(1.45, 1.6) * (1 - plane.any(0.42, 0.6) * place.clamp(0, 1) ** 0.8)
+    place = (at.angle + 0.2 - bend * (r - 0.6)) / spread
+    p = place.clamp(0, 1)
+    # The longest feathers stand near the leading edge.
+    reach = (
+        plane.any(0.85, 1.05)
+        + plane.any(0.8, 0.95) * torch.exp(-(((p - 0.26) / plane.any(0.26, 0.36)) ** 2))
+        - 0.45 * p**5
+    )
+    fade = fine(plane, torch.full_like(r, 0.12))
     drawn = empty(plane)
-    for row, (length, many, blunt) in enumerate(((1.0, 1.0, 0.45), (0.66, 1.25, 0.4), (0.46, 1.4, 0.4), (0.3, 1.5, 0.4))):
+    for row, (length, many) in enumerate(((1.0, 1.0), (0.68, 1.2), (0.48, 1.3), (0.31, 1.4))):
         number = torch.round(count * many)
         for layer in range(2):
             # Every other feather lies under its neighbours.
-            p = place * number + 0.5 * layer + 0.25 * row
-            which = torch.floor(p)
+            turn = place * number + 0.5 * layer + 0.25 * row
+            which = torch.floor(turn)
             chance = hashed(which, number, row)
-            f = p - which - 0.5
-            within = ((which + 0.5 - 0.5 * layer - 0.25 * row) / number).clamp(0, 1)
-            long = reach * length * (0.94 + 0.06 * chance)
-            t = (r / long).clamp(0, 1.2)
-            rounded = ((t - 0.55) / 0.45).clamp(0, 1)
-            half = 0.66 * (1 - rounded**2.4) ** (blunt + 0.1)
+            f = turn - which - 0.5
             size = spread * r / number
+            long = reach * length * (0.95 + 0.05 * chance)
+            t = (r / long).clamp(0, 1)
+            tip = ((t - 0.72) / 0.28).clamp(0, 1)
+            half = 0.62 * (1 - tip**2).sqrt()
             distance = torch.minimum((half - f.abs()) * size, long - r)
-            seen = plane.edge(distance) * (place > 0) * (place < 1) + 0 * within
-            barb = saw(8 * (2.2 * r - 1.1 * f.abs() * size * 3)) * fine(plane, torch.full_like(r, 0.06))
-            shaft = plane.line(f * size, 0.012) * (t < 0.97)
-            q = (f / half.clamp_min(0.05)).abs().clamp(0, 1)
+            q = (f / half.clamp_min(0.05)).clamp(-1, 1)
+            barb = saw(8 * (r - 1.2 * f.abs() * size)) * fade
+            shaft = plane.line(f * size, 0.014) * (t < 0.95)
+            edge = torch.sigmoid((t - 0.84) * 24)
             part = relief(
-                tone + step * row + 0.28 * t + 0.08 * chance + 0.05 * barb - 0.15 * shaft,
-                0.28 * size * (1 - q * q) + 0.22 * t * length + 0.015 * barb + 0.025 * shaft,
-                seen,
-                ((0.45 + 0.55 * t) * (1 - 0.45 * q**4) * (0.8 + 0.2 * barb) + 0.25 * shaft).clamp(0, 1),
+                tone + step * row + 0.25 * t + 0.3 * edge + 0.08 * chance - 0.2 * shaft,
+                0.34 * size * (1 - (q - 0.2) ** 2) + 0.2 * t * length + 0.012 * barb + 0.03 * shaft,
+                plane.edge(torch.minimum(distance, torch.minimum(place, 1 - place) * r)),
+                ((0.4 + 0.6 * t) * (1 - 0.45 * q**4) * (0.82 + 0.18 * barb) + 0.2 * shaft).clamp(0, 1),
             )
-            drawn = laid(part, distance, drawn, 0.05, 0.07 * row)
-    # The arm, rounded, along the leading edge.
-    arm = (0.13 * (1.25 - r * 0.75)).clamp_min(0.0) - (place + 0.01).abs() * spread * r
-    arm = torch.minimum(arm, 1.5 - r)
-    down = saw(r * 9) * 0.5 + 0.5
+            drawn = laid(part, distance, drawn, 0.05, 0.06)
+    # The arm, in down, along the leading edge.
+    arm = torch.minimum(0.17 * (1.1 - 0.62 * r) - (place - 0.03).abs() * spread * r, 1.3 - r)
+    rough = saw(7 * r + 3 * at.angle) * saw(9 * at.angle * r + 2 * r)
     limb = relief(
-        tone + 0.9 * step + 0.2 * down,
-        0.35 + 0.9 * arm.clamp_min(0),
+        tone + 3.5 * step + 0.25 * rough,
+        0.4 + 1.1 * arm.clamp_min(0) + 0.03 * rough,
         plane.edge(arm),
-        0.65 + 0.35 * down,
+        0.6 + 0.4 * rough,
     )
-    drawn = laid(limb, arm, drawn, 0.06)
+    drawn = laid(limb, arm, drawn, 0.07)
     return replace(drawn, part=drawn.alpha * (1 - limb.alpha))
 
 
 MOTIFS = (
+    Motif("feather", feather),
     Motif("face", face, upright=True, styles=3, part="eye"),
     Motif("wing", wing, part="feather"),
-    *animals.MOTIFS,
+    *ANIMALS,
 )

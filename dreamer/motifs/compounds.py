@@ -67,7 +67,7 @@ def coil(plane: Plane) -> Relief:
 
 
 MOTIFS = (
-    Motif("eyeflower", eyeflower, styles=3, part="eye"),
+    Motif("eyeflower", eyeflower, upright=True, styles=3, part="eye"),
     Motif("watcher", watcher, upright=True, styles=3, part="eye"),
     Motif("coil", coil, styles=2, part="scales"),
 )

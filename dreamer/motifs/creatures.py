@@ -1,4 +1,4 @@
-"""What creatures are made of: eyes, feathers, scales, fur and arms. Whole creatures are in `beings`."""
+"""What creatures are made of: eyes, scales, fur, arms and a peacock's plume."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def opening(plane: Plane, wide: Tensor | float, up: Tensor, low: Tensor, tilt: T
 
 
 def eye(plane: Plane) -> Relief:
-    """A living eye between its lids: round, slit or level pupil; fibres, limbus, catch-light; folds or scales around."""
+    """A living eye between its lids: round, slit or level pupil; fibres, limbus, catch-light; folds or scales."""
     kind = plane.whole(0, 2)
     tone = plane.any(0, 0.5)
     up, low = plane.any(0.44, 0.66), plane.any(0.36, 0.54)
@@ -108,78 +108,6 @@ def eye(plane: Plane) -> Relief:
     return replace(ball.over(skin), style=kind[:, 0, 0])
 
 
-def vane(plane: Plane, half: Tensor, slant: Tensor, barbs: Tensor, tone: Tensor, rough: Tensor) -> Relief:
-    """A feather along u from -1 (quill) to 1 (tip), `half` (B, S, S) wide on each side; barbs slant to the tip."""
-    x, y = plane.u, plane.v.abs()
-    phase = barbs * (x - slant * y)
-    which = torch.floor(phase) + 0.5 * torch.sign(plane.v)
-    chance = hashed(which, barbs)
-    # Barbs end at unlike lengths; here and there some have parted.
-    long = half * (1 - rough * chance**3)
-    barb = saw(phase) * fine(plane, 1 / barbs)
-    distance = torch.minimum(long - y, 1 - x)
-    q = (y / half.clamp_min(1e-3)).clamp(0, 1)
-    rachis = plane.line(y, 0.028 * (1.05 - 0.8 * x.clamp(-1, 1)) + 0.002)
-    quill = plane.edge(0.028 * (1.2 - 0.6 * x) - y) * (x > -1) * (x < 0.6)
-    height = 0.32 * half * (1 - (q - 0.25) ** 2 * 1.3) + 0.035 * barb + 0.09 * rachis
-    shade = (0.45 + 0.4 * barb + 0.25 * q) * (1 - 0.55 * torch.exp(-(((y - 0.07) / 0.05) ** 2))) + 0.5 * rachis
-    tint = tone + 0.3 * q + 0.1 * chance * rough + 0.06 * barb - 0.3 * rachis
-    return relief(tint, height, torch.maximum(plane.edge(distance), quill), shade.clamp(0, 1), 0.25 * rachis)
-
-
-def feather(plane: Plane) -> Relief:
-    """One feather: a curved rachis, barbs in two vanes, a pointed oval outline, down at the quill."""
-    bend, sweep = plane.any(-0.3, 0.3), plane.any(0.0, 0.25)
-    curved = plane.bent(plane.u, plane.v - bend * (plane.u**2 - 0.4) - sweep * bend * plane.u**3)
-    s = ((curved.u + 0.72) / 1.7).clamp(1e-3, 1 - 1e-3)
-    side = torch.where(curved.v > 0, plane.any(0.75, 1.0), 1.0)
-    blunt = plane.any(0.45, 0.9)
-    widest = 0.6 / (0.6 + blunt)
-    half = plane.any(0.4, 0.58) * side * (s / widest) ** 0.6 * ((1 - s) / (1 - widest)) ** blunt
-    half = half * (curved.u > -0.72)
-    drawn = vane(curved, half, plane.any(0.7, 1.3), plane.any(11, 16), plane.any(0, 0.4), plane.any(0.1, 0.4))
-    bands, depth = plane.any(1.5, 4.5), plane.any(0, 0.35) * plane.chance(0.7)
-    band = torch.sigmoid(7 * torch.sin(TURN * bands * (s - 0.5 * curved.v.abs())))
-    tip = torch.sigmoid((s - plane.any(0.7, 0.9)) * 18) * plane.any(-0.5, 0.5)
-    return replace(drawn, tone=drawn.tone + depth * band + tip, shade=drawn.shade * (1 - 0.6 * depth * band))
-
-
-def peacock(plane: Plane) -> Relief:
-    """A peacock's eye: a heart in rings of oval colour, and loose barbs that leave the stem and flow around it."""
-    middle = plane.any(-0.32, -0.2)
-    spread, barbs = plane.any(1.0, 1.5), plane.any(9, 13)
-    u = plane.u - plane.any(-0.15, 0.15) * (plane.v + 0.3) ** 2
-    x = u.abs()
-    # The barbs leave the stem along it and turn outward.
-    phase = barbs * (plane.v + spread * (x + 0.01) ** 0.68) + 0.5 * (u > 0)
-    chance = hashed(torch.floor(phase), barbs)
-    barb = saw(phase)
-    q = torch.hypot(u / plane.any(0.78, 0.92), torch.where(plane.v < middle, 0.95, 0.72) * (plane.v - middle) / 0.72)
-    skirt = torch.hypot(x / plane.any(0.62, 0.8), (plane.v - 0.35) / 0.68)
-    outline = 1.02 - torch.minimum(q, skirt) - 0.22 * chance
-    strands = plane.edge(barb - 0.62 * (torch.minimum(q, skirt)).clamp(0.3, 1.1), 0.08) * plane.edge(outline, 0.01)
-    stem = plane.edge(0.02 + 0.012 * plane.v - x) * (plane.v > middle) * plane.edge(1.0 - plane.v)
-    eye_size = plane.any(0.56, 0.68)
-    e = q / eye_size
-    # A notch below makes the heart of the innermost oval.
-    notch = 0.4 * torch.exp(-((x / 0.09) ** 2)) * (plane.v > middle)
-    heart = torch.hypot(u / 0.19, (plane.v - middle + 0.02) / 0.2) + notch
-    fray = 0.03 * (barb - 0.5)
-    rings = [plane.edge(size - e + fray, 0.012) for size in (1.0, 0.84, 0.62)]
-    core = plane.edge(1 - heart, 0.03)
-    tone, step = plane.any(0, 0.3), plane.any(0.2, 0.3)
-    tint = tone + 0.22 * torch.minimum(q, skirt) + 0.12 * barb
-    shade = 0.25 + 0.6 * barb
-    height = 0.06 * barb + 0.2 * (1 - q).clamp_min(0)
-    for ring, own, light in zip((*rings, core), (1.0, 2.2, 3.2, 4.4), (0.85, 0.6, 0.95, 0.22), strict=True):
-        tint = torch.lerp(tint, tone + step * own + 0.08 * barb, ring)
-        shade = torch.lerp(shade, light * (0.7 + 0.3 * barb), ring)
-        height = height + 0.05 * ring
-    alpha = torch.maximum(torch.maximum(strands, rings[0]), stem)
-    shade = torch.maximum(shade, 0.9 * stem * (1 - rings[0]))
-    return relief(tint + 0.4 * stem * (1 - rings[0]), height, alpha, shade.clamp(0, 1), 0.25 * rings[2] * (1 - core) * barb)
-
-
 def shingles(
     plane: Plane,
     x: Tensor,
@@ -190,11 +118,12 @@ def shingles(
     ridges: Tensor,
     keel: Tensor,
     loose: Tensor | float = 0.0,
+    curl: Tensor | float = 0.0,
 ) -> Relief:
     """Rows of scales or tufts, tips to +y, each in the shade of the row before; (x, y) in cells `size` units wide.
 
     `sharp`: 2 a round tip, 1 a pointed one; `ridges`: lines on each from root to tip; `keel`: one strong middle ridge;
-    `loose`: how unlike they are and how much they bend.
+    `loose`: how unlike they are and how much they bend by chance; `curl`: how much they all bend.
     """
     pixel = plane.pixel / size
     tone, height, shade = torch.zeros_like(x), torch.zeros_like(x), torch.full_like(x, 0.15)
@@ -206,7 +135,7 @@ def shingles(
         column = torch.floor(xx)
         chance = hashed(column, row, 1.0)
         t = ((y - row) / (long * (1 - 0.35 * loose * chance))).clamp(0, 1.5)
-        f = xx - column - 0.5 + loose * (chance - 0.5) * 0.9 * t * t
+        f = xx - column - 0.5 + (loose * (chance - 0.5) * 0.9 + curl) * t * t
         tip = ((t - 0.3) / 0.7).clamp_min(1e-3)
         half = 0.56 * (1 - tip**sharp).clamp_min(0) ** (1 / sharp)
         distance = (1 - (f.abs() / 0.56) ** sharp - tip**sharp) * 0.3
@@ -214,10 +143,10 @@ def shingles(
         q = (f / half.clamp_min(0.05)).clamp(-1, 1)
         ridge = saw(q * 0.5 * ridges) * ((size / ridges.clamp_min(1) / plane.pixel - 1.5) / 2).clamp(0, 1)
         spine = torch.exp(-((f / 0.09) ** 2)) * keel
-        rise = size * (0.4 * t - 0.3 * t**3 + 0.3 * (1 - q * q) * (0.4 + keel * 0) + 0.22 * spine + 0.1 * ridge)
-        light = (0.55 + 0.45 * t) * (1 - 0.6 * q.abs() ** 5) * (0.7 + 0.3 * ridge) * (0.85 + 0.15 * chance)
-        shade = shade * (1 - 0.85 * torch.exp(-(-distance).clamp_min(0) / 0.1))
-        tint = 0.45 * t + 0.22 * chance + 0.1 * ridge + 0.2 * spine
+        rise = size * (0.4 * t - 0.3 * t**3 + 0.12 * (1 - q * q) + 0.22 * spine + 0.1 * ridge)
+        light = (0.68 + 0.42 * t) * (1 - 0.55 * q.abs() ** 5) * (0.75 + 0.25 * ridge) * (0.88 + 0.12 * chance)
+        shade = shade * (1 - 0.75 * torch.exp(-(-distance).clamp_min(0) / 0.09))
+        tint = 0.55 * t + 0.25 * chance + 0.1 * ridge + 0.2 * spine
         tone, height, shade = (torch.lerp(a, b, inside) for a, b in ((tone, tint), (height, rise), (shade, light)))
     return relief(tone, height, None, shade.clamp(0, 1))
 
@@ -225,7 +154,7 @@ def shingles(
 def scales(plane: Plane) -> Relief:
     """Overlapping scales: round as a fish's, pointed as a pangolin's, keeled as a dragon's."""
     kind = plane.whole(0, 2)
-    size = plane.any(0.26, 0.5)
+    size = plane.any(0.28, 0.58)
     sharp = torch.where(kind == 1, plane.any(1.0, 1.3), plane.any(1.7, 2.2))
     turn = plane.any(0, TURN)
     turned = plane.at(0, 0, 1.0, turn)
@@ -243,9 +172,49 @@ def fur(plane: Plane) -> Relief:
     turned = plane.at(0, 0, 1.0, turn)
     flow, low = plane.any(0.1, 0.28), plane.any(1.5, 2.6)
     x = turned.u / size + flow / size * torch.sin(low * turned.v + turn) + 40
-    y = turned.v / (0.85 * size) + 0.3 * flow / size * torch.sin(low * turned.u) + 40
-    drawn = shingles(plane, x, y, size, plane.any(1.0, 1.25), 2.6, plane.whole(3, 5), plane.any(0, 0), 0.8)
-    return replace(drawn, tone=0.8 * drawn.tone + plane.any(0, 0.5))
+    y = turned.v / (0.75 * size) + 0.3 * flow / size * torch.sin(low * turned.u) + 40
+    drawn = shingles(
+        plane, x, y, size, plane.any(1.0, 1.3), 4.0, plane.whole(3, 5), 0 * size, 0.8, plane.any(-0.5, 0.5)
+    )
+    return replace(drawn, tone=0.9 * drawn.tone + plane.any(0, 0.5))
+
+
+def peacock(plane: Plane) -> Relief:
+    """A peacock's eye: a heart in rings of oval colour, and loose barbs that leave the stem and flow around it."""
+    middle = plane.any(-0.3, -0.2)
+    spread, barbs = plane.any(1.0, 1.5), plane.any(6.5, 9)
+    u = plane.u - plane.any(-0.15, 0.15) * (plane.v + 0.3) ** 2
+    x, v = u.abs(), plane.v - middle
+    # The barbs leave the stem along it and turn outward.
+    phase = barbs * (plane.v + spread * (x + 0.01) ** 0.68) + 0.5 * (u > 0)
+    chance = hashed(torch.floor(phase), barbs)
+    barb = saw(phase)
+    q = torch.hypot(u / plane.any(0.8, 0.92), v / torch.where(v < 0, 0.76, 1.0))
+    skirt = torch.hypot(x / plane.any(0.66, 0.8), (plane.v - 0.35) / 0.68)
+    far = least(q, skirt, 0.2)
+    strands = plane.edge(barb - 1.1 * (far - 0.52), 0.1) * plane.edge(1.05 - far - 0.2 * chance, 0.01)
+    stem = torch.minimum(0.026 + 0.016 * plane.v - x, torch.minimum(v, 1.02 - plane.v))
+    stalk = plane.edge(stem)
+    e = q / plane.any(0.62, 0.74) + 0.012 * (0.5 - barb)
+    tone, step = plane.any(0, 0.3), plane.any(0.2, 0.32)
+    tint = tone + 0.35 * far + 0.12 * chance
+    shade = (0.3 + 0.7 * barb) * (0.55 + 0.45 * far.clamp(0, 1)) * (0.8 + 0.2 * chance)
+    height = 0.09 * barb + 0.25 * (1 - far).clamp_min(0)
+    tint = torch.lerp(tint, tone + 3 * step + 0 * u, stalk)
+    shade = torch.lerp(shade, (0.5 + 14 * stem).clamp(0, 1), stalk)
+    # Ring in ring, the last a heart: an oval with a notch in it below.
+    notch = 0.55 * torch.exp(-((x / 0.07) ** 2)) * (v > 0)
+    heart = torch.hypot(u / plane.any(0.2, 0.25), (v - 0.08) / 0.22) + notch
+    rings = (1 - e, 0.86 - e, 0.64 - e, (1 - heart) * 0.3)
+    for number, (ring, light) in enumerate(zip(rings, (0.95, 0.6, 1.0, 0.2), strict=True)):
+        inside = plane.edge(ring, 0.012)
+        lip = torch.exp(-(((ring - 0.03) / 0.05) ** 2))
+        silk = light * (0.9 + 0.1 * barb) * (1 - 0.5 * torch.exp(-ring.clamp_min(0) / 0.03))
+        tint = torch.lerp(tint, tone + step * (1.3 + number) + 0.06 * barb + 0.15 * ring, inside)
+        shade = torch.lerp(shade * (1 - 0.5 * torch.exp(-(-ring).clamp_min(0) / 0.05)), silk, inside)
+        height = torch.lerp(height, height * 0.6 + 0.1 + 0.06 * lip + 0.01 * barb, inside)
+    alpha = torch.maximum(torch.maximum(strands, plane.edge(rings[0])), stalk)
+    return relief(tint, height, alpha, shade.clamp(0, 1))
 
 
 @dataclass(frozen=True)
@@ -262,10 +231,11 @@ class Course:
     unit: Tensor
 
 
-def course(plane: Plane, heading: list[Tensor], width: list[Tensor], step: float) -> Course:
+def course(plane: Plane, heading: list[Tensor], width: list[Tensor], step: float, room: Tensor) -> Course:
     """A band along a path, moved and sized to fill the unit disc.
 
-    `heading` and `width` (B, 1, 1): the direction of each step, and half the band's width at its beginning.
+    `heading` and `width` (B, 1, 1): the direction of each step, and half the band's width at its beginning;
+    `room`: what is to be kept free about the end.
     """
     count = len(heading)
     us, vs = [torch.zeros_like(heading[0])], [torch.zeros_like(heading[0])]
@@ -274,8 +244,9 @@ def course(plane: Plane, heading: list[Tensor], width: list[Tensor], step: float
         vs.append(vs[-1] + step * torch.sin(angle))
     wide = torch.stack([*width, width[-1]])
     places = torch.stack([torch.stack(us), torch.stack(vs)])
-    low, high = (places - wide).amin(1), (places + wide).amax(1)
-    unit = 2 / torch.linalg.vector_norm(high - low, dim=0) * 1.2
+    about = torch.cat([wide[:-1], room[None]])
+    low, high = (places - about).amin(1), (places + about).amax(1)
+    unit = 2 / (high - low).amax(0)
     places, wide = (places - 0.5 * (low + high)[:, None]) * unit, wide * unit
     best = torch.full_like(plane.u, -9.0)
     along, side = torch.zeros_like(best), torch.zeros_like(best)
@@ -305,21 +276,22 @@ def tentacle(plane: Plane) -> Relief:
         width.append(radius)
         heading.append(angle)
         angle = angle + hand * (bow * (1 - 2.2 * t) * 0.16 + curl * t**1.6 * 0.36)
-    path = course(plane, heading, width, 0.13)
+    path = course(plane, heading, width, 0.13, width[-1])
     along, side = path.along, path.side
     radius = (thick * (1 - along) ** 1.1 + thin) * path.unit
     q = side * hand
     # Suckers stand as close as they are large: one along step for each width of the arm.
-    phase = -torch.log(1 - 0.93 * along) * 2.4 / thick
-    height = dome(side.clamp(-1, 1) * 0.98)
+    phase = -torch.log(1 - 0.93 * along) * 4.6 / thick
+    height = dome((1 - path.inside / radius).clamp(0, 1) * 0.98)
     sucker, ring, hole = (torch.zeros_like(q) for _ in range(3))
-    for row, place in enumerate((0.28, 0.74)):
+    for row, place in enumerate((0.2, 0.72)):
         a = (torch.remainder(phase + 0.5 * row, 1) - 0.5) * 2.0
-        d = torch.hypot(a, (q - place) / (0.26 - 0.06 * row))
+        d = torch.hypot(a, (q - place) / (0.3 - 0.06 * row))
         sucker = torch.maximum(sucker, torch.sigmoid((1 - d) * 14))
         ring = ring + torch.exp(-(((d - 0.72) / 0.24) ** 2))
         hole = hole + torch.exp(-((d / 0.42) ** 2))
     clear = fine(plane, radius * 0.45)
+    clear = clear * torch.sigmoid((along - 0.03) * 150)  # none on the stump
     sucker, ring, hole = sucker * clear, ring * clear, hole * clear
     spots = saw(phase * 0.9) * saw(q * 2.3 + 0.3 + 0.5 * torch.sin(phase * 2)) * (q < 0.05)
     tint = plane.any(0, 0.4) + 0.3 * q + 0.4 * sucker + 0.25 * spots
@@ -330,9 +302,8 @@ def tentacle(plane: Plane) -> Relief:
 
 MOTIFS = (
     Motif("eye", eye, upright=True, styles=3),
-    Motif("feather", feather),
-    Motif("peacock", peacock),
     Motif("scales", scales, ground=True, styles=3),
     Motif("fur", fur, ground=True),
     Motif("tentacle", tentacle),
+    Motif("peacock", peacock),
 )

@@ -231,8 +231,7 @@ def jellyfish(plane: Plane) -> Relief:
     """A jellyfish: a ribbed bell with a lobed margin, frilled arms and long wavering tentacles."""
     tone, rim = plane.any(0, 0.3), plane.any(-0.3, -0.1)
     wide, high, ribs = plane.any(0.66, 0.85), plane.any(0.62, 0.75), plane.whole(6, 10)
-    up, u = plane.v - rim, plane.u
-    down = up.clamp_min(0)
+    up, u, down = plane.v - rim, plane.u, (plane.v - rim).clamp_min(0)
     sway = plane.any(0.08, 0.16) * torch.sin(plane.any(4, 7) * down + plane.any(0, TURN) + 2 * u) * down.sqrt()
     # Tentacles: one in each cell across, long in the middle, with their own curls.
     count = plane.whole(9, 13)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from dreamer.motifs.composite import World
 
 SIZE = 128
 """Pixels a side of a picture as drawn; crops of it are looked at."""
-_CHUNK = 256
-_HELD = 24  # chunks: what is kept, and drawn anew in turn, round and round
+_CHUNK = 128
+_HELD = 48  # chunks: what is kept, and drawn anew in turn, round and round
 _FIRST = 4  # chunks to begin with
 _NOISE = 0.15  # as much as, of a sample: it keeps the gradients' spectrum natural, and costs nothing
 
@@ -94,6 +95,7 @@ def varied(image: Tensor, random: torch.Generator) -> Tensor:
 
 def _paint(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int) -> None:
     """Draw for ever; ends with the process that wants the pictures."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to answer
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
         os.nice(2)  # the trainer comes first: it can look at a picture more than once

@@ -86,21 +86,20 @@ def train(
     with Stream(training.world, seed + 1) as stream:
         try:
             while (share := mark.seconds / (60 * settings.minutes)) < 1:
+                began, minutes = time.monotonic(), mark.seconds / 60
                 size = 64 if share < _LARGER else 96
                 batch = stream.batch(_BATCH[size], size, random)
-                began, minute = time.monotonic(), mark.seconds / 60
                 loss = training.learn(batch, share, mark.samples)
-                mark.seconds += time.monotonic() - began
                 mark.samples += len(batch.image)
+                mark.seconds += time.monotonic() - began
                 if mark.seconds - told > _TELL:
                     rate = (mark.samples - before) / (mark.seconds - told)
                     told, before = mark.seconds, mark.samples
-                    right = training.accuracy()["m4b"]
-                    on_report(Report(share, mark.seconds, mark.samples, rate, loss, right))
+                    on_report(Report(share, mark.seconds, mark.samples, rate, loss, training.accuracy()["m4b"]))
                 if mark.seconds - saved > _SAVE:
                     saved = mark.seconds
                     checkpoint.save(training.trainee, training.optimiser)
-                if keep and minute // keep < mark.seconds / 60 // keep:
+                if keep and minutes // keep < mark.seconds / 60 // keep:
                     finish(output.with_stem(f"{output.stem}-{round(mark.seconds / 60):03d}"))
         except KeyboardInterrupt:
             checkpoint.save(training.trainee, training.optimiser)
