@@ -1,0 +1,319 @@
+"""How reverie is trained: what learns, what it learns from, and what is left after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import dreamer, refused
+from PIL import Image
+from safetensors import safe_open
+
+from dreamer.errors import RenderError, UsageError, WriteError
+from dreamer.motifs import MOTIFS
+from dreamer.motifs.composite import World
+from dreamer.networks.reverie import Reverie, reverie
+from dreamer.training import checkpoint, export, stream, train
+from dreamer.training.album import Album
+from dreamer.training.stream import Batch, Stream
+from dreamer.training.train import Settings, Training
+from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, present, unfold
+
+QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
+QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; t._SAVE = t._TELL = 0.5\n"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "_HELD_OUT", 4)
+    monkeypatch.setattr(export, "_LOOKED_AT", 4)
+    monkeypatch.setattr(stream, "_FIRST", 1)
+    monkeypatch.setattr(train, "_SAVE", 0.5)
+    monkeypatch.setattr(train, "_TELL", 0.5)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(MOTIFS)
+
+
+def pictures(world: World, count: int = 8, size: int = 64) -> Batch:
+    drawn = world.draw(count, size, torch.Generator().manual_seed(0))
+    return Batch(drawn.image, drawn.kind, drawn.second)
+
+
+def trained_a_little() -> Trainee:
+    """A trainee whose batch norms have seen something."""
+    torch.manual_seed(0)
+    trainee = Trainee(3, 5, 0.25).train()
+    for _ in range(5):
+        trainee.features(torch.rand(4, 3, 64, 64))
+    for module in trainee.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.5, 0.5)
+    return trainee.eval()
+
+
+def test_folded_weights_see_the_same():
+    trainee = trained_a_little()
+    image = torch.rand(2, 3, 48, 64)
+    with torch.no_grad():
+        whole = trainee.features(image)["m5a"]
+        plain = folded(trainee.body, 0.25)(image - 0.5)
+    assert whole.abs().max() > 0.1
+    assert torch.allclose(whole, plain, atol=1e-4)
+
+
+def test_unfolded_weights_see_the_same_and_have_batch_norm_again():
+    plain = folded(trained_a_little().body, 0.25)
+    again = Trainee(3, 5, 0.25)
+    views = [torch.rand(4, 3, 64, 64) for _ in range(3)]
+    unfold(again.body, plain, views)
+    again.eval()
+    image = torch.rand(2, 3, 48, 64)
+    with torch.no_grad():
+        assert torch.allclose(again.features(image)["m5a"], plain(image - 0.5), atol=1e-3)
+        before = again.train().features(views[0])["m5a"]
+    # In training the batch's own moments take the place of the recorded ones: nearly the same on such pictures.
+    assert (before - again.eval().features(views[0])["m5a"]).abs().mean() < 0.3 * before.abs().mean()
+
+
+def test_learning_lessens_the_loss_and_the_late_lessons_are_harder(quick: None):
+    training = Training(Settings(seed=3, width=0.25), torch.device("cpu"))
+    batch = pictures(training.world)
+    losses = [training.learn(batch, 0.1, 20_000) for _ in range(12)]
+    assert losses[-1] < 0.8 * losses[0]
+    calm = training.trainee.state_dict()["body.stem.0.0.0.weight"].clone()
+    training.learn(batch, 0.9, 20_000)
+    assert not torch.equal(training.trainee.state_dict()["body.stem.0.0.0.weight"], calm)
+    image = batch.image.clone().requires_grad_()
+    training.trainee.train().loss(image, batch.kind, batch.second, training.world.motif_of).backward()
+    harder = image.detach() + 2 * image.grad / image.grad.flatten(1).norm(dim=1)[:, None, None, None]
+    with torch.no_grad():
+        easy, hard = (
+            training.trainee.loss(x, batch.kind, batch.second, training.world.motif_of) for x in (batch.image, harder)
+        )
+    assert hard > easy
+
+
+def test_labels_are_looked_up_where_a_maps_positions_lie():
+    labels = torch.arange(64).view(1, 8, 8)
+    assert at(labels, torch.zeros(1, 1, 2, 2)).flatten().tolist() == [18, 22, 50, 54]
+
+
+def test_presence_asks_for_what_covers_enough():
+    motif = torch.full((1, 20, 20), 3)
+    motif[:, :10, :10] = 1
+    motif[:, 19:, 18:] = 0
+    assert present(motif, motif, 3).tolist() == [[0, 1, 0]]
+    assert present(motif, torch.full_like(motif, 2), 3).tolist() == [[0, 1, 1]]
+
+
+def test_accuracy_is_over_places_and_over_classes():
+    motif = torch.tensor([[[0, 0, 0, 1]]])
+    scores = torch.eye(2)[torch.tensor([[[0, 0, 1, 1]]])].permute(0, 3, 1, 2)
+    assert accuracy({"x": scores}, motif, motif) == {"x": (0.75, pytest.approx((2 / 3 + 1) / 2))}
+    elsewhere = motif.clone()
+    elsewhere[..., 2] = 1  # two things at one place: not asked for
+    assert accuracy({"x": scores}, motif, elsewhere) == {"x": (1.0, 1.0)}
+
+
+def test_the_stream_shows_labelled_crops(world: World, quick: None):
+    random = torch.Generator().manual_seed(0)
+    with Stream(world, seed=1) as drawn:
+        batch = drawn.batch(6, 64, random)
+    assert batch.image.shape == (6, 3, 64, 64) and batch.image.isfinite().all()
+    assert batch.kind.shape == batch.second.shape == (6, 64, 64)
+    assert batch.kind.max() <= world.kinds and batch.second.max() <= len(world.names)
+    assert not drawn._painter.is_alive()
+
+
+def test_a_painter_that_died_is_told_of(world: World):
+    with Stream(world, seed=1) as drawn:
+        drawn._painter.kill()
+        drawn._painter.join()
+        with pytest.raises(RenderError, match="has ended"):
+            drawn.batch(4, 64, torch.Generator())
+
+
+def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
+    output, told = tmp_path / "mine.safetensors", []
+    settings = Settings(minutes=0.06, width=0.25)
+    train.train(output, settings, device=torch.device("cpu"), keep=0.03, on_report=told.append)
+    assert sorted(path.name for path in tmp_path.iterdir())[-1] == "mine.safetensors"
+    assert len(list(tmp_path.iterdir())) >= 2 and not (tmp_path / "mine.safetensors.training").exists()
+    assert output.stat().st_size < 8e6
+    network = reverie(output)
+    assert network.labels == (*(motif.name for motif in MOTIFS), "nothing")
+    assert set(network.statistics) == set(LAYERS) and "m4b" in network.heads
+    features = network.features(torch.rand(1, 3, 64, 64), ["m4b"])["m4b"]
+    assert features.shape[1] == network.heads["m4b"][0].shape[1] == len(network.statistics["m4b"][0])
+    story = json.loads(safe_open(output, "pt").metadata()["training"])
+    assert story["samples"] > 0 and story["seconds"] >= 3 and story["width"] == 0.25
+    assert told and 0 < told[-1].share <= 1 and told[-1].samples > 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_training_goes_on(tmp_path: Path, quick: None, signum: int):
+    output = tmp_path / "mine.safetensors"
+    words = ["networks", "train", "-o", str(output), "--minutes", "9", "--width", "0.25", "--threads", "1"]
+    code = f"{QUICK}from dreamer.cli import main\nif __name__ == '__main__': main({words!r})"
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    begun = tmp_path / "mine.safetensors.training"
+    waited = time.monotonic()
+    while not begun.exists() and time.monotonic() - waited < 120:
+        time.sleep(0.1)
+    os.killpg(process.pid, signum) if signum == signal.SIGINT else process.kill()
+    told = process.communicate(timeout=60)[1]
+    if signum == signal.SIGINT:
+        assert process.returncode == 130 and "--resume goes on" in told and "Traceback" not in told
+    before = torch.load(begun, weights_only=True)["mark"]
+    assert before["samples"] > 0
+    refused(dreamer("networks", "train", "-o", output), "a training was interrupted here", "--resume")
+    told = []
+    settings = Settings(minutes=before["seconds"] / 60 + 0.03, width=0.25)
+    train.train(output, settings, device=torch.device("cpu"), resume=True, on_report=told.append)
+    story = json.loads(safe_open(output, "pt").metadata()["training"])
+    assert story["samples"] > before["samples"] and not begun.exists()
+
+
+def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
+    about = {"motifs": ["eye", "wing"], "seed": 1, "width": 0.5, "minutes": 3}
+    trainee = Trainee(2, 2, 0.25)
+    optimiser = torch.optim.AdamW(trainee.parameters())
+    first = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", about)
+    first.mark.samples = 77
+    first.save(trainee, optimiser)
+    again = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", {**about, "minutes": 9})
+    again.load(trainee, optimiser, torch.device("cpu"))
+    assert again.mark.samples == 77
+    for change, words in (({"seed": 2}, "its seed is 1, not 2"), ({"motifs": ["eye"]}, "its motifs differ")):
+        other = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", about | change)
+        with pytest.raises(UsageError, match=words):
+            other.load(trainee, optimiser, torch.device("cpu"))
+    first.path.write_bytes(b"no checkpoint")
+    with pytest.raises(UsageError, match="is not a checkpoint"):
+        again.load(trainee, optimiser, torch.device("cpu"))
+    first.path.unlink()
+    with pytest.raises(UsageError, match="no training to resume"):
+        again.load(trainee, optimiser, torch.device("cpu"))
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    trainee = Trainee(2, 2, 0.25)
+    optimiser = torch.optim.AdamW(trainee.parameters())
+    mark = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", {})
+    mark.save(trainee, optimiser)
+    before = mark.path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError, match="no space is left"):
+        mark.save(trainee, optimiser)
+    assert mark.path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_wrong_commands_are_told_of_at_once(tmp_path: Path):
+    there = tmp_path / "there.safetensors"
+    there.write_bytes(b"weights")
+    refused(dreamer("networks", "train", "-o", there), "there already", "--force")
+    refused(dreamer("networks", "train", "-o", tmp_path / "no" / "w.pth"), "no folder", ".safetensors file")
+    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--resume"), "no training to resume")
+    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no folder")
+    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a file of reverie's")
+    assert there.read_bytes() == b"weights"
+
+
+def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (80, 60)) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.full((*size, 3), colour, np.uint8)).save(path)
+
+
+def test_an_albums_subfolders_are_its_classes(tmp_path: Path):
+    for number in range(3):
+        picture(tmp_path / "red" / f"{number}.png", (250, 0, 0))
+        picture(tmp_path / "eye" / f"{number}.jpg", (0, 0, 250))
+    (tmp_path / "red" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "notes").mkdir()
+    album = Album.read(tmp_path, taken=["eye"])
+    assert album.names == ("my-eye", "red") and album.classes == (0, 0, 0, 1, 1, 1)
+    assert any("skipped" in notice and "broken.png" in notice for notice in album.notices)
+    assert any("6 pictures teach" in notice for notice in album.notices)
+    pieces, which = album.crops(10, 24, torch.Generator().manual_seed(0))
+    assert pieces.shape == (10, 3, 24, 24)
+    for piece, label in zip(pieces, which.tolist(), strict=True):
+        assert piece.mean((1, 2)).argmax() == (2 if label == 0 else 0)
+
+
+def test_without_subfolders_each_picture_is_its_own(tmp_path: Path):
+    for number in range(25):
+        picture(tmp_path / f"p{number:02}.png", (number, 9, 9))
+    album = Album.read(tmp_path)
+    assert len(album.names) == 25 and album.notices == ()
+    with pytest.raises(UsageError, match="no pictures that can be read"):
+        (tmp_path / "empty").mkdir()
+        Album.read(tmp_path / "empty")
+    with pytest.raises(UsageError, match="no folder of that name"):
+        Album.read(tmp_path / "nowhere")
+
+
+def test_too_many_things_to_tell_apart(tmp_path: Path):
+    for number in range(101):
+        picture(tmp_path / f"{number}.png", (1, 2, 3), (8, 8))
+    with pytest.raises(UsageError, match="101 things to tell apart"):
+        Album.read(tmp_path)
+
+
+def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None):
+    """After a short fine-tuning, the head knows stripes from dots, and the weights dream of them unasked."""
+    for number in range(4):
+        stripes = np.tile(np.arange(96) // 6 % 2 * 255, (96, 1)).astype(np.uint8)
+        dots = ((np.indices((96, 96)) % 16 - 8) ** 2).sum(0) < 30
+        for name, values in (("stripes", stripes), ("dots", dots * np.uint8(255))):
+            (tmp_path / "own" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values).resize((96 + 8 * number,) * 2).save(tmp_path / "own" / name / f"{number}.png")
+    output = tmp_path / "mine.safetensors"
+    ran = dreamer("networks", "train", "-o", output, "--pictures", tmp_path / "own", "--minutes", 0.5)
+    assert ran.code == 0 and "8 pictures teach" in ran.err, ran.err
+    network = reverie(output)
+    assert network.labels[-3:] == ("dots", "stripes", "nothing")
+    assert network.defaults["objectives"] == [{"name": "motif", "layer": "m4b", "names": ["dots", "stripes"]}]
+    album = Album.read(tmp_path / "own")
+    pieces, which = album.crops(24, 64, torch.Generator().manual_seed(9))
+    weight, bias = network.heads["m4b"]
+    with torch.no_grad():
+        features = network.features(pieces, ["m4b"])["m4b"]
+        said = torch.einsum("kc,bchw->bkhw", weight, features).mean((2, 3)) + bias
+    assert (said[:, -3:-1].argmax(1) == which).float().mean() > 0.8
+
+
+def test_the_sheet_of_motifs(tmp_path: Path):
+    ran = dreamer("networks", "motifs", "-o", tmp_path / "sheet.png", "--samples", 1, "--size", 16)
+    assert ran.code == 0 and "eye" in ran.out
+    assert Image.open(tmp_path / "sheet.png").size == (20, 20 * len(MOTIFS))
+    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "there already")
+    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.doc"), "a picture's name ends in")
+
+
+def test_the_shipped_weights_are_small_and_tell_their_story():
+    from importlib.resources import files
+
+    path = Path(str(files("dreamer.networks") / "reverie.safetensors"))
+    assert path.stat().st_size < 8e6
+    about = safe_open(path, "pt").metadata()
+    assert json.loads(about["motifs"])[:-1] == [motif.name for motif in MOTIFS]
+    assert {"seed", "samples", "seconds", "device"} <= json.loads(about["training"]).keys()
+    assert isinstance(reverie().module, Reverie)
