@@ -227,8 +227,8 @@ def compose(
 ) -> Composition:
     """A preset's or recipe's words, and changes to them, checked as a whole before anything is computed.
 
-    `network`, `weights` and `layer` are what somebody asked for, a network by its name or itself; `fetch` allows the named network's weights to
-    be downloaded. Raises UsageError with every problem.
+    `network`, `weights` and `layer` are what somebody asked for, a network by its name or itself; `fetch` allows the
+    named network's weights to be downloaded. Raises UsageError with every problem.
     """
     problems: list[str] = []
     changes = list(changes)

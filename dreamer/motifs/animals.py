@@ -200,7 +200,7 @@ def fish(plane: Plane) -> Relief:
         0 * size,
         0 * size,
     )
-    gill = 0.5 - torch.hypot((u + 0.88), v * 0.62) + 0 * v  # the rim of the gill cover
+    gill = 0.5 - torch.hypot(u + 0.88, v * 0.62)  # the rim of the gill cover
     cheek = plane.edge(gill, 0.01)
     stripes, depth = plane.any(1.5, 4), plane.any(0, 1) * plane.chance(0.6)
     stripe = torch.sigmoid(9 * torch.sin(TURN * stripes * (u + 0.15 * v * v))) * depth

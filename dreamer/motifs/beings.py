@@ -175,7 +175,7 @@ def _snout(half: Plane, plane: Plane, kind: Tensor, below: Relief, tone: Tensor,
         0.25 * plane.line(half.u - 0.03, 0.025) * (1 - t),
     )
     # Muzzle.
-    low = torch.where(bear, plane.any(0.44, 0.5), plane.any(0.44, 0.5))
+    low = plane.any(0.44, 0.5)
     apart = torch.where(bear, plane.any(0.06, 0.12), plane.any(0.15, 0.2))
     wide = torch.where(bear, plane.any(0.34, 0.42), plane.any(0.22, 0.27))
     q = _oval(half, apart, low, wide, 0.8 * wide)

@@ -47,7 +47,9 @@ class Pictures:
 class Found(Protocol):
     """Things to be seen that no formula draws: a person's own pictures."""
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called."""
 
     def crops(self, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Pieces (count, 3, size, size) in [0, 1], and which of the names each shows (count,)."""
@@ -78,8 +80,8 @@ class World:
         objects = torch.randint(1, _MOST + 1, (count,), generator=random, device=random.device)
         objects[share < _NOTHING] = 0
         pictures.kind[share < _NOTHING], pictures.second[share < _NOTHING] = self.kinds, len(self.names)
-        fields = self._plain(int((share < _NOTHING).sum()), size, random)
-        pictures.image[share < _NOTHING] = fields
+        if (share < _NOTHING).any():
+            pictures.image[share < _NOTHING] = self._plain(int((share < _NOTHING).sum()), size, random)
         self._add_objects(pictures, objects, random, palettes, lamps)
         return _finished(pictures, random)
 
@@ -96,7 +98,7 @@ class World:
             chosen = torch.where(torch.rand(count, generator=random, device=device) < _FOUND, _FOUND_ONE, chosen)
         for motif, places in _groups(chosen, dice > _PLAIN):
             if motif == _FOUND_ONE and self.found:
-                image[places], which = self.found.crops(len(places), size, random)
+                image[places], which = self._crops(self.found, len(places), size, random)
                 kind[places], second[places] = self._first[which][:, None, None], which[:, None, None]
                 continue
             half = 0.6 if not self.motifs[motif].ground else math.exp(_number(random, math.log(0.45), math.log(1.1)))
@@ -141,7 +143,7 @@ class World:
         """Tiles of one motif, one after another: colour (3, T, T), alpha, kind and second (T, T)."""
         count = len(lamp.gloss)
         if motif == _FOUND_ONE and self.found:
-            crop, which = self.found.crops(count, side, random)
+            crop, which = self._crops(self.found, count, side, random)
             plane = Plane.of(count, side, random)
             shape = _piece(relief(torch.zeros_like(crop[:, 0])), plane)
             labels = torch.ones_like(shape.tone, dtype=torch.long)
@@ -162,6 +164,11 @@ class World:
         second = torch.full(drawn.tone.shape, len(self.names), device=colour.device)
         self._label(kind, second, torch.arange(count, device=colour.device), drawn, motif, clothes)
         yield from zip(colour, drawn.alpha, kind, second, strict=True)
+
+    def _crops(self, found: Found, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pieces of what was found, and which of all names each shows."""
+        pieces, which = found.crops(count, size, random)
+        return pieces, which + len(self.motifs)
 
     def _relief(
         self, motif: int, count: int, size: int, random: torch.Generator, half: float, reach: float
@@ -206,11 +213,11 @@ class World:
             torch.fft.fftfreq(size, device=random.device)[:, None], torch.fft.rfftfreq(size, device=random.device)
         ).clamp_min(1 / size)
         power = torch.rand(count, 1, 1, 1, generator=random, device=random.device) * 3
-        noise = torch.fft.irfft2(torch.fft.rfft2(white) * frequency ** -power, s=(size, size))
+        noise = torch.fft.irfft2(torch.fft.rfft2(white) * frequency**-power, s=(size, size))
         noise = noise / noise.std((1, 2, 3), keepdim=True).clamp_min(1e-6)
         contrast = torch.rand(count, 1, 1, generator=random, device=random.device)
         colour = Palette.any(count, random)(0.5 + 0.25 * contrast * noise[:, 0])
-        return (colour * (1 + 0.2 * contrast * noise[:, 1])[:, None]).clamp(0, 1)
+        return torch.clamp(colour * (1 + 0.2 * contrast * noise[:, 1])[:, None], 0, 1)
 
 
 def _piece(relief: Relief, plane: Plane) -> Relief:
@@ -296,7 +303,7 @@ def _choice(among: Sequence[int], count: int, random: torch.Generator) -> Tensor
 
 def _groups(values: Tensor, where: Tensor) -> Iterable[tuple[int, Tensor]]:
     """Each value that there is, with the places that hold it."""
-    for value in values[where].unique().tolist():
+    for value in torch.unique(values[where]).tolist():
         yield value, ((values == value) & where).nonzero()[:, 0]
 
 
@@ -306,5 +313,9 @@ def _number(random: torch.Generator, low: float, high: float) -> float:
 
 def _either(first: Tensor, one: Palette, two: Palette) -> Palette:
     """One palette or the other, row by row."""
-    pick = lambda a, b: torch.where(first.view(-1, *[1] * (a.ndim - 1)), a, b)  # noqa: E731
-    return Palette(pick(one.base, two.base), pick(one.amplitude, two.amplitude), pick(one.phase, two.phase))
+    row, block = first[:, None], first[:, None, None]
+    return Palette(
+        torch.where(row, one.base, two.base),
+        torch.where(block, one.amplitude, two.amplitude),
+        torch.where(block, one.phase, two.phase),
+    )

@@ -277,7 +277,7 @@ def tentacle(plane: Plane) -> Relief:
         heading.append(angle)
         angle = angle + hand * (bow * (1 - 2.2 * t) * 0.16 + curl * t**1.6 * 0.36)
     path = course(plane, heading, width, 0.13, width[-1])
-    along, side = path.along, path.side
+    along, side = path.along, path.side.clamp(-1, 1)
     radius = (thick * (1 - along) ** 1.1 + thin) * path.unit
     q = side * hand
     # Suckers stand as close as they are large: one along step for each width of the arm.

@@ -16,7 +16,7 @@ class Relief:
     """Five maps (B, S, S) of a batch of motifs; a renderer colours and lights them.
 
     `tone`: where in the palette, 0 to 1. `height`: towards the eye, in units of the plane; its slope catches the
-    light. `alpha`: 0 to 1, what is there. `shade`: 0 to 1, how much light reaches it; 0 is black whatever the palette.
+    light. `alpha`: 0 to 1, what is there. `shade`: how much light reaches it, 0 to 1; 0 is black whatever the palette, and beyond 1 it glows.
     `shine`: 0 to 1, white added at the end. `part`: 0 to 1, where another motif, the `part` of the Motif, is to be seen
     in this one. `style`: (B,), which of the motif's styles each one is; None stands for the first.
     """

@@ -49,7 +49,10 @@ class Album:
                 f"--pictures {folder}: {len(groups)} things to tell apart in {sum(len(p) for _, p in groups)} pictures "
                 f"are too many; at most {_MOST} and {_MOST_PICTURES}: put pictures of the same thing in a subfolder"
             )
-        pictures, classes, names, notices = [], [], [], []
+        pictures: list[Tensor] = []
+        classes: list[int] = []
+        names: list[str] = []
+        notices: list[str] = []
         for name, paths in groups:
             read = []
             for path in paths:

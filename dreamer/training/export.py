@@ -27,8 +27,8 @@ def export(
     `story` tells how the training went. What the network dreams of unasked are the things of the album.
     """
     tensors = dict(folded(trainee.body, width).state_dict())
-    for name, head in trainee.dense.items():
-        tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = head.weight[:, :, 0, 0], head.bias
+    for name, (weight, bias) in trainee.read_outs().items():
+        tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = weight, bias
     tensors["presence.weight"], tensors["presence.bias"] = trainee.presence.weight, trainee.presence.bias
     for name, (mean, std) in statistics(trainee, world).items():
         tensors[f"statistics.{name}.mean"], tensors[f"statistics.{name}.std"] = mean, std
@@ -54,7 +54,7 @@ def statistics(trainee: Trainee, world: World) -> dict[str, tuple[Tensor, Tensor
     sums: dict[str, Tensor] = {}
     pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31))
     count = 0
-    for part in pictures.image.split(64):
+    for part in torch.split(pictures.image, 64):
         count += len(part)
         for name, seen in trainee.features(part.to(device)).items():
             moments = torch.stack([seen.mean((2, 3)).sum(0), seen.square().mean((2, 3)).sum(0)])

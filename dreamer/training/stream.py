@@ -40,8 +40,10 @@ class Stream(AbstractContextManager["Stream"]):
     def __init__(self, world: World, seed: int) -> None:
         context = multiprocessing.get_context("spawn")
         count = _CHUNK * _HELD
-        self._pictures = torch.zeros(count, 3, SIZE, SIZE, dtype=torch.uint8).share_memory_()
-        self._labels = torch.zeros(count, 2, SIZE, SIZE, dtype=torch.uint8).share_memory_()
+        self._pictures = torch.zeros(count, 3, SIZE, SIZE, dtype=torch.uint8)
+        self._labels = torch.zeros(count, 2, SIZE, SIZE, dtype=torch.uint8)
+        for shared in (self._pictures, self._labels):
+            shared.share_memory_()  # type: ignore[no-untyped-call]
         self._drawn = context.Value("q", 0)
         arguments = (world, self._pictures, self._labels, self._drawn, seed)
         self._painter = context.Process(target=_paint, args=arguments, daemon=True)

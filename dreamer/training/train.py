@@ -121,8 +121,8 @@ class Training:
             self.trainee = Trainee(len(self.world.names), self.world.kinds, settings.width)
         self.held_out = self.world.draw(_HELD_OUT, SIZE, torch.Generator().manual_seed(settings.seed + 10**6))
         if start:
-            inherit(self.trainee, start, self.world.names, self.held_out.image.split(64))
-        self.trainee.to(device, memory_format=torch.channels_last)
+            inherit(self.trainee, start, self.world.names, torch.split(self.held_out.image, 64))
+        self.trainee.to(device).to(memory_format=torch.channels_last)
         early, late = self.trainee.halves()
         groups = [{"params": early, "early": True}, {"params": late, "early": False}]
         self.optimiser = torch.optim.AdamW(groups, _RATE, weight_decay=_DECAY)
@@ -163,7 +163,7 @@ class Training:
         """Of the dense heads, over held-out pictures: {layer: (of all places, mean over the classes)}."""
         self.trainee.eval()
         answers: dict[str, list[Tensor]] = {}
-        for part in self.held_out.image.split(64):
+        for part in torch.split(self.held_out.image, 64):
             seen = self.trainee.features(part.to(self.device))
             for name, head in self.trainee.dense.items():
                 answers.setdefault(name, []).append(head(seen[name]).cpu())

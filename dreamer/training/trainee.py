@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError
 from dreamer.network import Network
-from dreamer.networks.reverie import Reverie
+from dreamer.networks.reverie import Block, Reverie
 
 LAYERS = ("m3a", "m3b", "m4a", "m4b", "m4c", "m5a")
 DENSE = ("m3b", "m4a", "m4b", "m4c", "m5a")
@@ -34,7 +34,7 @@ class Trainee(nn.Module):
     def __init__(self, motifs: int, kinds: int, width: float = 1.0) -> None:
         super().__init__()
         self.body = _normed(Reverie(width))
-        sizes = {name: block.channels for name, block in self.body.named_children() if name in LAYERS}
+        sizes = {name: block.channels for name, block in self.body.named_children() if isinstance(block, Block)}
         self.dense = nn.ModuleDict({name: nn.Conv2d(sizes[name], motifs + 1, 1) for name in DENSE})
         self.fine = nn.ModuleDict({name: nn.Conv2d(sizes[name], kinds + 1, 1) for name in FINE})
         self.presence = nn.Linear(sizes["m5a"], motifs)
@@ -48,6 +48,11 @@ class Trainee(nn.Module):
             if name in LAYERS:
                 found[name] = seen
         return found
+
+    def read_outs(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The dense heads as matrices: {layer: (weight (K, C), bias (K,))}, the very tensors that learn."""
+        heads = {name: self.dense.get_submodule(name) for name in DENSE}
+        return {n: (h.weight.data[:, :, 0, 0], h.bias.data) for n, h in heads.items() if isinstance(h, nn.Conv2d)}
 
     def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The parameters of the first blocks, which see edges, colours and textures; and all others."""
@@ -92,9 +97,8 @@ def _normed(reverie: Reverie) -> Reverie:
     """The same network with batch norm between every convolution and its ReLU."""
     for name, module in list(reverie.named_modules()):
         if isinstance(module, nn.Conv2d):
-            bare = nn.Conv2d(
-                module.in_channels, module.out_channels, module.kernel_size, padding=module.padding, bias=False
-            )
+            kernel = module.kernel_size[0]
+            bare = nn.Conv2d(module.in_channels, module.out_channels, kernel, padding=kernel // 2, bias=False)
             reverie.set_submodule(name, nn.Sequential(bare, nn.BatchNorm2d(module.out_channels)))
     return reverie
 
@@ -158,10 +162,10 @@ def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: 
         raise NetworkError(f"{network.name} is of another width than the training's") from error
     rows = {name: row for row, name in enumerate([*names, "nothing"])}
     common = [(rows[name], row) for row, name in enumerate(network.labels) if name in rows]
-    for layer, (weight, bias) in network.heads.items():
-        head = trainee.dense[layer]
+    for layer, (own_weight, own_bias) in trainee.read_outs().items():
+        weight, bias = network.heads[layer]
         for own, row in common:
-            head.weight[own, :, 0, 0], head.bias[own] = weight[row], bias[row]
+            own_weight[own], own_bias[own] = weight[row], bias[row]
 
 
 def accuracy(scores: Mapping[str, Tensor], motif: Tensor, second: Tensor) -> dict[str, tuple[float, float]]:

@@ -57,8 +57,10 @@ def main() -> None:
     directions = torch.nn.functional.normalize(torch.randn(24, network.layer(LAYER).channels), dim=1)
     control = verdicts(judge, torch.cat([dream(network, direction) for direction in directions]))
     sure = (control.max(1).values > 0.5) & (control.argmax(1) != none)
-    print(f"random directions that the judge takes for a motif: {sure.float().mean():.1%}; for the motifs "
-          f"{((said.max(1).values > 0.5) & (said.argmax(1) != none)).float().mean():.1%}")
+    print(
+        f"random directions that the judge takes for a motif: {sure.float().mean():.1%}; for the motifs "
+        f"{((said.max(1).values > 0.5) & (said.argmax(1) != none)).float().mean():.1%}"
+    )
     if wishes.sheet:
         save_sheet(torch.cat(dreams), wishes.sheet)
 
@@ -84,7 +86,10 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
     objective = {"name": "motif", "layer": LAYER, "names": [name]}
     grey = Image.new("RGB", (SIZE, SIZE), (128, 128, 128))
     picture = dreamer.dream(grey, network=network, objectives=[objective], colour=0.0, seed=1)
-    return torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(1, SIZE, SIZE, 3).permute(0, 3, 1, 2) / 255
+    return (
+        torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(1, SIZE, SIZE, 3).permute(0, 3, 1, 2)
+        / 255
+    )
 
 
 def train_judge(path: Path, minutes: float) -> None:
@@ -99,7 +104,9 @@ def train_judge(path: Path, minutes: float) -> None:
             dreams = none[torch.randint(len(none), (few // 2,), generator=random)]
             corners = torch.randint(0, dreams.shape[-1] - 63, (2,), generator=random).tolist()
             dreams = dreams[..., corners[0] : corners[0] + 64, corners[1] : corners[1] + 64]
-            batch.image[:few] = varied(torch.cat([dreams, noise(few - few // 2, int(random.initial_seed()) + mark.samples, 64)]), random)
+            batch.image[:few] = varied(
+                torch.cat([dreams, noise(few - few // 2, int(random.initial_seed()) + mark.samples, 64)]), random
+            )
             batch.kind[:few], batch.second[:few] = training.world.kinds, len(training.world.names)
             began = time.monotonic()
             training.learn(Batch(batch.image, batch.kind, batch.second), mark.seconds / (60 * minutes), mark.samples)
@@ -135,7 +142,9 @@ def strange(count: int, seed: int) -> Tensor:
             objective = {"name": "channel", "layer": layer, "index": torch.randint(40, (1 + number % 3,)).tolist()}
             grey = Image.new("RGB", (SIZE, SIZE), (128, 128, 128))
             size = {"count": 2, "steps": 12, "step_size": 0.01}
-            picture = dreamer.dream(grey, network=network, objectives=[objective], octaves=size, seed=number, colour=0.0)
+            picture = dreamer.dream(
+                grey, network=network, objectives=[objective], octaves=size, seed=number, colour=0.0
+            )
         pictures.append(torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(SIZE, SIZE, 3))
     return torch.stack(pictures).permute(0, 3, 1, 2) / 255
 

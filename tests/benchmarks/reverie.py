@@ -52,11 +52,15 @@ def main() -> None:
     wanted = present(motif, pictures.second, len(world.names))
     print(f"presence mAP {mean_precision(torch.cat(there), wanted):.3f}")
     for layer, (overall, mean) in accuracy(whole, motif, pictures.second).items():
-        print(f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {len(world.names)} motifs and nothing")
+        print(
+            f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {len(world.names)} motifs and nothing"
+        )
     slope, high = spectrum(network, pictures.image[:32])
     print(f"gradient at {network.default_layer}: power slope {slope:.2f}, {high:.2f} of it above .25 cycles a pixel")
     dead, flat, count = dull(network)
-    print(f"channels of {network.default_layer}: {dead} dead, {flat} of one colour, of {count}: {(dead + flat) / count:.1%}")
+    print(
+        f"channels of {network.default_layer}: {dead} dead, {flat} of one colour, of {count}: {(dead + flat) / count:.1%}"
+    )
 
 
 def mean_precision(scores: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -94,8 +98,11 @@ def dull(network: Network) -> tuple[int, int, int]:
         if std[channel] < 1e-3:
             dead += 1
             continue
-        dream = dreamer.dream(grey, objectives=[{"name": "channel", "layer": layer.name, "index": [channel]}],
-                              octaves={"count": 1, "steps": 24})
+        dream = dreamer.dream(
+            grey,
+            objectives=[{"name": "channel", "layer": layer.name, "index": [channel]}],
+            octaves={"count": 1, "steps": 24},
+        )
         pixels = np.asarray(dream, np.float32) / 255
         flat += bool(pixels.std((0, 1)).mean() < 0.03)
     return dead, flat, layer.channels
