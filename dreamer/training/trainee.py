@@ -51,8 +51,8 @@ class Trainee(nn.Module):
 
     def read_outs(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The dense heads as matrices: {layer: (weight (K, C), bias (K,))}, the very tensors that learn."""
-        heads = {name: self.dense.get_submodule(name) for name in DENSE}
-        return {n: (h.weight.data[:, :, 0, 0], h.bias.data) for n, h in heads.items() if isinstance(h, nn.Conv2d)}
+        own = self.dense.state_dict()
+        return {name: (own[f"{name}.weight"][:, :, 0, 0], own[f"{name}.bias"]) for name in DENSE}
 
     def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """The parameters of the first blocks, which see edges, colours and textures; and all others."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import dreamer
@@ -52,15 +54,13 @@ def main() -> None:
     wanted = present(motif, pictures.second, len(world.names))
     print(f"presence mAP {mean_precision(torch.cat(there), wanted):.3f}")
     for layer, (overall, mean) in accuracy(whole, motif, pictures.second).items():
-        print(
-            f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {len(world.names)} motifs and nothing"
-        )
+        many = f"{len(world.names)} motifs and nothing"
+        print(f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {many}")
     slope, high = spectrum(network, pictures.image[:32])
     print(f"gradient at {network.default_layer}: power slope {slope:.2f}, {high:.2f} of it above .25 cycles a pixel")
     dead, flat, count = dull(network)
-    print(
-        f"channels of {network.default_layer}: {dead} dead, {flat} of one colour, of {count}: {(dead + flat) / count:.1%}"
-    )
+    dull_ones = f"{dead} dead, {flat} dreaming flat"
+    print(f"channels of {network.default_layer}: {dull_ones}, of {count}: {(dead + flat) / count:.1%}")
 
 
 def mean_precision(scores: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -82,7 +82,7 @@ def spectrum(network: Network, image: torch.Tensor) -> tuple[float, float]:
     size = image.shape[-1]
     radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.fftfreq(size))
     edges = torch.logspace(np.log10(0.03), np.log10(0.4), 13)
-    rings = [(radius >= low) & (radius < high) for low, high in zip(edges, edges[1:], strict=False)]
+    rings = [(radius >= low) & (radius < high) for low, high in pairwise(edges)]
     points = [(float(radius[ring].log().mean()), float(power[ring].mean().log())) for ring in rings if ring.any()]
     slope = np.polyfit(*np.array(points).T, 1)[0]
     return float(slope), float(power[radius > 0.25].sum() / power.sum())
@@ -93,18 +93,20 @@ def dull(network: Network) -> tuple[int, int, int]:
     layer = network.layer(network.default_layer)
     std = network.statistics[layer.name][1]
     dead = flat = 0
-    grey = dreamer.library.Image.new("RGB", (96, 96), (128, 128, 128))
+    grey = Image.new("RGB", (96, 96), (128, 128, 128))
     for channel in range(layer.channels):
         if std[channel] < 1e-3:
             dead += 1
             continue
         dream = dreamer.dream(
             grey,
+            network=network,
             objectives=[{"name": "channel", "layer": layer.name, "index": [channel]}],
             octaves={"count": 1, "steps": 24},
         )
         pixels = np.asarray(dream, np.float32) / 255
-        flat += bool(pixels.std((0, 1)).mean() < 0.03)
+        _, alike = np.unique((pixels * 4).astype(int).reshape(-1, 3), axis=0, return_counts=True)
+        flat += bool(pixels.std((0, 1)).mean() < 0.03 or alike.max() > 0.9 * alike.sum())
     return dead, flat, layer.channels
 
 
