@@ -1,5 +1,7 @@
 """Everything registered runs, is finite, has the right shape, is differentiable and documented."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from networks import tiny
@@ -22,7 +24,7 @@ def call(entry, tensor):
         "image": scene(64, 48) * 0.9,
         "guide": torch.linspace(-1, 1, 12 * 35).sin().view(1, 12, 5, 7),
         "step": STEP,
-        "network": tiny(),
+        "network": taught(),
         "layer": "two",
     }
     return entry.value.function(tensor, **{name: known[name] for name in entry.value.wanted})
@@ -79,8 +81,6 @@ def test_deepdream_is_the_mean_square():
 
 
 def test_channel_normalises_where_the_statistics_are_known():
-    from dataclasses import replace
-
     features = torch.randn(1, 12, 4, 5)
     mean, std = torch.randn(12), torch.rand(12) + 0.5
     network = replace(tiny(), statistics={"two": (mean, std)})
@@ -150,3 +150,48 @@ def test_crop_and_scale_change_the_size_and_nothing_else():
 def test_rotate_by_nothing_is_nothing():
     image = scene(64, 48)
     torch.testing.assert_close(transforms.rotate(image, degrees=0.0), image, rtol=0, atol=1e-4)
+
+
+def taught():
+    """The tiny network with read-outs of two motifs and nothing at its layer, and two named channels."""
+    weight = torch.randn(3, 12, generator=torch.Generator().manual_seed(0))
+    return replace(
+        tiny(),
+        heads={"two": (weight, torch.zeros(3))},
+        labels=("eye", "wing", "nothing"),
+        channels={"two": {"ammonite": 3, "scale": 7}},
+        statistics={"two": (torch.linspace(-1, 1, 12), torch.linspace(0.5, 2, 12))},
+    )
+
+
+def test_motif_climbs_the_direction_of_its_own_read_out():
+    network = taught()
+    features = torch.randn(1, 12, 4, 5)
+    mean, std = network.statistics["two"]
+    weight = network.heads["two"][0]
+    direction = weight[1] - weight.mean(0)
+    direction /= direction.norm()
+    normal = (features - mean[:, None, None]) / std[:, None, None]
+    wanted = (normal * direction[:, None, None]).sum(1).clamp(min=0) ** 2
+    assert torch.allclose(objectives.motif(features, network=network, layer="two", names=("wing",)), wanted, atol=1e-5)
+    both = objectives.motif(features, network=network, layer="two")
+    assert torch.allclose(both, objectives.motif(features, network=network, layer="two", names=("eye", "wing")))
+    assert not torch.allclose(both, wanted)
+
+
+def test_channels_may_be_called_by_their_names():
+    network = taught()
+    features = torch.randn(1, 12, 4, 5)
+    by_name = objectives.channel(features, network=network, layer="two", index=(1,), names=("scale",))
+    assert torch.equal(by_name, objectives.channel(features, network=network, layer="two", index=(1, 7)))
+
+
+def test_unknown_motifs_and_channels_are_told_of_with_those_that_there_are():
+    network, features = taught(), torch.zeros(1, 12, 2, 2)
+    with pytest.raises(RecipeError, match=r"knows no 'eie'; did you mean eye\?") as caught:
+        objectives.motif(features, network=network, layer="two", names=("eie", "nothing"))
+    assert "names are eye, wing" in str(caught.value)
+    with pytest.raises(RecipeError, match="names no motifs; those that do: two"):
+        objectives.motif(features, network=network, layer="one")
+    with pytest.raises(RecipeError, match=r"knows no 'scales'; did you mean scale\?"):
+        objectives.channel(features, network=network, layer="two", names=("scales",))

@@ -10,13 +10,13 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "sample"],
+    ["errors", "hookspecs", "sample", "motifs"],
     ["options", "field", "pyramid", "colour", "step", "image"],
     ["recipe", "anatomy"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["preset", "networks", "sight", "render"],
-    ["stamp", "plugins"],
+    ["stamp", "plugins", "training"],
     ["compose"],
     ["library"],
     ["cli"],

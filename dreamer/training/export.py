@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
@@ -14,9 +16,20 @@ from dreamer.image import write_atomically
 from dreamer.motifs.composite import World
 from dreamer.training.album import Album
 from dreamer.training.stream import SIZE
-from dreamer.training.trainee import LAYERS, Trainee, folded
+from dreamer.training.trainee import Trainee, at, folded
 
 _LOOKED_AT = 512  # pictures, for the statistics of the channels
+_CLEAR, _CLEARER = 1.0, 1.25  # standard deviations over its mean, and times the next motif's: a channel gets a name
+_ALIKE = 3  # channels at most that are named after the same motif
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What is known of a layer's channels: mean and std, both (C,), and the numbers of those that have a name."""
+
+    mean: Tensor
+    std: Tensor
+    names: Mapping[str, int]
 
 
 def export(
@@ -26,18 +39,22 @@ def export(
 
     `story` tells how the training went. What the network dreams of unasked are the things of the album.
     """
+    trainee.eval()
     tensors = dict(folded(trainee.body, width).state_dict())
     for name, (weight, bias) in trainee.read_outs().items():
         tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = weight, bias
     tensors["presence.weight"], tensors["presence.bias"] = trainee.presence.weight, trainee.presence.bias
-    for name, (mean, std) in statistics(trainee, world).items():
-        tensors[f"statistics.{name}.mean"], tensors[f"statistics.{name}.std"] = mean, std
+    device = trainee.presence.weight.device
+    layers = channels(lambda image: trainee.features(image.to(device)), world)
+    for name, known in layers.items():
+        tensors[f"statistics.{name}.mean"], tensors[f"statistics.{name}.std"] = known.mean, known.std
     about = {
         "name": "reverie",
         "licence": "MIT",
         "width": str(width),
         "input": "RGB in [0, 1] minus 0.5",
         "motifs": json.dumps([*world.names, "nothing"]),
+        "channels": json.dumps({name: known.names for name, known in layers.items()}),
         "training": json.dumps(story),
     }
     if album:
@@ -47,17 +64,42 @@ def export(
 
 
 @torch.no_grad()
-def statistics(trainee: Trainee, world: World) -> dict[str, tuple[Tensor, Tensor]]:
-    """{layer: (mean, standard deviation)} of every channel, each (C,), over pictures of the world."""
-    trainee.eval()
-    device = trainee.presence.weight.device
-    sums: dict[str, Tensor] = {}
+def channels(see: Callable[[Tensor], Mapping[str, Tensor]], world: World) -> dict[str, Channels]:
+    """{layer: Channels} over pictures of the world; `see` gives the layers' features of (B, 3, H, W).
+
+    A channel is named after a motif that excites it clearly, and clearly more than any other does; of several, the
+    clearest is `eye`, the next `eye-2`.
+    """
     pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31))
-    count = 0
-    for part in torch.split(pictures.image, 64):
-        count += len(part)
-        for name, seen in trainee.features(part.to(device)).items():
-            moments = torch.stack([seen.mean((2, 3)).sum(0), seen.square().mean((2, 3)).sum(0)])
-            sums[name] = sums.get(name, torch.zeros_like(moments)) + moments
-    means = {name: sums[name] / count for name in LAYERS}
-    return {name: (mean, (square - mean**2).clamp_min(1e-8).sqrt()) for name, (mean, square) in means.items()}
+    motif, many = world.motif_of[pictures.kind], len(world.names) + 1
+    sums: dict[str, Tensor] = {}  # (motifs + 1, C): of the features where each motif is
+    squares: dict[str, Tensor] = {}
+    counts: dict[str, Tensor] = {}
+    for image, labels in zip(torch.split(pictures.image, 64), torch.split(motif, 64), strict=True):
+        for name, seen in see(image).items():
+            seen = seen.cpu()
+            there = F.one_hot(at(labels, seen), many).float()
+            sums[name] = sums.get(name, 0) + torch.einsum("bhwk,bchw->kc", there, seen)
+            squares[name] = squares.get(name, 0) + seen.square().sum((0, 2, 3))
+            counts[name] = counts.get(name, 0) + there.sum((0, 1, 2))
+    found = {}
+    for name, total in sums.items():
+        places = counts[name].sum()
+        mean = total.sum(0) / places
+        std = (squares[name] / places - mean**2).clamp_min(1e-8).sqrt()
+        excited = (total / counts[name].clamp_min(1)[:, None] - mean) / std
+        found[name] = Channels(mean, std, _named(excited[:-1], world.names))
+    return found
+
+
+def _named(excited: Tensor, motifs: tuple[str, ...]) -> dict[str, int]:
+    """The channels that have a name, from how far each motif lifts each channel (motifs, C)."""
+    best, next_best = excited.topk(2, 0).values
+    clear = (best > _CLEAR) & (best > _CLEARER * next_best)
+    names: dict[str, int] = {}
+    for number in best.argsort(descending=True).tolist():
+        own = motifs[int(excited[:, number].argmax())]
+        alike = sum(name.removeprefix(own)[:1] in ("", "-") for name in names if name.startswith(own))
+        if clear[number] and alike < _ALIKE:
+            names[own if not alike else f"{own}-{alike + 1}"] = number
+    return names
