@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dreamer.motifs import beings, buildings, compounds, creatures, ornament, plants, sea
+from dreamer.motifs import beings, buildings, compounds, creatures, flowers, ornament, plants, sea
 from dreamer.motifs.relief import Motif
 
 MOTIFS: tuple[Motif, ...] = (
     *creatures.MOTIFS,
     *beings.MOTIFS,
+    *flowers.MOTIFS,
     *plants.MOTIFS,
     *sea.MOTIFS,
     *buildings.MOTIFS,

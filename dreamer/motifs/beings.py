@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs.animals import MOTIFS as ANIMALS
-from dreamer.motifs.creatures import empty, eyeball, fine, laid, opening, shingles
+from dreamer.motifs.creatures import eyeball, opening, shingles
 from dreamer.motifs.plane import TURN, Plane, dome, hashed, least, saw
-from dreamer.motifs.relief import Motif, Relief, relief
+from dreamer.motifs.relief import Motif, Relief, empty, laid, relief
 
 
 def feather(plane: Plane) -> Relief:
@@ -26,7 +26,7 @@ def feather(plane: Plane) -> Relief:
     half = half * (s / widest) ** 0.6 * ((1 - s) / (1 - widest)) ** blunt
     barbs, slant = plane.any(9, 12), plane.any(0.7, 1.2)
     along = u - slant * y  # where on the rachis a barb has its root
-    barb = saw(barbs * along) * fine(plane, 1 / barbs)
+    barb = saw(barbs * along) * plane.fine(1 / barbs)
     # Vanes part in few places: a cleft runs along the barbs, wide at the edge.
     clumps = barbs * plane.any(0.2, 0.36)
     place = clumps * along + 0.37 * torch.sign(v)
@@ -114,7 +114,7 @@ def face(plane: Plane) -> Relief:
     eye_v = pick(plane.any(-0.14, -0.04), plane.any(-0.08, 0.02), plane.any(-0.14, -0.06))
     disc_size = pick(plane.any(0.46, 0.54), 0.36, plane.any(0.34, 0.42))
     disc = half.at(eye_u, eye_v, disc_size)
-    rays = saw(disc.angle * 13 / TURN) * fine(disc, disc.r * TURN / 13)
+    rays = saw(disc.angle * 13 / TURN) * disc.fine(disc.r * TURN / 13)
     disc_inside = (1 - disc.r) + 0.05 * rays
     disc_light = 0.45 + 0.35 * rays + 0.35 * disc.r
     mask = relief(
@@ -180,7 +180,7 @@ def _snout(half: Plane, plane: Plane, kind: Tensor, below: Relief, tone: Tensor,
     wide = torch.where(bear, plane.any(0.34, 0.42), plane.any(0.22, 0.27))
     q = _oval(half, apart, low, wide, 0.8 * wide)
     cushion = (1 - q) * wide
-    dots = saw(half.u * 11) * saw(half.v * 11) * fine(plane, torch.full_like(half.u, 0.09))
+    dots = saw(half.u * 11) * saw(half.v * 11) * plane.fine(0.09)
     muzzle = relief(
         tone - 0.2 * q,
         below.height + 0.3 * dome(q) * wide + 0.05,
@@ -216,14 +216,13 @@ def _snout(half: Plane, plane: Plane, kind: Tensor, below: Relief, tone: Tensor,
         torch.lerp(getattr(below, name), getattr(faced, name), shown) for name in ("tone", "height", "shade", "shine")
     ]
     below = replace(below, tone=mixed[0], height=mixed[1], shade=mixed[2], shine=mixed[3])
-    cast = 0.7 * torch.exp(-(-inside).clamp_min(0) / 0.06) * owl
-    return beak.over(replace(below, shade=below.shade * (1 - cast)))
+    return laid(beak, torch.where(owl, inside, -9.0), below, 0.06, depth=0.7)
 
 
 def wing(plane: Plane) -> Relief:
     """A spread wing: rows of feathers fan out from the arm, the short over the long."""
     tone, step = plane.any(0, 0.4), plane.any(0.15, 0.3)
-    side = torch.where(plane.chance(0.5), 1.0, -1.0)
+    side = plane.sign()
     bend, count, spread = plane.any(0.1, 0.5), plane.whole(8, 11), plane.any(1.4, 1.75)
     at = plane.bent(plane.u * side, plane.v).at(-0.9, -0.6, 1.16)
     r = at.r
@@ -235,8 +234,8 @@ def wing(plane: Plane) -> Relief:
         + plane.any(0.8, 0.95) * torch.exp(-(((p - 0.26) / plane.any(0.26, 0.36)) ** 2))
         - 0.45 * p**5
     )
-    fade = fine(plane, torch.full_like(r, 0.12))
-    drawn = empty(plane)
+    fade = plane.fine(0.12)
+    drawn = empty(plane, shade=1.0)
     for row, (length, many) in enumerate(((1.0, 1.0), (0.68, 1.2), (0.48, 1.3), (0.31, 1.4))):
         number = torch.round(count * many)
         for layer in range(2):

@@ -9,35 +9,14 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
-from dreamer.motifs.relief import Motif, Relief, relief
+from dreamer.motifs.relief import Motif, Relief, laid, relief
 from dreamer.motifs.stairs import MOTIFS as STAIRS
 from dreamer.motifs.towers import MOTIFS as TOWERS
-
-
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def _empty(plane: Plane) -> Relief:
-    """Nothing at all."""
-    zero = torch.zeros_like(plane.u)
-    return relief(zero, alpha=zero, shade=zero + 0.3)
-
-
-def _block(plane: Plane, top: Tensor | float, foot: Tensor | float, half: Tensor | float) -> Tensor:
-    """How far inside of an upright oblong a place is; negative outside."""
-    return torch.minimum(torch.minimum(plane.v - top, foot - plane.v), half - plane.u.abs())
 
 
 def _roll(plane: Plane, top: Tensor | float, foot: Tensor | float) -> Tensor:
     """-1 to 1 down a moulding, beyond them above and below it."""
     return (2 * plane.v - top - foot) / (foot - top)
-
-
-def _shadow(distance: Tensor, reach: float, depth: float = 0.8) -> Tensor:
-    """The light left outside of an outline (`distance` 0) in the shadow of what it encloses."""
-    return 1 - depth * torch.exp(-(-distance).clamp_min(0) / reach)
 
 
 def portal(plane: Plane, share: Tensor) -> tuple[Relief, Tensor, Tensor]:
@@ -64,7 +43,7 @@ def portal(plane: Plane, share: Tensor) -> tuple[Relief, Tensor, Tensor]:
     stone = torch.floor(along / (TURN / 4) * stones)
     chance = hashed(stone + 50 * (plane.u > 0), ring, plane.any(0, 9))
     plain = (hashed(ring, ring, plane.any(0, 9)) < 0.55) & (ring < number - 1)
-    seam = torch.where(plain, torch.zeros_like(t), torch.exp(-((joint / 0.16) ** 2)) * _fine(plane, wide * 0.7))
+    seam = torch.where(plain, torch.zeros_like(t), torch.exp(-((joint / 0.16) ** 2)) * plane.fine(wide * 0.7))
     round_ = dome(x * 0.97)
     bar = torch.where(plain, round_, 0.8 * (1 - x**4) * (1 - 0.5 * seam))
     column = dome(x / 0.8)
@@ -132,7 +111,7 @@ def arcade(plane: Plane) -> Relief:
     side = ((0.5 - x.abs()) / pier).clamp(0, 1)  # 0 on the middle line of a column
     shaft = dome(side)
     stones = saw(torch.atan2(lift, x.abs() + pointed) / (TURN / 4) * 7)
-    seam = torch.exp(-((stones / 0.2) ** 2)) * _fine(plane, 0.16 / scale) * (ring < 1)
+    seam = torch.exp(-((stones / 0.2) ** 2)) * plane.fine(0.16 / scale) * (ring < 1)
     height = torch.lerp(1.0 * pier * shaft, 0.06 * moulding * (1 - 0.4 * seam), up)
     shade = torch.lerp(0.15 + 0.85 * shaft, (1 - 0.55 * seam) * (0.55 + 0.45 * moulding + 0.3 * (ring > 1)), up)
     tone = torch.lerp(torch.full_like(x, 0.55), torch.where(ring < 1, 0.3, 0.1), up)
@@ -160,7 +139,7 @@ def _volute(plane: Plane, reach: Tensor) -> tuple[Relief, Tensor]:
     coil = frac(torch.atan2(part.v, part.u - reach) / TURN - 1.5 * torch.log(r / size))
     x = 2 * coil - 1
     eye = plane.edge(0.2 * size - r)
-    shown = _fine(plane, 0.5 * r)
+    shown = plane.fine(0.5 * r)
     height = torch.lerp(0.22 * r * dome(x * 0.97) * shown + 0.1, 0.12 + 0.1 * dome(r / (0.2 * size)), eye)
     shade = torch.lerp(1 - 0.85 * shown * x.abs() ** 3, torch.ones_like(r), eye)
     return relief(0.5 + 0.3 * x.abs() + 0.3 * eye, height, plane.edge(size - r), shade), size - r
@@ -173,7 +152,7 @@ def column(plane: Plane) -> Relief:
     half, tone = plane.any(0.27, 0.4), plane.any(0, 0.4)
     top, foot = plane.any(-0.62, -0.5), plane.any(0.62, 0.72)
     down = (plane.v - top) / (foot - top)
-    twist = plane.any(1.5, 2.6) * torch.where(plane.chance(0.5), 1.0, -1.0)
+    twist = plane.any(1.5, 2.6) * plane.sign()
     bulge = torch.where(twisted, 0.06 * torch.cos(2 * TURN * twist * down), torch.zeros_like(down))
     wide = half * (0.86 + 0.14 * down + 0.05 * torch.sin(math.pi * down.clamp(0, 1)) + bulge)
     x = (plane.u / wide).clamp(-1, 1)
@@ -181,13 +160,13 @@ def column(plane: Plane) -> Relief:
     flutes = torch.where(twisted, plane.whole(2, 3) * 2, plane.whole(8, 11) * 2)
     phase = flutes * phi / TURN + torch.where(twisted, twist * down * 2, torch.zeros_like(down)) + 0.5 * ~twisted
     f = 2 * frac(phase) - 1
-    shown = _fine(plane, TURN * half / flutes * torch.cos(phi))
+    shown = plane.fine(TURN * half / flutes * torch.cos(phi))
     cut = torch.where(twisted, dome(f * 0.97), 1 - dome(f / 0.85))  # a rope bulges, a flute is hollow
     deep = torch.where(twisted, 0.4, 0.16) * half * TURN / flutes * 2
     height = 0.9 * half * dome(x * 0.98) + shown * deep * cut
     shade = (0.25 + 0.75 * dome(x)) * (1 - shown * torch.where(twisted, 0.85 * f.abs() ** 4, 0.55 * (1 - cut)))
     shade = shade * (1 - 0.65 * torch.exp(-((plane.v - top).clamp_min(0) / 0.09)))
-    distance = _block(plane, top, foot, wide)
+    distance = plane.block(top, foot, wide)
     tones = tone + torch.where(twisted, 0.35 * f.abs(), 0.2 * (1 - cut)) + 0.1 * down
     drawn = relief(tones, height, plane.edge(distance), shade)
     reach = plane.any(1.4, 1.7)
@@ -206,16 +185,16 @@ def column(plane: Plane) -> Relief:
         swell = torch.lerp(above, below, 1 - (1 - t**2).clamp_min(0).sqrt()) * half
         swell = swell - 0.5 * (low - high) * (1 - dome(y * 0.99)) * (bend > 0.9)
         x = (plane.u / swell).clamp(-1, 1)
-        distance = _block(plane, high, low, swell)
+        distance = plane.block(high, low, swell)
         body = 0.9 * half * dome(x * 0.95) * bend + 0.35 * (low - high) * dome(y * 0.95) + 0.25 * half * (1 - bend)
         light = (0.35 + 0.65 * dome(x * 0.93)) if bend > 0.5 else 0.75 + 0.25 * dome(x)
         part = relief(
             tone + 0.18 * (number % 3) + 0.3, body, plane.edge(distance), light * (1 - 0.5 * y.clamp(0, 1) ** 2)
         )
-        drawn = part.over(replace(drawn, shade=drawn.shade * _shadow(distance, 0.03)))
+        drawn = laid(part, distance, drawn, 0.03, depth=0.8)
     scroll, distance = _volute(plane.at(0, top - 0.06), reach * half * 0.8)
     scroll = replace(scroll, tone=scroll.tone + tone, height=scroll.height + 0.5 * half).cut(ionic * 1.0)
-    drawn = scroll.over(replace(drawn, shade=drawn.shade * torch.where(ionic, _shadow(distance, 0.04), 1.0)))
+    drawn = laid(scroll, torch.where(ionic, distance, -9.0), drawn, 0.04, depth=0.8)
     return replace(drawn, style=style[:, 0, 0])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from dreamer.motifs.light import Lamp, Palette, lit
 from dreamer.motifs.plane import Plane
 from dreamer.motifs.relief import Motif, Relief, relief
+from dreamer.motifs.wear import clothed, piece, window
 
 _TILES, _SHARES = (32, 44, 60, 84, 120), (0.12, 0.22, 0.28, 0.23, 0.15)
 """Sides of the objects' tiles for pictures of 128 pixels, and how often each comes."""
@@ -145,7 +146,7 @@ class World:
         if motif == _FOUND_ONE and self.found:
             crop, which = self._crops(self.found, count, side, random)
             plane = Plane.of(count, side, random)
-            shape = _piece(relief(torch.zeros_like(crop[:, 0])), plane)
+            shape = piece(relief(torch.zeros_like(crop[:, 0])), plane)
             labels = torch.ones_like(shape.tone, dtype=torch.long)
             kind, second = labels * self._first[which][:, None, None], labels * which[:, None, None]
             yield from zip(lit(shape, plane.pixel, lambda tone: crop, lamp), shape.alpha, kind, second, strict=True)
@@ -154,11 +155,11 @@ class World:
         drawn, plane = self._relief(motif, count, side, random, _number(random, 0.75, 1.3) if near else _HALF, 0.0)
         clothes = None
         if near:
-            drawn = _piece(drawn, plane)
+            drawn = piece(drawn, plane)
         elif _number(random, 0, 1) < _CLOTHED:
             clothes = self.grounds[int(_number(random, 0, len(self.grounds)))]
-            drawn = _clothed(drawn, self._relief(clothes, count, side, random, _HALF, 0.0)[0])
-        drawn = drawn.cut(_window(side, random.device))
+            drawn = clothed(drawn, self._relief(clothes, count, side, random, _HALF, 0.0)[0])
+        drawn = drawn.cut(window(side, random.device))
         colour = lit(drawn, plane.pixel, palette, lamp)
         kind = torch.full(drawn.tone.shape, self.kinds, device=colour.device)
         second = torch.full(drawn.tone.shape, len(self.names), device=colour.device)
@@ -218,41 +219,6 @@ class World:
         contrast = torch.rand(count, 1, 1, generator=random, device=random.device)
         colour = Palette.any(count, random)(0.5 + 0.25 * contrast * noise[:, 0])
         return torch.clamp(colour * (1 + 0.2 * contrast * noise[:, 1])[:, None], 0, 1)
-
-
-def _piece(relief: Relief, plane: Plane) -> Relief:
-    """A piece of a ground: a bulging pebble of it."""
-    side = plane.u.shape[-1]
-    axis = torch.linspace(-1.15, 1.15, side, device=plane.u.device)
-    u, v = axis[None, None, :] * plane.any(1.05, 1.5), axis[None, :, None] * plane.any(1.05, 1.5)
-    power = torch.exp(plane.any(math.log(1.6), math.log(5)))
-    q = (u.abs() ** power + v.abs() ** power) ** (1 / power) + 0.05 * plane.noise(2, 2)
-    bulge = (1 - q.clamp(0, 1) ** 2.5).sqrt()
-    half = plane.pixel * side / 2  # of the tile, in units of the plane: a bulge is as steep on a fine texture
-    return replace(
-        relief,
-        alpha=relief.alpha * torch.sigmoid((1 - q) * side / 1.15),
-        height=relief.height + 0.6 * bulge * half * plane.any(0, 1),
-        shade=relief.shade * (0.35 + 0.65 * bulge),
-    )
-
-
-def _window(side: int, device: torch.device) -> Tensor:
-    """(1, T, T): 1, but for the tile's last pixels: whatever reaches beyond its tile fades out."""
-    inner = torch.arange(side, device=device) + 0.5
-    ramp = (torch.minimum(inner, side - inner) / 4).clamp(0, 1)
-    return (ramp[:, None] * ramp)[None]
-
-
-def _clothed(relief: Relief, clothes: Relief) -> Relief:
-    """An object's form in a ground's texture."""
-    return replace(
-        relief,
-        tone=clothes.tone,
-        height=relief.height + 0.5 * clothes.height,
-        shade=relief.shade * clothes.shade,
-        shine=relief.shine + clothes.shine,
-    )
 
 
 def _paste(

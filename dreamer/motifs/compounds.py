@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dreamer.motifs.buildings import portal
 from dreamer.motifs.creatures import eye, shingles
+from dreamer.motifs.flowers import petals
 from dreamer.motifs.plane import TURN, Plane, dome, frac
-from dreamer.motifs.plants import petals
 from dreamer.motifs.relief import Motif, Relief, relief
 
 
@@ -40,7 +40,7 @@ def watcher(plane: Plane) -> Relief:
 
 def coil(plane: Plane) -> Relief:
     """A body wound into a spiral, one or two of them, with scales along it that grow with it."""
-    arms, hand = plane.whole(1, 2), torch.where(plane.chance(0.5), 1.0, -1.0)
+    arms, hand = plane.whole(1, 2), plane.sign()
     r, tight, turn = plane.r.clamp_min(1e-3), plane.any(1.0, 1.4), plane.angle / TURN
     log = torch.log(r)
     q = 2 * frac(tight * log - hand * arms * turn + plane.any(0, 1)) - 1

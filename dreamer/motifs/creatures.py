@@ -9,24 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs.plane import TURN, Plane, dome, hashed, least, saw
-from dreamer.motifs.relief import Motif, Relief, relief
-
-
-def fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def empty(plane: Plane) -> Relief:
-    """Nothing at all."""
-    zero = torch.zeros_like(plane.u)
-    return relief(zero, alpha=zero)
-
-
-def laid(top: Relief, distance: Tensor, below: Relief, reach: Tensor | float, lift: float = 0.0) -> Relief:
-    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline (`distance` 0)."""
-    shadow = 0.75 * torch.exp(-((-distance).clamp_min(0) / reach))
-    return top.over(replace(below, shade=below.shade * (1 - shadow)), lift)
+from dreamer.motifs.relief import Motif, Relief, relief, shadow
 
 
 def eyeball(plane: Plane, kind: Tensor, iris: Tensor, tone: Tensor) -> Relief:
@@ -44,7 +27,7 @@ def eyeball(plane: Plane, kind: Tensor, iris: Tensor, tone: Tensor) -> Relief:
     fibre = torch.cos(count * angle + 1.4 * wave + swirl * r) * 0.6 + 0.4 * torch.cos(
         (2 * count + 3) * angle - 2 * wave + 5 * r
     )
-    fibre = fibre * fine(gaze, TURN * r / count) * ((1 - r) * 4).clamp(0, 1)
+    fibre = fibre * gaze.fine(TURN * r / count) * ((1 - r) * 4).clamp(0, 1)
     inside = gaze.edge(1 - r)
     collar = torch.exp(-(((r - plane.any(0.5, 0.62)) / 0.13) ** 2))
     limbus = torch.exp(-(((r - 0.98) / 0.13) ** 2))
@@ -89,7 +72,7 @@ def eye(plane: Plane) -> Relief:
     out = (-gap).clamp_min(0)
     rim = 1.0 - torch.hypot(plane.u / 1.08, (plane.v + tilt * plane.u) / (0.45 + 0.75 * torch.maximum(up, low)))
     folds, scaly = plane.any(7, 12), kind == 1
-    ripple = saw(out * folds + 0.25) * fine(plane, 1 / folds)
+    ripple = saw(out * folds + 0.25) * plane.fine(1 / folds)
     beads = 0.5 + 0.5 * torch.cos(plane.whole(14, 26) * plane.angle + math.pi * torch.floor(out * folds + 0.25))
     ripple = torch.where(scaly, ripple.sqrt() * (0.35 + 0.65 * beads), ripple)
     lid = torch.exp(-(((out - 0.05) / 0.055) ** 2))
@@ -145,7 +128,7 @@ def shingles(
         spine = torch.exp(-((f / 0.09) ** 2)) * keel
         rise = size * (0.4 * t - 0.3 * t**3 + 0.12 * (1 - q * q) + 0.22 * spine + 0.1 * ridge)
         light = (0.68 + 0.42 * t) * (1 - 0.55 * q.abs() ** 5) * (0.75 + 0.25 * ridge) * (0.88 + 0.12 * chance)
-        shade = shade * (1 - 0.75 * torch.exp(-(-distance).clamp_min(0) / 0.09))
+        shade = shade * shadow(distance, 0.09)
         tint = 0.55 * t + 0.25 * chance + 0.1 * ridge + 0.2 * spine
         tone, height, shade = (torch.lerp(a, b, inside) for a, b in ((tone, tint), (height, rise), (shade, light)))
     return relief(tone, height, None, shade.clamp(0, 1))
@@ -211,7 +194,7 @@ def peacock(plane: Plane) -> Relief:
         lip = torch.exp(-(((ring - 0.03) / 0.05) ** 2))
         silk = light * (0.9 + 0.1 * barb) * (1 - 0.5 * torch.exp(-ring.clamp_min(0) / 0.03))
         tint = torch.lerp(tint, tone + step * (1.3 + number) + 0.06 * barb + 0.15 * ring, inside)
-        shade = torch.lerp(shade * (1 - 0.5 * torch.exp(-(-ring).clamp_min(0) / 0.05)), silk, inside)
+        shade = torch.lerp(shade * shadow(ring, 0.05, 0.5), silk, inside)
         height = torch.lerp(height, height * 0.6 + 0.1 + 0.06 * lip + 0.01 * barb, inside)
     alpha = torch.maximum(torch.maximum(strands, plane.edge(rings[0])), stalk)
     return relief(tint, height, alpha, shade.clamp(0, 1))
@@ -267,7 +250,7 @@ def course(plane: Plane, heading: list[Tensor], width: list[Tensor], step: float
 def tentacle(plane: Plane) -> Relief:
     """An octopus's arm: it winds and curls up, with two rows of suckers along one side."""
     count = 26
-    hand, curl, bow = torch.where(plane.chance(0.5), 1.0, -1.0), plane.any(1.3, 2.0), plane.any(-0.5, 1.0)
+    hand, curl, bow = plane.sign(), plane.any(1.3, 2.0), plane.any(-0.5, 1.0)
     thick, thin = plane.any(0.3, 0.42), 0.05
     heading, width, angle = [], [], plane.any(0, TURN)
     for i in range(count):
@@ -290,7 +273,7 @@ def tentacle(plane: Plane) -> Relief:
         sucker = torch.maximum(sucker, torch.sigmoid((1 - d) * 14))
         ring = ring + torch.exp(-(((d - 0.72) / 0.24) ** 2))
         hole = hole + torch.exp(-((d / 0.42) ** 2))
-    clear = fine(plane, radius * 0.45)
+    clear = plane.fine(radius * 0.45)
     clear = clear * torch.sigmoid((along - 0.03) * 150)  # none on the stump
     sucker, ring, hole = sucker * clear, ring * clear, hole * clear
     spots = saw(phase * 0.9) * saw(q * 2.3 + 0.3 + 0.5 * torch.sin(phase * 2)) * (q < 0.05)

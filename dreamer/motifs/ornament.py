@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamer.motifs.patterns import MOTIFS as PATTERNS
 from dreamer.motifs.patterns import sector
 from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
-from dreamer.motifs.relief import Motif, Relief, relief
+from dreamer.motifs.relief import Motif, Relief, empty, laid, relief
 
 # Where Julia sets are dust in spirals: points a little outside of the Mandelbrot set.
 _SPIRALS = (
@@ -27,30 +27,20 @@ _SPIRALS = (
 )
 
 
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def _sign(plane: Plane) -> Tensor:
-    """(B, 1, 1): 1 or -1 by chance."""
-    return torch.where(plane.chance(0.5), 1.0, -1.0)
-
-
 def spiral(plane: Plane) -> Relief:
     """A sculpted disc of one, two or more ridges winding inward, tighter and tighter, to a boss."""
-    style, hand = plane.whole(0, 2), _sign(plane)
+    style, hand = plane.whole(0, 2), plane.sign()
     arms = torch.where(style < 2, style + 1, plane.whole(3, 6))
     tight, core = plane.any(1.5, 2.6), plane.any(0.02, 0.3)
     r = plane.r.clamp_min(1e-3)
     phase = arms * plane.angle / TURN + hand * tight * torch.log(r + core)
     width = torch.rsqrt((tight / (r + core)) ** 2 + (arms / TURN / r) ** 2)
     x = 2 * frac(phase + plane.any(0, 1)) - 1
-    shown = _fine(plane, width)
+    shown = plane.fine(width)
     # Ribs cross the ridges at right angles; on some spirals they are strong, on others there are none.
     number = plane.whole(12, 26)
     rib = saw(number * (plane.angle - hand * arms / (TURN * tight) * torch.log(r + core)) / TURN)
-    ribbed = plane.any(-0.6, 1).clamp_min(0) * _fine(plane, TURN * r / number)
+    ribbed = plane.any(-0.6, 1).clamp_min(0) * plane.fine(TURN * r / number)
     height = 0.55 * width * shown * dome(x * 0.98) * (1 + 0.3 * ribbed * rib) + 0.25 * dome(r * 0.9)
     shade = (1 - 0.92 * shown * x.abs() ** 4) * (1 - 0.4 * ribbed * (1 - rib) ** 2)
     tone = plane.any(0, 0.4) + 0.45 * x.abs() ** 2 + plane.any(0, 0.5) * r + 0.12 * ribbed * rib
@@ -125,8 +115,7 @@ def mandala(plane: Plane) -> Relief:
     style = plane.whole(0, 2)
     fold = torch.where(style == 0, plane.whole(5, 6), torch.where(style == 1, 8.0, plane.whole(10, 12)))
     r, base = plane.r, plane.any(0, 0.3)
-    zero = torch.zeros_like(r)
-    drawn = relief(zero, alpha=zero, shade=zero)
+    drawn = empty(plane, shade=0.0)
     outer, shrink = 0.98 * torch.ones_like(fold), plane.any(0.6, 0.7)
     for ring in range(4):
         inner = outer * shrink * 0.8
@@ -143,23 +132,21 @@ def mandala(plane: Plane) -> Relief:
             height = 0.5 * half * dome(q * 0.95) + 0.25 * (1 - t) + 0.12 * ring + 0.05 * layer - 0.1 * half * inlay
             shade = (0.15 + 1.1 * t).clamp(0, 1) * (1 - 0.75 * q.clamp(0, 1) ** 5)
             tone = base + 0.23 * ring + 0.12 * layer + 0.25 * t + 0.35 * inlay
-            shadow = 1 - 0.8 * torch.exp(-(-distance).clamp_min(0) / (0.05 * outer))
             petal = relief(tone, height, plane.edge(distance), shade)
-            drawn = petal.over(replace(drawn, shade=drawn.shade * shadow))
+            drawn = laid(petal, distance, drawn, 0.05 * outer, depth=0.8)
         # A string of beads lies on the feet of the petals.
         beads = count * 2
         _, aside = sector(plane.angle + TURN / 4, beads)
         size = torch.pi / beads * inner * 0.85
         q = torch.hypot(r * aside, r - inner) / size
-        band = (r - inner).abs() - 1.15 * size
-        shadow = 1 - 0.7 * torch.exp(-band.clamp_min(0) / (0.04 * outer))
+        distance = 1.15 * size - (r - inner).abs()
         bead = relief(
             base + 0.5 + 0.23 * ring - 0.4 * dome(q),
             0.4 + 0.12 * ring + 1.2 * size * dome(q),
-            plane.edge(-band),
+            plane.edge(distance),
             0.25 + 0.75 * plane.edge(size * (1 - q)) * (0.5 + 0.5 * dome(q)),
         )
-        drawn = bead.over(replace(drawn, shade=drawn.shade * shadow))
+        drawn = laid(bead, distance, drawn, 0.04 * outer, depth=0.7)
         outer = inner - 0.6 * size
     q = r / outer
     boss = relief(base + 0.2 + 0.3 * q, 0.9 + 0.9 * outer * dome(q), plane.edge(outer - r), 0.4 + 0.6 * dome(q))
@@ -171,7 +158,7 @@ def julia(plane: Plane) -> Relief:
     """A Julia set's filigree of spirals, in relief: high where the distance to the set is small (Milnor 1989)."""
     listed = torch.tensor(_SPIRALS, device=plane.u.device)
     c = listed[plane.whole(0, len(_SPIRALS) - 1).long()[:, 0, 0]]
-    cx, cy = c[:, 0, None, None] + plane.any(-0.004, 0.004), c[:, 1, None, None] * _sign(plane)
+    cx, cy = c[:, 0, None, None] + plane.any(-0.004, 0.004), c[:, 1, None, None] * plane.sign()
     # The fixed point (1 - sqrt(1 - 4 c)) / 2, about which the arms wind, is the middle of the picture.
     wide, turn = torch.hypot(1 - 4 * cx, 4 * cy), torch.atan2(-4 * cy, 1 - 4 * cx) / 2
     ax, ay = (1 - wide.sqrt() * torch.cos(turn)) / 2, -wide.sqrt() * torch.sin(turn) / 2

@@ -11,11 +11,6 @@ from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
 from dreamer.motifs.relief import Motif, Relief, relief
 
 
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
 def sector(angle: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Of `count` like sectors, which one an angle lies in, and the angle from its middle."""
     which = torch.round(angle / TURN * count)
@@ -117,7 +112,7 @@ def knot(plane: Plane) -> Relief:
     q = torch.where(broken, arc, torch.where(top < half, top, low)) / half
     beneath = torch.where(on_top, torch.zeros_like(q), (1 - (top - half) / (0.5 - half)).clamp(0, 1))
     rise = torch.where(on_top, torch.cos(torch.pi * torch.where(broken, torch.full_like(low, 0.5), low)), -beneath)
-    groove = torch.exp(-(((q - plane.any(0, 0.6)) / 0.16) ** 2)) * _fine(plane, half / many * 0.5)
+    groove = torch.exp(-(((q - plane.any(0, 0.6)) / 0.16) ** 2)) * plane.fine(half / many * 0.5)
     band = plane.edge((1 - q) * half / many)
     height = (0.4 * half * dome(q * 0.96) + 0.1 * rise + 0.1 - 0.06 * groove) * band / many * 1.3
     shade = band * (1 - 0.75 * beneath**1.5) * (1 - 0.6 * q.clamp(0, 1) ** 5) * (1 - 0.5 * groove)
@@ -169,7 +164,7 @@ def star(plane: Plane) -> Relief:
     q = torch.minimum(near.abs(), beyond.abs())
     width = plane.any(0.03, 0.05)
     strap = plane.edge((width - q) / many)
-    groove = plane.line(q / many, 0.25 * width / many) * _fine(plane, width / many * 1.5)
+    groove = plane.line(q / many, 0.25 * width / many) * plane.fine(width / many * 1.5)
     tile = torch.where(near > 0, 0.2, torch.where(beyond > 0, 0.6, 0.9)) + 0.25 * outside
     sunk = (q - width).clamp_min(0)
     height = (strap * (0.075 - 0.03 * groove) + 0.06 * torch.tanh(6 * sunk) * (1 - strap)) / many * 1.6
@@ -251,7 +246,7 @@ def zebra(plane: Plane) -> Relief:
     phase = many * (plane.u + plane.any(-0.5, 0.5) * plane.v**2 + plane.any(0.05, 0.12) * form)
     for _ in range(5):  # each such screw point adds one stripe on one side of it
         fork = plane.at(plane.any(-1, 1), plane.any(-1, 1))
-        phase = phase + torch.where(plane.chance(0.5), 0.5, -0.5) * 2 * fork.angle / TURN
+        phase = phase + plane.sign() * fork.angle / TURN
     wave = torch.cos(TURN * phase) + plane.any(-0.25, 0.3) + 0.12 * plane.noise(6, 2)
     dark = plane.edge(wave / (TURN * many), 0.008)
     coat = plane.noise(24, 1)

@@ -55,6 +55,10 @@ class Plane:
         """(B, 1, 1) of booleans: true for about that share of the planes."""
         return self.any(0, 1) < share
 
+    def sign(self) -> Tensor:
+        """1 or -1 by chance for each plane, (B, 1, 1)."""
+        return torch.where(self.chance(0.5), 1.0, -1.0)
+
     def noise(self, waves: float = 3, octaves: int = 4, gain: float = 0.5) -> Tensor:
         """(B, S, S): value noise of unit variance, with about `waves` bumps across the picture, not the plane."""
         batch, size = self.u.shape[0], self.u.shape[-1]
@@ -66,7 +70,9 @@ class Plane:
             total = total + gain**octave * smooth
         return total / total.flatten(1).std(1)[:, None, None].clamp_min(1e-6)
 
-    def at(self, du: Tensor | float, dv: Tensor | float, scale: Tensor | float = 1.0, turn: Tensor | float = 0) -> Plane:
+    def at(
+        self, du: Tensor | float, dv: Tensor | float, scale: Tensor | float = 1.0, turn: Tensor | float = 0
+    ) -> Plane:
         """The plane of a part: its origin at (du, dv), its unit `scale` long, turned clockwise by `turn`."""
         scale, turn = torch.as_tensor(scale, device=self.u.device), torch.as_tensor(turn, device=self.u.device)
         u, v = (self.u - du) / scale, (self.v - dv) / scale
@@ -86,6 +92,14 @@ class Plane:
     def edge(self, distance: Tensor, soft: float = 0.0) -> Tensor:
         """0 to 1 across distance 0, antialiased: 1 where the distance, in units of the plane, is positive."""
         return torch.sigmoid(distance / (0.5 * self.pixel + soft))
+
+    def fine(self, wave: Tensor | float) -> Tensor:
+        """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
+        return ((wave / self.pixel - 2) / 3).clamp(0, 1)
+
+    def block(self, top: Tensor | float, foot: Tensor | float, half: Tensor | float) -> Tensor:
+        """How far inside of an upright oblong, `half` as wide, a place is; negative outside."""
+        return torch.minimum(torch.minimum(self.v - top, foot - self.v), half - self.u.abs())
 
     def line(self, distance: Tensor, width: Tensor | float) -> Tensor:
         """1 on a line (where the distance is 0) of that half width, never thinner than a pixel; falls off smoothly."""

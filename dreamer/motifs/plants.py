@@ -1,4 +1,4 @@
-"""Plants: flowers, leaves, rosettes, mushrooms and scrolling tendrils."""
+"""Plants: leaves, ferns, rosettes, mushrooms and scrolling tendrils."""
 
 from __future__ import annotations
 
@@ -8,141 +8,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, least, saw
-from dreamer.motifs.relief import Motif, Relief, relief
-
-_GOLDEN = math.pi * (3 - math.sqrt(5))  # the angle between one leaf of a plant and the next
-
-
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def _laid(top: Relief, distance: Tensor, below: Relief, reach: Tensor | float, lift: float = 0.0) -> Relief:
-    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline (`distance` 0)."""
-    shadow = 0.75 * torch.exp(-((-distance).clamp_min(0) / reach))
-    return top.over(replace(below, shade=below.shade * (1 - shadow)), lift)
+from dreamer.motifs.flowers import ring
+from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
+from dreamer.motifs.relief import Motif, Relief, empty, laid, relief
 
 
 def _bowed(plane: Plane, most: float) -> Plane:
     """The plane bent to either side round a circle of curvature up to `most`: a straight stem becomes an arc."""
-    side = torch.where(plane.chance(0.5), 1.0, -1.0)
+    side = plane.sign()
     radius = side / plane.any(0.08, most)
     across = radius - side * torch.hypot(plane.u, plane.v - radius)
     along = torch.atan2(plane.u * side, (radius - plane.v) * side) * radius.abs()
     return plane.bent(along, across)
-
-
-def _ring(
-    plane: Plane, count: Tensor, length: Tensor, width: Tensor, blunt: Tensor, phase: Tensor, tone: Tensor
-) -> tuple[Relief, Tensor]:
-    """A ring of `count` petals about the middle and the distance inside of its outline; blunt 0.3 round, 1 pointed."""
-    turned = (plane.angle - phase) / TURN * count
-    which = torch.floor(turned + 0.5)
-    aside = (turned - which) * (TURN / count)
-    chance = hashed(torch.remainder(which, count), count, phase)
-    r, long = plane.r, length * (0.9 + 0.1 * chance)
-    x, y = r * torch.cos(aside), r * torch.sin(aside)
-    s = (x / long).clamp(1e-3, 1 - 1e-3)
-    widest = 0.75 / (0.75 + blunt)
-    half = width * (s / widest) ** 0.75 * ((1 - s) / (1 - widest)) ** blunt
-    room = x * torch.tan(torch.pi / count)  # a petal ends where its neighbour begins
-    half = least(half, room, 0.5 * width).clamp_min(1e-3)
-    q = (y / half).clamp(-1, 1)
-    distance = torch.minimum(half - y.abs(), long - x)
-    vein = saw(q * 2.5 + 0.5) * _fine(plane, half * 0.4) * (1 - s)
-    keel = torch.exp(-((q / 0.22) ** 2)) * (1 - s)
-    height = 0.75 * half * dome(q * 0.97) + 0.75 * long * s * (0.62 - 0.5 * s) - 0.1 * half * keel + 0.05 * half * vein
-    # Dark at the throat and where petals press against each other, light towards the tip.
-    shade = (0.2 + 0.95 * s).clamp(0, 1) * (1 - 0.75 * q.abs() ** 6) * (1 - 0.25 * vein)
-    tint = tone + 0.3 * s + 0.12 * keel - 0.08 * vein + 0.05 * chance
-    return relief(tint, height, plane.edge(distance), shade), distance
-
-
-def _heart(plane: Plane, radius: Tensor, arms: Tensor, tone: Tensor) -> tuple[Relief, Tensor]:
-    """A seed head and the distance inside of it: bumps in `arms` spirals, and 1.618 times as many the other way.
-
-    The phases of both families are conformal in (log r, angle), so seeds are as round in the middle as at the rim.
-    """
-    many, r = torch.round(arms * 1.618), plane.r / radius
-    log, angle = torch.log(r.clamp_min(1e-3)) / TURN, plane.angle / TURN
-    a, b = frac(arms * angle + many * log) - 0.5, frac(many * angle - arms * log) - 0.5
-    wide = TURN * plane.r * torch.rsqrt(arms**2 + many**2)
-    bump = torch.lerp(torch.full_like(r, 0.6), dome(torch.hypot(a, b) * 1.9), _fine(plane, wide))
-    height = 0.35 * radius * dome(r * 0.95) + 0.55 * wide * bump
-    shade = (0.12 + bump).clamp(0, 1) * (1 - 0.3 * torch.exp(-(((r - 0.62) / 0.12) ** 2)))
-    distance = radius - plane.r
-    return relief(tone + 0.35 * r + 0.25 * bump, height, plane.edge(distance), shade), distance
-
-
-def _empty(plane: Plane) -> Relief:
-    """Nothing at all."""
-    zero = torch.zeros_like(plane.u)
-    return relief(zero, alpha=zero, shade=zero + 0.3)
-
-
-def petals(plane: Plane) -> Relief:
-    """An open flower: rings of petals over each other around a heart of stamens."""
-    style = plane.whole(0, 2)
-    few, many = style == 0, style == 2
-    count = torch.where(few, plane.whole(5, 6), torch.where(many, plane.whole(13, 19), plane.whole(7, 9)))
-    shrink = torch.where(few, plane.any(0.6, 0.72), torch.where(many, plane.any(0.76, 0.82), plane.any(0.7, 0.78)))
-    blunt = torch.where(few, plane.any(0.25, 0.36), torch.where(many, plane.any(0.35, 0.7), plane.any(0.6, 1.0)))
-    wide = plane.any(0.95, 1.25) * torch.where(few, 0.62, torch.where(many, 1.25, 1.05)) * torch.pi / count
-    turn, tone, step = plane.any(0, TURN), plane.any(0.0, 0.3), plane.any(0.05, 0.16)
-    bloom, length = _empty(plane), torch.ones_like(turn)
-    for layer in range(5):
-        phase = turn + layer * torch.pi / count
-        ring, distance = _ring(plane, count, length, wide * length, blunt, phase, tone + step * layer)
-        bloom = _laid(ring, distance, bloom, 0.06)
-        length = length * shrink
-    core = torch.where(few, plane.any(0.16, 0.26), torch.where(many, plane.any(0.06, 0.16), plane.any(0.12, 0.2)))
-    heart, distance = _heart(plane, core, plane.whole(5, 8), tone + 0.6)
-    return replace(_laid(heart, distance, bloom, 0.05, 0.12), style=style[:, 0, 0])
-
-
-def rose(plane: Plane) -> Relief:
-    """A full rose from above: cupped petals spiral inward, each in the shade of the next."""
-    count = 15
-    turn, hand = plane.any(0, TURN), torch.where(plane.chance(0.5), 1.0, -1.0)
-    tone, step, curl = plane.any(0, 0.3), plane.any(0.2, 0.5), plane.any(0.7, 1.4)
-    spread, ruffle, lobes = plane.any(0.4, 0.54), plane.any(0.02, 0.1), plane.whole(2, 5)
-    order = _GOLDEN + plane.any(-0.12, 0.18)
-    bloom = _empty(plane)
-    for leaf in range(count):
-        left = 1 - leaf / count
-        radius = 0.06 + (0.98 - spread) * left**0.9
-        place = turn + hand * leaf * order
-        away = spread * left**1.1
-        part = plane.at(away * torch.cos(place), away * torch.sin(place))
-        wave = 1 + ruffle * torch.sin(lobes * part.angle + 1.7 * leaf + turn)
-        q = part.r / (radius * wave)
-        outward = (part.u * torch.cos(place) + part.v * torch.sin(place)) / radius
-        distance = (1 - q) * radius
-        # The blade stands up like a cup and its lip rolls outward, so the lip is the lightest place.
-        lip = torch.exp(-(((q - 0.88) / 0.16) ** 2))
-        height = radius * (0.5 * q.clamp(0, 1) ** 2 - 0.9 * (q - 0.86).clamp(0, 0.2) * curl + 0.12 * outward)
-        shade = (0.14 + 0.95 * q.clamp(0, 1) ** 2.2 + 0.1 * outward).clamp(0.05, 1)
-        petal = relief(tone + step * (1 - left) + 0.22 * q + 0.12 * lip, height, plane.edge(distance), shade)
-        bloom = _laid(petal, distance, bloom, 0.035 + 0.05 * left)
-    return bloom
-
-
-def sunflower(plane: Plane) -> Relief:
-    """A sunflower: seeds in two families of Fibonacci spirals (Vogel 1979), and rays around them."""
-    core, count = plane.any(0.4, 0.55), plane.whole(14, 22)
-    tone, turn = plane.any(0, 0.3), plane.any(0, TURN)
-    blunt, wide = plane.any(0.75, 1.2), plane.any(0.8, 1.1) * torch.pi / count
-    flower = _empty(plane)
-    for layer in range(2):
-        phase = turn + layer * torch.pi / count
-        length = torch.full_like(turn, 1.0 - 0.08 * layer)
-        rays, distance = _ring(plane, count, length, wide, blunt, phase, tone + 0.1 * layer)
-        flower = _laid(rays, distance, flower, 0.05)
-    arms = torch.where(plane.chance(0.4), 8.0, torch.where(plane.chance(0.6), 13.0, 21.0))
-    head, distance = _heart(plane, core, arms, tone + 0.5)
-    return _laid(head, distance, flower, 0.07, 0.2)
 
 
 def _blade(plane: Plane, style: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,7 +43,7 @@ def _palm(plane: Plane) -> tuple[Tensor, Tensor]:
     part = plane.at(-0.45, 0.0)
     angle, lobes = part.angle, plane.any(1.0, 1.15)
     place = angle / lobes  # whole numbers are the main veins
-    peak = 1 - 2 * (frac(place + 0.5) - 0.5).abs()
+    peak = saw(place + 0.5)
     size = 1.42 - 0.33 * torch.floor(place + 0.5).abs()
     teeth = frac(peak * 2.5 + 0.15) * 0.16 * (1 - peak)
     reach = size * (0.4 + 0.6 * peak ** plane.any(0.8, 1.15) + teeth)
@@ -227,7 +104,7 @@ def fern(plane: Plane) -> Relief:
     thick = 0.035 * (1.15 - along).clamp(0.15, 2)
     stem_inside = torch.minimum(thick - across, torch.minimum(flat.u + 1.05, 1 - flat.u))
     stem = relief(tone * 0 + 0.85, dome(across / thick) * thick, flat.edge(stem_inside))
-    return _laid(stem, stem_inside, leaflets, 0.02, 0.04)
+    return laid(stem, stem_inside, leaflets, 0.02, 0.04)
 
 
 def mushroom(plane: Plane) -> Relief:
@@ -244,18 +121,18 @@ def mushroom(plane: Plane) -> Relief:
     q = (lean / thick).clamp(-1, 1)
     foot = torch.minimum(thick - lean.abs(), 0.95 - 0.08 * q**2 - plane.v)
     stem_inside = torch.minimum(foot, up + flat * 0.5)
-    fibre = saw(q * 4) * _fine(plane, thick / 4)
+    fibre = saw(q * 4) * plane.fine(thick / 4)
     dark = (0.15 + (up - flat * 0.2) * 2.2).clamp(0.1, 1)
     stem = relief(0.15 + 0.1 * fibre, dome(q) * thick * 0.9, plane.edge(stem_inside), dark * (0.8 + 0.2 * fibre))
     skirt_at = up - plane.any(0.3, 0.42)
     skirt_inside = torch.minimum(thick * 1.7 - lean.abs() - skirt_at.clamp_max(0).abs() * 0.8, 0.05 - skirt_at.abs())
     skirt = relief(0.35 + 0.2 * saw(q * 3), dome(q / 1.7) * thick * 1.5, plane.edge(skirt_inside) * ~bell)
-    stem = _laid(skirt, torch.where(bell, -1.0, skirt_inside), stem, 0.05)
+    stem = laid(skirt, torch.where(bell, -1.0, skirt_inside), stem, 0.05)
     # The underside: an ellipse of gills about the stem.
     ring = torch.hypot(u / wide, up / flat)
     slope = torch.hypot(u / wide**2, up / flat**2).clamp_min(1e-3)
     spoke = torch.atan2(up / flat, u / wide) / TURN * plane.whole(22, 34)
-    gill = saw(spoke) * _fine(plane, TURN * ring * flat / 24 * 2)
+    gill = saw(spoke) * plane.fine(TURN * ring * flat / 24 * 2)
     gloom = (0.2 + 0.75 * gill) * (0.4 + 0.6 * ring.clamp_max(1))
     under = relief(0.2 + 0.3 * gill, 0.05 * gill, plane.edge((1 - ring) * ring / slope), gloom)
     # The cap: half an egg, whose lower margin is the far or the near half of that ellipse.
@@ -276,7 +153,7 @@ def mushroom(plane: Plane) -> Relief:
     shade = (1.05 - 0.6 * t**3) * (1 - 0.35 * rib) * (1 - 0.5 * hem)
     tone = 0.55 + 0.25 * t + 0.15 * rib - 0.55 * spot + 0.25 * hem
     cap = relief(tone, height, plane.edge(cap_inside), shade.clamp(0, 1))
-    return replace(_laid(cap, cap_inside, stem.over(under), 0.03, 0.1), style=style[:, 0, 0])
+    return replace(laid(cap, cap_inside, stem.over(under), 0.03, 0.1), style=style[:, 0, 0])
 
 
 def succulent(plane: Plane) -> Relief:
@@ -284,12 +161,12 @@ def succulent(plane: Plane) -> Relief:
     count, turn, tone = plane.whole(5, 8), plane.any(0, TURN), plane.any(0, 0.25)
     wide, blunt, shrink = plane.any(0.62, 0.8) * torch.pi / count, plane.any(0.45, 0.8), plane.any(0.76, 0.82)
     twist = torch.where(plane.chance(0.6), 0.382, 0.5) * TURN / count
-    rosette, length = _empty(plane), torch.ones_like(turn)
+    rosette, length = empty(plane), torch.ones_like(turn)
     for layer in range(8):
-        leaves, distance = _ring(plane, count, length, wide * length, blunt, turn + twist * layer, tone)
+        leaves, distance = ring(plane, count, length, wide * length, blunt, turn + twist * layer, tone)
         tip = torch.exp(-(((plane.r / length - 0.95) / 0.1) ** 2))
         leaves = replace(leaves, tone=leaves.tone + 0.3 * tip + 0.04 * layer)
-        rosette = _laid(leaves, distance, rosette, 0.07 * length)
+        rosette = laid(leaves, distance, rosette, 0.07 * length)
         length = length * shrink
     return rosette
 
@@ -330,7 +207,7 @@ def tendril(plane: Plane) -> Relief:
     first = half_plane.at(c, d, 1.0, leave - torch.pi)
     second = half_plane.at(c, top - small, 1.0, -torch.pi / 2)
     tone = plane.any(0, 0.3)
-    drawn = _empty(plane)
+    drawn = empty(plane)
     for place, along, long in ((0.1, -0.5, 0.33), (1.5, 1.3, 0.45), (2.7, 2.1, 0.4), (-1.3, -0.2, 0.42)):
         # Each leaf grows out of the outside of the first tendril at the angle `place`, in the direction `along`.
         out = size * torch.exp(-tight * torch.remainder(place - leave, TURN))
@@ -340,21 +217,18 @@ def tendril(plane: Plane) -> Relief:
         inside = inside * long
         height, shade = 0.12 * dome(q) - 0.03 * rib, (0.35 + 0.9 * sprig.u).clamp(0, 1) * (1 - 0.35 * rib)
         blade = relief(tone + 0.7 - 0.2 * q + 0.15 * rib, height, plane.edge(inside), shade)
-        drawn = _laid(blade, inside, drawn, 0.03)
+        drawn = laid(blade, inside, drawn, 0.03)
     for part, reach, girth in ((second.bent(second.u, -second.v), small, 0.75 * thick), (first, size, thick)):
         inside, half = _volute(part, reach, tight, girth)
         inside = torch.maximum(inside, torch.where(part.r < 0.2 * reach, 0.17 * reach - part.r, -1.0))
         bud = torch.sigmoid((0.18 * reach - part.r) * 60)
         q = (inside / torch.lerp(half, 0.17 * reach, bud)).clamp(0, 1)
         stem = relief(tone + 0.25 * q + 0.4 * bud, half * 1.3 * dome(1 - q), plane.edge(inside), 0.15 + 0.85 * q**0.7)
-        drawn = _laid(stem, inside, drawn, 0.04, 0.05)
+        drawn = laid(stem, inside, drawn, 0.04, 0.05)
     return replace(drawn, style=style[:, 0, 0])
 
 
 MOTIFS = (
-    Motif("petals", petals, styles=3),
-    Motif("rose", rose),
-    Motif("sunflower", sunflower),
     Motif("leaf", leaf, styles=4),
     Motif("fern", fern),
     Motif("mushroom", mushroom, upright=True, styles=3),

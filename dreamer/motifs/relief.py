@@ -16,9 +16,10 @@ class Relief:
     """Five maps (B, S, S) of a batch of motifs; a renderer colours and lights them.
 
     `tone`: where in the palette, 0 to 1. `height`: towards the eye, in units of the plane; its slope catches the
-    light. `alpha`: 0 to 1, what is there. `shade`: how much light reaches it, 0 to 1; 0 is black whatever the palette, and beyond 1 it glows.
-    `shine`: 0 to 1, white added at the end. `part`: 0 to 1, where another motif, the `part` of the Motif, is to be seen
-    in this one. `style`: (B,), which of the motif's styles each one is; None stands for the first.
+    light. `alpha`: 0 to 1, what is there. `shade`: how much light reaches it, 0 to 1; 0 is black whatever the palette,
+    and beyond 1 it glows. `shine`: 0 to 1, white added at the end. `part`: 0 to 1, where another motif, the `part` of
+    the Motif, is to be seen in this one. `style`: (B,), which of the motif's styles each one is; None stands for the
+    first.
     """
 
     tone: Tensor
@@ -70,6 +71,24 @@ def relief(
         part=part,
         style=style,
     )
+
+
+def empty(plane: Plane, shade: float = 0.3) -> Relief:
+    """Nothing at all; what is laid upon it has an outline in that shade."""
+    zero = torch.zeros_like(plane.u)
+    return relief(zero, alpha=zero, shade=zero + shade)
+
+
+def shadow(distance: Tensor, reach: Tensor | float, depth: float = 0.75) -> Tensor:
+    """The light left outside of an outline (`distance` 0), in the shadow of what it encloses."""
+    return 1 - depth * torch.exp(-(-distance).clamp_min(0) / reach)
+
+
+def laid(
+    top: Relief, distance: Tensor, below: Relief, reach: Tensor | float, lift: float = 0.0, depth: float = 0.75
+) -> Relief:
+    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline (`distance` 0)."""
+    return top.over(replace(below, shade=below.shade * shadow(distance, reach, depth)), lift)
 
 
 @dataclass(frozen=True)

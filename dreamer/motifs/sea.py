@@ -8,99 +8,14 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, least, saw
-from dreamer.motifs.relief import Motif, Relief, relief
-
-
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def _laid(top: Relief, inside: Tensor, below: Relief, reach: float, lift: float = 0.0) -> Relief:
-    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline (where `inside` is 0)."""
-    shadow = 0.75 * torch.exp(-((-inside).clamp_min(0) / reach))
-    return top.over(replace(below, shade=below.shade * (1 - shadow)), lift)
+from dreamer.motifs.relief import Motif, Relief, laid, relief
+from dreamer.motifs.shells import MOTIFS as SHELLS
 
 
 def _ball(tone: Tensor, q: Tensor, alpha: Tensor, size: Tensor | float) -> Relief:
     """A knob: half a ball with dark foot, at distances q from its middle."""
     z = dome(q)
     return relief(tone + 0.2 * z, z * size, alpha, 0.3 + 0.7 * z)
-
-
-def nautilus(plane: Plane) -> Relief:
-    """A shell coiled in a logarithmic spiral (Raup 1966): a striped nautilus or a ribbed ammonite."""
-    ammonite = plane.chance(0.5)
-    hand = torch.where(plane.chance(0.5), 1.0, -1.0)
-    gain = torch.where(ammonite, plane.any(1.7, 2.2), plane.any(2.6, 3.3))  # of the radius in a whole turn
-    rate = torch.log(gain) / TURN
-    left, up = gain**-0.5, gain**-0.75  # how far it reaches to the other sides, where its mouth is at 1
-    unit = 1.96 / (1.06 + left)
-    shell = plane.bent(plane.u, plane.v * hand).at(unit * (left - 1) / 2, unit * (gain**-0.25 - up) / 2, unit)
-    r = shell.r.clamp_min(1e-3)
-    # How far the shell has grown when its mouth stands to the right, at angle 0.
-    grown = torch.remainder(shell.angle, TURN)
-    rim = 1.02 * torch.exp(rate * (grown - TURN))
-    whorl = torch.log(rim / r) / (TURN * rate)
-    number = torch.floor(whorl).clamp_min(0)
-    f = (whorl - number).clamp(0, 1)
-    outer = rim * torch.exp(-TURN * rate * number)
-    wide = outer * (1 - 1 / gain)
-    q = 2 * (outer - r) / wide - 1
-    age = grown / TURN - number
-    ribs = torch.where(ammonite, plane.whole(16, 28), plane.whole(9, 14))
-    sweep = torch.where(ammonite, plane.any(-0.5, 0.5), plane.any(0.8, 1.6))
-    rib = saw(ribs * age + sweep * q**2)
-    smooth_rib = 0.5 - 0.5 * torch.cos(torch.pi * rib)
-    shown = _fine(plane, TURN * r / ribs)
-    flame = torch.sigmoid((rib - 0.35 - 0.5 * f) * 9) * shown  # stripes that end before the seam
-    tube = dome(q * 0.985)
-    height = 0.62 * wide * tube + torch.where(ammonite, 0.07 * wide * smooth_rib * shown * tube, 0.0)
-    cleft = (0.1 + 1.15 * tube).clamp(0, 1)
-    shade = cleft * torch.where(ammonite, 0.45 + 0.55 * torch.lerp(torch.ones_like(rib), smooth_rib, shown), 1.0)
-    base = plane.any(0, 0.3)
-    tone = base + 0.2 * f + torch.where(ammonite, 0.3 * smooth_rib * shown + 0.08 * number, 0.55 * flame)
-    body = relief(tone, height, shell.edge(rim - r), shade)
-    # The mouth: the end of the outermost tube, dark inside of a lip.
-    mouth_wide = 1.02 * (1 - 1 / gain) / 2
-    mouth = shell.at(1.02 - mouth_wide, 0.0, 1.06, plane.any(-0.2, 0.2))
-    deep = plane.any(0.3, 0.5)
-    m = torch.hypot(mouth.u / mouth_wide, mouth.v / (mouth_wide * deep))
-    mouth_inside = (1 - m) * mouth_wide * deep
-    lip = torch.exp(-(((m - 0.86) / 0.12) ** 2))
-    dark = (0.03 + 1.0 * lip + 0.25 * (m * (mouth.u / mouth_wide)).clamp(0, 1) ** 2).clamp(0, 1)
-    opening = relief(base + 0.75 + 0.15 * lip, 0.16 * lip, shell.edge(mouth_inside), dark)
-    return replace(_laid(opening, mouth_inside, body, 0.05, 0.1), style=ammonite[:, 0, 0].float())
-
-
-def scallop(plane: Plane) -> Relief:
-    """A scallop: a fan of ribs with growth lines, a scalloped margin and two ears at the hinge."""
-    fan = plane.at(0, 0.88, 1.06)
-    angle, r = torch.atan2(fan.u, -fan.v), fan.r
-    spread, ribs = plane.any(0.85, 1.1), plane.whole(7, 13)
-    s = (angle / spread).clamp(-1, 1)
-    rib = torch.cos(torch.pi * ribs * s).square() ** plane.any(0.5, 0.9)
-    # The margin is a circle about a point above the hinge, seen from the hinge.
-    high, radius = plane.any(0.8, 0.9), plane.any(0.88, 0.96)
-    chord = (radius**2 - (high * torch.sin(angle)) ** 2).clamp_min(0.05).sqrt()
-    margin = high * torch.cos(angle) + chord - 0.08 * (1 - rib)
-    shoulder = (spread - angle.abs()) * r
-    inside = torch.minimum(margin - r, shoulder)
-    t = (r / margin).clamp(0, 1)
-    shown = _fine(plane, 2 * spread * r / ribs)
-    growth = frac(t**1.6 * plane.whole(4, 7) + 0.04 * rib)
-    step = torch.exp(-growth / 0.2)
-    body = dome(torch.hypot(s * 0.8, (t - 0.5) * 1.7).clamp(0, 1)) * 0.5
-    height = body + 0.075 * rib * shown * t.sqrt() - 0.035 * step
-    shade = (0.4 + 0.6 * torch.lerp(torch.ones_like(rib), rib, shown)) * (1 - 0.4 * step) * (0.45 + 0.55 * t.sqrt())
-    base = plane.any(0, 0.3)
-    tone = base + 0.35 * frac(t**1.6 * 2.0) + 0.25 * rib * shown + 0.1 * growth
-    valve = relief(tone, height, plane.edge(inside), shade)
-    ear_u, ear_v = fan.u.abs(), -fan.v
-    ear_inside = torch.minimum(torch.minimum(0.46 - ear_u - 0.3 * ear_v, 0.42 - ear_v), ear_v + 0.04)
-    lines = saw(ear_u * 9)
-    ears = relief(base + 0.5 + 0.2 * lines, 0.03 * lines + 0.1 * ear_u, plane.edge(ear_inside), 0.45 + 0.4 * lines)
-    return _laid(valve, inside, ears, 0.06, 0.08)
 
 
 def bubbles(plane: Plane) -> Relief:
@@ -129,7 +44,7 @@ def bubbles(plane: Plane) -> Relief:
             distance = (1 - q) * size / scale
             ball = relief(tone, z * size / scale * torch.where(pearl, 1.0, 0.55), plane.edge(distance), shade)
             ball = replace(ball, shine=0.9 * spark + 0.25 * glow)
-            heap = _laid(ball, distance, heap, 0.05, 0.0)
+            heap = laid(ball, distance, heap, 0.05, 0.0)
     return replace(heap, style=pearl[:, 0, 0].float())
 
 
@@ -148,7 +63,7 @@ def coral(plane: Plane) -> Relief:
     ridge = torch.tanh(1.4 * level)
     groove = torch.sigmoid((level - 1.3) * 3.5) * plane.any(0.2, 1.0)  # dimples along the top of a wall
     wide = TURN / pitch
-    grain = plane.noise(14, 2) * _fine(plane, wide / 3)
+    grain = plane.noise(14, 2) * plane.fine(wide / 3)
     height = 0.24 * wide * ridge - 0.09 * wide * groove + 0.012 * wide * grain
     shade = torch.sigmoid(3.2 * level + 1.4) * (1 - 0.45 * groove)
     tone = plane.any(0, 0.3) + 0.5 * torch.sigmoid(2.5 * level) + 0.3 * groove + 0.03 * grain
@@ -159,7 +74,7 @@ def wave(plane: Plane) -> Relief:
     """Rows of breaking waves after Hokusai: each rises, curls into a spiral with claws of foam, and hides the next."""
     seed, tone, tight = plane.any(0, 99), plane.any(0, 0.25), plane.any(0.15, 0.21)
     wide, row_high = plane.any(0.95, 1.3), plane.any(0.38, 0.48)
-    hand = torch.where(plane.chance(0.5), 1.0, -1.0)
+    hand = plane.sign()
     x0, y0 = hand * plane.u / wide + seed, plane.v / (row_high * wide) + seed
     zero = torch.zeros_like(plane.u)
     sea = relief(zero + tone, shade=zero + 0.1)
@@ -191,7 +106,7 @@ def wave(plane: Plane) -> Relief:
             paint = torch.lerp(paint, tone + 0.12 * chance + 0.25 * swell, base)
             crest = relief(paint, height * size * wide, plane.edge(inside), shade.clamp(0, 1))
             crest = replace(crest, shine=0.4 * foam * water * finger * (1 - base))
-            sea = _laid(crest, inside, sea, 0.06)
+            sea = laid(crest, inside, sea, 0.06)
     return sea
 
 
@@ -221,7 +136,7 @@ def starfish(plane: Plane) -> Relief:
         along = (frac(log * beads + shift) - 0.5) * spacing
         radius = size * spacing * torch.where(x < 0.0, 0.0, 1.0) + 1e-4
         d = torch.hypot(along, y - place * half) / radius
-        shown = plane.edge((1 - d) * radius) * _fine(plane, spacing) * (inside > 0.01) * (x < 0.95)
+        shown = plane.edge((1 - d) * radius) * plane.fine(spacing) * (inside > 0.01) * (x < 0.95)
         knob = _ball(tone + 0.45, d, shown, 0.9 * radius)
         skin = replace(knob, height=knob.height + skin.height).over(skin)
     return replace(skin, style=style[:, 0, 0])
@@ -255,7 +170,7 @@ def jellyfish(plane: Plane) -> Relief:
     arm_q = (arm_across / arm_half).clamp(-1, 1)
     ruffle, gloom = 0.8 * dome(arm_q) * arm_half + 0.03 * frill, (0.25 + 0.5 * frill + down * 0.5).clamp(0, 1)
     frills = relief(tone + 0.3 + 0.25 * frill + 0.2 * arm_q.abs(), ruffle, plane.edge(arm_inside), gloom)
-    body = _laid(frills, arm_inside, lines, 0.04, 0.05)
+    body = laid(frills, arm_inside, lines, 0.04, 0.05)
     x = (u / wide).clamp(-0.999, 0.999)
     arch = (1 - x * x).clamp_min(0).sqrt()
     meridian = torch.asin(x) / torch.pi * ribs
@@ -270,7 +185,7 @@ def jellyfish(plane: Plane) -> Relief:
     shade = (1.0 - 0.55 * glow) * (0.5 + 0.5 * torch.maximum(rib, 1 - t)) * (1 - 0.5 * band)
     bell = relief(tone + 0.35 * t + 0.3 * glow + 0.12 * rib, height, plane.edge(inside), shade)
     bell = replace(bell, shine=0.25 * torch.exp(-(inside.clamp_min(0) / 0.03)) * (1 - t))
-    return _laid(bell, inside, body, 0.08, 0.2)
+    return laid(bell, inside, body, 0.08, 0.2)
 
 
 def urchin(plane: Plane) -> Relief:
@@ -296,7 +211,7 @@ def urchin(plane: Plane) -> Relief:
         b = b + 0.5 * torch.remainder(cell_a, 2)
         width = TURN * r / many
         q = torch.hypot(frac(a) - 0.5, frac(b) - 0.5) / 0.44
-        shown = plane.edge((1 - q) * width * 0.44) * _fine(plane, width) * mask * (r > 0.16) * (inside > 0)
+        shown = plane.edge((1 - q) * width * 0.44) * plane.fine(width) * mask * (r > 0.16) * (inside > 0)
         boss = _ball(tint + 0.3, q, shown, 0.4 * width)
         nipple = torch.exp(-((q / 0.35) ** 2))
         boss = replace(boss, tone=boss.tone + 0.25 * nipple, height=boss.height + 0.1 * width * nipple + test.height)
@@ -305,12 +220,11 @@ def urchin(plane: Plane) -> Relief:
     star = pole - plane.r
     q = plane.r / pole
     cap = relief(tone + 0.8, 0.1 * dome(q) + body, plane.edge(star), 1 - 0.95 * torch.exp(-((q / 0.4) ** 2)))
-    return _laid(cap, star, test, 0.03)
+    return laid(cap, star, test, 0.03)
 
 
 MOTIFS = (
-    Motif("nautilus", nautilus, styles=2),
-    Motif("scallop", scallop),
+    *SHELLS,
     Motif("bubbles", bubbles, ground=True, styles=2),
     Motif("coral", coral, ground=True),
     Motif("wave", wave, ground=True, upright=True),

@@ -8,22 +8,7 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed
-from dreamer.motifs.relief import Motif, Relief, relief
-
-
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def _shadow(distance: Tensor, reach: float, depth: float = 0.8) -> Tensor:
-    """The light left outside of an outline (`distance` 0) in the shadow of what it encloses."""
-    return 1 - depth * torch.exp(-(-distance).clamp_min(0) / reach)
-
-
-def _laid(top: Relief, distance: Tensor, below: Relief, reach: float = 0.05) -> Relief:
-    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline."""
-    return top.over(replace(below, shade=below.shade * _shadow(distance, reach)))
+from dreamer.motifs.relief import Motif, Relief, laid, relief
 
 
 def _flight(plane: Plane, tone: Tensor) -> Relief:
@@ -71,13 +56,13 @@ def _flight(plane: Plane, tone: Tensor) -> Relief:
     wall = relief(
         tone + 0.65 + 0.1 * rail, 0.16 * run * dome(rail * 0.95), plane.edge(distance), 0.3 + 0.7 * dome(rail)
     )
-    return _laid(wall, distance, drawn.cut((beyond < 1.15) * 1.0), 0.06)
+    return laid(wall, distance, drawn.cut((beyond < 1.15) * 1.0), 0.06, depth=0.8)
 
 
 def _winding(plane: Plane, tone: Tensor) -> Relief:
     """A spiral stair, looked down into its dark well."""
     # Every turn shrinks by the same factor, so the well is a logarithmic spiral of treads.
-    hand = torch.where(plane.chance(0.5), 1.0, -1.0)
+    hand = plane.sign()
     r = torch.hypot(plane.u, plane.v * plane.any(1, 1.12)).clamp_min(1e-3)
     pitch, count = plane.any(0.9, 1.4), plane.whole(14, 22)
     angle = hand * plane.angle / TURN + plane.any(0, 1)
@@ -85,7 +70,7 @@ def _winding(plane: Plane, tone: Tensor) -> Relief:
     band = frac(w)
     deep = (r / 0.9).clamp(0, 1)
     g = frac(angle * count)
-    shown = _fine(plane, TURN * r / count)
+    shown = plane.fine(TURN * r / count)
     step_light = torch.lerp(
         torch.full_like(g, 0.7), (0.3 + 0.7 * g) * (1 - torch.exp(-(((1 - g) / 0.1) ** 2)) * 0.6), shown
     )

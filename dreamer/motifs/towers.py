@@ -8,28 +8,7 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs.plane import TURN, Plane, dome, frac, hashed, saw
-from dreamer.motifs.relief import Motif, Relief, relief
-
-
-def _fine(plane: Plane, wave: Tensor) -> Tensor:
-    """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
-    return ((wave / plane.pixel - 2) / 3).clamp(0, 1)
-
-
-def _shadow(distance: Tensor, reach: float, depth: float = 0.8) -> Tensor:
-    """The light left outside of an outline (`distance` 0) in the shadow of what it encloses."""
-    return 1 - depth * torch.exp(-(-distance).clamp_min(0) / reach)
-
-
-def _laid(top: Relief, distance: Tensor, below: Relief, reach: float = 0.05) -> Relief:
-    """`top` upon `below`, which lies in its shadow as far as `reach` beyond the outline."""
-    return top.over(replace(below, shade=below.shade * _shadow(distance, reach)))
-
-
-def _empty(plane: Plane) -> Relief:
-    """Nothing at all."""
-    zero = torch.zeros_like(plane.u)
-    return relief(zero, alpha=zero, shade=zero + 0.3)
+from dreamer.motifs.relief import Motif, Relief, empty, laid, relief
 
 
 def _foil(u: Tensor, v: Tensor, size: Tensor, lobes: Tensor | float) -> Tensor:
@@ -121,18 +100,17 @@ def pagoda(plane: Plane) -> Relief:
     foot, spire = 0.9, plane.any(0.2, 0.3)
     storey = (1.86 - spire) / tiers
     roof_share = plane.any(0.5, 0.6)
-    drawn = _empty(plane)
+    drawn = empty(plane)
     # A plinth of two steps.
     for level, share in ((0.0, 0.75), (0.05, 0.68)):
-        distance = torch.minimum(foot + 0.06 - level - plane.v, plane.v - (foot - level))
-        distance = torch.minimum(distance, share * reach - plane.u.abs())
+        distance = plane.block(foot - level, foot - level + 0.06, share * reach)
         step = relief(
             (tone + 0.5).expand_as(plane.u),
             torch.full_like(plane.u, 0.1),
             plane.edge(distance),
             0.55 + 0.45 * plane.edge(foot - level + 0.025 - plane.v),
         )
-        drawn = _laid(step, distance, drawn, 0.02)
+        drawn = laid(step, distance, drawn, 0.02, depth=0.8)
     base = foot - 0.05
     for tier in range(5):
         there = (tier < tiers) * 1.0
@@ -140,7 +118,7 @@ def pagoda(plane: Plane) -> Relief:
         low = base - tier * storey
         eave, top = low - storey * (1 - roof_share), low - storey
         body = 0.58 * wide
-        distance = torch.minimum(torch.minimum(low - plane.v, plane.v - eave + 0.06), body - plane.u.abs())
+        distance = plane.block(eave - 0.06, low, body)
         bays = 5.0 if tier == 0 else 3.0
         x = plane.u / body * bays / 2
         bay = 2 * frac(x + 0.5 * (bays % 2)) - 1
@@ -154,17 +132,16 @@ def pagoda(plane: Plane) -> Relief:
             (0.1 + 0.9 * torch.maximum(post, rail)) * (0.25 + 0.75 * ((plane.v - eave) / (low - eave)).clamp(0, 1)),
             0.25 * hollow * torch.exp(-((bay / 0.4) ** 2)) * plane.chance(0.4) * ((plane.v - eave) > 0.03),
         )
-        drawn = _laid(wall, distance * there - 9 * (1 - there), drawn, 0.03)
+        drawn = laid(wall, distance * there - 9 * (1 - there), drawn, 0.03, depth=0.8)
         # The roof sags from a narrow ridge to its eaves, whose corners turn up.
         side = (plane.u.abs() / wide).clamp(0, 1.2)
         lip = eave - curl * storey * 2.0 * side**3.2
         t = ((plane.v - top) / (lip - top).clamp_min(1e-3)).clamp(0, 1)
         narrow = 0.42 * wide * shrink
         half = narrow + (wide - narrow) * (0.35 * t + 0.65 * t**3)
-        distance = torch.minimum(torch.minimum(half - plane.u.abs(), lip + 0.02 - plane.v), plane.v - top + 0.02)
-        distance = torch.minimum(distance, wide - plane.u.abs())
+        distance = plane.block(top - 0.02, lip + 0.02, torch.minimum(half, wide))
         ribs = plane.u / half * torch.round(13 * reach * shrink**tier)
-        shown = _fine(plane, half / torch.round(13 * reach * shrink**tier))
+        shown = plane.fine(half / torch.round(13 * reach * shrink**tier))
         tile = dome(2 * frac(ribs) - 1)
         edge = torch.exp(-(((lip - plane.v) / 0.022) ** 2))
         roof = relief(
@@ -173,12 +150,12 @@ def pagoda(plane: Plane) -> Relief:
             plane.edge(distance) * there,
             (0.35 + 0.65 * t) * (1 - 0.55 * shown * (1 - tile) * (1 - edge)),
         )
-        drawn = _laid(roof, distance * there - 9 * (1 - there), drawn, 0.07)
+        drawn = laid(roof, distance * there - 9 * (1 - there), drawn, 0.07, depth=0.8)
     top = base - tiers * storey + 0.02
     t = ((top - plane.v) / spire).clamp(0, 1)
     beads = 0.035 * (1 - 0.6 * t) * (0.45 + 0.55 * (torch.cos(TURN * t * 2.5)).abs()) + 0.05 * (1 - t) ** 6 + 0.003
     beads = beads * (1 - t**8)
-    distance = torch.minimum(torch.minimum(beads - plane.u.abs(), top - plane.v), plane.v - top + spire)
+    distance = plane.block(top - spire, top, beads)
     x = plane.u / beads.clamp_min(1e-3)
     tip = relief((tone + 0.6).expand_as(x), beads * dome(x * 0.95) * 1.3, plane.edge(distance), 0.5 + 0.5 * dome(x))
     return replace(tip.over(drawn), style=(tiers - 3)[:, 0, 0])
@@ -199,17 +176,17 @@ def cupola(plane: Plane) -> Relief:
     x = (plane.u / half.clamp_min(1e-3)).clamp(-1, 1)
     phi = torch.asin(x * 0.999)
     ribs = torch.where(ball, plane.whole(10, 14), plane.whole(12, 18))
-    twist = torch.where(twisted, plane.any(0.5, 1.2) * torch.where(plane.chance(0.5), 1.0, -1.0), 0.0)
+    twist = torch.where(twisted, plane.any(0.5, 1.2) * plane.sign(), 0.0)
     turns = ribs * (phi / TURN + 0.25 * twist * t) + 0.25
     f, panel = 2 * frac(turns) - 1, torch.remainder(torch.floor(turns), 2)
-    shown = _fine(plane, TURN * half / ribs * torch.cos(phi))
+    shown = plane.fine(TURN * half / ribs * torch.cos(phi))
     rib = torch.where(ball, torch.exp(-(((1 - f.abs()) / 0.2) ** 2)), dome(f * 0.97))
     height = 0.9 * half * dome(x * 0.98) + 0.8 * shown * half / ribs * rib * 1.6 + 0.25 * t * wide
     dark = torch.where(ball, 0.35 * (1 - rib) * f.abs(), 0.8 * f.abs() ** 4)
     # On a half ball small round windows look out of the panels.
     porthole = plane.edge(0.035 - torch.hypot(f * half / ribs * 2.2, (t - 0.35) * high)) * ball * shown
     shade = (0.3 + 0.7 * dome(x * 0.97)) * (1 - shown * dark) * (1 - 0.9 * porthole)
-    distance = torch.minimum(torch.minimum(half - plane.u.abs(), drum - plane.v), plane.v - drum + high)
+    distance = plane.block(drum - high, drum, half)
     tones = tone + torch.where(ball, 0.25 * rib, 0.4 * panel) + 0.15 * t
     drawn = relief(tones, height, plane.edge(distance), shade)
     # The drum: arched windows between pilasters, cornice above and plinth below.
@@ -222,14 +199,14 @@ def cupola(plane: Plane) -> Relief:
     tall = foot - 0.06 - drum - 0.07
     rise = (plane.v - (drum + 0.09 + 0.35 * tall)).clamp_max(0) / (TURN * body / count / 2)
     hole = plane.edge((0.55 - torch.hypot(f, rise)) * step) * plane.edge(foot - 0.1 - plane.v)
-    distance = torch.minimum(torch.minimum(plane.v - drum, foot - plane.v), body - plane.u.abs())
+    distance = plane.block(drum, foot, body)
     wall = relief(
         tone + 0.55 + 0.35 * hole,
         0.9 * body * dome(x * 0.98) + 0.03 * (1 - hole) + 0.03 * torch.exp(-(((1 - f.abs()) / 0.2) ** 2)),
         plane.edge(distance),
         (0.3 + 0.7 * dome(x)) * (1 - 0.92 * hole) * (1 - 0.6 * torch.exp(-(plane.v - drum).clamp_min(0) / 0.12)),
     )
-    drawn = _laid(wall, distance, drawn, 0.04)
+    drawn = laid(wall, distance, drawn, 0.04, depth=0.8)
     tip = drum - high + torch.where(ball, 0.03, 0.07)
     lamp = 0.13 * ball
     bands = (
@@ -241,7 +218,7 @@ def cupola(plane: Plane) -> Relief:
     for top, low, reach, tint in bands:
         y = (2 * plane.v - top - low) / (low - top).clamp_min(1e-3)
         x = (plane.u / reach.clamp_min(1e-3)).clamp(-1, 1)
-        distance = torch.minimum(torch.minimum(plane.v - top, low - plane.v), reach - plane.u.abs())
+        distance = plane.block(top, low, reach)
         slots = torch.where(reach == lamp, 0.75 * torch.exp(-(((saw(x * 1.5 + 0.5) - 1) / 0.4) ** 2)), 0.0)
         band = relief(
             (tone + tint).expand_as(x),
@@ -249,13 +226,13 @@ def cupola(plane: Plane) -> Relief:
             plane.edge(distance) * (reach > 0.01),
             (0.4 + 0.6 * dome(x)) * (1 - 0.5 * y.clamp(0, 1) ** 2) * (1 - slots),
         )
-        drawn = _laid(band, torch.where(reach > 0.01, distance, -9.0), drawn, 0.03)
+        drawn = laid(band, torch.where(reach > 0.01, distance, -9.0), drawn, 0.03, depth=0.8)
     # A small cap and a ball on a needle.
     tip = tip - 1.5 * lamp
     s = ((tip - plane.v) / 0.24).clamp(0, 1)
     cap = 0.16 * ball * (1 - s / 0.45).clamp_min(0) ** 0.7
     needle = 0.012 + 0.035 * dome((s - 0.6) / 0.16) + cap + 0.03 * (1 - s) ** 3
-    distance = torch.minimum(torch.minimum(needle - plane.u.abs(), tip - plane.v), plane.v - tip + 0.24)
+    distance = plane.block(tip - 0.24, tip, needle)
     x = plane.u / needle
     finial = relief((tone + 0.85).expand_as(x), needle * dome(x * 0.95), plane.edge(distance), 0.5 + 0.5 * dome(x))
     return replace(finial.over(drawn), style=style[:, 0, 0])
