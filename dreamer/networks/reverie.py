@@ -34,11 +34,13 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 }
 
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.008, "steps": 12},
-    "objectives": [{"name": "channel", "layer": "m4b", "index": [0, 7, 10, 26, 33, 48, 62, 94, 107]}],
+    "octaves": {"step_size": 0.014, "steps": 16},
+    "objectives": [
+        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "eye", "peacock", "arch", "butterfly"]}
+    ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
 }
-"""Chosen by eye among all channels: flowers, eyes, pearls, shells. A handful dreams forms; all together, texture."""
+"""Chosen by eye among all motifs. A handful dreams forms; all together dream texture."""
 
 
 class Halve(nn.Module):
