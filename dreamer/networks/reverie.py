@@ -34,9 +34,9 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 }
 
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.014, "steps": 16},
+    "octaves": {"step_size": 0.012, "steps": 14},
     "objectives": [
-        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "eye", "peacock", "arch", "butterfly"]}
+        {"name": "motif", "layer": "m4b", "names": ["eyeflower", "rose", "wing", "arch", "face", "nautilus"]},
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
 }
