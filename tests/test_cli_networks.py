@@ -108,7 +108,7 @@ def test_networks_show_and_layers() -> None:
         "MIT",
         "default layer",
         "m4b (272 channels)",
-        "objectives.channel.layer",
+        "objectives.motif.layer",
         "labels",
     ):
         assert part in shown

@@ -43,7 +43,8 @@ def test_every_part_of_a_recipe_can_be_set(tmp_path: Path) -> None:
     recipe = stamp_of(tmp_path / "a-dream.png")["recipe"]
     assert (recipe["colour"], recipe["seed"], recipe["init"], recipe["balance"]) == (0.25, 7, "noise", True)
     assert (recipe["octaves"]["scale"], recipe["octaves"]["count"], recipe["octaves"]["steps"]) == (1.5, 2, 1)
-    channel, deepdream = recipe["objectives"]
+    motif, channel, deepdream = recipe["objectives"]
+    assert motif["name"] == "motif"
     assert channel["index"] == [3, 5] and deepdream["layer"] == "m4a"
     assert recipe["priors"][0]["weight"] == 0.02
     assert recipe["transforms"][0]["pixels"] == 4

@@ -111,9 +111,10 @@ def test_a_network_by_name() -> None:
         dreamer.load_network("vgg16")
 
 
-def test_a_network_itself_may_be_handed_over():
+def test_a_network_itself_may_be_handed_over(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
     network = dreamer.load_network("reverie")
     by_name, by_itself = (
-        dreamer.dream(photo(), network=which, octaves={"count": 1, "steps": 2}) for which in ("reverie", network)
+        dreamer.dream(source, network=which, octaves={"count": 1, "steps": 2}) for which in ("reverie", network)
     )
     assert by_name.tobytes() == by_itself.tobytes()

@@ -100,7 +100,7 @@ def test_words_and_back_are_the_same_recipe():
     words = recipe.words(vocabulary)
     assert Recipe.read(words, vocabulary).words(vocabulary) == words
     assert words["objectives"][0] == {
-        "name": "channel", "layer": "m4b", "weight": 1.0, "index": [1, 2], "normalise": True,
+        "name": "channel", "layer": "m4b", "weight": 1.0, "index": [1, 2], "names": [], "normalise": True,
     }  # fmt: skip
     assert words["transforms"][0]["pixels"] == 32
 

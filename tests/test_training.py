@@ -147,7 +147,7 @@ def test_a_painter_that_died_is_told_of(world: World):
 
 def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
     output, told = tmp_path / "mine.safetensors", []
-    settings = Settings(minutes=0.06, width=0.25)
+    settings = Settings(minutes=0.15, width=0.25)
     train.train(output, settings, device=torch.device("cpu"), keep=0.03, on_report=told.append)
     assert sorted(path.name for path in tmp_path.iterdir())[-1] == "mine.safetensors"
     assert len(list(tmp_path.iterdir())) >= 2 and not (tmp_path / "mine.safetensors.training").exists()
@@ -158,7 +158,7 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
     features = network.features(torch.rand(1, 3, 64, 64), ["m4b"])["m4b"]
     assert features.shape[1] == network.heads["m4b"][0].shape[1] == len(network.statistics["m4b"][0])
     story = json.loads(safe_open(output, "pt").metadata()["training"])
-    assert story["samples"] > 0 and story["seconds"] >= 3 and story["width"] == 0.25
+    assert story["samples"] > 0 and story["seconds"] >= 9 and story["width"] == 0.25
     assert told and 0 < told[-1].share <= 1 and told[-1].samples > 0
 
 
@@ -303,7 +303,8 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None)
 def test_the_sheet_of_motifs(tmp_path: Path):
     ran = dreamer("networks", "motifs", "-o", tmp_path / "sheet.png", "--samples", 1, "--size", 16)
     assert ran.code == 0 and "eye" in ran.out
-    assert Image.open(tmp_path / "sheet.png").size == (20, 20 * len(MOTIFS))
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (20, 20 * len(MOTIFS))
     refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "there already")
     refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.doc"), "a picture's name ends in")
 

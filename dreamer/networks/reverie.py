@@ -34,7 +34,7 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 }
 
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.012, "steps": 14},
+    "octaves": {"step_size": 0.014, "steps": 16},
     "objectives": [
         {"name": "motif", "layer": "m4b", "names": ["eyeflower", "rose", "wing", "arch", "face", "nautilus"]},
     ],

@@ -20,7 +20,9 @@ from dreamer.training.export import export
 from dreamer.training.stream import SIZE, Batch, Stream
 from dreamer.training.trainee import Trainee, accuracy, inherit
 
-_RATE, _TUNING_RATE, _DECAY, _WARM_UP = 3e-3, 1e-3, 0.05, 200
+_RATE, _WARM_UP = 3e-3, 200  # the learning rate at its height, and the batches until then
+_TUNING_RATE, _TUNING_WARM_UP = 1.5e-3, 20
+_DECAY = 0.05
 _RESTING = 1 / 3  # of a fine-tuning's time: so long its first blocks stay as they are
 _BATCH = {64: 64, 96: 40}
 _LARGER = 0.55  # of the time: from then on larger crops are looked at
@@ -80,22 +82,25 @@ def train(
     saved = told = mark.seconds
     before = mark.samples
 
+    def share() -> float:
+        return min(1.0, mark.seconds / (60 * settings.minutes))
+
     def finish(path: Path) -> None:
         export(path, training.trainee, training.world, settings.width, training.story(mark), album)
 
     with Stream(training.world, seed + 1) as stream:
         try:
-            while (share := mark.seconds / (60 * settings.minutes)) < 1:
+            while share() < 1:
                 began, minutes = time.monotonic(), mark.seconds / 60
-                size = 64 if share < _LARGER else 96
+                size = 64 if share() < _LARGER else 96
                 batch = stream.batch(_BATCH[size], size, random)
-                loss = training.learn(batch, share, mark.samples)
+                loss = training.learn(batch, share(), mark.samples)
                 mark.samples += len(batch.image)
                 mark.seconds += time.monotonic() - began
                 if mark.seconds - told > _TELL:
                     rate = (mark.samples - before) / (mark.seconds - told)
                     told, before = mark.seconds, mark.samples
-                    on_report(Report(share, mark.seconds, mark.samples, rate, loss, training.accuracy()["m4b"]))
+                    on_report(Report(share(), mark.seconds, mark.samples, rate, loss, training.accuracy()["m4b"]))
                 if mark.seconds - saved > _SAVE:
                     saved = mark.seconds
                     checkpoint.save(training.trainee, training.optimiser)
@@ -136,7 +141,7 @@ class Training:
         self._set_rate(share, samples)
         ramp = (share - _ADVERSARY[0]) / (_ADVERSARY[1] - _ADVERSARY[0])
         epsilon = _EPSILON * batch.image.shape[-1] * min(1.0, max(0.0, ramp))
-        image, kind, second = (part.to(self.device) for part in (batch.image, batch.kind, batch.second))
+        image, kind, second = (part.detach().to(self.device) for part in (batch.image, batch.kind, batch.second))
         loss = self._step(image.requires_grad_(epsilon > 0), kind, second)
         if image.grad is not None:
             norm = image.grad.flatten(1).norm(dim=1).clamp_min(1e-12)
@@ -153,8 +158,9 @@ class Training:
         return float(loss.detach())
 
     def _set_rate(self, share: float, samples: int) -> None:
-        warm = min(1.0, (samples / 64 + 1) / _WARM_UP)
-        rate = (_TUNING_RATE if self.tunes else _RATE) * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
+        height, batches = (_TUNING_RATE, _TUNING_WARM_UP) if self.tunes else (_RATE, _WARM_UP)
+        warm = min(1.0, (samples / _BATCH[64] + 1) / batches)
+        rate = height * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
         for group in self.optimiser.param_groups:
             group["lr"] = 0.0 if self.tunes and group["early"] and share < _RESTING else rate
 
