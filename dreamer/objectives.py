@@ -18,6 +18,7 @@ from dreamer.hookspecs import Register, hookimpl
 from dreamer.network import Network
 from dreamer.options import Range
 
+_LEAK = 0.1  # how much a share below zero counts
 _ROWS = 4096  # positions compared with the guide at a time
 
 
@@ -58,7 +59,8 @@ def motif(features: Tensor, *, network: Network, layer: str, names: tuple[str, .
     """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
 
     Each motif's direction is its row of the layer's read-out less the mean row, on features that are normalised
-    channel by channel; max(0, the features' share in that direction) squared, its mean over the motifs.
+    channel by channel; the features' share in that direction squared, its mean over the motifs. Where a share is below
+    zero it counts a little, and not squared: so a motif can begin in flat grey, where nothing speaks for it.
     """
     if layer not in network.heads:
         able = ", ".join(network.heads) or "none of its layers does"
@@ -70,7 +72,8 @@ def motif(features: Tensor, *, network: Network, layer: str, names: tuple[str, .
     if layer in network.statistics:
         mean, std = (values.to(features)[:, None, None] for values in network.statistics[layer])
         features = (features - mean) / std
-    return F.conv2d(features, directions[:, :, None, None]).clamp(min=0).square().mean(1)
+    share = F.conv2d(features, directions[:, :, None, None])
+    return (share.clamp(min=0).square() + _LEAK * share.clamp(max=0)).mean(1)
 
 
 def guided(features: Tensor, *, guide: Tensor) -> Tensor:
