@@ -36,7 +36,7 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.014, "steps": 16},
     "objectives": [
-        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "eye", "peacock", "arch", "butterfly"]},
+        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "petals", "eye", "arch", "peacock"]},
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
 }
