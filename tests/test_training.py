@@ -19,11 +19,11 @@ from safetensors import safe_open
 
 from dreamer.errors import RenderError, UsageError, WriteError
 from dreamer.motifs import MOTIFS
-from dreamer.motifs.composite import World
+from dreamer.motifs.composite import Pictures, World
 from dreamer.networks.reverie import Reverie, reverie
 from dreamer.training import checkpoint, export, stream, train
 from dreamer.training.album import Album
-from dreamer.training.stream import Batch, Stream
+from dreamer.training.stream import Stream
 from dreamer.training.train import Settings, Training
 from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, present, unfold
 
@@ -45,9 +45,8 @@ def world() -> World:
     return World(MOTIFS)
 
 
-def pictures(world: World, count: int = 8, size: int = 64) -> Batch:
-    drawn = world.draw(count, size, torch.Generator().manual_seed(0))
-    return Batch(drawn.image, drawn.kind, drawn.second)
+def pictures(world: World, count: int = 8, size: int = 64) -> Pictures:
+    return world.draw(count, size, torch.Generator().manual_seed(0))
 
 
 def trained_a_little() -> Trainee:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dreamer.image import write_atomically
 from dreamer.motifs.composite import World
-from dreamer.training.album import Album
 from dreamer.training.stream import SIZE
 from dreamer.training.trainee import Trainee, at, folded
 
@@ -32,12 +31,10 @@ class Channels:
     names: Mapping[str, int]
 
 
-def export(
-    path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object], album: Album | None
-) -> None:
+def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object]) -> None:
     """Write a .safetensors file that `dreamer.networks.reverie` reads; raises WriteError.
 
-    `story` tells how the training went. What the network dreams of unasked are the things of the album.
+    `story` tells how the training went. What the network dreams of unasked are the things found in its world.
     """
     trainee.eval()
     tensors = dict(folded(trainee.body, width).state_dict())
@@ -57,8 +54,8 @@ def export(
         "channels": json.dumps({name: known.names for name, known in layers.items()}),
         "training": json.dumps(story),
     }
-    if album:
-        about["dreams"] = json.dumps(album.names)
+    if world.found:
+        about["dreams"] = json.dumps(world.found.names)
     halves = {key: value.detach().half().contiguous().cpu() for key, value in tensors.items()}
     write_atomically(path, save(halves, about))
 

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import RenderError
-from dreamer.motifs.composite import World
+from dreamer.motifs.composite import Pictures, World
 
 SIZE = 128
 """Pixels a side of a picture as drawn; crops of it are looked at."""
@@ -23,15 +22,6 @@ _CHUNK = 128
 _HELD = 48  # chunks: what is kept, and drawn anew in turn, round and round
 _FIRST = 4  # chunks to begin with
 _NOISE = 0.15  # as much as, of a sample: it keeps the gradients' spectrum natural, and costs nothing
-
-
-@dataclass(frozen=True)
-class Batch:
-    """`image` (B, 3, S, S) in [0, 1], but for noise; `kind` and `second` (B, S, S) as in motifs.composite.Pictures."""
-
-    image: Tensor
-    kind: Tensor
-    second: Tensor
 
 
 class Stream(AbstractContextManager["Stream"]):
@@ -56,8 +46,11 @@ class Stream(AbstractContextManager["Stream"]):
         self._painter.terminate()
         self._painter.join()
 
-    def batch(self, count: int, size: int, random: torch.Generator) -> Batch:
-        """`count` crops of `size` pixels; waits for the first pictures; raises RenderError when nobody draws."""
+    def batch(self, count: int, size: int, random: torch.Generator) -> Pictures:
+        """`count` crops of `size` pixels, in [0, 1] but for noise.
+
+        Waits for the first pictures; raises RenderError when nobody draws.
+        """
         while self._drawn.value < _CHUNK * _FIRST:
             if not self._painter.is_alive():
                 raise RenderError("the process that draws the pictures to learn from has ended")
@@ -78,7 +71,7 @@ class Stream(AbstractContextManager["Stream"]):
         if torch.rand((), generator=random) < 0.5:
             image, labels = image.flip(3), labels.flip(3)
         kind, second = labels.long().unbind(1)
-        return Batch(varied(image, random), kind, second)
+        return Pictures(varied(image, random), kind, second)
 
 
 def varied(image: Tensor, random: torch.Generator) -> Tensor:

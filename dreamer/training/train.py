@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from dreamer.motifs import MOTIFS
-from dreamer.motifs.composite import World
+from dreamer.motifs.composite import Pictures, World
 from dreamer.network import Network
 from dreamer.training.album import Album
 from dreamer.training.checkpoint import Checkpoint, Mark
 from dreamer.training.export import export
-from dreamer.training.stream import SIZE, Batch, Stream
+from dreamer.training.stream import SIZE, Stream
 from dreamer.training.trainee import Trainee, accuracy, inherit
 
 _RATE, _WARM_UP = 3e-3, 200  # the learning rate at its height, and the batches until then
@@ -86,7 +86,7 @@ def train(
         return min(1.0, mark.seconds / (60 * settings.minutes))
 
     def finish(path: Path) -> None:
-        export(path, training.trainee, training.world, settings.width, training.story(mark), album)
+        export(path, training.trainee, training.world, settings.width, training.story(mark))
 
     with Stream(training.world, seed + 1) as stream:
         try:
@@ -133,7 +133,7 @@ class Training:
         self.optimiser = torch.optim.AdamW(groups, _RATE, weight_decay=_DECAY)
         self._motif_of = self.world.motif_of.to(device)
 
-    def learn(self, batch: Batch, share: float, samples: int) -> float:
+    def learn(self, batch: Pictures, share: float, samples: int) -> float:
         """Learn from a batch; later also from the same batch made harder. Returns the loss.
 
         What makes it harder is the gradient of the first pass, which is there anyway (Shafahi 2019).

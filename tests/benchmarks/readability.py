@@ -24,7 +24,7 @@ from dreamer.network import Network
 from dreamer.networks.reverie import Reverie, reverie
 from dreamer.training.checkpoint import Mark
 from dreamer.training.export import export
-from dreamer.training.stream import Batch, Stream, varied
+from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings, Training
 
 SEED, WIDTH = 4711, 0.75
@@ -109,10 +109,10 @@ def train_judge(path: Path, minutes: float) -> None:
             )
             batch.kind[:few], batch.second[:few] = training.world.kinds, len(training.world.names)
             began = time.monotonic()
-            training.learn(Batch(batch.image, batch.kind, batch.second), mark.seconds / (60 * minutes), mark.samples)
+            training.learn(batch, mark.seconds / (60 * minutes), mark.samples)
             mark.seconds += time.monotonic() - began
             mark.samples += 64
-    export(path, training.trainee, training.world, WIDTH, training.story(mark), None)
+    export(path, training.trainee, training.world, WIDTH, training.story(mark))
 
 
 def noise(count: int, seed: int, size: int = SIZE) -> Tensor:
