@@ -114,6 +114,14 @@ def _pad(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -
     return replace(trail, rows=rows, columns=columns)
 
 
+def _halved(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+    """A mirroring blur of four positions, then every second one (dreamer.networks.halving)."""
+    if trail.rows is None or trail.columns is None or trail.axes != (2, 3):
+        return None
+    rows, columns = (field.padded(1, 2, True).window(4, 2, 0) for field in (trail.rows, trail.columns))
+    return replace(trail, rows=rows, columns=columns)
+
+
 def _permute(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
     order = kwargs.get("dims", args[1:])
     order = [int(d) % source.ndim for d in (order[0] if len(order) == 1 and not isinstance(order[0], int) else order)]
@@ -169,6 +177,7 @@ RULES: dict[str, Rule] = {
     "max_pool2d": _pooled(("input", "kernel_size", "stride", "padding", "dilation")),
     "avg_pool2d": _pooled(("input", "kernel_size", "stride", "padding")),
     "pad": _pad,
+    "halve": _halved,
     "permute": _permute,
     "transpose": _transpose,
     "view": _view,

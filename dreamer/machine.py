@@ -49,7 +49,7 @@ class Machine:
         device = self.device if self.device != "auto" else _best_device()
         if not _available(device):
             raise UsageError(f"--device {device}: torch can use none on this machine; `dreamer doctor` tells more")
-            # bfloat16 saves a third of the time on some processors and networks, none on others: only when asked for.
+        # bfloat16 saves a third of the time on some processors and networks, none on others: only when asked for.
         precision = self.precision if self.precision != "auto" else "float32"
         return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
 
@@ -68,6 +68,14 @@ def free_memory(device: str) -> int:
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0] * _SHARE)
     return int(psutil.virtual_memory().available * _SHARE)
+
+
+def bfloat16_pays(device: str) -> bool:
+    """Whether training in bfloat16 is faster there: on graphics cards, and on processors with matrix units for it."""
+    if device == "cpu":
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(capabilities.get("amx_bf16"))
+    return device == "cuda" and torch.cuda.is_bf16_supported()
 
 
 def keep_freed_memory() -> None:

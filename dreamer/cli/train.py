@@ -67,7 +67,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other pictures, another start.")
 @click.option("--width", type=click.FloatRange(0.25, 4), default=1.0, show_default=True, help="Times the channels.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="How many cores the training may use.")
+@click.option("--threads", type=click.IntRange(1), help="That learn; one more process draws.  [all cores but one]")
 @click.option("--keep", type=click.FloatRange(0, min_open=True), help="Keep the weights of every so many minutes too.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @click.option("--force", is_flag=True, help="Replace weights that are there already.")
@@ -109,8 +109,8 @@ def train(
     from dreamer.training.album import Album
     from dreamer.training.train import Settings, train
 
-    if threads:
-        torch.set_num_threads(threads)
+    # Another process draws. Where it has no core of its own, threads that wait for one another stand still with it.
+    torch.set_num_threads(threads or max(1, torch.get_num_threads() - 1))
     machine = Machine(device=device).resolved()
     keep_freed_memory()
     album = None

@@ -40,8 +40,7 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
     tensors = dict(folded(trainee.body, width).state_dict())
     for name, (weight, bias) in trainee.read_outs().items():
         tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = weight, bias
-    tensors["presence.weight"], tensors["presence.bias"] = trainee.presence.weight, trainee.presence.bias
-    device = trainee.presence.weight.device
+    device = next(trainee.parameters()).device
     layers = channels(lambda image: trainee.features(image.to(device)), world)
     for name, known in layers.items():
         tensors[f"statistics.{name}.mean"], tensors[f"statistics.{name}.std"] = known.mean, known.std
@@ -49,6 +48,7 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
         "name": "reverie",
         "licence": "MIT",
         "width": str(width),
+        "soft": "1",
         "input": "RGB in [0, 1] minus 0.5",
         "motifs": json.dumps([*world.names, "nothing"]),
         "channels": json.dumps({name: known.names for name, known in layers.items()}),

@@ -21,7 +21,8 @@ SIZE = 128
 _CHUNK = 128
 _HELD = 48  # chunks: what is kept, and drawn anew in turn, round and round
 _FIRST = 4  # chunks to begin with
-_NOISE = 0.15  # as much as, of a sample: it keeps the gradients' spectrum natural, and costs nothing
+_PERMUTED, _GREY = 0.2, 0.05  # of batches, of samples: more would teach that colour means nothing
+_NOISE = 0.2  # as much as, of a sample: it keeps the gradients' spectrum natural, and costs nothing
 
 
 class Stream(AbstractContextManager["Stream"]):
@@ -46,15 +47,16 @@ class Stream(AbstractContextManager["Stream"]):
         self._painter.terminate()
         self._painter.join()
 
-    def batch(self, count: int, size: int, random: torch.Generator) -> Pictures:
-        """`count` crops of `size` pixels, in [0, 1] but for noise.
-
-        Waits for the first pictures; raises RenderError when nobody draws.
-        """
+    def wait(self) -> None:
+        """Until the first pictures are there; raises RenderError when nobody draws."""
         while self._drawn.value < _CHUNK * _FIRST:
             if not self._painter.is_alive():
                 raise RenderError("the process that draws the pictures to learn from has ended")
             time.sleep(0.1)
+
+    def batch(self, count: int, size: int, random: torch.Generator) -> Pictures:
+        """`count` crops of `size` pixels, in [0, 1] but for noise."""
+        self.wait()
         there = min(self._drawn.value, len(self._pictures))
         chosen = torch.randint(0, there, (count,), generator=random)
         side = int(torch.randint(size, SIZE + 1, (1,), generator=random))
@@ -81,9 +83,9 @@ def varied(image: Tensor, random: torch.Generator) -> Tensor:
     def each(low: float, high: float, channels: int = 1) -> Tensor:
         return torch.rand(count, channels, 1, 1, generator=random) * (high - low) + low
 
-    if torch.rand((), generator=random) < 0.5:
+    if torch.rand((), generator=random) < _PERMUTED:
         image = image[:, torch.randperm(3, generator=random)]
-    image = torch.where(each(0, 1) < 0.15, image.mean(1, keepdim=True), image)
+    image = torch.where(each(0, 1) < _GREY, image.mean(1, keepdim=True), image)
     image = (image - 0.5) * each(0.5, 1.5) + 0.5 + 0.25 * each(-0.5, 0.5, 3)
     return image + torch.randn(image.shape, generator=random) * each(0, _NOISE)
 
@@ -93,7 +95,7 @@ def _paint(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to answer
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
-        os.nice(2)  # the trainer comes first: it can look at a picture more than once
+        os.nice(5)  # the trainer comes first: it can look at a picture more than once
     parent = os.getppid()
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():

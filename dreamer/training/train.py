@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dreamer.machine import bfloat16_pays
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
 from dreamer.network import Network
@@ -90,6 +91,7 @@ def train(
 
     with Stream(training.world, seed + 1) as stream:
         try:
+            stream.wait()  # it is no time of learning
             while share() < 1:
                 began, minutes = time.monotonic(), mark.seconds / 60
                 size = 64 if share() < _LARGER else 96
@@ -132,6 +134,7 @@ class Training:
         groups = [{"params": early, "early": True}, {"params": late, "early": False}]
         self.optimiser = torch.optim.AdamW(groups, _RATE, weight_decay=_DECAY)
         self._motif_of = self.world.motif_of.to(device)
+        self._half = bfloat16_pays(device.type)
 
     def learn(self, batch: Pictures, share: float, samples: int) -> float:
         """Learn from a batch; later also from the same batch made harder. Returns the loss.
@@ -151,7 +154,8 @@ class Training:
 
     def _step(self, image: Tensor, kind: Tensor, second: Tensor) -> float:
         self.trainee.train()
-        loss = self.trainee.loss(image, kind, second, self._motif_of)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
+            loss = self.trainee.loss(image, kind, second, self._motif_of)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

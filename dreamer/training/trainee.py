@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -23,25 +24,25 @@ _EARLY = ("stem", "m3a", "m3b")
 _SMOOTHING = 0.05
 _WEIGHTS = {"m3b": 0.5, "m4a": 0.5}
 _PRESENT = 0.03  # of the picture: less of a motif is not asked for
+_SHARP = 6.0  # of presence: 0 would take the mean over the places, infinity the best of them
 
 
 class Trainee(nn.Module):
-    """Reverie with batch norm behind every convolution, and heads: dense and fine at layers, presence in the whole.
+    """Reverie with batch norm behind every convolution, and dense and fine heads at layers.
 
     `motifs` and `kinds` are counted without "nothing", which every dense and fine head has besides, as its last.
     """
 
     def __init__(self, motifs: int, kinds: int, width: float = 1.0) -> None:
         super().__init__()
-        self.body = _normed(Reverie(width))
+        self.body = _normed(Reverie(width, soft=True))
         sizes = {name: block.channels for name, block in self.body.named_children() if isinstance(block, Block)}
         self.dense = nn.ModuleDict({name: nn.Conv2d(sizes[name], motifs + 1, 1) for name in DENSE})
         self.fine = nn.ModuleDict({name: nn.Conv2d(sizes[name], kinds + 1, 1) for name in FINE})
-        self.presence = nn.Linear(sizes["m5a"], motifs)
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) in [0, 1] -> {layer: (B, C, h, w)}."""
-        seen = (image - 0.5).contiguous(memory_format=torch.channels_last)
+        seen = self.body.seen((image - 0.5).contiguous(memory_format=torch.channels_last))
         found = {}
         for name, block in self.body.named_children():
             seen = block(seen)
@@ -69,10 +70,21 @@ class Trainee(nn.Module):
             scores = head(seen[name])
             wrong = _wrong(scores, motif) + _wrong(scores, second)
             total = total + _WEIGHTS.get(name, 1.0) * 0.5 * wrong
+            deepest = scores
         for name, head in self.fine.items():
             total = total + 0.3 * _wrong(head(seen[name]), kind)
-        logits = self.presence(seen["m5a"].mean((2, 3)))
-        return total + F.binary_cross_entropy_with_logits(logits, present(motif, second, logits.shape[1]))
+        found = presence(deepest).clamp(max=-1e-4)
+        there = present(motif, second, found.shape[1])
+        return total - (there * found + (1 - there) * torch.log(-found.expm1())).mean()
+
+
+def presence(scores: Tensor) -> Tensor:
+    """(B, K + 1, h, w), a dense head's -> (B, K): the log-probability that each motif is to be seen somewhere.
+
+    A smooth maximum over the places (Pinheiro, Collobert 2015); "nothing", the last, is left out.
+    """
+    known = scores.float().log_softmax(1)[:, :-1].flatten(2)
+    return ((known * _SHARP).logsumexp(2) - math.log(known.shape[2])) / _SHARP
 
 
 def present(motif: Tensor, second: Tensor, motifs: int) -> Tensor:
@@ -105,7 +117,7 @@ def _normed(reverie: Reverie) -> Reverie:
 
 def folded(body: Reverie, width: float) -> Reverie:
     """The body as it is shipped: batch norm folded into the convolutions."""
-    plain = Reverie(width)
+    plain = Reverie(width, soft=body.soft)
     normed = copy.deepcopy(body).eval()
     for name, module in list(plain.named_modules()):
         if isinstance(module, nn.Conv2d):
@@ -156,8 +168,10 @@ def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: 
 
     Raises NetworkError when it is of another width.
     """
+    plain = copy.deepcopy(network.module)
+    plain.soft = trainee.body.soft  # type: ignore[assignment]
     try:
-        unfold(trainee.body, network.module, pictures)
+        unfold(trainee.body, plain, pictures)
     except RuntimeError as error:
         raise NetworkError(f"{network.name} is of another width than the training's") from error
     rows = {name: row for row, name in enumerate([*names, "nothing"])}

@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 import dreamer
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
 from dreamer.network import Network
 from dreamer.networks.reverie import reverie
-from dreamer.training.trainee import accuracy, present
+from dreamer.training.trainee import accuracy, presence, present
 
 LAYERS = ["m3b", "m4b", "m4c", "m5a"]
 SIZE = 128
@@ -40,8 +39,6 @@ def main() -> None:
     pictures = world.draw(wishes.pictures, SIZE, torch.Generator().manual_seed(SEED))
     motif = world.motif_of[pictures.kind]
     answers: dict[str, list[torch.Tensor]] = {}
-    there = []
-    held = load_file(path)
     with torch.no_grad():
         for part in pictures.image.split(50):
             seen = network.features(part, LAYERS)
@@ -49,10 +46,9 @@ def main() -> None:
                 weight, bias = network.heads[layer]
                 answer = torch.nn.functional.conv2d(seen[layer], weight[:, :, None, None], bias)
                 answers.setdefault(layer, []).append(answer)
-            there.append(seen["m5a"].mean((2, 3)) @ held["presence.weight"].float().T + held["presence.bias"].float())
     whole = {layer: torch.cat(parts) for layer, parts in answers.items()}
     wanted = present(motif, pictures.second, len(world.names))
-    print(f"presence mAP {mean_precision(torch.cat(there), wanted):.3f}")
+    print(f"presence mAP {mean_precision(presence(whole['m5a']), wanted):.3f}")
     for layer, (overall, mean) in accuracy(whole, motif, pictures.second).items():
         many = f"{len(world.names)} motifs and nothing"
         print(f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {many}")
