@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,9 +18,9 @@ from dreamer.image import Photo, resize
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.pyramid import Octave, octave_sizes
-from dreamer.recipe import DEFAULTS, Ingredient, Recipe, Vocabulary, Words, merged, with_change
-from dreamer.registry import IngredientKind, Registry
+from dreamer.pyramid import Octave, octave_sizes, rising_sizes
+from dreamer.recipe import DEFAULTS, INGREDIENTS, Ingredient, Recipe, Words, merged, with_change
+from dreamer.registry import BUILT_IN, IngredientKind, Registry
 from dreamer.render import render
 from dreamer.sight import Sight, Term, largest_tile
 from dreamer.step import Moment, Step
@@ -60,7 +61,16 @@ class Composition:
 
     def words(self) -> dict[str, Any]:
         """The whole recipe in words."""
-        return self.recipe.words(lambda kind, name: self.registry.ingredients[kind].get(name).value.options)
+        return self.recipe.words(self.registry.vocabulary)
+
+    @property
+    def plugins(self) -> frozenset[str]:
+        """The distributions of the plugins that the recipe needs."""
+        used = [self.registry.ingredients[kind].get(item.name) for kind in INGREDIENTS for item in self._items(kind)]
+        sources = {entry.source for entry in used}
+        with suppress(RecipeError):  # a network that was handed over has no name here
+            sources.add(self.registry.networks.get(self.recipe.network).source)
+        return frozenset(sources - {BUILT_IN})
 
     def check(self) -> None:
         """Raises UsageError for an unknown layer, an absent guide, or an objective that refuses the layer."""
@@ -81,9 +91,27 @@ class Composition:
     def octaves(self, photo: Photo) -> list[Octave]:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
         plan = self.recipe.octaves
-        sizes = octave_sizes(photo.height, photo.width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
+        height, width = photo.height, photo.width
+        if plan.feature_size is None:
+            sizes = octave_sizes(height, width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
+        else:
+            sizes = rising_sizes(height, width, smallest=self._smallest(plan.feature_size), scale=plan.scale)
         self.network.sizes(*sizes[0], self.layers)  # larger ones are large enough too
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
+
+    def _smallest(self, feature_size: float) -> int:
+        """The shortest side of the first octave, where features grow to that percentage of it.
+
+        What a position sees has full weight only near its centre (Luo 2016): half of a field is taken for a feature.
+        """
+        known = [self.network.layer(name) for name in self.layers]
+        fields = [max(layer.rows.size, layer.columns.size) for layer in known if layer.rows and layer.columns]
+        if not fields:
+            raise UsageError(
+                f"octaves.feature_size: layer {known[0].name} looks at the whole picture ({known[0].whole}), so that "
+                "its features have no size of their own; leave it out, or choose an earlier layer"
+            )
+        return round(max(fields) / 2 * 100 / feature_size)
 
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
@@ -175,8 +203,12 @@ class Composition:
             for item in self.recipe.objectives
         )
 
+    def _items(self, kind: str) -> tuple[Ingredient, ...]:
+        items: tuple[Ingredient, ...] = getattr(self.recipe, kind)
+        return items
+
     def _bound(self, kind: str) -> tuple[Bound, ...]:
-        return tuple(self._bind(kind, item) for item in getattr(self.recipe, kind))
+        return tuple(self._bind(kind, item) for item in self._items(kind))
 
     def _bind(self, kind: str, item: Ingredient) -> Bound:
         """The ingredient as a function of a tensor and a moment: its options and what it asks for filled in."""
@@ -235,9 +267,8 @@ def compose(
     own = words.get("network", Recipe.network)
     network = dict(changes).get("network") if network is None else network
     name = network.name if isinstance(network, Network) else own if network is None else network
-    vocabulary: Vocabulary = lambda kind, name: registry.ingredients[kind].get(name).value.options  # noqa: E731
     with gathered(problems):  # before any network is loaded, let alone fetched
-        Recipe.read({**_changed(merged(DEFAULTS, words), changes, problems), "network": name}, vocabulary)
+        Recipe.read({**_changed(merged(DEFAULTS, words), changes, problems), "network": name}, registry.vocabulary)
     with gathered(problems):
         machine = machine.resolved()
     with gathered(problems):
@@ -259,7 +290,7 @@ def compose(
         words["objectives"] = [{"name": "guided", "layer": layer or loaded.default_layer}]
     if layer is not None:
         words["objectives"] = [{**item, "layer": layer} for item in words["objectives"]]
-    recipe = Recipe.read({**words, "network": name}, vocabulary)
+    recipe = Recipe.read({**words, "network": name}, registry.vocabulary)
     recipe = replace(
         recipe, objectives=tuple(replace(item, layer=item.layer or loaded.default_layer) for item in recipe.objectives)
     )

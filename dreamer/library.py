@@ -50,10 +50,8 @@ def dream(
     """
     source = load(photo)
     names = registry()
-    if preset is not None and not isinstance(preset, Preset):
-        preset = find_preset(names.presets, preset)
     composition = compose(
-        merged(preset.words if preset else {}, changes),
+        merged(find_preset(names, preset).words if preset is not None else {}, changes),
         names,
         network=network,
         weights=Path(weights) if weights else None,

@@ -73,7 +73,7 @@ def free_memory(device: str) -> int:
 def bfloat16_pays(device: str) -> bool:
     """Whether training in bfloat16 is faster there: on graphics cards, and on processors with matrix units for it."""
     if device == "cpu":
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch tells
         return bool(capabilities.get("amx_bf16"))
     return device == "cuda" and torch.cuda.is_bf16_supported()
 

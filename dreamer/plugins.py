@@ -1,18 +1,17 @@
 """Loading plugins: each in a guard of its own, so that a broken one never breaks dreamer.
 
-Built-ins are ordinary plugins, registered through the same hooks. Others are found by the entry-point group `dreamer`.
-`DREAMER_PLUGINS` empty loads none, `a,b` only those entry points.
+Built-ins are ordinary plugins, registered through the same hooks. Others are found by the entry-point groups `dreamer`
+(code) and `dreamer.presets` (data). `DREAMER_PLUGINS` empty loads none, `a,b` only those entry points.
 """
 
 from __future__ import annotations
 
-import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,24 @@ import pluggy
 
 from dreamer import hookspecs
 from dreamer.errors import PluginError
+from dreamer.packs import OWN, allowed, in_folder, own_presets, packs
 from dreamer.recipe import INGREDIENTS
 from dreamer.registry import BUILT_IN, Registry
 
-_BUILT_INS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "networks", "presets")
+_BUILT_INS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "networks")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found: `problem` says why it is broken, `trace` where; both are empty for a good one."""
+    """A plugin that was found: `adds` names what it registered, as in "prior tilt"; a broken one adds nothing.
+
+    `problem` says why it is broken, `trace` where; both are empty for a good one.
+    """
 
     name: str
     distribution: str
     version: str
+    adds: tuple[str, ...] = ()
     problem: str = ""
     trace: str = ""
 
@@ -42,25 +46,51 @@ def load_plugins() -> tuple[Registry, tuple[Plugin, ...]]:
     registry = Registry()
     for name in _BUILT_INS:
         _register(import_module(f"dreamer.{name}"), BUILT_IN, registry)
-    wanted = os.environ.get("DREAMER_PLUGINS")
-    chosen = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
-    found = sorted(entry_points(group="dreamer"), key=lambda entry: entry.name)
-    return registry, tuple(_load(entry, registry) for entry in found if chosen is None or entry.name in chosen)
+    return _load_others(registry)
+
+
+def load_presets() -> tuple[Registry, tuple[Plugin, ...]]:
+    """Every preset, by itself: without torch as long as no installed plugin has code, which might register presets."""
+    return load_plugins() if allowed("dreamer") else _load_others(Registry())
+
+
+def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
+    _register(import_module("dreamer.presets"), BUILT_IN, registry)
+    found = [_load(entry, registry) for entry in allowed("dreamer")]
+    for pack in packs():
+        fill = partial(_add_presets, registry, pack.distribution, pack.presets, pack.problem)
+        found.append(_guarded(fill, registry, pack.name, pack.distribution, pack.version))
+    for path in in_folder(own_presets()):  # one that is wrong takes no other with it
+        own = _guarded(partial(_add_presets, registry, OWN, [path]), registry, path.name, OWN, "")
+        found += [own] if own.problem else []
+    return registry, tuple(found)
 
 
 def _load(entry: EntryPoint, registry: Registry) -> Plugin:
-    distribution = entry.dist.name if entry.dist else entry.name
-    version = entry.dist.version if entry.dist else ""
+    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "")
+    return _guarded(
+        lambda: _register(entry.load(), distribution, registry), registry, entry.name, distribution, version
+    )
+
+
+def _guarded(fill: Callable[[], None], registry: Registry, name: str, distribution: str, version: str) -> Plugin:
+    """Let one plugin register what it has: all of it, or, where something is wrong, nothing."""
+    before = registry.state()
     try:
-        _register(entry.load(), distribution, registry)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # whatever a stranger's module does on import must not end dreamer
-        registry.remove(distribution)
+        fill()
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does must not end dreamer
+        registry.restore(before)
         problem = str(error) or type(error).__name__
-        return Plugin(entry.name, distribution, version, problem, traceback.format_exc())
-    return Plugin(entry.name, distribution, version)
+        registry.broken[distribution] = problem
+        return Plugin(name, distribution, version, problem=problem, trace=traceback.format_exc())
+    return Plugin(name, distribution, version, registry.added_since(before))
+
+
+def _add_presets(registry: Registry, source: str, presets: Iterable[Path], problem: str = "") -> None:
+    if problem:
+        raise PluginError(problem)
+    for path in presets:
+        _preset(registry, source, "presets", path)
 
 
 def _register(module: Any, source: str, registry: Registry) -> None:

@@ -37,6 +37,20 @@ def octave_sizes(
     return [(max(1, round(height / power)), max(1, round(width / power))) for power in powers]
 
 
+def rising_sizes(height: int, width: int, *, smallest: int, scale: float) -> list[tuple[int, int]]:
+    """The same from below: the first shortest side is `smallest`, or the picture's, whatever the picture's size.
+
+    A preview and a print then share their first octaves, and with them their forms. The last step is the one that
+    gives way: it is a factor between the square root of `scale` and `scale` times that.
+    """
+    short = min(height, width)
+    sides = [float(min(smallest, short))]
+    while sides[-1] * scale**1.5 < short:
+        sides.append(sides[-1] * scale)
+    sizes = [(max(1, round(height * side / short)), max(1, round(width * side / short))) for side in sides]
+    return [size for size in sizes if min(size) * math.sqrt(scale) < short] + [(height, width)]
+
+
 def reduce(image: Tensor) -> Tensor:
     """Blur with [1 4 6 4 1]/16 in both directions and keep every second pixel: (..., ceil(H/2), ceil(W/2))."""
     return _reduce(_reduce(image, -2), -1)

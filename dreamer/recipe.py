@@ -36,11 +36,13 @@ DEFAULTS: Words = {
 @dataclass(frozen=True)
 class Octaves:
     """The scales of the dream. Without `count` it follows from the picture: the first octave's shortest side is at
-    least `smallest` pixels. `step_size` is in image units: black to white is 1."""
+    least `smallest` pixels. With `feature_size` they rise from where features grow to that percentage of the picture's
+    shortest side, whatever its size. `step_size` is in image units: black to white is 1."""
 
     smallest: Annotated[int, Range(16, 4096)] = 160
     count: Annotated[int, Range(1, 32)] | None = None
     scale: Annotated[float, Range(1.05, 4)] = 1.4
+    feature_size: Annotated[float, Range(0.5, 100)] | None = None
     steps: Annotated[int, Range(0, 10_000)] = 10
     step_size: Annotated[float, Range(0, 0.5)] = 0.006
 
@@ -97,6 +99,8 @@ class Recipe:
             sizes, more = read_all(octaves, fields_of(Octaves), "octaves")
             values["octaves"] = Octaves(**sizes)
             problems += more
+            if sizes.get("count") and sizes.get("feature_size"):
+                problems.append("octaves: count and feature_size exclude each other: each says where to begin")
         else:
             problems.append(_OCTAVES_WANTED)
         for kind, items in lists.items():
@@ -124,6 +128,31 @@ def merged(base: Words, over: Words) -> dict[str, Any]:
         below = result.get(key)
         result[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
     return result
+
+
+def difference(words: Words, base: Words, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What a preset has to say of a whole recipe: network and objectives, and what is not as in `base`.
+
+    Of an ingredient it keeps the options that are not as its function has them.
+    """
+    result: dict[str, Any] = {}
+    for key, value in words.items():
+        if key in INGREDIENTS:
+            if key == "objectives" or value != base.get(key):
+                result[key] = [_brief(kind=key, item=item, vocabulary=vocabulary) for item in value]
+        elif isinstance(value, Mapping):
+            below = base.get(key, {})
+            if own := {inner: v for inner, v in value.items() if v != below.get(inner) and v is not None}:
+                result[key] = own
+        elif key == "network" or value != base.get(key):
+            result[key] = value
+    return result
+
+
+def _brief(kind: str, item: Words, vocabulary: Vocabulary) -> dict[str, Any]:
+    usual = {name: option.default for name, option in vocabulary(kind, item["name"]).items()} | {"weight": 1.0}
+    as_list = {key: list(value) if isinstance(value, tuple) else value for key, value in usual.items()}
+    return {key: value for key, value in item.items() if key not in as_list or value != as_list[key]}
 
 
 def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar
 
 from dreamer.errors import PluginError, RecipeError, did_you_mean
@@ -15,6 +17,7 @@ BUILT_IN = "dreamer-art"
 COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # what a recipe says of an ingredient besides its options
 
 T = TypeVar("T")
+State = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,21 @@ class Shelf(Generic[T]):
 
     def __init__(self, noun: str) -> None:
         self.noun = noun
-        self._entries: dict[str, Entry[T]] = {}
+        self.entries: dict[str, Entry[T]] = {}
 
     def add(self, name: str, source: str, value: T) -> None:
         """Register; raises PluginError when the name is a built-in's, or the plugin's own a second time."""
         entry = Entry(name, source, value)
         built_in = f"{BUILT_IN}:{name}"
-        if entry.full_name in self._entries or built_in in self._entries:
+        if entry.full_name in self.entries or built_in in self.entries:
             owner = "it has been registered twice" if source == BUILT_IN else "dreamer's own or registered twice"
             raise PluginError(f"{source} may not register {self.noun} {name!r}: {owner}")
-        self._entries[entry.full_name] = entry
-
-    def remove(self, source: str) -> None:
-        """Forget everything that came from `source`."""
-        self._entries = {key: entry for key, entry in self._entries.items() if entry.source != source}
+        self.entries[entry.full_name] = entry
 
     def get(self, name: str) -> Entry[T]:
         """By short or full name; raises RecipeError with the nearest names, or both owners of a shared one."""
-        if name in self._entries:
-            return self._entries[name]
+        if name in self.entries:
+            return self.entries[name]
         found = [entry for entry in self if entry.name == name]
         if len(found) == 1:
             return found[0]
@@ -82,7 +81,7 @@ class Shelf(Generic[T]):
         return list(dict.fromkeys(entry.name for entry in self))
 
     def __iter__(self) -> Iterator[Entry[T]]:
-        return iter(self._entries.values())
+        return iter(self.entries.values())
 
 
 class Registry:
@@ -94,6 +93,8 @@ class Registry:
         }
         self.networks: Shelf[Callable[[], Any]] = Shelf("network")
         self.presets: Shelf[Any] = Shelf("preset")
+        self.broken: dict[str, str] = {}
+        """Distributions of plugins that could not be loaded, and why."""
 
     def add_ingredient(self, kind: str, function: Callable[..., Any], name: str | None, source: str) -> None:
         """Register a function; raises PluginError when its signature cannot be a recipe's grammar."""
@@ -107,8 +108,51 @@ class Registry:
             raise PluginError(f"{source} registers {kind} {name!r}: {', '.join(clash)} cannot be an option's name")
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
 
-    def remove(self, source: str) -> None:
-        """Forget everything that came from `source`."""
-        shelves: list[Shelf[Any]] = [*self.ingredients.values(), self.networks, self.presets]
-        for shelf in shelves:
-            shelf.remove(source)
+    def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:
+        """The options of an ingredient; raises RecipeError for an unknown name."""
+        return self.ingredients[kind].get(name).value.options
+
+    def state(self) -> State:
+        """What is registered by now, to be given to `restore` or `added_since`."""
+        return [dict(shelf.entries) for shelf in self._shelves()]
+
+    def restore(self, state: State) -> None:
+        """Forget everything that has been registered since."""
+        for shelf, entries in zip(self._shelves(), state, strict=True):
+            shelf.entries = entries
+
+    def added_since(self, state: State) -> tuple[str, ...]:
+        """What has been registered since, in words: "prior tilt"."""
+        return tuple(
+            f"{shelf.noun} {entry.name}"
+            for shelf, before in zip(self._shelves(), state, strict=True)
+            for key, entry in shelf.entries.items()
+            if key not in before
+        )
+
+    def missing(self, distributions: Iterable[str]) -> list[str]:
+        """A sentence for each plugin of these that is not here, or broken."""
+        installed = {_canonical(source): reason for source, reason in self.broken.items()}
+        sentences = []
+        for name in distributions:
+            if _canonical(name) in installed:
+                sentences.append(f"it needs the plugin {name}, which is broken here: {installed[_canonical(name)]}")
+            elif not _is_installed(name):
+                how = f"`dreamer plugins install {name}` installs it"
+                sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
+        return sentences
+
+    def _shelves(self) -> list[Shelf[Any]]:
+        return [*self.ingredients.values(), self.networks, self.presets]
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        return bool(version(distribution))
+    except (PackageNotFoundError, ValueError):
+        return False
+
+
+def _canonical(distribution: str) -> str:
+    """The name as the index compares it: Dreamer_Ink is dreamer-ink."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()

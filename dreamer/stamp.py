@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dreamer.errors import RecipeError
-from dreamer.preset import check_schema
+from dreamer.preset import distributions, migrated
 from dreamer.recipe import SCHEMA, check_size
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """`recipe` in words, every option spelled out; `machine` as resolved, with the torch version; `plugins` and
-    `dreamer` are versions; `weights`, `photo` and `guide` are SHA-256 of the files."""
+    """`recipe` in words, every option spelled out; `machine` as resolved, with the torch version; `dreamer` and
+    `plugins`, those that it needs, are versions; `weights`, `photo` and `guide` are SHA-256 of the files."""
 
     recipe: Mapping[str, Any]
     machine: Mapping[str, Any]
@@ -40,12 +40,13 @@ class Stamp:
         if not isinstance(words, dict):
             raise RecipeError(f"{where}: the recipe inside is not a table")
         check_size(words, where)
-        check_schema(words.pop("schema", None), where)
+        words = migrated(words, where)
         kinds = {"recipe": dict, "machine": dict, "plugins": dict}
         known = {name: words.get(name, kinds.get(name, str)()) for name in cls.__dataclass_fields__}
         wrong = [name for name, value in known.items() if not isinstance(value, kinds.get(name, str))]
         if wrong:
             raise RecipeError(f"{where}: the recipe inside is damaged at {', '.join(wrong)}")
+        distributions(known["plugins"], f"{where}: plugins")
         return cls(**known)
 
     def same_picture(self, other: Stamp) -> bool:

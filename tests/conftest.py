@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No plugin of this machine, no weights of this machine, and the same seed for every test."""
+    """No plugin, no weights and no preset of this machine, and the same seed for every test."""
     monkeypatch.setenv("DREAMER_PLUGINS", "")
+    monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
     torch.manual_seed(0)

@@ -10,8 +10,8 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "sample", "motifs"],
-    ["options", "field", "pyramid", "colour", "step", "image"],
+    ["errors", "hookspecs", "config", "sample", "motifs"],
+    ["options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet"],
     ["recipe", "anatomy"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],

@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-import dreamer.plugins
+import dreamer.packs
 from dreamer import hookimpl
 from dreamer.errors import PluginError, RecipeError
 from dreamer.plugins import load_plugins
@@ -35,7 +35,7 @@ def tilt(image, *, power: float = 2.0):
 @pytest.fixture
 def load(monkeypatch):
     def loaded(*points, only=None):
-        monkeypatch.setattr(dreamer.plugins, "entry_points", lambda group: list(points))
+        monkeypatch.setattr(dreamer.packs, "entry_points", lambda group: [p for p in points if p.group == group])
         if only is None:
             monkeypatch.delenv("DREAMER_PLUGINS")
         else:

@@ -113,7 +113,7 @@ def test_a_list_replaces_the_list_beneath_and_octaves_merge():
 
 @pytest.mark.parametrize("entry", list(REGISTRY.presets), ids=lambda entry: entry.name)
 def test_every_built_in_preset(entry):
-    preset = find_preset(REGISTRY.presets, entry.name)
+    preset = find_preset(REGISTRY, entry.name)
     assert preset.title and preset.description and preset.author
     read(preset.words)
 

@@ -93,16 +93,10 @@ class Batch:
         self.told.done(label, str(output), time.monotonic() - began)
 
     def _load(self, path: Path | None) -> Photo:
-        from dreamer.image import load
-
-        if path is not None:
-            return load(path, max_pixels=self.max_pixels)
-        from PIL import Image
-
+        from dreamer.image import load, to_pil
         from dreamer.sample import scene
 
-        pixels = (scene()[0].permute(1, 2, 0) * 255).round().byte()
-        return load(Image.fromarray(pixels.numpy()))
+        return load(to_pil(scene())) if path is None else load(path, max_pixels=self.max_pixels)
 
     def _claim(self, output: Path, label: str) -> None:
         """Raise UsageError when a photo lies there, or the dream of another one of this batch."""
@@ -184,7 +178,7 @@ class Batch:
             weights=composition.network.weights,
             photo=photo.sha256,
             guide=composition.guide.sha256 if composition.guide else "",
-            plugins={plugin.distribution: plugin.version for plugin in self.plugins if not plugin.problem},
+            plugins={p.distribution: p.version for p in self.plugins if p.distribution in composition.plugins},
         )
 
     def _is_done(self, output: Path, photo: Photo) -> bool:

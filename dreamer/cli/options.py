@@ -79,6 +79,7 @@ recipe_options = _together(
         help="Any part of the recipe: octaves.steps=20.",
     ),
     click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1)."),
+    click.option("--feature-size", type=float, metavar="PERCENT", help="How large features grow, of the short side."),
     click.option("--size", type=Pixels({"full": 0}, 16), help="Limit of the long side; `full` keeps it. [2048]"),
     click.option("--seed", type=int, metavar="N", help="Another seed, another dream. [0]"),
     click.option("--init", type=click.Choice(["photo", "noise", "grey"]), help="What to start from. [photo]"),

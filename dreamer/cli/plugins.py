@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dreamer.cli.tables import table
+from dreamer.errors import UsageError, did_you_mean
 
 
 @click.group()
@@ -17,14 +18,50 @@ def plugins() -> None:
 
 @plugins.command("list")
 def list_() -> None:
-    """Every plugin, and whether it works."""
+    """Every plugin: what it adds, and whether it works."""
     from dreamer.plugins import load_plugins
 
     found = load_plugins()[1]
     if not found:
         click.echo("no plugins are installed")
         return
+    rows: dict[str, tuple[str, str, str, str]] = {}
+    for plugin in found:  # one distribution may have several entry points
+        _, _, adds, problem = rows.get(plugin.distribution, ("", "", "", ""))
+        adds = ", ".join(filter(None, (adds, *plugin.adds)))
+        rows[plugin.distribution] = (plugin.distribution, plugin.version, adds, problem or plugin.problem)
     table(
-        ("plugin", "version", "status"),
-        [(p.distribution, p.version, f"broken: {p.problem}" if p.problem else "ok") for p in found],
+        ("plugin", "version", "adds", "status"),
+        [(*row, f"broken: {problem}" if problem else "ok") for *row, problem in rows.values()],
     )
+
+
+@plugins.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """All about one plugin; of a broken one, where it broke."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    from dreamer.plugins import load_plugins
+
+    found = load_plugins()[1]
+    own = [plugin for plugin in found if name in (plugin.distribution, plugin.name)]
+    if not own:
+        known = [plugin.distribution for plugin in found]
+        raise UsageError(f"no plugin is called {name!r}{did_you_mean(name, known) or '; none is installed'}")
+    distribution = own[0].distribution
+    click.echo(f"{distribution} {own[0].version}")
+    try:
+        about = metadata(distribution)
+        for key in ("Summary", "Author", "License-Expression", "Home-page"):
+            if key in about:
+                click.echo(f"{key.lower().replace('-expression', '')}: {about[key]}")
+    except PackageNotFoundError:  # a person's own presets are no distribution
+        pass
+    for plugin in own:
+        for thing in plugin.adds:
+            click.echo(f"adds: {thing}")
+        if plugin.problem:
+            click.echo(f"broken ({plugin.name}): {plugin.problem}\n{plugin.trace}")
+            if distribution != "yours":
+                click.echo(f"`dreamer plugins uninstall {distribution}` removes it")

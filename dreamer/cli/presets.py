@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from dreamer.cli.looks import check, save, try_
 from dreamer.cli.tables import table
 from dreamer.errors import RecipeError
+
+if TYPE_CHECKING:
+    from dreamer.preset import Preset
+
+_THUMBNAIL = 24  # letters wide, in a terminal
 
 
 @click.group()
@@ -15,39 +24,93 @@ def presets() -> None:
     """Looks: recipes worth a name."""
 
 
+presets.add_command(try_)
+presets.add_command(check)
+presets.add_command(save)
+
+
 @presets.command("list")
 def list_() -> None:
-    """Every preset that is installed."""
-    from dreamer.plugins import load_plugins
-    from dreamer.preset import find_preset
+    """Every preset that is installed, with a small picture of each where the terminal can show it."""
+    from dreamer.plugins import load_presets
+    from dreamer.preset import Preset, find_preset
     from dreamer.recipe import Recipe
 
-    shelf = load_plugins()[0].presets
-    rows = []
-    for entry in shelf:
+    registry, _ = load_presets()
+    rows: list[tuple[Preset, str, str]] = []
+    for entry in registry.presets:
         try:
-            preset = find_preset(shelf, entry.full_name)
-            network = str(preset.words.get("network", Recipe.network))
-            rows.append((entry.name, network, entry.source, preset.description or preset.title))
+            preset = find_preset(registry, entry.full_name)
+            rows.append((preset, entry.source, preset.description or preset.title))
         except RecipeError as error:  # one broken preset hides no other
-            rows.append((entry.name, "", entry.source, f"broken: {error.problems[0]}"))
-    table(("preset", "network", "from", "what it does"), rows)
+            broken = Preset(entry.name, "", "", "", {"network": ""})
+            rows.append((broken, entry.source, f"broken: {error.problems[0]}"))
+    cells = [
+        (preset.name, str(preset.words.get("network", Recipe.network)), preset.likes, source, about)
+        for preset, source, about in rows
+    ]
+    header = ("preset", "network", "likes", "from", "what it does")
+    if sys.stdout.isatty() and _illustrated(header, cells, [preset for preset, _, _ in rows]):
+        return
+    table(header, cells)
+
+
+def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets: Sequence[Preset]) -> bool:
+    """The table with thumbnails; False where nothing is installed that shows pictures in a terminal."""
+    try:
+        from textual_image.renderable import Image
+    except ImportError:
+        return False
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table("", *header, box=None, header_style="bold", padding=(0, 2, 1, 0))
+    for row, preset in zip(cells, presets, strict=True):
+        thumbnail = preset.thumbnail
+        found.add_row(Image(thumbnail, width=_THUMBNAIL) if thumbnail else "", *map(Text, row))
+    Console().print(found)
+    return True
 
 
 @presets.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """A preset as it stands in its file."""
+    """A preset as it stands in its file, or the recipe inside of a picture that dreamer made."""
     import tomli_w
 
-    from dreamer.plugins import load_plugins
-    from dreamer.preset import Preset, find_preset
+    from dreamer.plugins import load_presets
+    from dreamer.preset import find_preset, read_preset
 
-    shelf = load_plugins()[0].presets
-    value = Path(name) if name.endswith(".toml") else shelf.get(name).value
-    preset = find_preset(shelf, name)
-    if isinstance(value, Preset):
-        about = {"title": preset.title, "description": preset.description, "author": preset.author}
-        click.echo(tomli_w.dumps({"schema": 1, **about, **preset.words}), nl=False)
+    registry, _ = load_presets()
+    if Path(name).is_file() and not name.endswith(".toml"):
+        _show_picture(Path(name))
+        return
+    if name.endswith(".toml"):
+        preset = read_preset(Path(name))
     else:
-        click.echo(Path(value).read_text(encoding="utf-8"), nl=False)
+        entry = registry.presets.get(name)
+        preset = read_preset(entry.value) if isinstance(entry.value, Path) else find_preset(registry, name)
+    if preset.file:
+        click.echo(preset.file.read_text(encoding="utf-8"), nl=False)
+        return
+    about = {"title": preset.title, "description": preset.description, "author": preset.author, "likes": preset.likes}
+    click.echo(tomli_w.dumps({"schema": 1, **about, **preset.words}), nl=False)
+
+
+def _show_picture(picture: Path) -> None:
+    """What stands inside, as a preset that could be kept; what decides its bytes besides, as comments."""
+    import tomli_w
+
+    from dreamer.cli.failures import line
+    from dreamer.cli.wishes import stamp_in
+    from dreamer.recipe import SCHEMA
+
+    stamp = stamp_in(picture)
+    about = {"dreamer": stamp.dreamer, **stamp.machine, "weights": stamp.weights, "photo": stamp.photo}
+    if stamp.guide:
+        about["guide"] = stamp.guide
+    for key, value in about.items():
+        click.echo(line(f"# {key}: {value}"))
+    required = {"requires": list(stamp.plugins)} if stamp.plugins else {}
+    click.echo(tomli_w.dumps({"schema": SCHEMA, **required, **stamp.recipe}), nl=False)

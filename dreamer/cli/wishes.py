@@ -27,6 +27,7 @@ class Wishes:
     layer: str | None
     settings: tuple[str, ...]
     strength: float | None
+    feature_size: float | None
     size: int | None
     seed: int | None
     init: str | None
@@ -38,7 +39,7 @@ class Wishes:
     max_pixels: int
 
     def composed(
-        self, registry: Registry, say: Callable[[str], None], problems: list[str]
+        self, registry: Registry, say: Callable[[str], None], problems: list[str], *, fetch: bool = True
     ) -> tuple[Composition, Stamp | None]:
         """The composition, and the stamp of the picture whose recipe is repeated.
 
@@ -68,35 +69,31 @@ class Wishes:
                 network=self.network,
                 weights=self.weights,
                 layer=self.layer,
-                fetch=not problems,
+                fetch=fetch and not problems,
                 guide=guide,
                 machine=machine,
                 say=say,
             )
         if problems:
-            raise UsageError(*problems)
+            lacking = registry.missing(stamp.plugins) if stamp else []
+            raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in lacking), *problems)
         torch.set_num_threads(composition.machine.threads)
         return composition, stamp
 
     def _words(self, registry: Registry) -> tuple[Stamp | None, Mapping[str, Any]]:
         """What --preset or --recipe says."""
-        from dreamer.image import read_recipe
-        from dreamer.preset import find_preset, read_preset
-        from dreamer.stamp import Stamp
+        from dreamer.preset import find_preset
 
         if self.recipe and self.preset:
             raise UsageError("--recipe and --preset exclude each other: each is a whole recipe")
         if self.preset:
-            return None, find_preset(registry.presets, self.preset).words
+            return None, find_preset(registry, self.preset).words
         if not self.recipe:
             return None, {}
         source = Path(self.recipe)
         if source.suffix == ".toml":
-            return None, read_preset(source).words
-        text = read_recipe(source)
-        if text is None:
-            raise UsageError(f"{source}: there is no recipe inside; only dreamer's own pictures carry one")
-        stamp = Stamp.read(text, str(source))
+            return None, find_preset(registry, source).words
+        stamp = stamp_in(source)
         return stamp, stamp.recipe
 
     def _changes(self, problems: list[str]) -> list[tuple[str, Any]]:
@@ -108,6 +105,7 @@ class Wishes:
             with gathered(problems):
                 changes.append(read_setting(text))
         flags = {"strength": self.strength, "size": self.size, "seed": self.seed, "init": self.init}
+        flags["octaves.feature_size"] = self.feature_size
         return changes + [(key, value) for key, value in flags.items() if value is not None]
 
     def _machine(self, stamp: Stamp | None) -> Machine:
@@ -117,3 +115,14 @@ class Wishes:
         before = Machine.read(stamp.machine) if stamp else Machine()
         flags = {key: getattr(self, key) for key in ("device", "precision", "tile", "threads")}
         return replace(before, **{key: value for key, value in flags.items() if value is not None})
+
+
+def stamp_in(picture: Path) -> Stamp:
+    """What stands inside a picture that dreamer made; raises UsageError."""
+    from dreamer.image import read_recipe
+    from dreamer.stamp import Stamp
+
+    text = read_recipe(picture)
+    if text is None:
+        raise UsageError(f"{picture}: there is no recipe inside; only dreamer's own pictures carry one")
+    return Stamp.read(text, str(picture))

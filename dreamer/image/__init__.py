@@ -8,7 +8,7 @@ go up and penalties go down. A `Photo` keeps what an image cannot say (depth, al
 from __future__ import annotations
 
 from dreamer.image.load import load, read_recipe
-from dreamer.image.photo import Photo, resize
+from dreamer.image.photo import Photo, resize, to_pil
 from dreamer.image.save import SUFFIXES, check_suffix, encode, format_for, losses, suffix_of, write_atomically
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "read_recipe",
     "resize",
     "suffix_of",
+    "to_pil",
     "write_atomically",
 ]

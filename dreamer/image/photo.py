@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +28,11 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(image.shape[-2:]) == tuple(size):
         return image
     return functional.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """A picture (1, 3, H, W) in [0, 1] as Pillow's, in 8 bits."""
+    return Image.fromarray((image[0].permute(1, 2, 0) * 255).round().byte().numpy())
 
 
 @dataclass(frozen=True, eq=False)

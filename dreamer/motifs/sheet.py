@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from dreamer.motifs.light import Lamp, Palette, lit
@@ -35,8 +34,3 @@ def sheet(motifs: Iterable[Motif], samples: int = 12, size: int = 128, seed: int
     tiles = F.pad(rows(motifs, samples, size, seed), (_GAP, 0, _GAP, 0), value=0.08)
     count, samples, _, high, wide = tiles.shape
     return tiles.permute(2, 0, 3, 1, 4).reshape(1, 3, count * high, samples * wide)
-
-
-def to_pil(image: Tensor) -> Image.Image:
-    """A picture (1, 3, H, W) in [0, 1] as Pillow's."""
-    return Image.fromarray((image[0].permute(1, 2, 0) * 255).round().byte().numpy())

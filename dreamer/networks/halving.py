@@ -19,7 +19,7 @@ class Halve(nn.Module):
 
 def halve(seen: Tensor) -> Tensor:
     """What `Halve` does, as one operation: whoever watches a network's operations sees it under this name."""
-    if has_torch_function_unary(seen):  # type: ignore[no-untyped-call]
+    if has_torch_function_unary(seen):
         result: Tensor = handle_torch_function(halve, (seen,), seen)
         return result
     if min(seen.shape[-2:]) < 3:

@@ -80,9 +80,7 @@ class Reverie(nn.Module):
             return max(8, int(channels * width / 8 + 0.5) * 8)
 
         seen = wide(64)
-        self.stem = nn.Sequential(
-            convolution(3, wide(32), 5), Halve(), convolution(wide(32), seen, 3), Halve()
-        )
+        self.stem = nn.Sequential(convolution(3, wide(32), 5), Halve(), convolution(wide(32), seen, 3), Halve())
         for name, sizes in _BLOCKS.items():
             if sizes is None:
                 self.add_module(name, Halve())

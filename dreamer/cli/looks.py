@@ -1,0 +1,244 @@
+"""`dreamer presets try`, `check` and `save`: looks tried on one's own photo, mended, and kept."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamer.cli.failures import line
+from dreamer.cli.options import max_pixels_option, recipe_options
+from dreamer.cli.photos import check_folder
+from dreamer.errors import DreamerError, RecipeError, UsageError, gathered
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dreamer.contact_sheet import Look
+    from dreamer.preset import Preset
+
+_FILE = click.Path(path_type=Path)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # pixels: a thumbnail is dreamt at twice its size
+
+
+@click.command("try")
+@click.argument("photo", type=_FILE)
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@click.option("-o", "--output", type=_FILE, help="The sheet. [PHOTO-presets.jpg]")
+@click.option("--html", "as_page", is_flag=True, help="Also as a page, with the command of each look to copy.")
+@click.option("--size", type=click.IntRange(96, 1024), default=320, show_default=True, help="Of each look, in pixels.")
+@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
+@max_pixels_option
+def try_(
+    photo: Path,
+    names: tuple[str, ...],
+    output: Path | None,
+    as_page: bool,
+    size: int,
+    strength: float,
+    seed: int,
+    force: bool,
+    max_pixels: int,
+) -> int:
+    """Every look on the middle of your own photo, on one sheet: all presets that are installed, or those named.
+
+    Nothing is fetched for it: a preset whose network or plugin is not here is left out, and told of.
+    """
+    output = output or photo.with_name(f"{photo.stem}-presets.jpg")
+    outputs = [output, output.with_suffix(".html")] if as_page else [output]
+    problems = [
+        f"{path} is there already; --force replaces it, -o chooses another name"
+        for path in outputs
+        if path.exists() and not force
+    ]
+    from dreamer.contact_sheet import Look, page, sheet
+    from dreamer.image import check_suffix, encode, load, write_atomically
+    from dreamer.library import registry
+    from dreamer.preset import find_preset
+
+    with gathered(problems):
+        check_folder(output.parent, f"-o {output}")
+    with gathered(problems):
+        format = check_suffix(output)
+    with gathered(problems):
+        piece = _middle(photo, size, max_pixels)
+    presets = []
+    for name in names or [entry.full_name for entry in registry().presets]:
+        try:
+            presets.append(find_preset(registry(), name))
+        except RecipeError as error:
+            if names:
+                problems += error.problems
+            else:
+                _leave_out(name, error)
+    if problems:
+        raise UsageError(*problems)
+    looks = [Look("the photo", photo.name, piece), *_dreamt(piece, presets, strength, seed, photo)]
+    whole = load(sheet(looks))
+    write_atomically(output, encode(whole, whole.pixels, format))
+    if as_page:
+        write_atomically(outputs[1], page(looks, f"Looks for {photo.name}").encode())
+    click.echo(f"{' and '.join(map(str, outputs))}: {len(looks) - 1} looks")
+    return 0 if len(looks) > 1 else 1
+
+
+def _middle(photo: Path, size: int, max_pixels: int) -> Image.Image:
+    """The largest square about the middle of a photo, `size` pixels a side."""
+    from dreamer.image import load, resize, to_pil
+
+    image = load(photo, max_pixels=max_pixels).image()
+    height, width = image.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return to_pil(resize(image[..., top : top + side, left : left + side], (size, size)).clamp(0, 1))
+
+
+def _dreamt(piece: Image.Image, presets: Iterable[Preset], strength: float, seed: int, photo: Path) -> Iterator[Look]:
+    from dreamer.contact_sheet import Look
+    from dreamer.library import dream
+    from dreamer.machine import keep_freed_memory
+
+    keep_freed_memory()
+    for preset in presets:
+        click.echo(f"{preset.name} ...", err=True)
+        try:
+            picture = dream(piece, preset=preset, strength=strength, seed=seed)
+        except DreamerError as error:
+            _leave_out(preset.name, error)
+            continue
+        command = f"dreamer render {photo.name} --preset {preset.name}"
+        yield Look(preset.name, preset.description or preset.title, picture, command)
+
+
+def _leave_out(name: str, error: DreamerError) -> None:
+    _say(f"dreamer: {name} is left out: {error}")
+
+
+def _say(sentence: str) -> None:
+    click.echo(line(sentence), err=True)
+
+
+@click.command()
+@click.argument("name", metavar="FILE|NAME")
+@click.option("--thumbnail", is_flag=True, help="Also dream it over dreamer's own scene, small: FILE.webp beside it.")
+def check(name: str, thumbnail: bool) -> int:
+    """Whether a preset is right: every mistake at once, with its line.
+
+    Nothing is fetched for it: a network whose weights are not here is looked at without them.
+    """
+    from dreamer.compose import compose
+    from dreamer.library import registry
+    from dreamer.networks import untrained
+    from dreamer.preset import find_preset, lines_of
+    from dreamer.recipe import Recipe
+
+    problems: list[str] = []
+    preset = find_preset(registry(), name)
+    network = None
+    with suppress(UsageError):  # compose says what is wrong with it
+        network = untrained(registry().networks, str(preset.words.get("network", Recipe.network)))
+    with gathered(problems):
+        compose(preset.words, registry(), network=network)
+    for key in ("title", "description", "author", "likes"):
+        if not getattr(preset, key):
+            problems.append(f"{key}: a preset should have one")
+    if problems:
+        lines = lines_of(preset.file.read_text(encoding="utf-8")) if preset.file else {}
+        raise RecipeError(*(_at(str(preset.file or preset.name), lines, problem) for problem in problems))
+    if thumbnail and preset.file:
+        click.echo(_draw_thumbnail(preset))
+    click.echo(f"{preset.file or preset.name} is fine")
+    return 0
+
+
+def _at(file: str, lines: Mapping[str, int], problem: str) -> str:
+    """The problem with the line where it stands, as far as it names a key."""
+    path = problem.partition(":")[0]
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return f"{file}:{lines[path]}: {problem}" if path else f"{file}: {problem}"
+
+
+def _draw_thumbnail(preset: Preset) -> Path:
+    from PIL.Image import Resampling
+
+    from dreamer.image import to_pil, write_atomically
+    from dreamer.library import dream
+    from dreamer.sample import scene
+
+    assert preset.file
+    picture = dream(to_pil(scene(*_SAMPLE)), preset=preset).resize(_THUMBNAIL, Resampling.LANCZOS)
+    data = io.BytesIO()
+    picture.save(data, "WEBP", quality=80, method=6)
+    place = preset.file.with_suffix(".webp")
+    write_atomically(place, data.getvalue())
+    return place
+
+
+@click.command()
+@click.argument("name")
+@recipe_options
+@click.option("--title", help="As people see it. [NAME]")
+@click.option("--description", default="", help="What it does, in a line.")
+@click.option("--likes", default="", help="Which photos suit it.")
+@click.option("--author", default="")
+@click.option("-o", "--output", type=_FILE, help="The file. [NAME.toml among your own presets]")
+@click.option("--force", is_flag=True, help="Replace a preset of yours that is called like that.")
+@max_pixels_option
+def save(
+    name: str,
+    title: str | None,
+    description: str,
+    likes: str,
+    author: str,
+    output: Path | None,
+    force: bool,
+    **wishes: Any,
+) -> int:
+    """Keep a look under a NAME: what options say, on top of a --preset or of the --recipe inside a picture."""
+    import tomli_w
+
+    from dreamer.cli.wishes import Wishes
+    from dreamer.compose import compose
+    from dreamer.image import write_atomically
+    from dreamer.packs import own_presets
+    from dreamer.plugins import load_plugins
+    from dreamer.recipe import SCHEMA, difference
+
+    registry, _ = load_plugins()
+    problems: list[str] = []
+    if not _NAME.fullmatch(name):
+        problems.append(f"{name}: a preset's name is of small letters, digits and hyphens, as in slow-bloom")
+    place = output or own_presets() / f"{name}.toml"
+    taken = [entry.full_name for entry in registry.presets if entry.name == name]
+    if output is None and any(not full.startswith("yours:") for full in taken):
+        problems.append(f"{name}: there is a preset of that name already, {taken[0]}; choose another")
+    elif place.exists() and not force:
+        problems.append(f"{place} is there already; --force replaces it")
+    for option in ("weights", "guide"):
+        if wishes[option]:
+            problems.append(f"--{option}: a preset names no file; say it when you render")
+    wish = Wishes(**wishes, tile=None, device=None, precision=None, threads=None)
+    composition, _ = wish.composed(registry, _say, problems, fetch=False)
+    without = compose({"network": composition.recipe.network}, registry, network=composition.network)
+    about = {"title": title or name, "description": description, "author": author, "likes": likes}
+    required = {"requires": sorted(composition.plugins)} if composition.plugins else {}
+    words = {
+        "schema": SCHEMA,
+        **about,
+        **required,
+        **difference(composition.words(), without.words(), registry.vocabulary),
+    }
+    if output is None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(place, tomli_w.dumps(words).encode())
+    click.echo(f"{place}: dreamer render PHOTO --preset {name if output is None else place}")
+    return 0

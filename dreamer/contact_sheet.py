@@ -1,0 +1,92 @@
+"""A contact sheet: several looks at one photo, named, as a picture or as a page of HTML that needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+_GROUND, _TEXT, _FAINT = (22, 22, 26), (236, 234, 228), (150, 147, 140)
+_GAP, _NAME, _SMALL = 14, 16, 12  # pixels
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture of the sheet, its name and a line about it; `command` is what a person types to have it large."""
+
+    name: str
+    about: str
+    picture: Image.Image
+    command: str = ""
+
+
+def sheet(looks: Sequence[Look], columns: int = 0) -> Image.Image:
+    """All looks, in rows; all pictures are of one size. Without `columns`, the sheet is wider than high."""
+    columns = columns or max(1, math.ceil(math.sqrt(len(looks) * 1.5)))
+    columns = min(columns, len(looks))
+    wide, high = looks[0].picture.size
+    label = _NAME + _SMALL + 14
+    rows = math.ceil(len(looks) / columns)
+    size = (columns * (wide + _GAP) + _GAP, rows * (high + label + _GAP) + _GAP)
+    picture = Image.new("RGB", size, _GROUND)
+    draw = ImageDraw.Draw(picture)
+    name_font, small_font = ImageFont.load_default(_NAME), ImageFont.load_default(_SMALL)
+    for number, look in enumerate(looks):
+        row, column = divmod(number, columns)
+        left, top = _GAP + column * (wide + _GAP), _GAP + row * (high + label + _GAP)
+        picture.paste(look.picture.convert("RGB"), (left, top))
+        draw.text((left, top + high + 4), _fitting(look.name, name_font, wide), _TEXT, name_font)
+        draw.text((left, top + high + _NAME + 9), _fitting(look.about, small_font, wide), _FAINT, small_font)
+    return picture
+
+
+def page(looks: Sequence[Look], title: str) -> str:
+    """The same as HTML: a picture opens large, and its command is there to be copied. Every text is escaped."""
+    figures = "\n".join(
+        f'<figure><a href="{_data(look.picture)}"><img src="{_data(look.picture)}" alt="{html.escape(look.name)}"></a>'
+        f"<figcaption><b>{html.escape(look.name)}</b><span>{html.escape(look.about)}</span>"
+        f"<code>{html.escape(look.command)}</code></figcaption></figure>"
+        for look in looks
+    )
+    return _PAGE.replace("$title", html.escape(title)).replace("$figures", figures)
+
+
+def _fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
+    """The text, its end left out where it is longer than that."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    if font.getlength(plain) <= width:
+        return plain
+    while plain and font.getlength(plain + "...") > width:
+        plain = plain[:-1]
+    return plain.rstrip() + "..."
+
+
+def _data(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>$title</title>
+<style>
+body { margin: 2rem; background: #16161a; color: #eceae4; font: 15px/1.4 system-ui, sans-serif }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 1.5rem }
+figure { margin: 0 } img { width: 100%; border-radius: 4px; display: block }
+figcaption { display: grid; gap: .2rem; margin-top: .5rem } span { color: #96938c }
+code { font-size: 12px; color: #b9c4a7; user-select: all; overflow-wrap: anywhere }
+</style>
+<h1>$title</h1>
+<main>
+$figures
+</main>
+</html>
+"""
