@@ -278,7 +278,7 @@ def compose(
         else:
             loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
         words = _moved(words, loaded, say) if name != own and not problems else words
-        asked = _layers(_changed({} if problems else words, changes, [])) if layer is None else [layer]
+        asked = _layers(_changed({} if problems and name != own else words, changes, [])) if layer is None else [layer]
         for one in asked:
             with gathered(problems):
                 loaded.layer(one)

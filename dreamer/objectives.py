@@ -38,8 +38,8 @@ def channel(
 ) -> Tensor:
     """More of chosen channels, by their numbers or `names`; all of them when none is chosen.
 
-    Each activation a becomes max(0, (a - mean) / std) squared where the network knows its channels' statistics (unless
-    `normalise` is off), max(0, a) squared elsewhere; the score is their mean.
+    Each activation a becomes (a - mean) / std where the network knows its channels' statistics (unless `normalise` is
+    off); squared above zero, a little of it below, where a channel could not begin otherwise. The score is their mean.
     """
     named = _numbers(names, network.channels.get(layer, {}), f"objectives.channel.names: {network.name} at {layer}")
     chosen = [*index, *named] or list(range(features.shape[1]))
@@ -52,7 +52,7 @@ def channel(
     if normalise and layer in network.statistics:
         mean, std = (values[chosen].to(seen)[:, None, None] for values in network.statistics[layer])
         seen = (seen - mean) / std
-    return seen.clamp(min=0).square().mean(1)
+    return _above(seen).mean(1)
 
 
 def motif(features: Tensor, *, network: Network, layer: str, names: tuple[str, ...] = ()) -> Tensor:
@@ -73,7 +73,7 @@ def motif(features: Tensor, *, network: Network, layer: str, names: tuple[str, .
         mean, std = (values.to(features)[:, None, None] for values in network.statistics[layer])
         features = (features - mean) / std
     share = F.conv2d(features, directions[:, :, None, None])
-    return (share.clamp(min=0).square() + _LEAK * share.clamp(max=0)).mean(1)
+    return _above(share).mean(1)
 
 
 def guided(features: Tensor, *, guide: Tensor) -> Tensor:
@@ -88,6 +88,11 @@ def guided(features: Tensor, *, guide: Tensor) -> Tensor:
         best = torch.cat([(rows @ known).argmax(1) for rows in torch.split(places, _ROWS)])
     scores = (places * known.t()[best]).mean(1)
     return scores.view(features.shape[0], *features.shape[2:])
+
+
+def _above(values: Tensor) -> Tensor:
+    """The square of what is above zero; below, a little of it, so that there is a way up."""
+    return values.clamp(min=0).square() + _LEAK * values.clamp(max=0)
 
 
 def _numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[int]:

@@ -16,6 +16,8 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from dreamer.errors import did_you_mean
@@ -104,7 +106,8 @@ def wanted_of(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in RESERVED)
 
 
-def fields_of(cls: type) -> dict[str, Option]:
+@cache
+def fields_of(cls: type) -> Mapping[str, Option]:
     """The plain fields of a dataclass as options: those whose type an option can have."""
     hints = typing.get_type_hints(cls, include_extras=True)
     options = {}
@@ -112,7 +115,7 @@ def fields_of(cls: type) -> dict[str, Option]:
         option = _option(field.name, hints[field.name], field.default)
         if option.type in (int, float, bool, str) or get_origin(option.type) is Literal:
             options[field.name] = option
-    return options
+    return MappingProxyType(options)
 
 
 def read_all(given: Mapping[str, Any], options: Mapping[str, Option], where: str) -> tuple[dict[str, Any], list[str]]:

@@ -115,7 +115,8 @@ class Recipe:
     def words(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe in words, every option spelled out, defaults too."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
-        words["octaves"] = {f.name: getattr(self.octaves, f.name) for f in fields(Octaves)}
+        plan = {f.name: getattr(self.octaves, f.name) for f in fields(Octaves)}
+        words["octaves"] = {key: value for key, value in plan.items() if value is not None}
         for kind in INGREDIENTS:
             words[kind] = [_ingredient_words(kind, item, vocabulary) for item in getattr(self, kind)]
         return {key: value for key, value in words.items() if value is not None}
@@ -142,7 +143,7 @@ def difference(words: Words, base: Words, vocabulary: Vocabulary) -> dict[str, A
                 result[key] = [_brief(kind=key, item=item, vocabulary=vocabulary) for item in value]
         elif isinstance(value, Mapping):
             below = base.get(key, {})
-            if own := {inner: v for inner, v in value.items() if v != below.get(inner) and v is not None}:
+            if own := {inner: v for inner, v in value.items() if v != below.get(inner)}:
                 result[key] = own
         elif key == "network" or value != base.get(key):
             result[key] = value
@@ -205,9 +206,11 @@ def check_size(words: Any, where: str) -> None:
     """Raises RecipeError when there is more in the words than a recipe has use for: they may be a stranger's."""
     level, count = [words], 0
     for _ in range(_DEEPEST):
+        keys = [key for item in level if isinstance(item, Mapping) for key in item]
         below = [item.values() if isinstance(item, Mapping) else item for item in level]
         level = [value for values in below if not isinstance(values, str) for value in values]
-        count += len(level) + sum(_MOST for value in level if isinstance(value, str) and len(value) > _LONGEST)
+        texts = [*keys, *(value for value in level if isinstance(value, str))]
+        count += len(level) + sum(_MOST for text in texts if len(text) > _LONGEST)
         level = [value for value in level if isinstance(value, (Mapping, list))]
         if not level and count <= _MOST:
             return

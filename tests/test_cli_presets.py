@@ -1,0 +1,168 @@
+"""`dreamer presets`: list, show, try, check and save."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import dreamer, forged, photo, refused, render, stamp_of
+from PIL import Image
+
+from dreamer import library
+from dreamer.plugins import load_presets
+from dreamer.preset import find_preset
+
+QUICK_LOOK = 'schema = 1\ntitle = "Quick"\ndescription = "d"\nauthor = "a"\nlikes = "l"\n[octaves]\nsteps = 1\n'
+REGISTRY = load_presets()[0]
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty config folder; names are looked up anew."""
+    monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path / "config"))
+    library.registry.cache_clear()
+    yield tmp_path / "config" / "presets"
+    library.registry.cache_clear()
+
+
+@pytest.mark.parametrize("entry", list(REGISTRY.presets), ids=lambda entry: entry.name)
+def test_every_preset_tells_all_about_itself(entry) -> None:
+    preset = find_preset(REGISTRY, entry.name)
+    assert all((preset.title, preset.description, preset.author, preset.likes))
+    assert len(preset.description) < 80 and len(preset.likes) < 50
+    ran = dreamer("presets", "check", entry.name)
+    assert ran.code == 0, ran.err
+    if preset.words.get("network", "reverie") in ("reverie", "squeezenet1_0"):
+        assert preset.thumbnail
+        with Image.open(preset.thumbnail) as picture:
+            assert picture.size == (240, 160)
+    else:
+        assert "untried" in preset.description
+
+
+def test_the_list_names_every_preset_and_hides_none_behind_a_broken_one(config: Path) -> None:
+    config.mkdir(parents=True)
+    (config / "broken.toml").write_text("schema = [")
+    ran = dreamer("presets", "list")
+    rows = [line.split("\t") for line in ran.out.splitlines()]
+    assert ran.code == 0 and {entry.name for entry in REGISTRY.presets} < {row[0] for row in rows}
+    assert next(row for row in rows if row[0] == "broken")[3:] == ["yours", rows[-1][4]]
+    assert "broken: " in rows[-1][4]
+
+
+def test_show_prints_a_preset_a_file_or_the_recipe_inside_a_picture(tmp_path: Path) -> None:
+    assert tomllib.loads(dreamer("presets", "show", "bloom").out)["title"] == "Bloom"
+    (tmp_path / "x.toml").write_text(QUICK_LOOK)
+    assert dreamer("presets", "show", tmp_path / "x.toml").out == QUICK_LOOK
+    assert render(photo(tmp_path / "a.png"), "--seed", "7").code == 0
+    shown = dreamer("presets", "show", tmp_path / "a-dream.png").out
+    words = tomllib.loads(shown)
+    assert words["seed"] == 7 and words["octaves"]["steps"] == 1 and words["schema"] == 1
+    assert "# weights: " in shown and "# threads: " in shown
+    (tmp_path / "kept.toml").write_text(shown)  # what is shown is a preset
+    again = ("--preset", tmp_path / "kept.toml", "-o", tmp_path / "b.png")
+    assert dreamer("render", tmp_path / "a.png", *again).code == 0
+    assert stamp_of(tmp_path / "b.png")["recipe"] == stamp_of(tmp_path / "a-dream.png")["recipe"]
+    refused(dreamer("presets", "show", tmp_path / "a.png"), "no recipe inside")
+    refused(dreamer("presets", "show", "blom"), "did you mean bloom")
+
+
+def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(QUICK_LOOK)
+    assert dreamer("presets", "check", path).out == f"{path} is fine\n"
+    path.write_text(
+        "schema = 1\ncolour = 7\ndescription = 'd'\nlikes = 'l'\nauthor = 'a'\n"
+        "[octaves]\nscal = 2\n[[objectives]]\nname = 'deepdream'\nlayer = 'm9'\n"
+    )
+    ran = dreamer("presets", "check", path)
+    refused(ran, f"{path}:2: colour: 7", f"{path}:7: octaves.scal: unknown key; did you mean scale?", "title:", "m9")
+    path.write_text("schema = 1\n[octaves\n")
+    refused(dreamer("presets", "check", path), "line 2, column 9")
+    path.write_text("schema = 9\n")
+    refused(dreamer("presets", "check", path), "newer dreamer (schema 9")
+    path.write_text(QUICK_LOOK + '[[objectives]]\nname = "deepdream"\nlayer = "no.such"\n[[priors]]\nname = "x:y"\n')
+    ran = dreamer("presets", "check", path)
+    refused(ran, "no layer 'no.such'", "no prior is called 'x:y'")
+
+
+def test_check_looks_at_a_network_whose_weights_are_absent(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text('network = "vgg16"\n' + QUICK_LOOK + '[[objectives]]\nname = "deepdream"\nlayer = "features.9"\n')
+    assert dreamer("presets", "check", path).code == 0
+    path.write_text(path.read_text().replace("features.9", "features.999"))
+    refused(dreamer("presets", "check", path), "vgg16 has no layer 'features.999'")
+
+
+def test_check_draws_a_thumbnail(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(QUICK_LOOK)
+    assert dreamer("presets", "check", path, "--thumbnail").code == 0
+    with Image.open(tmp_path / "x.webp") as picture:
+        assert picture.size == (240, 160)
+
+
+def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
+    config.mkdir(parents=True)
+    (config / "quick.toml").write_text(QUICK_LOOK.replace('"Quick"', '"<b>Quick"').replace('"d"', '"<i>d"'))
+    (config / "plain.toml").write_text(QUICK_LOOK + "step_size = 0.0\n")
+    (config / "absent.toml").write_text('network = "vgg16"\n' + QUICK_LOOK)
+    source, sheet_at = photo(tmp_path / "a.png", 200, 120), tmp_path / "sheet.png"
+    ran = dreamer("presets", "try", source, "quick", "plain", "absent", "--size", "96", "--html", "-o", sheet_at)
+    assert ran.code == 0, ran.err
+    assert "absent is left out" in ran.err and "vgg16" in ran.err and "2 looks" in ran.out
+    with Image.open(sheet_at) as sheet:
+        tiles = [sheet.crop((14 + n * 110, 14, 14 + n * 110 + 96, 110)) for n in range(3)]
+    same = [sum(abs(a - b) for a, b in zip(tiles[0].tobytes(), tile.tobytes(), strict=True)) for tile in tiles]
+    assert same[1] > 20 * max(same[2], 1)  # the plain look is the photo, the quick one is not
+    page = (tmp_path / "sheet.html").read_text()
+    assert page.count("data:image/jpeg") == 6 and "&lt;i&gt;d" in page and "<i>d" not in page
+    assert "dreamer render a.png --preset quick" in page
+    (tmp_path / "a-presets.jpg").touch()
+    refused(dreamer("presets", "try", source, "quick"), "a-presets.jpg is there")
+    refused(dreamer("presets", "try", source, "quik", "-o", tmp_path / "b.jpg"), "did you mean quick")
+    refused(dreamer("presets", "try", tmp_path / "no.png", "quick"), "no.png")
+
+
+def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, config: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    wish = ("--preset", "bloom", "--set", "octaves.steps=2", "--set", "priors.frequency.cutoff=0.2", "--seed", "3")
+    ran = dreamer("presets", "save", "slow-bloom", *wish, "--description", "Slowly")
+    assert ran.code == 0 and "--preset slow-bloom" in ran.out
+    words = tomllib.loads((config / "slow-bloom.toml").read_text())
+    assert words["octaves"] == {"steps": 2} and words["priors"] == [{"name": "frequency", "cutoff": 0.2}]
+    assert "transforms" not in words and "strength" not in words and words["network"] == "reverie"
+    assert dreamer("render", source, *wish, "-o", tmp_path / "one.png").code == 0
+    assert dreamer("render", source, "--preset", "slow-bloom", "-o", tmp_path / "two.png").code == 0
+    assert stamp_of(tmp_path / "one.png")["recipe"] == stamp_of(tmp_path / "two.png")["recipe"]
+    ran = dreamer("presets", "save", "again", "--recipe", tmp_path / "one.png")
+    assert ran.code == 0 and tomllib.loads((config / "again.toml").read_text())["seed"] == 3
+    refused(dreamer("presets", "save", "again"), "there already", "--force")
+    refused(dreamer("presets", "save", "bloom"), "dreamer-art:bloom")
+    refused(dreamer("presets", "save", "../x", "--guide", source), "../x: a preset's name", "--guide: a preset names")
+    assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
+
+
+def test_a_picture_made_with_an_absent_plugin_names_it(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    assert render(source).code == 0
+    stamp = stamp_of(tmp_path / "a-dream.png")
+    stamp["recipe"]["priors"] = [{"name": "engraving", "weight": 1.0}]
+    stamp["plugins"] = {"dreamer-ink": "1.0"}
+    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "b.png")
+    refused(
+        ran, "needs the plugin dreamer-ink", "`dreamer plugins install dreamer-ink`", "no prior is called 'engraving'"
+    )
+    stamp["plugins"] = {"; rm -rf /": "1.0"}
+    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "b.png")
+    refused(ran, "is not a plugin's name")
+
+
+def test_feature_size_is_a_dial_of_every_recipe(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png", 320, 240)
+    assert render(source, "--feature-size", "60").code == 0
+    assert stamp_of(tmp_path / "a-dream.png")["recipe"]["octaves"]["feature_size"] == 60
+    refused(render(source, "--feature-size", "0", "-o", tmp_path / "b.png"), "octaves.feature_size: 0")
+    wish = ("--feature-size", "20", "--set", "octaves.count=3")
+    refused(render(source, *wish, "-o", tmp_path / "b.png"), "count and feature_size exclude each other")
