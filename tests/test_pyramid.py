@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.pyramid import add_expanded, merge, octave_sizes, reduce, split
+from dreamer.pyramid import add_expanded, merge, octave_sizes, reduce, rising_sizes, split
 
 SIZES = [(64, 64), (37, 50), (38, 49), (17, 33), (16, 16), (333, 64)]
 
@@ -59,3 +61,15 @@ def test_octaves_start_at_the_smallest_side(side, count):
     assert len(sizes) == count
     assert sizes[-1] == (side, 2 * side)
     assert min(sizes[0]) >= min(side, 160)
+
+
+@pytest.mark.parametrize("smallest", [40, 64, 160, 5000])
+def test_rising_sizes_are_the_same_for_a_preview_and_a_print(smallest):
+    preview, whole = (rising_sizes(h, w, smallest=smallest, scale=1.4) for h, w in ((600, 800), (3000, 4000)))
+    assert preview[-1] == (600, 800) and whole[-1] == (3000, 4000)
+    shared = [size for size in whole if size[0] < 600 / 1.4**0.5]
+    assert preview[:-1] == shared
+    for sizes in (preview, whole):
+        ratios = [b[0] / a[0] for a, b in pairwise(sizes)]
+        assert all(1.4**0.5 * 0.98 < ratio < 1.4**1.5 * 1.02 for ratio in ratios)
+        assert sizes[0][0] == min(smallest, sizes[-1][0])

@@ -1,0 +1,191 @@
+"""`dreamer plugins new` and `check`: what is made works as it is, and what is wrong is told."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+from click.testing import CliRunner
+from command import ENVIRONMENT, left_in
+
+from dreamer.cli.authoring import check, new
+from dreamer.errors import UsageError, WriteError
+
+
+def run(command, *words):
+    """A command's exit code and what it printed; its errors come through."""
+    result = CliRunner().invoke(command, list(map(str, words)), standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.return_value or 0, result.output
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A new project, slow-tide, in the folder where we are."""
+    monkeypatch.chdir(tmp_path)
+    assert run(new, "slow-tide")[0] == 0
+    return tmp_path / "slow-tide"
+
+
+def process(folder, *words, **environment):
+    """A command of Python's in a folder, by itself; its output."""
+    command = [sys.executable, *map(str, words)]
+    variables = {key: value for key, value in ENVIRONMENT.items() if key != "DREAMER_PLUGINS"} | environment
+    found = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=variables)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+def test_new_says_what_to_type_next(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out = run(new, "slow-tide")
+    assert code == 0 and out.splitlines()[1:] == [
+        "  pip install -e ./slow-tide",
+        "  dreamer plugins check ./slow-tide",
+        "  dreamer render --sample --preset slow-tide",
+    ]
+    (tmp_path / "my plugins").mkdir()
+    assert "pip install -e './my plugins/rain'" in run(new, "rain", "-o", "my plugins")[1]
+    assert "pip install -e '" in run(new, "snow", "-o", tmp_path / "my plugins")[1]
+    assert left_in(tmp_path / "my plugins") == ["rain", "snow"]
+
+
+def test_new_leaves_nothing_open(made):
+    files = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
+    assert files == [
+        ".gitignore",
+        "README.md",
+        "dreamer_slow_tide/__init__.py",
+        "dreamer_slow_tide/presets/slow-tide.toml",
+        "pyproject.toml",
+        "tests/conftest.py",
+        "tests/test_slow_tide.py",
+    ]
+    for file in files:
+        assert not re.search(r"\$\w|\$\{", (made / file).read_text())
+
+
+def test_what_new_makes_passes_the_check(made):
+    before = sorted(made.rglob("*"))
+    code, out = run(check, "slow-tide")
+    assert code == 0
+    assert [line.split("\t")[:3] for line in out.splitlines()] == [
+        ["ok", "plugin", "slow-tide"],
+        ["ok", "plugin", "slow-tide"],
+        ["ok", "prior", "slow_tide"],
+        ["ok", "preset", "slow-tide"],
+    ]
+    assert "dreams with reverie" in out
+    assert sorted(made.rglob("*")) == before
+
+
+def test_its_own_tests_pass(made, tmp_path):
+    about = tmp_path / "dreamer_slow_tide-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: dreamer-slow-tide\nVersion: 0.1.0\nRequires-Dist: dreamer-art\n"
+    )
+    (about / "entry_points.txt").write_text(
+        "[dreamer]\nslow-tide = dreamer_slow_tide\n[dreamer.presets]\nslow-tide = dreamer_slow_tide.presets\n"
+    )
+    path = os.pathsep.join([str(made), str(tmp_path)])
+    out = process(made, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", PYTHONPATH=path)
+    assert "2 passed" in out
+
+
+def test_it_can_be_installed_with_all_that_belongs_to_it(made, tmp_path):
+    if int(version("setuptools").split(".")[0]) < 77:
+        pytest.skip("this setuptools is too old to build it")
+    site = tmp_path / "site"
+    quiet = ("--quiet", "--disable-pip-version-check")
+    offline = ("--no-deps", "--no-build-isolation", "--no-index")
+    process(tmp_path, "-m", "pip", "install", *quiet, *offline, "--target", site, made)
+    code = "from dreamer.testing import examine; print(*examine('dreamer-slow-tide'), sep='\\n')"
+    assert process(tmp_path, "-c", code, PYTHONPATH=str(site)).splitlines() == [
+        "plugin slow-tide: adds prior slow_tide",
+        "plugin slow-tide: adds preset slow-tide",
+        "prior slow_tide: keeps every promise in 6 tries",
+        "preset slow-tide: dreams with reverie",
+    ]
+
+
+def test_new_overwrites_nothing(made):
+    shutil.rmtree(made)
+    made.mkdir()
+    with pytest.raises(UsageError, match="is there already, and nothing is ever overwritten"):
+        run(new, "slow-tide")
+    assert not left_in(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Slow-tide", "small letters, digits and single hyphens"),
+        ("slow_tide", "small letters, digits and single hyphens"),
+        ("slow--tide", "small letters, digits and single hyphens"),
+        ("3d", "a letter first"),
+        ("../tide", "small letters, digits and single hyphens"),
+        ("a" * 41, "at most 40 in all"),
+        ("dreamer-tide", "leave dreamer- out"),
+        ("class", "needs this word for itself"),
+        ("range", "needs this word for itself"),
+        ("bloom", "dreamer has a preset bloom of its own"),
+        ("colour-range", "dreamer has a prior colour_range of its own"),
+    ],
+)
+def test_a_name_that_cannot_be(tmp_path, monkeypatch, name, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=re.escape(words)):
+        run(new, name)
+    assert not left_in(tmp_path)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        run(new, "Tide", "-o", tmp_path / "nowhere")
+    assert len(caught.value.problems) == 2
+
+
+def test_a_project_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    from pathlib import Path
+
+    def full(self, *args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(WriteError, match=r"slow-tide: cannot be written \(No space left on device\)"):
+        run(new, "slow-tide")
+    assert not left_in(tmp_path)
+
+
+def test_check_ends_with_1_where_something_is_broken(made):
+    module = made / "dreamer_slow_tide" / "__init__.py"
+    module.write_text(module.read_text().replace("dream = image - photo", "dream = image.detach()"))
+    code, out = run(check, made)
+    assert code == 1
+    broken = [line for line in out.splitlines() if line.startswith("broken")]
+    assert len(broken) == 2 and "broken\tprior\tslow_tide\tcannot be differentiated" in out
+
+
+def test_a_strangers_names_do_not_reach_the_terminal_as_they_are(made):
+    module = made / "dreamer_slow_tide" / "__init__.py"
+    module.write_text(module.read_text() + "\nraise RuntimeError('red \\x1b[31m\\nand a line')\n")
+    code, out = run(check, made)
+    assert code == 1 and "\x1b" not in out and "red  [31m and a line" in out
+
+
+@pytest.mark.parametrize("plugin", ["no-such-plugin", "no/such/folder", "."])
+def test_check_of_nothing(tmp_path, monkeypatch, plugin):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="no plugin called no-such-plugin|no pyproject.toml"):
+        run(check, plugin)
+
+
+def test_the_commands_import_nothing_heavy():
+    code = "import sys, dreamer.cli.authoring; print('torch' in sys.modules, 'dreamer.testing' in sys.modules)"
+    assert process(None, "-c", code) == "False False\n"

@@ -1,0 +1,513 @@
+"""What a plugin author is told: every promise, broken on purpose, is noticed, and what keeps them all passes."""
+
+import os
+import random
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import pytest
+import torch
+from command import ENVIRONMENT
+
+from dreamer import Range, hookimpl
+from dreamer.errors import NetworkError, RecipeError, UsageError
+from dreamer.plugins import load_plugins
+from dreamer.preset import Preset
+from dreamer.recipe import INGREDIENTS
+from dreamer.testing import assert_plugin_ok, examine, photo, tiny_network
+from dreamer.testing.bench import Bench
+from dreamer.testing.contracts import try_ingredient
+
+REGISTRY = load_plugins()[0]
+BUILT_IN = [(kind, entry) for kind in INGREDIENTS for entry in REGISTRY.ingredients[kind]]
+
+
+def brings(**things):
+    """A plugin module whose hooks register these, as in `priors=function` or `presets=preset`."""
+    module = ModuleType("dreamer_try")
+    for kind, thing in things.items():
+        hook = hookimpl(lambda register, thing=thing: register(thing))
+        setattr(module, f"register_{kind}", hook)
+    return module
+
+
+def findings(**things):
+    """What is found of them, without what is said of the plugin as a whole."""
+    plugin, *rest = examine(brings(**things))
+    assert plugin.ok, plugin
+    return rest
+
+
+def undocumented(image):
+    return image.mean()
+
+
+def channels_left(features):
+    """A map for each channel."""
+    return features.square()
+
+
+def one_for_each(image):
+    """A number for each picture."""
+    return image.square().mean((1, 2, 3))
+
+
+def plain_number(image):
+    """A number of Python's."""
+    return float(image.mean())
+
+
+def no_batch(image):
+    """The picture without its first dimension."""
+    return image[0]
+
+
+def cut(gradient):
+    """One column less."""
+    return gradient[..., 1:]
+
+
+def finer(image):
+    """The picture in another type."""
+    return image.double()
+
+
+def first_alone(features):
+    """The first picture's features."""
+    return features[0].square().mean(0)[None]
+
+
+def nan(image):
+    """Not a number."""
+    return image * float("nan")
+
+
+def distance(image, *, photo):
+    """A root whose slope at zero is infinite."""
+    return (image - photo).square().mean().sqrt()
+
+
+def cut_off(image):
+    """The mean, cut off."""
+    return image.detach().mean()
+
+
+def cut_off_picture(image):
+    """The picture, cut off."""
+    return image.detach().clone()
+
+
+def stepped(features):
+    """Nothing but steps."""
+    return features.round().mean(1)
+
+
+def overwritten_features(features):
+    """Twice the features, in their own place."""
+    return features.mul_(2).mean(1)
+
+
+def overwritten_picture(image):
+    """A darker picture, in its own place."""
+    return image.mul_(0.9)
+
+
+def overwritten_photo(image, *, photo):
+    """The picture; the photo gets darker."""
+    photo.mul_(0.5)
+    return image
+
+
+def relative(features):
+    """Features beside the strongest of the whole picture."""
+    return (features / (1 + features.amax())).mean(1)
+
+
+def dice(image):
+    """A factor from Python's dice."""
+    return image * random.random()
+
+
+def growing(image, *, seen=[]):  # noqa: B006 - what it is here for
+    """More at every call."""
+    seen.append(1)
+    return image * (1 - 0.01 * len(seen))
+
+
+def something_of_nothing(gradient):
+    """A little more of everything."""
+    return gradient + 1e-3
+
+
+def unsafe(gradient):
+    """Divided by its own strength, whatever that is."""
+    return gradient / gradient.norm()
+
+
+def too_bright(image):
+    """A brighter picture."""
+    return image + 1
+
+
+def divided(image, *, pixels: Annotated[int, Range(0, 9)] = 3):
+    """The mean divided by pixels."""
+    return image.mean() / pixels
+
+
+def fails(image, *, pixels: Annotated[int, Range(0, 9)] = 3):
+    """The mean divided by a share of pixels."""
+    return image.mean() * (1 / pixels)
+
+
+def refuses(image, *, pixels: Annotated[int, Range(0, 9)] = 3):
+    """The mean, for some."""
+    if pixels > 5:
+        raise RecipeError("five at most")
+    return image.mean() * 1
+
+
+def outside(image, *, pixels: Annotated[int, Range(1, 9)] = 0):
+    """The mean, with a default outside of the range."""
+    return image.mean() + pixels
+
+
+def loose(image, power=2.0):
+    """An option that no recipe can set."""
+    return image.mean() * power
+
+
+def lonely(image, *, guide):
+    """What only objectives are given."""
+    return image.mean() * 1
+
+
+def float32_alone(features):
+    """A sum with weights of one type."""
+    return torch.einsum("bchw,c->bhw", features, torch.ones(features.shape[1]))
+
+
+BROKEN = [
+    ("priors", undocumented, "no docstring"),
+    ("objectives", channels_left, "gives a tensor of shape (1, 16, 18, 24); (1, 18, 24), a score map (B, h, w)"),
+    ("objectives", first_alone, "of shape (1, 18, 24); (2, 18, 24), a score map (B, h, w) without channels"),
+    ("priors", one_for_each, "of shape (1,); a prior is one number"),
+    ("priors", plain_number, "gives a float, not a tensor"),
+    ("transforms", no_batch, "an image (1, 3, H, W) of any size is wanted"),
+    ("gradient_filters", cut, "of shape (1, 3, 72, 95) for (1, 3, 72, 96); the shape stays"),
+    ("updates", finer, "gives torch.float64 for torch.float32"),
+    ("updates", nan, "gives NaN or Inf"),
+    ("priors", divided, "gives NaN or Inf with pixels = 0"),
+    ("priors", distance, "its gradient has NaN or Inf on a black picture that is the photo itself"),
+    ("priors", cut_off, "cannot be differentiated: no gradient reaches its image"),
+    ("transforms", cut_off_picture, "cannot be differentiated: no gradient reaches its image"),
+    ("objectives", stepped, "its gradient is zero everywhere"),
+    ("objectives", overwritten_features, "changes its features in place"),
+    ("transforms", overwritten_picture, "changes its image in place"),
+    ("updates", overwritten_photo, "changes photo in place"),
+    ("objectives", relative, "is not exact in tiles"),
+    ("transforms", dice, "gives another result under the same seed"),
+    ("gradient_filters", something_of_nothing, "makes something of a zero gradient"),
+    ("updates", too_bright, "leaves the range 0 to 1 (1 to 2)"),
+    ("priors", fails, "fails with pixels = 0: ZeroDivisionError: division by zero"),
+    ("priors", refuses, "refuses to work with pixels = 9: five at most"),
+    ("priors", outside, "the default of pixels does not fit: 0 is not a whole number from 1 to 9"),
+    ("priors", loose, "no recipe can set power: options stand behind a bare *"),
+    ("priors", lonely, "asks for guide, which only objectives are given"),
+    ("objectives", float32_alone, "works on float32 alone"),
+]
+
+
+@pytest.mark.parametrize(("kind", "function", "words"), BROKEN, ids=lambda case: getattr(case, "__name__", None))
+def test_one_broken_promise_is_told_in_one_sentence(kind, function, words):
+    (finding,) = findings(**{kind: function})
+    assert finding.verdict == "broken" and finding.name == function.__name__
+    assert words in finding.sentence
+    with pytest.raises(AssertionError) as caught:
+        assert_plugin_ok(brings(**{kind: function}))
+    assert words in str(caught.value)
+
+
+def test_a_filter_that_divides_by_nothing_is_told_of_zero():
+    told = [finding.sentence for finding in findings(gradient_filters=unsafe)]
+    assert any("makes something of a zero gradient" in sentence for sentence in told)
+    assert any("gives NaN or Inf on a gradient as faint as 1e-20" in sentence for sentence in told)
+
+
+def test_a_function_with_a_memory_is_no_option_either():
+    module = brings(updates=growing)
+    assert not examine(module)[0].ok  # `seen` has no annotation: it cannot even be loaded
+    growing.__annotations__["seen"] = str
+    try:
+        told = [finding.sentence for finding in examine(module)]
+    finally:
+        del growing.__annotations__["seen"]
+    assert any("gives another result under the same seed" in sentence for sentence in told)
+
+
+def test_a_name_that_no_recipe_can_spell():
+    module = ModuleType("dreamer_try")
+    module.register_updates = hookimpl(lambda register: register(lambda image: image, "a.b"))
+    told = [finding.sentence for finding in examine(module) if not finding.ok]
+    assert any("cannot be written in --set" in sentence for sentence in told)
+
+
+def test_every_sentence_comes_in_the_assertion():
+    with pytest.raises(AssertionError) as caught:
+        assert_plugin_ok(brings(priors=undocumented, transforms=dice))
+    assert "prior undocumented: has no docstring" in str(caught.value)
+    assert "transform dice: gives another result" in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "entry"), BUILT_IN, ids=lambda case: getattr(case, "name", case))
+def test_what_dreamer_brings_keeps_every_promise(kind, entry):
+    (finding,) = try_ingredient(kind, entry, Bench())
+    assert finding.ok and "keeps every promise" in finding.sentence
+
+
+def test_an_objective_that_looks_at_the_whole_picture_is_told_not_failed():
+    def whole(features):
+        """The strength of the whole picture."""
+        return features.square().mean((1, 2, 3))[:, None, None]
+
+    (finding,) = findings(objectives=whole)
+    assert finding.ok and "looks at the whole picture" in finding.sentence
+
+
+def test_an_ingredient_that_needs_another_network_is_not_tried():
+    def picky(features, *, network):
+        """What only one network has."""
+        raise RecipeError(f"{network.name} has no horns")
+
+    (finding,) = findings(objectives=picky)
+    assert finding.verdict == "not tried" and "tiny has no horns" in finding.sentence
+    assert_plugin_ok(brings(objectives=picky))
+
+
+def test_all_that_may_be_asked_for_is_given():
+    def curious(features, *, photo, image, guide, step, network, layer):
+        """All that there is."""
+        assert photo.shape == image.shape and guide.shape[1] == features.shape[1]
+        assert step.count and network.layer(layer).channels == features.shape[1]
+        return features.square().mean(1)
+
+    (finding,) = findings(objectives=curious)
+    assert finding.ok, finding
+
+
+def small(weights=None):
+    return tiny_network()
+
+
+def absent(fetch=False):
+    raise NetworkError("its weights are not on this machine")
+
+
+def hasty():
+    urllib.request.urlopen("http://weights.invalid/")
+
+
+def nothing():
+    return torch.nn.ReLU()
+
+
+def elsewhere():
+    from dataclasses import replace
+
+    return replace(tiny_network(), default_layer="nine")
+
+
+@pytest.mark.parametrize(
+    ("factory", "verdict", "words"),
+    [
+        (small, "ok", "its default layer two answers with 16 channels"),
+        (absent, "not tried", "its weights are not on this machine"),
+        (hasty, "not tried", "its weights would have to be downloaded"),
+        (nothing, "broken", "its factory gives a ReLU, not a dreamer.Network"),
+        (elsewhere, "broken", "its default layer 'nine' does not exist"),
+    ],
+)
+def test_networks(factory, verdict, words):
+    (finding,) = findings(networks=factory)
+    assert finding.verdict == verdict and words in finding.sentence
+
+
+TITLED = {"name": "look", "title": "Look", "description": "A look", "author": "me"}
+MIRROR = {"priors": [{"name": "mirror"}]}
+
+
+def mirror(image):
+    """Unlikeness of the picture to its mirror image."""
+    return (image - image.flip(-1)).square().mean()
+
+
+@pytest.mark.parametrize(
+    ("about", "verdict", "words"),
+    [
+        ({"words": {}}, "ok", "dreams with reverie"),
+        ({"words": MIRROR, "requires": ("dreamer-try",)}, "ok", "dreams with reverie"),
+        ({"words": {}, "title": ""}, "broken", "has no title"),
+        ({"words": {}, "title": " ", "description": ""}, "broken", "has no title and no description"),
+        ({"words": {"colours": 1}}, "broken", "colours: unknown key; did you mean colour?"),
+        ({"words": {"priors": [{"name": "miror"}]}}, "broken", "did you mean mirror?"),
+        ({"words": {"network": "revery"}}, "broken", "did you mean reverie?"),
+        ({"words": {"network": "vgg16"}}, "not tried", "its network is not here"),
+        ({"words": {"network": "vgg16", "octaves": {"stepz": 1}}}, "broken", "octaves.stepz: unknown key"),
+        ({"words": {}, "requires": ("dreamer-absent",)}, "not tried", "needs the plugin dreamer-absent"),
+        ({"words": MIRROR}, "broken", 'needs dreamer_try; add requires = ["dreamer_try"]'),
+        ({"words": {"objectives": [{"name": "guided", "layer": "m3b"}]}}, "ok", "dreams with reverie"),
+        ({"words": {"octaves": {"steps": 3, "step_size": 0}}}, "broken", "changes nothing"),
+    ],
+)
+def test_presets(about, verdict, words):
+    prior, preset = findings(priors=mirror, presets=Preset(**{**TITLED, **about}))
+    assert prior.ok
+    assert preset.verdict == verdict and words in preset.sentence
+
+
+GOOD = '''
+from dreamer import hookimpl
+
+def tilt(image, *, power: float = 2.0):
+    """Unlikeness of the picture to its mirror image."""
+    return (image - image.flip(-1)).abs().pow(power).mean()
+
+@hookimpl
+def register_priors(register):
+    register(tilt)
+'''
+BAD = GOOD.replace('    """Unlikeness of the picture to its mirror image."""\n', "")
+LOOK = 'schema = 1\ntitle = "Leaning"\ndescription = "It leans"\n[octaves]\nsteps = 5\n'
+
+
+def project(folder, source=GOOD, *, src=False, requires="dreamer-art", entries=None):
+    """A plugin's project that is not installed: distribution dreamer-lean, module dreamer_lean."""
+    module = folder / ("src" if src else "") / "dreamer_lean"
+    (module / "looks").mkdir(parents=True)
+    (module / "__init__.py").write_text(source)
+    (module / "looks" / "leaning.toml").write_text(LOOK)
+    entries = entries or '[project.entry-points.dreamer]\nlean = "dreamer_lean"\n'
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "dreamer-lean"\nversion = "1.5"\ndependencies = ["{requires}"]\n{entries}'
+    )
+    return folder
+
+
+def installed(folder, source=GOOD, name="dreamer-lean", module="dreamer_lean"):
+    """The same, in a folder like site-packages."""
+    (folder / f"{module}.py").write_text(source)
+    about = folder / f"{module}-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: dreamer-art\n")
+    (about / "entry_points.txt").write_text(f"[dreamer]\nlean = {module}\n")
+
+
+def told(plugin):
+    return [f"{finding.verdict}: {finding}" for finding in examine(plugin)]
+
+
+@pytest.mark.parametrize("src", [False, True])
+def test_a_projects_folder_is_tried_without_being_installed(tmp_path, src):
+    path, modules, finders = list(sys.path), set(sys.modules), list(sys.meta_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert told(project(tmp_path, src=src)) == [
+        "ok: plugin lean: adds prior tilt",
+        "ok: prior tilt: keeps every promise in 4 tries",
+    ]
+    assert sys.path == path and sys.meta_path == finders and os.environ["DREAMER_PLUGINS"] == ""
+    assert not [name for name in set(sys.modules) - modules if "lean" in name]
+    assert not [found for found in set(tmp_path.rglob("*")) - set(before) if "__pycache__" in found.name]
+
+
+def test_a_pack_of_presets_alone(tmp_path):
+    pack = '[project.entry-points."dreamer.presets"]\nlean = "dreamer_lean.looks"\n'
+    folder = project(tmp_path, "raise RuntimeError('a pack is never imported')", entries=pack)
+    assert told(folder) == ["ok: plugin lean: adds preset leaning", "ok: preset leaning: dreams with reverie"]
+
+
+def test_a_plugin_that_cannot_be_loaded(tmp_path):
+    assert told(project(tmp_path / "a", "import no_such_module"))[0].startswith("broken: plugin lean: cannot be loaded")
+    assert "registers nothing" in told(project(tmp_path / "b", GOOD.replace("@hookimpl", "")))[0]
+
+
+def test_a_plugin_that_requires_another_dreamer(tmp_path):
+    assert told(project(tmp_path, requires="dreamer"))[1] == (
+        "broken: plugin dreamer-lean: does not require dreamer-art in its metadata; "
+        "what is called `dreamer` there is another project"
+    )
+
+
+def test_an_installed_plugin_by_either_name_whatever_is_chosen(tmp_path, monkeypatch):
+    installed(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("dreamer-lean", "Dreamer_Lean", "lean"):
+        assert told(name)[1].startswith("ok: prior tilt")
+    with pytest.raises(UsageError, match=r"no plugin called dreamer-laen is installed; did you mean dreamer-lean"):
+        examine("dreamer-laen")
+    assert os.environ["DREAMER_PLUGINS"] == ""
+    monkeypatch.delitem(sys.modules, "dreamer_lean")
+
+
+def test_a_folder_is_tried_even_where_another_version_is_installed(tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    installed(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert all(sentence.startswith("ok") for sentence in told("dreamer-lean"))
+    before = sys.modules["dreamer_lean"]
+    assert any("no docstring" in sentence for sentence in told(project(tmp_path / "project", BAD)))
+    assert sys.modules["dreamer_lean"] is before
+    monkeypatch.delitem(sys.modules, "dreamer_lean")
+
+
+def test_a_name_that_two_plugins_share_must_be_said_in_full(tmp_path, monkeypatch):
+    installed(tmp_path)
+    installed(tmp_path, name="dreamer-slope", module="dreamer_slope")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="say dreamer-lean or dreamer-slope"):
+        examine("lean")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "there is no pyproject.toml in it"),
+        ("[project", "cannot be read"),
+        ("[tool.ruff]", "a [project] table with a name is wanted"),
+        ('[project]\nname = "x"', "no plugin is named in it"),
+    ],
+)
+def test_a_folder_without_a_plugin(tmp_path, text, words):
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        examine(tmp_path)
+    assert words in str(caught.value)
+
+
+def test_the_tiny_network_is_small_the_same_each_time_and_worth_tiling():
+    before = torch.get_rng_state()
+    one, two = tiny_network(), tiny_network()
+    assert torch.equal(torch.get_rng_state(), before)
+    weights = one.module.state_dict()
+    assert all(torch.equal(value, two.module.state_dict()[key]) for key, value in weights.items())
+    assert sum(value.numel() * value.element_size() for value in weights.values()) < 100_000
+    layer = one.layer(one.default_layer)
+    assert layer.rows.stride == 4 and layer.rows.size > 8
+    assert photo().size == (96, 72) and photo(31, 17).size == (31, 17)
+    assert photo().tobytes() == photo().tobytes()
+
+
+def test_nothing_of_it_needs_pytest():
+    code = "import sys; sys.modules['pytest'] = None; import dreamer.testing as t; print(hasattr(t, 'dreamer_photo'))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    assert found.stdout == "False\n"
+
+
+def test_it_is_no_plugin_of_pytest_by_itself():
+    from importlib.metadata import distribution
+
+    assert not [entry for entry in distribution("dreamer-art").entry_points if entry.group == "pytest11"]
+    assert Path(__file__).with_name("conftest.py").read_text().count("dreamer.testing") == 0
