@@ -69,9 +69,8 @@ def predict(photo: Image.Image, names: list[str], small: int, large: int, featur
         )
         shape = (preview.shape[1], preview.shape[0])
         shrunken = np.stack([resized(whole[..., i], shape) for i in range(3)], -1)
-        print(
-            f"{name}: preview {small}, print {large}: low bands correlate {correlation(*map(low, (preview, shrunken))):.3f}"
-        )
+        alike = correlation(low(preview), low(shrunken))
+        print(f"{name}: preview {small}, print {large}: low bands correlate {alike:.3f}")
 
 
 def change(photo: Image.Image, **recipe: object) -> np.ndarray:
