@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,12 @@ def test_a_network_itself_may_be_handed_over(tmp_path: Path) -> None:
         dreamer.dream(source, network=which, octaves={"count": 1, "steps": 2}) for which in ("reverie", network)
     )
     assert by_name.tobytes() == by_itself.tobytes()
+
+
+def test_the_change_grows_with_the_strength(tmp_path: Path) -> None:
+    source = Image.fromarray(pixels())
+    amounts = []
+    for strength in (0, 0.2, 0.5, 0.8, 1):
+        dream = dreamer.dream(source, strength=strength, octaves={"count": 1, "steps": 3})
+        amounts.append(np.abs(np.asarray(dream, float) - np.asarray(source, float)).mean())
+    assert amounts[0] == 0 and all(b > a + 0.1 for a, b in pairwise(amounts))

@@ -94,10 +94,12 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
 
 def train_judge(path: Path, minutes: float) -> None:
     """As reverie is trained, but for lessons in seeing nothing."""
+    torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # another process draws
     training = Training(Settings(minutes, SEED, WIDTH), torch.device("cpu"))
     none = strange(LEARNT, SEED)
     mark, random = Mark(), torch.Generator().manual_seed(SEED)
     with Stream(training.world, SEED) as stream:
+        stream.wait()
         while mark.seconds < 60 * minutes:
             batch = stream.batch(64, 64, random)
             few = round(NEGATIVES * 64)

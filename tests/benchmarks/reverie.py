@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 import dreamer
+from dreamer.image import to_pil
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
 from dreamer.network import Network
@@ -84,25 +85,38 @@ def spectrum(network: Network, image: torch.Tensor) -> tuple[float, float]:
     return float(slope), float(power[radius > 0.25].sum() / power.sum())
 
 
+def clouds(size: int) -> Image.Image:
+    """Faint noise with the spectrum of natural pictures, about grey."""
+    white = torch.randn(3, size, size, generator=torch.Generator().manual_seed(SEED))
+    radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)).clamp_min(1 / size)
+    field = torch.fft.irfft2(torch.fft.rfft2(white) / radius, s=(size, size))
+    values = (0.5 + 0.05 * field / field.std((1, 2), keepdim=True)).clamp(0, 1)
+    return to_pil(values[None])
+
+
 def dull(network: Network) -> tuple[int, int, int]:
-    """How many channels never answer, and how many dream over grey nothing that differs from one colour."""
+    """How many channels never answer, and how many change faint clouds by nothing, or into one colour.
+
+    Clouds, since in flat grey a ReLU that is shut has no gradient, whatever its channel would love to see.
+    """
     layer = network.layer(network.default_layer)
     std = network.statistics[layer.name][1]
     dead = flat = 0
-    grey = Image.new("RGB", (96, 96), (128, 128, 128))
+    faint = clouds(96)
     for channel in range(layer.channels):
         if std[channel] < 1e-3:
             dead += 1
             continue
         dream = dreamer.dream(
-            grey,
+            faint,
             network=network,
             objectives=[{"name": "channel", "layer": layer.name, "index": [channel]}],
             octaves={"count": 1, "steps": 24},
         )
         pixels = np.asarray(dream, np.float32) / 255
         _, alike = np.unique((pixels * 4).astype(int).reshape(-1, 3), axis=0, return_counts=True)
-        flat += bool(pixels.std((0, 1)).mean() < 0.03 or alike.max() > 0.9 * alike.sum())
+        change = pixels - np.asarray(faint, np.float32) / 255
+        flat += bool(change.std((0, 1)).mean() < 0.03 or alike.max() > 0.9 * alike.sum())
     return dead, flat, layer.channels
 
 

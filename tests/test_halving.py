@@ -1,0 +1,36 @@
+"""Halving by hand is the mirroring convolution that it stands for, and so is its gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dreamer.anatomy import anatomy
+from dreamer.networks.halving import Halve, halve
+
+
+def convolved(seen: torch.Tensor) -> torch.Tensor:
+    taps = torch.tensor([1, 3, 3, 1], dtype=seen.dtype) / 8
+    kernel = (taps[:, None] * taps).expand(seen.shape[1], 1, 4, 4)
+    return F.conv2d(F.pad(seen, (1, 2, 1, 2), mode="reflect"), kernel, stride=2, groups=seen.shape[1])
+
+
+@pytest.mark.parametrize("size", [(3, 3), (4, 3), (7, 10), (16, 9)])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_it_is_the_convolution(size, order):
+    seen = torch.randn(2, 5, *size, dtype=torch.float64).contiguous(memory_format=order).requires_grad_()
+    halved = halve(seen)
+    assert halved.is_contiguous(memory_format=order)
+    torch.testing.assert_close(halved, convolved(seen), rtol=0, atol=1e-14)
+    upstream = torch.randn_like(halved)
+    (own,), (wanted,) = (torch.autograd.grad(f(seen), seen, upstream) for f in (halve, convolved))
+    torch.testing.assert_close(own, wanted, rtol=0, atol=1e-14)
+
+
+def test_two_positions_cannot_be_mirrored():
+    with pytest.raises(ValueError, match="2x7 positions are too few"):
+        halve(torch.zeros(1, 1, 7, 2))
+
+
+def test_its_receptive_field_is_known():
+    layer = anatomy(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), Halve())).layers["1"]
+    assert (layer.rows.stride, layer.rows.first, layer.rows.last) == (2, -2, 3)

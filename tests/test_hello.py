@@ -1,0 +1,96 @@
+"""The shortest plugin works, and the guide shows it as it is."""
+
+import re
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+import torch
+from click.testing import CliRunner
+
+import dreamer.cli
+from dreamer import hookspecs
+from dreamer.cli.authoring import check, new
+from dreamer.options import RESERVED
+from dreamer.testing import Finding, examine
+
+PLUGINS = Path(__file__).parents[1] / "plugins"
+HELLO = PLUGINS / "dreamer-hello"
+GUIDE = (PLUGINS / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.S)
+
+
+def column(heading):
+    """The first column of the guide's table under that heading, without the backticks."""
+    table = re.search(rf"^\| {heading} \|.*?\n\n", GUIDE, re.M | re.S).group()
+    return re.findall(r"^\| `(\w+)` \|", table, re.M)
+
+
+def test_it_keeps_every_promise():
+    assert examine(HELLO) == [
+        Finding("plugin", "hello", True, "adds prior echo"),
+        Finding("prior", "echo", True, "keeps every promise in 6 tries"),
+    ]
+
+
+def test_the_echo_is_silent_where_the_dream_repeats(monkeypatch):
+    monkeypatch.syspath_prepend(str(HELLO))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    from dreamer_hello import echo
+
+    photo = torch.rand(1, 3, 8, 24)
+    again = photo + torch.rand(1, 3, 8, 6).repeat(1, 1, 1, 4)
+    assert echo(again, photo=photo, pixels=6) < 1e-9 < echo(again, photo=photo, pixels=5)
+
+
+def test_it_is_short():
+    assert len((HELLO / "dreamer_hello.py").read_text().splitlines()) <= 24
+    assert len((HELLO / "README.md").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(("file", "language"), [("dreamer_hello.py", "python"), ("pyproject.toml", "toml")])
+def test_the_guide_shows_its_files_as_they_are(file, language):
+    shown = re.search(rf"`dreamer-hello/{re.escape(file)}`:\n\n```{language}\n(.*?)```", GUIDE, re.S)
+    assert shown.group(1) == (HELLO / file).read_text(encoding="utf-8")
+
+
+def test_everything_else_that_the_guide_shows_is_what_new_makes(tmp_path):
+    CliRunner().invoke(new, ["slow-tide", "-o", str(tmp_path)], standalone_mode=False, catch_exceptions=False)
+    made = [path.read_text(encoding="utf-8") for path in (tmp_path / "slow-tide").rglob("*") if path.is_file()]
+    _, *codes = blocks("python")
+    _, fragment, preset = blocks("toml")
+    assert preset in made
+    project = tomllib.loads((tmp_path / "slow-tide" / "pyproject.toml").read_text())
+    for name, words in tomllib.loads(fragment)["tool"]["setuptools"].items():
+        assert project["tool"]["setuptools"][name] == words
+    for group, words in tomllib.loads(fragment)["project"]["entry-points"].items():
+        assert project["project"]["entry-points"][group] == words
+    for code in codes:
+        lines = [line.partition("  # ")[0] for line in code.splitlines() if line and " import " not in line]
+        assert any(all(line in text for line in lines) for text in made), code
+
+
+def test_the_guide_knows_every_hook_and_every_reserved_keyword():
+    assert column("hook") == hookspecs.hook_names()
+    assert set(column("keyword")) == RESERVED
+
+
+def commands():
+    lines = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("dreamer ")]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_of_the_guide_is_understood(line):
+    _, *words = shlex.split(line)
+    command = dreamer.cli.main
+    while isinstance(command, click.Group):
+        word = words.pop(0)
+        command = {"check": check, "new": new}.get(word) or command.commands[word]
+    command.make_context("dreamer", words)
