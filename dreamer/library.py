@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dreamer.compose import Dream, compose
+from dreamer.compose import compose
+from dreamer.composition import Dream
 from dreamer.errors import Interrupted
 from dreamer.image import load
 from dreamer.machine import Machine

@@ -90,7 +90,7 @@ class Recipe:
     @classmethod
     def read(cls, words: Words, vocabulary: Vocabulary) -> Recipe:
         """The recipe that the words spell; raises RecipeError with every problem."""
-        plain = fields_of(cls)
+        plain = fields_of(Recipe)
         lists = {key: value for key, value in words.items() if key in INGREDIENTS}
         rest = {key: value for key, value in words.items() if key not in INGREDIENTS and key != "octaves"}
         values, problems = _read_top(rest, plain)

@@ -132,7 +132,7 @@ def test_new_overwrites_nothing(made):
         ("a" * 41, "at most 40 in all"),
         ("dreamer-tide", "leave dreamer- out"),
         ("class", "needs this word for itself"),
-        ("photo", "needs this word for itself"),
+        ("register-priors", "needs this word for itself"),
         ("bloom", "dreamer has a preset bloom of its own"),
         ("colour-range", "dreamer has a prior colour_range of its own"),
     ],

@@ -18,8 +18,7 @@ import pytest
 from command import ENVIRONMENT, Ran, dreamer, left_in, refused
 
 from dreamer.cli import installing
-from dreamer.cli.installing import install, restore, uninstall
-from dreamer.cli.plugins import plugins
+from dreamer.cli.installing import install
 from dreamer.errors import DreamerError, UsageError
 from dreamer.installer import (
     Change,
@@ -130,8 +129,6 @@ class World:
 @pytest.fixture(autouse=True)
 def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path / "config"))
-    for command in (install, uninstall, restore):
-        monkeypatch.setitem(plugins.commands, command.name, command)
     return tmp_path / "config"
 
 
@@ -225,7 +222,7 @@ def test_a_name_found_by_where_it_came_from() -> None:
         "dream-git": Installed("dream-git", "1", CODE, {"url": "https://a.org/b", "vcs_info": {"vcs": "git"}}),
     }
     assert Source("/home/me/own").named(there) == "dream-own"
-    assert Source("git+https://a.org/b@v1#subdirectory=c").named(there) == "dream-git"
+    assert Source("git+https://a.org/b@v1#subdirectory=c/d").named(there) == "dream-git"
     assert Source("git+https://a.org/c").named(there) == ""
 
 
@@ -546,7 +543,7 @@ def test_dreamer_failing_afterwards_is_told_of(world: World) -> None:
 
 def test_uninstall(world: World) -> None:
     world.there["dream-x"] = Installed("dream-x", "1", CODE)
-    remember([Entry("dream-x", "dream-x"), Entry("dream-away", "dream-away")])
+    remember([Entry("dream-x", "dream-x"), Entry("dream-away", "dream-away"), Entry("torch", "torch")])
     ran = command("uninstall", "torch", "click", "dream-z")
     refused(
         ran, "torch is a part of dreamer", "click is installed, but is no plugin", "no plugin is called 'dream-z'; did"
@@ -554,7 +551,11 @@ def test_uninstall(world: World) -> None:
     assert not world.ran
     ran = command("uninstall", "Dream_X", "dream-away")
     assert "dream-x is gone" in ran.out and "dream-away is forgotten" in ran.out
-    assert entries() == () and world.commands("uninstall") == [world.ran[0][0]] and world.ran[0][0][-1] == "dream-x"
+    assert (
+        entries() == (Entry("torch", "torch"),)
+        and world.commands("uninstall") == [world.ran[0][0]]
+        and world.ran[0][0][-1] == "dream-x"
+    )
 
 
 def test_what_cannot_be_uninstalled_is_remembered(world: World) -> None:
@@ -605,13 +606,14 @@ def test_ledger_round_trip(config: Path) -> None:
     assert [entry.name for entry in entries()] == ["b"] and left_in(config) == ["plugins.toml"]
 
 
-def test_a_ledger_is_written_whole_or_not_at_all(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_ledger_is_written_whole_or_not_at_all(config: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     remember([Entry("a", "a")])
 
-    def full(descriptor: int) -> None:
+    def full(*where: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, step, full)
     with pytest.raises(
         DreamerError, match="cannot be written \\(No space left on device\\): what is installed was not"
     ):
@@ -645,8 +647,47 @@ def test_a_process_cannot_ask_and_says_all() -> None:
         "import sys, os; print(sys.stdin.read(), os.environ.get('A'), os.environ.get('B')); print('x', file=sys.stderr)"
     )
     lines: list[str] = []
-    ran = process.run([sys.executable, "-c", f"{code}; sys.exit(3)"], {"A": "1", "B": None}, lines.append)
+    typed, keyboard = os.pipe()
+    os.write(keyboard, b"typed")
+    os.close(keyboard)
+    before = os.dup(0)
+    os.dup2(typed, 0)
+    try:
+        ran = process.run([sys.executable, "-c", f"{code}; sys.exit(3)"], {"A": "1", "B": None}, lines.append)
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(typed)
     assert ran.code == 3 and sorted(lines) == [" 1 None", "x"] and sorted(ran.output.splitlines()) == sorted(lines)
+
+
+def test_an_interrupted_process_does_not_live_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_PATIENCE", 0.1)
+    started: list[int] = []
+
+    def interrupt(line: str) -> None:
+        started.append(int(line))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process.run([sys.executable, "-uc", "import os, time; print(os.getpid()); time.sleep(60)"], on_line=interrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
+
+
+@pytest.mark.parametrize("keeper", ["", "conda", "the system"])
+def test_who_looks_after_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeper: str) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    if keeper == "conda":
+        (tmp_path / "conda-meta").mkdir()
+    if keeper == "the system":
+        (tmp_path / "EXTERNALLY-MANAGED").touch()
+    place = Place.here()
+    assert (place.keeper, place.prefix, place.python) == (keeper, tmp_path, sys.executable)
+    monkeypatch.setattr(sys, "base_prefix", "/another")  # a virtual environment is one's own
+    assert Place.here().keeper == ("conda" if keeper == "conda" else "")
 
 
 def test_wrong_sources_are_usage_errors() -> None:
@@ -664,14 +705,6 @@ def tilt(image, *, power: float = 2.0):
 @hookimpl
 def register_priors(register):
     register(tilt)
-"""
-DRIVER = """
-from dreamer.cli import main
-from dreamer.cli.installing import install, restore, uninstall
-from dreamer.cli.plugins import plugins
-for command in (install, restore, uninstall):
-    plugins.add_command(command)
-main()
 """
 
 
@@ -693,7 +726,7 @@ def test_a_real_pip_installs_restores_and_uninstalls(tmp_path: Path, config: Pat
     environment.pop("PIP_CONSTRAINT", None)
 
     def real(*words: str) -> subprocess.CompletedProcess[str]:
-        line = [str(python), "-c", DRIVER, "plugins", *words]
+        line = [str(python), "-m", "dreamer", "plugins", *words]
         return subprocess.run(line, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
 
     ran = real("install", f"links/{good.name}", "dream-broken")

@@ -11,14 +11,16 @@ ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
     ["errors", "hookspecs", "config", "sample", "motifs"],
-    ["options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet"],
+    ["options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet", "installer", "ledger"],
     ["recipe", "anatomy"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["preset", "networks", "sight", "render"],
     ["stamp", "plugins", "training"],
+    ["composition"],
     ["compose"],
     ["library"],
+    ["testing"],
     ["cli"],
     ["__main__"],
 ]

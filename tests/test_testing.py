@@ -175,6 +175,11 @@ def outside(image, *, pixels: Annotated[int, Range(1, 9)] = 0):
     return image.mean() + pixels
 
 
+def worded(image, *, pixels: int = "5"):
+    """The mean, with a default that is a text."""
+    return image.mean() * int(pixels)
+
+
 def loose(image, power=2.0):
     """An option that no recipe can set."""
     return image.mean() * power
@@ -215,6 +220,7 @@ BROKEN = [
     ("priors", fails, "fails with pixels = 0: ZeroDivisionError: division by zero"),
     ("priors", refuses, "refuses to work with pixels = 9: five at most"),
     ("priors", outside, "the default of pixels does not fit: 0 is not a whole number from 1 to 9"),
+    ("priors", worded, "the default of pixels is not a whole number"),
     ("priors", loose, "no recipe can set power: options stand behind a bare *"),
     ("priors", lonely, "asks for guide, which only objectives are given"),
     ("objectives", float32_alone, "works on float32 alone"),
@@ -457,7 +463,9 @@ def test_a_folder_is_tried_even_where_another_version_is_installed(tmp_path, mon
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert all(sentence.startswith("ok") for sentence in told("dreamer-lean"))
     before = sys.modules["dreamer_lean"]
-    assert any("no docstring" in sentence for sentence in told(project(tmp_path / "project", BAD)))
+    found = told(project(tmp_path / "project", BAD, requires="dreamer"))
+    assert any("no docstring" in sentence for sentence in found)
+    assert any("does not require dreamer-art" in sentence for sentence in found)
     assert sys.modules["dreamer_lean"] is before
     monkeypatch.delitem(sys.modules, "dreamer_lean")
 

@@ -16,7 +16,7 @@ from dreamer.cli.progress import Quiet
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
-    from dreamer.compose import Composition, Dream
+    from dreamer.composition import Composition, Dream
     from dreamer.image import Photo
     from dreamer.machine import Machine
     from dreamer.plugins import Plugin

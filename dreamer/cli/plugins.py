@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from dreamer.cli.authoring import check, new
+from dreamer.cli.installing import install, restore, uninstall
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, did_you_mean
 
@@ -14,6 +16,10 @@ def plugins() -> None:
 
     Plugins bring objectives, priors, transforms, filters, updates, networks and presets.
     """
+
+
+for _command in (install, uninstall, restore, new, check):
+    plugins.add_command(_command)
 
 
 @plugins.command("list")

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from dreamer.cli.failures import line
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under a header, which is left out in a pipe."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[line(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:
             click.echo("\t".join(row))

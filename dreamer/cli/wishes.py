@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
-    from dreamer.compose import Composition
+    from dreamer.composition import Composition
     from dreamer.machine import Machine
     from dreamer.registry import Registry
     from dreamer.stamp import Stamp

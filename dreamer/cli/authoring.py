@@ -1,0 +1,138 @@
+"""`dreamer plugins new` and `dreamer plugins check`: for those who write plugins."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shlex
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import click
+
+from dreamer import __version__
+from dreamer.cli.failures import line
+from dreamer.cli.photos import check_folder
+from dreamer.cli.tables import table
+from dreamer.errors import UsageError, WriteError, gathered
+
+_LONGEST = 40  # letters of a name
+_TAKEN = frozenset({"hookimpl", "register-priors"})
+"""What the made module means something else by."""
+
+_FILES = {
+    "pyproject.toml": "pyproject.toml.in",
+    "README.md": "README.md.in",
+    ".gitignore": "gitignore.in",
+    "$module/__init__.py": "module.py.in",
+    "$module/presets/$name.toml": "preset.toml.in",
+    "tests/conftest.py": "conftest.py.in",
+    "tests/test_$ingredient.py": "test.py.in",
+}
+"""A project's files, and the templates that they are made from."""
+
+
+@click.command()
+@click.argument("plugin", metavar="PATH|NAME")
+def check(plugin: str) -> int:
+    """Try everything that a plugin brings.
+
+    PATH is the folder of a plugin's project, which need not be installed; NAME is an installed one. Each objective,
+    prior, transform, filter and update is run on a tiny network with its defaults and at the ends of its options'
+    ranges, each network is asked for its default layer, and each preset dreams one step. Nothing is downloaded. The
+    plugin's code runs, with your rights.
+    """
+    from dreamer.testing import broken, examine
+
+    folder = Path(plugin)
+    named = folder.is_dir() and (folder / "pyproject.toml").exists()
+    findings = examine(folder if named or len(folder.parts) != 1 or plugin.endswith("/") else plugin)
+    table(("", "what", "name", "finding"), [(f.verdict, f.kind, line(f.name), line(f.sentence)) for f in findings])
+    return 1 if broken(findings) else 0
+
+
+@click.command()
+@click.argument("name")
+@click.option("-o", "--folder", type=click.Path(path_type=Path), default=".", help="Where to put it.  [here]")
+def new(name: str, folder: Path) -> None:
+    """Begin a plugin: a whole project that works as it is.
+
+    NAME, as in slow-tide, becomes the folder slow-tide with the distribution dreamer-slow-tide: a prior with an option,
+    a preset that uses it, tests, and all that is needed to install and publish it.
+    """
+    problems: list[str] = []
+    with gathered(problems):
+        _check_name(name)
+    with gathered(problems):
+        check_folder(folder, f"-o {folder}")
+    project = folder / name
+    if not problems and project.exists():
+        problems.append(f"{project}: is there already, and nothing is ever overwritten; choose another name or folder")
+    if problems:
+        raise UsageError(*problems)
+    _check_free(name)
+    _write(project, _words(name))
+    where = shlex.quote(str(project) if project.is_absolute() else f"./{project}")
+    click.echo(f"{project} is a plugin that works as it is. What to type next:")
+    click.echo(f"  pip install -e {where}")
+    click.echo(f"  dreamer plugins check {where}")
+    click.echo(f"  dreamer render --sample --preset {name}")
+
+
+def _words(name: str) -> dict[str, str]:
+    """What the templates leave open."""
+    return {
+        "name": name,
+        "title": name.replace("-", " ").capitalize(),
+        "distribution": f"dreamer-{name}",
+        "module": f"dreamer_{name.replace('-', '_')}",
+        "ingredient": name.replace("-", "_"),
+        "version": ".".join(__version__.split(".")[:2]),
+    }
+
+
+def _write(project: Path, words: dict[str, str]) -> None:
+    """Make the project's folder; nothing is left of it where that fails."""
+    templates = files("dreamer") / "templates"
+    made = False
+    try:
+        project.mkdir()
+        made = True
+        for place, template in _FILES.items():
+            path = project / Template(place).substitute(words)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = Template((templates / template).read_text(encoding="utf-8")).substitute(words)
+            path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        if made:
+            shutil.rmtree(project, ignore_errors=True)
+        raise WriteError(f"{project}: cannot be written ({error.strerror or error})") from error
+
+
+def _check_name(name: str) -> None:
+    """Raise UsageError unless distribution, module, prior and preset can all be called by it."""
+    if re.match(r"dreamer[-_]", name, re.IGNORECASE):
+        raise UsageError(f"{line(name)}: leave {name[:8]} out; the distribution is called dreamer-NAME by itself")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > _LONGEST:
+        rule = f"small letters, digits and single hyphens, a letter first, at most {_LONGEST} in all, as in slow-tide"
+        raise UsageError(f"{line(name)}: a plugin's name is made of {rule}")
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _TAKEN:
+        raise UsageError(f"{name}: Python or dreamer needs this word for itself; choose another name")
+
+
+def _check_free(name: str) -> None:
+    """Raise UsageError when a prior or preset of dreamer's own is called so: no plugin may take its name."""
+    from dreamer.plugins import load_plugins
+    from dreamer.registry import BUILT_IN
+
+    registry = load_plugins()[0]
+    own = [
+        f"{noun} {entry.name}"
+        for noun, shelf in (("prior", registry.ingredients["priors"]), ("preset", registry.presets))
+        for entry in shelf
+        if entry.source == BUILT_IN and entry.name.replace("_", "-") == name
+    ]
+    if own:
+        raise UsageError(f"{name}: dreamer has a {own[0]} of its own, whose name no plugin may take; choose another")

@@ -1,0 +1,245 @@
+"""`dreamer plugins install`, `uninstall` and `restore`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from dreamer.cli.failures import line
+from dreamer.cli.tables import table
+from dreamer.errors import DreamerError, UsageError, did_you_mean
+from dreamer.installer import (
+    HELD,
+    InstallError,
+    Place,
+    Plan,
+    Source,
+    Tool,
+    choose,
+    core_changes,
+    held_versions,
+    installed,
+    is_plugin,
+    normal,
+    parse_sources,
+    process,
+)
+from dreamer.ledger import Entry, entries, forget, ledger_path, remember
+
+_YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
+_ANYWAY = click.option("--anyway", is_flag=True, help="Even where conda or the system looks after this Python.")
+_CORE = click.option("--allow-core-change", is_flag=True, help="Let torch, numpy and the like be replaced.")
+
+
+@click.command()
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@_YES
+@_CORE
+@_ANYWAY
+def install(specs: tuple[str, ...], yes: bool, allow_core_change: bool, anyway: bool) -> int:
+    """Install plugins.
+
+    A SPEC is a name on the package index, with a version or without, a wheel, a folder or a git address. What would
+    change is shown first. A plugin is code with your rights: install what you trust.
+
+    \b
+    dreamer plugins install dreamer-botanica "dreamer-motion>=2"
+    dreamer plugins install ./my-plugin plugin-1.0-py3-none-any.whl
+    dreamer plugins install git+https://example.org/plugin@v1
+    """
+    entries()  # a ledger that cannot be read shall be told of before anything is installed
+    sources = parse_sources(specs)
+    held = held_versions(installed(), allow_core_change)
+    tool = _tool(["install", *(source.spec for source in sources)], held, anyway)
+    plan = _plan(tool, sources, held)
+    _show(plan, tool)
+    return _status(_install(tool, sources, held, plan)) if _agreed(yes) else 0
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@_ANYWAY
+def uninstall(names: tuple[str, ...], anyway: bool) -> int:
+    """Take plugins away, and forget them."""
+    there = installed()
+    known = {entry.name for entry in entries()} | {name for name, found in there.items() if is_plugin(found)}
+    wanted = list(dict.fromkeys(map(normal, names)))
+    problems = [
+        f"{name} is a part of dreamer, not a plugin"
+        if name in HELD
+        else f"{name} is installed, but is no plugin"
+        if name in there
+        else f"no plugin is called {name!r}{did_you_mean(name, known) or '; none is installed'}"
+        for name in wanted
+        if name not in known or name in HELD
+    ]
+    if problems:
+        raise UsageError(*problems)
+    present = [name for name in wanted if name in there]
+    if present:
+        tool = _tool(["uninstall", *present], {}, anyway)
+        with _told("the same command goes on"):
+            tool.uninstall(present, _as_it_comes)
+    left = sorted(set(installed()) & set(present))
+    forget(set(wanted) - set(left))
+    for name in wanted:
+        if name not in left:
+            click.echo(f"{name} is gone" if name in present else f"{name} is forgotten; it was not installed here")
+    if left:
+        raise DreamerError(f"{', '.join(left)}: not uninstalled, for it lies outside of this environment, {sys.prefix}")
+    return 0
+
+
+@click.command()
+@_YES
+@_CORE
+@_ANYWAY
+def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
+    """Bring the plugins back that were installed before.
+
+    After dreamer was reinstalled, or in another environment: everything that `install` noted down and that is absent.
+    """
+    there, noted = installed(), entries()
+    missing = [entry for entry in noted if entry.name not in there]
+    if not missing:
+        click.echo(f"{_count(len(noted))} noted down in {ledger_path()}, and nothing is missing")
+        return 0
+    sources, problems = [], []
+    for entry in missing:
+        try:
+            sources += [Source(source.spec, entry.name) for source in parse_sources([entry.spec])]
+        except UsageError as error:
+            problems += [f"{entry.name} does not come back: {problem}" for problem in error.problems]
+    done: list[Entry] = []
+    if sources:
+        held = held_versions(there, allow_core_change)
+        tool = _tool(["install", *(source.spec for source in sources)], held, anyway)
+        done = _together_or_each(tool, sources, held, yes, problems)
+    code = _status(done) if done else 0
+    for problem in problems:
+        click.echo(f"dreamer: {line(problem)}", err=True)
+    return 1 if problems else code
+
+
+def _together_or_each(
+    tool: Tool, sources: Sequence[Source], held: dict[str, str], yes: bool, problems: list[str]
+) -> list[Entry]:
+    """Install all at once, or, where one of them spoils it, the others by themselves."""
+    try:
+        plan = _plan(tool, sources, held, quietly=len(sources) > 1)
+        _show(plan, tool)
+        return _install(tool, sources, held, plan) if _agreed(yes) else []
+    except (InstallError, UsageError) as error:
+        if len(sources) == 1:
+            problems.append(f"{sources[0].name} does not come back: {error}")
+            return []
+    return [entry for source in sources for entry in _together_or_each(tool, [source], held, yes, problems)]
+
+
+def _tool(wish: Sequence[str], held: dict[str, str], anyway: bool) -> Tool:
+    with _told("nothing was changed"):
+        return choose(Place.here(), wish, held, anyway=anyway)
+
+
+def _plan(tool: Tool, sources: Sequence[Source], held: dict[str, str], quietly: bool = False) -> Plan:
+    with _told("nothing was changed", quietly):
+        plan = tool.plan(sources, held)
+    if refused := core_changes(plan, held):
+        raise UsageError(*refused)
+    return plan
+
+
+def _show(plan: Plan, tool: Tool) -> None:
+    if not plan:
+        click.echo("everything is there already")
+        return
+    click.echo(f"{tool.name} would install:")
+    table(
+        ("distribution", "version", "installed now", "from"),
+        [(change.name, change.new or "?", change.old or "-", change.url or "the index") for change in plan],
+    )
+
+
+def _agreed(yes: bool) -> bool:
+    """Ask where somebody can answer; a script has decided by running the command."""
+    if yes or not sys.stdin.isatty() or click.confirm("go on?", default=True):
+        return True
+    click.echo("nothing was changed")
+    return False
+
+
+def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: Plan) -> list[Entry]:
+    """Install and note down, when everything is there; what was there already keeps the note of where it came from."""
+    with _told("nothing was noted down; the same command goes on"):
+        tool.install(sources, held, _as_it_comes)
+    there = installed()
+    done = [(name, source.spec) for source in sources if (name := source.named(there)) in there]
+    new = [Entry(name, spec, there[name].version) for name, spec in done]
+    if len(new) < len(sources):
+        lost = [source.spec for source in sources if source.named(there) not in there]
+        raise DreamerError(
+            f"{tool.name} is content, but these are not there: {', '.join(lost)}; nothing was noted down"
+        )
+    changed, noted = {normal(change.name) for change in plan}, {entry.name for entry in entries()}
+    remember(entry for entry in new if entry.name in changed or entry.name not in noted)
+    return new
+
+
+def _status(new: Sequence[Entry]) -> int:
+    """Whether the plugins work, asked of a fresh process: this one has older modules in its memory."""
+    there = installed()
+    ran = process.run([sys.executable, "-m", "dreamer", "plugins", "list"], {"DREAMER_PLUGINS": None})
+    rows = [row.split("\t") for row in ran.output.splitlines() if "\t" in row]
+    status = {normal(row[0]): row[-1] for row in rows}
+    problems = []
+    if ran.code:
+        last = (ran.output.strip() or "no word").splitlines()[-1]
+        names = " ".join(entry.name for entry in new)
+        raise DreamerError(f"dreamer itself fails now ({last}); `dreamer plugins uninstall {names}` undoes it")
+    for entry in new:
+        found = status.get(entry.name, "")
+        if found == "ok":
+            click.echo(f"{entry.name} {entry.version} works")
+        elif found:
+            problems.append(
+                f"{entry.name} {entry.version} is {found}; `dreamer plugins uninstall {entry.name}` undoes it"
+            )
+        elif is_plugin(there[entry.name]):
+            problems.append(f"{entry.name} {entry.version} is installed, but `dreamer plugins list` does not know it")
+        else:
+            problems.append(
+                f"{entry.name} {entry.version} is installed, but declares nothing for dreamer; "
+                f"`dreamer plugins uninstall {entry.name}` undoes it"
+            )
+    for problem in problems:
+        click.echo(f"dreamer: {line(problem)}", err=True)
+    return 1 if problems else 0
+
+
+@contextmanager
+def _told(interrupted: str, quietly: bool = False) -> Iterator[None]:
+    """Show the last lines of a tool that failed before the sentence; Ctrl-C says what became of it."""
+    try:
+        yield
+    except InstallError as error:
+        for text in () if quietly else error.said:
+            click.echo(f"dreamer: | {line(text)}", err=True)
+        if error.refused:
+            raise UsageError(str(error)) from error
+        raise
+    except KeyboardInterrupt:
+        click.echo(f"dreamer: interrupted; {interrupted}", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+def _as_it_comes(text: str) -> None:
+    """A line of a tool at work, for somebody who waits for it."""
+    if sys.stderr.isatty():
+        click.echo(f"  {line(text)}", err=True)
+
+
+def _count(number: int) -> str:
+    return "one plugin is" if number == 1 else f"{number or 'no'} plugins are"

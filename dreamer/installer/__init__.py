@@ -1,0 +1,33 @@
+"""Installing plugins with the tool that made this environment, so that dreamer's own packages stay as they are.
+
+`Source` is what somebody asks for, `Place` the Python that dreamer runs in, `Plan` what would change there. `choose`
+picks the tool: pip, uv, uv's or pipx's own environment for a program. Every tool runs as a process of its own.
+"""
+
+from __future__ import annotations
+
+from dreamer.installer import process
+from dreamer.installer.failure import InstallError
+from dreamer.installer.place import Installed, Place, installed, is_plugin, normal
+from dreamer.installer.plan import HELD, Change, Plan, core_changes, held_versions
+from dreamer.installer.source import Source, parse_sources
+from dreamer.installer.tools import Tool, choose
+
+__all__ = [
+    "HELD",
+    "Change",
+    "InstallError",
+    "Installed",
+    "Place",
+    "Plan",
+    "Source",
+    "Tool",
+    "choose",
+    "core_changes",
+    "held_versions",
+    "installed",
+    "is_plugin",
+    "normal",
+    "parse_sources",
+    "process",
+]

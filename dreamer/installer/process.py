@@ -1,0 +1,54 @@
+"""The one place where another program is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+_QUIET = {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", "UV_NO_PROGRESS": "1", "GIT_TERMINAL_PROMPT": "0"}
+_PATIENCE = 5  # seconds that an interrupted program gets to tidy up
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a program ended, and all that it printed."""
+
+    code: int
+    output: str
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str | None] | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> Ran:
+    """Run a program, with some variables set on top of ours, or taken away by None. It cannot ask anything.
+
+    Raises OSError where it is absent. Ctrl-C reaches it too: it may tidy up for a moment; KeyboardInterrupt goes on.
+    """
+    variables = {**os.environ, **_QUIET, **(environment or {})}
+    lines = []
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={name: value for name, value in variables.items() if value is not None},
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if on_line:
+                    on_line(line.rstrip())
+        except BaseException:
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    return Ran(process.returncode, "".join(lines))
