@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from dreamer.errors import PluginError, RecipeError, did_you_mean
 from dreamer.options import Option, options_of, wanted_of
+from dreamer.packs import normal
 from dreamer.recipe import INGREDIENTS
 
 BUILT_IN = "dreamer-art"
@@ -132,11 +132,11 @@ class Registry:
 
     def missing(self, distributions: Iterable[str]) -> list[str]:
         """A sentence for each plugin of these that is not here, or broken."""
-        installed = {_canonical(source): reason for source, reason in self.broken.items()}
+        broken = {normal(source): reason for source, reason in self.broken.items()}
         sentences = []
         for name in distributions:
-            if _canonical(name) in installed:
-                sentences.append(f"it needs the plugin {name}, which is broken here: {installed[_canonical(name)]}")
+            if normal(name) in broken:
+                sentences.append(f"it needs the plugin {name}, which is broken here: {broken[normal(name)]}")
             elif not _is_installed(name):
                 how = f"`dreamer plugins install {name}` installs it"
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
@@ -151,8 +151,3 @@ def _is_installed(distribution: str) -> bool:
         return bool(version(distribution))
     except (PackageNotFoundError, ValueError):
         return False
-
-
-def _canonical(distribution: str) -> str:
-    """The name as the index compares it: Dreamer_Ink is dreamer-ink."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -23,11 +23,11 @@ from dreamer.installer import (
     held_versions,
     installed,
     is_plugin,
-    normal,
     parse_sources,
     process,
 )
 from dreamer.ledger import Entry, entries, forget, ledger_path, remember
+from dreamer.packs import normal
 
 _YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 _ANYWAY = click.option("--anyway", is_flag=True, help="Even where conda or the system looks after this Python.")

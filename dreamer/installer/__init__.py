@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dreamer.installer import process
 from dreamer.installer.failure import InstallError
-from dreamer.installer.place import Installed, Place, installed, is_plugin, normal
+from dreamer.installer.place import Installed, Place, installed, is_plugin
 from dreamer.installer.plan import HELD, Change, Plan, core_changes, held_versions
 from dreamer.installer.source import Source, parse_sources
 from dreamer.installer.tools import Tool, choose
@@ -27,7 +27,6 @@ __all__ = [
     "held_versions",
     "installed",
     "is_plugin",
-    "normal",
     "parse_sources",
     "process",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dreamer.errors import DreamerError
-from dreamer.installer.place import normal
+from dreamer.packs import normal
 
 _OFFLINE = (
     "temporary failure in name resolution",

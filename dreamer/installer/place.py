@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from importlib.metadata import Distribution, distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from dreamer.packs import normal
 
 GROUPS = ("dreamer", "dreamer.presets")
 """A plugin is a distribution with an entry point of one of these groups."""
@@ -64,11 +65,6 @@ def installed() -> dict[str, Installed]:
 def is_plugin(distribution: Installed) -> bool:
     """Whether it declares anything for dreamer."""
     return not distribution.groups.isdisjoint(GROUPS)
-
-
-def normal(name: str) -> str:
-    """A distribution's name as the index compares it: `Dream_X` is `dream-x`."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _origin(distribution: Distribution) -> Mapping[str, Any] | None:

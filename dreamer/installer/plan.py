@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dreamer.installer.failure import core_refusal
-from dreamer.installer.place import Installed, normal
+from dreamer.installer.place import Installed
+from dreamer.packs import normal
 
 HELD = ("dreamer-art", "torch", "torchvision", "kornia", "numpy", "pillow")
 """What dreamer itself stands on: no plugin changes it unasked."""

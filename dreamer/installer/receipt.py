@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from dreamer.installer.failure import InstallError
-from dreamer.installer.place import Installed, normal
+from dreamer.installer.place import Installed
+from dreamer.packs import normal
 
 NAME = "uv-receipt.toml"
 _FLAGS = {  # of `[tool.options]`; the rest of it is rare, and uv's own configuration brings it again

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamer.errors import UsageError, gathered
-from dreamer.installer.place import Installed, normal
+from dreamer.installer.place import Installed
+from dreamer.packs import normal
 
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)\s*(\[[\w\s,.-]*\])?\s*(?P<rest>([<>=!~].*)?)", re.ASCII)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")

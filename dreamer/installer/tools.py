@@ -15,11 +15,12 @@ from typing import Protocol
 
 from dreamer.installer import process
 from dreamer.installer.failure import InstallError, explain
-from dreamer.installer.place import Place, installed, is_plugin, normal
+from dreamer.installer.place import Place, installed, is_plugin
 from dreamer.installer.plan import Plan, from_report, from_uv, held_versions
 from dreamer.installer.receipt import NAME as RECEIPT
 from dreamer.installer.receipt import Receipt, Requirement, from_origin
 from dreamer.installer.source import Source
+from dreamer.packs import normal
 
 METADATA = "pipx_metadata.json"
 OnLine = Callable[[str], None]
