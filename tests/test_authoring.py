@@ -44,13 +44,13 @@ def test_new_says_what_to_type_next(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out = run(new, "slow-tide")
     assert code == 0 and out.splitlines()[1:] == [
-        "  pip install -e ./slow-tide",
-        "  dreamer plugins check ./slow-tide",
+        "  dreamer plugins install ./slow-tide",
+        "  dreamer plugins check slow-tide",
         "  dreamer render --sample --preset slow-tide",
     ]
     (tmp_path / "my plugins").mkdir()
-    assert "pip install -e './my plugins/rain'" in run(new, "rain", "-o", "my plugins")[1]
-    assert "pip install -e '" in run(new, "snow", "-o", tmp_path / "my plugins")[1]
+    assert "dreamer plugins install './my plugins/rain'" in run(new, "rain", "-o", "my plugins")[1]
+    assert "dreamer plugins install '" in run(new, "snow", "-o", tmp_path / "my plugins")[1]
     assert left_in(tmp_path / "my plugins") == ["rain", "snow"]
 
 

@@ -76,8 +76,8 @@ def new(name: str, folder: Path) -> None:
     _write(project, _words(name))
     where = shlex.quote(str(project) if project.is_absolute() else f"./{project}")
     click.echo(f"{project} is a plugin that works as it is. What to type next:")
-    click.echo(f"  pip install -e {where}")
-    click.echo(f"  dreamer plugins check {where}")
+    click.echo(f"  dreamer plugins install {where}")
+    click.echo(f"  dreamer plugins check {name}")
     click.echo(f"  dreamer render --sample --preset {name}")
 
 

@@ -1,0 +1,213 @@
+"""What every ingredient promises, each promise tried on the tiny network.
+
+A promise is a generator of sentences: none when it is kept. One that can no longer be tried, because an earlier one is
+broken, is not.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.errors import UsageError
+from dreamer.registry import Entry, IngredientKind
+from dreamer.sight import Sight, Term
+from dreamer.step import Moment
+from dreamer.testing.bench import STEP, Bench, Case
+from dreamer.testing.finding import Finding
+
+_DIFFERENTIABLE = ("objectives", "priors", "transforms")
+_MAY_OVERWRITE = ("gradient_filters", "updates")
+_FIRST = {"objectives": "features", "gradient_filters": "gradient"}  # what the first argument is; else an image
+_TILE = 32  # px
+_EXACT, _NEAR = 1e-9, 1e-3
+_SEEDS = (0, 1, 2)
+
+
+def try_ingredient(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
+    """One finding for each promise that the ingredient breaks, or one that says that it keeps all."""
+    noun = kind.rstrip("s").replace("_", " ")
+    ingredient = entry.value
+    problems: dict[str, str] = dict(_declared(kind, entry))
+    count = 0
+    if "asks" not in problems:
+        for case in bench.cases(kind, ingredient):
+            try:
+                for promise, sentence in _kept(kind, ingredient, case, bench):
+                    problems.setdefault(promise, sentence)
+                count += 1
+            except UsageError as refusal:
+                why = "; ".join(refusal.problems)
+                if not case.where and not problems:
+                    return [Finding(noun, entry.name, None, f"it refuses the tiny network: {why}")]
+                problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
+            except Exception as error:  # whatever a stranger's function may raise
+                problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
+            if "in place" in problems:  # torch would now complain in other words
+                break
+    if problems:
+        return [Finding(noun, entry.name, False, sentence) for sentence in problems.values()]
+    whole = kind == "objectives" and not _is_map(ingredient, bench)
+    how = "; it looks at the whole picture, so it works without tiles only" if whole else ""
+    return [Finding(noun, entry.name, True, f"keeps every promise in {count} tries{how}")]
+
+
+def _declared(kind: str, entry: Entry[IngredientKind]) -> Iterator[tuple[str, str]]:
+    """What can be seen without running it."""
+    ingredient = entry.value
+    if not ingredient.summary.strip():
+        yield "documented", "has no docstring; its first line is what people read about it"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", entry.name):
+        yield "name", "its name cannot be written in --set; letters, digits, _ and - can"
+    parameters = list(inspect.signature(ingredient.function).parameters.values())
+    loose = [p.name for p in parameters[1:] if p.kind is not p.KEYWORD_ONLY]
+    if loose:
+        yield "options", f"no recipe can set {', '.join(loose)}: options stand behind a bare * in the signature"
+    lonely = sorted(ingredient.wanted & {"guide", "layer"}) if kind != "objectives" else []
+    if lonely:
+        yield "asks", f"asks for {' and '.join(lonely)}, which only objectives are given"
+    for option in ingredient.options.values():
+        try:
+            fits = option.read(option.default) == option.default
+        except ValueError as error:
+            yield "default", f"the default of {option.name} does not fit: {error}"
+        else:
+            if not fits:
+                yield "default", f"the default of {option.name} is not {option.allowed}"
+
+
+def _kept(kind: str, ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    """Run it on one case; whatever it raises comes through."""
+    subject, tensor = _FIRST.get(kind, "image"), case.tensor.clone()
+    with torch.no_grad():
+        result = bench.call(ingredient, tensor, case)
+    if kind not in _MAY_OVERWRITE and not torch.equal(tensor, case.tensor):
+        yield "in place", f"changes its {subject} in place{case.where}; work on a copy, as in {subject}.clone()"
+        return
+    yield from _company_kept(ingredient, case, bench)
+    misfit = _misfit(kind, case.tensor, result)
+    if misfit:
+        yield "shape", f"gives {misfit}{case.where}"
+        return
+    if not result.isfinite().all():
+        yield "finite", f"gives NaN or Inf{case.where}"
+        return
+    if kind == "updates" and not (-_NEAR <= float(result.min()) and float(result.max()) <= 1 + _NEAR):
+        span = f"{float(result.min()):.2g} to {float(result.max()):.2g}"
+        yield "range", f"leaves the range 0 to 1 ({span}){case.where}; end with .clamp(0, 1)"
+    if any(not _same(*(bench.call(ingredient, case.tensor.clone(), case, s) for _ in "ab")) for s in _SEEDS):
+        hint = "draw with torch's own functions, and keep nothing between calls"
+        yield "deterministic", f"gives another result under the same seed{case.where}; {hint}"
+    if kind in _DIFFERENTIABLE:
+        yield from _differentiable(ingredient, subject, case, bench)
+    if kind == "objectives" and _maps(result, case.tensor) and (case.options or not case.where):
+        yield from _exact_in_tiles(ingredient, case, bench)
+    if kind == "gradient_filters" and bench.call(ingredient, torch.zeros_like(case.tensor), case).any():
+        yield "zero", f"makes something of a zero gradient{case.where}; where nothing is seen, zero must stay zero"
+
+
+def _misfit(kind: str, tensor: Tensor, result: Any) -> str:
+    """What is wrong with the result's shape or type, and what is wanted; empty for a good one."""
+    if not isinstance(result, Tensor):
+        return f"a {type(result).__name__}, not a tensor"
+    found, batch = tuple(result.shape), len(tensor)
+    if kind == "priors":
+        return "" if result.ndim == 0 else f"a tensor of shape {found}; a prior is one number, as .mean() gives it"
+    if kind == "objectives":
+        if _maps(result, tensor):
+            return ""
+        looks_whole = found[-2:] != tensor.shape[-2:] and result.ndim <= 3 and found[:1] in ((), (batch,))
+        wanted = f"{(batch, *tensor.shape[-2:])}, a score map (B, h, w) without channels, is wanted"
+        return "" if looks_whole else f"a tensor of shape {found}; {wanted}"
+    if result.dtype != tensor.dtype:
+        return f"{result.dtype} for {tensor.dtype}; the type stays as it was"
+    if kind == "transforms":
+        fits = result.ndim == 4 and found[:2] == (batch, 3) and min(found) > 0
+        return "" if fits else f"a tensor of shape {found}; an image ({batch}, 3, H, W) of any size is wanted"
+    return "" if found == tensor.shape else f"a tensor of shape {found} for {tuple(tensor.shape)}; the shape stays"
+
+
+def _company_kept(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    """Photo, picture and guide belong to everybody: no ingredient may write into them."""
+    company = bench.company(ingredient, case)
+    before = {name: value.clone() for name, value in company.items() if isinstance(value, Tensor)}
+    if before:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            ingredient.function(case.tensor.clone(), **case.options, **company)
+        for name, value in before.items():
+            if not torch.equal(value, company[name]):
+                yield f"{name} kept", f"changes {name} in place{case.where}; it belongs to all; work on a copy"
+
+
+def _differentiable(ingredient: IngredientKind, subject: str, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    leaf = case.tensor.clone().requires_grad_()
+    with torch.enable_grad():
+        result = bench.call(ingredient, leaf, case)
+        slope = None
+        if result.requires_grad:
+            (slope,) = torch.autograd.grad(result.sum(), leaf, allow_unused=True)
+    if slope is None:
+        hint = "no .detach(), .item(), .numpy() or comparison may stand between"
+        yield "differentiable", f"cannot be differentiated: no gradient reaches its {subject}{case.where}; {hint}"
+    elif not slope.isfinite().all():
+        hint = "a root or a logarithm at 0 does that; add a small number inside"
+        yield "differentiable", f"its gradient has NaN or Inf{case.where}; {hint}"
+    elif not case.where and not slope.any():
+        yield (
+            "differentiable",
+            f"its gradient is zero everywhere, as behind .round(): no way leads back to its {subject}",
+        )
+
+
+def _exact_in_tiles(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    """The gradient in tiles is the whole one, in float64."""
+    image = bench.image.double()
+    try:
+        whole, tiled = (_gradient(ingredient, case, bench, image, tile) for tile in (0, _TILE))
+    except UsageError:
+        raise
+    except Exception as error:
+        hint = "give what it makes its features' type and device, as in .to(features)"
+        yield "type", f"works on float32 alone{case.where} ({type(error).__name__}: {error}); {hint}"
+        return
+    difference = float((tiled - whole).abs().max() / whole.abs().max().clamp(min=1e-300))
+    if not difference <= _EXACT:
+        hint = (
+            "each position may look only at its own features; one that looks at the whole picture gives a single "
+            "score (B, 1, 1)"
+        )
+        yield "tiles", f"is not exact in tiles{case.where}: the gradient is off by {difference:.1%}; {hint}"
+
+
+def _gradient(ingredient: IngredientKind, case: Case, bench: Bench, image: Tensor, tile: int) -> Tensor:
+    company = bench.company(ingredient, Case(case.tensor.to(image)))
+    term = Term(
+        "objective",
+        1.0,
+        bench.network.default_layer,
+        lambda seen, moment: ingredient.function(seen, **case.options, **company),
+    )
+    sight = Sight(
+        bench.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return sight.gradient(image, Moment(image, image, STEP))[1]
+
+
+def _is_map(ingredient: IngredientKind, bench: Bench) -> bool:
+    case = Case(bench.features(bench.image))
+    return _maps(bench.call(ingredient, case.tensor, case), case.tensor)
+
+
+def _maps(result: Tensor, features: Tensor) -> bool:
+    return tuple(result.shape) == (len(features), *features.shape[-2:])
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a, b)
