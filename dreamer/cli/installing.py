@@ -189,9 +189,12 @@ def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: 
 
 
 def _status(new: Sequence[Entry]) -> int:
-    """Whether the plugins work, asked of a fresh process: this one has older modules in its memory."""
+    """Whether the plugins work, asked of a fresh process: this one has older modules in its memory.
+
+    Not in the folder where we are (-P), which may hold another dreamer: its source.
+    """
     there = installed()
-    ran = process.run([sys.executable, "-m", "dreamer", "plugins", "list"], {"DREAMER_PLUGINS": None})
+    ran = process.run([sys.executable, "-P", "-m", "dreamer", "plugins", "list"], {"DREAMER_PLUGINS": None})
     rows = [row.split("\t") for row in ran.output.splitlines() if "\t" in row]
     status = {normal(row[0]): row[-1] for row in rows}
     problems = []
