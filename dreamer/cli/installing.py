@@ -239,8 +239,8 @@ def _told(interrupted: str, quietly: bool = False) -> Iterator[None]:
 
 
 def _as_it_comes(text: str) -> None:
-    """A line of a tool at work, for somebody who waits for it."""
-    if sys.stderr.isatty():
+    """A line of a tool at work, for somebody who waits for it; not what is there already, nor details, indented."""
+    if sys.stderr.isatty() and text[:1].strip() and not text.startswith(("Requirement already", "Looking in")):
         click.echo(f"  {line(text)}", err=True)
 
 
