@@ -37,7 +37,7 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.014, "steps": 16},
     "objectives": [
-        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "petals", "eye", "arch", "peacock"]},
+        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "succulent", "eye", "arch", "jellyfish"]},
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
 }
@@ -68,7 +68,7 @@ def convolution(inside: int, outside: int, kernel: int) -> nn.Sequential:
 class Reverie(nn.Module):
     """The network up to m5a; `width` multiplies its channels. Batch norm is folded into the convolutions.
 
-    A `soft` one looks through a slight blur, [1 4 1] / 6 in both directions: what it asks for is then less grainy, its
+    A `soft` one looks through a slight blur, [1 3 1] / 5 in both directions: what it asks for is then less grainy, its
     gradient's spectrum nearer to that of a natural picture.
     """
 
@@ -101,7 +101,7 @@ class Reverie(nn.Module):
         """The image as the first convolution gets it."""
         if not self.soft:
             return image
-        taps = torch.tensor([1.0, 4.0, 1.0], dtype=image.dtype, device=image.device) / 6
+        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype, device=image.device) / 5
         kernel = torch.eye(3, dtype=image.dtype, device=image.device)[:, :, None, None] * (taps[:, None] * taps)
         return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel)
 

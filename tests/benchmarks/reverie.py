@@ -53,7 +53,7 @@ def main() -> None:
     for layer, (overall, mean) in accuracy(whole, motif, pictures.second).items():
         many = f"{len(world.names)} motifs and nothing"
         print(f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {many}")
-    slope, high = spectrum(network, pictures.image[:32])
+    slope, high = spectrum(network, pictures.image[:128])
     print(f"gradient at {network.default_layer}: power slope {slope:.2f}, {high:.2f} of it above .25 cycles a pixel")
     dead, flat, count = dull(network)
     dull_ones = f"{dead} dead, {flat} dreaming flat"

@@ -1,0 +1,1 @@
+"""Presets of dreamer-botanica: data, nothing to import."""
