@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +10,8 @@ from pathlib import Path
 import tomli_w
 
 from dreamer.config import config_folder
-from dreamer.errors import DreamerError
+from dreamer.disk import write_atomically
+from dreamer.errors import DreamerError, WriteError
 
 SCHEMA = 1
 
@@ -72,18 +71,8 @@ def _write(kept: Iterable[Entry]) -> None:
     path = ledger_path()
     plugins = [asdict(entry) for entry in sorted(kept, key=lambda entry: entry.name)]
     text = tomli_w.dumps({"schema": SCHEMA, "plugins": plugins})
-    temporary = path.with_name(f".plugins-{secrets.token_hex(6)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise DreamerError(
-            f"{path} cannot be written ({error.strerror}): what is installed was not noted down"
-        ) from error
+        raise WriteError(f"{path.parent} cannot be made ({error.strerror}): what is installed was not noted") from error
+    write_atomically(path, text.encode())

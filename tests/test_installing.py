@@ -443,7 +443,7 @@ def test_install_shows_the_plan_and_notes_down(world: World) -> None:
     assert "Dream_X\t1.2\t-\tthe index" in ran.out and "click\t9.0\t8.5.1\tthe index" in ran.out
     assert "dream-x 1.2 works" in ran.out
     assert entries() == (Entry("dream-x", "Dream_X>=1", "1.2"),)
-    assert world.ran[-1][0] == [sys.executable, "-m", "dreamer", "plugins", "list"]
+    assert world.ran[-1][0] == [sys.executable, "-P", "-m", "dreamer", "plugins", "list"]
     assert world.ran[-1][1] == {"DREAMER_PLUGINS": None}  # whatever is chosen here, the new one shall be tried
 
 

@@ -11,8 +11,8 @@ ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
     ["errors", "hookspecs", "config", "sample", "motifs"],
-    ["options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet", "ledger"],
-    ["recipe", "anatomy", "installer"],
+    ["disk", "options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet"],
+    ["recipe", "anatomy", "installer", "ledger"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["preset", "networks", "sight", "render"],

@@ -155,7 +155,8 @@ class Batch:
         return place
 
     def _write(self, dream: Dream, place: Path, format: str) -> None:
-        from dreamer.image import encode, write_atomically
+        from dreamer.disk import write_atomically
+        from dreamer.image import encode
 
         data = encode(
             dream.photo,

@@ -60,7 +60,8 @@ def try_(
         if path.exists() and not force
     ]
     from dreamer.contact_sheet import Look, page, sheet
-    from dreamer.image import check_suffix, encode, load, write_atomically
+    from dreamer.disk import write_atomically
+    from dreamer.image import check_suffix, encode, load
     from dreamer.library import registry
     from dreamer.preset import find_preset
 
@@ -170,7 +171,8 @@ def _at(file: str, lines: Mapping[str, int], problem: str) -> str:
 def _draw_thumbnail(preset: Preset) -> Path:
     from PIL.Image import Resampling
 
-    from dreamer.image import to_pil, write_atomically
+    from dreamer.disk import write_atomically
+    from dreamer.image import to_pil
     from dreamer.library import dream
     from dreamer.sample import scene
 
@@ -208,7 +210,7 @@ def save(
 
     from dreamer.cli.wishes import Wishes
     from dreamer.compose import compose
-    from dreamer.image import write_atomically
+    from dreamer.disk import write_atomically
     from dreamer.packs import own_presets
     from dreamer.plugins import load_plugins
     from dreamer.recipe import SCHEMA, difference

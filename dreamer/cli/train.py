@@ -49,7 +49,8 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
     A row for each motif, from top to bottom in the order that is printed.
     """
     _claim(output, force)
-    from dreamer.image import check_suffix, encode, load, to_pil, write_atomically
+    from dreamer.disk import write_atomically
+    from dreamer.image import check_suffix, encode, load, to_pil
     from dreamer.motifs import MOTIFS
     from dreamer.motifs.sheet import sheet
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dreamer.image.load import load, read_recipe
 from dreamer.image.photo import Photo, resize, to_pil
-from dreamer.image.save import SUFFIXES, check_suffix, encode, format_for, losses, suffix_of, write_atomically
+from dreamer.image.save import SUFFIXES, check_suffix, encode, format_for, losses, suffix_of
 
 __all__ = [
     "SUFFIXES",
@@ -23,5 +23,4 @@ __all__ = [
     "resize",
     "suffix_of",
     "to_pil",
-    "write_atomically",
 ]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
-from dreamer.image import write_atomically
+from dreamer.disk import write_atomically
 from dreamer.motifs.composite import World
 from dreamer.training.stream import SIZE
 from dreamer.training.trainee import Trainee, at, folded

@@ -1,0 +1,41 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from dreamer.errors import WriteError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put a whole file at `path`, or leave what was there: only when it is on the disk does it get its name.
+
+    Raises WriteError; nothing half-written stays behind.
+    """
+    temporary = path.with_name(f".dreamer-{secrets.token_hex(6)}.part")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(_why(path, len(data), error)) from error
+
+
+def _why(path: Path, size: int, error: OSError) -> str:
+    """A failed write as a sentence."""
+    folder = path.parent
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path} could not be written: no space is left in {folder}, {size / 1e6:.1f} MB were needed"
+    if not folder.exists():
+        return f"{path} could not be written: there is no folder {folder}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path} could not be written: writing in {folder} is not permitted"
+    return f"{path} could not be written: {error.strerror or error}"
