@@ -13,10 +13,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import DreamerError, Interrupted
+from dreamer.errors import DreamerError, Interrupted, RecipeError
 from dreamer.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from dreamer.gradient_filters import unit
     from dreamer.library import dream, load_network
     from dreamer.network import Network
     from dreamer.options import Range
@@ -29,11 +30,13 @@ __all__ = [
     "Interrupted",
     "Network",
     "Range",
+    "RecipeError",
     "Step",
     "__version__",
     "dream",
     "hookimpl",
     "load_network",
+    "unit",
 ]
 
 _HOMES = {
@@ -42,6 +45,7 @@ _HOMES = {
     "Step": "step",
     "dream": "library",
     "load_network": "library",
+    "unit": "gradient_filters",
 }
 
 

@@ -42,7 +42,7 @@ def laplacian(
 
 def normalise(gradient: Tensor) -> Tensor:
     """The gradient divided by its RMS and nothing else, as the first DeepDream did (Mordvintsev 2015)."""
-    return _unit(_tame(gradient))
+    return unit(gradient)
 
 
 def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:
@@ -88,6 +88,14 @@ def _tame(gradient: Tensor) -> Tensor:
     low, high = gradient.aminmax()
     peak = torch.maximum(-low, high)
     return gradient if 1e-12 < peak < 1e12 or peak == 0 else gradient / peak
+
+
+def unit(gradient: Tensor) -> Tensor:
+    """The gradient divided by its RMS, which a filter's result should be; zero stays zero.
+
+    May overwrite it.
+    """
+    return _unit(_tame(gradient))
 
 
 def _unit(gradient: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from dreamer import Network, Range, hookimpl
-from dreamer.errors import RecipeError
+from dreamer import Network, Range, RecipeError, hookimpl, unit
 
 
 def edifice(
@@ -62,18 +61,10 @@ def soaring(
 
     Forms stretch to shafts and mullions about `pixels` pixels long. (B, 3, H, W), of RMS 1; zero stays zero.
     """
-    gradient = _unit(gradient)
+    gradient = unit(gradient)
     reach = min(math.ceil(3 * pixels), gradient.shape[-2] - 1)
     risen = gaussian_blur2d(gradient, (2 * reach + 1, 1), (pixels, 1.0), border_type="reflect")
-    return _unit(torch.lerp(gradient, _unit(risen), amount))
-
-
-def _unit(gradient: Tensor) -> Tensor:
-    """The gradient at RMS 1; zero stays zero."""
-    peak = gradient.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
-    gradient = gradient / peak  # a very faint gradient's square would be 0
-    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-    return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)
+    return unit(torch.lerp(gradient, unit(risen), amount))
 
 
 @hookimpl

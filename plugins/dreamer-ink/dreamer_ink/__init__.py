@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d, spatial_gradient
 from torch import Tensor
 
-from dreamer import Range, Step, hookimpl
+from dreamer import Range, Step, hookimpl, unit
 
 _EDGE = 6.0  # steepness of a line's edge: about a pixel wide at any spacing
 _SHARP = 4.0  # a relief of a quarter of the depth is cut nearly whole
@@ -36,7 +36,7 @@ def strokes(
     `length` pixels. `amount` says how much of the step is drawn so; the rest is the gradient as it was. All tensors
     (B, 3, H, W); the result has RMS 1, and a zero gradient stays zero.
     """
-    gradient = _unit(gradient)
+    gradient = unit(gradient)
     along = _flow(image, max(2.0, spacing))
     across = along.flip(1) * along.new_tensor([-1.0, 1.0])[:, None, None]
     pen = _blurred(gradient, spacing / 6)  # the nib: finer waves would pass the difference, too
@@ -45,7 +45,7 @@ def strokes(
     while reach <= length / 2:  # à trous: each pass doubles the length of the strokes
         drawn = 0.5 * drawn + 0.25 * _sides(drawn, along, reach)
         reach *= 2
-    return _unit(torch.lerp(gradient, _unit(drawn), amount))
+    return unit(torch.lerp(gradient, unit(drawn), amount))
 
 
 def hatching(
@@ -132,14 +132,6 @@ def _phase(like: Tensor, angle: float) -> Tensor:
 def _blurred(values: Tensor, sigma: float) -> Tensor:
     size = 2 * min(math.ceil(3 * sigma), min(values.shape[-2:]) - 1) + 1
     return gaussian_blur2d(values, (size, size), (sigma, sigma), border_type="reflect")
-
-
-def _unit(gradient: Tensor) -> Tensor:
-    """The gradient at RMS 1; zero stays zero."""
-    peak = gradient.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
-    gradient = gradient / peak  # a very faint gradient's square would be 0
-    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-    return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)
 
 
 @hookimpl

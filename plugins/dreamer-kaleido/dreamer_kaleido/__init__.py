@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer import Range, hookimpl
+from dreamer import Range, hookimpl, unit
 
 Folds = Annotated[int, Range(2, 64)]
 Place = Annotated[float, Range(0, 1)]
@@ -32,7 +32,7 @@ def rosette(
     The centre lies at the shares `across` and `down` of the picture. A place whose turns leave the picture takes the
     mean over those that stay. (B, 3, H, W), of RMS 1; zero stays zero.
     """
-    return _unit(_rosette_mean(_unit(gradient), folds, mirrors, (across, down)))
+    return unit(_rosette_mean(unit(gradient), folds, mirrors, (across, down)))
 
 
 def unlike_rosette(
@@ -69,7 +69,7 @@ def wallpaper(gradient: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror
     Cells `repeat` (group p1), `mirror` their neighbours (pmm), `turn` half-way round from one to the next (p2), or lie
     like a wall's `brick`s. (B, 3, H, W), of RMS 1; zero stays zero.
     """
-    return _unit(_wallpaper_mean(_unit(gradient), cells, pattern))
+    return unit(_wallpaper_mean(unit(gradient), cells, pattern))
 
 
 def unlike_wallpaper(image: Tensor, *, photo: Tensor, cells: Across = 4, pattern: Pattern = "mirror") -> Tensor:
@@ -149,14 +149,6 @@ def _laid(wall: Tensor, side: int, pattern: str, way: int) -> Tensor:
 
 def _side(values: Tensor, cells: int) -> int:
     return max(1, round(max(values.shape[-2:]) / cells))
-
-
-def _unit(gradient: Tensor) -> Tensor:
-    """The gradient at RMS 1; zero stays zero."""
-    peak = gradient.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
-    gradient = gradient / peak  # a very faint gradient's square would be 0
-    rms = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
-    return gradient / rms.clamp(min=torch.finfo(gradient.dtype).tiny)
 
 
 @hookimpl
