@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from safetensors import safe_open
 from dreamer.errors import RenderError, UsageError, WriteError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
-from dreamer.networks.reverie import Reverie, reverie
+from dreamer.networks.reverie import Reverie, reverie, story, weights_path
 from dreamer.training import checkpoint, export, stream, train
 from dreamer.training.album import Album
 from dreamer.training.stream import Stream
@@ -276,8 +278,10 @@ def test_too_many_things_to_tell_apart(tmp_path: Path):
         Album.read(tmp_path)
 
 
-def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None):
+def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch):
     """After a short fine-tuning, the head knows stripes from dots, and the weights dream of them unasked."""
+    ticks = count(0, 0.7)  # the seconds that a batch takes, whatever this machine has to do besides
+    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     for number in range(4):
         stripes = np.tile(np.arange(96) // 6 % 2 * 255, (96, 1)).astype(np.uint8)
         dots = ((np.indices((96, 96)) % 16 - 8) ** 2).sum(0) < 30
@@ -317,3 +321,13 @@ def test_the_shipped_weights_are_small_and_tell_their_story():
     assert json.loads(about["motifs"])[:-1] == [motif.name for motif in MOTIFS]
     assert {"seed", "samples", "seconds", "device"} <= json.loads(about["training"]).keys()
     assert isinstance(reverie().module, Reverie)
+
+
+def test_weights_tell_what_they_began_with(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch):
+    ticks = count(0, 10.0)
+    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    shipped = weights_path()
+    output = tmp_path / "on.safetensors"
+    ran = dreamer("networks", "train", "-o", output, "--start", shipped, "--minutes", 0.1)
+    assert ran.code == 0, ran.err
+    assert story(output)["minutes"] == 0.1 and story(output)["before"] == story(shipped)

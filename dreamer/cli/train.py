@@ -106,7 +106,7 @@ def train(
 
     from dreamer.machine import Machine, keep_freed_memory
     from dreamer.motifs import MOTIFS
-    from dreamer.networks.reverie import reverie
+    from dreamer.networks.reverie import reverie, story, weights_path
     from dreamer.training.album import Album
     from dreamer.training.train import Settings, train
 
@@ -114,6 +114,7 @@ def train(
     torch.set_num_threads(threads or max(1, torch.get_num_threads() - 1))
     machine = Machine(device=device).resolved()
     keep_freed_memory()
+    begin = start or (weights_path() if pictures else None)
     album = None
     if pictures:
         album = Album.read(pictures, [motif.name for motif in MOTIFS])
@@ -125,7 +126,8 @@ def train(
             Settings(minutes=minutes or (15 if pictures else 60), **settings),
             device=torch.device(machine.device),
             album=album,
-            start=reverie(start) if start or pictures else None,
+            start=reverie(begin) if begin else None,
+            history=story(begin) if begin else None,
             resume=resume,
             keep=keep,
             on_report=_TELL[how],

@@ -35,7 +35,7 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 }
 
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.014, "steps": 16},
+    "octaves": {"step_size": 0.011, "steps": 16},
     "objectives": [
         {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "succulent", "eye", "arch", "jellyfish"]},
     ],
@@ -106,9 +106,21 @@ class Reverie(nn.Module):
         return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel)
 
 
+def weights_path() -> Path:
+    """The built-in weights."""
+    return Path(str(files("dreamer.networks") / "reverie.safetensors"))
+
+
+def story(weights: Path) -> dict[str, Any]:
+    """How weights came to be, as their training wrote it; empty where it did not."""
+    with safe_open(weights, framework="pt") as file:
+        told: dict[str, Any] = json.loads((file.metadata() or {}).get("training", "{}"))
+    return told
+
+
 def reverie(weights: Path | None = None) -> Network:
     """The built-in network, or the same with somebody's own weights; raises NetworkError when they do not fit."""
-    path = weights or Path(str(files("dreamer.networks") / "reverie.safetensors"))
+    path = weights or weights_path()
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such weights file")
     tensors: dict[str, Tensor] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,15 +64,17 @@ def train(
     device: torch.device,
     album: Album | None = None,
     start: Network | None = None,
+    history: Mapping[str, object] | None = None,
     resume: bool = False,
     keep: float | None = None,
     on_report: Callable[[Report], None] = lambda report: None,
 ) -> None:
     """Train reverie and write its weights to `output`, a .safetensors file.
 
-    With `start`, a reverie of the same width, it goes on from those weights; with an `album`, it learns those pictures
-    too. A checkpoint beside the output is renewed every minute, and at Ctrl-C; with `resume` it goes on from there.
-    With `keep`, the weights of every so many minutes are kept too, numbered, to choose among by eye.
+    With `start`, a reverie of the same width, it goes on from those weights, whose own story is `history`; with an
+    `album`, it learns those pictures too. A checkpoint beside the output is renewed every minute, and at Ctrl-C; with
+    `resume` it goes on from there. With `keep`, the weights of every so many minutes are kept too, numbered, to choose
+    among by eye.
     """
     training = Training(settings, device, album, start)
     checkpoint = Checkpoint.beside(output, {"motifs": list(training.world.names), **asdict(settings)})
@@ -87,7 +89,8 @@ def train(
         return min(1.0, mark.seconds / (60 * settings.minutes))
 
     def finish(path: Path) -> None:
-        export(path, training.trainee, training.world, settings.width, training.story(mark))
+        story = training.story(mark) | ({"before": dict(history)} if history else {})
+        export(path, training.trainee, training.world, settings.width, story)
 
     with Stream(training.world, seed + 1) as stream:
         try:
