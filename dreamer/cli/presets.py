@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,7 @@ def list_() -> None:
 
 def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets: Sequence[Preset]) -> bool:
     """The table with thumbnails; False where nothing is installed that shows pictures in a terminal."""
+    logging.getLogger("textual_image").propagate = False  # it tells of mute terminals, and then assumes enough
     try:
         from textual_image.renderable import Image
     except ImportError:
