@@ -124,13 +124,13 @@ def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "torn.toml").write_text("schema = ")
     registry.presets.add("torn", "dreamer-torn", tmp_path / "torn.toml")
     registry.presets.add("made", "dreamer-made", Preset("made", "Made", "", "me", {"seed": 3}))
-    monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (registry, ()))
+    monkeypatch.setattr("dreamer.plugins.load_presets", lambda: (registry, ()))
     ran = dreamer("presets", "list")
     rows = {line.split("\t")[0]: line for line in ran.out.splitlines()}
-    assert ran.code == 0 and rows["made"] == "made\treverie\tdreamer-made\tMade"
+    assert ran.code == 0 and rows["made"] == "made\treverie\t\tdreamer-made\tMade"
     assert "broken: " in rows["torn"]
     assert dreamer("presets", "show", "made").out == (
-        'schema = 1\ntitle = "Made"\ndescription = ""\nauthor = "me"\nseed = 3\n'
+        'schema = 1\ntitle = "Made"\ndescription = ""\nauthor = "me"\nlikes = ""\nseed = 3\n'
     )
     (tmp_path / "own.toml").write_text("schema = 1\n# mine\nseed = 4\n")
     assert dreamer("presets", "show", tmp_path / "own.toml").out == "schema = 1\n# mine\nseed = 4\n"
@@ -146,9 +146,14 @@ def test_every_built_in_preset_is_listed() -> None:
 
 def test_plugins_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dreamer("plugins", "list").out == "no plugins are installed\n"
-    found = (Plugin("a", "dreamer-a", "1.0"), Plugin("b", "dreamer-b", "2.0", "no module named b"))
+    found = (
+        Plugin("a", "dreamer-a", "1.0", ("prior tilt", "preset sea")),
+        Plugin("b", "dreamer-b", "2.0", problem="no module named b"),
+    )
     monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (None, found))
-    assert dreamer("plugins", "list").out == "dreamer-a\t1.0\tok\ndreamer-b\t2.0\tbroken: no module named b\n"
+    assert dreamer("plugins", "list").out == (
+        "dreamer-a\t1.0\tprior tilt, preset sea\tok\ndreamer-b\t2.0\t\tbroken: no module named b\n"
+    )
 
 
 def test_tables_are_aligned_in_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

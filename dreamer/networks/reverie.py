@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
         {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "succulent", "eye", "arch", "jellyfish"]},
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
+    "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}],
 }
 """Chosen by eye among all motifs. A handful dreams forms; all together dream texture."""
 
