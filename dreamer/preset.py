@@ -16,7 +16,8 @@ from dreamer.registry import Registry
 _LARGEST = 1_000_000  # bytes
 _ABOUT = ("title", "description", "author", "likes", "extends")
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-_THUMBNAIL = ".webp"
+THUMBNAIL = ".webp"
+"""What the name of a preset's thumbnail ends in."""
 
 _MIGRATIONS: dict[int, Callable[[Words], dict[str, Any]]] = {}
 """Schema -> what makes words of the next schema from words of that one. Nobody's file is ever rewritten."""
@@ -43,7 +44,7 @@ class Preset:
     @property
     def thumbnail(self) -> Path | None:
         """A small picture of what it does to dreamer's own scene, where there is one beside its file."""
-        path = self.file.with_suffix(_THUMBNAIL) if self.file else None
+        path = self.file.with_suffix(THUMBNAIL) if self.file else None
         return path if path and path.is_file() else None
 
 

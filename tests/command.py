@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -93,6 +96,23 @@ def forged(path: Path, text: str) -> Path:
 def left_in(folder: Path) -> list[str]:
     """Every file of a folder, hidden ones too."""
     return sorted(entry.name for entry in folder.iterdir())
+
+
+def commands_in(text: str) -> list[str]:
+    """The lines of a Markdown text's shell blocks that run dreamer, without their comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("dreamer ")]
+
+
+def understood(line: str) -> click.Context:
+    """What the command line makes of a command, without running it; a wrong one raises."""
+    _, *words = shlex.split(line)
+    command: Any = main
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    context: click.Context = command.make_context("dreamer", words)
+    return context
 
 
 def process(*arguments: str | Path) -> list[str]:

@@ -1,17 +1,15 @@
 """The shortest plugin works, and the guide shows it as it is."""
 
 import re
-import shlex
 import sys
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
 import torch
 from click.testing import CliRunner
+from command import commands_in, understood
 
-import dreamer.cli
 from dreamer import hookspecs
 from dreamer.cli.authoring import new
 from dreamer.options import RESERVED
@@ -81,15 +79,6 @@ def test_the_guide_knows_every_hook_and_every_reserved_keyword():
     assert set(column("keyword")) == RESERVED
 
 
-def commands():
-    lines = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("dreamer ")]
-
-
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", commands_in(GUIDE))
 def test_every_command_of_the_guide_is_understood(line):
-    _, *words = shlex.split(line)
-    command = dreamer.cli.main
-    while isinstance(command, click.Group):
-        command = command.commands[words.pop(0)]
-    command.make_context("dreamer", words)
+    understood(line)

@@ -1,13 +1,11 @@
 """The README and the program say the same."""
 
 import re
-import shlex
 from pathlib import Path
 
-import click
 import pytest
+from command import commands_in, understood
 
-import dreamer.cli
 from dreamer.plugins import load_plugins
 from dreamer.recipe import DEFAULTS, INGREDIENTS, Recipe, merged, read_setting, with_change
 
@@ -34,19 +32,9 @@ def test_the_table_of_ingredients():
     assert found == ingredients(), f"paste this into the README:\n{ingredients()}"
 
 
-def commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
-    lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("dreamer ")]
-
-
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", commands_in(README))
 def test_every_command_is_understood(line):
-    _, *words = shlex.split(line)
-    command = dreamer.cli.main
-    while isinstance(command, click.Group):
-        command = command.commands[words.pop(0)]
-    context = command.make_context("dreamer", words)
+    context = understood(line)
     words = DEFAULTS
     for setting in context.params.get("settings", ()):
         words = with_change(words, *read_setting(setting))

@@ -174,13 +174,14 @@ def _draw_thumbnail(preset: Preset) -> Path:
     from dreamer.disk import write_atomically
     from dreamer.image import to_pil
     from dreamer.library import dream
+    from dreamer.preset import THUMBNAIL
     from dreamer.sample import scene
 
     assert preset.file
     picture = dream(to_pil(scene(*_SAMPLE)), preset=preset).resize(_THUMBNAIL, Resampling.LANCZOS)
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=80, method=6)
-    place = preset.file.with_suffix(".webp")
+    place = preset.file.with_suffix(THUMBNAIL)
     write_atomically(place, data.getvalue())
     return place
 
@@ -211,7 +212,7 @@ def save(
     from dreamer.cli.wishes import Wishes
     from dreamer.compose import compose
     from dreamer.disk import write_atomically
-    from dreamer.packs import own_presets
+    from dreamer.packs import OWN, own_presets
     from dreamer.plugins import load_plugins
     from dreamer.recipe import SCHEMA, difference
 
@@ -221,7 +222,7 @@ def save(
         problems.append(f"{name}: a preset's name is of small letters, digits and hyphens, as in slow-bloom")
     place = output or own_presets() / f"{name}.toml"
     taken = [entry.full_name for entry in registry.presets if entry.name == name]
-    if output is None and any(not full.startswith("yours:") for full in taken):
+    if output is None and any(not full.startswith(f"{OWN}:") for full in taken):
         problems.append(f"{name}: there is a preset of that name already, {taken[0]}; choose another")
     elif place.exists() and not force:
         problems.append(f"{place} is there already; --force replaces it")

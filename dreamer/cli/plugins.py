@@ -48,6 +48,7 @@ def show(name: str) -> None:
     """All about one plugin; of a broken one, where it broke."""
     from importlib.metadata import PackageNotFoundError, metadata
 
+    from dreamer.packs import OWN
     from dreamer.plugins import load_plugins
 
     found = load_plugins()[1]
@@ -69,5 +70,5 @@ def show(name: str) -> None:
             click.echo(f"adds: {thing}")
         if plugin.problem:
             click.echo(f"broken ({plugin.name}): {plugin.problem}\n{plugin.trace}")
-            if distribution != "yours":
+            if distribution != OWN:
                 click.echo(f"`dreamer plugins uninstall {distribution}` removes it")

@@ -84,10 +84,10 @@ def show(name: str) -> None:
     from dreamer.plugins import load_presets
     from dreamer.preset import find_preset, read_preset
 
-    registry, _ = load_presets()
     if Path(name).is_file() and not name.endswith(".toml"):
         _show_picture(Path(name))
         return
+    registry, _ = load_presets()
     if name.endswith(".toml"):
         preset = read_preset(Path(name))
     else:

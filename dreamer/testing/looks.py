@@ -75,8 +75,7 @@ def try_preset(entry: Entry[Any], registry: Registry) -> Finding:
 
 def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     """One step at a small size, and whether it says of whose ingredients it is made."""
-    vocabulary = lambda kind, name: registry.ingredients[kind].get(name).value.options  # noqa: E731
-    recipe = Recipe.read(merged(DEFAULTS, preset.words), vocabulary)
+    recipe = Recipe.read(merged(DEFAULTS, preset.words), registry.vocabulary)
     try:
         registry.networks.get(recipe.network)
     except RecipeError as error:
