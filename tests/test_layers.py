@@ -19,6 +19,7 @@ ROWS = [
     ["stamp", "plugins", "training"],
     ["composition"],
     ["compose"],
+    ["zooming"],
     ["library"],
     ["testing"],
     ["cli"],

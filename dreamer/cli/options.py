@@ -54,7 +54,7 @@ class Numbers(ParamType):
         return tuple(int(part) for part in value.split(","))
 
 
-def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one decorator, in this order in the help."""
 
     def decorate(command: Command) -> Command:
@@ -65,7 +65,7 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
-recipe_options = _together(
+recipe_options = together(
     click.option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
     click.option("--recipe", metavar="FILE", help="Repeat a recipe: a picture that dreamer made, or a .toml file."),
     click.option("--network", metavar="NAME", help="The network that dreams; fetched when absent. [reverie]"),
@@ -87,7 +87,7 @@ recipe_options = _together(
 )
 """What decides the picture: the fields of `Wishes`, together with `machine_options` and --max-pixels."""
 
-machine_options = _together(
+machine_options = together(
     click.option("--tile", type=Pixels({"auto": -1, "none": 0}, 32), help="Side of a tile; auto: as memory allows."),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute. [auto]"),
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the network. [auto]"),
