@@ -41,20 +41,17 @@ def child(work):
         os._exit(0)
     return os.waitpid(pid, 0)[1]
 
-at = 1
-while True:
-    for after in (False, True):
-        output = folder / f"{at}-{after}" / "clip.mp4"
-        output.parent.mkdir()
-        def broken():
-            os.replace = deadly(at, after)
-            made(output)
-        status = child(broken)
-        child(lambda: made(output, resume=True, force=output.exists()))
-        print(status, *sorted(p.name for p in output.parent.iterdir()))
+for at in range(1, 30):
+    output = folder / str(at) / "clip.mp4"
+    output.parent.mkdir()
+    def broken():
+        os.replace = deadly(at, after=at % 2)
+        made(output)
+    status = child(broken)
+    child(lambda: made(output, resume=True))
+    print(status, *sorted(p.name for p in output.parent.iterdir()))
     if status == 0:
         break
-    at += 1
 """
 
 
@@ -69,16 +66,10 @@ def test_killed_at_any_file_it_writes_it_goes_on_to_the_same_bytes(tmp_path):
         text=True,
         check=True,
     )
-    ended = ran.stdout.splitlines()
-    assert len(ended) > 20 and ended[-1].split() == ["0", "clip.mp4"]
-    for line, clip in zip(ended[:-2], sorted(tmp_path.glob("killed/*/clip.mp4"), key=_point), strict=False):
-        assert line.split() == [str(int(signal.SIGKILL)), "clip.mp4"]
-        assert clip.read_bytes() == whole
-
-
-def _point(clip):
-    at, after = clip.parent.name.split("-")
-    return int(at), after == "True"
+    *killed, last = ran.stdout.splitlines()
+    assert len(killed) > 12 and last == "0 clip.mp4"
+    assert set(killed) == {f"{int(signal.SIGKILL)} clip.mp4"}
+    assert {clip.read_bytes() for clip in tmp_path.glob("killed/*/clip.mp4")} == {whole}
 
 
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path):
