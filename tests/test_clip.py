@@ -106,6 +106,7 @@ def test_the_clip_so_far_grows_with_the_segments(tmp_path):
         for number in range(8):
             reel.add(picture(number))
         assert probe(reel.partial).frames == 6
+        assert left_in(reel.folder / "frames") == ["frame-000006.png", "frame-000007.png"]
         assert probe(reel.partial).fps == 24
 
 
@@ -228,7 +229,11 @@ def test_variable_frame_rates_keep_their_times(tmp_path):
 
 
 def test_a_folder_of_pngs_is_lossless_and_carries_the_recipe(tmp_path):
-    output = made(tmp_path / "stills", 4, size=(31, 33))
+    output = tmp_path / "stills"
+    with opened(output, 4, size=(31, 33)) as reel:
+        reel.add(picture(0, 31, 33))
+    (reel.folder / "frames" / ".dreamer-0.part").touch()  # as a killed process leaves it
+    made(output, 4, size=(31, 33), resume=True)
     assert left_in(output) == [f"frame-{number:06d}.png" for number in range(4)]
     from dreamer.image import load
 
