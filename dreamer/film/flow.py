@@ -17,7 +17,7 @@ SIDE = 384  # px: flow is found with the long side this long at most; finer moti
 _COARSEST = 16  # px: the shortest side of the coarsest level
 _ROUNDS = 3  # of least squares at each level
 _WINDOW = 3.0  # px: the sigma of the windows
-_DAMPING = 1e-4  # beside squared gradients of pictures in [0, 1]: where nothing is seen, the flow stays as it was
+_DAMPING = 2e-5  # beside squared gradients of pictures in [0, 1]: where nothing is seen, the flow stays as it was
 _LONGEST = 1.5  # px that one round may move a pixel
 
 

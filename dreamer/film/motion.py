@@ -12,7 +12,7 @@ from dreamer.film.flow import SIDE, blur, find_flow, scaled, warp
 from dreamer.image import resize
 
 _SLACK, _PER_MOTION = 0.5, 0.01  # of the two flows' disagreement, in squared pixels (Sundaram, Brox and Keutzer 2010)
-_UNLIKE = 0.12  # of black to white: pixels that differ by more are not the same thing
+_UNLIKE = 0.08  # of black to white: pixels that differ by more are not the same thing
 _SOFT = 1.5  # px: how softly what is carried along ends
 _SURE = 0.5  # less of the picture followed than this: a cut
 
@@ -38,12 +38,12 @@ def find_motion(now: Tensor, before: Tensor) -> Motion:
     height, width = now.shape[-2:]
     shrink = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    here, there = luma(resize(now, size)), luma(resize(before, size))
-    back, forth = find_flow(here, there), find_flow(there, here)
+    here, there = resize(now, size), resize(before, size)
+    back, forth = find_flow(luma(here), luma(there)), find_flow(luma(there), luma(here))
     returned = warp(forth, back)
     astray = (back + returned).square().sum(1, keepdim=True)
     lengths = back.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
-    alike = blur((here - warp(there, back)).abs(), 1.0) < _UNLIKE
+    alike = blur((here - warp(there, back)).abs(), 1.0).amax(1, keepdim=True) < _UNLIKE
     seen = (astray < _PER_MOTION * lengths + _SLACK) & alike & _inside(back)
     trust = blur(seen.to(now.dtype), _SOFT)
     cut = bool(trust.mean() < _SURE)
