@@ -6,7 +6,7 @@ Everything here is a function of tensors and callables: no recipe, no registry, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -51,11 +51,11 @@ class Ascent:
         return image, score
 
     def _through_transforms(self, image: Tensor, moment: Moment) -> tuple[float, Tensor]:
+        dice = _dice(image)
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()
-            seen: Tensor = leaf
-            for transform in self.transforms:
-                seen = transform(seen, moment)
+            seen = self._transformed(leaf, moment)
+        moment = replace(moment, view=lambda picture: self._again(picture, moment, dice))
         if seen is leaf:
             return self.gradient(image, moment)
         # What comes back needs the way, not the picture at its end: a large picture has no room for that.
@@ -64,6 +64,24 @@ class Ascent:
         del seen
         (gradient,) = torch.autograd.grad(way, leaf, gradient)
         return score, gradient
+
+    def _transformed(self, image: Tensor, moment: Moment) -> Tensor:
+        for transform in self.transforms:
+            image = transform(image, moment)
+        return image
+
+    def _again(self, image: Tensor, moment: Moment, dice: list[Tensor]) -> Tensor:
+        """Transformed as the picture was when the dice stood like that; they are left as they stand now."""
+        with torch.random.fork_rng(devices=[image.device] if image.is_cuda else []):
+            torch.set_rng_state(dice[0])
+            if image.is_cuda:
+                torch.cuda.set_rng_state(dice[1], image.device)
+            return self._transformed(image, moment)
+
+
+def _dice(image: Tensor) -> list[Tensor]:
+    """The state of the generators that a picture's transforms draw from."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(image.device)] if image.is_cuda else [])]
 
 
 def _gradient_of(prior: Bound, image: Tensor, moment: Moment) -> Tensor:

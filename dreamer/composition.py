@@ -24,6 +24,7 @@ from dreamer.sight import Sight, Term, largest_tile
 from dreamer.step import Moment, Step
 from dreamer.tiles import refuse_whole
 
+_PASSING = {"photo", "photo_features", "image", "step"}  # what every step brings anew
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 
 Say = Callable[[str], None]
@@ -79,7 +80,7 @@ class Composition:
                 entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
                 if "guide" in entry.wanted and self.guide is None:
                     raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
-                if not entry.wanted & {"photo", "image", "step", "guide"}:
+                if not entry.wanted & {*_PASSING, "guide"}:
                     entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
             except UsageError as error:
                 problems += error.problems
@@ -197,7 +198,13 @@ class Composition:
 
     def _terms(self) -> tuple[Term, ...]:
         return tuple(
-            Term(item.id or item.name, item.weight, str(item.layer), self._bind("objectives", item))
+            Term(
+                item.id or item.name,
+                item.weight,
+                str(item.layer),
+                self._bind("objectives", item),
+                "photo_features" in self.registry.ingredients["objectives"].get(item.name).value.wanted,
+            )
             for item in self.recipe.objectives
         )
 
@@ -212,7 +219,7 @@ class Composition:
         """The ingredient as a function of a tensor and a moment: its options and what it asks for filled in."""
         entry: IngredientKind = self.registry.ingredients[kind].get(item.name).value
         fixed = self._fixed(entry, item)
-        passing = entry.wanted & {"photo", "image", "step"}
+        passing = entry.wanted & _PASSING
 
         def bound(tensor: Tensor, moment: Moment) -> Tensor:
             result: Tensor = entry.function(tensor, **fixed, **{name: getattr(moment, name) for name in passing})

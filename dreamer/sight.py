@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -23,12 +23,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Term:
-    """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w)."""
+    """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w).
+
+    `compares`: whether it asks for the photo's features.
+    """
 
     name: str
     weight: float
     layer: str
     objective: Bound
+    compares: bool = False
 
 
 class Sight:
@@ -94,11 +98,12 @@ class Sight:
     def _gradient(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._plan(image).tiles
+        photo = self._photo(moment)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._parts(image, tile, crop, moment)
+                parts = self._parts(image, tile, crop, moment, photo)
                 (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
             sums += parts.detach()
             if len(tiles) > 1:
@@ -113,9 +118,9 @@ class Sight:
     def _scores(self, image: Tensor, moment: Moment) -> list[float]:
         with torch.no_grad():
             tiles = self._plan(image).tiles
-            return self._finite(
-                torch.stack([self._parts(image, tile, _crop(image, tile), moment) for tile in tiles]).sum(0)
-            )
+            photo = self._photo(moment)
+            parts = [self._parts(image, tile, _crop(image, tile), moment, photo) for tile in tiles]
+            return self._finite(torch.stack(parts).sum(0))
 
     def _finite(self, scores: Tensor) -> list[float]:
         for term, score in zip(self.terms, scores.tolist(), strict=True):
@@ -123,12 +128,23 @@ class Sight:
                 raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
         return [float(score) for score in scores]
 
-    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment) -> Tensor:
+    def _photo(self, moment: Moment) -> Tensor | None:
+        """The photo as this step sees it, if some objective asks for its features."""
+        with torch.no_grad():
+            return moment.view(moment.photo) if any(term.compares for term in self.terms) else None
+
+    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment, photo: Tensor | None) -> Tensor:
         """What the tile adds to each term's mean over the positions of the whole picture, (terms,)."""
         features = self._prepared.features(crop, self.layers)
+        known: dict[str, Tensor] = {}
+        if photo is not None:
+            with torch.no_grad():
+                known = self._prepared.features(_crop(photo, tile), self.layers)
         parts = []
         for term in self.terms:
             seen = features[term.layer].to(crop.dtype)
+            if known:
+                moment = replace(moment, photo_features=known[term.layer].to(crop.dtype))
             scores = term.objective(seen, moment)
             if tile is None:
                 parts.append(scores.mean())
