@@ -25,6 +25,7 @@ class Ascent:
     `gradient` gives the score and its gradient for a picture (B, 3, H, W); the transforms are applied to the picture
     first and the gradient is carried back through them. The gradient filters bring it to RMS 1. A prior's weight is
     therefore the strength of its pull per pixel beside that of the dream, whatever the network, layer and size.
+    `keeps_gradient` hands the updates the gradient as it was before the filters, at the price of a copy.
     """
 
     gradient: Callable[[Tensor, Moment], tuple[float, Tensor]]
@@ -33,6 +34,7 @@ class Ascent:
     priors: tuple[tuple[float, Bound], ...] = ()
     updates: tuple[Bound, ...] = ()
     colour: float = 0.5
+    keeps_gradient: bool = False
 
     def step(self, image: Tensor, base: Tensor, step_size: float, moment: Moment) -> tuple[Tensor, float]:
         """One step: the next picture and the score before it.
@@ -40,6 +42,8 @@ class Ascent:
         `image` and `base` (what the octave started from) are (B, 3, H, W) in [0, 1]; `step_size` is in image units.
         """
         score, gradient = self._through_transforms(image, moment)
+        if self.keeps_gradient:
+            moment = replace(moment, gradient=gradient.clone())
         for gradient_filter in self.gradient_filters:
             gradient = gradient_filter(gradient, moment)
         for weight, prior in self.priors:

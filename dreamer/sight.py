@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamer.ascent import Bound
 from dreamer.errors import NotFiniteError, UsageError
+from dreamer.lens import Lens
 from dreamer.network import Network
 from dreamer.step import Moment
 from dreamer.tiles import Tile, plan, surroundings
@@ -38,8 +39,9 @@ class Term:
 class Sight:
     """Looks at a picture through a network: the score S(x) = sum of weight * mean over positions, and its gradient.
 
-    `tile` is the side of a tile in pixels, 0 for none. Two things change while it works, and `say` is told a sentence
-    each: when a GPU runs out of memory the tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
+    `tile` is the side of a tile in pixels, 0 for none; `lens` changes how gradients come back. Two things change while
+    it works, and `say` is told a sentence each: when a GPU runs out of memory the tile is halved, and when bfloat16
+    gives NaN or Inf float32 takes over.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Sight:
         precision: torch.dtype,
         tile: int,
         say: Callable[[str], None],
+        lens: Lens = Lens(),  # noqa: B008 - frozen
     ) -> None:
         self.layers = {term.layer: network.layer(term.layer) for term in terms}
         self.terms = terms
@@ -60,6 +63,7 @@ class Sight:
         self._network = network
         self._prepared = network.prepared(self.layers, device, precision)
         self._say = say
+        self._lens = lens
         self._plans: dict[tuple[int, int], _Plan] = {}
 
     def gradient(self, image: Tensor, moment: Moment, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
@@ -68,7 +72,17 @@ class Sight:
         Raises NotFiniteError.
         """
         weights = weights or [term.weight for term in self.terms]
-        return self._adapting(image, lambda: self._gradient(image, moment, weights))
+        if self._lens.redirects(moment.step) and len(self._plan(image).tiles) > 1:
+            raise UsageError(
+                "redirect cannot be tiled: it asks whether any gradient at all comes through; "
+                "use --tile none, a smaller --size, or redirect=0"
+            )
+
+        def look() -> tuple[float, Tensor]:
+            with self._lens.before(self._prepared.module, moment.step):
+                return self._gradient(image, moment, weights)
+
+        return self._adapting(image, look)
 
     def balance(self, image: Tensor, moment: Moment) -> list[float]:
         """The terms' weights, each divided by its term's score on `image`: so they become comparable."""
@@ -131,7 +145,9 @@ class Sight:
     def _photo(self, moment: Moment) -> Tensor | None:
         """The photo as this step sees it, if some objective asks for its features."""
         with torch.no_grad():
-            return moment.view(moment.photo) if any(term.compares for term in self.terms) else None
+            if not any(term.compares for term in self.terms):
+                return None
+            return moment.view(moment.photo.expand_as(moment.image))
 
     def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment, photo: Tensor | None) -> Tensor:
         """What the tile adds to each term's mean over the positions of the whole picture, (terms,)."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.options import Range
+from dreamer.step import Step
 
 _GREY = 0.5
 
@@ -61,6 +62,34 @@ def crop(image: Tensor, *, share: Annotated[float, Range(0.1, 1)] = 0.8) -> Tens
     height, width = (max(1, round(side * share)) for side in image.shape[-2:])
     top, left = _whole(0, image.shape[-2] - height), _whole(0, image.shape[-1] - width)
     return image[..., top : top + height, left : left + width]
+
+
+def crops(
+    image: Tensor,
+    *,
+    step: Step,
+    count: Annotated[int, Range(1, 64)] = 8,
+    size: Annotated[int, Range(16, 512)] = 224,
+    first: Annotated[float, Range(0.01, 1)] = 0.5,
+    last: Annotated[float, Range(0.01, 1)] = 0.05,
+    spread: Annotated[float, Range(0, 1)] = 0.15,
+) -> Tensor:
+    """Look at `count` squares at once, large ones first, small ones at the end (Fel 2023): (B count, 3, size, size).
+
+    Their sides fall evenly from `first` to `last` of the picture's short side over the dream, and each is resized to
+    `size` pixels; their middles lie about the picture's, off it by `spread` of its sides (a Gaussian's deviation).
+    """
+    height, width = image.shape[-2:]
+    side = max(1, round((first + (last - first) * step.share) * min(height, width)))
+    views = []
+    for down, right in torch.randn(count, 2).tolist():
+        top, left = (
+            min(max(0, round((0.5 + spread * off) * whole - side / 2)), whole - side)
+            for off, whole in ((down, height), (right, width))
+        )
+        part = image[..., top : top + side, left : left + side]
+        views.append(F.interpolate(part, (size, size), mode="bilinear", antialias=True))
+    return torch.cat(views)
 
 
 def noise(image: Tensor, *, sigma: Annotated[float, Range(0, 1)] = 0.03) -> Tensor:
@@ -137,5 +166,5 @@ def _number(low: float, high: float) -> float:
 @hookimpl
 def register_transforms(register: Register) -> None:
     """The built-in transforms."""
-    for function in (jitter, rotate, scale, crop, noise, pad, standard):
+    for function in (jitter, rotate, scale, crop, crops, noise, pad, standard):
         register(function)

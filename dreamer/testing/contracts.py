@@ -71,6 +71,8 @@ def _declared(kind: str, entry: Entry[IngredientKind]) -> Iterator[tuple[str, st
     lonely = sorted(ingredient.wanted & {"guide", "layer", "photo_features"}) if kind != "objectives" else []
     if lonely:
         yield "asks", f"asks for {' and '.join(lonely)}, which only objectives are given"
+    if "gradient" in ingredient.wanted and kind != "updates":
+        yield "asks", "asks for gradient, which only updates are given"
     for option in ingredient.options.values():
         try:
             fits = option.read(option.default) == option.default
@@ -127,7 +129,7 @@ def _misfit(kind: str, tensor: Tensor, result: Any) -> str:
     if result.dtype != tensor.dtype:
         return f"{result.dtype} for {tensor.dtype}; the type stays as it was"
     if kind == "transforms":
-        fits = result.ndim == 4 and found[:2] == (batch, 3) and min(found) > 0
+        fits = result.ndim == 4 and found[1] == 3 and min(found) > 0 and found[0] % batch == 0
         return "" if fits else f"a tensor of shape {found}; an image ({batch}, 3, H, W) of any size is wanted"
     return "" if found == tensor.shape else f"a tensor of shape {found} for {tuple(tensor.shape)}; the shape stays"
 
