@@ -70,8 +70,8 @@ def test_logit_is_the_channel_of_a_class(features):
 def test_logit_of_a_read_out(features):
     network = taught()
     weight, bias = (values.double().numpy() for values in network.heads["two"])
-    wanted = np.einsum("c,bchw->bhw", weight[1], features.numpy()) + bias[1]
-    same(objectives.logit(features, network=network, layer="two", names=("wing",)), wanted)
+    wanted = np.einsum("c,bchw->bhw", weight[0], features.numpy()) + bias[0]
+    same(objectives.logit(features, network=network, layer="two", names=("eye",)), wanted)
 
 
 def test_probability_is_the_softmax(features):
