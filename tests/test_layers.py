@@ -15,7 +15,7 @@ ROWS = [
     ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
-    ["preset", "networks", "sight", "render"],
+    ["preset", "networks", "sight", "render", "exemplars"],
     ["stamp", "plugins", "training"],
     ["composition"],
     ["compose"],
