@@ -58,11 +58,12 @@ def main(debug: bool) -> None:
     """
 
 
-from dreamer.cli import doctor, networks, plugins, presets, render, zoom  # noqa: E402 - they need nothing of the above
+from dreamer.cli import doctor, exemplars, networks, plugins, presets, render, zoom  # noqa: E402 - they need nothing of the above
 
 main.add_command(render.render)
 main.add_command(zoom.zoom)
 main.add_command(presets.presets)
 main.add_command(networks.networks)
+main.add_command(exemplars.exemplars)
 main.add_command(plugins.plugins)
 main.add_command(doctor.doctor)
