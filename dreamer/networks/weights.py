@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -65,6 +67,13 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     if problems:
         raise NetworkError(f"{where} does not fit: {'; '.join(problems)}")
     module.load_state_dict(given, strict=False)
+
+
+def story(weights: Path) -> dict[str, Any]:
+    """How weights came to be, as their training wrote it; empty where it did not."""
+    with safe_open(weights, framework="pt") as file:
+        told: dict[str, Any] = json.loads((file.metadata() or {}).get("training", "{}"))
+    return told
 
 
 def file_hash(path: Path) -> str:
