@@ -7,6 +7,7 @@ What is optimised in place of the pixels is then the code: a learned prior (Nguy
 from __future__ import annotations
 
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
 from dreamer.networks.halving import Halve
-from dreamer.networks.weights import fit, read_weights
+from dreamer.networks.weights import fit, metadata, read_weights
 
 FACTOR = 8
 """Pixels a side that a position of the code stands for."""
@@ -23,6 +24,8 @@ CHANNELS = 16
 """Of the code; each has mean 0 and variance 1 over the pictures that were learnt."""
 _WIDTHS = (32, 48, 96, 144)  # channels at full size and after each halving, at width 1
 _LEAST = 3 * FACTOR  # pixels a side: the halvings mirror at the borders
+_REACH = 17 * FACTOR  # pixels: further off nothing tells on what is drawn
+_NARROWEST, _BROADEST = 0.25, 4.0  # width
 _LARGEST = 64 * 2**20  # bytes of a file
 
 
@@ -93,6 +96,17 @@ class Autoencoder(nn.Module):
         """The picture as its code tells it, (B, 3, H, W)."""
         return self.decode(self.encode(image), (image.shape[-2], image.shape[-1]))
 
+    @torch.no_grad()
+    def redraw(self, image: Tensor, tile: int = 1024) -> Tensor:
+        """The same, without gradient, tile by tile: a poster needs no more memory, and nothing changes at the seams."""
+        drawn = torch.empty_like(image)
+        for top, left in product(range(0, image.shape[-2], tile), range(0, image.shape[-1], tile)):
+            above, before = min(top, _REACH), min(left, _REACH)
+            rows, columns = slice(top - above, top + tile + _REACH), slice(left - before, left + tile + _REACH)
+            part = self(image[..., rows, columns])[..., above : above + tile, before : before + tile]
+            drawn[..., top : top + tile, left : left + tile] = part
+        return drawn
+
 
 def _convolution(inside: int, outside: int) -> nn.Conv2d:
     return nn.Conv2d(inside, outside, 3, padding=1)
@@ -106,13 +120,11 @@ def weights_path() -> Path:
 def decoder(weights: Path | None = None) -> Autoencoder:
     """The built-in autoencoder, or the same with somebody's own weights; raises NetworkError when they do not fit."""
     path = weights or weights_path()
-    if path.is_file() and path.stat().st_size > _LARGEST:
-        raise NetworkError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB is too large for a decoder")
-    state = read_weights(path)
+    state = read_weights(path, largest=_LARGEST)
+    told = metadata(path).get("width", "1")
     try:
-        wide = state["encoder.0.weight"].shape[0] / _WIDTHS[0]
-    except (KeyError, IndexError):
-        raise NetworkError(f"{path} does not hold a decoder's weights") from None
-    module = Autoencoder(wide)
-    fit(module, {key: value.float() for key, value in state.items()}, str(path))
+        module = Autoencoder(min(max(float(told), _NARROWEST), _BROADEST))
+    except ValueError:
+        raise NetworkError(f"{path} does not hold a decoder's weights: its width is {told!r}") from None
+    fit(module, {key: value.float() for key, value in state.items()}, f"{path} (a decoder's weights)")
     return module.eval().requires_grad_(False)

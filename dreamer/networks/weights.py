@@ -24,12 +24,15 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:w
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for anything else."""
+def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for anything else, or more bytes."""
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such weights file")
-    if path.stat().st_size > _LARGEST:
-        raise NetworkError(f"{path}: {path.stat().st_size / 2**30:.0f} GiB is too large for a weights file")
+    if path.stat().st_size > largest:
+        mebibytes = path.stat().st_size // 2**20
+        raise NetworkError(
+            f"{path}: {mebibytes} MiB is too large for such weights; at most {largest // 2**20} are read"
+        )
     try:
         if path.suffix == ".safetensors":
             state: Any = load_file(path)
@@ -69,10 +72,18 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     module.load_state_dict(given, strict=False)
 
 
-def story(weights: Path) -> dict[str, Any]:
+def metadata(path: Path) -> dict[str, str]:
+    """What a file's weights tell of themselves; raises NetworkError when it is no .safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except Exception as error:  # safetensors raises an exception class of its own for a broken file
+        raise NetworkError(f"{path} is not a .safetensors file: {error}") from error
+
+
+def story(path: Path) -> dict[str, Any]:
     """How weights came to be, as their training wrote it; empty where it did not."""
-    with safe_open(weights, framework="pt") as file:
-        told: dict[str, Any] = json.loads((file.metadata() or {}).get("training", "{}"))
+    told: dict[str, Any] = json.loads(metadata(path).get("training", "{}"))
     return told
 
 
