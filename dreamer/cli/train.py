@@ -99,7 +99,8 @@ def train(
 
     It learns from pictures that are drawn as it learns. Ctrl-C, or a kill, costs at most the last minute: `--resume`
     goes on. Of your own --pictures, each subfolder is a thing to learn; without subfolders each picture is one. Dream
-    of what was learnt: dreamer render PHOTO --weights FILE.
+    of what was learnt: dreamer render PHOTO --weights FILE. With --decoder it is the decoder that is trained, by all
+    the same options.
     """
     problems: list[str] = []
     with gathered(problems):
@@ -113,6 +114,7 @@ def train(
         raise UsageError(*problems)
     import torch
 
+    from dreamer.learned_priors import decoders_folder
     from dreamer.machine import Machine, keep_freed_memory
     from dreamer.motifs import MOTIFS
     from dreamer.training.album import Album
@@ -137,7 +139,11 @@ def train(
     except KeyboardInterrupt:
         click.echo("dreamer: interrupted; the same command with --resume goes on", err=True)
         return 130
-    click.echo(f"{output} is done: dreamer render PHOTO --weights {output}")
+    if decoder:
+        place = decoders_folder() / output.name
+        click.echo(f"{output} is done: as {place} it goes by its name: --set priors.autoencoder.decoder={output.stem}")
+    else:
+        click.echo(f"{output} is done: dreamer render PHOTO --weights {output}")
     return 0
 
 

@@ -6,13 +6,14 @@ What is optimised in place of the pixels is then the code: a learned prior (Nguy
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
-from itertools import product
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from dreamer.errors import NetworkError
 from dreamer.networks.halving import Halve
@@ -24,7 +25,8 @@ CHANNELS = 16
 """Of the code; each has mean 0 and variance 1 over the pictures that were learnt."""
 _WIDTHS = (32, 48, 96, 144)  # channels at full size and after each halving, at width 1
 _LEAST = 3 * FACTOR  # pixels a side: the halvings mirror at the borders
-_REACH = 17 * FACTOR  # pixels: further off nothing tells on what is drawn
+_TILE = 128  # positions a side, about a million pixels
+_REACH = 10  # positions: further off nothing tells on what is decoded, nor, of pixels, on the code
 _NARROWEST, _BROADEST = 0.25, 4.0  # width
 _LARGEST = 64 * 2**20  # bytes of a file
 
@@ -96,16 +98,35 @@ class Autoencoder(nn.Module):
         """The picture as its code tells it, (B, 3, H, W)."""
         return self.decode(self.encode(image), (image.shape[-2], image.shape[-1]))
 
-    @torch.no_grad()
-    def redraw(self, image: Tensor, tile: int = 1024) -> Tensor:
-        """The same, without gradient, tile by tile: a poster needs no more memory, and nothing changes at the seams."""
-        drawn = torch.empty_like(image)
-        for top, left in product(range(0, image.shape[-2], tile), range(0, image.shape[-1], tile)):
-            above, before = min(top, _REACH), min(left, _REACH)
-            rows, columns = slice(top - above, top + tile + _REACH), slice(left - before, left + tile + _REACH)
-            part = self(image[..., rows, columns])[..., above : above + tile, before : before + tile]
-            drawn[..., top : top + tile, left : left + tile] = part
-        return drawn
+    def decode_by_tiles(self, code: Tensor, size: tuple[int, int], tile: int = _TILE) -> Tensor:
+        """What `decode` gives, with the memory of a tile of so many positions a side, its gradient too."""
+        image = _by_tiles(self.decode, code, tile, _REACH, FACTOR)
+        return image[..., : size[0], : size[1]]
+
+    def redraw_by_tiles(self, image: Tensor, tile: int = _TILE) -> Tensor:
+        """What `forward` gives, with the memory of a tile; `tile` is in positions of the code."""
+        return _by_tiles(self, image, tile * FACTOR, 2 * _REACH * FACTOR, 1)
+
+
+def _by_tiles(draw: Callable[[Tensor], Tensor], seen: Tensor, side: int, reach: int, factor: int) -> Tensor:
+    """`draw(seen)`, `factor` times as large, of tiles that know what is around them as far as it tells on them.
+
+    Where there are several, nothing is kept of one for the gradient: it is drawn again then (Chen 2016).
+    """
+    height, width = seen.shape[-2:]
+    if max(height, width) <= side:
+        return draw(seen)
+    rows = []
+    for top in range(0, height, side):
+        row = []
+        for left in range(0, width, side):
+            above, before = min(top, reach), min(left, reach)
+            around = seen[..., top - above : top + side + reach, left - before : left + side + reach]
+            part = checkpoint(draw, around, use_reentrant=False)
+            inner = [slice(start * factor, (start + side) * factor) for start in (above, before)]
+            row.append(part[..., inner[0], inner[1]])
+        rows.append(torch.cat(row, -1))
+    return torch.cat(rows, -2)
 
 
 def _convolution(inside: int, outside: int) -> nn.Conv2d:
