@@ -122,7 +122,7 @@ def _by_tiles(draw: Callable[[Tensor], Tensor], seen: Tensor, side: int, reach: 
         for left in range(0, width, side):
             above, before = min(top, reach), min(left, reach)
             around = seen[..., top - above : top + side + reach, left - before : left + side + reach]
-            part = checkpoint(draw, around, use_reentrant=False)
+            part = checkpoint(draw, around, use_reentrant=False, preserve_rng_state=False)
             inner = [slice(start * factor, (start + side) * factor) for start in (above, before)]
             row.append(part[..., inner[0], inner[1]])
         rows.append(torch.cat(row, -1))
