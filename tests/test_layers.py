@@ -16,6 +16,7 @@ ROWS = [
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["preset", "networks", "sight", "render", "exemplars"],
+    ["learned_priors"],
     ["stamp", "plugins", "training"],
     ["composition"],
     ["compose"],
