@@ -122,15 +122,19 @@ class Composition:
         self,
         photo: Photo,
         *,
+        carried: Tensor | None = None,
+        share: float = 1.0,
         on_step: Callable[[Step], None] = lambda step: None,
         snapshots: Collection[int] = (),
         on_snapshot: Callable[[int, Dream], None] = lambda number, dream: None,
     ) -> Dream:
         """Dream over a photo that has its final size.
 
+        `carried` is a change (1, 3, H, W) that the photo has from an earlier dream, to be dreamt on; `share` is the
+        part of the recipe's steps to do.
         Raises UsageError, NotFiniteError, and Interrupted with the Dream so far.
         """
-        octaves = self.octaves(photo)
+        octaves = [octave.lessened(share) for octave in self.octaves(photo)]
         machine = replace(self.machine, tile=self.tile(photo))
         device = torch.device(machine.device)
         image = photo.image().to(device)
@@ -167,6 +171,7 @@ class Composition:
                     canvas,
                     octaves,
                     ascent_at,
+                    start=None if carried is None else image + carried.to(device),
                     on_step=on_step,
                     snapshots=snapshots,
                     on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),

@@ -22,12 +22,13 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: Path, size: int = 0) -> Iterator[Path]:
+def replacing(path: Path, size: int = 0, *, folder: Path | None = None) -> Iterator[Path]:
     """A place to write a file of `size` bytes, if that is known: it becomes `path` when the block ends well.
 
+    The place is beside `path`, or in a `folder` on the same disk, where nobody minds what a killed process leaves.
     Raises WriteError for any OSError on the way; nothing half-written stays behind.
     """
-    temporary = path.with_name(f".dreamer-{secrets.token_hex(6)}.part")
+    temporary = (folder or path.parent) / f".dreamer-{secrets.token_hex(6)}.part"
     try:
         try:
             yield temporary

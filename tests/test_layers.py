@@ -20,7 +20,7 @@ ROWS = [
     ["stamp", "plugins", "training"],
     ["composition"],
     ["compose"],
-    ["zooming"],
+    ["film", "zooming"],
     ["library"],
     ["testing"],
     ["cli"],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,25 +82,23 @@ class Pace:
 
 def film(
     reel: Reel,
-    frames: int,
-    frame: Callable[[int], NDArray[np.uint8]],
+    frames: Iterable[tuple[NDArray[np.uint8], Fraction | None]],
     checkpoint: Callable[[int], None],
     pace: Pace,
     told: Quiet,
     label: str,
 ) -> int:
-    """Make the frames that the reel lacks, then the clip; returns the exit code.
+    """Put the frames that the reel lacks on it, with their times or at its rate, and make the clip: the exit code.
 
     Ctrl-C leaves a playable clip of what there is, and a full disk or a kill a reel to go on with. `checkpoint` is
     called with a frame's number before that frame is put on the reel: all before it are safe.
     """
     began = time.monotonic()
     try:
-        for number in range(reel.done, frames):
-            values = frame(number)
-            checkpoint(number)
-            reel.add(values)
-            told.frame(pace.frame(number + 1))
+        for values, moment in frames:
+            checkpoint(reel.done)
+            reel.add(values, moment)
+            told.frame(pace.frame(reel.done))
         reel.finish()
     except (Interrupted, KeyboardInterrupt):
         told.say("--resume goes on with it")

@@ -42,14 +42,14 @@ def stamp_in(path: Path) -> Stamp:
     return Stamp.read(_text_in(path), str(path))
 
 
-def motion_in(path: Path) -> dict[str, Any]:
-    """How a clip that dreamer made moves, in words; nothing for a picture. Raises UsageError."""
+def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
+    """How a clip of a kind, zoom or video, moves, in words; nothing for a picture. Raises UsageError."""
     if path.suffix == ".toml":
         return {}
     stamp_in(path)  # it is no larger than a recipe, and of a version that is known
-    motion = json.loads(_text_in(path)).get("zoom", {})
+    motion = json.loads(_text_in(path)).get(kind, {})
     if not isinstance(motion, dict):
-        raise UsageError(f"{path}: the zoom inside is damaged")
+        raise UsageError(f"{path}: the {kind} inside is damaged")
     return motion
 
 

@@ -138,7 +138,8 @@ def zoom(
                 whole.image(), falling, size, lambda time: looks[falling.look(time)], Folder(reel.folder), SPACING
             )
             fall = _Fall(scene, told, reel.done, frames)
-            return film(reel, frames, fall.frame, fall.checkpoint, fall.pace, told, str(photo))
+            made = ((fall.frame(number), None) for number in range(reel.done, frames))
+            return film(reel, made, fall.checkpoint, fall.pace, told, str(photo))
 
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 """(H, W, 3), sRGB."""
 
+# x264's macroblock tree reads memory that nobody has written: with it, the same frames give other bytes now and then.
 _OPTIONS = {
-    # x264's macroblock tree reads what it should not in its AVX-512 form: the same frames gave other bytes each time.
     "h264": {"preset": "medium", "x264-params": "mbtree=0"},
     "h265": {"preset": "medium", "x265-params": "log-level=error:pools=none:frame-threads=1", "tag": "hvc1"},
     "vp9": {"deadline": "good", "cpu-used": "2", "row-mt": "0", "b": "0"},
@@ -41,6 +41,14 @@ def ticks_per_second(fps: Fraction) -> int:
     return fps.numerator * max(1, round(_FINEST / fps.numerator))
 
 
+def decoding_times(shown: Sequence[int]) -> list[int]:
+    """When packets are decoded, by the times at which they are shown, both in the order of decoding: the same times
+    in their order, set back just so far that nothing is shown before it is decoded."""
+    clock = sorted(shown)
+    late = max(at - time for at, time in zip(clock, shown, strict=True))
+    return [at - late for at in clock]
+
+
 def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tuple[int, int], fps: Fraction) -> bytes:
     """A closed mp4 of frames with their times in ticks from the segment's start; `size` is (height, width).
 
@@ -53,11 +61,16 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
     try:
         with av.open(file, "w", format="mp4", options=BIT_EXACT) as container:
             stream = _stream(container, format, size, fps)
+            packets = []
             for ticks, values in frames:
                 frame = _yuv(values)
                 frame.pts, frame.time_base = ticks, clock
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
+                packets += stream.encode(frame)
+            packets += stream.encode(None)
+            # x265 says anything of a single frame, and others disagree on very short segments.
+            for packet, decoded in zip(packets, decoding_times([packet.pts or 0 for packet in packets]), strict=True):
+                packet.dts = decoded
+                container.mux(packet)
     except av.error.FFmpegError as error:
         raise WriteError(f"the frames could not be encoded as {format.codec}: {error.strerror}") from error
     return file.getvalue()
@@ -65,12 +78,16 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
 
 def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:
     """Raise UsageError when the encoder takes no frames of this size (height, width)."""
-    black = np.zeros((*size, 3), np.uint8)
+    height, width = size
+    if min(size) < 2:
+        raise UsageError(f"{width}x{height} pixels are too few for a clip")
     try:
-        encode_segment([(0, black)], format, size, fps)
+        encode_segment([(0, np.zeros((*size, 3), np.uint8))], format, size, fps)
     except WriteError as error:
-        height, width = size
-        raise UsageError(f"{width}x{height} pixels at {float(fps):.4g} frames a second: {error}") from error
+        raise UsageError(
+            f"frames of {width}x{height} pixels, {float(fps):.4g} a second, are not to be had as {format.codec}; "
+            f"choose another size or codec ({error})"
+        ) from error
 
 
 def _stream(container: OutputContainer, format: Format, size: tuple[int, int], fps: Fraction) -> VideoStream:

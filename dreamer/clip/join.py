@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.clip.encode import BIT_EXACT, ticks_per_second
+from dreamer.clip.encode import BIT_EXACT, decoding_times, ticks_per_second
 from dreamer.clip.sound import Sound
 from dreamer.errors import RenderError
 
@@ -37,24 +37,35 @@ def join(
     """
     import av
 
-    muxer = _MUXERS[suffix]
+    try:
+        _join(segments, output, _MUXERS[suffix], fps, recipe, sound)
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise RenderError(f"the clip could not be put together: {error}") from error
+
+
+def _join(
+    segments: Sequence[Segment], output: Path, muxer: str, fps: Fraction, recipe: str, sound: Sound | None
+) -> None:
+    import av
+
     options = BIT_EXACT | ({"movflags": "+faststart"} if muxer == "mp4" else {})
     with av.open(str(output), "w", format=muxer, options=options) as container:
         container.metadata["comment"] = recipe
         with av.open(str(segments[0].path)) as first:
             stream: Any = container.add_stream_from_template(first.streams.video[0], opaque=True)
         stream.time_base, stream.rate = Fraction(1, ticks_per_second(fps)), fps
-        times = sorted(time for _, time in _packets(segments))
+        shown = [time for _, time in _packets(segments)]
+        decoded = decoding_times(shown)
+        times = sorted(shown)
         ends = [*times[1:], times[-1] + round(ticks_per_second(fps) / fps)]
         lasting = {time: end - time for time, end in zip(times, ends, strict=True)}
-        # Packets stand in the order of decoding, for which the times in order are the clock, set back just so far
-        # that nothing is shown before it is decoded.
-        late = max(clock - time for (_, time), clock in zip(_packets(segments), times, strict=True))
 
         def pictures() -> Iterator[Packet[Any]]:
-            for (packet, time), clock in zip(_packets(segments), times, strict=True):
+            for (packet, time), clock in zip(_packets(segments), decoded, strict=True):
                 packet.stream = stream
-                packet.pts, packet.dts, packet.duration = time, clock - late, lasting[time]
+                packet.pts, packet.dts, packet.duration = time, clock, lasting[time]
                 yield packet
 
         tracks: list[Iterable[Packet[Any]]] = [pictures()]

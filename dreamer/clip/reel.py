@@ -122,8 +122,8 @@ class Reel(AbstractContextManager["Reel"]):
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
         """Put a frame (H, W, 3) behind the others; it is on the disk when this returns.
 
-        `time` is its moment in seconds for a variable frame rate, later than the one before. Raises WriteError; the
-        frame is then not `done`, and everything before it is.
+        `time` is its moment in seconds for a variable frame rate, later than the one before. Raises WriteError, as for
+        a full disk; `done` then says whether this frame is safe, as all before it are.
         """
         if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
             raise ValueError(f"a frame is {frame.dtype} {frame.shape}, and uint8 {(*self._size, 3)} is wanted")
@@ -144,13 +144,13 @@ class Reel(AbstractContextManager["Reel"]):
         if not self.done:
             raise UsageError(f"{self.output}: a clip needs at least one frame")
         if self.format.joins:
-            with replacing(self.output) as path:
+            with replacing(self.output, folder=self.folder) as path:
                 join(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
         elif self.format.codec == "gif":
-            with replacing(self.output) as path:
+            with replacing(self.output, folder=self.folder) as path:
                 write_gif(self._keep.all, path, self._fps, self._recipe)
         elif self.format.codec == "webp":
-            with replacing(self.output) as path:
+            with replacing(self.output, folder=self.folder) as path:
                 write_webp(self._keep.all, path, self._fps, self.format.quality, self._recipe)
         else:
             self._keep.become(self.output)
@@ -235,7 +235,8 @@ class Reel(AbstractContextManager["Reel"]):
             if self.format.joins:
                 self._keep.drop(begin + self._segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
-                self._show()
+                with suppress(WriteError):  # it is only looked at; what cannot be done without is written elsewhere
+                    self._show()
 
     def _encoded(self, begin: int, end: int) -> tuple[bytes, int]:
         """Frames as a segment, and the time of the first in ticks."""
@@ -260,7 +261,7 @@ class Reel(AbstractContextManager["Reel"]):
         """Refresh the clip so far: the closed segments, or all that is done."""
         segments = self._segments() if whole else self._manifest.placed(self.folder)
         if segments:
-            with replacing(self.partial) as path:
+            with replacing(self.partial, folder=self.folder) as path:
                 join(segments, path, PREVIEW.suffix, self._fps, self._recipe, None)
 
 

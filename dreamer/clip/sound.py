@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -48,7 +49,7 @@ class Sound:
         import av
 
         source = av.open(str(self.path))
-        codec = source.streams.audio[0].codec_context.name
+        codec = source.streams.audio[0].codec_context.codec.canonical_name
         copied = codec in _TAKES[container.format.name]
         stream: Any
         if copied:
@@ -106,12 +107,11 @@ def _encoded(source: InputContainer, stream: Any, length: Fraction, start: Fract
         graph.add("asetnsamples", f"n={context.frame_size}:p=0"),
         graph.add("abuffersink"),
     ).configure()
-    for frame in chain(source.decode(audio=0), (None,)):
-        graph.push(frame)
-        while True:
-            try:
-                part: Any = graph.pull()
-            except (av.BlockingIOError, av.EOFError):
-                break
-            yield from stream.encode(part)
+    with suppress(av.EOFError):  # all that is wanted has come out
+        for frame in chain(source.decode(audio=0), (None,)):
+            graph.push(frame)
+            with suppress(av.BlockingIOError):
+                while True:
+                    part: Any = graph.pull()
+                    yield from stream.encode(part)
     yield from stream.encode(None)
