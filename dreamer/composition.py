@@ -14,6 +14,7 @@ from torch import Tensor
 from dreamer.ascent import Ascent, Bound
 from dreamer.errors import Interrupted, RecipeError, UsageError
 from dreamer.image import Photo, resize
+from dreamer.lens import Lens
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
 from dreamer.pyramid import Octave, octave_sizes, rising_sizes
@@ -24,6 +25,7 @@ from dreamer.sight import Sight, Term, largest_tile
 from dreamer.step import Moment, Step
 from dreamer.tiles import refuse_whole
 
+_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # what every step brings anew
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 
 Say = Callable[[str], None]
@@ -79,7 +81,7 @@ class Composition:
                 entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
                 if "guide" in entry.wanted and self.guide is None:
                     raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
-                if not entry.wanted & {"photo", "image", "step", "guide"}:
+                if not entry.wanted & {*_PASSING, "guide"}:
                     entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
             except UsageError as error:
                 problems += error.problems
@@ -144,14 +146,17 @@ class Composition:
             precision=machine.dtype,
             tile=machine.tile,
             say=self.say,
+            lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
         )
         bind = {kind: self._bound(kind) for kind in ("transforms", "gradient_filters", "updates")}
         priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
 
+        keeps = any(self._wants("gradient", "updates", item) for item in self.recipe.updates)
+
         def ascent_at(moment: Moment) -> Ascent:
             weights = sight.balance(moment.image, moment) if self._balances else ()
             gradient = partial(sight.gradient, weights=weights)
-            return Ascent(gradient, priors=priors, colour=self.recipe.colour, **bind)
+            return Ascent(gradient, priors=priors, colour=self.recipe.colour, keeps_gradient=keeps, **bind)
 
         def finished(picture: Tensor) -> Dream:
             change = picture - image
@@ -202,9 +207,18 @@ class Composition:
 
     def _terms(self) -> tuple[Term, ...]:
         return tuple(
-            Term(item.id or item.name, item.weight, str(item.layer), self._bind("objectives", item))
+            Term(
+                item.id or item.name,
+                item.weight,
+                str(item.layer),
+                self._bind("objectives", item),
+                self._wants("photo_features", "objectives", item),
+            )
             for item in self.recipe.objectives
         )
+
+    def _wants(self, keyword: str, kind: str, item: Ingredient) -> bool:
+        return keyword in self.registry.ingredients[kind].get(item.name).value.wanted
 
     def _items(self, kind: str) -> tuple[Ingredient, ...]:
         items: tuple[Ingredient, ...] = getattr(self.recipe, kind)
@@ -217,7 +231,7 @@ class Composition:
         """The ingredient as a function of a tensor and a moment: its options and what it asks for filled in."""
         entry: IngredientKind = self.registry.ingredients[kind].get(item.name).value
         fixed = self._fixed(entry, item)
-        passing = entry.wanted & {"photo", "image", "step"}
+        passing = entry.wanted & _PASSING
 
         def bound(tensor: Tensor, moment: Moment) -> Tensor:
             result: Tensor = entry.function(tensor, **fixed, **{name: getattr(moment, name) for name in passing})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 from dreamer.compose import compose
 from dreamer.composition import Dream
 from dreamer.errors import Interrupted
-from dreamer.image import load
+from dreamer.image import load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
@@ -65,6 +66,71 @@ def dream(
         return _pil(composition.dream(composition.sized(source), on_step=on_step))
     except Interrupted as stop:
         raise Interrupted(_pil(stop.picture)) from None
+
+
+def zoom(
+    photo: str | Path | Image.Image,
+    *,
+    preset: str | Path | Preset | None = None,
+    network: str | Network | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    size: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    fetch: bool = False,
+    on_step: Callable[[int, Step], None] = lambda number, step: None,
+    **changes: Any,
+) -> Iterator[Image.Image]:
+    """Fall into a photo: the frames of `dreamer zoom`, one by one, as PIL images.
+
+    `changes` are a zoom's words, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
+    `keyframes=[{"time": 5, "rate": 2}]`, and a recipe's keys, as for `dream`. The long side has `size` pixels; by
+    itself the photo's, at most 1280. `on_step` gets the number of the keyframe that is being dreamt, and a `Step`.
+
+    Raises DreamerError, for what is wrong with the words at once.
+    """
+    from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, check_size, zoom_from
+
+    source = load(photo)
+    names = registry()
+    moving = {field.name for field in fields(Zoom)}
+    motion = zoom_from({key: value for key, value in changes.items() if key in moving})
+    recipe = {key: value for key, value in changes.items() if key not in moving}
+    looks = {}
+    for look, at in motion.looks():
+        chosen = preset if look is None else look
+        looks[look, at] = compose(
+            merged(find_preset(names, chosen).words if chosen is not None else {}, recipe),
+            names,
+            network=network,
+            weights=Path(weights) if weights else None,
+            layer=at or layer,
+            fetch=fetch,
+            machine=Machine(device, precision),
+        )
+    sized = source.resized(size or min(1280, max(source.width, source.height)))
+    check_size(source, sized)
+    for composition in looks.values():
+        composition.octaves(sized)
+    scene = Scene(
+        source.image(),
+        motion,
+        (sized.height, sized.width),
+        lambda time: looks[motion.look(time)],
+        Memory(),
+        SPACING,
+        on_step,
+    )
+    frames = Falling(scene) if motion.mode == "keyframes" else Feedback(scene)
+
+    def pictures() -> Iterator[Image.Image]:
+        for number in range(motion.frames):
+            picture = to_pil(frames.frame(number))
+            frames.checkpoint(number)
+            yield picture
+
+    return pictures()
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:

@@ -23,7 +23,7 @@ from dreamer.packs import OWN, allowed, in_folder, own_presets, packs
 from dreamer.recipe import INGREDIENTS
 from dreamer.registry import BUILT_IN, Registry
 
-_BUILT_INS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "networks")
+_BUILT_INS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "networks", "learned_priors")
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ _OWN_KEYS = {
 class Recipe:
     """Everything that decides the picture. `size` limits the long side in pixels, 0 keeps every pixel; `strength`
     blends from the photo (0) to the dream (1); `colour` holds the photo's chroma, from 0 (free) to 1; `balance`
-    makes scores of several objectives comparable (by default when there are several)."""
+    makes scores of several objectives comparable (by default when there are several). `redirect`, `smooth_pooling` and
+    `weight_noise` are the lens that the network is looked through."""
 
     network: str = "reverie"
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
@@ -80,6 +81,9 @@ class Recipe:
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
     balance: bool | None = None
+    redirect: Annotated[int, Range(0, 10_000)] = 0
+    smooth_pooling: bool = False
+    weight_noise: Annotated[float, Range(0, 1)] = 0.0
     octaves: Octaves = Octaves()
     objectives: tuple[Ingredient, ...] = ()
     priors: tuple[Ingredient, ...] = ()

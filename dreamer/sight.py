@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamer.ascent import Bound
 from dreamer.errors import NotFiniteError, UsageError
+from dreamer.lens import Lens
 from dreamer.network import Network
 from dreamer.step import Moment
 from dreamer.tiles import Tile, plan, surroundings
@@ -23,19 +24,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Term:
-    """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w)."""
+    """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w).
+
+    `compares`: whether it asks for the photo's features.
+    """
 
     name: str
     weight: float
     layer: str
     objective: Bound
+    compares: bool = False
 
 
 class Sight:
     """Looks at a picture through a network: the score S(x) = sum of weight * mean over positions, and its gradient.
 
-    `tile` is the side of a tile in pixels, 0 for none. Two things change while it works, and `say` is told a sentence
-    each: when a GPU runs out of memory the tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
+    `tile` is the side of a tile in pixels, 0 for none; `lens` changes how gradients come back. Two things change while
+    it works, and `say` is told a sentence each: when a GPU runs out of memory the tile is halved, and when bfloat16
+    gives NaN or Inf float32 takes over.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Sight:
         precision: torch.dtype,
         tile: int,
         say: Callable[[str], None],
+        lens: Lens = Lens(),  # noqa: B008 - frozen
     ) -> None:
         self.layers = {term.layer: network.layer(term.layer) for term in terms}
         self.terms = terms
@@ -56,6 +63,7 @@ class Sight:
         self._network = network
         self._prepared = network.prepared(self.layers, device, precision)
         self._say = say
+        self._lens = lens
         self._plans: dict[tuple[int, int], _Plan] = {}
 
     def gradient(self, image: Tensor, moment: Moment, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
@@ -64,7 +72,17 @@ class Sight:
         Raises NotFiniteError.
         """
         weights = weights or [term.weight for term in self.terms]
-        return self._adapting(image, lambda: self._gradient(image, moment, weights))
+        if self._lens.redirects(moment.step) and len(self._plan(image).tiles) > 1:
+            raise UsageError(
+                "redirect cannot be tiled: it asks whether any gradient at all comes through; "
+                "use --tile none, a smaller --size, or redirect=0"
+            )
+
+        def look() -> tuple[float, Tensor]:
+            with self._lens.before(self._prepared.module, moment.step):
+                return self._gradient(image, moment, weights)
+
+        return self._adapting(image, look)
 
     def balance(self, image: Tensor, moment: Moment) -> list[float]:
         """The terms' weights, each divided by its term's score on `image`: so they become comparable."""
@@ -94,11 +112,12 @@ class Sight:
     def _gradient(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._plan(image).tiles
+        photo = self._photo(moment)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._parts(image, tile, crop, moment)
+                parts = self._parts(image, tile, crop, moment, photo)
                 (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
             sums += parts.detach()
             if len(tiles) > 1:
@@ -113,9 +132,9 @@ class Sight:
     def _scores(self, image: Tensor, moment: Moment) -> list[float]:
         with torch.no_grad():
             tiles = self._plan(image).tiles
-            return self._finite(
-                torch.stack([self._parts(image, tile, _crop(image, tile), moment) for tile in tiles]).sum(0)
-            )
+            photo = self._photo(moment)
+            parts = [self._parts(image, tile, _crop(image, tile), moment, photo) for tile in tiles]
+            return self._finite(torch.stack(parts).sum(0))
 
     def _finite(self, scores: Tensor) -> list[float]:
         for term, score in zip(self.terms, scores.tolist(), strict=True):
@@ -123,12 +142,25 @@ class Sight:
                 raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
         return [float(score) for score in scores]
 
-    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment) -> Tensor:
+    def _photo(self, moment: Moment) -> Tensor | None:
+        """The photo as this step sees it, if some objective asks for its features."""
+        with torch.no_grad():
+            if not any(term.compares for term in self.terms):
+                return None
+            return moment.view(moment.photo.expand_as(moment.image))
+
+    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment, photo: Tensor | None) -> Tensor:
         """What the tile adds to each term's mean over the positions of the whole picture, (terms,)."""
         features = self._prepared.features(crop, self.layers)
+        known: dict[str, Tensor] = {}
+        if photo is not None:
+            with torch.no_grad():
+                known = self._prepared.features(_crop(photo, tile), self.layers)
         parts = []
         for term in self.terms:
             seen = features[term.layer].to(crop.dtype)
+            if known:
+                moment = replace(moment, photo_features=known[term.layer].to(crop.dtype))
             scores = term.objective(seen, moment)
             if tile is None:
                 parts.append(scores.mean())

@@ -12,10 +12,11 @@ ROOT = Path(dreamer.__file__).parent
 ROWS = [
     ["errors", "hookspecs", "config", "sample", "motifs"],
     ["disk", "options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet"],
-    ["recipe", "anatomy", "clip", "installer", "ledger"],
+    ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
-    ["preset", "networks", "sight", "render"],
+    ["preset", "networks", "sight", "render", "exemplars"],
+    ["learned_priors"],
     ["stamp", "plugins", "training"],
     ["composition"],
     ["compose"],

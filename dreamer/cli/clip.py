@@ -49,6 +49,7 @@ class Pace:
         self._before = (self._frame, self._dream)
         self._spent = [0.0, 0.0]  # seconds for frames, and for dreams
         self._then = time.monotonic()
+        self._share = 0.0
 
     def frame(self, number: int) -> Frame:
         """A frame is done, `number` in all."""
@@ -70,7 +71,9 @@ class Pace:
         if frames and dreams > 0.5:
             cost = (self._spent[1] / dreams) / max(self._spent[0] / frames, 1e-9)
         whole = (self._frames - self._before[0]) + cost * (self._dreams - self._before[1])
-        return Frame(self._frame, self._frames, min((frames + cost * dreams) / max(whole, 1e-9), 1.0), doing)
+        share = min((frames + cost * dreams) / max(whole, 1e-9), 1.0)
+        self._share = max(self._share, share)  # what was promised before the cost was known is not taken back
+        return Frame(self._frame, self._frames, self._share, doing)
 
     def _passed(self) -> float:
         then, self._then = self._then, time.monotonic()

@@ -82,10 +82,11 @@ def zoom(
     from dreamer.image import load
     from dreamer.machine import keep_freed_memory
     from dreamer.plugins import load_plugins
-    from dreamer.zooming import SPACING, Folder, Scene
+    from dreamer.zooming import SPACING, Folder, Scene, check_size
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    wish = Wishes(**{**options, "size": _SIZE if options["size"] is None else options["size"]})
+    asked = options["size"]
+    wish = Wishes(**{**options, "size": _SIZE if asked is None else asked})
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
     output = preview_of(output) if preview else output
     problems: list[str] = []
@@ -103,11 +104,12 @@ def zoom(
         if problems or not (falling and format and whole):
             raise UsageError(*problems)
         usual = looks[falling.look(0.0)]
-        sized = usual.sized(whole)
+        sized = whole.resized(asked) if asked else usual.sized(whole)  # everything grows in a zoom: a small photo may
         if preview:
             sized = sized.resized(max(sized.width, sized.height) // 4)
         for look in looks.values():
             with gathered(problems):
+                check_size(whole, sized)
                 look.octaves(sized)
         if problems:
             raise UsageError(*problems)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dreamer.zooming.falling import SPACING, Falling
 from dreamer.zooming.feedback import Feedback
-from dreamer.zooming.scene import Scene
+from dreamer.zooming.scene import Scene, check_size
 from dreamer.zooming.schedule import read_schedule, zoom_from, zoom_words
 from dreamer.zooming.store import Folder, Memory
 from dreamer.zooming.zoom import Zoom
@@ -21,6 +21,7 @@ __all__ = [
     "Memory",
     "Scene",
     "Zoom",
+    "check_size",
     "read_schedule",
     "zoom_from",
     "zoom_words",

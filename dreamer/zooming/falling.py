@@ -22,7 +22,6 @@ from dreamer.zooming.steady import Level
 
 SPACING = 1.5  # what everything grows by from keyframe to keyframe
 _KEPT = 0.6  # of the last keyframe's change stays in the next one's ground
-_NEAR, _FAR = 0.25, 0.1  # how large the loop's start is seen when it is all there, and when it begins to show
 
 
 class Falling:
@@ -135,10 +134,12 @@ class Falling:
     def _share(self, way: Similarity, size: tuple[int, int]) -> Tensor | None:
         """How much of the loop's start is seen at each place of a picture that lies on it by `way`: (h, w), 0 to 1.
 
-        All of it within the start's frame, none beyond a keyframe's field; None where it is too small to be seen.
+        All of it within the start's frame, none beyond a keyframe's field. It shows over the first half of the way (on
+        a log scale), so that the start itself has nothing in it; None while nothing is to be seen.
         """
-        seen = (1 / abs(way.factor) - _FAR) / (_NEAR - _FAR)
-        if seen <= 0:
+        whole = math.log(1 / abs(self._end.factor))
+        seen = 2 - 2 * math.log(abs(way.factor)) / whole if whole > 1e-6 else 0.0
+        if seen <= 1e-9:
             return None
         height, width = self._scene.size
         x, y = way.places(size, (1, 1))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.composition import Composition
+from dreamer.errors import UsageError
 from dreamer.image import Photo
 from dreamer.step import Step
 from dreamer.zooming.backdrop import Backdrop
@@ -20,9 +21,20 @@ from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.store import Store
 from dreamer.zooming.zoom import Zoom
 
+SMALLEST = 16  # px: a side of a photo, and of a frame
+
 CompositionAt = Callable[[float], Composition]
 OnStep = Callable[[int, Step], None]
 """Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
+
+
+def check_size(*photos: Photo) -> None:
+    """Raises UsageError where a photo, or the photo at a frame's size, is too small to be sampled."""
+    for photo in photos:
+        if min(photo.width, photo.height) < SMALLEST:
+            raise UsageError(
+                f"{photo.width}x{photo.height} pixels are too few for a zoom: {SMALLEST} each way at least"
+            )
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,8 @@ class Scene:
         composition = self.composition_at(time)
         recipe = composition.recipe
         octaves = recipe.octaves if steps is None else replace(recipe.octaves, steps=steps)
-        recipe = replace(recipe, seed=recipe.seed + number, strength=1.0, octaves=octaves)
+        init = "photo" if number else recipe.init
+        recipe = replace(recipe, seed=recipe.seed + number, init=init, strength=1.0, octaves=octaves)
         pixels = (base[0].permute(1, 2, 0).clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
         photo = Photo(pixels)
         dream = replace(composition, recipe=recipe).dream(photo, on_step=lambda step: self.on_step(number, step))

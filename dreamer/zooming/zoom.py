@@ -97,6 +97,8 @@ class Zoom:
         found += _wrong_motion("--", self)
         if self.loop and self.mode == "feedback":
             found.append("--loop needs --mode keyframes: in feedback every frame grows out of the one before")
+        if self.loop and self.rate == 1 and not self._points("rate"):
+            found.append("--loop needs a --rate above 1: its start is come to from afar")
         for number, key in enumerate(self.keyframes):
             where = f"keyframes[{number}]"
             if not 0 <= key.time <= self.seconds:
@@ -117,9 +119,9 @@ class Zoom:
         return {"none": 1.0, "in": 2 * t, "out": 2 - 2 * t, "both": 6 * t * (1 - t)}[self.ease]
 
     def _track(self, name: str, time: float, scale: Callable[[float], float] = float) -> Any:
-        points = [(at, scale(value) if isinstance(value, float) else value) for at, value in self._points(name)]
+        points = [(at, value if isinstance(value, tuple) else scale(value)) for at, value in self._points(name)]
         usual = getattr(self, name)
-        return _between(points, time, scale(usual) if isinstance(usual, float) else usual)
+        return _between(points, time, usual if isinstance(usual, tuple) else scale(usual))
 
     def _points(self, name: str) -> list[tuple[float, Any]]:
         return [(key.time, getattr(key, name)) for key in self.keyframes if getattr(key, name) is not None]
