@@ -18,7 +18,7 @@ from dreamer.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from dreamer.gradient_filters import unit
-    from dreamer.library import dream, load_network, zoom
+    from dreamer.library import dream, load_network, video, zoom
     from dreamer.network import Network
     from dreamer.options import Range
     from dreamer.step import Step
@@ -37,6 +37,7 @@ __all__ = [
     "hookimpl",
     "load_network",
     "unit",
+    "video",
     "zoom",
 ]
 
@@ -47,6 +48,7 @@ _HOMES = {
     "dream": "library",
     "load_network": "library",
     "unit": "gradient_filters",
+    "video": "library",
     "zoom": "library",
 }
 
