@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dreamer.ascent import Ascent, Bound
-from dreamer.errors import Interrupted, RecipeError, UsageError
+from dreamer.errors import Interrupted, PlaceError, RecipeError, UsageError, gathered
 from dreamer.image import Photo, resize
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
+from dreamer.painting import Painting
 from dreamer.pyramid import Octave, octave_sizes, rising_sizes
-from dreamer.recipe import INGREDIENTS, Ingredient, Recipe
+from dreamer.recipe import KINDS, ONES, Ingredient, Recipe
 from dreamer.registry import BUILT_IN, IngredientKind, Registry
 from dreamer.render import render
 from dreamer.sight import Sight, Term, largest_tile
@@ -31,14 +34,27 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Dream:
-    """A finished dream: `change` (1, 3, H, W) is the picture minus `photo.image()`, in sRGB, strength applied.
+    """A finished dream: `change` (B, 3, H, W) is the picture minus `photo.image()`, in sRGB, strength applied.
 
-    `machine` is what `auto` came to.
+    `machine` is what `auto` came to. Several pictures were made at once where B is more than 1.
     """
 
     photo: Photo
     change: Tensor
     machine: Machine
+
+    def sheet(self) -> Dream:
+        """All pictures as one, side by side in rows; where the last row is not full the photo stands."""
+        count = len(self.change)
+        if count == 1:
+            return self
+        columns = math.ceil(math.sqrt(count))
+        rows = math.ceil(count / columns)
+        alpha = None if self.photo.alpha is None else np.tile(self.photo.alpha, (rows, columns))
+        photo = replace(self.photo, pixels=np.tile(self.photo.pixels, (rows, columns, 1)), alpha=alpha)
+        blank = self.change.new_zeros(rows * columns - count, *self.change.shape[1:])
+        cells = torch.cat((self.change, blank)).unflatten(0, (rows, columns)).permute(2, 0, 3, 1, 4)
+        return Dream(photo, cells.reshape(1, 3, photo.height, photo.width), self.machine)
 
 
 @dataclass(frozen=True)
@@ -51,10 +67,14 @@ class Composition:
     machine: Machine
     guide: Photo | None = None
     say: Say = field(default=lambda sentence: None)
+    own: Term | None = None
+    """An objective of Python's, in the place of the recipe's."""
 
     @property
     def layers(self) -> list[str]:
         """The layers that the objectives look at."""
+        if self.own:
+            return list(self.own.layers)
         return list(dict.fromkeys(str(item.layer) for item in self.recipe.objectives))
 
     def words(self) -> dict[str, Any]:
@@ -64,37 +84,66 @@ class Composition:
     @property
     def plugins(self) -> frozenset[str]:
         """The distributions of the plugins that the recipe needs."""
-        used = [self.registry.ingredients[kind].get(item.name) for kind in INGREDIENTS for item in self._items(kind)]
+        used = [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self._items(kind)]
         sources = {entry.source for entry in used}
         with suppress(RecipeError):  # a network that was handed over has no name here
             sources.add(self.registry.networks.get(self.recipe.network).source)
         return frozenset(sources - {BUILT_IN})
 
     def check(self) -> None:
-        """Raises UsageError for an unknown layer, an absent guide, or an objective that refuses the layer."""
+        """Raises UsageError for an unknown layer, an absent guide, an objective that refuses the layer, an optimiser
+        that cannot work here; and, for a picture from nothing, for its size."""
         problems: list[str] = []
         for item in self.recipe.objectives:
-            try:
-                channels = self.network.layer(str(item.layer)).channels
+            with gathered(problems), suppress(PlaceError):
                 entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
                 if "guide" in entry.wanted and self.guide is None:
                     raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
-                if not entry.wanted & {"photo", "image", "step", "guide"}:
-                    entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
-            except UsageError as error:
-                problems += error.problems
+                self._try(item, (2, 2))
+        with gathered(problems):
+            self._check_optimiser()
+        side = self.recipe.size
+        if self.recipe.init == "canvas" and side:
+            with gathered(problems):
+                self._octaves(side, side)
         if problems:
-            raise UsageError(*dict.fromkeys(problems))
+            raise UsageError(*problems)
+
+    def _try(self, item: Ingredient, size: tuple[int, int]) -> None:
+        """Have an objective look at a map of that size, so that it can refuse it."""
+        entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
+        if not entry.wanted & {"photo", "image", "step", "guide"}:
+            channels = self.network.layer(str(item.layer)).channels
+            entry.function(torch.zeros(1, channels, *size), **self._fixed(entry, item))
+
+    def _check_optimiser(self) -> None:
+        toy = torch.zeros(4, requires_grad=True)
+        optimiser = self._optimiser((toy,), paint=lambda: toy, step_size=0.0)
+        free = getattr(optimiser, "gradient_free", False)
+        if not free and not self.network.differentiable(self.layers):
+            raise UsageError(
+                f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives none; "
+                "cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
+                "--set canvas.name=fourier --set canvas.frequencies=6"
+            )
 
     def octaves(self, photo: Photo) -> list[Octave]:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
+        return self._octaves(photo.height, photo.width)
+
+    def _octaves(self, height: int, width: int) -> list[Octave]:
         plan = self.recipe.octaves
-        height, width = photo.height, photo.width
         if plan.feature_size is None:
             sizes = octave_sizes(height, width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
         else:
             sizes = rising_sizes(height, width, smallest=self._smallest(plan.feature_size), scale=plan.scale)
-        self.network.sizes(*sizes[0], self.layers)  # larger ones are large enough too
+        maps = self.network.sizes(*sizes[0], self.layers)  # larger ones are large enough too
+        problems: list[str] = []
+        for item in () if self.own else self.recipe.objectives:
+            with gathered(problems):
+                self._try(item, maps[str(item.layer)])
+        if problems:
+            raise UsageError(*problems)
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
 
     def _smallest(self, feature_size: float) -> int:
@@ -131,8 +180,8 @@ class Composition:
         octaves = self.octaves(photo)
         machine = replace(self.machine, tile=self.tile(photo))
         device = torch.device(machine.device)
-        image = photo.image().to(device)
-        canvas = self._canvas(image)
+        image = photo.image().to(device).expand(self.recipe.count, -1, -1, -1)
+        canvas = self._start(image)
         sight = Sight(
             self.network,
             self._terms(),
@@ -144,10 +193,18 @@ class Composition:
         bind = {kind: self._bound(kind) for kind in ("transforms", "gradient_filters", "updates")}
         priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
 
-        def ascent_at(moment: Moment) -> Ascent:
+        def ascent_at(moment: Moment) -> Ascent | Painting:
             weights = sight.balance(moment.image, moment) if self._balances else ()
-            gradient = partial(sight.gradient, weights=weights)
-            return Ascent(gradient, priors=priors, colour=self.recipe.colour, **bind)
+            look = {
+                "gradient": partial(sight.gradient, weights=weights),
+                "score": partial(sight.score, weights=weights),
+            }
+            ascent = Ascent(**look, priors=priors, colour=self.recipe.colour, **bind)
+            if self._on_pixels:
+                return ascent
+            canvas = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
+            over = self.recipe.init != "canvas" or moment.step.octave > 0
+            return Painting(ascent, canvas, self._optimiser, over=over)
 
         def finished(picture: Tensor) -> Dream:
             change = picture - image
@@ -175,7 +232,19 @@ class Composition:
         wished = self.recipe.balance
         return len(self.recipe.objectives) > 1 if wished is None else wished
 
-    def _canvas(self, image: Tensor) -> Tensor:
+    @property
+    def _on_pixels(self) -> bool:
+        """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
+        return (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+
+    def _optimiser(self, parameters: tuple[Tensor, ...], **known: Any) -> Any:
+        """The recipe's optimiser for these parameters; `known` is what it may ask for."""
+        item = self.recipe.optimiser
+        entry: IngredientKind = self.registry.ingredients["optimisers"].get(item.name).value
+        return entry.function(parameters, **item.options, **{name: known[name] for name in entry.wanted})
+
+    def _start(self, image: Tensor) -> Tensor:
+        """What the dream begins with; a canvas' own beginning comes with the canvas."""
         if self.recipe.init == "photo":
             return image
         canvas = torch.full_like(image, 0.5)
@@ -196,13 +265,18 @@ class Composition:
         return 0 if max(photo.width, photo.height) <= largest else largest
 
     def _terms(self) -> tuple[Term, ...]:
+        if self.own:
+            return (self.own,)
         return tuple(
             Term(item.id or item.name, item.weight, str(item.layer), self._bind("objectives", item))
             for item in self.recipe.objectives
         )
 
     def _items(self, kind: str) -> tuple[Ingredient, ...]:
-        items: tuple[Ingredient, ...] = getattr(self.recipe, kind)
+        ones = {kind: key for key, kind in ONES.items()}
+        items: tuple[Ingredient, ...] = (
+            (getattr(self.recipe, ones[kind]),) if kind in ones else getattr(self.recipe, kind)
+        )
         return items
 
     def _bound(self, kind: str) -> tuple[Bound, ...]:

@@ -11,14 +11,16 @@ ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
     ["errors", "hookspecs", "config", "sample", "motifs"],
-    ["disk", "options", "field", "pyramid", "colour", "step", "image", "packs", "contact_sheet"],
+    ["disk", "options", "field", "pyramid", "colour", "step", "canvas", "image", "packs", "contact_sheet"],
     ["recipe", "anatomy", "installer", "ledger"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
+    ["units", "warp", "canvases", "optimisers", "painting"],
     ["preset", "networks", "sight", "render"],
     ["stamp", "plugins", "training"],
     ["composition"],
     ["compose"],
+    ["visualization"],
     ["library"],
     ["testing"],
     ["cli"],

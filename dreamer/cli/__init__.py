@@ -58,9 +58,10 @@ def main(debug: bool) -> None:
     """
 
 
-from dreamer.cli import doctor, networks, plugins, presets, render  # noqa: E402 - they need nothing of the above
+from dreamer.cli import doctor, networks, plugins, presets, render, visualize  # noqa: E402 - they need nothing of the above
 
 main.add_command(render.render)
+main.add_command(visualize.visualize)
 main.add_command(presets.presets)
 main.add_command(networks.networks)
 main.add_command(plugins.plugins)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dreamer.errors import UsageError
-from dreamer.registry import Entry, IngredientKind
+from dreamer.registry import Entry, IngredientKind, noun_of
 from dreamer.sight import Sight, Term
 from dreamer.step import Moment
 from dreamer.testing.bench import STEP, Bench, Case
@@ -31,7 +31,7 @@ _SEEDS = (0, 1, 2)
 
 def try_ingredient(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
     """One finding for each promise that the ingredient breaks, or one that says that it keeps all."""
-    noun = kind.rstrip("s").replace("_", " ")
+    noun = noun_of(kind)
     ingredient = entry.value
     problems: dict[str, str] = dict(_declared(kind, entry))
     count = 0

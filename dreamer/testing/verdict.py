@@ -9,7 +9,7 @@ from types import ModuleType
 
 from dreamer.packs import normal
 from dreamer.plugins import Plugin
-from dreamer.recipe import INGREDIENTS
+from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN
 from dreamer.testing.bench import Bench
 from dreamer.testing.contracts import try_ingredient
@@ -58,7 +58,7 @@ def _found(plugin: Plugin) -> Finding:
 def _tried(target: Target) -> Iterator[Finding]:
     registry, source = target.registry, target.distribution
     bench = Bench()
-    for kind in INGREDIENTS:
+    for kind in KINDS:
         for entry in registry.ingredients[kind]:
             if entry.source == source:
                 yield from try_ingredient(kind, entry, bench)

@@ -1,0 +1,146 @@
+"""Feature visualization: what a unit of a network wants to see (Erhan 2009; Olah, Mordvintsev, Schubert 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dreamer.errors import RecipeError, UsageError, did_you_mean
+from dreamer.network import Network
+from dreamer.sight import Term
+from dreamer.step import Moment
+from dreamer.units import class_numbers
+
+_CLIMB: dict[str, Any] = {
+    "colour": 0.0,
+    "transforms": [{"name": "affine"}],
+    "gradient_filters": [{"name": "normalise"}],
+    "canvas": {"name": "fourier"},
+    "optimiser": {"name": "adam"},
+}
+FROM_NOTHING: Mapping[str, Any] = {**_CLIMB, "init": "canvas", "size": 224, "octaves": {"count": 1, "steps": 256}}
+"""What a visualization is when nobody says otherwise, in a recipe's words."""
+OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
+"""The same over a photo, octave by octave."""
+
+Features = Mapping[str, Tensor]
+Aim = Callable[[Network], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is to be seen: at most one of a channel, a neuron, a class, a direction; without any, the whole layer.
+
+    A channel is a number or a name; a neuron (channel, row, column) or (channel,), which is the centre; a class a name
+    or a number; a direction has a number for each channel.
+    """
+
+    channel: int | str | None = None
+    neuron: tuple[int, ...] | None = None
+    label: str | None = None
+    direction: tuple[float, ...] | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether there is any."""
+        return self != Unit()
+
+    def words(self, network: Network, layer: str | None) -> list[dict[str, Any]]:
+        """The objectives for a network; raises RecipeError for a channel or class that it does not have."""
+        at = {"layer": layer or network.default_layer}
+        if self.neuron is not None:
+            place = zip(("index", "y", "x"), self.neuron, strict=False)
+            return [{"name": "neuron", **at, **dict(place)}]
+        if self.direction is not None:
+            return [{"name": "direction", **at, "vector": list(self.direction)}]
+        if self.channel is not None:
+            return [{"name": "unit", **at, "index": _number(network, at["layer"], self.channel)}]
+        assert self.label is not None
+        if at["layer"] in network.heads:
+            return [{"name": "motif", **at, "names": [self.label]}]
+        class_numbers(network, [self.label])
+        return [{"name": "logit", "names": [self.label], "layer": layer or logits(network)}]
+
+
+def grey(side: int) -> Image.Image:
+    """What there is before anything is seen."""
+    return Image.new("RGB", (side, side), (128, 128, 128))
+
+
+def logits(network: Network) -> str:
+    """The layer whose channels are the classes, before anything is done to their scores; RecipeError without one.
+
+    It is the first of the last layers that have as many channels as there are labels: what follows it, as SqueezeNet's
+    ReLU, could only hide what it says.
+    """
+    found = None
+    for layer in reversed(network.layers()):
+        if not network.labels or layer.channels != len(network.labels):
+            break
+        found = layer.name
+    if found is None:
+        raise RecipeError(f"{network.name} has no layer of classes; --channel or --neuron show what else it sees")
+    return found
+
+
+def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> Term:
+    """A Python function of {layer: features} as an objective, for a picture of that size.
+
+    It gives a score: a number, one for each picture, or a map. Which layers it looks at is found by trying it once on
+    features of zeros. Raises UsageError when it looks at none, or gives something else.
+    """
+    probe = _Probe(network, height, width)
+    result = objective(probe)
+    if not probe.asked:
+        raise UsageError("the objective looks at no layer: it is given {layer: features}, as in f['features.10']")
+    if not isinstance(result, Tensor) or not result.requires_grad:
+        raise UsageError("the objective must give a tensor that depends on the features, as in f[layer][:, 3].mean()")
+    layers = tuple(probe.asked)
+    return Term(getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers)
+
+
+class _Probe(Mapping[str, Tensor]):
+    """Features of zeros for whatever layer is asked for; it keeps which."""
+
+    def __init__(self, network: Network, height: int, width: int) -> None:
+        self._network, self._size = network, (height, width)
+        self.asked: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.asked:
+            channels = self._network.layer(name).channels
+            size = self._network.sizes(*self._size, [name])[name]
+            self.asked[name] = torch.zeros(1, channels, *size, requires_grad=True)
+        return self.asked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._network.anatomy.layers)
+
+    def __len__(self) -> int:
+        return len(self._network.anatomy.layers)
+
+
+def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, Moment], Tensor]:
+    return lambda features, moment: objective(features)
+
+
+def _number(network: Network, layer: str, channel: int | str) -> int:
+    if isinstance(channel, int):
+        return channel
+    if channel.isdecimal():
+        return int(channel)
+    known = network.channels.get(layer, {})
+    if channel not in known:
+        what = did_you_mean(channel, known) or "; it has numbers only" * (not known)
+        raise RecipeError(f"layer {layer} of {network.name} has no channel called {channel!r}{what}")
+    return known[channel]
+
+
+def direction_of(numbers: Sequence[float]) -> tuple[float, ...]:
+    """A direction in a recipe's words: its numbers to six digits."""
+    return tuple(float(f"{number:.6g}") for number in numbers)
