@@ -20,6 +20,7 @@ from dreamer.options import Range
 from dreamer.pyramid import add_expanded
 
 _FLAT = 1e-3  # a picture whose values differ less has no spectrum of its own
+_TURN = 3.0  # and phases this much times theirs
 _GAIN = 0.1  # weights are this much times their parameters: a rate that suits a spectrum then suits them, too
 
 Sigma = Annotated[float, Range(0, 10)]
@@ -70,8 +71,8 @@ def fourier(
 def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma: Sigma = 0.01) -> Canvas:
     """A Laplacian pyramid: bands of detail, each half as wide as the one above it (Burt, Adelson 1983).
 
-    `levels` bands and a residual, all N(0, sigma^2), fewer where a side would fall under 2 pixels; the picture is
-    sigmoid(M c) of c, the bands merged.
+    `levels` bands and a residual, n in all, each N(0, sigma^2), fewer where a side would fall under 2 pixels; c is what
+    they merge to, divided by sqrt(n), and the picture is sigmoid(M c).
     """
     sides = [tuple(image.shape[-2:])]
     while len(sides) <= levels and min(sides[-1]) > 2:
@@ -82,7 +83,7 @@ def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma:
         merged = bands[-1]
         for band in reversed(bands[:-1]):
             merged = add_expanded(band.clone(), merged)
-        return natural(merged)
+        return natural(merged / math.sqrt(len(bands)))
 
     return Canvas(bands, paint)
 
@@ -122,7 +123,7 @@ def phase(
     image: Tensor,
     *,
     decay: Annotated[float, Range(0, 4)] = 1.0,
-    contrast: Annotated[float, Range(0.1, 10)] = 1.0,
+    contrast: Annotated[float, Range(0.1, 10)] = 2.0,
 ) -> Canvas:
     """Only the phases of the spectrum are free; magnitudes stay those of a natural picture (MACO, Fel 2023).
 
@@ -136,14 +137,15 @@ def phase(
     spectrum = torch.fft.rfft2(colours - mean)
     flat = float(image.std()) < _FLAT
     if flat:
-        angles = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image).requires_grad_()
-        magnitude = _falloff(image, decay).expand_as(angles).clone()
+        phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
+        magnitude = _falloff(image, decay).expand_as(phi).clone()
         magnitude[..., 0, 0] = 0
     else:
-        angles, magnitude = spectrum.angle().requires_grad_(), spectrum.abs()
+        phi, magnitude = spectrum.angle(), spectrum.abs()
+    angles = (phi / _TURN).requires_grad_()
 
     def paint() -> Tensor:
-        waves = torch.fft.irfft2(torch.polar(magnitude, angles), s=size)
+        waves = torch.fft.irfft2(torch.polar(magnitude, angles * _TURN), s=size)
         if flat:
             waves = waves * (contrast / waves.std((1, 2, 3), keepdim=True))
         return natural(mean + waves)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +21,7 @@ from dreamer.pyramid import Octave, octave_sizes, rising_sizes
 from dreamer.recipe import KINDS, ONES, Ingredient, Recipe
 from dreamer.registry import BUILT_IN, IngredientKind, Registry
 from dreamer.render import render
+from dreamer.result import Dream
 from dreamer.sight import Sight, Term, largest_tile
 from dreamer.step import Moment, Step
 from dreamer.tiles import refuse_whole
@@ -30,31 +29,6 @@ from dreamer.tiles import refuse_whole
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Dream:
-    """A finished dream: `change` (B, 3, H, W) is the picture minus `photo.image()`, in sRGB, strength applied.
-
-    `machine` is what `auto` came to. Several pictures were made at once where B is more than 1.
-    """
-
-    photo: Photo
-    change: Tensor
-    machine: Machine
-
-    def sheet(self) -> Dream:
-        """All pictures as one, side by side in rows; where the last row is not full the photo stands."""
-        count = len(self.change)
-        if count == 1:
-            return self
-        columns = math.ceil(math.sqrt(count))
-        rows = math.ceil(count / columns)
-        alpha = None if self.photo.alpha is None else np.tile(self.photo.alpha, (rows, columns))
-        photo = replace(self.photo, pixels=np.tile(self.photo.pixels, (rows, columns, 1)), alpha=alpha)
-        blank = self.change.new_zeros(rows * columns - count, *self.change.shape[1:])
-        cells = torch.cat((self.change, blank)).unflatten(0, (rows, columns)).permute(2, 0, 3, 1, 4)
-        return Dream(photo, cells.reshape(1, 3, photo.height, photo.width), self.machine)
 
 
 @dataclass(frozen=True)
@@ -101,7 +75,12 @@ class Composition:
                     raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
                 self._try(item, (2, 2))
         with gathered(problems):
-            self._check_optimiser()
+            if not self._gradient_free and not self.network.differentiable(self.layers):
+                raise UsageError(
+                    f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
+                    "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
+                    "--set canvas.name=fourier --set canvas.frequencies=6"
+                )
         side = self.recipe.size
         if self.recipe.init == "canvas" and side:
             with gathered(problems):
@@ -109,23 +88,22 @@ class Composition:
         if problems:
             raise UsageError(*problems)
 
+    @cached_property
+    def _gradient_free(self) -> bool:
+        """Whether the optimiser needs no gradient; raises UsageError where it cannot be had."""
+        return self._searches(torch.zeros(4, requires_grad=True))
+
+    def _searches(self, *parameters: Tensor) -> bool:
+        with torch.random.fork_rng(devices=[]):
+            optimiser = self._optimiser(parameters, paint=lambda: parameters[0], step_size=0.0)
+        return bool(getattr(optimiser, "gradient_free", False))
+
     def _try(self, item: Ingredient, size: tuple[int, int]) -> None:
         """Have an objective look at a map of that size, so that it can refuse it."""
         entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
         if not entry.wanted & {"photo", "image", "step", "guide"}:
             channels = self.network.layer(str(item.layer)).channels
-            entry.function(torch.zeros(1, channels, *size), **self._fixed(entry, item))
-
-    def _check_optimiser(self) -> None:
-        toy = torch.zeros(4, requires_grad=True)
-        optimiser = self._optimiser((toy,), paint=lambda: toy, step_size=0.0)
-        free = getattr(optimiser, "gradient_free", False)
-        if not free and not self.network.differentiable(self.layers):
-            raise UsageError(
-                f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives none; "
-                "cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
-                "--set canvas.name=fourier --set canvas.frequencies=6"
-            )
+            entry.function(torch.zeros(1, channels, 1, 1).expand(-1, -1, *size), **self._fixed(entry, item))
 
     def octaves(self, photo: Photo) -> list[Octave]:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
@@ -141,7 +119,15 @@ class Composition:
         problems: list[str] = []
         for item in () if self.own else self.recipe.objectives:
             with gathered(problems):
-                self._try(item, maps[str(item.layer)])
+                try:
+                    self._try(item, (2, 2))
+                except PlaceError:
+                    self._try(item, maps[str(item.layer)])
+        if self._gradient_free:
+            with gathered(problems), torch.random.fork_rng(devices=[]):
+                grey, step = torch.full((1, 3, *sizes[-1]), 0.5), Step(0, 1, 0, plan.steps, 0.0, sizes[-1])
+                canvas: Any = self._bind("canvases", self.recipe.canvas)(grey, Moment(grey, grey, step))
+                self._searches(*canvas.parameters)
         if problems:
             raise UsageError(*problems)
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
@@ -180,7 +166,7 @@ class Composition:
         octaves = self.octaves(photo)
         machine = replace(self.machine, tile=self.tile(photo))
         device = torch.device(machine.device)
-        image = photo.image().to(device).expand(self.recipe.count, -1, -1, -1)
+        image = photo.image().to(device).expand(self.recipe.pictures, -1, -1, -1)
         canvas = self._start(image)
         sight = Sight(
             self.network,
@@ -195,14 +181,11 @@ class Composition:
 
         def ascent_at(moment: Moment) -> Ascent | Painting:
             weights = sight.balance(moment.image, moment) if self._balances else ()
-            look = {
-                "gradient": partial(sight.gradient, weights=weights),
-                "score": partial(sight.score, weights=weights),
-            }
-            ascent = Ascent(**look, priors=priors, colour=self.recipe.colour, **bind)
+            gradient, score = partial(sight.gradient, weights=weights), partial(sight.score, weights=weights)
+            ascent = Ascent(gradient, priors=priors, colour=self.recipe.colour, score=score, **bind)
             if self._on_pixels:
                 return ascent
-            canvas = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
+            canvas: Any = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
             over = self.recipe.init != "canvas" or moment.step.octave > 0
             return Painting(ascent, canvas, self._optimiser, over=over)
 

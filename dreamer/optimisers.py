@@ -7,6 +7,7 @@ Within one step every call of the closure looks at the same random transforms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Protocol
 
@@ -152,7 +153,7 @@ class _Searching:
         return torch.cat([parameter.detach().flatten().cpu().double() for parameter in self._parameters])
 
     def _show(self, vector: Tensor) -> None:
-        parts = vector.split([parameter.numel() for parameter in self._parameters])
+        parts = torch.split(vector, [parameter.numel() for parameter in self._parameters])
         for parameter, part in zip(self._parameters, parts, strict=True):
             parameter.data.copy_(part.view(parameter.shape))
 
@@ -201,11 +202,11 @@ class _CmaEs(_Searching):
         start = self._vector()
         if len(start) > _MOST and not diagonal:
             raise UsageError(
-                f"optimiser cma-es searches at most {_MOST} numbers, and this canvas has {len(start)}; make it smaller, "
-                "as --set canvas.frequencies=6 does a fourier one, or let each number go for itself: "
+                f"optimiser cma-es searches at most {_MOST} numbers, and this canvas has {len(start)}; make it "
+                "smaller, as --set canvas.frequencies=6 does a fourier one, or let each number go for itself: "
                 "--set optimiser.diagonal=true"
             )
-        search = SepCMA if diagonal else CMA
+        search: Any = SepCMA if diagonal else CMA
         seed = int(torch.randint(2**31, ()))
         self._search = search(start.numpy(), sigma, seed=seed, population_size=population)
 
@@ -219,7 +220,7 @@ class _CmaEs(_Searching):
 
 
 def _norm(ways: Sequence[Tensor]) -> float:
-    return float(sum(way.square().sum() for way in ways)) ** 0.5
+    return math.sqrt(sum(float(way.square().sum()) for way in ways))
 
 
 @hookimpl

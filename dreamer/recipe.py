@@ -75,13 +75,13 @@ class Recipe:
     """Everything that decides the picture. `size` limits the long side in pixels, 0 keeps every pixel; `strength`
     blends from the photo (0) to the dream (1); `colour` holds the photo's chroma, from 0 (free) to 1; `balance`
     makes scores of several objectives comparable (by default when there are several). `init` is what the dream starts
-    from: with `canvas` it is what the canvas itself begins with. `count` pictures are made at once, on one sheet."""
+    from: with `canvas` it is what the canvas itself begins with. So many `pictures` are made at once, on one sheet."""
 
     network: str = "reverie"
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     size: Annotated[int, Range(0, 1_000_000)] = 2048
     init: Literal["photo", "noise", "grey", "canvas"] = "photo"
-    count: Annotated[int, Range(1, 64)] = 1
+    pictures: Annotated[int, Range(1, 64)] = 1
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
     balance: bool | None = None
@@ -144,8 +144,10 @@ def merged(base: Words, over: Words) -> dict[str, Any]:
     result = copy.deepcopy(dict(base))
     for key, value in copy.deepcopy(dict(over)).items():
         below = result.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        result[key] = value if not both or _is_another(key, below, value) else {**below, **value}
+        tables = isinstance(below, dict) and isinstance(value, dict)
+        if tables and not _is_another(key, below, value):
+            value = {**result[key], **value}
+        result[key] = value
     return result
 
 
@@ -161,8 +163,7 @@ def difference(words: Words, base: Words, vocabulary: Vocabulary) -> dict[str, A
                 result[key] = [_brief(kind=key, item=item, vocabulary=vocabulary) for item in value]
         elif isinstance(value, Mapping):
             below = base.get(key, {})
-            another = _is_another(key, below, value)
-            if another:
+            if _is_another(key, below, value):
                 result[key] = _brief(kind=ONES[key], item=value, vocabulary=vocabulary)
             elif own := {inner: v for inner, v in value.items() if v != below.get(inner)}:
                 result[key] = own
@@ -292,7 +293,7 @@ def _read_one(key: str, table: Any, vocabulary: Vocabulary) -> tuple[Ingredient 
     return Ingredient(name, values), problems
 
 
-def _is_another(key: str, below: Words, over: Words) -> bool:
+def _is_another(key: str, below: Any, over: Any) -> bool:
     """Whether both are tables of one ingredient each, and not of the same."""
     return key in ONES and "name" in over and over["name"] != below.get("name")
 

@@ -1,4 +1,4 @@
-"""One unit of a network, to see what it wants: (features (B, C, h, w), *, options) -> score map (B, h, w), or (B, 1, 1).
+"""One unit of a network, to see what it wants: (features (B, C, h, w), *, options) -> scores (B, h, w) or (B, 1, 1).
 
 Scores are plain activations: what is climbed is what the network computes (Erhan 2009; Olah 2017).
 """
@@ -58,7 +58,9 @@ def logit(features: Tensor, *, network: Network, layer: str, names: tuple[str, .
     return features[:, class_numbers(network, names)].mean(1)
 
 
-def direction(features: Tensor, *, layer: str, vector: tuple[float, ...] = (), power: float = 0.0) -> Tensor:
+def direction(
+    features: Tensor, *, layer: str, vector: tuple[float, ...] = (), power: Annotated[float, Range(0, 8)] = 0.0
+) -> Tensor:
     """A direction among a layer's channels: the dot product with it, times max(0.1, cosine)^`power` (Olah 2017)."""
     if len(vector) != features.shape[1]:
         raise RecipeError(

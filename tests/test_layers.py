@@ -17,7 +17,7 @@ ROWS = [
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["units", "warp", "canvases", "optimisers", "painting"],
     ["preset", "networks", "sight", "render"],
-    ["stamp", "plugins", "training"],
+    ["stamp", "plugins", "training", "result"],
     ["composition"],
     ["compose"],
     ["visualization"],

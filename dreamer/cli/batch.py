@@ -16,10 +16,11 @@ from dreamer.cli.progress import Quiet
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
-    from dreamer.composition import Composition, Dream
+    from dreamer.composition import Composition
     from dreamer.image import Photo
     from dreamer.machine import Machine
     from dreamer.plugins import Plugin
+    from dreamer.result import Dream
     from dreamer.stamp import Stamp
     from dreamer.step import Step
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +111,7 @@ def visualize(
             told.say,
             problems,
             base=OVER_A_PHOTO if photo else FROM_NOTHING,
-            flags={"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps, "count": count},
+            flags={"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps, "pictures": count},
             aim=(lambda network: unit.words(network, wish.layer)) if unit.named else None,
         )
 
@@ -132,7 +131,7 @@ def visualize(
         return batch.run([photo])
 
 
-def _direction(path: Path) -> Sequence[float]:
+def _direction(path: Path) -> tuple[float, ...]:
     """The numbers in a file, which may be a stranger's; raises UsageError."""
     import numpy as np
 
