@@ -175,6 +175,7 @@ class Composition:
             precision=machine.dtype,
             tile=machine.tile,
             say=self.say,
+            wakes=self.recipe.init == "canvas",
         )
         bind = {kind: self._bound(kind) for kind in ("transforms", "gradient_filters", "updates")}
         priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)

@@ -25,7 +25,7 @@ from dreamer.recipe import Words, merged
 from dreamer.registry import Registry
 from dreamer.result import Dream
 from dreamer.step import Step
-from dreamer.visualization import FROM_NOTHING, OVER_A_PHOTO, Features, Unit, direction_of, grey, own_term
+from dreamer.visualization import Features, Unit, direction_of, grey, own_term, usual
 
 
 def dream(
@@ -119,7 +119,8 @@ def visualize(
         own["objectives"] = [objective] if isinstance(objective, Mapping) else objective
     if len([part for part in (objective, channel, neuron, direction) if part is not None]) > 1:
         raise RecipeError("objective, channel, neuron and direction exclude each other: each says what is to be seen")
-    base = merged(FROM_NOTHING if photo is None else OVER_A_PHOTO, find_preset(names, preset).words if preset else {})
+    base = usual(own["canvas"] and own["canvas"].get("name"), over_a_photo=photo is not None)
+    base = merged(base, find_preset(names, preset).words if preset else {})
     composition = compose(
         merged(merged(base, {key: words for key, words in own.items() if words is not None}), changes),
         names,

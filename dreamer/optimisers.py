@@ -42,7 +42,7 @@ def ascent(parameters: Parameters, *, paint: Callable[[], Tensor], step_size: fl
     return _Ascent(parameters, paint, step_size)
 
 
-def sgd(parameters: Parameters, *, rate: Rate = 5.0, momentum: Share = 0.9, decay: Decay = 0.0) -> Optimiser:
+def sgd(parameters: Parameters, *, rate: Rate = 0.01, momentum: Share = 0.9, decay: Decay = 0.0) -> Optimiser:
     """Gradient descent with momentum (Polyak 1964)."""
     return torch.optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay)
 
@@ -69,12 +69,12 @@ def adagrad(parameters: Parameters, *, rate: Rate = 0.2) -> Optimiser:
     return torch.optim.Adagrad(parameters, lr=rate)
 
 
-def adadelta(parameters: Parameters, *, rate: Rate = 1.0, rho: Share = 0.9) -> Optimiser:
+def adadelta(parameters: Parameters, *, rate: Rate = 10.0, rho: Share = 0.9) -> Optimiser:
     """Steps as long as recent steps were, without a rate to find; slow to begin (Zeiler 2012)."""
     return torch.optim.Adadelta(parameters, lr=rate, rho=rho)
 
 
-def rmsprop(parameters: Parameters, *, rate: Rate = 0.02, rho: Share = 0.95, momentum: Share = 0.0) -> Optimiser:
+def rmsprop(parameters: Parameters, *, rate: Rate = 0.05, rho: Share = 0.95, momentum: Share = 0.0) -> Optimiser:
     """The gradient by its running RMS (Tieleman, Hinton 2012)."""
     return torch.optim.RMSprop(parameters, lr=rate, alpha=rho, momentum=momentum)
 
@@ -82,7 +82,7 @@ def rmsprop(parameters: Parameters, *, rate: Rate = 0.02, rho: Share = 0.95, mom
 def lbfgs(
     parameters: Parameters,
     *,
-    rate: Rate = 1.0,
+    rate: Rate = 0.3,
     looks: Annotated[int, Range(1, 100)] = 4,
     history: Annotated[int, Range(1, 100)] = 10,
 ) -> Optimiser:

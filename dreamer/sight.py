@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamer.errors import NotFiniteError, UsageError
 from dreamer.network import Network
+from dreamer.redirect import Redirected
 from dreamer.step import Moment
 from dreamer.tiles import Tile, plan, surroundings
 
@@ -40,6 +41,7 @@ class Sight:
 
     `tile` is the side of a tile in pixels, 0 for none. Two things change while it works, and `say` is told a sentence
     each: when a GPU runs out of memory the tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
+    With `wakes`, a picture that has no gradient at all, since what it should show is silent, gets a redirected one.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class Sight:
         precision: torch.dtype,
         tile: int,
         say: Callable[[str], None],
+        wakes: bool = False,
     ) -> None:
         self.layers = {name: network.layer(name) for term in terms for name in (term.layer, *term.layers)}
         self.terms = terms
         self.tile = tile
+        self.wakes = wakes
         self.precision = precision
         self.device = device
         self._network = network
@@ -101,6 +105,13 @@ class Sight:
                 self._prepared = self._network.prepared(self.layers, self.device, self.precision)
 
     def _gradient(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
+        score, gradient = self._climbed(image, moment, weights)
+        if self.wakes and not gradient.flatten(1).any(1).all():
+            with Redirected():
+                return self._climbed(image, moment, weights)
+        return score, gradient
+
+    def _climbed(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._plan(image).tiles
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image

@@ -27,6 +27,7 @@ FROM_NOTHING: Mapping[str, Any] = {**_CLIMB, "init": "canvas", "size": 224, "oct
 """What a visualization is when nobody says otherwise, in a recipe's words."""
 OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
 """The same over a photo, octave by octave."""
+_STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
 
 Features = Mapping[str, Tensor]
 Aim = Callable[[Network], list[dict[str, Any]]]
@@ -65,6 +66,12 @@ class Unit:
             return [{"name": "motif", **at, "names": [self.label]}]
         class_numbers(network, [self.label])
         return [{"name": "logit", "names": [self.label], "layer": layer or logits(network)}]
+
+
+def usual(canvas: str | None, *, over_a_photo: bool) -> Mapping[str, Any]:
+    """What a visualization on that canvas is when nobody says otherwise."""
+    words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
+    return {**words, "transforms": []} if canvas in _STEADY else words
 
 
 def grey(side: int) -> Image.Image:

@@ -88,7 +88,7 @@ def visualize(
     """
     from dreamer.image import load
     from dreamer.plugins import load_plugins
-    from dreamer.visualization import FROM_NOTHING, OVER_A_PHOTO, Unit, grey
+    from dreamer.visualization import Unit, grey, usual
 
     with progress(how) as told:
         problems: list[str] = []
@@ -110,7 +110,7 @@ def visualize(
             registry,
             told.say,
             problems,
-            base=OVER_A_PHOTO if photo else FROM_NOTHING,
+            base=usual(canvas, over_a_photo=photo is not None),
             flags={"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps, "pictures": count},
             aim=(lambda network: unit.words(network, wish.layer)) if unit.named else None,
         )

@@ -13,9 +13,12 @@ from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN
 from dreamer.testing.bench import Bench
 from dreamer.testing.contracts import try_ingredient
+from dreamer.testing.easel import try_canvas, try_optimiser
 from dreamer.testing.finding import Finding, broken
 from dreamer.testing.looks import try_network, try_preset
 from dreamer.testing.target import Target, opened
+
+_TRY = {"canvases": try_canvas, "optimisers": try_optimiser}
 
 
 def examine(plugin: str | Path | ModuleType) -> list[Finding]:
@@ -61,6 +64,6 @@ def _tried(target: Target) -> Iterator[Finding]:
     for kind in KINDS:
         for entry in registry.ingredients[kind]:
             if entry.source == source:
-                yield from try_ingredient(kind, entry, bench)
+                yield from _TRY.get(kind, try_ingredient)(kind, entry, bench)
     yield from (try_network(entry, registry) for entry in registry.networks if entry.source == source)
     yield from (try_preset(entry, registry) for entry in registry.presets if entry.source == source)
