@@ -162,10 +162,10 @@ def _drawn(image: Tensor, shape: Sequence[int], sigma: float) -> Tensor:
 def _falloff(image: Tensor, decay: float) -> Tensor:
     """1 / f^decay for each wave of the picture's half spectrum, f in cycles per pixel, at least one per long side."""
     height, width = image.shape[-2:]
-    down = torch.fft.fftfreq(height, device=image.device)[:, None]
-    across = torch.fft.rfftfreq(width, device=image.device)
+    down = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
+    across = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
     f: Tensor = torch.hypot(down, across).clamp(min=1 / max(height, width))
-    return f.to(image.dtype).pow(-decay)
+    return f.pow(-decay)
 
 
 @hookimpl

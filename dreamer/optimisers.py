@@ -118,6 +118,7 @@ class _Ascent:
         self._parameters, self._paint, self._step_size = parameters, paint, step_size
         self._length = 0.0
 
+    @torch.no_grad()
     def step(self, closure: Closure) -> Tensor:
         with torch.enable_grad():
             loss = closure()
