@@ -175,7 +175,7 @@ class Composition:
             precision=machine.dtype,
             tile=machine.tile,
             say=self.say,
-            wakes=self.recipe.init == "canvas",
+            wakes=not self._on_pixels,
         )
         bind = {kind: self._bound(kind) for kind in ("transforms", "gradient_filters", "updates")}
         priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)

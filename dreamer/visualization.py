@@ -64,8 +64,9 @@ class Unit:
         assert self.label is not None
         if at["layer"] in network.heads:
             return [{"name": "motif", **at, "names": [self.label]}]
+        last = layer or logits(network)
         class_numbers(network, [self.label])
-        return [{"name": "logit", "names": [self.label], "layer": layer or logits(network)}]
+        return [{"name": "logit", "names": [self.label], "layer": last}]
 
 
 def usual(canvas: str | None, *, over_a_photo: bool) -> Mapping[str, Any]:

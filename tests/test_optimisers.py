@@ -88,7 +88,9 @@ def shut():
 
 
 def test_an_optimiser_that_needs_a_gradient_refuses_a_network_without_one():
-    with pytest.raises(UsageError, match="adam climbs by the gradient, and tiny gives none; cma-es and genetic") as told:
+    with pytest.raises(
+        UsageError, match="adam climbs by the gradient, and tiny gives none; cma-es and genetic"
+    ) as told:
         composed({"canvas": {"name": "fourier"}}, shut())
     assert len(told.value.problems) == 1
 
