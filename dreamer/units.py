@@ -1,4 +1,4 @@
-"""One unit of a network, to see what it wants: (features (B, C, h, w), *, options) -> scores (B, h, w) or (B, 1, 1).
+"""One unit of a network, to see what it wants: (features (B, C, h, w), *, options) -> scores, (B, h, w) or (B, 1, 1).
 
 Scores are plain activations: what is climbed is what the network computes (Erhan 2009; Olah 2017).
 """
@@ -48,13 +48,13 @@ def unit(features: Tensor, *, network: Network, layer: str, index: Annotated[int
 
 def logit(features: Tensor, *, network: Network, layer: str, names: tuple[str, ...] = ()) -> Tensor:
     """What the network calls by these names: the classes' scores before the softmax, their mean (Simonyan 2014)."""
+    if not names:
+        return features.mean(1)
     if features.shape[1] != len(network.labels):
         named = f"its {len(network.labels)} classes" if network.labels else "no classes that dreamer knows"
         raise RecipeError(
             f"objectives.logit: layer {layer} of {network.name} has {features.shape[1]} channels, {named}"
         )
-    if not names:
-        raise RecipeError("objectives.logit.names: name at least one class")
     return features[:, class_numbers(network, names)].mean(1)
 
 
@@ -62,11 +62,11 @@ def direction(
     features: Tensor, *, layer: str, vector: tuple[float, ...] = (), power: Annotated[float, Range(0, 8)] = 0.0
 ) -> Tensor:
     """A direction among a layer's channels: the dot product with it, times max(0.1, cosine)^`power` (Olah 2017)."""
-    if len(vector) != features.shape[1]:
+    if vector and len(vector) != features.shape[1]:
         raise RecipeError(
             f"objectives.direction.vector: it has {len(vector)} numbers, layer {layer} has {features.shape[1]} channels"
         )
-    way = features.new_tensor(vector)
+    way = features.new_tensor(vector or [1.0] * features.shape[1])
     if not way.any():
         raise RecipeError("objectives.direction.vector: every number is 0, which is no direction")
     way = F.normalize(way, dim=0)[:, None, None]
