@@ -19,7 +19,7 @@ from dreamer.hookspecs import hookimpl
 if TYPE_CHECKING:
     from dreamer.canvas import Canvas
     from dreamer.gradient_filters import unit
-    from dreamer.library import dream, load_network, visualize
+    from dreamer.library import dream, load_network, visualize, zoom
     from dreamer.network import Network
     from dreamer.options import Range
     from dreamer.step import Step
@@ -40,6 +40,7 @@ __all__ = [
     "load_network",
     "unit",
     "visualize",
+    "zoom",
 ]
 
 _HOMES = {
@@ -51,6 +52,7 @@ _HOMES = {
     "load_network": "library",
     "unit": "gradient_filters",
     "visualize": "library",
+    "zoom": "library",
 }
 
 

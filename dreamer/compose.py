@@ -31,7 +31,7 @@ def compose(
     guide: Photo | None = None,
     machine: Machine = Machine(),  # noqa: B008 - frozen
     say: Say = lambda sentence: None,
-    aim: Callable[[Network], list[dict[str, Any]]] | None = None,
+    aim: Callable[[Network, Words], list[dict[str, Any]]] | None = None,
 ) -> Composition:
     """A preset's or recipe's words, and changes to them, checked as a whole before anything is computed.
 
@@ -55,7 +55,7 @@ def compose(
         else:
             loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
         words = _moved(words, loaded, say) if name != own and not problems else words
-        words = {**words, "objectives": aim(loaded)} if aim else words
+        words = {**words, "objectives": aim(loaded, _changed(words, changes, []))} if aim else words
         asked = _layers(_changed({} if problems and name != own else words, changes, [])) if layer is None else [layer]
         for one in asked:
             with gathered(problems):

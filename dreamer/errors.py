@@ -4,7 +4,6 @@
     ├── UsageError          wrong input, found before anything was computed; carries every problem at once
     │   ├── PhotoError      a photo cannot be read
     │   ├── RecipeError     a preset, a recipe or an option is wrong
-    │   │   └── PlaceError  a place that a picture of this size does not have
     │   └── NetworkError    an unknown network or layer, absent or unfitting weights
     ├── PluginError         a plugin cannot be loaded or breaks a rule of its hook
     ├── RenderError         something failed after the work had begun
@@ -41,10 +40,6 @@ class PhotoError(UsageError):
 
 class RecipeError(UsageError):
     """A preset, a recipe or an option that makes no sense."""
-
-
-class PlaceError(RecipeError):
-    """A place in a layer's map that a picture of this size does not have; another size may have it."""
 
 
 class NetworkError(UsageError):

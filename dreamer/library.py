@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.errors import Interrupted, RecipeError
-from dreamer.image import Photo, load
+from dreamer.image import Photo, load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
@@ -25,7 +25,7 @@ from dreamer.recipe import Words, merged
 from dreamer.registry import Registry
 from dreamer.result import Dream
 from dreamer.step import Step
-from dreamer.visualization import Features, Unit, direction_of, grey, own_term, usual
+from dreamer.visualization import Features, Unit, direction_of, grey, own_term, picture_size, usual
 
 
 def dream(
@@ -92,10 +92,10 @@ def visualize(
 ) -> Any:
     """The picture that a unit of a network wants to see, from nothing or over a photo: a PIL image, or `count` of them.
 
-    `objective` is the name of a class ("lion") or of an objective ("deepdream"), an objective's words or a list of
-    such ({"name": "unit", "index": 3}), or a Python function of {layer: features (B, C, h, w)} that gives a score to
-    climb. Instead of it, `channel`, `neuron` (channel, row, column) or `direction` say what is meant at `layer`.
-    `canvas` and `optimiser` are a name, or their words; `changes` are a recipe's keys, as in `size=320`.
+    `objective` is the name of a class ("lion") or of an objective ("deepdream"), an objective's words, as in
+    {"name": "channel", "index": [3]}, or a list of such, or a Python function of {layer: features (B, C, h, w)} that
+    gives a score to climb. Instead of it, `channel`, `neuron` (channel, row, column) or `direction` say what is meant
+    at `layer`. `canvas` and `optimiser` are a name, or their words; `changes` are a recipe's keys, as in `size=320`.
 
     Raises DreamerError, and Interrupted with what there was by then.
     """
@@ -121,6 +121,7 @@ def visualize(
         raise RecipeError("objective, channel, neuron and direction exclude each other: each says what is to be seen")
     base = usual(own["canvas"] and own["canvas"].get("name"), over_a_photo=photo is not None)
     base = merged(base, find_preset(names, preset).words if preset else {})
+    source = None if photo is None else load(photo)
     composition = compose(
         merged(merged(base, {key: words for key, words in own.items() if words is not None}), changes),
         names,
@@ -130,14 +131,79 @@ def visualize(
         fetch=fetch,
         guide=load(guide) if guide is not None else None,
         machine=Machine(device, precision, 0),
-        aim=(lambda network: unit.words(network, layer)) if unit.named else None,
+        aim=(lambda network, words: unit.words(network, layer, picture_size(source, words))) if unit.named else None,
     )
-    source = composition.sized(load(grey(composition.recipe.size) if photo is None else photo))
+    source = composition.sized(load(grey(composition.recipe.size)) if source is None else source)
     if callable(objective):
         composition = replace(composition, own=own_term(objective, composition.network, source.height, source.width))
     dream = _dreamt(composition, source, on_step)
     pictures = [_pil(replace(dream, change=change[None])) for change in dream.change]
     return pictures if count > 1 else pictures[0]
+
+
+def zoom(
+    photo: str | Path | Image.Image,
+    *,
+    preset: str | Path | Preset | None = None,
+    network: str | Network | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    size: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    fetch: bool = False,
+    on_step: Callable[[int, Step], None] = lambda number, step: None,
+    **changes: Any,
+) -> Iterator[Image.Image]:
+    """Fall into a photo: the frames of `dreamer zoom`, one by one, as PIL images.
+
+    `changes` are a zoom's words, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
+    `keyframes=[{"time": 5, "rate": 2}]`, and a recipe's keys, as for `dream`. The long side has `size` pixels; by
+    itself the photo's, at most 1280. `on_step` gets the number of the keyframe that is being dreamt, and a `Step`.
+
+    Raises DreamerError, for what is wrong with the words at once.
+    """
+    from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, check_size, zoom_from
+
+    source = load(photo)
+    names = registry()
+    moving = {field.name for field in fields(Zoom)}
+    motion = zoom_from({key: value for key, value in changes.items() if key in moving})
+    recipe = {key: value for key, value in changes.items() if key not in moving}
+    looks = {}
+    for look, at in motion.looks():
+        chosen = preset if look is None else look
+        looks[look, at] = compose(
+            merged(find_preset(names, chosen).words if chosen is not None else {}, recipe),
+            names,
+            network=network,
+            weights=Path(weights) if weights else None,
+            layer=at or layer,
+            fetch=fetch,
+            machine=Machine(device, precision),
+        )
+    sized = source.resized(size or min(1280, max(source.width, source.height)))
+    check_size(source, sized)
+    for composition in looks.values():
+        composition.octaves(sized)
+    scene = Scene(
+        source.image(),
+        motion,
+        (sized.height, sized.width),
+        lambda time: looks[motion.look(time)],
+        Memory(),
+        SPACING,
+        on_step,
+    )
+    frames = Falling(scene) if motion.mode == "keyframes" else Feedback(scene)
+
+    def pictures() -> Iterator[Image.Image]:
+        for number in range(motion.frames):
+            picture = to_pil(frames.frame(number))
+            frames.checkpoint(number)
+            yield picture
+
+    return pictures()
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:

@@ -22,7 +22,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from dreamer.errors import did_you_mean
 
-RESERVED = frozenset({"photo", "guide", "image", "step", "network", "layer", "paint", "step_size"})
+RESERVED = frozenset(
+    {"photo", "photo_features", "guide", "image", "gradient", "step", "network", "layer", "paint", "step_size"}
+)
 """Keywords that the engine fills in; every other keyword of an ingredient is an option."""
 
 _SHORT = reprlib.Repr()  # how a wrong value is quoted
@@ -177,6 +179,8 @@ def _read(value: Any, kind: Any, limits: Range) -> Any:
             raise TypeError
         return value
     if kind is str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)  # a name may be a number, such as a layer's, and need no quotes
         if not isinstance(value, str):
             raise TypeError
         return value

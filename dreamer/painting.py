@@ -31,6 +31,7 @@ class Painting:
         self._over = over
         self._ground: Any = 0.0  # what is added to what the canvas paints
         self._free = False
+        self._known: Moment | None = None  # what the updates may know of the last look
         self._painted = torch.empty(0)
         self._fresh = False  # whether it is what the parameters show, and its way back still there
         self._low: Any = 0.0
@@ -54,7 +55,7 @@ class Painting:
         self._paint()
         image = self._seen()
         for update in self._ascent.updates:
-            changed = update(image.clone(), moment)
+            changed = update(image.clone(), self._known or moment)
             self._ground = self._ground + (changed - image)
             image = changed
         return image, scores[0]
@@ -87,7 +88,7 @@ class Painting:
         if not self._fresh:
             self._paint()
         self._fresh = False
-        score, way = self._ascent.direction(self._seen(), moment)
+        score, way, self._known = self._ascent.direction(self._seen(), moment)
         picture = self._painted.detach() + self._ground
         outwards = (picture > self._high) & (way > 0) | (picture < self._low) & (way < 0)
         for parameter in self._canvas.parameters:

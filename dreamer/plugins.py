@@ -24,7 +24,7 @@ from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN, Registry
 
 _BUILT_INS = (
-    *("objectives", "units", "priors", "transforms", "warp", "gradient_filters", "updates"),
+    *("objectives", "priors", "learned_priors", "transforms", "gradient_filters", "updates"),
     *("canvases", "optimisers", "networks"),
 )
 

@@ -23,6 +23,12 @@ class Octave:
     steps: int
     step_size: float
 
+    def lessened(self, share: float) -> Octave:
+        """A share of the way: fewer steps, and shorter ones where the share is no whole number of them."""
+        way = self.steps * share
+        steps = math.ceil(way - 1e-9)
+        return Octave(self.size, steps, self.step_size * way / max(steps, 1))
+
 
 def octave_sizes(
     height: int, width: int, *, smallest: int, scale: float, count: int | None = None

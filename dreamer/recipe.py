@@ -64,18 +64,16 @@ class Ingredient:
     layer: str | None = None
 
 
-_OWN_KEYS = {
-    "objectives": ("name", "id", "weight", "layer"),
-    "priors": ("name", "id", "weight"),
-}
+_OWN_KEYS = {"objectives": ("name", "id", "weight", "layer"), "priors": ("name", "id", "weight")}
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the picture. `size` limits the long side in pixels, 0 keeps every pixel; `strength`
     blends from the photo (0) to the dream (1); `colour` holds the photo's chroma, from 0 (free) to 1; `balance`
-    makes scores of several objectives comparable (by default when there are several). `init` is what the dream starts
-    from: with `canvas` it is what the canvas itself begins with. So many `pictures` are made at once, on one sheet."""
+    makes scores of several objectives comparable (by default when there are several). `redirect`, `smooth_pooling` and
+    `weight_noise` are the lens that the network is looked through. `init` is what the dream starts from: with `canvas`
+    it is what the canvas itself begins with. So many `pictures` are made at once, on one sheet."""
 
     network: str = "reverie"
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
@@ -85,6 +83,9 @@ class Recipe:
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
     balance: bool | None = None
+    redirect: Annotated[int, Range(0, 10_000)] = 0
+    smooth_pooling: bool = False
+    weight_noise: Annotated[float, Range(0, 1)] = 0.0
     octaves: Octaves = Octaves()
     objectives: tuple[Ingredient, ...] = ()
     priors: tuple[Ingredient, ...] = ()

@@ -30,25 +30,29 @@ def render(
     octaves: Sequence[Octave],
     ascent_at: AscentAt,
     *,
+    start: Tensor | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
     snapshots: Collection[int] = (),
     on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
 ) -> Tensor:
     """Dream over `canvas` (1, 3, H, W); `photo` is what the ingredients know as the photo, often the canvas itself.
 
+    `start` is the canvas with a dream on it already, to be dreamt on; the canvas still sets the limits.
     Steps are counted from 1 over all octaves for `snapshots`, each handed to `on_snapshot` as a whole picture. Raises
     NotFiniteError, naming the octave, and Interrupted with the picture so far.
     """
     work = sum(_work(octave) for octave in octaves)
     done = number = 0
-    image = base = canvas
+    start = canvas if start is None else start
+    image = base = first = canvas
     detail: Tensor | None = None
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
                 base = _sized(canvas, octave.size)
                 like = base if photo is canvas else _sized(photo, octave.size)
-                image = base if detail is None else within(resize(detail, octave.size) + base, base)
+                first = base if start is canvas else within(_sized(start, octave.size), base)
+                image = first if detail is None else within(resize(detail, octave.size) + first, base)
                 detail = None
                 step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
                 if not octave.steps:
@@ -61,11 +65,11 @@ def render(
                     number += 1
                     on_step(replace(step, share=done / work, score=score))
                     if number in snapshots:
-                        on_snapshot(number, _whole(canvas, image, base))
+                        on_snapshot(number, _whole(canvas, start, image, first))
                 if k + 1 < len(octaves):
-                    detail = image - base
+                    detail = image - first
     except KeyboardInterrupt:
-        raise Interrupted(_whole(canvas, image, base)) from None
+        raise Interrupted(_whole(canvas, start, image, first)) from None
     except NotFiniteError as error:
         height, width = base.shape[-2:]
         raise NotFiniteError(
@@ -83,8 +87,8 @@ def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return picture if picture.shape[-2:] == size else resize(picture, size).clamp_(0, 1)
 
 
-def _whole(canvas: Tensor, image: Tensor, base: Tensor) -> Tensor:
-    """An octave's picture at the canvas' size: the canvas and the enlarged detail."""
+def _whole(canvas: Tensor, start: Tensor, image: Tensor, first: Tensor) -> Tensor:
+    """An octave's picture at the canvas' size: what it started from and the enlarged detail."""
     if image.shape == canvas.shape:
         return image
-    return within(resize(image - base, (canvas.shape[-2], canvas.shape[-1])) + canvas, canvas)
+    return within(resize(image - first, (canvas.shape[-2], canvas.shape[-1])) + start, canvas)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from dreamer.errors import NotFiniteError, UsageError
+from dreamer.lens import Lens
 from dreamer.network import Network
-from dreamer.redirect import Redirected
 from dreamer.step import Moment
 from dreamer.tiles import Tile, plan, surroundings
 
@@ -25,23 +25,24 @@ T = TypeVar("T")
 class Term:
     """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w).
 
-    With `layers` the function is given the features of all of these, {layer: (B, C, h, w)}, and looks at the whole
-    picture.
+    `compares`: whether it asks for the photo's features. With `layers` the function is given the features of all of
+    these, {layer: (B, C, h, w)}, and looks at the whole picture.
     """
 
     name: str
     weight: float
     layer: str
     objective: Callable[[Any, Moment], Tensor]
+    compares: bool = False
     layers: tuple[str, ...] = ()
 
 
 class Sight:
     """Looks at a picture through a network: the score S(x) = sum of weight * mean over positions, and its gradient.
 
-    `tile` is the side of a tile in pixels, 0 for none. Two things change while it works, and `say` is told a sentence
-    each: when a GPU runs out of memory the tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
-    With `wakes`, a picture that has no gradient at all, since what it should show is silent, gets a redirected one.
+    `tile` is the side of a tile in pixels, 0 for none; `lens` changes how gradients come back. Two things change while
+    it works, and `say` is told a sentence each: when a GPU runs out of memory the tile is halved, and when bfloat16
+    gives NaN or Inf float32 takes over.
     """
 
     def __init__(
@@ -53,17 +54,17 @@ class Sight:
         precision: torch.dtype,
         tile: int,
         say: Callable[[str], None],
-        wakes: bool = False,
+        lens: Lens = Lens(),  # noqa: B008 - frozen
     ) -> None:
         self.layers = {name: network.layer(name) for term in terms for name in (term.layer, *term.layers)}
         self.terms = terms
         self.tile = tile
-        self.wakes = wakes
         self.precision = precision
         self.device = device
         self._network = network
         self._prepared = network.prepared(self.layers, device, precision)
         self._say = say
+        self._lens = lens
         self._plans: dict[tuple[int, int], _Plan] = {}
 
     def gradient(self, image: Tensor, moment: Moment, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
@@ -72,7 +73,17 @@ class Sight:
         Raises NotFiniteError.
         """
         weights = weights or [term.weight for term in self.terms]
-        return self._adapting(image, lambda: self._gradient(image, moment, weights))
+        if self._lens.redirects(moment.step) and len(self._plan(image).tiles) > 1:
+            raise UsageError(
+                "redirect cannot be tiled: it asks whether any gradient at all comes through; "
+                "use --tile none, a smaller --size, or redirect=0"
+            )
+
+        def look() -> tuple[float, Tensor]:
+            with self._lens.before(self._prepared.module, moment.step):
+                return self._gradient(image, moment, weights)
+
+        return self._adapting(image, look)
 
     def score(self, image: Tensor, moment: Moment, weights: Sequence[float] = ()) -> float:
         """The score alone, without a gradient."""
@@ -105,20 +116,14 @@ class Sight:
                 self._prepared = self._network.prepared(self.layers, self.device, self.precision)
 
     def _gradient(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
-        score, gradient = self._climbed(image, moment, weights)
-        if self.wakes and not gradient.flatten(1).any(1).all():
-            with Redirected():
-                return self._climbed(image, moment, weights)
-        return score, gradient
-
-    def _climbed(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._plan(image).tiles
+        photo = self._photo(moment)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._parts(image, tile, crop, moment)
+                parts = self._parts(image, tile, crop, moment, photo)
                 (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
             sums += parts.detach()
             if len(tiles) > 1:
@@ -133,9 +138,9 @@ class Sight:
     def _scores(self, image: Tensor, moment: Moment) -> list[float]:
         with torch.no_grad():
             tiles = self._plan(image).tiles
-            return self._finite(
-                torch.stack([self._parts(image, tile, _crop(image, tile), moment) for tile in tiles]).sum(0)
-            )
+            photo = self._photo(moment)
+            parts = [self._parts(image, tile, _crop(image, tile), moment, photo) for tile in tiles]
+            return self._finite(torch.stack(parts).sum(0))
 
     def _finite(self, scores: Tensor) -> list[float]:
         for term, score in zip(self.terms, scores.tolist(), strict=True):
@@ -143,17 +148,30 @@ class Sight:
                 raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
         return [float(score) for score in scores]
 
-    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment) -> Tensor:
+    def _photo(self, moment: Moment) -> Tensor | None:
+        """The photo as this step sees it, if some objective asks for its features."""
+        with torch.no_grad():
+            if not any(term.compares for term in self.terms):
+                return None
+            return moment.view(moment.photo.expand_as(moment.image))
+
+    def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment, photo: Tensor | None) -> Tensor:
         """What the tile adds to each term's mean over the positions of the whole picture, (terms,)."""
         features = self._prepared.features(crop, self.layers)
+        known: dict[str, Tensor] = {}
+        if photo is not None:
+            with torch.no_grad():
+                known = self._prepared.features(_crop(photo, tile), self.layers)
         parts = []
         for term in self.terms:
             seen = features[term.layer].to(crop.dtype)
-            known = {name: features[name].to(crop.dtype) for name in term.layers}
-            scores = term.objective(known or seen, moment)
+            if known:
+                moment = replace(moment, photo_features=known[term.layer].to(crop.dtype))
+            several = {name: features[name].to(crop.dtype) for name in term.layers}
+            scores = term.objective(several or seen, moment)
             if tile is None:
                 parts.append(scores.mean())
-            elif scores.shape[-2:] == seen.shape[-2:] and not known:
+            elif scores.shape[-2:] == seen.shape[-2:] and not several:
                 (top, bottom), (left, right) = tile.owned[term.layer]
                 positions = self._plan(image).positions[term.layer] * len(scores)
                 parts.append(scores[..., top:bottom, left:right].sum() / positions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -26,8 +27,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Moment:
-    """What an ingredient may ask for besides its tensor: photo and picture at this octave, and the step."""
+    """What an ingredient may ask for besides its tensor: photo and picture at this octave, and the step.
+
+    `view` is what the step's transforms make of a picture of the octave's size, with the same dice as for the picture
+    being dreamt. `photo_features` are the features of the photo so seen, for objectives that compare; `gradient` is the
+    score's at `image`, unfiltered, for updates that ask for it.
+    """
 
     photo: Tensor
     image: Tensor
     step: Step
+    view: Callable[[Tensor], Tensor] = lambda picture: picture
+    photo_features: Tensor | None = None
+    gradient: Tensor | None = None

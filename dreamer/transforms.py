@@ -6,6 +6,7 @@ forms that hold under all of them (Olah, Mordvintsev, Schubert 2017), and averag
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.options import Range
+from dreamer.step import Step
+
+_GREY = 0.5
 
 
 def jitter(
@@ -60,9 +64,94 @@ def crop(image: Tensor, *, share: Annotated[float, Range(0.1, 1)] = 0.8) -> Tens
     return image[..., top : top + height, left : left + width]
 
 
+def crops(
+    image: Tensor,
+    *,
+    step: Step,
+    count: Annotated[int, Range(1, 64)] = 8,
+    size: Annotated[int, Range(16, 512)] = 224,
+    first: Annotated[float, Range(0.01, 1)] = 0.5,
+    last: Annotated[float, Range(0.01, 1)] = 0.05,
+    spread: Annotated[float, Range(0, 1)] = 0.15,
+) -> Tensor:
+    """Look at `count` squares at once, large ones first, small ones at the end (Fel 2023): (B count, 3, size, size).
+
+    Their sides fall evenly from `first` to `last` of the picture's short side over the dream, and each is resized to
+    `size` pixels; their middles lie about the picture's, off it by `spread` of its sides (a Gaussian's deviation).
+    """
+    height, width = image.shape[-2:]
+    side = max(1, round((first + (last - first) * step.share) * min(height, width)))
+    views = []
+    for down, right in torch.randn(count, 2).tolist():
+        top, left = (
+            min(max(0, round((0.5 + spread * off) * whole - side / 2)), whole - side)
+            for off, whole in ((down, height), (right, width))
+        )
+        part = image[..., top : top + side, left : left + side]
+        views.append(F.interpolate(part, (size, size), mode="bilinear", antialias=True))
+    return torch.cat(views)
+
+
 def noise(image: Tensor, *, sigma: Annotated[float, Range(0, 1)] = 0.03) -> Tensor:
     """Add Gaussian noise of standard deviation `sigma`, in image units (Smilkov 2017: it smooths the gradient)."""
     return image + sigma * torch.randn_like(image)
+
+
+def pad(
+    image: Tensor,
+    *,
+    pixels: Annotated[int, Range(0, 1024)] = 12,
+    border: Literal["grey", "mirror"] = "grey",
+) -> Tensor:
+    """Add a border of `pixels`, middle grey or the picture's mirror image, so that nothing grows by its edge alone."""
+    if border == "grey":
+        return F.pad(image, (pixels,) * 4, value=_GREY)
+    tall, wide = (min(pixels, side - 1) for side in image.shape[-2:])
+    return F.pad(image, (wide, wide, tall, tall), mode="reflect")
+
+
+def standard(
+    image: Tensor,
+    *,
+    pad: Annotated[int, Range(0, 256)] = 12,
+    jitter: Annotated[int, Range(0, 256)] = 8,
+    amount: Annotated[float, Range(0, 0.9)] = 0.1,
+    degrees: Annotated[float, Range(0, 180)] = 10.0,
+    nudge: Annotated[int, Range(0, 256)] = 4,
+) -> Tensor:
+    """Lucid's standard changes in one: pad, jitter, scale, rotate, jitter (Olah, Mordvintsev, Schubert 2017).
+
+    A grey border of `pad` pixels, of which `jitter` are cut off at random; a scale of 1 - `amount` to 1 + `amount` in
+    11 steps; a turn by up to `degrees` in 21 steps, straight a little more often; `nudge` pixels cut off at random.
+    The picture is sampled once for all of them, (B, 3, round((H + 2 pad - jitter) scale) - nudge, ...).
+    """
+    picture = torch.tensor([image.shape[-1], image.shape[-2]], dtype=torch.float64)  # width, height, as in all below
+    offset, kept = _cut(picture + 2 * pad, jitter)
+    scaled = (kept * (1 + amount * _whole(-5, 5) / 5)).round().clamp(min=1)
+    turn = _whole(-10, 15)
+    start, size = _cut(scaled, nudge)
+    way = (  # from a place in the result to the one in the picture that it shows, each from -1 to 1
+        torch.linalg.inv(_affine(picture / 2, picture / 2))
+        @ _affine(kept / scaled, offset + kept / 2 - pad, degrees * turn / 10 if turn <= 10 else 0.0)
+        @ _affine(size / 2, start + size / 2 - scaled / 2)
+    )
+    wide, high = (int(side) for side in size)
+    grid = F.affine_grid(way[None, :2], [1, 3, high, wide], align_corners=False).to(image)
+    # Outside of the picture grid_sample gives 0: for grey to be there, grey is 0 meanwhile.
+    return F.grid_sample(image - _GREY, grid.expand(len(image), -1, -1, -1), align_corners=False) + _GREY
+
+
+def _cut(size: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Where a random part begins whose sides are `most` shorter, and its size, of at least 1."""
+    cut = (size - 1).clamp(max=most)
+    return torch.tensor([_whole(0, int(side)) for side in cut], dtype=size.dtype), size - cut
+
+
+def _affine(scale: Tensor, shift: Tensor, degrees: float = 0.0) -> Tensor:
+    """Turned by `degrees` clockwise, then scaled, then moved: a 3x3 matrix for (x, y, 1)."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turned = torch.diag(scale) @ torch.tensor([[cos, -sin], [sin, cos]], dtype=scale.dtype)
+    return torch.cat([torch.cat([turned, shift[:, None]], 1), torch.tensor([[0.0, 0.0, 1.0]], dtype=scale.dtype)])
 
 
 def _whole(low: int, high: int) -> int:
@@ -77,5 +166,5 @@ def _number(low: float, high: float) -> float:
 @hookimpl
 def register_transforms(register: Register) -> None:
     """The built-in transforms."""
-    for function in (jitter, rotate, scale, crop, noise):
+    for function in (jitter, rotate, scale, crop, crops, noise, pad, standard):
         register(function)

@@ -11,14 +11,15 @@ from PIL import Image
 from torch import Tensor
 
 from dreamer.errors import RecipeError, UsageError, did_you_mean
+from dreamer.image import Photo
 from dreamer.network import Network
 from dreamer.sight import Term
 from dreamer.step import Moment
-from dreamer.units import class_numbers
 
 _CLIMB: dict[str, Any] = {
     "colour": 0.0,
-    "transforms": [{"name": "affine"}],
+    "redirect": 16,
+    "transforms": [{"name": "standard"}],
     "gradient_filters": [{"name": "normalise"}],
     "canvas": {"name": "fourier"},
     "optimiser": {"name": "adam"},
@@ -30,15 +31,15 @@ OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 3
 _STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
 
 Features = Mapping[str, Tensor]
-Aim = Callable[[Network], list[dict[str, Any]]]
+_NEAREST = 6  # names that an error gives
 
 
 @dataclass(frozen=True)
 class Unit:
     """What is to be seen: at most one of a channel, a neuron, a class, a direction; without any, the whole layer.
 
-    A channel is a number or a name; a neuron (channel, row, column) or (channel,), which is the centre; a class a name
-    or a number; a direction has a number for each channel.
+    A channel is a number or a name; a neuron (channel, row, column) of the layer's map, or (channel,), which is the
+    middle; a class a name or a number; a direction has a number for each channel.
     """
 
     channel: int | str | None = None
@@ -51,28 +52,67 @@ class Unit:
         """Whether there is any."""
         return self != Unit()
 
-    def words(self, network: Network, layer: str | None) -> list[dict[str, Any]]:
-        """The objectives for a network; raises RecipeError for a channel or class that it does not have."""
+    def words(self, network: Network, layer: str | None, size: tuple[int, int]) -> list[dict[str, Any]]:
+        """The objectives for a network and a picture of that (height, width); raises UsageError for a place or class
+        that it does not have."""
         at = {"layer": layer or network.default_layer}
         if self.neuron is not None:
-            place = zip(("index", "y", "x"), self.neuron, strict=False)
-            return [{"name": "neuron", **at, **dict(place)}]
+            index, *place = self.neuron
+            return [{"name": "neuron", **at, "index": [index], **_shares(network, at["layer"], place, size)}]
         if self.direction is not None:
             return [{"name": "direction", **at, "vector": list(self.direction)}]
         if self.channel is not None:
-            return [{"name": "unit", **at, "index": _number(network, at["layer"], self.channel)}]
+            text = str(self.channel)
+            which = {"index": [int(text)]} if text.isdecimal() else {"names": [text]}
+            return [{"name": "channel", **at, **which, "normalise": False, "square": False}]
         assert self.label is not None
         if at["layer"] in network.heads:
             return [{"name": "motif", **at, "names": [self.label]}]
         last = layer or logits(network)
-        class_numbers(network, [self.label])
-        return [{"name": "logit", "names": [self.label], "layer": last}]
+        return [{"name": "logit", "layer": last, **_class(network, self.label)}]
+
+
+def _shares(network: Network, layer: str, place: list[int], size: tuple[int, int]) -> dict[str, float]:
+    """A place of the layer's map as shares of the picture's height and width."""
+    if not place:
+        return {}
+    height, width = network.sizes(*size, [layer])[layer]
+    row, column = place
+    if row >= height or column >= width:
+        raise UsageError(
+            f"row {row}, column {column} lies outside of the map of {layer}, which is {height} high and {width} wide "
+            f"for this picture: rows 0 to {height - 1}, columns 0 to {width - 1}"
+        )
+    return {"y": (row + 0.5) / height, "x": (column + 0.5) / width}
+
+
+def _class(network: Network, name: str) -> dict[str, list[Any]]:
+    """A class by its name, whatever its capitals, or by its number; raises RecipeError with the nearest names."""
+    wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
+    if wanted in labels:
+        number = labels.index(wanted)
+        return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
+    if name.isdecimal() and int(name) < len(labels):
+        return {"index": [int(name)]}
+    within = [label for label in network.labels if wanted in label.lower()][:_NEAREST]
+    near = f"; there are {', '.join(within)}" if within else did_you_mean(name, network.labels)
+    raise RecipeError(f"{network.name} knows no class {name!r}{near}")
 
 
 def usual(canvas: str | None, *, over_a_photo: bool) -> Mapping[str, Any]:
     """What a visualization on that canvas is when nobody says otherwise."""
     words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
     return {**words, "transforms": []} if canvas in _STEADY else words
+
+
+def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:
+    """The (height, width) that a recipe's words give a picture; a size that makes no sense is told of elsewhere."""
+    side = words.get("size")
+    side = side if isinstance(side, int) and side > 0 else int(FROM_NOTHING["size"])
+    if photo is None:
+        return side, side
+    share = min(1.0, side / max(photo.height, photo.width))
+    return round(photo.height * share), round(photo.width * share)
 
 
 def grey(side: int) -> Image.Image:
@@ -109,7 +149,7 @@ def own_term(objective: Callable[[Features], Tensor], network: Network, height: 
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise UsageError("the objective must give a tensor that depends on the features, as in f[layer][:, 3].mean()")
     layers = tuple(probe.asked)
-    return Term(getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers)
+    return Term(getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers=layers)
 
 
 class _Probe(Mapping[str, Tensor]):
@@ -135,18 +175,6 @@ class _Probe(Mapping[str, Tensor]):
 
 def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, Moment], Tensor]:
     return lambda features, moment: objective(features)
-
-
-def _number(network: Network, layer: str, channel: int | str) -> int:
-    if isinstance(channel, int):
-        return channel
-    if channel.isdecimal():
-        return int(channel)
-    known = network.channels.get(layer, {})
-    if channel not in known:
-        what = did_you_mean(channel, known) or "; it has numbers only" * (not known)
-        raise RecipeError(f"layer {layer} of {network.name} has no channel called {channel!r}{what}")
-    return known[channel]
 
 
 def direction_of(numbers: Sequence[float]) -> tuple[float, ...]:

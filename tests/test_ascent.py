@@ -5,12 +5,13 @@ from networks import calibrated, tiny
 from dreamer.ascent import Ascent
 from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.gradient_filters import normalise
-from dreamer.objectives import deepdream
+from dreamer.objectives import content, deepdream
 from dreamer.pyramid import Octave
 from dreamer.render import render
 from dreamer.sample import scene
 from dreamer.sight import Sight, Term
 from dreamer.step import Moment, Step
+from dreamer.transforms import jitter, noise, rotate, standard
 
 CPU = torch.device("cpu")
 STEP = Step(0, 1, 0, 1, 0.0, (64, 80))
@@ -164,3 +165,37 @@ def test_out_of_memory_on_a_gpu_goes_on_with_smaller_tiles():
     _, found = looking.gradient(image, moment(image))
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-7)
     assert looking.tile == 75 and "tiles of 75 pixels" in said[-1]
+
+
+def test_what_compares_sees_the_photo_through_the_same_transforms():
+    """The photo itself is then no way from the photo, however it is thrown about; and the dice stay as they were."""
+    term = Term("likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True)
+    looking = Sight(tiny(), (term,), device=CPU, precision=torch.float32, tile=0, say=print)
+    image, other = scene(64, 48), scene(64, 48, 5)
+    shaken = tuple(lambda image, moment, f=f: f(image) for f in (jitter, rotate, noise, standard))
+    ascent = Ascent(looking.gradient, transforms=shaken)
+    torch.manual_seed(3)
+    _, score = ascent.step(image, image, 0.01, moment(image))
+    after = torch.rand(())
+    assert score == 0
+    torch.manual_seed(3)
+    sight_alone = Ascent(sight().gradient, transforms=shaken)
+    sight_alone.step(image, image, 0.01, moment(image))
+    assert torch.equal(torch.rand(()), after)
+    assert ascent.step(image, image, 0.01, Moment(other, image, STEP))[1] < 0
+
+
+def test_likeness_is_measured_at_the_same_place_in_tiles():
+    term = Term("likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True)
+    image, photo = (scene(96, 80, seed).double() for seed in (0, 5))
+    found = [
+        Sight(tiny(), (term,), device=CPU, precision=torch.float64, tile=tile, say=print).gradient(
+            image, Moment(photo, image, STEP)
+        )
+        for tile in (0, 24)
+    ]
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
+    torch.testing.assert_close(found[1][1], found[0][1], rtol=0, atol=1e-9 * float(found[0][1].abs().max()))
+    network = tiny().prepared(["two"], CPU, torch.float64)
+    features = [network.features(picture, ["two"])["two"] for picture in (image, photo)]
+    assert found[0][0] == pytest.approx(-float((features[0] - features[1]).square().mean()) / 2, rel=1e-12)

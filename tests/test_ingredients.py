@@ -15,7 +15,7 @@ from dreamer.step import Step
 
 REGISTRY = load_plugins()[0]
 ALL = [(kind, entry) for kind in INGREDIENTS for entry in REGISTRY.ingredients[kind]]
-WHOLE = ("neuron",)  # objectives that look at the whole picture
+WHOLE = {"neuron", "diversity", "style", "inversion", "guide_inversion", "caricature"}  # one score a picture
 STEP = Step(0, 1, 3, 10, 0.3, (48, 64))
 
 
@@ -27,6 +27,8 @@ def call(entry, tensor):
         "step": STEP,
         "network": taught(),
         "layer": "two",
+        "photo_features": tensor.detach().cos(),
+        "gradient": scene(64, 48, 3) - 0.5,
     }
     return entry.value.function(tensor, **{name: known[name] for name in entry.value.wanted})
 
@@ -37,18 +39,18 @@ def ids(case):
 
 @pytest.mark.parametrize(("kind", "entry"), ALL, ids=ids)
 def test_every_ingredient(kind, entry):
-    shape = (1, 12, 24, 32) if kind == "objectives" else (1, 3, 48, 64)
+    shape = (2, 12, 24, 32) if kind == "objectives" else (1, 3, 48, 64)
     tensor = torch.rand(shape).requires_grad_(kind != "gradient_filters")
     result = call(entry, tensor * 1.0)
     assert result.isfinite().all()
     if kind == "objectives":
-        assert result.shape == ((1, 1, 1) if entry.name in WHOLE else (1, 24, 32))
+        assert result.shape == (2, *((1, 1) if entry.name in WHOLE else (24, 32)))
     elif kind == "priors":
         assert result.ndim == 0
     elif kind != "transforms":
         assert result.shape == tensor.shape
     else:
-        assert result.shape[:2] == (1, 3)
+        assert result.shape[0] == (8 if entry.name == "crops" else 1) and result.shape[1] == 3
     if kind != "gradient_filters":
         (gradient,) = torch.autograd.grad(result.sum(), tensor)
         assert gradient.isfinite().all() and gradient.abs().sum() > 0
@@ -73,7 +75,8 @@ def test_transforms_are_random_and_follow_the_seed(entry):
         torch.manual_seed(seed)
         drawn.append([call(entry, image) for _ in range(3)])
     assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))
-    assert any(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
+    moved = any(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
+    assert moved != (entry.name == "pad")  # the one that leaves nothing to chance
 
 
 def test_deepdream_is_the_mean_square():

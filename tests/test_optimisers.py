@@ -28,7 +28,7 @@ CPU = Machine("cpu", "float32", 0)
 
 def composed(words, network=None, seed=0):
     words = {**FROM_NOTHING, "size": SIDE, "seed": seed, "transforms": [], **words}
-    aim = lambda network: Unit(channel=3).words(network, None)  # noqa: E731
+    aim = lambda network, words: Unit(channel=3).words(network, None, (SIDE, SIDE))  # noqa: E731
     return compose(words, registry(), network=network or tiny(), machine=CPU, aim=aim)
 
 
@@ -130,7 +130,11 @@ def test_cma_es_says_how_small_a_canvas_must_be():
 
 def test_within_a_step_every_look_is_at_the_same_transforms():
     """Else a search would choose the luckiest view, and a line search would compare two different hills."""
-    words = {"octaves": {"count": 1, "steps": 3}, "canvas": {**SMALL, "sigma": 1.0}, "transforms": [{"name": "affine"}]}
+    words = {
+        "octaves": {"count": 1, "steps": 3},
+        "canvas": {**SMALL, "sigma": 1.0},
+        "transforms": [{"name": "standard"}],
+    }
     seen = []
 
     def still(parameters):

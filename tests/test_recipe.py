@@ -101,6 +101,7 @@ def test_words_and_back_are_the_same_recipe():
     assert Recipe.read(words, vocabulary).words(vocabulary) == words
     assert words["objectives"][0] == {
         "name": "channel", "layer": "m4b", "weight": 1.0, "index": [1, 2], "names": [], "normalise": True,
+        "square": True,
     }  # fmt: skip
     assert words["transforms"][0]["pixels"] == 32
 

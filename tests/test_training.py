@@ -22,11 +22,13 @@ from safetensors import safe_open
 from dreamer.errors import RenderError, UsageError, WriteError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
-from dreamer.networks.reverie import Reverie, reverie, story, weights_path
+from dreamer.networks.reverie import Reverie, reverie, weights_path
+from dreamer.networks.weights import story
 from dreamer.training import checkpoint, export, stream, train
 from dreamer.training.album import Album
-from dreamer.training.stream import Stream
-from dreamer.training.train import Settings, Training
+from dreamer.training.reverie import ReverieTraining
+from dreamer.training.stream import Stream, varied
+from dreamer.training.train import Settings
 from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, present, unfold
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
@@ -89,19 +91,19 @@ def test_unfolded_weights_see_the_same_and_have_batch_norm_again():
 
 
 def test_learning_lessens_the_loss_and_the_late_lessons_are_harder(quick: None):
-    training = Training(Settings(seed=3, width=0.25), torch.device("cpu"))
+    training = ReverieTraining(Settings(seed=3, width=0.25), torch.device("cpu"))
     batch = pictures(training.world)
     losses = [training.learn(batch, 0.1, 20_000) for _ in range(12)]
     assert losses[-1] < 0.8 * losses[0]
-    calm = training.trainee.state_dict()["body.stem.0.0.0.weight"].clone()
+    calm = training.module.state_dict()["body.stem.0.0.0.weight"].clone()
     training.learn(batch, 0.9, 20_000)
-    assert not torch.equal(training.trainee.state_dict()["body.stem.0.0.0.weight"], calm)
+    assert not torch.equal(training.module.state_dict()["body.stem.0.0.0.weight"], calm)
     image = batch.image.clone().requires_grad_()
-    training.trainee.train().loss(image, batch.kind, batch.second, training.world.motif_of).backward()
+    training.module.train().loss(image, batch.kind, batch.second, training.world.motif_of).backward()
     harder = image.detach() + 2 * image.grad / image.grad.flatten(1).norm(dim=1)[:, None, None, None]
     with torch.no_grad():
         easy, hard = (
-            training.trainee.loss(x, batch.kind, batch.second, training.world.motif_of) for x in (batch.image, harder)
+            training.module.loss(x, batch.kind, batch.second, training.world.motif_of) for x in (batch.image, harder)
         )
     assert hard > easy
 
@@ -131,7 +133,7 @@ def test_accuracy_is_over_places_and_over_classes():
 def test_the_stream_shows_labelled_crops(world: World, quick: None):
     random = torch.Generator().manual_seed(0)
     with Stream(world, seed=1) as drawn:
-        batch = drawn.batch(6, 64, random)
+        batch = drawn.batch(6, 64, random, varied)
     assert batch.image.shape == (6, 3, 64, 64) and batch.image.isfinite().all()
     assert batch.kind.shape == batch.second.shape == (6, 64, 64)
     assert batch.kind.max() <= world.kinds and batch.second.max() <= len(world.names)
@@ -143,13 +145,13 @@ def test_a_painter_that_died_is_told_of(world: World):
         drawn._painter.kill()
         drawn._painter.join()
         with pytest.raises(RenderError, match="has ended"):
-            drawn.batch(4, 64, torch.Generator())
+            drawn.batch(4, 64, torch.Generator(), varied)
 
 
 def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
     output, told = tmp_path / "mine.safetensors", []
     settings = Settings(minutes=0.15, width=0.25)
-    train.train(output, settings, device=torch.device("cpu"), keep=0.03, on_report=told.append)
+    train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.03, on_report=told.append)
     assert sorted(path.name for path in tmp_path.iterdir())[-1] == "mine.safetensors"
     assert len(list(tmp_path.iterdir())) >= 2 and not (tmp_path / "mine.safetensors.training").exists()
     assert output.stat().st_size < 8e6
@@ -184,7 +186,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, quick: None, signum: in
     refused(dreamer("networks", "train", "-o", output), "a training was interrupted here", "--resume")
     told = []
     settings = Settings(minutes=before["seconds"] / 60 + 0.03, width=0.25)
-    train.train(output, settings, device=torch.device("cpu"), resume=True, on_report=told.append)
+    train.train(output, ReverieTraining(settings, torch.device("cpu")), resume=True, on_report=told.append)
     story = json.loads(safe_open(output, "pt").metadata()["training"])
     assert story["samples"] > before["samples"] and not begun.exists()
 

@@ -58,11 +58,24 @@ def main(debug: bool) -> None:
     """
 
 
-from dreamer.cli import doctor, networks, plugins, presets, render, visualize  # noqa: E402 - they need nothing of the above
+from dreamer.cli import (  # noqa: E402 - they need nothing of the above
+    doctor,
+    exemplars,
+    networks,
+    plugins,
+    presets,
+    render,
+    video,
+    visualize,
+    zoom,
+)
 
 main.add_command(render.render)
+main.add_command(zoom.zoom)
+main.add_command(video.video)
 main.add_command(visualize.visualize)
 main.add_command(presets.presets)
 main.add_command(networks.networks)
+main.add_command(exemplars.exemplars)
 main.add_command(plugins.plugins)
 main.add_command(doctor.doctor)

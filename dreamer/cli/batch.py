@@ -13,6 +13,7 @@ from dreamer import __version__
 from dreamer.cli.failures import exit_code
 from dreamer.cli.photos import Place, check_folder, free
 from dreamer.cli.progress import Quiet
+from dreamer.cli.stamps import stamp_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
@@ -175,18 +176,7 @@ class Batch:
         write_atomically(place, data)
 
     def _stamp(self, photo: Photo, machine: Machine) -> Stamp:
-        from dreamer.stamp import Stamp
-
-        composition = self.composition
-        return Stamp(
-            recipe=composition.words(),
-            machine=machine.words(),
-            dreamer=__version__,
-            weights=composition.network.weights,
-            photo=photo.sha256,
-            guide=composition.guide.sha256 if composition.guide else "",
-            plugins={p.distribution: p.version for p in self.plugins if p.distribution in composition.plugins},
-        )
+        return stamp_for(self.composition, photo, machine, self.plugins)
 
     def _is_done(self, output: Path, photo: Photo) -> bool:
         from dreamer.image import read_recipe

@@ -54,7 +54,7 @@ class Numbers(ParamType):
         return tuple(int(part) for part in value.split(","))
 
 
-def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Several options as one decorator, in this order in the help."""
 
     def decorate(command: Command) -> Command:
@@ -65,7 +65,7 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
-source_options = _together(
+source_options = together(
     click.option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
     click.option("--recipe", metavar="FILE", help="Repeat a recipe: a picture that dreamer made, or a .toml file."),
     click.option("--network", metavar="NAME", help="The network that dreams; fetched when absent. [reverie]"),
@@ -81,7 +81,7 @@ source_options = _together(
 )
 """Where a recipe comes from, and its network."""
 
-recipe_options = _together(
+recipe_options = together(
     source_options,
     click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1)."),
     click.option("--feature-size", type=float, metavar="PERCENT", help="How large features grow, of the short side."),
@@ -92,7 +92,7 @@ recipe_options = _together(
 )
 """What decides the picture: the fields of `Wishes`, together with `machine_options` and --max-pixels."""
 
-machine_options = _together(
+machine_options = together(
     click.option("--tile", type=Pixels({"auto": -1, "none": 0}, 32), help="Side of a tile; auto: as memory allows."),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute. [auto]"),
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the network. [auto]"),

@@ -46,15 +46,16 @@ def _named(argument: str) -> tuple[list[Path], str]:
     """The pictures that one argument names, and why there are none."""
     path = Path(argument)
     if path.is_dir():
-        return _pictures(path.iterdir()), "there are no pictures in this folder"
+        return pictures(path.iterdir()), "there are no pictures in this folder"
     if path.exists():
         return [path], ""
     if glob.has_magic(argument):
-        return _pictures(map(Path, glob.glob(argument, recursive=True))), "no picture is called like that"
+        return pictures(map(Path, glob.glob(argument, recursive=True))), "no picture is called like that"
     return [], "there is no such file"
 
 
-def _pictures(paths: Iterable[Path]) -> list[Path]:
+def pictures(paths: Iterable[Path]) -> list[Path]:
+    """Those that are pictures by their suffix and not hidden, in order."""
     shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
     return sorted(path for path in shown if path.suffix.lower() in _PICTURES)
 

@@ -105,7 +105,7 @@ def _show_picture(picture: Path) -> None:
     import tomli_w
 
     from dreamer.cli.failures import line
-    from dreamer.cli.wishes import stamp_in
+    from dreamer.cli.stamps import stamp_in
     from dreamer.recipe import SCHEMA
 
     stamp = stamp_in(picture)

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 _EVERY = 5.0  # seconds between plain lines
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where a clip is: `number` of `total` frames and a `share` of all work are done; `doing` says what is going on."""
+
+    number: int
+    total: int
+    share: float
+    doing: str = ""
+
+
 class Quiet(AbstractContextManager["Quiet"]):
     """Tells of failures only, on stderr; the others tell something at each of these moments."""
 
@@ -32,6 +43,9 @@ class Quiet(AbstractContextManager["Quiet"]):
 
     def step(self, step: Step) -> None:
         """A step is done."""
+
+    def frame(self, frame: Frame) -> None:
+        """A clip has come this far."""
 
     def say(self, sentence: str) -> None:
         """Something that a person should know."""
@@ -86,6 +100,15 @@ class Plain(Quiet):
             f"score {step.score:.4g}, {clock(_left(now - self._began, step.share))} left"
         )
 
+    def frame(self, frame: Frame) -> None:
+        now = time.monotonic()
+        if frame.number < frame.total and now - self._spoke < _EVERY:
+            return
+        self._spoke = now
+        left = clock(_left(now - self._began, frame.share))
+        doing = f", {frame.doing}" if frame.doing else ""
+        self._print(f"{self._photo}: {frame.share:4.0%}, frame {frame.number}/{frame.total}{doing}, {left} left")
+
     def say(self, sentence: str) -> None:
         self._print(line(sentence))
 
@@ -135,6 +158,13 @@ class Bar(Plain):
         now = f"octave {step.octave + 1}/{step.octaves} {width}x{height}  score {' > '.join(self._scores)}"
         left = clock(_left(time.monotonic() - self._began, step.share))
         self._bar.update(self._task, completed=step.share, left=left, now=now)
+
+    def frame(self, frame: Frame) -> None:
+        if self._task is None:
+            return
+        now = f"frame {frame.number}/{frame.total}  {frame.doing}"
+        left = clock(_left(time.monotonic() - self._began, frame.share))
+        self._bar.update(self._task, completed=frame.share, left=left, now=now)
 
     def done(self, photo: str, result: str, seconds: float) -> None:
         self._remove()
@@ -187,6 +217,18 @@ class Json(Quiet):
             share=round(step.share, 4),
             score=step.score,
             left=round(_left(seconds, step.share), 1),
+        )
+
+    def frame(self, frame: Frame) -> None:
+        left = _left(time.monotonic() - self._began, frame.share)
+        _object(
+            "frame",
+            photo=self._photo,
+            frame=frame.number,
+            frames=frame.total,
+            share=round(frame.share, 4),
+            doing=frame.doing,
+            left=round(left, 1),
         )
 
     def say(self, sentence: str) -> None:

@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path)
 
 
+_MEASURES = {
+    "places": "{:.0%} of all places named right",
+    "motifs": "{:.0%} of a motif's",
+    "psnr": "pictures drawn again at {:.1f} dB",
+}
+
+
 def _plain(report: Report) -> None:
-    overall, mean = report.accuracy
+    measured = ", ".join(_MEASURES[name].format(value) for name, value in report.measures.items())
     left = clock(report.seconds * (1 / report.share - 1))
     click.echo(
         f"{report.share:4.0%}, {report.samples:,} pictures seen, {report.rate:.0f} a second, loss {report.loss:.2f}, "
-        f"{overall:.0%} of all places named right, {mean:.0%} of a motif's, {left} left",
+        f"{measured}, {left} left",
         err=True,
     )
 
@@ -62,6 +69,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 
 @click.command()
 @click.option("-o", "--output", type=_FILE, required=True, help="The weights, a .safetensors file.")
+@click.option("--decoder", is_flag=True, help="Train the decoder instead, which draws pictures from small codes.")
 @click.option("--pictures", type=_FILE, help="A folder of your own: reverie learns them on top of what it knows.")
 @click.option("--start", type=_FILE, help="Weights to begin with; for your own --pictures, the built-in ones.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long.  [60; 15 with --pictures]")
@@ -75,6 +83,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @click.option("--progress", "how", type=click.Choice(list(_TELL)), default="plain", show_default=True)
 def train(
     output: Path,
+    decoder: bool,
     pictures: Path | None,
     start: Path | None,
     minutes: float | None,
@@ -90,7 +99,8 @@ def train(
 
     It learns from pictures that are drawn as it learns. Ctrl-C, or a kill, costs at most the last minute: `--resume`
     goes on. Of your own --pictures, each subfolder is a thing to learn; without subfolders each picture is one. Dream
-    of what was learnt: dreamer render PHOTO --weights FILE.
+    of what was learnt: dreamer render PHOTO --weights FILE. With --decoder it is the decoder that is trained, by all
+    the same options.
     """
     problems: list[str] = []
     with gathered(problems):
@@ -104,38 +114,36 @@ def train(
         raise UsageError(*problems)
     import torch
 
+    from dreamer.learned_priors import decoders_folder
     from dreamer.machine import Machine, keep_freed_memory
     from dreamer.motifs import MOTIFS
-    from dreamer.networks.reverie import reverie, story, weights_path
     from dreamer.training.album import Album
+    from dreamer.training.decoder import DecoderTraining
+    from dreamer.training.reverie import ReverieTraining
     from dreamer.training.train import Settings, train
 
     # Another process draws. Where it has no core of its own, threads that wait for one another stand still with it.
     torch.set_num_threads(threads or max(1, torch.get_num_threads() - 1))
     machine = Machine(device=device).resolved()
     keep_freed_memory()
-    begin = start or (weights_path() if pictures else None)
     album = None
     if pictures:
         album = Album.read(pictures, [motif.name for motif in MOTIFS])
         for notice in album.notices:
             click.echo(f"dreamer: {notice}", err=True)
+    kind = DecoderTraining if decoder else ReverieTraining
+    wanted = Settings(minutes=minutes or (15 if pictures else 60), **settings)
+    training = kind(wanted, torch.device(machine.device), album, start)
     try:
-        train(
-            output,
-            Settings(minutes=minutes or (15 if pictures else 60), **settings),
-            device=torch.device(machine.device),
-            album=album,
-            start=reverie(begin) if begin else None,
-            history=story(begin) if begin else None,
-            resume=resume,
-            keep=keep,
-            on_report=_TELL[how],
-        )
+        train(output, training, resume=resume, keep=keep, on_report=_TELL[how])
     except KeyboardInterrupt:
         click.echo("dreamer: interrupted; the same command with --resume goes on", err=True)
         return 130
-    click.echo(f"{output} is done: dreamer render PHOTO --weights {output}")
+    if decoder:
+        place = decoders_folder() / output.name
+        click.echo(f"{output} is done: as {place} it goes by its name: --set priors.autoencoder.decoder={output.stem}")
+    else:
+        click.echo(f"{output} is done: dreamer render PHOTO --weights {output}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
     from dreamer.image import Photo
+    from dreamer.network import Network
 
 _FILE = click.Path(path_type=Path)
 _LARGEST = 1_000_000  # bytes of a direction's file
@@ -88,7 +90,7 @@ def visualize(
     """
     from dreamer.image import load
     from dreamer.plugins import load_plugins
-    from dreamer.visualization import Unit, grey, usual
+    from dreamer.visualization import Unit, grey, picture_size, usual
 
     with progress(how) as told:
         problems: list[str] = []
@@ -106,13 +108,18 @@ def visualize(
         unit = Unit(channel, neuron, label, way)
         registry, plugins = load_plugins()
         wish = Wishes(**wishes, strength=None, feature_size=None, init=None, guide=None)
+
+        def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+            whole = load(photo, max_pixels=wish.max_pixels) if photo else None
+            return unit.words(network, wish.layer, picture_size(whole, words))
+
         composition, stamp = wish.composed(
             registry,
             told.say,
             problems,
             base=usual(canvas, over_a_photo=photo is not None),
             flags={"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps, "pictures": count},
-            aim=(lambda network: unit.words(network, wish.layer)) if unit.named else None,
+            aim=aim if unit.named else None,
         )
 
         def blank() -> Photo:

@@ -49,7 +49,7 @@ class Wishes:
         fetch: bool = True,
         base: Mapping[str, Any] = MappingProxyType({}),
         flags: Mapping[str, Any] = MappingProxyType({}),
-        aim: Callable[[Network], list[dict[str, Any]]] | None = None,
+        aim: Callable[[Network, Mapping[str, Any]], list[dict[str, Any]]] | None = None,
     ) -> tuple[Composition, Stamp | None]:
         """The composition, and the stamp of the picture whose recipe is repeated.
 
@@ -97,6 +97,7 @@ class Wishes:
 
     def _words(self, registry: Registry) -> tuple[Stamp | None, Mapping[str, Any]]:
         """What --preset or --recipe says."""
+        from dreamer.cli.stamps import stamp_in
         from dreamer.preset import find_preset
 
         if self.recipe and self.preset:
@@ -130,14 +131,3 @@ class Wishes:
         before = Machine.read(stamp.machine) if stamp else Machine()
         flags = {key: getattr(self, key) for key in ("device", "precision", "tile", "threads")}
         return replace(before, **{key: value for key, value in flags.items() if value is not None})
-
-
-def stamp_in(picture: Path) -> Stamp:
-    """What stands inside a picture that dreamer made; raises UsageError."""
-    from dreamer.image import read_recipe
-    from dreamer.stamp import Stamp
-
-    text = read_recipe(picture)
-    if text is None:
-        raise UsageError(f"{picture}: there is no recipe inside; only dreamer's own pictures carry one")
-    return Stamp.read(text, str(picture))

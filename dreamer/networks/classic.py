@@ -141,7 +141,7 @@ class Classic:
             source=f"torchvision.models.{self.name}, trained on ImageNet",
             default_layer=self.default_layer,
             defaults={"octaves": {"step_size": 0.007}},
-            labels=tuple(self._published().meta["categories"]),
+            labels=tuple(self._published().meta.get("categories", ())),
             weights=digest,
         )
 

@@ -112,13 +112,6 @@ def weights_path() -> Path:
     return Path(str(files("dreamer.networks") / "reverie.safetensors"))
 
 
-def story(weights: Path) -> dict[str, Any]:
-    """How weights came to be, as their training wrote it; empty where it did not."""
-    with safe_open(weights, framework="pt") as file:
-        told: dict[str, Any] = json.loads((file.metadata() or {}).get("training", "{}"))
-    return told
-
-
 def reverie(weights: Path | None = None) -> Network:
     """The built-in network, or the same with somebody's own weights; raises NetworkError when they do not fit."""
     path = weights or weights_path()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -22,12 +24,15 @@ _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:w
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for anything else."""
+def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for anything else, or more bytes."""
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such weights file")
-    if path.stat().st_size > _LARGEST:
-        raise NetworkError(f"{path}: {path.stat().st_size / 2**30:.0f} GiB is too large for a weights file")
+    if path.stat().st_size > largest:
+        mebibytes = path.stat().st_size // 2**20
+        raise NetworkError(
+            f"{path}: {mebibytes} MiB is too large for such weights; at most {largest // 2**20} are read"
+        )
     try:
         if path.suffix == ".safetensors":
             state: Any = load_file(path)
@@ -65,6 +70,21 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     if problems:
         raise NetworkError(f"{where} does not fit: {'; '.join(problems)}")
     module.load_state_dict(given, strict=False)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a file's weights tell of themselves; raises NetworkError when it is no .safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except Exception as error:  # safetensors raises an exception class of its own for a broken file
+        raise NetworkError(f"{path} is not a .safetensors file: {error}") from error
+
+
+def story(path: Path) -> dict[str, Any]:
+    """How weights came to be, as their training wrote it; empty where it did not."""
+    told: dict[str, Any] = json.loads(metadata(path).get("training", "{}"))
+    return told
 
 
 def file_hash(path: Path) -> str:

@@ -82,9 +82,11 @@ class Bench:
             size = (len(case.tensor), 3, *case.tensor.shape[-2:])
             known["photo"] = case.tensor if case.flat else as_image(photo(size[3], size[2])).expand(size)
             known["image"] = case.tensor if case.flat else known["photo"].roll(2, -1)
+            known["gradient"] = known["image"].diff(dim=-1, append=known["image"][..., :1])
         else:
             known["photo"] = as_image(photo())
             known["image"] = self.image
+            known["photo_features"] = case.tensor if case.flat else case.tensor.detach().cos().abs()
         return {
             name: value.to(case.tensor).clone() if isinstance(value, Tensor) else value
             for name, value in known.items()

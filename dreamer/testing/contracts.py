@@ -27,6 +27,8 @@ _FIRST = {"objectives": "features", "gradient_filters": "gradient"}  # what the 
 _SEEING = ("objectives", "priors", "transforms", "gradient_filters", "updates", "canvases")
 ASKED = {
     "guide": ("objectives",),
+    "photo_features": ("objectives",),
+    "gradient": ("updates",),
     "layer": ("objectives",),
     "network": _SEEING,
     "photo": _SEEING,
@@ -138,7 +140,7 @@ def _misfit(kind: str, tensor: Tensor, result: Any) -> str:
     if result.dtype != tensor.dtype:
         return f"{result.dtype} for {tensor.dtype}; the type stays as it was"
     if kind == "transforms":
-        fits = result.ndim == 4 and found[:2] == (batch, 3) and min(found) > 0
+        fits = result.ndim == 4 and found[1] == 3 and min(found) > 0 and found[0] % batch == 0
         return "" if fits else f"a tensor of shape {found}; an image ({batch}, 3, H, W) of any size is wanted"
     return "" if found == tensor.shape else f"a tensor of shape {found} for {tuple(tensor.shape)}; the shape stays"
 
@@ -168,6 +170,10 @@ def _differentiable(ingredient: IngredientKind, subject: str, case: Case, bench:
     elif not slope.isfinite().all():
         hint = "a root or a logarithm at 0 does that; add a small number inside"
         yield "differentiable", f"its gradient has NaN or Inf{case.where}; {hint}"
+    elif not case.where and not slope.any() and len(leaf) == 1:
+        # It may compare the pictures of a batch: then one alone has no slope.
+        pair = Case(torch.cat((case.tensor, case.tensor.flip(-1))))
+        yield from _differentiable(ingredient, subject, pair, bench)
     elif not case.where and not slope.any():
         yield (
             "differentiable",
@@ -197,18 +203,20 @@ def _exact_in_tiles(ingredient: IngredientKind, case: Case, bench: Bench) -> Ite
 
 def _gradient(ingredient: IngredientKind, case: Case, bench: Bench, image: Tensor, tile: int) -> Tensor:
     company = bench.company(ingredient, Case(case.tensor.to(image)))
-    term = Term(
-        "objective",
-        1.0,
-        bench.network.default_layer,
-        lambda seen, moment: ingredient.function(seen, **case.options, **company),
-    )
+
+    def objective(seen: Tensor, moment: Moment) -> Tensor:
+        own = {"photo_features": moment.photo_features} if compares else {}
+        result: Tensor = ingredient.function(seen, **case.options, **{**company, **own})
+        return result
+
+    compares = "photo_features" in ingredient.wanted
+    term = Term("objective", 1.0, bench.network.default_layer, objective, compares)
     sight = Sight(
         bench.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return sight.gradient(image, Moment(image, image, STEP))[1]
+        return sight.gradient(image, Moment(image.flip(-1), image, STEP))[1]
 
 
 def _is_map(ingredient: IngredientKind, bench: Bench) -> bool:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,6 +17,8 @@ from torch import Tensor
 from dreamer.errors import RenderError
 from dreamer.motifs.composite import Pictures, World
 
+Vary = Callable[[Tensor, torch.Generator], Tensor]
+"""How crops (B, 3, S, S) are changed, by chance, before they are learnt."""
 SIZE = 128
 """Pixels a side of a picture as drawn; crops of it are looked at."""
 _CHUNK = 128
@@ -54,8 +57,8 @@ class Stream(AbstractContextManager["Stream"]):
                 raise RenderError("the process that draws the pictures to learn from has ended")
             time.sleep(0.1)
 
-    def batch(self, count: int, size: int, random: torch.Generator) -> Pictures:
-        """`count` crops of `size` pixels, in [0, 1] but for noise."""
+    def batch(self, count: int, size: int, random: torch.Generator, vary: Vary) -> Pictures:
+        """`count` crops of `size` pixels, in [0, 1] before they are varied."""
         self.wait()
         there = min(self._drawn.value, len(self._pictures))
         chosen = torch.randint(0, there, (count,), generator=random)
@@ -73,21 +76,30 @@ class Stream(AbstractContextManager["Stream"]):
         if torch.rand((), generator=random) < 0.5:
             image, labels = image.flip(3), labels.flip(3)
         kind, second = labels.long().unbind(1)
-        return Pictures(varied(image, random), kind, second)
+        return Pictures(vary(image, random), kind, second)
 
 
 def varied(image: Tensor, random: torch.Generator) -> Tensor:
     """Other colours, contrasts and brightness, and noise: what must not tell one motif from another."""
-    count = len(image)
+    image = _recoloured(image, random)
+    return image + torch.randn(image.shape, generator=random) * _each(image, random, 0, _NOISE)
 
-    def each(low: float, high: float, channels: int = 1) -> Tensor:
-        return torch.rand(count, channels, 1, 1, generator=random) * (high - low) + low
 
+def recoloured(image: Tensor, random: torch.Generator) -> Tensor:
+    """Other colours, contrasts and brightness, in [0, 1]: pictures still."""
+    return _recoloured(image, random).clamp(0, 1)
+
+
+def _recoloured(image: Tensor, random: torch.Generator) -> Tensor:
     if torch.rand((), generator=random) < _PERMUTED:
         image = image[:, torch.randperm(3, generator=random)]
-    image = torch.where(each(0, 1) < _GREY, image.mean(1, keepdim=True), image)
-    image = (image - 0.5) * each(0.5, 1.5) + 0.5 + 0.25 * each(-0.5, 0.5, 3)
-    return image + torch.randn(image.shape, generator=random) * each(0, _NOISE)
+    image = torch.where(_each(image, random, 0, 1) < _GREY, image.mean(1, keepdim=True), image)
+    return (image - 0.5) * _each(image, random, 0.5, 1.5) + 0.5 + 0.25 * _each(image, random, -0.5, 0.5, 3)
+
+
+def _each(image: Tensor, random: torch.Generator, low: float, high: float, channels: int = 1) -> Tensor:
+    """A number by chance for each picture, (B, channels, 1, 1)."""
+    return torch.rand(len(image), channels, 1, 1, generator=random) * (high - low) + low
 
 
 def _paint(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int) -> None:

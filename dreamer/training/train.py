@@ -1,34 +1,28 @@
-"""The training of reverie: from pictures drawn by formula to weights that dream."""
+"""The training of what ships inside: from pictures drawn by formula to weights."""
 
 from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamer.machine import bfloat16_pays
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
-from dreamer.network import Network
+from dreamer.networks.weights import story
 from dreamer.training.album import Album
 from dreamer.training.checkpoint import Checkpoint, Mark
-from dreamer.training.export import export
-from dreamer.training.stream import SIZE, Stream
-from dreamer.training.trainee import Trainee, accuracy, inherit
+from dreamer.training.stream import SIZE, Stream, varied
 
-_RATE, _WARM_UP = 3e-3, 200  # the learning rate at its height, and the batches until then
-_TUNING_RATE, _TUNING_WARM_UP = 1.5e-3, 20
-_DECAY = 0.05
-_RESTING = 1 / 3  # of a fine-tuning's time: so long its first blocks stay as they are
-_BATCH = {64: 64, 96: 40}
+_SMALL, _LARGE = 64, 96  # pixels a side of the crops
 _LARGER = 0.55  # of the time: from then on larger crops are looked at
-_ADVERSARY = (0.35, 0.75)  # of the time: from and to where its strength grows
-_EPSILON = 1.3 / 96  # its strength at the end: the L2 norm of its change, per pixel of a side
 _HELD_OUT = 128
 _SAVE, _TELL = 60.0, 30.0  # seconds between checkpoints, and between reports
 
@@ -44,9 +38,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """Where a training is: `share` of its time, crops seen and how many a second, loss, and accuracy.
+    """Where a training is: `share` of its time, crops seen and how many a second, loss, and what was measured.
 
-    `accuracy` is the dense head's at m4b over held-out pictures: of all places, and the mean over the classes.
+    `measures` are taken on held-out pictures; what they are is the training's to say.
     """
 
     share: float
@@ -54,134 +48,49 @@ class Report:
     samples: int
     rate: float
     loss: float
-    accuracy: tuple[float, float]
+    measures: Mapping[str, float]
 
 
-def train(
-    output: Path,
-    settings: Settings,
-    *,
-    device: torch.device,
-    album: Album | None = None,
-    start: Network | None = None,
-    history: Mapping[str, object] | None = None,
-    resume: bool = False,
-    keep: float | None = None,
-    on_report: Callable[[Report], None] = lambda report: None,
-) -> None:
-    """Train reverie and write its weights to `output`, a .safetensors file.
+class Training(ABC):
+    """What learns, and how it does; a kind of it for each thing that ships inside.
 
-    With `start`, a reverie of the same width, it goes on from those weights, whose own story is `history`; with an
-    `album`, it learns those pictures too. A checkpoint beside the output is renewed every minute, and at Ctrl-C; with
-    `resume` it goes on from there. With `keep`, the weights of every so many minutes are kept too, numbered, to choose
-    among by eye.
+    Each sets `module` and `optimiser`. It goes on from the weights `start`, and with an `album` learns those pictures
+    besides, then from the shipped weights unless others are given; it is tuned rather than trained.
     """
-    training = Training(settings, device, album, start)
-    checkpoint = Checkpoint.beside(output, {"motifs": list(training.world.names), **asdict(settings)})
-    if resume:
-        checkpoint.load(training.trainee, training.optimiser, device)
-    mark, seed = checkpoint.mark, settings.seed + checkpoint.mark.samples
-    random = torch.Generator().manual_seed(seed)
-    saved = told = mark.seconds
-    before = mark.samples
 
-    def share() -> float:
-        return min(1.0, mark.seconds / (60 * settings.minutes))
-
-    def finish(path: Path) -> None:
-        story = training.story(mark) | ({"before": dict(history)} if history else {})
-        export(path, training.trainee, training.world, settings.width, story)
-
-    with Stream(training.world, seed + 1) as stream:
-        try:
-            stream.wait()  # it is no time of learning
-            while share() < 1:
-                began, minutes = time.monotonic(), mark.seconds / 60
-                size = 64 if share() < _LARGER else 96
-                batch = stream.batch(_BATCH[size], size, random)
-                loss = training.learn(batch, share(), mark.samples)
-                mark.samples += len(batch.image)
-                mark.seconds += time.monotonic() - began
-                if mark.seconds - told > _TELL:
-                    rate = (mark.samples - before) / (mark.seconds - told)
-                    told, before = mark.seconds, mark.samples
-                    on_report(Report(share(), mark.seconds, mark.samples, rate, loss, training.accuracy()["m4b"]))
-                if mark.seconds - saved > _SAVE:
-                    saved = mark.seconds
-                    checkpoint.save(training.trainee, training.optimiser)
-                if keep and minutes // keep < mark.seconds / 60 // keep:
-                    finish(output.with_stem(f"{output.stem}-{round(mark.seconds / 60):03d}"))
-        except KeyboardInterrupt:
-            checkpoint.save(training.trainee, training.optimiser)
-            raise
-    finish(output)
-    checkpoint.path.unlink(missing_ok=True)
-
-
-class Training:
-    """What learns, and how it does."""
+    learns: ClassVar[str]
+    """What comes of it: a checkpoint is for one such thing."""
+    shipped: ClassVar[Path]
+    """The weights of it that ship inside."""
+    batch: ClassVar[tuple[int, int]] = 64, 40
+    """How many crops at a time, of small ones and of larger ones."""
+    module: nn.Module
+    optimiser: torch.optim.Optimizer
 
     def __init__(
-        self, settings: Settings, device: torch.device, album: Album | None = None, start: Network | None = None
+        self, settings: Settings, device: torch.device, album: Album | None = None, start: Path | None = None
     ) -> None:
         self.settings, self.device, self.tunes = settings, device, album is not None
+        self.start = start or (self.shipped if album else None)
         self.world = World(MOTIFS, album)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            self.trainee = Trainee(len(self.world.names), self.world.kinds, settings.width)
         self.held_out = self.world.draw(_HELD_OUT, SIZE, torch.Generator().manual_seed(settings.seed + 10**6))
-        if start:
-            inherit(self.trainee, start, self.world.names, torch.split(self.held_out.image, 64))
-        self.trainee.to(device).to(memory_format=torch.channels_last)
-        early, late = self.trainee.halves()
-        groups = [{"params": early, "early": True}, {"params": late, "early": False}]
-        self.optimiser = torch.optim.AdamW(groups, _RATE, weight_decay=_DECAY)
-        self._motif_of = self.world.motif_of.to(device)
-        self._half = bfloat16_pays(device.type)
+        self.half = bfloat16_pays(device.type)
 
+    def vary(self, image: Tensor, random: torch.Generator) -> Tensor:
+        """The crops (B, 3, S, S) as they are learnt."""
+        return varied(image, random)
+
+    @abstractmethod
     def learn(self, batch: Pictures, share: float, samples: int) -> float:
-        """Learn from a batch; later also from the same batch made harder. Returns the loss.
+        """Learn from a batch, at that share of the time and after so many crops. Returns the loss."""
 
-        What makes it harder is the gradient of the first pass, which is there anyway (Shafahi 2019).
-        """
-        self._set_rate(share, samples)
-        ramp = (share - _ADVERSARY[0]) / (_ADVERSARY[1] - _ADVERSARY[0])
-        epsilon = _EPSILON * batch.image.shape[-1] * min(1.0, max(0.0, ramp))
-        image, kind, second = (part.detach().to(self.device) for part in (batch.image, batch.kind, batch.second))
-        loss = self._step(image.requires_grad_(epsilon > 0), kind, second)
-        if image.grad is not None:
-            norm = image.grad.flatten(1).norm(dim=1).clamp_min(1e-12)
-            amount = epsilon * torch.rand(len(image), device=self.device) / norm
-            loss = self._step(image.detach() + amount[:, None, None, None] * image.grad, kind, second)
-        return loss
+    @abstractmethod
+    def measures(self) -> dict[str, float]:
+        """How good it is by now, over the held-out pictures."""
 
-    def _step(self, image: Tensor, kind: Tensor, second: Tensor) -> float:
-        self.trainee.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
-            loss = self.trainee.loss(image, kind, second, self._motif_of)
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        return float(loss.detach())
-
-    def _set_rate(self, share: float, samples: int) -> None:
-        height, batches = (_TUNING_RATE, _TUNING_WARM_UP) if self.tunes else (_RATE, _WARM_UP)
-        warm = min(1.0, (samples / _BATCH[64] + 1) / batches)
-        rate = height * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
-        for group in self.optimiser.param_groups:
-            group["lr"] = 0.0 if self.tunes and group["early"] and share < _RESTING else rate
-
-    @torch.no_grad()
-    def accuracy(self) -> dict[str, tuple[float, float]]:
-        """Of the dense heads, over held-out pictures: {layer: (of all places, mean over the classes)}."""
-        self.trainee.eval()
-        answers: dict[str, list[Tensor]] = {}
-        for part in torch.split(self.held_out.image, 64):
-            seen = self.trainee.features(part.to(self.device))
-            for name, head in self.trainee.dense.items():
-                answers.setdefault(name, []).append(head(seen[name]).cpu())
-        whole = {name: torch.cat(parts) for name, parts in answers.items()}
-        return accuracy(whole, self.world.motif_of[self.held_out.kind], self.held_out.second)
+    @abstractmethod
+    def export(self, path: Path, story: Mapping[str, object]) -> None:
+        """Write the weights, a .safetensors file that tells their story; raises WriteError."""
 
     def story(self, mark: Mark) -> dict[str, object]:
         """How the weights came to be, for their metadata."""
@@ -191,5 +100,65 @@ class Training:
             "device": self.device.type,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            "accuracy": {name: [round(part, 3) for part in parts] for name, parts in self.accuracy().items()},
         }
+
+    def rate(self, height: float, warm_up: int, share: float, samples: int) -> float:
+        """The learning rate: up to its height within `warm_up` batches, then along a cosine down to nearly nothing."""
+        warm = min(1.0, (samples / self.batch[0] + 1) / warm_up)
+        return height * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
+
+
+def train(
+    output: Path,
+    training: Training,
+    *,
+    resume: bool = False,
+    keep: float | None = None,
+    on_report: Callable[[Report], None] = lambda report: None,
+) -> None:
+    """Train, and write the weights to `output`, a .safetensors file.
+
+    A checkpoint beside the output is renewed every minute, and at Ctrl-C; with `resume` it goes on from there. With
+    `keep`, the weights of every so many minutes are kept too, numbered, to choose among by eye.
+    """
+    settings = training.settings
+    before = {"before": story(training.start)} if training.start else {}
+    about = {"network": training.learns, "motifs": list(training.world.names), **asdict(settings)}
+    checkpoint = Checkpoint.beside(output, about)
+    if resume:
+        checkpoint.load(training.module, training.optimiser, training.device)
+    mark, seed = checkpoint.mark, settings.seed + checkpoint.mark.samples
+    random = torch.Generator().manual_seed(seed)
+    saved = told = mark.seconds
+    seen = mark.samples
+
+    def share() -> float:
+        return min(1.0, mark.seconds / (60 * settings.minutes))
+
+    def finish(path: Path) -> None:
+        training.export(path, training.story(mark) | before)
+
+    with Stream(training.world, seed + 1) as stream:
+        try:
+            stream.wait()  # it is no time of learning
+            while share() < 1:
+                began, minutes = time.monotonic(), mark.seconds / 60
+                large = share() >= _LARGER
+                batch = stream.batch(training.batch[large], _LARGE if large else _SMALL, random, training.vary)
+                loss = training.learn(batch, share(), mark.samples)
+                mark.samples += len(batch.image)
+                mark.seconds += time.monotonic() - began
+                if mark.seconds - told > _TELL:
+                    rate = (mark.samples - seen) / (mark.seconds - told)
+                    told, seen = mark.seconds, mark.samples
+                    on_report(Report(share(), mark.seconds, mark.samples, rate, loss, training.measures()))
+                if mark.seconds - saved > _SAVE:
+                    saved = mark.seconds
+                    checkpoint.save(training.module, training.optimiser)
+                if keep and minutes // keep < mark.seconds / 60 // keep:
+                    finish(output.with_stem(f"{output.stem}-{round(mark.seconds / 60):03d}"))
+        except KeyboardInterrupt:
+            checkpoint.save(training.module, training.optimiser)
+            raise
+    finish(output)
+    checkpoint.path.unlink(missing_ok=True)

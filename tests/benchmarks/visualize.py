@@ -49,7 +49,7 @@ def main() -> None:
         changes=[("octaves.steps", arguments.steps), ("size", arguments.size), ("canvas.name", arguments.canvas)],
         network=network,
         machine=Machine("cpu", "float32", 0),
-        aim=lambda network: Unit(channel=20).words(network, layer),
+        aim=lambda network, words: Unit(channel=20).words(network, layer, (arguments.size, arguments.size)),
     )
     photo = load(grey(arguments.size))
     module = network.prepared([layer], torch.device("cpu"), torch.float32).module

@@ -1,0 +1,110 @@
+"""What commands that make clips share: their options, and the loop that makes frames and loses none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dreamer.cli.options import together
+from dreamer.cli.progress import Frame, Quiet
+from dreamer.errors import Interrupted, WriteError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dreamer.clip import Reel
+    from dreamer.step import Step
+
+_DREAM = 40.0  # a dream takes about as long as so many frames, until it has been measured
+
+clip_options = together(
+    click.option("--codec", metavar="NAME", help="h264, h265 or av1 in .mp4; vp9 or av1 in .webm. [the first]"),
+    click.option("--quality", type=click.IntRange(0, 100), metavar="0..100", help="Of the picture. [75]"),
+    click.option("--resume", is_flag=True, help="Go on with a clip that was interrupted; the same file comes of it."),
+    click.option("--preview", is_flag=True, help="A look first: a quarter of the size, one second."),
+    click.option("--force", is_flag=True, help="Replace a clip that is there already, or begin anew."),
+)
+"""--codec, --quality, --resume, --preview and --force, by their names."""
+
+
+def preview_of(output: Path) -> Path:
+    """Where the preview of a clip goes."""
+    return output.with_name(f"{output.stem}-preview{output.suffix}")
+
+
+class Pace:
+    """How much of a clip's work is done, where frames and dreams between them take unequally long."""
+
+    def __init__(self, frames: tuple[int, int], dreams: tuple[int, int] = (0, 0)) -> None:
+        """How many `frames` and `dreams` are done already, and how many there are in all."""
+        self._frame, self._frames = frames
+        self._dream, self._dreams = float(dreams[0]), dreams[1]
+        self._before = (self._frame, self._dream)
+        self._spent = [0.0, 0.0]  # seconds for frames, and for dreams
+        self._then = time.monotonic()
+        self._share = 0.0
+
+    def frame(self, number: int) -> Frame:
+        """A frame is done, `number` in all."""
+        self._spent[0] += self._passed()
+        self._frame = number
+        return self._now("")
+
+    def step(self, number: int, step: Step) -> Frame:
+        """A step of dream `number`, counted from 0, is done."""
+        self._spent[1] += self._passed()
+        if self._dreams:
+            self._dream = number + step.share
+        which = f"keyframe {number + 1}/{self._dreams}" if self._dreams else "dreaming"
+        return self._now(f"{which}, octave {step.octave + 1}/{step.octaves}")
+
+    def _now(self, doing: str) -> Frame:
+        frames, dreams = self._frame - self._before[0], self._dream - self._before[1]
+        cost = _DREAM
+        if frames and dreams > 0.5:
+            cost = (self._spent[1] / dreams) / max(self._spent[0] / frames, 1e-9)
+        whole = (self._frames - self._before[0]) + cost * (self._dreams - self._before[1])
+        share = min((frames + cost * dreams) / max(whole, 1e-9), 1.0)
+        self._share = max(self._share, share)  # what was promised before the cost was known is not taken back
+        return Frame(self._frame, self._frames, self._share, doing)
+
+    def _passed(self) -> float:
+        then, self._then = self._then, time.monotonic()
+        return self._then - then
+
+
+def film(
+    reel: Reel,
+    frames: Iterable[tuple[NDArray[np.uint8], Fraction | None]],
+    checkpoint: Callable[[int], None],
+    pace: Pace,
+    told: Quiet,
+    label: str,
+) -> int:
+    """Put the frames that the reel lacks on it, with their times or at its rate, and make the clip: the exit code.
+
+    Ctrl-C leaves a playable clip of what there is, and a full disk or a kill a reel to go on with. `checkpoint` is
+    called with a frame's number before that frame is put on the reel: all before it are safe.
+    """
+    began = time.monotonic()
+    try:
+        for values, moment in frames:
+            checkpoint(reel.done)
+            reel.add(values, moment)
+            told.frame(pace.frame(reel.done))
+        reel.finish()
+    except (Interrupted, KeyboardInterrupt):
+        told.say("--resume goes on with it")
+        with suppress(WriteError):
+            reel.flush()
+        told.interrupted(label, str(reel.partial if reel.partial.exists() else reel.folder))
+        return 130
+    told.done(label, str(reel.output), time.monotonic() - began)
+    return 0

@@ -1,0 +1,62 @@
+"""What stands inside pictures and clips: written into new ones, read from those whose recipe is repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamer import __version__
+from dreamer.errors import UsageError
+
+if TYPE_CHECKING:
+    from dreamer.composition import Composition
+    from dreamer.image import Photo
+    from dreamer.machine import Machine
+    from dreamer.plugins import Plugin
+    from dreamer.stamp import Stamp
+
+_CLIPS = frozenset(".mp4 .webm .mkv .mov .m4v .gif".split())
+
+
+def stamp_for(composition: Composition, photo: Photo, machine: Machine, plugins: Sequence[Plugin]) -> Stamp:
+    """What goes into the dream of a photo, made by a composition on a machine."""
+    from dreamer.stamp import Stamp
+
+    return Stamp(
+        recipe=composition.words(),
+        machine=machine.words(),
+        dreamer=__version__,
+        weights=composition.network.weights,
+        photo=photo.sha256,
+        guide=composition.guide.sha256 if composition.guide else "",
+        plugins={p.distribution: p.version for p in plugins if p.distribution in composition.plugins},
+    )
+
+
+def stamp_in(path: Path) -> Stamp:
+    """What stands inside a picture or clip that dreamer made; raises UsageError."""
+    from dreamer.stamp import Stamp
+
+    return Stamp.read(_text_in(path), str(path))
+
+
+def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
+    """How a clip of a kind, zoom or video, moves, in words; nothing for a picture. Raises UsageError."""
+    if path.suffix == ".toml":
+        return {}
+    stamp_in(path)  # it is no larger than a recipe, and of a version that is known
+    motion = json.loads(_text_in(path)).get(kind, {})
+    if not isinstance(motion, dict):
+        raise UsageError(f"{path}: the {kind} inside is damaged")
+    return motion
+
+
+def _text_in(path: Path) -> str:
+    from dreamer import clip, image
+
+    text = clip.read_recipe(path) if path.suffix.lower() in _CLIPS else image.read_recipe(path)
+    if text is None:
+        raise UsageError(f"{path}: there is no recipe inside; only dreamer's own pictures and clips carry one")
+    return text

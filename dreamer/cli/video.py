@@ -1,0 +1,198 @@
+"""`dreamer video`: a clip in, its dream out, steadily."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamer.cli.clip import Pace, clip_options, film, preview_of
+from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
+from dreamer.cli.photos import check_folder
+from dreamer.cli.progress import Quiet, progress
+from dreamer.cli.stamps import motion_in, stamp_for
+from dreamer.cli.wishes import Wishes
+from dreamer.errors import UsageError, gathered
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dreamer.clip import Clip, Format, Reel
+    from dreamer.composition import Composition
+    from dreamer.film import Film
+    from dreamer.image import Photo
+    from dreamer.plugins import Plugin
+    from dreamer.step import Step
+
+_PREVIEW = 1  # second, at a quarter of the size
+
+
+@click.command()
+@click.argument("clip", metavar="CLIP", type=click.Path(path_type=Path))
+@click.option("-o", "output", metavar="OUT", type=click.Path(path_type=Path), help="The new clip. [CLIP-dream.mp4]")
+@click.option(
+    "--stability",
+    type=click.FloatRange(0, 1),
+    metavar="0..1",
+    help="How much of a frame's dream the next one keeps; 0 dreams each anew, and flickers. [0.7]",
+)
+@clip_options
+@recipe_options
+@machine_options
+@max_pixels_option
+@progress_option
+def video(
+    clip: Path,
+    output: Path | None,
+    stability: float | None,
+    codec: str | None,
+    quality: int | None,
+    resume: bool,
+    preview: bool,
+    force: bool,
+    how: str,
+    **options: Any,
+) -> int:
+    """Dream over a CLIP: what is dreamt into a thing stays on it while it moves. The sound is kept.
+
+    \b
+    dreamer video clip.mp4                          the dream beside it, clip-dream.mp4
+    dreamer video clip.mp4 --preview                a look at its first second, small
+    dreamer video clip.mp4 --size 960 -o out.webm
+    dreamer video clip.mp4 --resume                 go on after Ctrl-C or a power cut
+    """
+    from dreamer.clip import Reel, format_for, probe
+    from dreamer.plugins import load_plugins
+
+    wish = Wishes(**options)
+    output = output or clip.with_name(f"{clip.stem}-dream.mp4")
+    output = preview_of(output) if preview else output
+    problems: list[str] = []
+    with progress(how) as told:
+        source = format = None
+        with gathered(problems):
+            source = probe(clip, max_pixels=wish.max_pixels)
+        with gathered(problems):
+            format = format_for(output, codec, quality)
+            check_folder(output.parent, f"-o {output}")
+            if output.exists() and clip.exists() and output.samefile(clip):
+                raise UsageError(f"{output} is the clip itself, which is never overwritten; choose another -o")
+        with gathered(problems):
+            stability = _stability(wish.recipe, stability)
+        registry, plugins = load_plugins()
+        composition, _ = wish.composed(registry, told.say, problems)
+        assert source and format and stability is not None  # else `composed` has raised
+        sound = clip if source.has_audio and format.has_sound else None
+        if source.has_audio and not sound:
+            told.say(f"{format.codec} has no sound; the clip's own is left out")
+        work = _Work(composition, source, format, stability, preview, told)
+        recipe = work.recipe(plugins)
+        told.start(str(clip), 1, 1)
+        with Reel.open(
+            output,
+            format,
+            size=work.film.size,
+            fps=source.fps,
+            frames=work.frames,
+            recipe=json.dumps(recipe),
+            identity=json.dumps({key: value for key, value in recipe.items() if key != "machine"}),
+            resume=resume,
+            force=force,
+            audio=sound,
+        ) as reel:
+            if reel.finished:
+                told.skip(str(clip), str(output))
+                return 0
+            work.take_up(reel)
+            return film(reel, work.made(), work.checkpoint, work.pace, told, str(clip))
+
+
+def _stability(recipe: str | None, wished: float | None) -> float:
+    """As wished, else as of the clip whose recipe is repeated, else the usual."""
+    from dreamer.film import STABILITY
+
+    before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
+    found = STABILITY if before is None else before
+    if wished is None and not (isinstance(found, (int, float)) and 0 <= found <= 1):
+        raise UsageError(f"{recipe}: the stability inside is {found!r}, and 0 to 1 is wanted")
+    return float(found if wished is None else wished)
+
+
+class _Work:
+    """A clip's frames on their way to the reel, told of as they come."""
+
+    def __init__(
+        self,
+        composition: Composition,
+        source: Clip,
+        format: Format,
+        stability: float,
+        preview: bool,
+        told: Quiet,
+    ) -> None:
+        import numpy as np
+
+        from dreamer.clip import frame_size
+        from dreamer.film import Film
+        from dreamer.image import Photo
+        from dreamer.machine import keep_freed_memory
+
+        self._source, self._told, self._composition = source, told, composition
+        side = max(source.height, source.width)
+        side = min(side, composition.recipe.size or side)
+        side = max(1, side // 4) if preview else side
+        whole = Photo(np.zeros((source.height, source.width, 3), np.uint8)).resized(side)
+        size = frame_size(format, whole.height, whole.width)
+        self._blank = Photo(np.zeros((*size, 3), np.uint8))
+        composition.octaves(self._blank)  # frames that are too small are told of before anything is computed
+        if not composition.tile(self._blank):
+            keep_freed_memory()
+        self.film: Film = Film(composition, side, size, stability, self._step)
+        self._until = Fraction(_PREVIEW) if preview else source.duration + 1
+        self.frames = min(source.frames, math.ceil(source.fps * _PREVIEW)) if preview else source.frames
+        self.pace = Pace((0, self.frames))
+        self._reel: Reel | None = None
+
+    def recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
+        """What stands inside the clip: a picture's stamp, and how steady it is."""
+        with self._source.path.open("rb") as file:
+            photo: Photo = replace(self._blank, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        machine = replace(self._composition.machine, tile=self._composition.tile(photo))
+        stamp = stamp_for(self._composition, photo, machine, plugins)
+        return {**json.loads(stamp.text()), "video": {"stability": self.film.stability}}
+
+    def take_up(self, reel: Reel) -> None:
+        """Go on where the reel stands."""
+        self._reel, self.pace = reel, Pace((reel.done, self.frames))
+
+    def made(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
+        """The frames that the reel lacks, with their times where they are not evenly spaced."""
+        from dreamer.clip import frames
+        from dreamer.film import load_change
+
+        assert self._reel is not None
+        begin = self._reel.done
+        change = load_change(self._reel.folder, begin, self.film.size)
+        source = takewhile(lambda pair: pair[0] < self._until, frames(self._source))
+        for dreamt in self.film.dreams(source, begin=begin, change=change):
+            self._change = dreamt.change
+            yield dreamt.frame, dreamt.time if self._source.variable else None
+
+    def checkpoint(self, number: int) -> None:
+        """All frames before `number` are safe, and it is made."""
+        from dreamer.film import save_change
+
+        assert self._reel is not None
+        save_change(self._reel.folder, number + 1, self._change)
+
+    def _step(self, step: Step) -> None:
+        self._told.frame(self.pace.step(0, step))

@@ -1,0 +1,200 @@
+"""`dreamer zoom`: a photo in, an endless fall into its dream out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamer.cli.clip import Pace, clip_options, film, preview_of
+from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
+from dreamer.cli.photos import check_folder
+from dreamer.cli.progress import Quiet, progress
+from dreamer.cli.stamps import motion_in, stamp_for
+from dreamer.cli.wishes import Wishes
+from dreamer.errors import UsageError, gathered
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dreamer.composition import Composition
+    from dreamer.image import Photo
+    from dreamer.plugins import Plugin
+    from dreamer.registry import Registry
+    from dreamer.step import Step
+    from dreamer.zooming import Scene, Zoom
+
+_MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
+_SIZE = 1280  # px, of the long side
+
+
+@click.command()
+@click.argument("photo", metavar="PHOTO", type=click.Path(path_type=Path))
+@click.option("-o", "output", metavar="CLIP", type=click.Path(path_type=Path), help="The clip. [PHOTO-zoom.mp4]")
+@click.option("--seconds", metavar="S", help="How long. [10]")
+@click.option("--fps", metavar="N", help="Frames per second, a fraction too: 30000/1001. [30]")
+@click.option("--rate", metavar="FACTOR", help="How much larger things grow in a second. [1.3]")
+@click.option("--angle", metavar="DEGREES", help="The view turns by so much in a second. [0]")
+@click.option("--centre", metavar="X,Y", help="Where to fall into, from 0,0 (top left) to 1,1. [0.5,0.5]")
+@click.option("--pan", metavar="X,Y", help="The view wanders by so many of its long sides in a second. [0,0]")
+@click.option("--ease", metavar="none|in|out|both", help="Start or end slowly. [none]")
+@click.option("--direction", metavar="in|out", help="Fall in, or rise out: the same clip reversed. [in]")
+@click.option("--loop", is_flag=True, default=None, help="The end meets the start: a fall without end.")
+@click.option(
+    "--mode", metavar="keyframes|feedback", help="Sharp and cheap, or the classic frame by frame. [keyframes]"
+)
+@click.option(
+    "--keyframes", metavar="FILE", type=click.Path(path_type=Path), help="Any of these in time: a .toml file."
+)
+@click.option("--audio", metavar="FILE", type=click.Path(path_type=Path), help="Sound for it, cut to its length.")
+@clip_options
+@recipe_options
+@machine_options
+@max_pixels_option
+@progress_option
+def zoom(
+    photo: Path,
+    output: Path | None,
+    keyframes: Path | None,
+    audio: Path | None,
+    codec: str | None,
+    quality: int | None,
+    resume: bool,
+    preview: bool,
+    force: bool,
+    how: str,
+    **options: Any,
+) -> int:
+    """Fall endlessly into a PHOTO: a clip in which the dream is born anew all the time.
+
+    \b
+    dreamer zoom photo.jpg                          ten seconds, photo-zoom.mp4
+    dreamer zoom photo.jpg --preview                a look at its first second
+    dreamer zoom photo.jpg --loop -o clip.webm      a fall without end
+    dreamer zoom photo.jpg --resume                 go on after Ctrl-C or a power cut
+    """
+    from dreamer.clip import Reel, format_for, frame_size
+    from dreamer.image import load
+    from dreamer.machine import keep_freed_memory
+    from dreamer.plugins import load_plugins
+    from dreamer.zooming import SPACING, Folder, Scene, check_size
+
+    motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
+    asked = options["size"]
+    wish = Wishes(**{**options, "size": _SIZE if asked is None else asked})
+    output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
+    output = preview_of(output) if preview else output
+    problems: list[str] = []
+    with progress(how) as told:
+        falling = format = whole = None
+        with gathered(problems):
+            falling = _falling(wish.recipe, motion, keyframes)
+        with gathered(problems):
+            format = format_for(output, codec, quality)
+            check_folder(output.parent, f"-o {output}")
+        with gathered(problems):
+            whole = load(photo, max_pixels=wish.max_pixels)
+        registry, plugins = load_plugins()
+        looks = _looks(wish, falling, registry, told.say, problems)
+        if problems or not (falling and format and whole):
+            raise UsageError(*problems)
+        usual = looks[falling.look(0.0)]
+        sized = whole.resized(asked) if asked else usual.sized(whole)  # everything grows in a zoom: a small photo may
+        if preview:
+            sized = sized.resized(max(sized.width, sized.height) // 4)
+        for look in looks.values():
+            with gathered(problems):
+                check_size(whole, sized)
+                look.octaves(sized)
+        if problems:
+            raise UsageError(*problems)
+        if not usual.tile(sized):
+            keep_freed_memory()
+        frames = min(falling.frames, max(1, round(falling.fps))) if preview else falling.frames
+        recipe = _recipe(usual, falling, whole, plugins)
+        size = frame_size(format, sized.height, sized.width)
+        told.start(str(photo), 1, 1)
+        with Reel.open(
+            output,
+            format,
+            size=size,
+            fps=falling.fps,
+            frames=frames,
+            recipe=json.dumps(recipe),
+            identity=json.dumps({**recipe, "looks": [look.words() for look in looks.values()]}),
+            resume=resume,
+            force=force or preview,
+            audio=audio,
+        ) as reel:
+            if reel.finished:
+                told.skip(str(photo), str(output))
+                return 0
+            scene = Scene(
+                whole.image(), falling, size, lambda time: looks[falling.look(time)], Folder(reel.folder), SPACING
+            )
+            fall = _Fall(scene, told, reel.done, frames)
+            made = ((fall.frame(number), None) for number in range(reel.done, frames))
+            return film(reel, made, fall.checkpoint, fall.pace, told, str(photo))
+
+
+def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
+    """How the clip moves: by the options, else as the clip whose recipe is repeated."""
+    from dreamer.zooming import read_schedule, zoom_from
+
+    words = dict(motion_in(Path(recipe))) if recipe else {}
+    words |= wishes
+    if keyframes:
+        words["keyframes"] = read_schedule(keyframes)
+    return zoom_from(words)
+
+
+def _looks(
+    wish: Wishes, falling: Zoom | None, registry: Registry, say: Callable[[str], None], problems: list[str]
+) -> dict[tuple[str | None, str | None], Composition]:
+    """A composition for every preset and layer that the keyframes name; what is wrong with them goes to `problems`."""
+    looks = {}
+    for preset, layer in falling.looks() if falling else [(None, None)]:
+        look = replace(wish, preset=preset or wish.preset, layer=layer or wish.layer)
+        look = replace(look, recipe=None if preset else wish.recipe)
+        with gathered(problems):
+            looks[preset, layer] = look.composed(registry, say, [], fetch=not problems)[0]
+    return looks
+
+
+def _recipe(composition: Composition, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
+    """What stands inside the clip: a picture's stamp, and how it moves."""
+    from dreamer.zooming import zoom_words
+
+    stamp = stamp_for(composition, photo, composition.machine, plugins)
+    return {**json.loads(stamp.text()), "zoom": zoom_words(falling)}
+
+
+class _Fall:
+    """The frames of a zoom, told of as they come."""
+
+    def __init__(self, scene: Scene, told: Quiet, done: int, frames: int) -> None:
+        from dreamer.zooming import Falling, Feedback
+
+        self._told = told
+        scene = replace(scene, on_step=self._step)
+        self._frames = Falling(scene) if scene.zoom.mode == "keyframes" else Feedback(scene)
+        self.pace = Pace((done, frames), self._frames.dreams(done, frames))
+
+    def frame(self, number: int) -> NDArray[np.uint8]:
+        """Frame `number`, (h, w, 3)."""
+        import numpy as np
+
+        image = self._frames.frame(number)
+        return np.ascontiguousarray(image[0].permute(1, 2, 0).mul(255).round().byte().numpy())
+
+    def checkpoint(self, number: int) -> None:
+        """All frames before `number` are safe."""
+        self._frames.checkpoint(number)
+
+    def _step(self, number: int, step: Step) -> None:
+        self._told.frame(self.pace.step(number, step))

@@ -1,0 +1,204 @@
+"""The pictures of a folder that excite a unit most, or least, and the places in them that do (Zeiler, Fergus 2013).
+
+One picture is in memory at a time, and no more than the best are remembered, as names and places: any number can be
+gone through. What is known is noted down every so often, so that an interrupted search goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, ImageDraw, ImageOps
+from torch import Tensor
+
+from dreamer.contact_sheet import Look
+from dreamer.disk import write_atomically
+from dreamer.errors import DreamerError, UsageError, did_you_mean
+from dreamer.image import load, to_pil
+from dreamer.network import Network
+
+_EVERY = 50  # pictures between two notes
+_SHARP = 1600  # px: the long side of a picture that a crop is cut from
+_GROUND, _FRAME = (22, 22, 26), (255, 196, 61)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One channel of a layer, looked at in pictures whose long side is at most `size` pixels."""
+
+    network: Network
+    layer: str
+    channel: int
+    size: int = 320
+    least: bool = False
+
+    @classmethod
+    def named(cls, network: Network, layer: str, channel: str, **wishes: Any) -> Unit:
+        """The unit whose channel is called so: by number, by its own name, or as a class of the network.
+
+        Raises UsageError.
+        """
+        count = network.layer(layer).channels
+        names = dict(network.channels.get(layer, {}))
+        if len(network.labels) == count:
+            names = {label: number for number, label in enumerate(network.labels)} | names
+        number = int(channel) if channel.isdecimal() else names.get(channel, -1)
+        if not 0 <= number < count:
+            what = f"layer {layer} of {network.name} has channels 0 to {count - 1}"
+            raise UsageError(f"--channel {channel}: {what}{did_you_mean(channel, names)}")
+        return cls(network, layer, number, **wishes)
+
+    def answer(self, image: Tensor) -> tuple[list[float], tuple[float, float, float, float]]:
+        """How a picture (1, 3, H, W) is ranked, lower first, and what its best place sees, in shares of the picture.
+
+        The best place is that of the highest activation; where the least is wanted, of the lowest, and pictures that
+        have equal ones (a ReLU's are 0) are ranked by their highest. Raises UsageError for a picture that is too small.
+        """
+        height, width = image.shape[-2:]
+        self.network.sizes(height, width, [self.layer])
+        with torch.no_grad():
+            seen = self.network.features(image, [self.layer])[self.layer][0, self.channel].double().cpu()
+        low, high = float(seen.min()), float(seen.max())
+        if not math.isfinite(low + high):
+            raise UsageError("the network's answer is not finite")
+        ranks, value = ([low, high], low) if self.least else ([-high], high)
+        # Of several equal places the one nearest to the middle.
+        places = (seen == value).nonzero().double()
+        middle = torch.tensor([(side - 1) / 2 for side in seen.shape], dtype=torch.float64)
+        y, x = (int(place) for place in places[(places - middle).square().sum(1).argmin()])
+        layer = self.network.layer(self.layer)
+        top, bottom, left, right = 0, height, 0, width
+        if layer.rows and layer.columns:
+            top, bottom = _within(y * layer.rows.stride, layer.rows.first, layer.rows.last, height)
+            left, right = _within(x * layer.columns.stride, layer.columns.first, layer.columns.last, width)
+        return ranks, (left / width, top / height, right / width, bottom / height)
+
+    def on(self, device: torch.device) -> Unit:
+        """The same on a device, its network made fast."""
+        prepared = self.network.prepared([self.layer], device, torch.float32)
+        return Unit(prepared, self.layer, self.channel, self.size, self.least)
+
+    def words(self) -> dict[str, Any]:
+        """What decides the answers, to tell one search from another."""
+        named = {"network": self.network.name, "weights": self.network.weights, "layer": self.layer}
+        return {**named, "channel": self.channel, "size": self.size, "least": self.least}
+
+
+@dataclass(frozen=True, order=True)
+class Exemplar:
+    """A picture by its name in the folder, its rank, lower first, and a place (left, top, right, bottom) in shares."""
+
+    rank: tuple[float, ...]
+    name: str
+    place: tuple[float, float, float, float]
+
+
+@dataclass
+class Search:
+    """How far a search is: the `count` best pictures by now, those done, and those that could not be looked at."""
+
+    count: int = 9
+    best: list[Exemplar] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def take(self, exemplar: Exemplar) -> None:
+        """Remember a picture if it is among the best."""
+        self.best = sorted([*self.best, exemplar])[: self.count]
+        self.done.add(exemplar.name)
+
+
+def search(
+    folder: Path,
+    names: Sequence[str],
+    unit: Unit,
+    *,
+    count: int = 9,
+    notes: Path,
+    device: torch.device,
+    max_pixels: int = 200_000_000,
+    on_picture: Callable[[int, str], None] = lambda number, name: None,
+) -> Search:
+    """Look at every picture of these names, and remember the `count` best.
+
+    `notes` is a file that an interrupted search of the same goes on from; whoever has the result takes it away.
+    `on_picture` is told the number of those done, and the last one's name. Raises WriteError.
+    """
+    identity = {"folder": str(folder.resolve()), "count": count, **unit.words()}
+    so_far = _noted(notes, identity, names) or Search(count)
+    looking = unit.on(device)
+    try:
+        for name in names:
+            if name in so_far.done:
+                continue
+            try:
+                photo = load(folder / name, max_pixels=max_pixels)
+                if max(photo.width, photo.height) > unit.size:
+                    photo = photo.resized(unit.size)
+                rank, place = looking.answer(photo.image().to(device))
+                so_far.take(Exemplar(tuple(rank), name, place))
+            except DreamerError as error:
+                so_far.skipped[name] = str(error)
+                so_far.done.add(name)
+            if len(so_far.done) % _EVERY == 0:
+                _note(notes, identity, so_far)
+            on_picture(len(so_far.done), name)
+    except KeyboardInterrupt:
+        _note(notes, identity, so_far)
+        raise
+    return so_far
+
+
+def looks(folder: Path, found: Sequence[Exemplar], side: int = 200) -> list[Look]:
+    """Each picture with the place framed, and beside it the place itself, (5/2 `side`) x `side` pixels, labelled."""
+    result = []
+    for number, exemplar in enumerate(found, 1):
+        photo = load(folder / exemplar.name)
+        picture = to_pil((photo.resized(_SHARP) if max(photo.width, photo.height) > _SHARP else photo).image())
+        left, top, right, bottom = exemplar.place
+        wide, high = picture.size
+        box = (round(left * wide), round(top * high), round(right * wide), round(bottom * high))
+        crop = ImageOps.pad(picture.crop(box), (side, side), color=_GROUND)
+        framed = picture.copy()
+        ImageDraw.Draw(framed).rectangle(box, outline=_FRAME, width=max(2, max(picture.size) // 100))
+        tile = Image.new("RGB", (side * 5 // 2, side), _GROUND)
+        tile.paste(ImageOps.pad(framed, (side * 5 // 2 - side - 4, side), color=_GROUND))
+        tile.paste(crop, (side * 5 // 2 - side, 0))
+        result.append(Look(f"{number}. {exemplar.name}", f"activation {_activation(exemplar):.3g}", tile))
+    return result
+
+
+def _activation(exemplar: Exemplar) -> float:
+    return exemplar.rank[0] if len(exemplar.rank) > 1 else -exemplar.rank[0]
+
+
+def _within(start: int, first: int, last: int, side: int) -> tuple[int, int]:
+    """The part of a field that lies in the picture: [start, stop), never empty."""
+    begin = min(max(0, start + first), side - 1)
+    return begin, max(begin + 1, min(side, start + last + 1))
+
+
+def _note(notes: Path, identity: dict[str, Any], search: Search) -> None:
+    best = [asdict(exemplar) for exemplar in search.best]
+    words = {"of": identity, "best": best, "done": sorted(search.done), "skipped": search.skipped}
+    write_atomically(notes, json.dumps(words).encode())
+
+
+def _noted(notes: Path, identity: dict[str, Any], names: Sequence[str]) -> Search | None:
+    """What the notes tell of the same search; None where there are none, or they make no sense any more."""
+    try:
+        words = json.loads(notes.read_text(encoding="utf-8"))
+        best = [Exemplar(tuple(one["rank"]), one["name"], tuple(one["place"])) for one in words["best"]]
+        if words["of"] != identity or not {one.name for one in best} <= set(names):
+            return None
+        done = set(words["done"]) & set(names)
+        skipped = {name: str(why) for name, why in words["skipped"].items() if name in done}
+        return Search(identity["count"], sorted(best)[: identity["count"]], done, skipped)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,90 @@
+"""Optical flow: where each pixel of a frame was in the frame before.
+
+Coarse to fine (Bouguet 2001), at every level a few rounds of Lucas and Kanade's least squares (1981) over Gaussian
+windows at every pixel; the flow is median-filtered in between, which is what makes such methods good at the edges of
+what moves (Sun, Roth and Black 2010). A flow is (1, 2, H, W), in pixels, x before y.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dreamer.image import resize
+
+SIDE = 384  # px: flow is found with the long side this long at most; finer motion than this shows is not needed
+_COARSEST = 16  # px: the shortest side of the coarsest level
+_ROUNDS = 3  # of least squares at each level
+_WINDOW = 3.0  # px: the sigma of the windows
+_DAMPING = 2e-5  # beside squared gradients of pictures in [0, 1]: where nothing is seen, the flow stays as it was
+_LONGEST = 1.5  # px that one round may move a pixel
+
+
+def find_flow(now: Tensor, before: Tensor) -> Tensor:
+    """The flow from `now` back to `before`, grey pictures (1, 1, H, W) in [0, 1]: now(x) is before(x + flow(x))."""
+    here, there = _levels(now), _levels(before)
+    flow = now.new_zeros(1, 2, *here[-1].shape[-2:])
+    for a, b in zip(reversed(here), reversed(there), strict=True):
+        flow = scaled(flow, (a.shape[-2], a.shape[-1]))
+        for _ in range(_ROUNDS):
+            flow = flow + _least_squares(a, warp(b, flow))
+        flow = _median(flow)
+    return flow
+
+
+def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """`picture` (1, C, H, W) fetched along a flow: the result at x is picture(x + flow(x)), its edges continued."""
+    height, width = picture.shape[-2:]
+    y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[0, 1]
+    x = torch.arange(width, device=flow.device, dtype=flow.dtype)[None, :] + flow[0, 0]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)[None]
+    return functional.grid_sample(picture, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def scaled(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same flow for pictures of another size."""
+    height, width = flow.shape[-2:]
+    if (height, width) == size:
+        return flow
+    larger = functional.interpolate(flow, size=size, mode="bilinear", align_corners=False)
+    return larger * larger.new_tensor([size[1] / width, size[0] / height]).view(1, 2, 1, 1)
+
+
+def _levels(grey: Tensor) -> list[Tensor]:
+    """The picture and its halves, fine to coarse."""
+    levels = [blur(grey, 0.7)]
+    while min(levels[-1].shape[-2:]) >= 2 * _COARSEST:
+        height, width = levels[-1].shape[-2:]
+        levels.append(resize(blur(levels[-1], 0.7), ((height + 1) // 2, (width + 1) // 2)))
+    return levels
+
+
+def _least_squares(a: Tensor, b: Tensor) -> Tensor:
+    """How much further each pixel has to look, by the gradients of both pictures (1, 1, H, W)."""
+    mean = (a + b) / 2
+    padded = functional.pad(mean, (1, 1, 1, 1), mode="replicate")
+    x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    t = b - a
+    xx, xy, yy, xt, yt = blur(torch.cat([x * x, x * y, y * y, x * t, y * t], 1), _WINDOW).chunk(5, 1)
+    xx, yy = xx + _DAMPING, yy + _DAMPING
+    inverse = 1 / (xx * yy - xy * xy)
+    return torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], 1).mul_(inverse).clamp_(-_LONGEST, _LONGEST)
+
+
+def _median(flow: Tensor) -> Tensor:
+    """The median of each pixel and its 24 neighbours, of x and y apart."""
+    padded = functional.pad(flow, (2, 2, 2, 2), mode="replicate")
+    around = padded.unfold(2, 5, 1).unfold(3, 5, 1).flatten(-2)
+    return around.median(-1).values
+
+
+def blur(picture: Tensor, sigma: float) -> Tensor:
+    """A Gaussian blur of (1, C, H, W), the edges continued."""
+    radius = max(1, round(2.5 * sigma))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=picture.device) / sigma) ** 2).to(picture.dtype)
+    taps = (taps / taps.sum()).expand(picture.shape[1], 1, 1, -1)
+    padded = functional.pad(picture, (radius, radius, radius, radius), mode="replicate")
+    across = functional.conv2d(padded, taps, groups=picture.shape[1])
+    return functional.conv2d(across, taps.mT.contiguous(), groups=picture.shape[1])

@@ -1,0 +1,141 @@
+"""Directions in a layer's activation space: random ones, a file's, and sums and differences of named ones."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from dreamer.errors import RecipeError
+from dreamer.network import Network
+from dreamer.objectives.choice import channels, numbers, rows, taught
+from dreamer.options import Range
+
+_LARGEST = 2**20  # bytes: no layer has so many channels
+_FLOOR, _EPS = 0.1, 1e-4  # as in Lucid
+
+Power = Annotated[float, Range(0, 10)]
+
+
+def direction(
+    features: Tensor,
+    *,
+    layer: str,
+    file: str = "",
+    vector: tuple[float, ...] = (),
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0,
+    power: Power = 0.0,
+) -> Tensor:
+    """More of one direction among the channels: `vector`, one number each, or a `file`'s, or `seed`'s (Szegedy 2013).
+
+    The dot product with the direction, of length 1, at each position, times max(0.1, cosine)^`power` (Lucid): the
+    higher the power, the less of anything else. A direction of `seed` is drawn from a Gaussian. A file is .npy or
+    .safetensors; the latter may hold several directions, each called by its layer.
+    """
+    count = features.shape[1]
+    if vector:
+        if len(vector) != count or not any(vector):
+            wrong = f"has {len(vector)} numbers" if any(vector) else "has no number but 0"
+            raise RecipeError(f"objectives.direction.vector: it {wrong}, and layer {layer} has {count} channels")
+        return _climb(features, features.new_tensor(vector), power)
+    drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed))
+    return _climb(features, torch.from_numpy(_read(file, layer, count)) if file else drawn, power)
+
+
+def arithmetic(
+    features: Tensor,
+    *,
+    network: Network,
+    layer: str,
+    plus: tuple[str, ...] = ("0",),
+    minus: tuple[str, ...] = (),
+    power: Power = 0.0,
+) -> Tensor:
+    """More of a sum of channels and motifs less others: `plus` and `minus`, by number or name (Olah 2017).
+
+    Each is a direction of length 1: a channel's axis, or what the layer's read-out was taught to name. See `direction`.
+    """
+    vector = sum((_named(word, network, layer, features, "arithmetic") for word in plus), features.new_zeros(()))
+    vector = vector - sum(
+        (_named(word, network, layer, features, "arithmetic") for word in minus), features.new_zeros(())
+    )
+    if not vector.any():
+        raise RecipeError("objectives.arithmetic: plus and minus leave nothing of each other; name something else")
+    return _climb(features, vector, power)
+
+
+def interpolation(features: Tensor, *, network: Network, layer: str, first: str = "0", second: str = "1") -> Tensor:
+    """From one channel or motif to another along a batch of pictures: (1 - t) `first` + t `second` (Olah 2017).
+
+    t rises evenly from 0 at the first picture to 1 at the last. Two layers are joined by two of these, one without
+    `first` (an empty text) and one without `second`.
+    """
+    share = torch.linspace(0, 1, len(features)).to(features)[:, None, None]
+    score = features[:, 0] * 0
+    for word, part in ((first, 1 - share), (second, share)):
+        if word:
+            score = score + part * _dot(features, _named(word, network, layer, features, "interpolation"))
+    return score
+
+
+def _climb(features: Tensor, vector: Tensor, power: float) -> Tensor:
+    vector = vector.double() / vector.abs().max()
+    dot = _dot(features, (vector / torch.linalg.vector_norm(vector)).to(features))
+    if not power:
+        return dot
+    cosine = dot / (torch.linalg.vector_norm(features, dim=1) + _EPS)
+    score: Tensor = dot * cosine.clamp(min=_FLOOR).pow(power)
+    return score
+
+
+def _dot(features: Tensor, vector: Tensor) -> Tensor:
+    score: Tensor = F.conv2d(features, vector[None, :, None, None])
+    return score[:, 0]
+
+
+def _named(word: str, network: Network, layer: str, like: Tensor, who: str) -> Tensor:
+    """The direction that a word means: a channel's number or name, or what the layer's read-out knows; (C,)."""
+    count = like.shape[1]
+    own, known = network.channels.get(layer, {}), taught(network, layer)
+    if word in known and word not in own:
+        return rows([known[word]], network, layer, like)[0]
+    if word.isdecimal():
+        (number,) = channels([int(word)], (), count, network, layer, who)
+    else:
+        (number,) = numbers([word], {**known, **own}, f"objectives.{who}: {network.name} at {layer}")
+    return torch.eye(count, dtype=like.dtype, device=like.device)[number]
+
+
+@lru_cache(8)
+def _read(file: str, layer: str, count: int) -> Any:
+    """The direction in a file, a stranger's: nothing in it is run. Read once a dream; raises RecipeError."""
+    path, where = Path(file), f"objectives.direction.file: {file}"
+    if not path.is_file():
+        raise RecipeError(f"{where}: there is no such file")
+    if path.stat().st_size > _LARGEST:
+        raise RecipeError(f"{where} is too large for a direction: one number for each of {count} channels is wanted")
+    try:
+        if path.suffix == ".safetensors":
+            found = {name: tensor.double().numpy() for name, tensor in load_file(path).items()}
+        else:  # mapped, so that a header which promises too much is found out
+            found = {layer: np.lib.format.open_memmap(path, mode="r").astype(np.float64, casting="same_kind")}
+    except Exception as error:  # whatever the two libraries raise for a broken or dangerous file
+        raise RecipeError(f"{where} is no direction; a .npy or .safetensors file of numbers is wanted") from error
+    if layer not in found and len(found) != 1:
+        raise RecipeError(f"{where} holds several directions, none called {layer}: {', '.join(found) or 'it is empty'}")
+    values = found.get(layer, next(iter(found.values())))
+    values = values.squeeze()
+    if values.shape != (count,):
+        shape = "x".join(map(str, values.shape)) or "one"
+        raise RecipeError(
+            f"{where} holds {shape} numbers; layer {layer} has {count} channels, and a number for each is wanted"
+        )
+    if not np.isfinite(values).all() or not values.any():
+        raise RecipeError(f"{where} points nowhere: all its numbers are 0, or some are not finite")
+    return values

@@ -1,0 +1,102 @@
+"""What a zoom's frames are made of: the photo beneath, the way through it, and how a picture there is dreamt over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamer.composition import Composition
+from dreamer.errors import UsageError
+from dreamer.image import Photo
+from dreamer.step import Step
+from dreamer.zooming.backdrop import Backdrop
+from dreamer.zooming.path import Path
+from dreamer.zooming.similarity import Similarity
+from dreamer.zooming.spline import coefficients, sample
+from dreamer.zooming.store import Store
+from dreamer.zooming.zoom import Zoom
+
+SMALLEST = 16  # px: a side of a photo, and of a frame
+
+CompositionAt = Callable[[float], Composition]
+OnStep = Callable[[int, Step], None]
+"""Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
+
+
+def check_size(*photos: Photo) -> None:
+    """Raises UsageError where a photo, or the photo at a frame's size, is too small to be sampled."""
+    for photo in photos:
+        if min(photo.width, photo.height) < SMALLEST:
+            raise UsageError(
+                f"{photo.width}x{photo.height} pixels are too few for a zoom: {SMALLEST} each way at least"
+            )
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo (1, 3, H, W), how its zoom moves, and the composition that dreams at each time.
+
+    Frames have `size` (h, w) pixels; `spacing` is the factor between keyframes.
+    """
+
+    photo: Tensor
+    zoom: Zoom
+    size: tuple[int, int]
+    composition_at: CompositionAt
+    store: Store
+    spacing: float
+    on_step: OnStep = lambda number, step: None
+
+    @cached_property
+    def path(self) -> Path:
+        """The way through the photo, in long sides of the frame."""
+        height, width = self.size
+        aspect = (width / max(self.size), height / max(self.size))
+        return Path(self.zoom.speed, self.zoom.seconds, aspect, self.spacing, whole=self.zoom.loop)
+
+    @cached_property
+    def _backdrop(self) -> Backdrop:
+        return Backdrop(self.photo, self.size)
+
+    def place(self, time: float) -> Similarity:
+        """From a frame's pixels to the photo's, at the frame's scale."""
+        return self.path.at(time).scaled(max(self.size))
+
+    def undreamt(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+        """The photo as a picture of `size` at `place` sees it, (1, 3, h, w) in [0, 1]."""
+        return self._backdrop.at(place, size)
+
+    def strength(self, time: float) -> float:
+        """How strong the dream is at a time."""
+        return self.zoom.strength(time, self.composition_at(time).recipe.strength)
+
+    def dreamt(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
+        """The dream over `base` (1, 3, H, W), whole, by the recipe of that time; each number has a seed of its own."""
+        composition = self.composition_at(time)
+        recipe = composition.recipe
+        octaves = recipe.octaves if steps is None else replace(recipe.octaves, steps=steps)
+        init = "photo" if number else recipe.init
+        recipe = replace(recipe, seed=recipe.seed + number, init=init, strength=1.0, octaves=octaves)
+        pixels = (base[0].permute(1, 2, 0).clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
+        photo = Photo(pixels)
+        dream = replace(composition, recipe=recipe).dream(photo, on_step=lambda step: self.on_step(number, step))
+        return photo.image() + dream.change
+
+    def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """A change from the store, or made and put there, in half precision: what is kept is what is used."""
+        found = self.store.load(name)
+        if found is None:
+            found = make().half()
+            self.store.save(name, found)
+        return found.float()
+
+
+def moved(change: Tensor, place: Similarity, size: tuple[int, int]) -> Tensor:
+    """A change (1, 3, H, W) as a picture of `size` at `place`, in its pixels from its centre, sees it."""
+    spline = coefficients(change.contiguous(memory_format=torch.channels_last))
+    return sample(spline, *place.places(size, (change.shape[-2], change.shape[-1])))

@@ -1,0 +1,267 @@
+"""`dreamer zoom` as its users meet it: clips, resumption, refusals."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import ENVIRONMENT, QUICK, Ran, dreamer, left_in, photo, process, refused
+from numpy.typing import NDArray
+from PIL import Image
+
+import dreamer as api
+from dreamer.cli.clip import Pace
+from dreamer.clip import frames, probe, read_recipe
+from dreamer.step import Step
+
+SMALL = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--threads", "1", *QUICK)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a photo in it, which is the working one."""
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "photo.jpg")
+    return tmp_path
+
+
+def zoom(*arguments: str | Path) -> Ran:
+    """A clip of four small frames."""
+    return dreamer("zoom", "photo.jpg", *SMALL, *arguments)
+
+
+def seen(path: str) -> list[NDArray[np.uint8]]:
+    """The clip's frames."""
+    return [values for _, values in frames(probe(Path(path), max_pixels=10_000_000))]
+
+
+def test_a_clip_lies_beside_its_photo(here: Path) -> None:
+    assert zoom("--force").code == 0
+    assert left_in(here) == ["photo-zoom.mp4", "photo.jpg"]
+    clip = probe(Path("photo-zoom.mp4"), max_pixels=10_000_000)
+    assert (clip.width, clip.height, clip.frames, clip.fps) == (64, 48, 4, 8)
+
+
+def test_a_zoom_grows_into_its_centre(here: Path) -> None:
+    assert zoom("-o", "in.mp4", "--rate", "2", "--strength", "0").code == 0
+    assert zoom("-o", "out.mp4", "--rate", "2", "--strength", "0", "--direction", "out").code == 0
+    inward, outward = seen("in.mp4"), seen("out.mp4")
+    spread = [float(np.ptp(frame.mean(axis=(0, 2)))) for frame in inward]
+    assert all(later < earlier for earlier, later in pairwise(spread)), "less and less of the ramp is seen"
+    for k, frame in enumerate(inward):
+        assert np.abs(frame.astype(int) - outward[3 - k]).mean() < 6
+
+
+def test_the_recipe_in_a_clip_makes_it_again(here: Path) -> None:
+    assert zoom("-o", "a.mp4", "--seed", "3", "--angle", "20").code == 0
+    inside = json.loads(read_recipe(Path("a.mp4")) or "")
+    assert inside["recipe"]["seed"] == 3 and inside["zoom"]["angle"] == 20
+    assert dreamer("zoom", "photo.jpg", "-o", "b.mp4", "--recipe", "a.mp4", "--size", "64", "--threads", "1").code == 0
+    assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
+    assert dreamer("render", "photo.jpg", "-o", "c.png", "--recipe", "a.mp4", "--threads", "1").code == 0
+
+
+def test_a_preview_is_small_and_short(here: Path) -> None:
+    photo(Path("photo.jpg"), 320, 240)
+    assert dreamer("zoom", "photo.jpg", "--preview", "--fps", "4", *QUICK).code == 0
+    clip = probe(Path("photo-zoom-preview.mp4"), max_pixels=10_000_000)
+    assert (clip.width, clip.height, clip.frames) == (80, 60, 4)
+
+
+def test_what_is_there_is_not_overwritten(here: Path) -> None:
+    Path("clip.mp4").write_bytes(b"mine")
+    refused(zoom("-o", "clip.mp4"), "clip.mp4 is there already", "--force")
+    assert Path("clip.mp4").read_bytes() == b"mine"
+    assert zoom("-o", "clip.mp4", "--force").code == 0
+    assert zoom("-o", "clip.mp4", "--resume").code == 0, "done already is no failure"
+
+
+@pytest.mark.parametrize("mode", ["keyframes", "feedback"])
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch, mode: str, direction: str
+) -> None:
+    how = ("--mode", mode, "--direction", direction, "--rate", "3")
+    assert zoom("-o", "whole.mp4", *how).code == 0
+    from dreamer.cli import zoom as command
+
+    original, calls = command._Fall.frame, []
+
+    def interrupted(self: Any, number: int) -> Any:
+        calls.append(number)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(self, number)
+
+    monkeypatch.setattr(command._Fall, "frame", interrupted)
+    ran = zoom("-o", "clip.mp4", *how)
+    assert ran.code == 130 and "clip-so-far.mp4" in ran.err and "--resume" in ran.err
+    assert len(seen("clip-so-far.mp4")) == 2
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    refused(zoom("-o", "clip.mp4", *how), "--resume goes on")
+    refused(zoom("-o", "clip.mp4", *how, "--resume", "--seed", "9"), "differs in", "recipe")
+    assert zoom("-o", "clip.mp4", *how, "--resume").code == 0
+    assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()
+    assert left_in(here) == ["clip.mp4", "photo.jpg", "whole.mp4"]
+
+
+def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
+    words = (
+        "zoom",
+        "photo.jpg",
+        "--size",
+        "64",
+        "--seconds",
+        "3",
+        "--fps",
+        "12",
+        "--rate",
+        "1.6",
+        "--threads",
+        "1",
+        *QUICK,
+    )
+    assert dreamer(*words, "-o", "whole.mp4").code == 0
+    wait = random.Random(0)
+    folder = Path(".clip.mp4.reel")
+    for _ in range(3):
+        running = subprocess.Popen(process(*words, "-o", "clip.mp4", "--resume"), env=ENVIRONMENT)
+        count = len(list(folder.rglob("*"))) if folder.exists() else 0
+        while running.poll() is None and (not folder.exists() or len(list(folder.rglob("*"))) <= count + 2):
+            time.sleep(0.02)
+        time.sleep(wait.random() * 0.3)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    assert dreamer(*words, "-o", "clip.mp4", "--resume").code == 0
+    assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()
+
+
+def test_a_full_disk_is_a_sentence_and_can_be_gone_on_from(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    from dreamer.zooming import store
+
+    assert zoom("-o", "whole.mp4").code == 0
+
+    def full(path: Path, data: bytes) -> None:
+        raise api.DreamerError(f"{path} could not be written: no space is left ({errno.ENOSPC})")
+
+    monkeypatch.setattr(store, "write_atomically", full)
+    refused(zoom("-o", "clip.mp4"), "no space is left", code=1)
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert zoom("-o", "clip.mp4", "--resume").code == 0
+    assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--rate", "0"), ("rate 0",)),
+        (("--rate", "-2"), ("rate -2", "--direction out")),
+        (("--fps", "0"), ("fps",)),
+        (("--centre", "left"), ("centre",)),
+        (("--ease", "soft"), ("ease",)),
+        (("--loop", "--mode", "feedback"), ("--mode keyframes",)),
+        (("--keyframes", "none.toml"), ("none.toml",)),
+        (("-o", "clip.avi"), (".mp4", ".webm")),
+        (("-o", "clip.mp4", "--codec", "theora"), ("theora", "h264")),
+        (("-o", "nowhere/clip.mp4"), ("nowhere",)),
+        (("--preset", "nope"), ("nope",)),
+        (("--audio", "photo.jpg"), ("photo.jpg", "sound")),
+        (("--recipe", "photo.jpg"), ("no recipe inside",)),
+    ],
+)
+def test_wrong_wishes_are_told_and_nothing_is_begun(
+    here: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    before = left_in(here)
+    refused(dreamer("zoom", "photo.jpg", *arguments), *words)
+    assert left_in(here) == before
+
+
+def test_a_photo_that_is_too_small_is_told_of(here: Path) -> None:
+    photo(Path("photo.jpg"), 40, 8)
+    refused(dreamer("zoom", "photo.jpg"), "40x8", "16 each way")
+    assert dreamer("zoom", photo(here / "least.png", 16, 16), *SMALL[2:]).code == 0
+
+
+def test_all_mistakes_are_told_at_once(here: Path) -> None:
+    ran = dreamer(
+        "zoom", "none.jpg", "-o", "clip.avi", "--rate", "0", "--fps", "x", "--preset", "nope", "--set", "colour=7"
+    )
+    refused(ran, "none.jpg", "clip.avi", "rate 0", "fps", "nope", "colour")
+
+
+def test_keyframes_in_time_change_the_look(here: Path) -> None:
+    Path("fall.toml").write_text(
+        '[[keyframes]]\ntime = 0\nstrength = 0\n[[keyframes]]\ntime = 0.25\nlayer = "m3b"\nstrength = 1.0\nrate = 2\n'
+    )
+    ran = zoom("-o", "clip.mp4", "--keyframes", "fall.toml")
+    assert ran.code == 0, ran.err
+    still = Image.open("photo.jpg").resize((64, 48))
+    assert np.abs(seen("clip.mp4")[0].astype(int) - np.asarray(still)).mean() < 8, "it begins with the photo itself"
+    Path("fall.toml").write_text('[[keyframes]]\ntime = 0.25\nlayer = "m99"\n')
+    refused(zoom("-o", "other.mp4", "--keyframes", "fall.toml"), "m99")
+
+
+def test_json_progress_tells_of_frames(here: Path) -> None:
+    ran = zoom("-o", "clip.webm", "--progress", "json")
+    told = [event for event in ran.events if event["event"] == "frame"]
+    assert told[-1]["frame"] == told[-1]["frames"] == 4 and told[-1]["share"] == 1
+    assert any("keyframe 1/" in event["doing"] for event in told)
+    assert [event["share"] for event in told] == sorted(event["share"] for event in told)
+
+
+def test_the_pace_knows_that_a_keyframe_takes_longer_than_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pace = Pace((0, 100), (0, 2))
+
+    def after(seconds: float, told: Any) -> float:
+        now[0] += seconds
+        return float(told().share)
+
+    done = Step(0, 1, 0, 1, 1.0, (10, 10))
+    after(100, lambda: pace.step(0, done))
+    for number in range(1, 51):
+        share = after(2, lambda number=number: pace.frame(number))
+    assert share == pytest.approx(0.5), "200 of 400 seconds"
+    after(100, lambda: pace.step(1, done))
+    assert after(100, lambda: pace.frame(100)) == 1
+
+
+def test_the_library_gives_frames_as_pictures(here: Path) -> None:
+    pictures = list(
+        api.zoom(
+            "photo.jpg",
+            seconds=0.5,
+            fps=4,
+            size=64,
+            octaves={"steps": 1},
+            rate=2,
+            keyframes=[{"time": 0.25, "layer": "m3b"}],
+        )
+    )
+    assert [picture.size for picture in pictures] == [(64, 48)] * 2
+    assert np.asarray(pictures[0]).std() > 5 and pictures[0].tobytes() != pictures[1].tobytes()
+    with pytest.raises(api.DreamerError, match="rate 0"):
+        api.zoom("photo.jpg", rate=0)
+    with pytest.raises(api.DreamerError, match="colour"):
+        api.zoom("photo.jpg", colours=1)
+
+
+def test_a_folder_of_frames(here: Path) -> None:
+    assert zoom("-o", "frames/").code == 0
+    assert len(left_in(Path("frames"))) == 4
+    shutil.rmtree("frames")

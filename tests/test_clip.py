@@ -1,0 +1,254 @@
+"""A clip in the making: interrupted, killed, out of disk, damaged; and what comes of it."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from clips import NTSC, heard, made, opened, picture, tone
+from command import ENVIRONMENT, left_in
+
+from dreamer.clip import frames, probe, read_recipe
+from dreamer.errors import UsageError, WriteError
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from clips import made
+
+folder = Path(sys.argv[1])
+replace, count = os.replace, 0
+os.fsync = lambda file: None  # what was written outlives its process without it
+
+def deadly(at, after):
+    def wrapped(*paths):
+        global count
+        count += 1
+        if count == at and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*paths)
+        if count == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return wrapped
+
+def child(work):
+    if not (pid := os.fork()):
+        work()
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+for at in range(1, 30):
+    output = folder / str(at) / "clip.mp4"
+    output.parent.mkdir()
+    def broken():
+        os.replace = deadly(at, after=at % 2)
+        made(output)
+    status = child(broken)
+    child(lambda: made(output, resume=True))
+    print(status, *sorted(p.name for p in output.parent.iterdir()))
+    if status == 0:
+        break
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed in a way that needs fork")
+def test_killed_at_any_file_it_writes_it_goes_on_to_the_same_bytes(tmp_path):
+    whole = made(tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "killed").mkdir()
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / "killed"],
+        env=ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *killed, last = ran.stdout.splitlines()
+    assert len(killed) > 12 and last == "0 clip.mp4"
+    assert set(killed) == {f"{int(signal.SIGKILL)} clip.mp4"}
+    assert {clip.read_bytes() for clip in tmp_path.glob("killed/*/clip.mp4")} == {whole}
+
+
+def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path):
+    whole = made(tmp_path / "whole.mp4").read_bytes()
+    output = tmp_path / "clip.mp4"
+    with opened(output) as reel:
+        for number in range(5):
+            reel.add(picture(number))
+        reel.flush()
+    assert left_in(tmp_path) == [".clip.mp4.reel", "clip-so-far.mp4", "whole.mp4"]
+    assert len([*frames(probe(reel.partial))]) == 5
+    with opened(output, resume=True) as reel:
+        assert reel.done == 5
+        for number in range(5, 7):
+            reel.add(picture(number))
+        reel.finish()
+    assert output.read_bytes() == whole
+    assert left_in(tmp_path) == ["clip.mp4", "whole.mp4"]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.webp"])
+def test_interruptions_leave_no_trace_in_any_format(tmp_path, name):
+    whole = made(tmp_path / f"whole{Path(name).suffix}").read_bytes()
+    for until in (2, 4, 6):
+        with opened(tmp_path / name, resume=True) as reel:
+            for number in range(reel.done, until):
+                reel.add(picture(number))
+            reel.flush()
+    assert made(tmp_path / name, resume=True).read_bytes() == whole
+
+
+def test_the_clip_so_far_grows_with_the_segments(tmp_path):
+    with opened(tmp_path / "clip.mp4", 9) as reel:
+        for number in range(8):
+            reel.add(picture(number))
+        assert probe(reel.partial).frames == 6
+        assert left_in(reel.folder / "frames") == ["frame-000006.png", "frame-000007.png"]
+        assert probe(reel.partial).fps == 24
+
+
+def test_a_full_disk_is_a_sentence_and_what_was_done_is_kept(tmp_path, monkeypatch):
+    whole = made(tmp_path / "whole.mp4").read_bytes()
+    sync, output = os.fsync, tmp_path / "clip.mp4"
+
+    def full(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with opened(output) as reel:
+        for number in range(4):
+            reel.add(picture(number))
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(WriteError, match=r"no space is left in .*clip\.mp4\.reel"):
+            reel.add(picture(4))
+        assert reel.done == 4
+        with pytest.raises(WriteError, match="no space is left"):
+            reel.finish()
+    monkeypatch.setattr(os, "fsync", sync)
+    assert not output.exists()
+    with opened(output, resume=True) as reel:
+        assert reel.done == 4
+    assert made(output, resume=True).read_bytes() == whole
+
+
+def test_nothing_is_overwritten_or_mixed_up_without_a_word(tmp_path):
+    output = made(tmp_path / "clip.mp4")
+    with pytest.raises(UsageError, match=r"clip\.mp4 is there already; --force replaces it"):
+        opened(output)
+    with opened(output, resume=True) as reel:
+        assert reel.finished
+    with pytest.raises(UsageError, match="is there already"):
+        opened(output, resume=True, recipe="another")
+    with opened(output, force=True) as reel:
+        reel.add(picture(0))
+    with pytest.raises(UsageError, match=r"was begun already, in .*: --resume goes on with it, --force begins it anew"):
+        opened(output)
+    with pytest.raises(UsageError, match=r"cannot go on .* differs in fps, seed; --force discards it"):
+        opened(output, resume=True, fps=25, identity='{"seed":2}')
+    assert probe(output).frames == 7
+    with opened(output, force=True) as reel:
+        assert reel.done == 0
+    assert probe(made(output, 2, force=True)).frames == 2
+
+
+def test_a_damaged_manifest_or_segment_is_a_sentence(tmp_path):
+    output = tmp_path / "clip.mp4"
+    with opened(output) as reel:
+        for number in range(4):
+            reel.add(picture(number))
+    manifest, segment = reel.folder / "manifest.json", reel.folder / "segment-000000.mp4"
+    intact = manifest.read_bytes(), segment.read_bytes()
+    for damaged in (
+        b"",
+        b"[]",
+        b"{}",
+        b"{" * 9999,
+        intact[0][:-9],
+        intact[0].replace(b'"frames": 3', b'"frames": "x"'),
+    ):
+        manifest.write_bytes(damaged)
+        with pytest.raises(UsageError, match=r"manifest\.json is damaged .*--force"):
+            opened(output, resume=True)
+    manifest.write_bytes(intact[0])
+    segment.write_bytes(intact[1][:-1])
+    with pytest.raises(UsageError, match=r"segment-000000\.mp4 is missing or damaged; --force"):
+        opened(output, resume=True)
+    segment.write_bytes(intact[1])
+    (reel.folder / "frames" / "frame-000003.png").write_bytes(b"torn")
+    with opened(output, resume=True) as reel:
+        assert reel.done == 3
+
+
+def test_every_problem_is_told_at_once_and_nothing_is_made(tmp_path):
+    (tmp_path / "a.gif").write_bytes(b"somebody's")
+    with pytest.raises(UsageError) as told:
+        opened(tmp_path / "a.gif", 601, fps=60)
+    assert "601 frames are too many for a GIF" in str(told.value) and "there already" in str(told.value)
+    with pytest.raises(UsageError, match="frames of 8x8 pixels, 24 a second, are not to be had as h265; choose"):
+        opened(tmp_path / "b.mp4", size=(8, 8), codec="h265")
+    with pytest.raises(UsageError, match="48x0 pixels are too few for a clip"):
+        opened(tmp_path / "b.mp4", size=(0, 48))
+    with pytest.raises(UsageError, match=r"silent\.mp4: there is no sound in it"):
+        opened(tmp_path / "b.mp4", audio=made(tmp_path / "silent.mp4"))
+    assert left_in(tmp_path) == ["a.gif", "silent.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sound", "codec"),
+    [
+        ("a.mp4", ("tone.wav", "pcm_s16le"), "aac"),
+        ("a.mp4", ("tone.m4a", "aac"), "aac"),
+        ("a.webm", ("tone.m4a", "aac"), "opus"),
+        ("a.mp4", ("tone.mp3", "libmp3lame"), "mp3"),
+    ],
+)
+def test_sound_is_cut_to_the_pictures(tmp_path, name, sound, codec):
+    output = made(tmp_path / name, 12, audio=tone(tmp_path / sound[0], codec=sound[1]))
+    heard_codec, seconds = heard(output)
+    assert heard_codec == codec
+    assert seconds == pytest.approx(0.5, abs=0.03)
+    assert probe(output).has_audio and len([*frames(probe(output))]) == 12
+    again = made(tmp_path / f"b{output.suffix}", 12, audio=tmp_path / sound[0])
+    assert again.read_bytes() == output.read_bytes()
+
+
+def test_a_short_sound_is_no_hindrance(tmp_path):
+    output = made(tmp_path / "a.mp4", 12, audio=tone(tmp_path / "tone.wav", 0.2))
+    assert heard(output)[1] == pytest.approx(0.2, abs=0.03)
+    assert probe(output).frames == 12
+
+
+def test_variable_frame_rates_keep_their_times(tmp_path):
+    times = [Fraction(n * n, 100) for n in range(7)]
+    for name, within in (("a.mp4", Fraction(1, 90000)), ("a.webm", Fraction(1, 1000)), ("a.gif", Fraction(1, 100))):
+        clip = probe(made(tmp_path / name, times=times))
+        assert clip.variable
+        assert all(abs(time - now) <= within for (time, _), now in zip(frames(clip), times, strict=True))
+
+
+def test_a_folder_of_pngs_is_lossless_and_carries_the_recipe(tmp_path):
+    output = tmp_path / "stills"
+    with opened(output, 4, size=(31, 33)) as reel:
+        reel.add(picture(0, 31, 33))
+    (reel.folder / "frames" / ".dreamer-0.part").touch()  # as a killed process leaves it
+    made(output, 4, size=(31, 33), resume=True)
+    assert left_in(output) == [f"frame-{number:06d}.png" for number in range(4)]
+    from dreamer.image import load
+
+    assert (load(output / "frame-000002.png").pixels == picture(2, 31, 33)).all()
+    assert read_recipe(output) == '{"seed":1}'
+    made(output, 2, size=(31, 33), force=True)
+    assert len(left_in(output)) == 2
+    (output / "holiday.jpg").touch()
+    with pytest.raises(UsageError, match="a folder with other things"):
+        made(output, 2, size=(31, 33), force=True)
+    assert "holiday.jpg" in left_in(output)
+
+
+def test_the_frame_rate_is_exact(tmp_path):
+    clip = probe(made(tmp_path / "a.mp4", 7, fps=NTSC))
+    assert (clip.fps, clip.frames, clip.variable) == (NTSC, 7, False)
+    assert [time for time, _ in frames(clip)] == [n / NTSC for n in range(7)]
+    assert clip.duration == 7 / NTSC

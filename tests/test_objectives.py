@@ -1,0 +1,332 @@
+"""Every objective against its formula, written in NumPy, and one case of each worked by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from networks import tiny
+from safetensors.torch import save_file
+
+from dreamer import objectives
+from dreamer.errors import RecipeError
+
+C, H, W = 12, 5, 7
+
+
+@pytest.fixture
+def features():
+    return torch.randn(3, C, H, W, dtype=torch.float64)
+
+
+def taught(labels=("eye", "wing", "nothing")):
+    weight = torch.randn(len(labels), C, generator=torch.Generator().manual_seed(0))
+    bias = torch.linspace(-1, 1, len(labels))
+    return replace(tiny(), heads={"two": (weight, bias)}, labels=labels, channels={"two": {"scale": 7}})
+
+
+def classifier():
+    """The tiny network as if `two` ended in twelve classes."""
+    return replace(tiny(), labels=tuple("abcdefghijkl"))
+
+
+AT = {"network": tiny(), "layer": "two"}
+
+
+def same(found, wanted):
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-7, atol=1e-9)
+
+
+def hand(*values):
+    """Features of one picture with two channels, a row of positions: ((channel 0 ...), (channel 1 ...))."""
+    return torch.tensor(values, dtype=torch.float64)[None, :, None, :]
+
+
+# one neuron, plain channels
+
+
+def test_neuron_is_one_activation(features):
+    a = features.numpy()
+    same(objectives.neuron(features, **AT, index=(4,)), a[:, 4, H // 2, W // 2].reshape(3, 1, 1))
+    same(objectives.neuron(features, **AT, index=(4,), y=0.0, x=1.0), a[:, 4, 0, W - 1].reshape(3, 1, 1))
+    same(objectives.neuron(features, network=taught(), layer="two", names=("scale",)), a[:, 7:8, 2, 3:4])
+    same(objectives.neuron(hand((1, 2, 3), (4, 5, 6)), **AT, index=(1,)), [[[5.0]]])
+
+
+def test_channel_without_square_is_the_mean_activation(features):
+    same(objectives.channel(features, **AT, index=(4,), normalise=False, square=False), features.numpy()[:, 4])
+
+
+# classes
+
+
+def test_logit_is_the_channel_of_a_class(features):
+    a = features.numpy()
+    same(objectives.logit(features, network=classifier(), layer="two", names=("c",)), a[:, 2])
+    same(objectives.logit(features, network=classifier(), layer="two", index=(1,), names=("c",)), a[:, 1:3].mean(1))
+    same(objectives.logit(features, **AT), a.max(1))
+
+
+def test_logit_of_a_read_out(features):
+    network = taught()
+    weight, bias = (values.double().numpy() for values in network.heads["two"])
+    wanted = np.einsum("c,bchw->bhw", weight[0], features.numpy()) + bias[0]
+    same(objectives.logit(features, network=network, layer="two", names=("eye",)), wanted)
+
+
+def test_probability_is_the_softmax(features):
+    a = features.numpy()
+    share = np.exp(a) / np.exp(a).sum(1, keepdims=True)
+    same(objectives.probability(features, network=classifier(), layer="two", names=("c",)), share[:, 2])
+    same(objectives.probability(features, **AT), share.max(1))
+    by_hand = objectives.probability(hand((0.0,), (np.log(3),)), **AT, index=(1,))  # 3 / (1 + 3)
+    same(by_hand, [[[0.75]]])
+
+
+def test_a_probability_hardly_moves_near_its_ends_and_a_logit_does():
+    """p (1 - p): what the field says against probabilities."""
+    features = hand((20.0,), (0.0,)).requires_grad_()
+    for objective, slope in ((objectives.logit, 1.0), (objectives.probability, 0.0)):
+        (found,) = torch.autograd.grad(objective(features, **AT, index=(0,)).sum(), features)
+        assert float(found[0, 0]) == pytest.approx(slope, abs=1e-8)
+
+
+@pytest.mark.parametrize("objective", [objectives.logit, objectives.probability])
+def test_unknown_classes(features, objective):
+    with pytest.raises(RecipeError, match=r"classes 0 to 11, not 12"):
+        objective(features, **AT, index=(12,))
+    with pytest.raises(RecipeError, match=r"knows no 'wong'; did you mean wing\?"):
+        objective(features, network=taught(), layer="two", names=("wong",))
+    with pytest.raises(RecipeError, match=r"knows no 'a'(?s:.*)there are no names"):
+        objective(features, **AT, names=("a",))
+
+
+def test_an_error_does_not_list_a_thousand_names(features):
+    many = taught(tuple(f"class {number}" for number in range(1000)))
+    with pytest.raises(RecipeError) as caught:
+        objectives.logit(features, network=many, layer="two", names=("class 10000",))
+    assert "did you mean class" in str(caught.value) and len(str(caught.value)) < 300
+
+
+# directions
+
+
+def cosine_climb(a, v, power):
+    """Lucid's dot product times its floored cosine."""
+    dot = np.einsum("bchw,c->bhw", a, v / np.sqrt((v**2).sum()))
+    if not power:
+        return dot
+    cosine = dot / (np.sqrt((a**2).sum(1)) + 1e-4)
+    return dot * np.maximum(0.1, cosine) ** power
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.5])
+def test_direction_of_a_file(tmp_path, features, power):
+    vector = np.random.default_rng(0).normal(size=C)
+    np.save(tmp_path / "v.npy", vector)
+    other = {"one": torch.randn(8), "two": torch.from_numpy(vector)}
+    save_file(other, tmp_path / "v.safetensors")
+    save_file({"whatever": torch.from_numpy(vector)}, tmp_path / "alone.safetensors")
+    wanted = cosine_climb(features.numpy(), vector, power)
+    for name in ("v.npy", "v.safetensors", "alone.safetensors"):
+        found = objectives.direction(features, layer="two", file=str(tmp_path / name), power=power)
+        same(found, wanted)
+
+
+def test_direction_by_hand(tmp_path):
+    """Along (3, 4) / 5: (1, 0) is there 0.6 of its length, (3, 4) wholly, (-5, 0) against it: floored."""
+    np.save(tmp_path / "v.npy", [3, 4])
+    seen = hand((1, 3, -5), (0, 4, 0))
+    same(objectives.direction(seen, layer="x", file=str(tmp_path / "v.npy")), [[[0.6, 5, -3]]])
+    found = objectives.direction(seen, layer="x", file=str(tmp_path / "v.npy"), power=2.0)
+    np.testing.assert_allclose(found.numpy(), [[[0.6**3, 5, -0.03]]], rtol=3e-4)
+
+
+def test_a_direction_of_a_seed_is_random_and_the_same_again(features):
+    before = torch.get_rng_state()
+    first, again, other = (objectives.direction(features, layer="two", seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.allclose(first, other)
+    assert torch.equal(before, torch.get_rng_state())
+    ones = torch.eye(C)[:, :, None, None]
+    lengths = objectives.direction(ones, layer="two", seed=3).square().sum()
+    assert float(lengths) == pytest.approx(1, rel=1e-5)
+
+
+def bad_files(folder):
+    np.save(folder / "short.npy", np.ones(3))
+    np.save(folder / "zero.npy", np.zeros(C))
+    np.save(folder / "nan.npy", np.full(C, np.nan))
+    np.save(folder / "text.npy", np.array(["a"] * C))
+    np.save(folder / "complex.npy", np.full(C, 1j))
+    np.save(folder / "pickle.npy", np.array([print] * C, dtype=object), allow_pickle=True)
+    np.savez(folder / "zip.npz", np.ones(C))
+    np.save(folder / "large.npy", np.ones(200_000))
+    header = (folder / "zero.npy").read_bytes()
+    (folder / "promise.npy").write_bytes(header.replace(b"(12,), }" + b" " * 11, b"(999999999999,), }" + b" "))
+    (folder / "broken.safetensors").write_bytes(b"\xff" * 64)
+    save_file({"a": torch.ones(C), "b": torch.ones(C)}, folder / "several.safetensors")
+    save_file({}, folder / "empty.safetensors")
+    (folder / "folder.npy").mkdir()
+    return {
+        "short.npy": "holds 3 numbers; layer two has 12 channels",
+        "zero.npy": "points nowhere",
+        "nan.npy": "points nowhere",
+        "text.npy": "is no direction",
+        "complex.npy": "is no direction",
+        "pickle.npy": "is no direction",
+        "zip.npz": "is no direction",
+        "large.npy": "too large",
+        "promise.npy": "is no direction",
+        "broken.safetensors": "is no direction",
+        "several.safetensors": "none called two: a, b",
+        "empty.safetensors": "it is empty",
+        "folder.npy": "no such file",
+        "absent.npy": "no such file",
+    }
+
+
+def test_files_that_hold_no_direction(tmp_path, features):
+    for name, why in bad_files(tmp_path).items():
+        with pytest.raises(RecipeError, match=why):
+            objectives.direction(features, layer="two", file=str(tmp_path / name))
+
+
+def test_arithmetic_adds_and_subtracts_directions(features):
+    network = taught()
+    weight = network.heads["two"][0].double().numpy()
+    eye = weight[0] - weight.mean(0)
+    axis = np.eye(C)
+    wanted = cosine_climb(features.numpy(), axis[3] - axis[7] + eye / np.linalg.norm(eye), 1.0)
+    found = objectives.arithmetic(
+        features, network=network, layer="two", plus=("3", "eye"), minus=("scale",), power=1.0
+    )
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_arithmetic_by_hand():
+    """(1, -1) / root 2 on (5, 1) is 4 / root 2."""
+    same(objectives.arithmetic(hand((5.0,), (1.0,)), **AT, plus=("0",), minus=("1",)), [[[4 / 2**0.5]]])
+
+
+def test_arithmetic_refuses_what_leaves_nothing(features):
+    with pytest.raises(RecipeError, match="leave nothing of each other"):
+        objectives.arithmetic(features, **AT, plus=("3",), minus=("3",))
+    with pytest.raises(RecipeError, match="channels 0 to 11, not 30"):
+        objectives.arithmetic(features, **AT, plus=("30",))
+    with pytest.raises(RecipeError, match=r"knows no 'scal'; did you mean scale"):
+        objectives.arithmetic(features, network=taught(), layer="two", plus=("scal",))
+
+
+def test_interpolation_goes_from_one_to_the_other_along_the_batch(features):
+    a = features.numpy()
+    wanted = [(1 - t) * a[b, 3] + t * a[b, 7] for b, t in enumerate((0, 0.5, 1))]
+    found = objectives.interpolation(features, network=taught(), layer="two", first="3", second="scale")
+    same(found, wanted)
+    halves = [
+        objectives.interpolation(features, network=taught(), layer="two", first=first, second=second)
+        for first, second in (("3", ""), ("", "7"))
+    ]
+    same(halves[0] + halves[1], wanted)
+    same(objectives.interpolation(features[:1], **AT, first="3", second="7"), a[:1, 3])
+
+
+# batches
+
+
+def test_diversity_is_the_likeness_of_gram_matrices(features):
+    a = features.numpy()
+    grams = []
+    for b in range(3):
+        flat = a[b].reshape(C, H * W).T
+        gram = flat.T @ flat
+        grams.append(gram / np.sqrt((gram**2).sum()))
+    total = sum((grams[i] * grams[j]).sum() for i in range(3) for j in range(3) if i != j)
+    found = objectives.diversity(features)
+    assert found.shape == (3, 1, 1)
+    assert float(found.mean()) == pytest.approx(-total / 3)  # Distill's L_div
+    assert not objectives.diversity(features[:1]).any()
+
+
+def test_diversity_by_hand():
+    """The same picture twice is as alike as can be, 1; two of separate channels have nothing in common."""
+    one, other = hand((1.0, 2.0), (0.0, 0.0)), hand((0.0, 0.0), (3.0, 1.0))
+    same(objectives.diversity(torch.cat([one, one]))[:, 0, 0], [-1, -1])
+    same(objectives.diversity(torch.cat([one, other]))[:, 0, 0], [0, 0])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_alignment_is_the_difference_of_neighbours(count):
+    features = torch.randn(count, C, H, W, dtype=torch.float64)
+    a = features.numpy()
+    total = 0.0
+    for apart in (1, 2, 3, 4):
+        for i in range(count - apart):
+            total += ((a[i] - a[i + apart]) ** 2).mean() / 3.0**apart
+    assert float(objectives.alignment(features, decay=3.0).mean()) * count == pytest.approx(-total, abs=1e-12)
+
+
+def test_alignment_by_hand():
+    """Two pictures, 2 and 4 apart in their two channels: (4 + 16) / 2, halved for being neighbours."""
+    pictures = torch.cat([hand((0.0,), (0.0,)), hand((2.0,), (4.0,))])
+    same(objectives.alignment(pictures), [[[-5]], [[0]]])
+
+
+# likeness
+
+
+def test_content_is_half_the_mean_squared_difference(features):
+    known = torch.randn(1, C, H, W, dtype=torch.float64)
+    wanted = -((features.numpy() - known.numpy()) ** 2).sum(1) / C / 2
+    same(objectives.content(features, photo_features=known), wanted)
+    same(objectives.content(hand((1.0,), (3.0,)), photo_features=hand((0.0,), (0.0,))), [[[-2.5]]])
+
+
+def test_inversion_is_the_squared_distance_beside_the_photo(features):
+    known = torch.randn(1, C, H, W, dtype=torch.float64)
+    a, p = features.numpy(), known.numpy()
+    wanted = [-((a[b] - p[0]) ** 2).sum() / (p**2).sum() for b in range(3)]
+    same(objectives.inversion(features, photo_features=known)[:, 0, 0], wanted)
+    same(objectives.guide_inversion(features, guide=known)[:, 0, 0], wanted)
+    same(objectives.inversion(hand((1.0,), (3.0,)), photo_features=hand((0.0,), (2.0,))), [[[-0.5]]])
+
+
+def test_guide_inversion_stretches_the_guide():
+    found = objectives.guide_inversion(hand((2.0,) * 4, (1.0,) * 4), guide=hand((2.0,), (1.0,)))
+    same(found, [[[0]]])
+
+
+def test_style_is_the_distance_of_gram_matrices(features):
+    guide = torch.randn(1, C, 4, 6, dtype=torch.float64)
+    a, g = features.numpy(), guide.numpy()[0].reshape(C, -1)
+    wanted = []
+    for b in range(3):
+        flat = a[b].reshape(C, -1)
+        difference = flat @ flat.T / (H * W) - g @ g.T / 24
+        wanted.append(-(difference**2).sum() / (4 * C**2))
+    same(objectives.style(features, guide=guide)[:, 0, 0], wanted)
+
+
+def test_style_by_hand():
+    """Mean products (1, 0; 0, 4) and nothing: (1 + 16) / 4 pairs / 4. Where things are does not matter."""
+    seen = hand((2.0, 0.0, 0.0, 0.0), (0.0, 4.0, 0.0, 0.0))
+    same(objectives.style(seen, guide=torch.zeros_like(seen)), [[[-17 / 16]]])
+    same(objectives.style(seen, guide=seen.flip(-1)), [[[0]]])
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 3.0])
+def test_caricature_is_the_dot_product_times_the_true_cosine(features, power):
+    known = features[:1] + torch.randn(1, C, H, W, dtype=torch.float64)
+    a, p = features.numpy(), known.numpy()[0]
+    wanted = []
+    for b in range(3):
+        dot = (a[b] * p).sum()
+        cosine = dot / (np.sqrt((a[b] ** 2).sum()) * np.sqrt((p**2).sum()))
+        wanted.append(dot * max(0.1, cosine) ** power)
+    same(objectives.caricature(features, photo_features=known, power=power)[:, 0, 0], wanted)
+
+
+def test_caricature_by_hand():
+    """(3, 4) and (4, 3): dot 24, cosine 24 / 25; a photo twice as strong counts twice, its cosine stays."""
+    seen, known = hand((3.0,), (4.0,)), hand((4.0,), (3.0,))
+    same(objectives.caricature(seen, photo_features=known, power=1.0), [[[24 * 0.96]]])
+    same(objectives.caricature(seen, photo_features=2 * known, power=1.0), [[[48 * 0.96]]])
