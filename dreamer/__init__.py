@@ -17,8 +17,9 @@ from dreamer.errors import DreamerError, Interrupted, RecipeError
 from dreamer.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from dreamer.canvas import Canvas
     from dreamer.gradient_filters import unit
-    from dreamer.library import dream, load_network, zoom
+    from dreamer.library import dream, load_network, visualize, zoom
     from dreamer.network import Network
     from dreamer.options import Range
     from dreamer.step import Step
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Canvas",
     "DreamerError",
     "Interrupted",
     "Network",
@@ -37,16 +39,19 @@ __all__ = [
     "hookimpl",
     "load_network",
     "unit",
+    "visualize",
     "zoom",
 ]
 
 _HOMES = {
+    "Canvas": "canvas",
     "Network": "network",
     "Range": "options",
     "Step": "step",
     "dream": "library",
     "load_network": "library",
     "unit": "gradient_filters",
+    "visualize": "library",
     "zoom": "library",
 }
 

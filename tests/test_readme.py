@@ -7,7 +7,7 @@ import pytest
 from command import commands_in, understood
 
 from dreamer.plugins import load_plugins
-from dreamer.recipe import DEFAULTS, INGREDIENTS, Recipe, merged, read_setting, with_change
+from dreamer.recipe import DEFAULTS, KINDS, Recipe, merged, read_setting, with_change
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def options_of(kind, name):
 
 def ingredients() -> str:
     rows = ["| kind | name | options | what it does |", "|---|---|---|---|"]
-    for kind in INGREDIENTS:
+    for kind in KINDS:
         for entry in REGISTRY.ingredients[kind]:
             options = "; ".join(f"`{name}` {option.default}" for name, option in entry.value.options.items())
             rows.append(f"| {kind} | `{entry.name}` | {options} | {entry.value.summary} |")
