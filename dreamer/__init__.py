@@ -19,7 +19,7 @@ from dreamer.hookspecs import hookimpl
 if TYPE_CHECKING:
     from dreamer.canvas import Canvas
     from dreamer.gradient_filters import unit
-    from dreamer.library import dream, load_network, visualize, zoom
+    from dreamer.library import dream, load_network, video, visualize, zoom
     from dreamer.network import Network
     from dreamer.options import Range
     from dreamer.step import Step
@@ -39,6 +39,7 @@ __all__ = [
     "hookimpl",
     "load_network",
     "unit",
+    "video",
     "visualize",
     "zoom",
 ]
@@ -51,6 +52,7 @@ _HOMES = {
     "dream": "library",
     "load_network": "library",
     "unit": "gradient_filters",
+    "video": "library",
     "visualize": "library",
     "zoom": "library",
 }

@@ -12,9 +12,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from dreamer.clip import frames, probe
 from dreamer.compose import compose
-from dreamer.composition import Composition
+from dreamer.composition import Composition, Dream
 from dreamer.errors import Interrupted, RecipeError
+from dreamer.film import STABILITY, Film
 from dreamer.image import Photo, load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
@@ -54,17 +56,8 @@ def dream(
     `picture` is the PIL image of what had been dreamt by then.
     """
     source = load(photo)
-    names = registry()
-    composition = compose(
-        merged(find_preset(names, preset).words if preset is not None else {}, changes),
-        names,
-        network=network,
-        weights=Path(weights) if weights else None,
-        layer=layer,
-        fetch=fetch,
-        guide=load(guide) if guide is not None else None,
-        machine=Machine(device, precision, -1 if tile is None else tile),
-    )
+    machine = Machine(device, precision, -1 if tile is None else tile)
+    composition = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
     return _pil(_dreamt(composition, composition.sized(source), on_step).sheet())
 
 
@@ -166,22 +159,14 @@ def zoom(
     from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, check_size, zoom_from
 
     source = load(photo)
-    names = registry()
     moving = {field.name for field in fields(Zoom)}
     motion = zoom_from({key: value for key, value in changes.items() if key in moving})
     recipe = {key: value for key, value in changes.items() if key not in moving}
     looks = {}
     for look, at in motion.looks():
         chosen = preset if look is None else look
-        looks[look, at] = compose(
-            merged(find_preset(names, chosen).words if chosen is not None else {}, recipe),
-            names,
-            network=network,
-            weights=Path(weights) if weights else None,
-            layer=at or layer,
-            fetch=fetch,
-            machine=Machine(device, precision),
-        )
+        machine = Machine(device, precision)
+        looks[look, at] = _composed(chosen, recipe, network, weights, at or layer, fetch, machine)
     sized = source.resized(size or min(1280, max(source.width, source.height)))
     check_size(source, sized)
     for composition in looks.values():
@@ -195,15 +180,43 @@ def zoom(
         SPACING,
         on_step,
     )
-    frames = Falling(scene) if motion.mode == "keyframes" else Feedback(scene)
+    fall = Falling(scene) if motion.mode == "keyframes" else Feedback(scene)
 
     def pictures() -> Iterator[Image.Image]:
         for number in range(motion.frames):
-            picture = to_pil(frames.frame(number))
-            frames.checkpoint(number)
+            picture = to_pil(fall.frame(number))
+            fall.checkpoint(number)
             yield picture
 
     return pictures()
+
+
+def video(
+    clip: str | Path,
+    *,
+    stability: float = STABILITY,
+    preset: str | Path | Preset | None = None,
+    network: str | Network | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    guide: str | Path | Image.Image | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    fetch: bool = False,
+    on_step: Callable[[Step], None] = lambda step: None,
+    **changes: Any,
+) -> Iterator[Image.Image]:
+    """Dream over a clip: the frames of `dreamer video`, one by one, as PIL images, upright.
+
+    `stability` is how much of a frame's dream the next one keeps, 0 to 1; the others are as for `dream`. Raises
+    DreamerError before the first frame for a clip that cannot be read and for what is wrong with the words.
+    """
+    source = probe(Path(clip))
+    machine = Machine(device, precision, -1 if tile is None else tile)
+    composition = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
+    film = Film.of(composition, source.height, source.width, stability=stability, on_step=on_step)
+    return (Image.fromarray(dreamt.frame) for dreamt in film.dreams(frames(source)))
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:
@@ -225,6 +238,29 @@ def _dreamt(composition: Composition, photo: Photo, on_step: Callable[[Step], No
         return composition.dream(photo, on_step=on_step)
     except Interrupted as stop:
         raise Interrupted(_pil(stop.picture.sheet())) from None
+
+
+def _composed(
+    preset: str | Path | Preset | None,
+    changes: Mapping[str, Any],
+    network: str | Network | None,
+    weights: str | Path | None,
+    layer: str | None,
+    fetch: bool,
+    machine: Machine,
+    guide: str | Path | Image.Image | None = None,
+) -> Composition:
+    names = registry()
+    return compose(
+        merged(find_preset(names, preset).words if preset is not None else {}, changes),
+        names,
+        network=network,
+        weights=Path(weights) if weights else None,
+        layer=layer,
+        fetch=fetch,
+        guide=load(guide) if guide is not None else None,
+        machine=machine,
+    )
 
 
 def _pil(dream: Dream) -> Image.Image:

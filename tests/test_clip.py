@@ -8,6 +8,8 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from clips import NTSC, heard, made, opened, picture, tone
 from command import ENVIRONMENT, left_in
@@ -218,6 +220,36 @@ def test_a_short_sound_is_no_hindrance(tmp_path):
     output = made(tmp_path / "a.mp4", 12, audio=tone(tmp_path / "tone.wav", 0.2))
     assert heard(output)[1] == pytest.approx(0.2, abs=0.03)
     assert probe(output).frames == 12
+
+
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+def test_the_sound_of_a_film_counts_from_its_first_picture(tmp_path, codec):
+    film = tmp_path / "film.mkv"
+    with av.open(str(film), "w") as container:
+        pictures = container.add_stream("ffv1", rate=24)
+        pictures.height, pictures.width, pictures.pix_fmt = 48, 64, "yuv444p"
+        sound = container.add_stream(codec, rate=48000)
+        sound.layout = "mono"
+        resampler = av.AudioResampler(sound.format, "mono", 48000, 1024)
+        for number in range(24):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24").reformat(format="yuv444p")
+            frame.pts, frame.time_base = 48 + number, Fraction(1, 24)
+            container.mux(pictures.encode(frame))
+        loud = np.zeros((1, 3 * 48000), np.int16)  # a click half a second after the first picture, which comes at 2 s
+        loud[0, int(2.5 * 48000) :][:2000] = 20000
+        wave = av.AudioFrame.from_ndarray(loud, "s16", "mono")
+        wave.rate, wave.pts = 48000, 0
+        for part in (*resampler.resample(wave), *resampler.resample(None), None):
+            container.mux(sound.encode(part))
+        container.mux(pictures.encode(None))
+    output = made(tmp_path / "a.mp4", 20, audio=film)
+    with av.open(str(output)) as container:
+        found = [
+            (frame.time, float(np.abs(frame.to_ndarray().astype(float)).max())) for frame in container.decode(audio=0)
+        ]
+    first = next(time for time, level in found if level > 0.2)
+    assert first == pytest.approx(0.5, abs=0.05)
+    assert found[0][0] == pytest.approx(0, abs=0.03)
 
 
 def test_variable_frame_rates_keep_their_times(tmp_path):

@@ -119,7 +119,7 @@ def test_a_warp_fetches_along_the_flow():
 
 
 def test_being_carried_a_hundred_times_neither_rings_nor_washes_out_what_is_large():
-    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    _, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     coarse = torch.sin(2 * math.pi * x / 16)[None, None].expand(1, 3, 64, 64)
     fine = torch.rand(1, 3, 64, 64) - 0.5
     everywhere = torch.ones(1, 1, 64, 64)

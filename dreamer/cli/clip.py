@@ -106,5 +106,8 @@ def film(
             reel.flush()
         told.interrupted(label, str(reel.partial if reel.partial.exists() else reel.folder))
         return 130
+    except WriteError:
+        told.say("what was made is kept; --resume goes on with it")
+        raise
     told.done(label, str(reel.output), time.monotonic() - began)
     return 0

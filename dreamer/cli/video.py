@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     from dreamer.clip import Clip, Format, Reel
     from dreamer.composition import Composition
-    from dreamer.film import Film
-    from dreamer.image import Photo
     from dreamer.plugins import Plugin
     from dreamer.step import Step
 
@@ -139,24 +138,22 @@ class _Work:
         preview: bool,
         told: Quiet,
     ) -> None:
-        import numpy as np
-
         from dreamer.clip import frame_size
         from dreamer.film import Film
-        from dreamer.image import Photo
         from dreamer.machine import keep_freed_memory
 
         self._source, self._told, self._composition = source, told, composition
-        side = max(source.height, source.width)
-        side = min(side, composition.recipe.size or side)
-        side = max(1, side // 4) if preview else side
-        whole = Photo(np.zeros((source.height, source.width, 3), np.uint8)).resized(side)
-        size = frame_size(format, whole.height, whole.width)
-        self._blank = Photo(np.zeros((*size, 3), np.uint8))
-        composition.octaves(self._blank)  # frames that are too small are told of before anything is computed
-        if not composition.tile(self._blank):
+        self.film = Film.of(
+            composition,
+            source.height,
+            source.width,
+            stability=stability,
+            shrink=4 if preview else 1,
+            fit=partial(frame_size, format),
+            on_step=self._step,
+        )
+        if not composition.tile(self.film.blank):
             keep_freed_memory()
-        self.film: Film = Film(composition, side, size, stability, self._step)
         self._until = Fraction(_PREVIEW) if preview else source.duration + 1
         self.frames = min(source.frames, math.ceil(source.fps * _PREVIEW)) if preview else source.frames
         self.pace = Pace((0, self.frames))
@@ -165,7 +162,7 @@ class _Work:
     def recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
         """What stands inside the clip: a picture's stamp, and how steady it is."""
         with self._source.path.open("rb") as file:
-            photo: Photo = replace(self._blank, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+            photo = replace(self.film.blank, sha256=hashlib.file_digest(file, "sha256").hexdigest())
         machine = replace(self._composition.machine, tile=self._composition.tile(photo))
         stamp = stamp_for(self._composition, photo, machine, plugins)
         return {**json.loads(stamp.text()), "video": {"stability": self.film.stability}}

@@ -68,8 +68,11 @@ class Sound:
 
 def _start(source: InputContainer) -> Fraction:
     """When the pictures begin, in seconds; 0 where there are none but a cover."""
+    import av
+
     for stream in source.streams.video:
-        if stream.average_rate and stream.start_time and stream.time_base and stream.duration:
+        is_cover = bool(stream.disposition & av.stream.Disposition.attached_pic)
+        if not is_cover and stream.start_time and stream.time_base:
             return stream.start_time * stream.time_base
     return Fraction(0)
 

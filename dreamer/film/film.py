@@ -49,6 +49,32 @@ class Film:
     stability: float = STABILITY
     on_step: Callable[[Step], None] = lambda step: None
 
+    @classmethod
+    def of(
+        cls,
+        composition: Composition,
+        height: int,
+        width: int,
+        *,
+        stability: float = STABILITY,
+        shrink: int = 1,
+        fit: Callable[[int, int], tuple[int, int]] = lambda height, width: (height, width),
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Film:
+        """The film of frames of this size, brought to the recipe's and then shrunk `shrink` times; `fit` says how much
+        of (height, width) is kept. Raises UsageError when that is too small for the network."""
+        side = max(height, width)
+        side = max(1, min(side, composition.recipe.size or side) // shrink)
+        whole = Photo(np.zeros((height, width, 3), np.uint8)).resized(side)
+        film = cls(composition, side, fit(whole.height, whole.width), stability, on_step)
+        composition.octaves(film.blank)
+        return film
+
+    @property
+    def blank(self) -> Photo:
+        """A frame of the film, black."""
+        return Photo(np.zeros((*self.size, 3), np.uint8))
+
     def dreams(
         self, frames: Iterable[tuple[Fraction, Frame]], *, begin: int = 0, change: Tensor | None = None
     ) -> Iterator[Dreamt]:

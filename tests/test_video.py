@@ -1,0 +1,247 @@
+"""Dreams over clips: steady, neither fading nor growing; and the command that makes them."""
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from clips import heard, made, tone, turned
+from command import dreamer, left_in, refused
+from networks import tiny
+
+from dreamer.clip import frames, probe, read_recipe
+from dreamer.compose import compose
+from dreamer.errors import UsageError
+from dreamer.film import Film, load_change, save_change
+from dreamer.film.flow import warp
+from dreamer.film.motion import find_motion
+from dreamer.image import Photo, load
+from dreamer.library import registry, video
+from dreamer.sample import scene
+
+SIZE = (72, 96)
+QUICK = ("--set", "octaves.steps=2", "--threads", "1", "--progress", "none")
+
+
+def shots(count, step=0, seed=1):
+    """A camera that moves along a drawn scene, by `step` pixels a frame."""
+    large = (scene(240, 72, seed=seed)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    return [(Fraction(n, 24), np.ascontiguousarray(large[:, n * step : n * step + 96])) for n in range(count)]
+
+
+def composed(**words):
+    return compose({"octaves": {"steps": 10, "step_size": 0.01}, **words}, registry(), network=tiny())
+
+
+def film(stability, **words):
+    return Film(composed(**words), 96, SIZE, stability)
+
+
+def changes(dreams, source):
+    return [float(np.abs(d.frame.astype(int) - values).mean()) for d, (_, values) in zip(dreams, source, strict=True)]
+
+
+def flicker(dreams, source):
+    """The mean difference between a dream and the one before, moved along; the sources' own taken off."""
+
+    def unrest(values):
+        pictures = [Photo(v).image() for v in values]
+        moved = [warp(before, motion.flow) for before, motion in zip(pictures, motions, strict=False)]
+        return np.mean([float((a - b).abs().mean()) for a, b in zip(pictures[1:], moved, strict=True)])
+
+    images = [Photo(values).image() for _, values in source]
+    motions = [find_motion(now, before) for before, now in pairwise(images)]
+    return unrest([d.frame for d in dreams]) - unrest([values for _, values in source])
+
+
+def test_it_flickers_less_than_half_as_much_and_changes_as_much():
+    source = shots(6, step=1)
+    alone, steady = ([*film(stability).dreams(source)] for stability in (0.0, 0.7))
+    assert flicker(steady, source) < 0.5 * flicker(alone, source)
+    assert np.mean(changes(steady, source)) > 0.9 * np.mean(changes(alone, source))
+
+
+def test_the_dream_neither_fades_nor_grows_without_end():
+    source = shots(1) * 30
+    dreams = [*film(0.7).dreams(source)]
+    found = changes(dreams, source)
+    assert max(found) < 1.2 * found[0] and min(found) > 0.9 * found[0]
+    assert abs(found[29] - found[14]) < 0.05 * found[0]
+    assert abs(dreams[29].frame.mean() - dreams[0].frame.mean()) < 2
+
+
+def test_without_stability_each_frame_is_dreamt_for_itself():
+    source = shots(3, step=3)
+    for dreamt, (time, values) in zip(film(0.0).dreams(source), source, strict=True):
+        photo = Photo(values)
+        assert (dreamt.frame == photo.with_change(composed().dream(photo).change.half().float())).all()
+        assert dreamt.time == time
+
+
+def test_a_cut_begins_anew():
+    source = [*shots(2), *shots(1, seed=6)]
+    last = [*film(0.7).dreams(source)][-1]
+    alone = [*film(0.0).dreams(source)][-1]
+    assert (last.frame == alone.frame).all()
+
+
+def test_steps_are_saved_and_strength_holds():
+    counted = []
+    source = shots(3)
+    watched = replace(film(0.7), on_step=counted.append)
+    whole = [*watched.dreams(source)]
+    assert len(counted) == 10 + 3 + 3
+    half = [*film(0.7, strength=0.5).dreams(source)]
+    assert (half[2].change == whole[2].change).all()
+    assert changes(half, source)[2] == pytest.approx(changes(whole, source)[2] / 2, rel=0.05)
+    assert changes(film(0.7, strength=0.0).dreams(source), source) == [0, 0, 0]
+
+
+def test_it_goes_on_from_any_frame_as_if_nothing_had_been(tmp_path):
+    source = shots(4, step=2)
+    whole = [*film(0.7).dreams(source)]
+    for begin in range(1, 4):
+        save_change(tmp_path, begin, whole[begin - 1].change)
+        change = load_change(tmp_path, begin, SIZE)
+        again = [*film(0.7).dreams(source, begin=begin, change=change)]
+        assert all((a.frame == b.frame).all() for a, b in zip(again, whole[begin:], strict=True))
+    assert left_in(tmp_path) == ["change-000002.safetensors", "change-000003.safetensors"]
+
+
+def test_the_command_keeps_sound_times_and_size(tmp_path):
+    source = made(tmp_path / "clip.mp4", 6, audio=tone(tmp_path / "tone.m4a", codec="aac"), fps=Fraction(30000, 1001))
+    ran = dreamer("video", source, *QUICK)
+    assert ran.code == 0, ran.err
+    clip = probe(tmp_path / "clip-dream.mp4")
+    assert (clip.width, clip.height, clip.frames, clip.fps) == (64, 48, 6, Fraction(30000, 1001))
+    assert heard(clip.path)[0] == "aac" and clip.has_audio
+    inside = json.loads(read_recipe(clip.path))
+    assert inside["video"] == {"stability": 0.7} and inside["recipe"]["network"] == "reverie"
+    differences = [np.abs(a.astype(int) - b).mean() for (_, a), (_, b) in both(source, clip.path)]
+    assert min(differences) > 1
+    assert left_in(tmp_path) == ["clip-dream.mp4", "clip.mp4", "tone.m4a"]
+
+
+def both(one, other):
+    return zip(frames(probe(one)), frames(probe(other)), strict=True)
+
+
+def test_a_variable_rate_and_a_turned_clip_stay_so_and_odd_sizes_are_cut(tmp_path):
+    times = [Fraction(n * n, 30) for n in range(4)]
+    source = turned(made(tmp_path / "clip.mp4", 4, size=(48, 66), times=times), 90)
+    assert dreamer("video", source, "-o", tmp_path / "out.mp4", "--size", "65", *QUICK).code == 0
+    clip = probe(tmp_path / "out.mp4")
+    assert (clip.width, clip.height, clip.rotation, clip.variable) == (46, 64, 0, True)
+    assert [time for time, _ in frames(clip)] == pytest.approx(times, abs=1e-4)
+
+
+def test_a_recipe_repeats_a_clip(tmp_path):
+    source = made(tmp_path / "clip.mp4", 3)
+    first, again = tmp_path / "a.webm", tmp_path / "b.webm"
+    assert dreamer("video", source, "-o", first, "--seed", "7", "--stability", "0.5", *QUICK).code == 0
+    assert dreamer("video", source, "-o", again, "--recipe", first, "--progress", "none").code == 0
+    assert again.read_bytes() == first.read_bytes()
+    assert dreamer("video", source, "-o", first, "--seed", "7", *QUICK[:4], "--resume").code == 2
+    ran = dreamer("video", source, "-o", first, "--seed", "7", "--stability", "0.5", *QUICK[:4], "--resume")
+    assert ran.code == 0 and "is done already" in ran.err
+
+
+def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
+    source = made(tmp_path / "clip.mp4", 6)
+    assert dreamer("video", source, "-o", tmp_path / "whole.mp4", *QUICK).code == 0
+    change, output = Film._change, tmp_path / "out.mp4"
+    left = [4]
+
+    def interrupted(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return change(*arguments)
+
+    monkeypatch.setattr(Film, "_change", interrupted)
+    ran = dreamer("video", source, "-o", output, *QUICK)
+    assert ran.code == 130 and "out-so-far.mp4" in ran.err
+    assert len([*frames(probe(tmp_path / "out-so-far.mp4"))]) == 4
+    refused(dreamer("video", source, "-o", output, *QUICK), "--resume goes on with it")
+    refused(dreamer("video", source, "-o", output, "--seed", "1", "--resume", *QUICK), "differs in recipe.seed")
+    left[0] = 2
+    assert dreamer("video", source, "-o", output, "--resume", *QUICK).code == 0
+    assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert left_in(tmp_path) == ["clip.mp4", "out.mp4", "whole.mp4"]
+
+
+def test_a_preview_is_small_and_short_and_beside_it(tmp_path):
+    source = made(tmp_path / "clip.mp4", 5, size=(96, 160), fps=2)
+    assert dreamer("video", source, "-o", tmp_path / "out.mp4", "--preview", *QUICK).code == 0
+    clip = probe(tmp_path / "out-preview.mp4")
+    assert (clip.width, clip.height, clip.frames) == (40, 24, 2)
+    assert left_in(tmp_path) == ["clip.mp4", "out-preview.mp4"]
+
+
+def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
+    source = made(tmp_path / "clip.mp4", 2)
+    before = source.read_bytes()
+    (tmp_path / "text.mp4").write_text("no film")
+    (tmp_path / "empty.mp4").touch()
+    refused(dreamer("video", tmp_path / "none.mp4", *QUICK), "there is no file")
+    refused(dreamer("video", tmp_path / "empty.mp4", *QUICK), "is empty")
+    refused(
+        dreamer("video", tmp_path / "text.mp4", "--codec", "vp9", "--set", "octaves.step=1", *QUICK),
+        *("is not a clip that can be read", "--codec vp9: .mp4 takes h264", "octaves.step: unknown key"),
+    )
+    refused(dreamer("video", source, "-o", source, *QUICK), "is the clip itself, which is never overwritten")
+    refused(dreamer("video", source, "-o", source, "--force", *QUICK), "is the clip itself")
+    refused(dreamer("video", source, "-o", tmp_path / "no" / "out.mp4", *QUICK), "there is no folder")
+    speck = made(tmp_path / "speck.mp4", 2, size=(8, 8))
+    refused(dreamer("video", speck, *QUICK), "8x8 pixels are too small for reverie at m4b")
+    refused(dreamer("video", source, "--stability", "2", *QUICK), "stability")
+    refused(dreamer("video", source, "--max-pixels", "100", *QUICK), "the limit is 100 in all")
+    assert source.read_bytes() == before
+    assert left_in(tmp_path) == ["clip.mp4", "empty.mp4", "speck.mp4", "text.mp4"]
+
+
+def test_sound_that_the_format_cannot_carry_is_told_of(tmp_path):
+    source = made(tmp_path / "clip.mp4", 2, audio=tone(tmp_path / "tone.wav"))
+    ran = dreamer("video", source, "-o", tmp_path / "out.gif", *QUICK[:4])
+    assert ran.code == 0 and "gif has no sound" in ran.err
+
+
+def test_json_progress_counts_frames(tmp_path):
+    source = made(tmp_path / "clip.mp4", 3)
+    events = dreamer("video", source, *QUICK[:4], "--progress", "json").events
+    assert [e["frame"] for e in events if e["event"] == "frame" and not e["doing"]] == [1, 2, 3]
+    assert events[-1]["event"] == "done" and events[-1]["result"].endswith("clip-dream.mp4")
+
+
+@pytest.mark.parametrize("damage", [b"", b"torn"])
+def test_a_damaged_state_is_a_sentence(tmp_path, damage, monkeypatch):
+    source = made(tmp_path / "clip.mp4", 3)
+    change = Film._change
+    monkeypatch.setattr(
+        Film,
+        "_change",
+        lambda self, whole, photo, now, before, last: _second(change, self, whole, photo, now, before, last),
+    )
+    assert dreamer("video", source, *QUICK).code == 130
+    monkeypatch.setattr(Film, "_change", change)
+    (tmp_path / ".clip-dream.mp4.reel" / "change-000001.safetensors").write_bytes(damage)
+    refused(dreamer("video", source, "--resume", *QUICK), "missing or damaged", "--force")
+    assert dreamer("video", source, "--force", *QUICK).code == 0
+
+
+def _second(change, film, whole, photo, now, before, last):
+    if before is not None:
+        raise KeyboardInterrupt
+    return change(film, whole, photo, now, before, last)
+
+
+def test_the_frames_of_a_python_program(tmp_path):
+    source = made(tmp_path / "clip.mp4", 3)
+    pictures = [*video(source, octaves={"steps": 2}, stability=0.7)]
+    assert dreamer("video", source, "-o", tmp_path / "stills/", *QUICK).code == 0
+    for number, picture in enumerate(pictures):
+        assert (np.asarray(picture) == load(tmp_path / "stills" / f"frame-{number:06d}.png").pixels).all()
+    with pytest.raises(UsageError, match="there is no file"):
+        video(tmp_path / "none.mp4")
