@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamer.clip import frames, probe
 from dreamer.compose import compose
-from dreamer.composition import Composition, Dream
+from dreamer.composition import Composition
 from dreamer.errors import Interrupted, RecipeError
 from dreamer.film import STABILITY, Film
 from dreamer.image import Photo, load, to_pil

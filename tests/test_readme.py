@@ -45,8 +45,16 @@ def test_the_preset_of_the_readme(tmp_path):
     from dreamer.preset import read_preset
 
     path = tmp_path / "slow-bloom.toml"
-    path.write_text(re.search(r"```toml\n(.*?)```", README, re.S).group(1))
+    path.write_text(re.search(r"```toml\n(schema.*?)```", README, re.S).group(1))
     Recipe.read(merged(DEFAULTS, read_preset(path).words), options_of)
+
+
+def test_the_keyframes_of_the_readme(tmp_path):
+    from dreamer.zooming import read_schedule, zoom_from
+
+    path = tmp_path / "fall.toml"
+    path.write_text(re.search(r"```toml\n(\[\[keyframes.*?)```", README, re.S).group(1))
+    assert zoom_from({"keyframes": read_schedule(path)}).look(7) == ("frost", None)
 
 
 def test_the_plugin_of_the_readme():

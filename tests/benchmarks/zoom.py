@@ -19,7 +19,6 @@ what `drift` without a PHOTO takes: clouds of power 1 / f^2, 4096 pixels wide.
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import signal
 import statistics
@@ -164,8 +163,8 @@ def cost(options: argparse.Namespace) -> None:
         per_frame = spent / len(frames_of) + dreams[0] / whole
         render = statistics.median(renders)
         print(
-            f"{mode} at {scene.size[1]}x{scene.size[0]}: render {render:.2f} s, frame {per_frame:.3f} s with its share of "
-            f"{dreams[1]} keyframes: 1/{render / per_frame:.1f}"
+            f"{mode} at {scene.size[1]}x{scene.size[0]}: render {render:.2f} s, frame {per_frame:.3f} s with its part "
+            f"of {dreams[1]} keyframes: 1/{render / per_frame:.1f}"
         )
 
 
