@@ -17,8 +17,9 @@ from dreamer.errors import DreamerError, Interrupted, RecipeError
 from dreamer.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from dreamer.canvas import Canvas
     from dreamer.gradient_filters import unit
-    from dreamer.library import dream, load_network, video, zoom
+    from dreamer.library import dream, load_network, video, visualize, zoom
     from dreamer.network import Network
     from dreamer.options import Range
     from dreamer.step import Step
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Canvas",
     "DreamerError",
     "Interrupted",
     "Network",
@@ -38,10 +40,12 @@ __all__ = [
     "load_network",
     "unit",
     "video",
+    "visualize",
     "zoom",
 ]
 
 _HOMES = {
+    "Canvas": "canvas",
     "Network": "network",
     "Range": "options",
     "Step": "step",
@@ -49,6 +53,7 @@ _HOMES = {
     "load_network": "library",
     "unit": "gradient_filters",
     "video": "library",
+    "visualize": "library",
     "zoom": "library",
 }
 

@@ -34,12 +34,24 @@ class Ascent:
     priors: tuple[tuple[float, Bound], ...] = ()
     updates: tuple[Bound, ...] = ()
     colour: float = 0.5
+    score: Callable[[Tensor, Moment], float] = lambda image, moment: float("nan")
     keeps_gradient: bool = False
 
     def step(self, image: Tensor, base: Tensor, step_size: float, moment: Moment) -> tuple[Tensor, float]:
         """One step: the next picture and the score before it.
 
         `image` and `base` (what the octave started from) are (B, 3, H, W) in [0, 1]; `step_size` is in image units.
+        """
+        score, gradient, moment = self.direction(image, moment)
+        image = climb(image, gradient.mul_(step_size), base, self.colour)
+        for update in self.updates:
+            image = update(image, moment)
+        return image, score
+
+    def direction(self, image: Tensor, moment: Moment) -> tuple[float, Tensor, Moment]:
+        """The score of a picture, the way up from it, and what the updates may know.
+
+        The way is the gradient, filtered, less the priors', its colours held.
         """
         score, gradient = self._through_transforms(image, moment)
         if self.keeps_gradient:
@@ -48,11 +60,14 @@ class Ascent:
             gradient = gradient_filter(gradient, moment)
         for weight, prior in self.priors:
             gradient.sub_(_gradient_of(prior, image, moment), alpha=weight * image[0].numel())
-        hold(gradient, self.colour)
-        image = climb(image, gradient.mul_(step_size), base, self.colour)
-        for update in self.updates:
-            image = update(image, moment)
-        return image, score
+        return score, hold(gradient, self.colour), moment
+
+    def value(self, image: Tensor, moment: Moment) -> float:
+        """What is climbed without a gradient: the score through the transforms, less the priors."""
+        dice = _dice(image)
+        seen = self._transformed(image, moment)
+        known = replace(moment, view=lambda picture: self._again(picture, moment, dice))
+        return self.score(seen, known) - sum(weight * float(prior(image, moment)) for weight, prior in self.priors)
 
     def _through_transforms(self, image: Tensor, moment: Moment) -> tuple[float, Tensor]:
         dice = _dice(image)

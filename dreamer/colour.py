@@ -10,6 +10,9 @@ from torch import Tensor
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 MARGIN = 0.02  # how near to black and white the dream goes where the photo does not (5 levels of 255)
 SHOULDER = 0.2  # from this far on, steps towards black or white grow shorter
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours
+_AXES = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
+_INK = 1e-3  # how near to black and white decorrelated colours go
 _BAND = 2**16  # pixels at a time: temporaries stay in the cache, and a large picture cannot afford them whole
 
 
@@ -17,6 +20,28 @@ def luma(image: Tensor) -> Tensor:
     """The grey of a picture, (B, 3, H, W) -> (B, 1, H, W)."""
     red, green, blue = image.unbind(1)
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
+
+
+def natural(colours: Tensor) -> Tensor:
+    """Decorrelated colours c, (B, 3, H, W), as a picture in [0, 1]: sigmoid(M c + logit(mean)).
+
+    The axes are those along which the colours of natural pictures vary, each as far as they do (light, red to blue,
+    magenta to green): M is a root of the covariance of ImageNet's colours, its longest column 1 (Olah 2017).
+    """
+    axes, mean = _axes(colours)
+    picture: Tensor = torch.einsum("ij,bjhw->bihw", axes, colours)
+    return (picture + mean).sigmoid()
+
+
+def decorrelated(image: Tensor) -> Tensor:
+    """The inverse of `natural`; black and white, which lie at infinity, are taken a little nearer."""
+    axes, mean = _axes(image)
+    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(axes), image.logit(eps=_INK) - mean)
+
+
+def _axes(image: Tensor) -> tuple[Tensor, Tensor]:
+    axes = image.new_tensor(_AXES)
+    return axes / axes.norm(dim=0).max(), image.new_tensor(MEAN)[:, None, None].logit()
 
 
 def hold(gradient: Tensor, colour: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from dreamer.network import Network
 from dreamer.networks import load_from
 from dreamer.recipe import DEFAULTS, Recipe, Words, merged, with_change
 from dreamer.registry import Registry
+
+_FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 
 
 def compose(
@@ -29,14 +31,16 @@ def compose(
     guide: Photo | None = None,
     machine: Machine = Machine(),  # noqa: B008 - frozen
     say: Say = lambda sentence: None,
+    aim: Callable[[Network, Words], list[dict[str, Any]]] | None = None,
 ) -> Composition:
     """A preset's or recipe's words, and changes to them, checked as a whole before anything is computed.
 
     `network`, `weights` and `layer` are what somebody asked for, a network by its name or itself; `fetch` allows the
-    named network's weights to be downloaded. Raises UsageError with every problem.
+    named network's weights to be downloaded. `aim` gives the objectives where the network decides them. Raises
+    UsageError with every problem.
     """
     problems: list[str] = []
-    changes = list(changes)
+    changes = sorted(changes, key=lambda change: change[0] not in _FIRST)
     own = words.get("network", Recipe.network)
     network = dict(changes).get("network") if network is None else network
     name = network.name if isinstance(network, Network) else own if network is None else network
@@ -51,6 +55,7 @@ def compose(
         else:
             loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
         words = _moved(words, loaded, say) if name != own and not problems else words
+        words = {**words, "objectives": aim(loaded, _changed(words, changes, []))} if aim else words
         asked = _layers(_changed({} if problems and name != own else words, changes, [])) if layer is None else [layer]
         for one in asked:
             with gathered(problems):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -11,36 +11,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamer.ascent import Ascent, Bound
-from dreamer.errors import Interrupted, RecipeError, UsageError
-from dreamer.image import Photo, resize
+from dreamer.ascent import Ascent
+from dreamer.binding import Binding
+from dreamer.errors import Interrupted, RecipeError, UsageError, gathered
+from dreamer.image import Photo
 from dreamer.lens import Lens
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
+from dreamer.painting import Painting
 from dreamer.pyramid import Octave, octave_sizes, rising_sizes
-from dreamer.recipe import INGREDIENTS, Ingredient, Recipe
-from dreamer.registry import BUILT_IN, IngredientKind, Registry
+from dreamer.recipe import Recipe
+from dreamer.registry import BUILT_IN, Registry
 from dreamer.render import render
+from dreamer.result import Dream
 from dreamer.sight import Sight, Term, largest_tile
 from dreamer.step import Moment, Step
 from dreamer.tiles import refuse_whole
 
-_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # what every step brings anew
-_GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
-
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Dream:
-    """A finished dream: `change` (1, 3, H, W) is the picture minus `photo.image()`, in sRGB, strength applied.
-
-    `machine` is what `auto` came to.
-    """
-
-    photo: Photo
-    change: Tensor
-    machine: Machine
 
 
 @dataclass(frozen=True)
@@ -53,10 +41,14 @@ class Composition:
     machine: Machine
     guide: Photo | None = None
     say: Say = field(default=lambda sentence: None)
+    own: Term | None = None
+    """An objective of Python's, in the place of the recipe's."""
 
     @property
     def layers(self) -> list[str]:
         """The layers that the objectives look at."""
+        if self.own:
+            return list(self.own.layers)
         return list(dict.fromkeys(str(item.layer) for item in self.recipe.objectives))
 
     def words(self) -> dict[str, Any]:
@@ -66,37 +58,40 @@ class Composition:
     @property
     def plugins(self) -> frozenset[str]:
         """The distributions of the plugins that the recipe needs."""
-        used = [self.registry.ingredients[kind].get(item.name) for kind in INGREDIENTS for item in self._items(kind)]
-        sources = {entry.source for entry in used}
+        sources = {entry.source for entry in self.binding.used()}
         with suppress(RecipeError):  # a network that was handed over has no name here
             sources.add(self.registry.networks.get(self.recipe.network).source)
         return frozenset(sources - {BUILT_IN})
 
+    @cached_property
+    def binding(self) -> Binding:
+        """The recipe's ingredients as functions."""
+        return Binding(self.recipe, self.network, self.registry, self.guide, self.machine.device)
+
     def check(self) -> None:
-        """Raises UsageError for an unknown layer, an absent guide, or an objective that refuses the layer."""
+        """Raises UsageError for what the ingredients refuse; of a picture from nothing, for its size, too."""
         problems: list[str] = []
-        for item in self.recipe.objectives:
-            try:
-                channels = self.network.layer(str(item.layer)).channels
-                entry: IngredientKind = self.registry.ingredients["objectives"].get(item.name).value
-                if "guide" in entry.wanted and self.guide is None:
-                    raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
-                if not entry.wanted & {*_PASSING, "guide"}:
-                    entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
-            except UsageError as error:
-                problems += error.problems
+        with gathered(problems):
+            self.binding.check()
+        side = self.recipe.size
+        if self.recipe.init == "canvas" and side:
+            with gathered(problems):
+                self._octaves(side, side)
         if problems:
-            raise UsageError(*dict.fromkeys(problems))
+            raise UsageError(*problems)
 
     def octaves(self, photo: Photo) -> list[Octave]:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
+        return self._octaves(photo.height, photo.width)
+
+    def _octaves(self, height: int, width: int) -> list[Octave]:
         plan = self.recipe.octaves
-        height, width = photo.height, photo.width
         if plan.feature_size is None:
             sizes = octave_sizes(height, width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
         else:
             sizes = rising_sizes(height, width, smallest=self._smallest(plan.feature_size), scale=plan.scale)
         self.network.sizes(*sizes[0], self.layers)  # larger ones are large enough too
+        self.binding.check_canvas(sizes[-1])
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
 
     def _smallest(self, feature_size: float) -> int:
@@ -137,26 +132,34 @@ class Composition:
         octaves = [octave.lessened(share) for octave in self.octaves(photo)]
         machine = replace(self.machine, tile=self.tile(photo))
         device = torch.device(machine.device)
-        image = photo.image().to(device)
-        canvas = self._canvas(image)
+        image = photo.image().to(device).expand(self.recipe.pictures, -1, -1, -1)
+        canvas = self._start(image)
         sight = Sight(
             self.network,
-            self._terms(),
+            (self.own,) if self.own else self.binding.terms(),
             device=device,
             precision=machine.dtype,
             tile=machine.tile,
             say=self.say,
             lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
         )
-        bind = {kind: self._bound(kind) for kind in ("transforms", "gradient_filters", "updates")}
-        priors = tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
+        bind = {kind: self.binding.all(kind) for kind in ("transforms", "gradient_filters", "updates")}
+        priors, keeps = self.binding.priors(), self.binding.keeps_gradient()
 
-        keeps = any(self._wants("gradient", "updates", item) for item in self.recipe.updates)
-
-        def ascent_at(moment: Moment) -> Ascent:
+        def ascent_at(moment: Moment) -> Ascent | Painting:
             weights = sight.balance(moment.image, moment) if self._balances else ()
-            gradient = partial(sight.gradient, weights=weights)
-            return Ascent(gradient, priors=priors, colour=self.recipe.colour, keeps_gradient=keeps, **bind)
+            ascent = Ascent(
+                partial(sight.gradient, weights=weights),
+                score=partial(sight.score, weights=weights),
+                priors=priors,
+                colour=self.recipe.colour,
+                keeps_gradient=keeps,
+                **bind,
+            )
+            if self._on_pixels:
+                return ascent
+            over = self.recipe.init != "canvas" or moment.step.octave > 0
+            return Painting(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
 
         def finished(picture: Tensor) -> Dream:
             change = picture - image
@@ -185,7 +188,13 @@ class Composition:
         wished = self.recipe.balance
         return len(self.recipe.objectives) > 1 if wished is None else wished
 
-    def _canvas(self, image: Tensor) -> Tensor:
+    @property
+    def _on_pixels(self) -> bool:
+        """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
+        return (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+
+    def _start(self, image: Tensor) -> Tensor:
+        """What the dream begins with; a canvas' own beginning comes with the canvas."""
         if self.recipe.init == "photo":
             return image
         canvas = torch.full_like(image, 0.5)
@@ -204,58 +213,3 @@ class Composition:
             return 0
         largest = largest_tile(self.network, self.layers, free_memory(self.machine.device))
         return 0 if max(photo.width, photo.height) <= largest else largest
-
-    def _terms(self) -> tuple[Term, ...]:
-        return tuple(
-            Term(
-                item.id or item.name,
-                item.weight,
-                str(item.layer),
-                self._bind("objectives", item),
-                self._wants("photo_features", "objectives", item),
-            )
-            for item in self.recipe.objectives
-        )
-
-    def _wants(self, keyword: str, kind: str, item: Ingredient) -> bool:
-        return keyword in self.registry.ingredients[kind].get(item.name).value.wanted
-
-    def _items(self, kind: str) -> tuple[Ingredient, ...]:
-        items: tuple[Ingredient, ...] = getattr(self.recipe, kind)
-        return items
-
-    def _bound(self, kind: str) -> tuple[Bound, ...]:
-        return tuple(self._bind(kind, item) for item in self._items(kind))
-
-    def _bind(self, kind: str, item: Ingredient) -> Bound:
-        """The ingredient as a function of a tensor and a moment: its options and what it asks for filled in."""
-        entry: IngredientKind = self.registry.ingredients[kind].get(item.name).value
-        fixed = self._fixed(entry, item)
-        passing = entry.wanted & _PASSING
-
-        def bound(tensor: Tensor, moment: Moment) -> Tensor:
-            result: Tensor = entry.function(tensor, **fixed, **{name: getattr(moment, name) for name in passing})
-            return result
-
-        return bound
-
-    def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
-        """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
-        fixed: dict[str, Any] = {**item.options}
-        if "network" in entry.wanted:
-            fixed["network"] = self.network
-        if "layer" in entry.wanted:
-            fixed["layer"] = item.layer
-        if "guide" in entry.wanted:
-            fixed["guide"] = self._guide_features[str(item.layer)]
-        return fixed
-
-    @cached_property
-    def _guide_features(self) -> Mapping[str, Tensor]:
-        assert self.guide is not None  # `check` has seen to that
-        image = self.guide.image()
-        shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
-        image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
-        with torch.no_grad():
-            features = self.network.features(image, self.layers)
-        return {name: values.to(self.machine.device) for name, values in features.items()}

@@ -48,6 +48,16 @@ def register_updates(register: Register) -> None:
 
 
 @hookspec
+def register_canvases(register: Register) -> None:
+    """`register(function)`: (image (B, 3, H, W), *, options) -> Canvas: parameters, and what they paint."""
+
+
+@hookspec
+def register_optimisers(register: Register) -> None:
+    """`register(function)`: (parameters, *, options) -> what has `step(closure)`, as in torch.optim."""
+
+
+@hookspec
 def register_networks(register: Register) -> None:
     """`register(factory, name=None)`: a factory () -> Network, called only when asked for."""
 

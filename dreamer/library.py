@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from dreamer.clip import frames, probe
 from dreamer.compose import compose
-from dreamer.composition import Composition, Dream
-from dreamer.errors import Interrupted
+from dreamer.composition import Composition
+from dreamer.errors import Interrupted, RecipeError
 from dreamer.film import STABILITY, Film
-from dreamer.image import load, to_pil
+from dreamer.image import Photo, load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
 from dreamer.plugins import load_plugins
 from dreamer.preset import Preset, find_preset
-from dreamer.recipe import merged
+from dreamer.recipe import Words, merged
 from dreamer.registry import Registry
+from dreamer.result import Dream
 from dreamer.step import Step
+from dreamer.visualization import Features, Unit, direction_of, grey, own_term, picture_size, usual
 
 
 def dream(
@@ -55,10 +58,80 @@ def dream(
     source = load(photo)
     machine = Machine(device, precision, -1 if tile is None else tile)
     composition = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
-    try:
-        return _pil(composition.dream(composition.sized(source), on_step=on_step))
-    except Interrupted as stop:
-        raise Interrupted(_pil(stop.picture)) from None
+    return _pil(_dreamt(composition, composition.sized(source), on_step).sheet())
+
+
+def visualize(
+    network: str | Network,
+    objective: str | Words | list[Words] | Callable[[Features], Tensor] | None = None,
+    *,
+    layer: str | None = None,
+    channel: int | str | None = None,
+    neuron: Sequence[int] | None = None,
+    direction: Sequence[float] | None = None,
+    photo: str | Path | Image.Image | None = None,
+    preset: str | Path | Preset | None = None,
+    weights: str | Path | None = None,
+    guide: str | Path | Image.Image | None = None,
+    canvas: str | Mapping[str, Any] | None = None,
+    optimiser: str | Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    count: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
+    fetch: bool = False,
+    on_step: Callable[[Step], None] = lambda step: None,
+    **changes: Any,
+) -> Any:
+    """The picture that a unit of a network wants to see, from nothing or over a photo: a PIL image, or `count` of them.
+
+    `objective` is the name of a class ("lion") or of an objective ("deepdream"), an objective's words, as in
+    {"name": "channel", "index": [3]}, or a list of such, or a Python function of {layer: features (B, C, h, w)} that
+    gives a score to climb. Instead of it, `channel`, `neuron` (channel, row, column) or `direction` say what is meant
+    at `layer`. `canvas` and `optimiser` are a name, or their words; `changes` are a recipe's keys, as in `size=320`.
+
+    Raises DreamerError, and Interrupted with what there was by then.
+    """
+    unit = Unit(
+        channel,
+        None if neuron is None else tuple(neuron),
+        direction=None if direction is None else direction_of(direction),
+    )
+    own: dict[str, Any] = {
+        "canvas": {"name": canvas} if isinstance(canvas, str) else canvas,
+        "optimiser": {"name": optimiser} if isinstance(optimiser, str) else optimiser,
+        "octaves": None if steps is None else {"steps": steps},
+        "pictures": count,
+    }
+    names = registry()
+    if isinstance(objective, str) and objective in names.ingredients["objectives"].names():
+        objective = {"name": objective}
+    if isinstance(objective, str):
+        unit = replace(unit, label=objective)
+    elif isinstance(objective, (Mapping, list)):
+        own["objectives"] = [objective] if isinstance(objective, Mapping) else objective
+    if len([part for part in (objective, channel, neuron, direction) if part is not None]) > 1:
+        raise RecipeError("objective, channel, neuron and direction exclude each other: each says what is to be seen")
+    base = usual(own["canvas"] and own["canvas"].get("name"), over_a_photo=photo is not None)
+    base = merged(base, find_preset(names, preset).words if preset else {})
+    source = None if photo is None else load(photo)
+    composition = compose(
+        merged(merged(base, {key: words for key, words in own.items() if words is not None}), changes),
+        names,
+        network=network,
+        weights=Path(weights) if weights else None,
+        layer=layer,
+        fetch=fetch,
+        guide=load(guide) if guide is not None else None,
+        machine=Machine(device, precision, 0),
+        aim=(lambda network, words: unit.words(network, layer, picture_size(source, words))) if unit.named else None,
+    )
+    source = composition.sized(load(grey(composition.recipe.size)) if source is None else source)
+    if callable(objective):
+        composition = replace(composition, own=own_term(objective, composition.network, source.height, source.width))
+    dream = _dreamt(composition, source, on_step)
+    pictures = [_pil(replace(dream, change=change[None])) for change in dream.change]
+    return pictures if count > 1 else pictures[0]
 
 
 def zoom(
@@ -158,6 +231,13 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
 def registry() -> Registry:
     """Every name that is known here; plugins are loaded once."""
     return load_plugins()[0]
+
+
+def _dreamt(composition: Composition, photo: Photo, on_step: Callable[[Step], None]) -> Dream:
+    try:
+        return composition.dream(photo, on_step=on_step)
+    except Interrupted as stop:
+        raise Interrupted(_pil(stop.picture.sheet())) from None
 
 
 def _composed(

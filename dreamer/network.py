@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.anatomy import Anatomy, Layer, anatomy, meta_parameters
+from dreamer.anatomy import HEIGHT, WIDTH, Anatomy, Layer, anatomy, meta_parameters
 from dreamer.errors import NetworkError, did_you_mean
 
 _LARGEST_PROBE = 1024  # px: networks that need more than this are not told what they need
@@ -104,6 +104,14 @@ class Network:
             except (RuntimeError, ValueError, AssertionError):
                 low = middle + 1
         return low if low < _LARGEST_PROBE else None
+
+    def differentiable(self, layers: Iterable[str]) -> bool:
+        """Whether a gradient comes back from these layers, found without computing."""
+        wanted = {name: self.layer(name) for name in layers}
+        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta", dtype=next(self.module.parameters()).dtype)
+        with torch.enable_grad(), _captured(self.module, wanted) as found:
+            functional_call(self.module, meta_parameters(self.module), (image.requires_grad_(),))
+        return all(output.requires_grad for output in found.values())
 
     def prepared(self, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
         """A copy that computes the same at these layers, faster: batch norm folded, channels last, on the device.

@@ -22,7 +22,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from dreamer.errors import did_you_mean
 
-RESERVED = frozenset({"photo", "photo_features", "guide", "image", "gradient", "step", "network", "layer"})
+RESERVED = frozenset(
+    {"photo", "photo_features", "guide", "image", "gradient", "step", "network", "layer", "paint", "step_size"}
+)
 """Keywords that the engine fills in; every other keyword of an ingredient is an option."""
 
 _SHORT = reprlib.Repr()  # how a wrong value is quoted

@@ -20,10 +20,13 @@ import pluggy
 from dreamer import hookspecs
 from dreamer.errors import PluginError
 from dreamer.packs import OWN, allowed, in_folder, own_presets, packs
-from dreamer.recipe import INGREDIENTS
+from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN, Registry
 
-_BUILT_INS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "networks", "learned_priors")
+_BUILT_INS = (
+    *("objectives", "priors", "learned_priors", "transforms", "gradient_filters", "updates"),
+    *("canvases", "optimisers", "networks"),
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _no_such_hook(registry: Registry, source: str, kind: str, *args: Any) -> Non
 
 
 _REGISTER: dict[str, Callable[..., None]] = {
-    **{f"register_{kind}": _ingredient for kind in INGREDIENTS},
+    **{f"register_{kind}": _ingredient for kind in KINDS},
     "register_networks": _network,
     "register_presets": _preset,
 }

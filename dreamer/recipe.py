@@ -21,9 +21,12 @@ Vocabulary = Callable[[str, str], Mapping[str, Option]]
 """(kind, name) -> the options of that ingredient; raises RecipeError for an unknown name."""
 
 SCHEMA = 1
-_OCTAVES_WANTED = "octaves: a table is wanted, as in [octaves]"
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, tables within tables, letters of a text
 INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
+"""Kinds of which a recipe has a list each."""
+ONES: Mapping[str, str] = {"canvas": "canvases", "optimiser": "optimisers"}
+"""Kinds of which it has one, in a table of this name."""
+KINDS = (*INGREDIENTS, *ONES.values())
 
 DEFAULTS: Words = {
     "objectives": [{"name": "deepdream"}],
@@ -61,10 +64,7 @@ class Ingredient:
     layer: str | None = None
 
 
-_OWN_KEYS = {
-    "objectives": ("name", "id", "weight", "layer"),
-    "priors": ("name", "id", "weight"),
-}
+_OWN_KEYS = {"objectives": ("name", "id", "weight", "layer"), "priors": ("name", "id", "weight")}
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,14 @@ class Recipe:
     """Everything that decides the picture. `size` limits the long side in pixels, 0 keeps every pixel; `strength`
     blends from the photo (0) to the dream (1); `colour` holds the photo's chroma, from 0 (free) to 1; `balance`
     makes scores of several objectives comparable (by default when there are several). `redirect`, `smooth_pooling` and
-    `weight_noise` are the lens that the network is looked through."""
+    `weight_noise` are the lens that the network is looked through. `init` is what the dream starts from: with `canvas`
+    it is what the canvas itself begins with. So many `pictures` are made at once, on one sheet."""
 
     network: str = "reverie"
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     size: Annotated[int, Range(0, 1_000_000)] = 2048
-    init: Literal["photo", "noise", "grey"] = "photo"
+    init: Literal["photo", "noise", "grey", "canvas"] = "photo"
+    pictures: Annotated[int, Range(1, 64)] = 1
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
     balance: bool | None = None
@@ -90,13 +92,16 @@ class Recipe:
     transforms: tuple[Ingredient, ...] = ()
     gradient_filters: tuple[Ingredient, ...] = ()
     updates: tuple[Ingredient, ...] = ()
+    canvas: Ingredient = Ingredient("pixels")
+    optimiser: Ingredient = Ingredient("ascent")
 
     @classmethod
     def read(cls, words: Words, vocabulary: Vocabulary) -> Recipe:
         """The recipe that the words spell; raises RecipeError with every problem."""
         plain = fields_of(Recipe)
         lists = {key: value for key, value in words.items() if key in INGREDIENTS}
-        rest = {key: value for key, value in words.items() if key not in INGREDIENTS and key != "octaves"}
+        ones = {key: value for key, value in words.items() if key in ONES}
+        rest = {key: value for key, value in words.items() if key not in (*lists, *ones, "octaves")}
         values, problems = _read_top(rest, plain)
         octaves = words.get("octaves", {})
         if isinstance(octaves, Mapping):
@@ -106,10 +111,14 @@ class Recipe:
             if sizes.get("count") and sizes.get("feature_size"):
                 problems.append("octaves: count and feature_size exclude each other: each says where to begin")
         else:
-            problems.append(_OCTAVES_WANTED)
+            problems.append(_table_wanted("octaves"))
         for kind, items in lists.items():
             values[kind], more = _read_ingredients(kind, items, vocabulary)
             problems += more
+        for key, table in ones.items():
+            found, more = _read_one(key, table, vocabulary)
+            problems += more
+            values |= {key: found} if found else {}
         if not problems and not values.get("objectives"):
             problems.append("objectives: a dream needs at least one")
         if problems:
@@ -123,15 +132,23 @@ class Recipe:
         words["octaves"] = {key: value for key, value in plan.items() if value is not None}
         for kind in INGREDIENTS:
             words[kind] = [_ingredient_words(kind, item, vocabulary) for item in getattr(self, kind)]
+        for key, kind in ONES.items():
+            words[key] = _ingredient_words(kind, getattr(self, key), vocabulary)
         return {key: value for key, value in words.items() if value is not None}
 
 
 def merged(base: Words, over: Words) -> dict[str, Any]:
-    """`over` laid upon `base`: octaves key by key; a list of ingredients replaces the list beneath it."""
+    """`over` laid upon `base`: tables key by key; a list of ingredients replaces the list beneath it.
+
+    A canvas or an optimiser of another name brings its own options: none of the one beneath it stay.
+    """
     result = copy.deepcopy(dict(base))
     for key, value in copy.deepcopy(dict(over)).items():
         below = result.get(key)
-        result[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, dict) else value
+        tables = isinstance(below, dict) and isinstance(value, dict)
+        if tables and not _is_another(key, below, value):
+            value = {**result[key], **value}
+        result[key] = value
     return result
 
 
@@ -147,7 +164,9 @@ def difference(words: Words, base: Words, vocabulary: Vocabulary) -> dict[str, A
                 result[key] = [_brief(kind=key, item=item, vocabulary=vocabulary) for item in value]
         elif isinstance(value, Mapping):
             below = base.get(key, {})
-            if own := {inner: v for inner, v in value.items() if v != below.get(inner)}:
+            if _is_another(key, below, value):
+                result[key] = _brief(kind=ONES[key], item=value, vocabulary=vocabulary)
+            elif own := {inner: v for inner, v in value.items() if v != below.get(inner)}:
                 result[key] = own
         elif key == "network" or value != base.get(key):
             result[key] = value
@@ -169,11 +188,10 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
     head, *tail = key.split(".")
     if not tail:
         result[head] = value
-    elif head == "octaves" and len(tail) == 1:
-        octaves = result.get("octaves", {})
-        if not isinstance(octaves, Mapping):
-            raise RecipeError(_OCTAVES_WANTED)
-        result["octaves"] = {**octaves, tail[0]: value}
+    elif head in ("octaves", *ONES) and len(tail) == 1:
+        if not isinstance(result.get(head, {}), Mapping):
+            raise RecipeError(_table_wanted(head))
+        result = merged(result, {head: {tail[0]: value}})
     elif head in INGREDIENTS and len(tail) == 2:
         name, option = tail
         if not _is_tables(result.get(head, [])):
@@ -188,7 +206,7 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
             items.append(found[0])
         found[0][option] = value
     else:
-        known = [*fields_of(Recipe), "octaves", *INGREDIENTS]
+        known = [*fields_of(Recipe), "octaves", *INGREDIENTS, *ONES]
         written = "keys are written as colour, octaves.steps or priors.total_variation.weight"
         guess = "" if head in known else did_you_mean(head, known)
         raise RecipeError(f"{key}: there is no such key; {written}{guess}")
@@ -224,7 +242,7 @@ def check_size(words: Any, where: str) -> None:
 def _read_top(words: Words, plain: Mapping[str, Option]) -> tuple[dict[str, Any], list[str]]:
     unknown = [key for key in words if key not in plain]
     values, problems = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
-    known = [*plain, "octaves", *INGREDIENTS]
+    known = [*plain, "octaves", *INGREDIENTS, *ONES]
     return values, problems + [f"{key}: unknown key{did_you_mean(key, known)}" for key in unknown]
 
 
@@ -259,6 +277,30 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tu
             else Ingredient(name)
         )
     return tuple(found), problems
+
+
+def _read_one(key: str, table: Any, vocabulary: Vocabulary) -> tuple[Ingredient | None, list[str]]:
+    """The canvas or the optimiser; without a name the table is about the usual one."""
+    if not isinstance(table, Mapping):
+        return None, [_table_wanted(key)]
+    name = table.get("name", Recipe.__dataclass_fields__[key].default.name)
+    if not isinstance(name, str):
+        return None, [f"{key}.name: {str(name)[:60]!r} is not a text"]
+    try:
+        options = vocabulary(ONES[key], name)
+    except RecipeError as error:
+        return None, [f"{key}.name: {problem}" for problem in error.problems]
+    values, problems = read_all({own: value for own, value in table.items() if own != "name"}, options, key)
+    return Ingredient(name, values), problems
+
+
+def _is_another(key: str, below: Any, over: Any) -> bool:
+    """Whether both are tables of one ingredient each, and not of the same."""
+    return key in ONES and "name" in over and over["name"] != below.get("name")
+
+
+def _table_wanted(key: str) -> str:
+    return f"{key}: a table is wanted, as in [{key}]"
 
 
 def _is_tables(items: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from dreamer.errors import PluginError, RecipeError, did_you_mean
 from dreamer.options import Option, options_of, wanted_of
 from dreamer.packs import normal
-from dreamer.recipe import INGREDIENTS
+from dreamer.recipe import KINDS
 
 BUILT_IN = "dreamer-art"
 COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # what a recipe says of an ingredient besides its options
@@ -84,13 +84,16 @@ class Shelf(Generic[T]):
         return iter(self.entries.values())
 
 
+def noun_of(kind: str) -> str:
+    """One of a kind of ingredients, in words: `gradient_filters` are each a "gradient filter"."""
+    return {"canvases": "canvas"}.get(kind, kind.rstrip("s").replace("_", " "))
+
+
 class Registry:
     """All shelves: ingredients of every kind, network factories, presets."""
 
     def __init__(self) -> None:
-        self.ingredients: dict[str, Shelf[IngredientKind]] = {
-            kind: Shelf(kind.rstrip("s").replace("_", " ")) for kind in INGREDIENTS
-        }
+        self.ingredients: dict[str, Shelf[IngredientKind]] = {kind: Shelf(noun_of(kind)) for kind in KINDS}
         self.networks: Shelf[Callable[[], Any]] = Shelf("network")
         self.presets: Shelf[Any] = Shelf("preset")
         self.broken: dict[str, str] = {}

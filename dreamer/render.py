@@ -16,11 +16,12 @@ from dreamer.ascent import Ascent
 from dreamer.colour import within
 from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.image import resize
+from dreamer.painting import Painting
 from dreamer.pyramid import Octave
 from dreamer.step import Moment, Step
 
-AscentAt = Callable[[Moment], Ascent]
-"""The ascent for an octave, given its photo and its undreamt picture."""
+AscentAt = Callable[[Moment], Ascent | Painting]
+"""What climbs an octave, given its photo and its undreamt picture."""
 
 
 def render(

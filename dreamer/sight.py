@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from dreamer.ascent import Bound
 from dreamer.errors import NotFiniteError, UsageError
 from dreamer.lens import Lens
 from dreamer.network import Network
@@ -26,14 +25,16 @@ T = TypeVar("T")
 class Term:
     """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w).
 
-    `compares`: whether it asks for the photo's features.
+    `compares`: whether it asks for the photo's features. With `layers` the function is given the features of all of
+    these, {layer: (B, C, h, w)}, and looks at the whole picture.
     """
 
     name: str
     weight: float
     layer: str
-    objective: Bound
+    objective: Callable[[Any, Moment], Tensor]
     compares: bool = False
+    layers: tuple[str, ...] = ()
 
 
 class Sight:
@@ -55,7 +56,7 @@ class Sight:
         say: Callable[[str], None],
         lens: Lens = Lens(),  # noqa: B008 - frozen
     ) -> None:
-        self.layers = {term.layer: network.layer(term.layer) for term in terms}
+        self.layers = {name: network.layer(name) for term in terms for name in (term.layer, *term.layers)}
         self.terms = terms
         self.tile = tile
         self.precision = precision
@@ -83,6 +84,11 @@ class Sight:
                 return self._gradient(image, moment, weights)
 
         return self._adapting(image, look)
+
+    def score(self, image: Tensor, moment: Moment, weights: Sequence[float] = ()) -> float:
+        """The score alone, without a gradient."""
+        scores = self._adapting(image, lambda: self._scores(image, moment))
+        return sum(w * score for w, score in zip(weights or [t.weight for t in self.terms], scores, strict=True))
 
     def balance(self, image: Tensor, moment: Moment) -> list[float]:
         """The terms' weights, each divided by its term's score on `image`: so they become comparable."""
@@ -161,10 +167,11 @@ class Sight:
             seen = features[term.layer].to(crop.dtype)
             if known:
                 moment = replace(moment, photo_features=known[term.layer].to(crop.dtype))
-            scores = term.objective(seen, moment)
+            several = {name: features[name].to(crop.dtype) for name in term.layers}
+            scores = term.objective(several or seen, moment)
             if tile is None:
                 parts.append(scores.mean())
-            elif scores.shape[-2:] == seen.shape[-2:]:
+            elif scores.shape[-2:] == seen.shape[-2:] and not several:
                 (top, bottom), (left, right) = tile.owned[term.layer]
                 positions = self._plan(image).positions[term.layer] * len(scores)
                 parts.append(scores[..., top:bottom, left:right].sum() / positions)

@@ -77,7 +77,7 @@ def test_all_mistakes_are_told_at_once_with_key_range_and_suggestion(tmp_path: P
         "octaves.scale: 'wide' is not a number from 1.05 to 4",
         "priors.totalvariation: no prior is called 'totalvariation'; did you mean total_variation?",
         "transforms.jitter.pixls: unknown key; did you mean pixels?",
-        "init: 'photos' is not photo or noise or grey; did you mean photo?",
+        "init: 'photos' is not photo or noise or grey or canvas; did you mean photo?",
         "--set nothing: write KEY=VALUE",
         "has no layer 'm4x'",
         "--device cuda: ",

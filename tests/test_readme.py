@@ -7,7 +7,7 @@ import pytest
 from command import commands_in, understood
 
 from dreamer.plugins import load_plugins
-from dreamer.recipe import DEFAULTS, INGREDIENTS, Recipe, merged, read_setting, with_change
+from dreamer.recipe import DEFAULTS, KINDS, Recipe, merged, read_setting, with_change
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def options_of(kind, name):
 
 def ingredients() -> str:
     rows = ["| kind | name | options | what it does |", "|---|---|---|---|"]
-    for kind in INGREDIENTS:
+    for kind in KINDS:
         for entry in REGISTRY.ingredients[kind]:
             options = "; ".join(f"`{name}` {option.default}" for name, option in entry.value.options.items())
             rows.append(f"| {kind} | `{entry.name}` | {options} | {entry.value.summary} |")
@@ -45,8 +45,16 @@ def test_the_preset_of_the_readme(tmp_path):
     from dreamer.preset import read_preset
 
     path = tmp_path / "slow-bloom.toml"
-    path.write_text(re.search(r"```toml\n(.*?)```", README, re.S).group(1))
+    path.write_text(re.search(r"```toml\n(schema.*?)```", README, re.S).group(1))
     Recipe.read(merged(DEFAULTS, read_preset(path).words), options_of)
+
+
+def test_the_keyframes_of_the_readme(tmp_path):
+    from dreamer.zooming import read_schedule, zoom_from
+
+    path = tmp_path / "fall.toml"
+    path.write_text(re.search(r"```toml\n(\[\[keyframes.*?)```", README, re.S).group(1))
+    assert zoom_from({"keyframes": read_schedule(path)}).look(7) == ("frost", None)
 
 
 def test_the_plugin_of_the_readme():

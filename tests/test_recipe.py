@@ -3,7 +3,7 @@ import pytest
 from dreamer.errors import RecipeError
 from dreamer.plugins import load_plugins
 from dreamer.preset import find_preset, read_preset
-from dreamer.recipe import DEFAULTS, Recipe, merged, read_setting, with_change
+from dreamer.recipe import DEFAULTS, Recipe, difference, merged, read_setting, with_change
 
 REGISTRY = load_plugins()[0]
 
@@ -104,6 +104,53 @@ def test_words_and_back_are_the_same_recipe():
         "square": True,
     }  # fmt: skip
     assert words["transforms"][0]["pixels"] == 32
+
+
+def test_a_canvas_and_an_optimiser_are_tables_of_one():
+    recipe = read({}, "canvas.name=fourier", "canvas.decay=1.2", "optimiser.name=adam")
+    assert (recipe.canvas.name, recipe.canvas.options) == ("fourier", {"decay": 1.2})
+    words = recipe.words(vocabulary)
+    assert words["canvas"] == {"name": "fourier", "decay": 1.2, "sigma": 0.01}
+    assert words["optimiser"] == {"name": "adam", "rate": 0.05, "beta1": 0.9, "beta2": 0.999}
+    assert Recipe.read(words, vocabulary).words(vocabulary) == words
+    assert read().words(vocabulary)["canvas"] == {"name": "pixels", "sigma": 0.01}
+    assert read({"canvas": {"sigma": 0.5}}).canvas.options == {"sigma": 0.5}  # the usual one, otherwise
+
+
+def test_another_canvas_brings_its_own_options():
+    below = {"canvas": {"name": "fourier", "decay": 2.0}, "optimiser": {"name": "adam", "rate": 0.1}}
+    assert merged(below, {"canvas": {"name": "cppn"}})["canvas"] == {"name": "cppn"}
+    assert merged(below, {"canvas": {"sigma": 1.0}})["canvas"] == {"name": "fourier", "decay": 2.0, "sigma": 1.0}
+    assert with_change(below, "canvas.name", "cppn")["canvas"] == {"name": "cppn"}
+    assert with_change(below, "optimiser.rate", 0.2)["optimiser"] == {"name": "adam", "rate": 0.2}
+    assert below["canvas"]["decay"] == 2.0
+
+
+def test_a_preset_keeps_what_is_its_own_of_a_canvas():
+    base = read().words(vocabulary)
+    other = read({}, "canvas.name=fourier", "canvas.decay=1.2").words(vocabulary)
+    assert difference(other, base, vocabulary)["canvas"] == {"name": "fourier", "decay": 1.2}
+    more = read({}, "canvas.name=fourier", "canvas.decay=0.5").words(vocabulary)
+    assert difference(more, other, vocabulary)["canvas"] == {"decay": 0.5}
+    assert "canvas" not in difference(other, other, vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ({"canvas": {"name": "furier"}}, "canvas.name: no canvas is called 'furier'; did you mean fourier?"),
+        ({"canvas": {"name": "fourier", "decya": 1}}, "canvas.decya: unknown key; did you mean decay?"),
+        ({"canvas": {"name": "fourier", "decay": "x"}}, "canvas.decay: 'x' is not a number from 0 to 4"),
+        ({"canvas": {"name": 3}}, "canvas.name: '3' is not a text"),
+        ({"canvas": "fourier"}, "canvas: a table is wanted, as in [canvas]"),
+        ({"canvas": [{"name": "fourier"}]}, "canvas: a table is wanted, as in [canvas]"),
+        ({"optimiser": {"name": "adma"}}, "optimiser.name: no optimiser is called 'adma'; did you mean adam"),
+        ({"canvass": {"name": "fourier"}}, "canvass: unknown key; did you mean canvas?"),
+    ],
+)
+def test_a_canvas_that_makes_no_sense(words, hint):
+    (found,) = problems(words)
+    assert hint in found
 
 
 def test_a_list_replaces_the_list_beneath_and_octaves_merge():

@@ -66,12 +66,14 @@ from dreamer.cli import (  # noqa: E402 - they need nothing of the above
     presets,
     render,
     video,
+    visualize,
     zoom,
 )
 
 main.add_command(render.render)
 main.add_command(zoom.zoom)
 main.add_command(video.video)
+main.add_command(visualize.visualize)
 main.add_command(presets.presets)
 main.add_command(networks.networks)
 main.add_command(exemplars.exemplars)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,11 @@ from dreamer.cli.stamps import stamp_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
-    from dreamer.composition import Composition, Dream
+    from dreamer.composition import Composition
     from dreamer.image import Photo
     from dreamer.machine import Machine
     from dreamer.plugins import Plugin
+    from dreamer.result import Dream
     from dreamer.stamp import Stamp
     from dreamer.step import Step
 
@@ -47,14 +48,16 @@ class Batch:
     max_pixels: int
     protected: Sequence[Path]
     """Files that are never overwritten: the photos themselves."""
+    blank: Callable[[], Photo] | None = None
+    """What to begin with where there is no photo; without it, dreamer's own scene."""
     worked: bool = False
     failed: bool = False
     _written: dict[str, str] = field(default_factory=dict)
 
     def run(self, photos: Sequence[Path | None]) -> int:
-        """Dream over all of them (None is the sample scene) and return the exit code."""
+        """Dream over all of them (None is the sample scene, or what is blank) and return the exit code."""
         for number, path in enumerate(photos, 1):
-            label = str(path or "sample")
+            label = str(path or ("visualization" if self.blank else "sample"))
             self.told.start(label, number, len(photos))
             try:
                 self._dream(path, label)
@@ -76,7 +79,7 @@ class Batch:
         whole = self._load(path)
         photo = self.composition.sized(whole)
         format = format_for(photo, self.saving.place.file)
-        output = self.saving.place.of(path or Path("sample"), suffix_of(format))
+        output = self.saving.place.of(path or Path(label), suffix_of(format))
         self._claim(output, label)
         if not self.saving.force and self._is_done(output, photo):
             self.told.skip(label, str(output))
@@ -97,7 +100,9 @@ class Batch:
         from dreamer.image import load, to_pil
         from dreamer.sample import scene
 
-        return load(to_pil(scene())) if path is None else load(path, max_pixels=self.max_pixels)
+        if path is not None:
+            return load(path, max_pixels=self.max_pixels)
+        return self.blank() if self.blank else load(to_pil(scene()))
 
     def _claim(self, output: Path, label: str) -> None:
         """Raise UsageError when a photo lies there, or the dream of another one of this batch."""
@@ -159,9 +164,10 @@ class Batch:
         from dreamer.disk import write_atomically
         from dreamer.image import encode
 
+        sheet = dream.sheet()
         data = encode(
-            dream.photo,
-            dream.photo.with_change(dream.change),
+            sheet.photo,
+            sheet.photo.with_change(sheet.change),
             format,
             recipe=self._stamp(dream.photo, dream.machine).text(),
             keep_gps=self.saving.keep_gps,

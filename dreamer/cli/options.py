@@ -65,7 +65,7 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
-recipe_options = together(
+source_options = together(
     click.option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
     click.option("--recipe", metavar="FILE", help="Repeat a recipe: a picture that dreamer made, or a .toml file."),
     click.option("--network", metavar="NAME", help="The network that dreams; fetched when absent. [reverie]"),
@@ -78,11 +78,16 @@ recipe_options = together(
         metavar="KEY=VALUE",
         help="Any part of the recipe: octaves.steps=20.",
     ),
+)
+"""Where a recipe comes from, and its network."""
+
+recipe_options = together(
+    source_options,
     click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1)."),
     click.option("--feature-size", type=float, metavar="PERCENT", help="How large features grow, of the short side."),
     click.option("--size", type=Pixels({"full": 0}, 16), help="Limit of the long side; `full` keeps it. [2048]"),
     click.option("--seed", type=int, metavar="N", help="Another seed, another dream. [0]"),
-    click.option("--init", type=click.Choice(["photo", "noise", "grey"]), help="What to start from. [photo]"),
+    click.option("--init", type=click.Choice(["photo", "noise", "grey", "canvas"]), help="What to start from. [photo]"),
     click.option("--guide", metavar="PICTURE", type=_FILE, help="A picture whose features to grow."),
 )
 """What decides the picture: the fields of `Wishes`, together with `machine_options` and --max-pixels."""

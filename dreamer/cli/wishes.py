@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import UsageError, gathered
@@ -12,6 +13,7 @@ from dreamer.errors import UsageError, gathered
 if TYPE_CHECKING:
     from dreamer.composition import Composition
     from dreamer.machine import Machine
+    from dreamer.network import Network
     from dreamer.registry import Registry
     from dreamer.stamp import Stamp
 
@@ -39,10 +41,20 @@ class Wishes:
     max_pixels: int
 
     def composed(
-        self, registry: Registry, say: Callable[[str], None], problems: list[str], *, fetch: bool = True
+        self,
+        registry: Registry,
+        say: Callable[[str], None],
+        problems: list[str],
+        *,
+        fetch: bool = True,
+        base: Mapping[str, Any] = MappingProxyType({}),
+        flags: Mapping[str, Any] = MappingProxyType({}),
+        aim: Callable[[Network, Mapping[str, Any]], list[dict[str, Any]]] | None = None,
     ) -> tuple[Composition, Stamp | None]:
         """The composition, and the stamp of the picture whose recipe is repeated.
 
+        `base` are words under the recipe's; `flags` and `aim` what a command's own options say of the recipe and its
+        objectives.
         Raises UsageError with every mistake, those in `problems` that were found before it included; then
         nothing has been downloaded.
         """
@@ -51,12 +63,14 @@ class Wishes:
         from dreamer.compose import compose
         from dreamer.image import load
         from dreamer.machine import Machine
+        from dreamer.recipe import merged
 
         stamp, guide, machine = None, None, Machine()
         words: Mapping[str, Any] = {}
         with gathered(problems):
             stamp, words = self._words(registry)
-        changes = self._changes(problems)
+        words = merged(base, words)
+        changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
         with gathered(problems):
             guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
         with gathered(problems):
@@ -73,6 +87,7 @@ class Wishes:
                 guide=guide,
                 machine=machine,
                 say=say,
+                aim=aim,
             )
         if problems:
             lacking = registry.missing(stamp.plugins) if stamp else []

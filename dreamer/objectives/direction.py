@@ -28,16 +28,22 @@ def direction(
     *,
     layer: str,
     file: str = "",
+    vector: tuple[float, ...] = (),
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0,
     power: Power = 0.0,
 ) -> Tensor:
-    """More of one direction among the channels: that of `seed`, or a `file` with one number a channel (Szegedy 2013).
+    """More of one direction among the channels: `vector`, one number each, or a `file`'s, or `seed`'s (Szegedy 2013).
 
     The dot product with the direction, of length 1, at each position, times max(0.1, cosine)^`power` (Lucid): the
     higher the power, the less of anything else. A direction of `seed` is drawn from a Gaussian. A file is .npy or
     .safetensors; the latter may hold several directions, each called by its layer.
     """
     count = features.shape[1]
+    if vector:
+        if len(vector) != count or not any(vector):
+            wrong = f"has {len(vector)} numbers" if any(vector) else "has no number but 0"
+            raise RecipeError(f"objectives.direction.vector: it {wrong}, and layer {layer} has {count} channels")
+        return _climb(features, features.new_tensor(vector), power)
     drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed))
     return _climb(features, torch.from_numpy(_read(file, layer, count)) if file else drawn, power)
 

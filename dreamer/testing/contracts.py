@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dreamer.errors import UsageError
-from dreamer.registry import Entry, IngredientKind
+from dreamer.registry import Entry, IngredientKind, noun_of
 from dreamer.sight import Sight, Term
 from dreamer.step import Moment
 from dreamer.testing.bench import STEP, Bench, Case
@@ -24,6 +24,19 @@ from dreamer.testing.finding import Finding
 _DIFFERENTIABLE = ("objectives", "priors", "transforms")
 _MAY_OVERWRITE = ("gradient_filters", "updates")
 _FIRST = {"objectives": "features", "gradient_filters": "gradient"}  # what the first argument is; else an image
+_SEEING = ("objectives", "priors", "transforms", "gradient_filters", "updates", "canvases")
+ASKED = {
+    "guide": ("objectives",),
+    "photo_features": ("objectives",),
+    "gradient": ("updates",),
+    "layer": ("objectives",),
+    "network": _SEEING,
+    "photo": _SEEING,
+    "image": _SEEING,
+    "step": _SEEING,
+    "paint": ("optimisers",),
+    "step_size": ("optimisers",),
+}
 _TILE = 32  # px
 _EXACT, _NEAR = 1e-9, 1e-3
 _SEEDS = (0, 1, 2)
@@ -31,9 +44,9 @@ _SEEDS = (0, 1, 2)
 
 def try_ingredient(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
     """One finding for each promise that the ingredient breaks, or one that says that it keeps all."""
-    noun = kind.rstrip("s").replace("_", " ")
+    noun = noun_of(kind)
     ingredient = entry.value
-    problems: dict[str, str] = dict(_declared(kind, entry))
+    problems: dict[str, str] = dict(declared(kind, entry))
     count = 0
     if "asks" not in problems:
         for case in bench.cases(kind, ingredient):
@@ -57,7 +70,7 @@ def try_ingredient(kind: str, entry: Entry[IngredientKind], bench: Bench) -> lis
     return [Finding(noun, entry.name, True, f"keeps every promise in {count} tries{how}")]
 
 
-def _declared(kind: str, entry: Entry[IngredientKind]) -> Iterator[tuple[str, str]]:
+def declared(kind: str, entry: Entry[IngredientKind]) -> Iterator[tuple[str, str]]:
     """What can be seen without running it."""
     ingredient = entry.value
     if not ingredient.summary.strip():
@@ -68,11 +81,9 @@ def _declared(kind: str, entry: Entry[IngredientKind]) -> Iterator[tuple[str, st
     loose = [p.name for p in parameters[1:] if p.kind is not p.KEYWORD_ONLY]
     if loose:
         yield "options", f"no recipe can set {', '.join(loose)}: options stand behind a bare * in the signature"
-    lonely = sorted(ingredient.wanted & {"guide", "layer", "photo_features"}) if kind != "objectives" else []
-    if lonely:
-        yield "asks", f"asks for {' and '.join(lonely)}, which only objectives are given"
-    if "gradient" in ingredient.wanted and kind != "updates":
-        yield "asks", "asks for gradient, which only updates are given"
+    for asked, given in ASKED.items():
+        if kind not in given and asked in ingredient.wanted:
+            yield "asks", f"asks for {asked}, which only {' and '.join(given)} are given"
     for option in ingredient.options.values():
         try:
             fits = option.read(option.default) == option.default

@@ -9,13 +9,16 @@ from types import ModuleType
 
 from dreamer.packs import normal
 from dreamer.plugins import Plugin
-from dreamer.recipe import INGREDIENTS
+from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN
 from dreamer.testing.bench import Bench
 from dreamer.testing.contracts import try_ingredient
+from dreamer.testing.easel import try_canvas, try_optimiser
 from dreamer.testing.finding import Finding, broken
 from dreamer.testing.looks import try_network, try_preset
 from dreamer.testing.target import Target, opened
+
+_TRY = {"canvases": try_canvas, "optimisers": try_optimiser}
 
 
 def examine(plugin: str | Path | ModuleType) -> list[Finding]:
@@ -58,9 +61,9 @@ def _found(plugin: Plugin) -> Finding:
 def _tried(target: Target) -> Iterator[Finding]:
     registry, source = target.registry, target.distribution
     bench = Bench()
-    for kind in INGREDIENTS:
+    for kind in KINDS:
         for entry in registry.ingredients[kind]:
             if entry.source == source:
-                yield from try_ingredient(kind, entry, bench)
+                yield from _TRY.get(kind, try_ingredient)(kind, entry, bench)
     yield from (try_network(entry, registry) for entry in registry.networks if entry.source == source)
     yield from (try_preset(entry, registry) for entry in registry.presets if entry.source == source)

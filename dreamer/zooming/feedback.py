@@ -16,7 +16,7 @@ from dreamer.zooming.similarity import Similarity
 from dreamer.zooming.steady import Level
 
 _SHARE = 8  # a frame takes this part of a dream's steps
-_FADING = -math.log(0.6) / math.log(1.5)  # what has grown by 1.5 has faded to 0.6 ...
+_FADING = -math.log(0.35) / math.log(1.5)  # what has grown by 1.5 has faded to 0.35 ...
 _TIRING = 0.25  # ... and where nothing grows, to exp(-0.25) in a second
 _EVERY = 10  # frames between changes that are kept to go on from
 

@@ -1,0 +1,157 @@
+"""A recipe's ingredients as functions: their options and all that they ask for filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.ascent import Bound
+from dreamer.canvas import Canvas
+from dreamer.errors import UsageError, gathered
+from dreamer.image import Photo, resize
+from dreamer.network import Network
+from dreamer.recipe import KINDS, ONES, Ingredient, Recipe
+from dreamer.registry import Entry, IngredientKind, Registry
+from dreamer.sight import Term
+from dreamer.step import Moment, Step
+
+_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # what every step brings anew
+_GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A recipe with the registry that knows its names, and what its ingredients may ask for."""
+
+    recipe: Recipe
+    network: Network
+    registry: Registry
+    guide: Photo | None
+    device: str
+
+    def used(self) -> list[Entry[IngredientKind]]:
+        """Every ingredient that the recipe names."""
+        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self._items(kind)]
+
+    def all(self, kind: str) -> tuple[Bound, ...]:
+        """The recipe's ingredients of a kind."""
+        return tuple(self._bind(kind, item) for item in self._items(kind))
+
+    def priors(self) -> tuple[tuple[float, Bound], ...]:
+        """The priors and their weights."""
+        return tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
+
+    def terms(self) -> tuple[Term, ...]:
+        """The objectives, each at its layer."""
+        return tuple(
+            Term(
+                item.id or item.name,
+                item.weight,
+                str(item.layer),
+                self._bind("objectives", item),
+                "photo_features" in self._entry("objectives", item).wanted,
+            )
+            for item in self.recipe.objectives
+        )
+
+    def keeps_gradient(self) -> bool:
+        """Whether some update asks for the gradient."""
+        return any("gradient" in self._entry("updates", item).wanted for item in self.recipe.updates)
+
+    def canvas(self, moment: Moment) -> Canvas:
+        """The canvas for what an octave starts from."""
+        made: Any = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
+        canvas: Canvas = made
+        return canvas
+
+    def optimiser(self, parameters: tuple[Tensor, ...], **known: Any) -> Any:
+        """The optimiser of these parameters; `known` is what it may ask for."""
+        item = self.recipe.optimiser
+        entry = self._entry("optimisers", item)
+        return entry.function(parameters, **item.options, **{name: known[name] for name in entry.wanted})
+
+    @cached_property
+    def gradient_free(self) -> bool:
+        """Whether the optimiser needs no gradient; raises UsageError where it cannot be had."""
+        return self._is_free(torch.zeros(4, requires_grad=True))
+
+    def check(self) -> None:
+        """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
+        problems: list[str] = []
+        for item in self.recipe.objectives:
+            with gathered(problems):
+                entry = self._entry("objectives", item)
+                channels = self.network.layer(str(item.layer)).channels
+                if "guide" in entry.wanted and self.guide is None:
+                    raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
+                if not entry.wanted & {*_PASSING, "guide"}:
+                    entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+        with gathered(problems):
+            layers = [str(item.layer) for item in self.recipe.objectives]
+            if not self.gradient_free and not self.network.differentiable(layers):
+                raise UsageError(
+                    f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
+                    "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
+                    "--set canvas.name=fourier --set canvas.frequencies=6"
+                )
+        if problems:
+            raise UsageError(*dict.fromkeys(problems))
+
+    def check_canvas(self, size: tuple[int, int]) -> None:
+        """Raises UsageError where the optimiser cannot search so large a canvas."""
+        if self.gradient_free:
+            with torch.random.fork_rng(devices=[]):
+                grey = torch.full((1, 3, *size), 0.5)
+                canvas = self.canvas(Moment(grey, grey, Step(0, 1, 0, 1, 0.0, size)))
+                self._is_free(*canvas.parameters)
+
+    def _is_free(self, *parameters: Tensor) -> bool:
+        with torch.random.fork_rng(devices=[]):
+            optimiser = self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0)
+        return bool(getattr(optimiser, "gradient_free", False))
+
+    def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
+        return self.registry.ingredients[kind].get(item.name).value
+
+    def _items(self, kind: str) -> tuple[Ingredient, ...]:
+        key = next((key for key, ones in ONES.items() if ones == kind), None)
+        items: tuple[Ingredient, ...] = (getattr(self.recipe, key),) if key else getattr(self.recipe, kind)
+        return items
+
+    def _bind(self, kind: str, item: Ingredient) -> Bound:
+        """The ingredient as a function of a tensor and a moment."""
+        entry = self._entry(kind, item)
+        fixed = self._fixed(entry, item)
+        passing = entry.wanted & _PASSING
+
+        def bound(tensor: Tensor, moment: Moment) -> Tensor:
+            result: Tensor = entry.function(tensor, **fixed, **{name: getattr(moment, name) for name in passing})
+            return result
+
+        return bound
+
+    def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
+        """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
+        fixed: dict[str, Any] = {**item.options}
+        if "network" in entry.wanted:
+            fixed["network"] = self.network
+        if "layer" in entry.wanted:
+            fixed["layer"] = item.layer
+        if "guide" in entry.wanted:
+            fixed["guide"] = self._guide_features[str(item.layer)]
+        return fixed
+
+    @cached_property
+    def _guide_features(self) -> Mapping[str, Tensor]:
+        assert self.guide is not None  # `check` has seen to that
+        image = self.guide.image()
+        shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
+        image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
+        with torch.no_grad():
+            features = self.network.features(image, {str(item.layer) for item in self.recipe.objectives})
+        return {name: values.to(self.device) for name, values in features.items()}

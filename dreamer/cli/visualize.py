@@ -1,0 +1,171 @@
+"""`dreamer visualize`: what a unit of a network wants to see, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamer.cli.batch import Batch, Saving
+from dreamer.cli.options import (
+    Numbers,
+    ParamType,
+    Pixels,
+    machine_options,
+    max_pixels_option,
+    progress_option,
+    source_options,
+)
+from dreamer.cli.photos import Place
+from dreamer.cli.progress import progress
+from dreamer.cli.wishes import Wishes
+from dreamer.errors import UsageError, gathered
+
+if TYPE_CHECKING:
+    from dreamer.image import Photo
+    from dreamer.network import Network
+
+_FILE = click.Path(path_type=Path)
+_LARGEST = 1_000_000  # bytes of a direction's file
+
+
+class Place3(ParamType):
+    """A channel, or a channel, a row and a column."""
+
+    name = "i[,y,x]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The numbers; a sentence when they are not."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in value.split(",")]
+        if len(parts) not in (1, 3) or not all(part.isdecimal() for part in parts):
+            self.fail(f"{value!r} is not a channel, or a channel, a row and a column, as in 12,6,6", param, ctx)
+        return tuple(map(int, parts))
+
+
+@click.command()
+@click.argument("photo", required=False, type=_FILE)
+@click.option("-o", "output", required=True, metavar="OUT", help="The picture to write.")
+@source_options
+@click.option("--channel", metavar="I|NAME", help="One channel of the layer, everywhere.")
+@click.option("--neuron", type=Place3(), help="One channel at one place of the map; the centre without Y,X.")
+@click.option("--class", "label", metavar="NAME", help="What the network calls by this name, or number.")
+@click.option("--direction", type=_FILE, help="A direction among the channels: .npy, .safetensors, or numbers as text.")
+@click.option("--canvas", metavar="NAME", help="What is painted with: fourier, pixels, laplacian, cppn, phase.")
+@click.option("--optimiser", metavar="NAME", help="How it is climbed: adam, ascent, lbfgs, cma-es, ...  [adam]")
+@click.option("--steps", type=click.IntRange(0), metavar="N", help="Steps of the optimiser. [256]")
+@click.option("--size", type=Pixels({}, 16), help="Side of the picture, or a photo's long side. [224; 512]")
+@click.option("--count", "--batch", type=click.IntRange(1, 64), metavar="N", help="Several at once, as one sheet.")
+@click.option("--seed", type=int, metavar="N", help="Another seed, another picture. [0]")
+@machine_options
+@click.option("--snapshots", type=Numbers(), default=(), help="Keep pictures after these steps, too.")
+@max_pixels_option
+@click.option("--force", is_flag=True, help="Replace a picture that is there already; never a photo.")
+@progress_option
+def visualize(
+    photo: Path | None,
+    output: str,
+    channel: str | None,
+    neuron: tuple[int, ...] | None,
+    label: str | None,
+    direction: Path | None,
+    canvas: str | None,
+    optimiser: str | None,
+    steps: int | None,
+    count: int | None,
+    snapshots: tuple[int, ...],
+    force: bool,
+    how: str,
+    **wishes: Any,
+) -> int:
+    """The picture that a unit of a network wants to see, from nothing or over a PHOTO.
+
+    \b
+    dreamer visualize -o eye.png --class eye
+    dreamer visualize -o lion.png --network googlenet --class lion
+    dreamer visualize -o unit.png --layer m4b --channel 12
+    """
+    from dreamer.image import load
+    from dreamer.plugins import load_plugins
+    from dreamer.visualization import Unit, grey, picture_size, usual
+
+    with progress(how) as told:
+        problems: list[str] = []
+        place, way = Place(None, False), None
+        with gathered(problems):
+            place = Place.read(output, False)
+        with gathered(problems):
+            way = _direction(direction) if direction else None
+        named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
+        given = [flag for flag, value in named.items() if value is not None]
+        if len(given) > 1:
+            problems.append(f"{' and '.join(given)} exclude each other: each says what is to be seen")
+        if photo and not photo.is_file():
+            problems.append(f"{photo}: there is no such file")
+        unit = Unit(channel, neuron, label, way)
+        registry, plugins = load_plugins()
+        wish = Wishes(**wishes, strength=None, feature_size=None, init=None, guide=None)
+
+        def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+            whole = load(photo, max_pixels=wish.max_pixels) if photo else None
+            return unit.words(network, wish.layer, picture_size(whole, words))
+
+        composition, stamp = wish.composed(
+            registry,
+            told.say,
+            problems,
+            base=usual(canvas, over_a_photo=photo is not None),
+            flags={"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps, "pictures": count},
+            aim=aim if unit.named else None,
+        )
+
+        def blank() -> Photo:
+            return load(grey(composition.recipe.size))
+
+        batch = Batch(
+            composition,
+            stamp,
+            plugins,
+            Saving(place, force, False, snapshots),
+            told,
+            wish.max_pixels,
+            protected=[photo] if photo else [],
+            blank=blank,
+        )
+        return batch.run([photo])
+
+
+def _direction(path: Path) -> tuple[float, ...]:
+    """The numbers in a file, which may be a stranger's; raises UsageError."""
+    import numpy as np
+
+    from dreamer.visualization import direction_of
+
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"--direction {path}: too large for the numbers of one direction")
+        if path.suffix == ".npy":
+            numbers = np.load(path, allow_pickle=False)
+        elif path.suffix == ".safetensors":
+            from safetensors.numpy import load_file
+
+            (numbers,) = load_file(path).values()
+        else:
+            text = path.read_text(encoding="utf-8")
+            numbers = np.array([float(part) for part in text.replace(",", " ").strip("[] \n").split()])
+        numbers = numbers.astype(np.float64).ravel()
+    except FileNotFoundError:
+        raise UsageError(f"--direction {path}: there is no such file") from None
+    except UsageError:
+        raise
+    except Exception as error:  # whatever the three readers raise for a damaged file
+        raise UsageError(
+            f"--direction {path}: no numbers can be read from it; one array in .npy or .safetensors, or numbers as "
+            "text, is wanted"
+        ) from error
+    if not len(numbers) or not np.isfinite(numbers).all():
+        raise UsageError(f"--direction {path}: it holds {'no numbers' if not len(numbers) else 'NaN or Inf'}")
+    return direction_of(numbers.tolist())

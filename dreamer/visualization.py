@@ -1,0 +1,182 @@
+"""Feature visualization: what a unit of a network wants to see (Erhan 2009; Olah, Mordvintsev, Schubert 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dreamer.errors import RecipeError, UsageError, did_you_mean
+from dreamer.image import Photo
+from dreamer.network import Network
+from dreamer.sight import Term
+from dreamer.step import Moment
+
+_CLIMB: dict[str, Any] = {
+    "colour": 0.0,
+    "redirect": 16,
+    "transforms": [{"name": "standard"}],
+    "gradient_filters": [{"name": "normalise"}],
+    "canvas": {"name": "fourier"},
+    "optimiser": {"name": "adam"},
+}
+FROM_NOTHING: Mapping[str, Any] = {**_CLIMB, "init": "canvas", "size": 224, "octaves": {"count": 1, "steps": 256}}
+"""What a visualization is when nobody says otherwise, in a recipe's words."""
+OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
+"""The same over a photo, octave by octave."""
+_STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
+
+Features = Mapping[str, Tensor]
+_NEAREST = 6  # names that an error gives
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is to be seen: at most one of a channel, a neuron, a class, a direction; without any, the whole layer.
+
+    A channel is a number or a name; a neuron (channel, row, column) of the layer's map, or (channel,), which is the
+    middle; a class a name or a number; a direction has a number for each channel.
+    """
+
+    channel: int | str | None = None
+    neuron: tuple[int, ...] | None = None
+    label: str | None = None
+    direction: tuple[float, ...] | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether there is any."""
+        return self != Unit()
+
+    def words(self, network: Network, layer: str | None, size: tuple[int, int]) -> list[dict[str, Any]]:
+        """The objectives for a network and a picture of that (height, width); raises UsageError for a place or class
+        that it does not have."""
+        at = {"layer": layer or network.default_layer}
+        if self.neuron is not None:
+            index, *place = self.neuron
+            return [{"name": "neuron", **at, "index": [index], **_shares(network, at["layer"], place, size)}]
+        if self.direction is not None:
+            return [{"name": "direction", **at, "vector": list(self.direction)}]
+        if self.channel is not None:
+            text = str(self.channel)
+            which = {"index": [int(text)]} if text.isdecimal() else {"names": [text]}
+            return [{"name": "channel", **at, **which, "normalise": False, "square": False}]
+        assert self.label is not None
+        if at["layer"] in network.heads:
+            return [{"name": "motif", **at, "names": [self.label]}]
+        last = layer or logits(network)
+        return [{"name": "logit", "layer": last, **_class(network, self.label)}]
+
+
+def _shares(network: Network, layer: str, place: list[int], size: tuple[int, int]) -> dict[str, float]:
+    """A place of the layer's map as shares of the picture's height and width."""
+    if not place:
+        return {}
+    height, width = network.sizes(*size, [layer])[layer]
+    row, column = place
+    if row >= height or column >= width:
+        raise UsageError(
+            f"row {row}, column {column} lies outside of the map of {layer}, which is {height} high and {width} wide "
+            f"for this picture: rows 0 to {height - 1}, columns 0 to {width - 1}"
+        )
+    return {"y": (row + 0.5) / height, "x": (column + 0.5) / width}
+
+
+def _class(network: Network, name: str) -> dict[str, list[Any]]:
+    """A class by its name, whatever its capitals, or by its number; raises RecipeError with the nearest names."""
+    wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
+    if wanted in labels:
+        number = labels.index(wanted)
+        return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
+    if name.isdecimal() and int(name) < len(labels):
+        return {"index": [int(name)]}
+    within = [label for label in network.labels if wanted in label.lower()][:_NEAREST]
+    near = f"; there are {', '.join(within)}" if within else did_you_mean(name, network.labels)
+    raise RecipeError(f"{network.name} knows no class {name!r}{near}")
+
+
+def usual(canvas: str | None, *, over_a_photo: bool) -> Mapping[str, Any]:
+    """What a visualization on that canvas is when nobody says otherwise."""
+    words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
+    return {**words, "transforms": []} if canvas in _STEADY else words
+
+
+def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:
+    """The (height, width) that a recipe's words give a picture; a size that makes no sense is told of elsewhere."""
+    side = words.get("size")
+    side = side if isinstance(side, int) and side > 0 else int(FROM_NOTHING["size"])
+    if photo is None:
+        return side, side
+    share = min(1.0, side / max(photo.height, photo.width))
+    return round(photo.height * share), round(photo.width * share)
+
+
+def grey(side: int) -> Image.Image:
+    """What there is before anything is seen."""
+    return Image.new("RGB", (side, side), (128, 128, 128))
+
+
+def logits(network: Network) -> str:
+    """The layer whose channels are the classes, before anything is done to their scores; RecipeError without one.
+
+    It is the first of the last layers that have as many channels as there are labels: what follows it, as SqueezeNet's
+    ReLU, could only hide what it says.
+    """
+    found = None
+    for layer in reversed(network.layers()):
+        if not network.labels or layer.channels != len(network.labels):
+            break
+        found = layer.name
+    if found is None:
+        raise RecipeError(f"{network.name} has no layer of classes; --channel or --neuron show what else it sees")
+    return found
+
+
+def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> Term:
+    """A Python function of {layer: features} as an objective, for a picture of that size.
+
+    It gives a score: a number, one for each picture, or a map. Which layers it looks at is found by trying it once on
+    features of zeros. Raises UsageError when it looks at none, or gives something else.
+    """
+    probe = _Probe(network, height, width)
+    result = objective(probe)
+    if not probe.asked:
+        raise UsageError("the objective looks at no layer: it is given {layer: features}, as in f['features.10']")
+    if not isinstance(result, Tensor) or not result.requires_grad:
+        raise UsageError("the objective must give a tensor that depends on the features, as in f[layer][:, 3].mean()")
+    layers = tuple(probe.asked)
+    return Term(getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers=layers)
+
+
+class _Probe(Mapping[str, Tensor]):
+    """Features of zeros for whatever layer is asked for; it keeps which."""
+
+    def __init__(self, network: Network, height: int, width: int) -> None:
+        self._network, self._size = network, (height, width)
+        self.asked: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.asked:
+            channels = self._network.layer(name).channels
+            size = self._network.sizes(*self._size, [name])[name]
+            self.asked[name] = torch.zeros(1, channels, *size, requires_grad=True)
+        return self.asked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._network.anatomy.layers)
+
+    def __len__(self) -> int:
+        return len(self._network.anatomy.layers)
+
+
+def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, Moment], Tensor]:
+    return lambda features, moment: objective(features)
+
+
+def direction_of(numbers: Sequence[float]) -> tuple[float, ...]:
+    """A direction in a recipe's words: its numbers to six digits."""
+    return tuple(float(f"{number:.6g}") for number in numbers)

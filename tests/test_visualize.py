@@ -1,0 +1,349 @@
+"""`dreamer visualize` and `dreamer.visualize`: pictures from nothing, and everything that can be wrong about them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from command import dreamer, left_in, photo, refused, stamp_of
+from networks import tiny
+from PIL import Image
+from torch import nn
+
+import dreamer as api
+from dreamer.compose import compose
+from dreamer.errors import RecipeError, UsageError
+from dreamer.image import load
+from dreamer.library import registry
+from dreamer.machine import Machine
+from dreamer.network import Network
+from dreamer.testing import tiny_network
+from dreamer.visualization import FROM_NOTHING, Unit, grey, logits
+
+QUICK = ("--size", "64", "--steps", "2", "--progress", "none")
+CPU = Machine("cpu", "float32", 0)
+
+
+def visualize(*arguments):
+    return dreamer("visualize", *QUICK, *arguments)
+
+
+def score_of(network, picture, layer, channel):
+    image = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255).permute(2, 0, 1)[None]
+    return float(network.features(image, [layer])[layer][:, channel].mean())
+
+
+def test_a_picture_of_a_unit_comes_from_nothing(tmp_path):
+    assert visualize("-o", tmp_path / "eye.png", "--class", "eye").code == 0
+    with Image.open(tmp_path / "eye.png") as picture:
+        assert picture.size == (64, 64)
+    recipe = stamp_of(tmp_path / "eye.png")["recipe"]
+    assert recipe["objectives"][0]["names"] == ["eye"] and recipe["init"] == "canvas"
+    assert recipe["canvas"] == {"name": "fourier", "decay": 1.0, "sigma": 0.01}
+    assert recipe["optimiser"]["name"] == "adam" and recipe["optimiser"]["rate"] == 0.05
+
+
+def test_the_recipe_inside_makes_the_same_bytes(tmp_path):
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    canvas = ("--canvas", "phase", "--optimiser", "nadam", "--set", "canvas.contrast=1.5", "--seed", "5")
+    assert visualize("-o", one, "--channel", "7", *canvas).code == 0
+    assert dreamer("visualize", "-o", two, "--recipe", one, "--progress", "none").code == 0
+    assert one.read_bytes() == two.read_bytes()
+    assert stamp_of(one)["recipe"]["canvas"]["contrast"] == 1.5
+
+
+def test_another_seed_is_another_picture_and_several_come_as_one_sheet(tmp_path):
+    for seed in ("0", "1"):
+        assert visualize("-o", tmp_path / f"{seed}.png", "--channel", "7", "--seed", seed).code == 0
+    assert (tmp_path / "0.png").read_bytes() != (tmp_path / "1.png").read_bytes()
+    assert visualize("-o", tmp_path / "sheet.png", "--channel", "7", "--count", "3").code == 0
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        cells = np.asarray(sheet).reshape(2, 64, 2, 64, 3).swapaxes(1, 2)
+    assert not np.array_equal(cells[0, 0], cells[0, 1]) and not np.array_equal(cells[0, 1], cells[1, 0])
+    assert (cells[1, 1] == 128).all()
+
+
+def test_snapshots_and_what_is_there_already(tmp_path):
+    out = tmp_path / "unit.png"
+    assert visualize("-o", out, "--channel", "7", "--snapshots", "1").code == 0
+    assert left_in(tmp_path) == ["unit-0001.png", "unit.png"]
+    before = out.read_bytes()
+    assert visualize("-o", out, "--channel", "7").code == 0  # done already
+    refused(visualize("-o", out, "--channel", "8"), "--force replaces it")
+    assert out.read_bytes() == before
+
+
+def test_over_a_photo_the_canvas_paints_a_change(tmp_path):
+    source = photo(tmp_path / "photo.png", 96, 72)
+    before = np.asarray(Image.open(source)).astype(int)
+    changes = {}
+    for canvas in ("fourier", "laplacian", "phase", "pixels", "cppn"):
+        out = tmp_path / f"{canvas}.png"
+        assert visualize(source, "-o", out, "--size", "96", "--channel", "7", "--canvas", canvas).code == 0
+        changes[canvas] = np.asarray(Image.open(out)).astype(int) - before
+    for canvas, change in changes.items():
+        assert 0 < np.abs(change).mean() < 40, canvas
+    refused(visualize(source, "-o", source, "--channel", "7", "--force"), "is the photo")
+
+
+def test_render_takes_a_canvas_and_an_optimiser_too(tmp_path):
+    source = photo(tmp_path / "photo.png", 96, 72)
+    out = tmp_path / "out.png"
+    settings = ("--set", "canvas.decay=1.2", "--set", "canvas.name=fourier", "--set", "octaves.steps=2")
+    assert dreamer("render", source, "-o", out, *settings).code == 0
+    assert stamp_of(out)["recipe"]["canvas"]["decay"] == 1.2  # in whatever order they are said
+    assert stamp_of(out)["recipe"]["optimiser"] == {"name": "ascent"}
+    change = np.asarray(Image.open(out)).astype(int) - np.asarray(Image.open(source)).astype(int)
+    assert 0.5 < np.abs(change).mean() < 30
+
+
+def test_strength_0_and_no_steps_leave_the_photo_as_it_is(tmp_path):
+    source = photo(tmp_path / "photo.png", 96, 72)
+    for canvas in ("fourier", "cppn", "laplacian"):
+        words = {"canvas": {"name": canvas}, "optimiser": {"name": "adam", "rate": 1e-6}, "octaves": {"steps": 1}}
+        dream = api.dream(source, **words)
+        assert np.abs(np.asarray(dream).astype(int) - np.asarray(Image.open(source)).astype(int)).max() <= 1, canvas
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--class", "eyf"], ["reverie knows no 'eyf'; did you mean eye?"]),
+        (["--neuron", "3,99,2"], ["row 99, column 2", "8 high and 8 wide", "rows 0 to 7"]),
+        (["--neuron", "1,2"], ["'1,2' is not a channel, or a channel, a row and a column"]),
+        (["--channel", "999"], ["channels 0 to 271, not 999"]),
+        (["--channel", "furr"], ["knows no 'furr'; did you mean fur"]),
+        (["--channel", "1", "--class", "eye"], ["--channel and --class exclude each other"]),
+        (["--canvas", "furier"], ["canvas.name: no canvas is called 'furier'; did you mean fourier?"]),
+        (["--optimiser", "adm"], ["optimiser.name: no optimiser is called 'adm'; did you mean adam"]),
+        (["--set", "canvas.dekay=2"], ["canvas.dekay: unknown key; did you mean decay?"]),
+        (["--set", "canvas.decay=9"], ["canvas.decay: 9 is not a number from 0 to 4; the nearest is 4"]),
+        (["--set", "canvas=3"], ["canvas: a table is wanted, as in [canvas]"]),
+        (["--set", "canvas.name.x=3"], ["there is no such key"]),
+        (["--optimiser", "cma-es"], ["at most 2000 numbers, and this canvas has 12672"]),
+        (["--direction", "nothing.npy"], ["there is no such file"]),
+        (["--network", "reveri"], ["did you mean reverie?"]),
+        (["no-photo.jpg"], ["no-photo.jpg: there is no such file"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
+)
+def test_what_is_wrong_is_said_in_a_sentence(tmp_path, arguments, words):
+    refused(visualize("-o", tmp_path / "out.png", *arguments), *words)
+    assert left_in(tmp_path) == []
+
+
+def test_everything_that_is_wrong_is_said_at_once(tmp_path):
+    ran = visualize(
+        *("-o", tmp_path / "out.doc", "--canvas", "furier", "--set", "optimiser.rate=-1", "--class", "a", "--channel"),
+        *("1", "--layer", "m9", "--direction", tmp_path / "none.npy", "--set", "colour=2"),
+    )
+    refused(ran, "out.doc", "furier", "optimiser.rate", "exclude each other", "m9", "none.npy", "colour")
+
+
+def test_a_canvas_too_small_for_its_layer(tmp_path):
+    network = Network("striding", nn.Sequential(nn.Conv2d(3, 4, 33), nn.ReLU()), (0.5,) * 3, (1.0,) * 3, "", "", "1")
+    with pytest.raises(UsageError, match="24x24 pixels are too small for striding at 1, which needs at least 33"):
+        api.visualize(network, channel=2, size=24)
+
+
+def directions():
+    numbers = np.linspace(-1, 1, 272)
+    yield "way.txt", ", ".join(map(str, numbers)).encode()
+    yield "way.json", json.dumps(numbers.tolist()).encode()
+
+
+def test_a_direction_from_a_file(tmp_path):
+    from safetensors.numpy import save_file
+
+    numbers = np.linspace(-1, 1, 272).astype(np.float32)
+    np.save(tmp_path / "way.npy", numbers)
+    save_file({"way": numbers}, tmp_path / "way.safetensors")
+    for name, data in directions():
+        (tmp_path / name).write_bytes(data)
+    pictures = set()
+    for suffix in ("npy", "safetensors", "txt", "json"):
+        out = tmp_path / f"{suffix}.png"
+        assert visualize("-o", out, "--direction", tmp_path / f"way.{suffix}").code == 0, suffix
+        vector = stamp_of(out)["recipe"]["objectives"][0]["vector"]
+        assert vector == pytest.approx(numbers.tolist(), abs=1e-5)
+        pictures.add(np.asarray(Image.open(out)).tobytes())
+    assert len(pictures) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "word"),
+    [
+        ("short.txt", b"1 2 3", "has 3 numbers, and layer m4b has 272 channels"),
+        ("words.txt", b"one two", "no numbers can be read"),
+        ("nan.txt", b"1 nan", "NaN or Inf"),
+        ("empty.txt", b"", "no numbers"),
+        ("zero.txt", b"0 " * 272, "has no number but 0"),
+        ("large.txt", b"1 " * 600_000, "too large"),
+        ("pickle.npy", b"\x93NUMPY\x01\x00junk", "no numbers can be read"),
+    ],
+)
+def test_a_file_that_is_no_direction(tmp_path, name, data, word):
+    (tmp_path / name).write_bytes(data)
+    refused(visualize("-o", tmp_path / "out.png", "--direction", tmp_path / name), word)
+
+
+def test_a_pickled_direction_is_never_run(tmp_path):
+    np.save(tmp_path / "bad.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    refused(visualize("-o", tmp_path / "out.png", "--direction", tmp_path / "bad.npy"), "no numbers can be read")
+
+
+def test_python_gets_the_same_picture_as_the_command_line(tmp_path):
+    assert visualize("-o", tmp_path / "a.png", "--channel", "7").code == 0
+    picture = api.visualize("reverie", channel=7, size=64, steps=2)
+    assert np.array_equal(np.asarray(picture), np.asarray(Image.open(tmp_path / "a.png")))
+
+
+def test_the_more_steps_the_more_of_the_unit():
+    network = tiny_network()
+    scores = [score_of(network, api.visualize(network, channel=2, size=48, steps=n), "two", 2) for n in (0, 8, 24)]
+    assert scores[0] + 0.05 < scores[1] < scores[2]
+
+
+def test_an_objective_may_be_a_function_of_the_features():
+    network = tiny_network()
+    seen = []
+
+    def more(features):
+        seen.append({name: tuple(features[name].shape) for name in ("one", "two")})
+        return features["one"][:, 2].mean((1, 2)) + features["two"][:, 5]
+
+    assert api.visualize(network, more, size=40, steps=1).size == (40, 40)
+    one = api.visualize(network, lambda f: f["one"][:, 7].mean() - f["two"][:, 12].mean(), size=40, steps=12)
+    two = api.visualize(network, lambda f: f["two"][:, 12].mean() - f["one"][:, 7].mean(), size=40, steps=12)
+    assert seen[0] == {"one": (1, 8, 20, 20), "two": (1, 16, 10, 10)}
+    balance = [score_of(network, picture, "one", 7) - score_of(network, picture, "two", 12) for picture in (one, two)]
+    assert balance[0] > balance[1] + 0.1
+
+
+def test_a_function_of_python_may_be_wrong_in_two_ways():
+    with pytest.raises(UsageError, match="looks at no layer"):
+        api.visualize(tiny_network(), lambda features: 3.0, size=40)
+    with pytest.raises(UsageError, match="depends on the features"):
+        api.visualize(tiny_network(), lambda features: features["one"].detach().mean(), size=40)
+    with pytest.raises(UsageError, match=r"no layer 'oen'; .*did you mean one"):
+        api.visualize(tiny_network(), lambda features: features["oen"].mean(), size=40)
+
+
+def test_an_objective_may_be_words_or_a_name():
+    network = tiny_network()
+    by_words = api.visualize(
+        network, {"name": "channel", "index": [3], "normalise": False, "square": False}, size=40, steps=2
+    )
+    by_list = api.visualize(
+        network, [{"name": "channel", "index": [3], "normalise": False, "square": False}], size=40, steps=2
+    )
+    assert by_words.tobytes() == by_list.tobytes() == api.visualize(network, channel=3, size=40, steps=2).tobytes()
+    assert api.visualize(network, "deepdream", size=40, steps=2).size == (40, 40)
+    assert api.visualize(network, "leaf", size=40, steps=2).size == (40, 40)
+    assert api.visualize(network, channel="spiral", size=40, steps=2).tobytes() == by_words.tobytes()
+    with pytest.raises(RecipeError, match="exclude each other"):
+        api.visualize(network, "leaf", channel=3)
+
+
+def test_several_pictures_are_a_list():
+    pictures = api.visualize(tiny_network(), channel=3, size=40, steps=2, count=3)
+    assert len(pictures) == 3 and len({picture.tobytes() for picture in pictures}) == 3
+
+
+def classifier():
+    """A network whose last layers are a convolution to 10 classes, ReLU, and their mean."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 10, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    labels = ("lion", "sea lion", "lynx", "crane", "crane", "tiger cat", "bee", "volcano", "castle", "web site")
+    return Network("zoo", module, (0.5,) * 3, (0.25,) * 3, "none", "random", "1", labels=labels)
+
+
+def test_a_class_is_seen_before_anything_is_done_to_its_score():
+    network = classifier()
+    assert logits(network) == "2"
+    words = Unit(label="Lion").words(network, None, (48, 48))
+    assert words == [{"name": "logit", "layer": "2", "names": ["lion"]}]
+    lion, bee = (api.visualize(network, name, size=48, steps=30) for name in ("LION", "6"))
+    assert score_of(network, lion, "2", 0) > score_of(network, bee, "2", 0) + 0.03
+    assert score_of(network, bee, "2", 6) > score_of(network, lion, "2", 6) + 0.03
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("loin", "did you mean lion"), ("cat", "there are tiger cat"), ("10", "no class '10'"), ("", "there are lion")],
+)
+def test_no_such_class(name, word):
+    with pytest.raises(UsageError, match=word):
+        api.visualize(classifier(), name, size=32)
+
+
+def test_a_network_without_classes():
+    with pytest.raises(UsageError, match="tiny has no layer of classes"):
+        api.visualize(tiny(), "lion", size=32)
+
+
+def test_torchvision_s_classifiers_know_imagenet_s_classes():
+    from dreamer.networks import untrained
+
+    network = untrained(registry().networks, "squeezenet1_0")
+    assert len(network.labels) == 1000 and network.labels[291] == "lion"
+    assert logits(network) == "classifier.1"
+
+
+def test_a_neuron_s_picture_is_at_its_place():
+    """Only what the neuron sees changes: its field, about its place in the picture."""
+    network = tiny_network()
+    changed = {}
+    for place in ((3,), (3, 2, 8)):
+        words = {**FROM_NOTHING, "size": 40, "octaves": {"count": 1, "steps": 6}, "transforms": []}
+        words |= {"canvas": {"name": "pixels", "sigma": 0.0}}
+        composition = compose(
+            words, registry(), network=network, machine=CPU,
+            aim=lambda network, words, place=place: Unit(neuron=place).words(network, None, (40, 40)),
+        )  # fmt: skip
+        change = composition.dream(load(grey(40))).change[0].sub(composition.dream(load(grey(40))).change[0, :, :1, :1])
+        rows, columns = (change.abs().amax(0) > 1e-3).nonzero().unbind(1)
+        changed[place] = (float(rows.float().mean()), float(columns.float().mean()))
+    assert changed[(3,)] == pytest.approx((20, 20), abs=3)  # row and column 5 of 10, stride 4
+    assert changed[(3, 2, 8)] == pytest.approx((8, 32), abs=3)
+
+
+def silent():
+    """A network whose only unit says nothing to grey: its ReLU is shut."""
+    module = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU())
+    module[0].weight.data = torch.ones_like(module[0].weight) / 27
+    module[0].bias.data = torch.tensor([-0.3, 0.0])
+    return Network("silent", module, (0.5,) * 3, (1.0,) * 3, "none", "by hand", "1")
+
+
+def test_a_silent_unit_wakes_up():
+    words = {"channel": 0, "size": 32, "steps": 80}
+    assert score_of(silent(), grey(32), "1", 0) == 0
+    assert score_of(silent(), api.visualize(silent(), **words), "1", 0) > 0.01
+    asleep = api.visualize(silent(), canvas="pixels", optimiser="ascent", **words)  # the dream's own way wakes nobody
+    assert score_of(silent(), asleep, "1", 0) == 0
+
+
+def test_an_update_moves_what_a_canvas_paints():
+    network, words = tiny_network(), {"size": 40, "canvas": "fourier", "steps": 4, "channel": 3}
+    free = np.asarray(api.visualize(network, **words)).astype(int)
+    held = np.asarray(api.visualize(network, updates=[{"name": "decay", "rate": 0.5}], **words)).astype(int)
+    assert 0 < np.abs(held - 128).mean() < np.abs(free - 128).mean()
+
+
+def test_differentiable_says_whether_a_gradient_comes_back():
+    class Shut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = nn.Conv2d(3, 2, 3)
+
+        def forward(self, image):
+            return self.inside(image.detach())
+
+    assert tiny().differentiable(["two"])
+    assert not replace(tiny(), module=Shut(), default_layer="inside").differentiable(["inside"])
