@@ -45,7 +45,7 @@ def _why(path: Path, size: int, error: OSError) -> str:
     """A failed write as a sentence."""
     folder = path.parent
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        needed = f", {size / 1e6:.1f} MB were needed" if size else ""
+        needed = f", {max(size / 1e6, 0.1):.1f} MB were needed" if size else ""
         return f"{path} could not be written: no space is left in {folder}{needed}"
     if not folder.exists():
         return f"{path} could not be written: there is no folder {folder}"

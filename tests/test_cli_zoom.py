@@ -65,7 +65,7 @@ def test_the_recipe_in_a_clip_makes_it_again(here: Path) -> None:
     assert zoom("-o", "a.mp4", "--seed", "3", "--angle", "20").code == 0
     inside = json.loads(read_recipe(Path("a.mp4")) or "")
     assert inside["recipe"]["seed"] == 3 and inside["zoom"]["angle"] == 20
-    assert dreamer("zoom", "photo.jpg", "-o", "b.mp4", "--recipe", "a.mp4", "--size", "64", "--threads", "1").code == 0
+    assert dreamer("zoom", "photo.jpg", "-o", "b.mp4", "--recipe", "a.mp4", "--threads", "1").code == 0
     assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
     assert dreamer("render", "photo.jpg", "-o", "c.png", "--recipe", "a.mp4", "--threads", "1").code == 0
 

@@ -14,7 +14,7 @@ from dreamer.cli.clip import Pace, clip_options, film, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Quiet, progress
-from dreamer.cli.stamps import motion_in, stamp_for
+from dreamer.cli.stamps import motion_in, stamp_for, stamp_in
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import UsageError, gathered
 
@@ -85,28 +85,26 @@ def zoom(
     from dreamer.zooming import SPACING, Folder, Scene, check_size
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    asked = options["size"]
-    wish = Wishes(**{**options, "size": _SIZE if asked is None else asked})
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
     output = preview_of(output) if preview else output
     problems: list[str] = []
     with progress(how) as told:
         falling = format = whole = None
         with gathered(problems):
-            falling = _falling(wish.recipe, motion, keyframes)
+            falling = _falling(options["recipe"], motion, keyframes)
         with gathered(problems):
             format = format_for(output, codec, quality)
             check_folder(output.parent, f"-o {output}")
         with gathered(problems):
-            whole = load(photo, max_pixels=wish.max_pixels)
+            whole = load(photo, max_pixels=options["max_pixels"])
+            options["size"] = _side(whole, options["size"], options["recipe"], preview)
+        wish = Wishes(**options)
         registry, plugins = load_plugins()
         looks = _looks(wish, falling, registry, told.say, problems)
         if problems or not (falling and format and whole):
             raise UsageError(*problems)
         usual = looks[falling.look(0.0)]
-        sized = whole.resized(asked) if asked else usual.sized(whole)  # everything grows in a zoom: a small photo may
-        if preview:
-            sized = sized.resized(max(sized.width, sized.height) // 4)
+        sized = whole.resized(usual.recipe.size)
         for look in looks.values():
             with gathered(problems):
                 check_size(whole, sized)
@@ -140,6 +138,19 @@ def zoom(
             fall = _Fall(scene, told, reel.done, frames)
             made = ((fall.frame(number), None) for number in range(reel.done, frames))
             return film(reel, made, fall.checkpoint, fall.pace, told, str(photo))
+
+
+def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -> int:
+    """The long side of the frames: as wished, else as of the clip that is repeated, else the photo's within limits.
+
+    In a zoom everything grows, a small photo too.
+    """
+    whole = max(photo.width, photo.height)
+    if wished is None and recipe and motion_in(Path(recipe)):
+        size = stamp_in(Path(recipe)).recipe.get("size")
+        wished = size if isinstance(size, int) and size >= 16 else None
+    side = min(whole, _SIZE) if wished is None else wished or whole
+    return side // 4 if preview else side
 
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:

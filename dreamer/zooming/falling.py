@@ -21,9 +21,7 @@ from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.steady import Level
 
 SPACING = 1.5  # what everything grows by from keyframe to keyframe
-_KEPT = (
-    0.35  # of the last keyframe's change stays in the ground of the next: at 0.6 one motif soon drove out all others
-)
+_KEPT = 0.35  # of the last keyframe's change stays in the next one's ground: at 0.6 one motif drives out all others
 
 
 class Falling:
