@@ -89,7 +89,7 @@ class Killed(BaseException):
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(exemplars, "_EVERY", 10)
     unit = Unit(tiny(), "two", 5)
-    whole = searched(folder, unit, tmp_path / "whole", count=4)
+    whole = searched(folder, unit, tmp_path / "whole", count=9)
     looked = []
 
     def kill(number, name):
@@ -98,9 +98,9 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path
             raise Killed
 
     with pytest.raises(Killed):
-        searched(folder, unit, tmp_path / "notes", count=4, on_picture=kill)
+        searched(folder, unit, tmp_path / "notes", count=9, on_picture=kill)
     again = []
-    resumed = searched(folder, unit, tmp_path / "notes", count=4, on_picture=lambda number, name: again.append(name))
+    resumed = searched(folder, unit, tmp_path / "notes", count=9, on_picture=lambda number, name: again.append(name))
     assert resumed == whole
     assert len(again) == COUNT + 1 - 10  # all but those of the last note
     sheets = [b"".join(look.picture.tobytes() for look in looks(folder, found.best)) for found in (whole, resumed)]
