@@ -27,13 +27,13 @@ from dreamer.contact_sheet import Look, sheet
 PLAIN, FULL = -1.0, -1.6
 
 AIDS: dict[str, dict[str, Any]] = {
-    "total variation": {"priors": [{"name": "total_variation", "power": 2.0, "weight": 20.0}]},
-    "L1 about grey": {"priors": [{"name": "l1", "weight": 0.3}]},
-    "L2 about grey": {"priors": [{"name": "l2", "weight": 0.3}]},
-    "frequency penalty": {"priors": [{"name": "frequency", "cutoff": 0.15, "weight": 20.0}]},
-    "blur penalty": {"priors": [{"name": "blur", "weight": 20.0}]},
-    "blur": {"updates": [{"name": "blur", "sigma": 1.0}]},
-    "bilateral": {"updates": [{"name": "bilateral"}]},
+    "total variation": {"priors": [{"name": "total_variation", "power": 2.0, "weight": 2.0}]},
+    "L1 about grey": {"priors": [{"name": "l1", "weight": 0.1}]},
+    "L2 about grey": {"priors": [{"name": "l2", "weight": 0.1}]},
+    "frequency penalty": {"priors": [{"name": "frequency", "cutoff": 0.15, "weight": 5.0}]},
+    "blur penalty": {"priors": [{"name": "blur", "weight": 2.0}]},
+    "blur": {"updates": [{"name": "blur", "sigma": 0.5}]},
+    "bilateral": {"updates": [{"name": "bilateral", "sigma": 1.0, "contrast": 0.05}]},
     "decay": {"updates": [{"name": "decay", "to": "grey", "rate": 0.02}]},
     "small norm": {"updates": [{"name": "small_norm", "to": "grey", "share": 0.3}]},
     "small contribution": {"updates": [{"name": "small_contribution", "to": "grey", "share": 0.3}]},
@@ -41,7 +41,7 @@ AIDS: dict[str, dict[str, Any]] = {
     "lens": {"redirect": 16, "smooth_pooling": True},
     "weight noise": {"weight_noise": 0.2},
     "Laplacian gradient": {"gradient_filters": [{"name": "laplacian"}]},
-    "Fourier canvas": {"canvas": {"name": "fourier"}},
+    "Fourier canvas": {"canvas": {"name": "fourier"}, "redirect": 16},  # in whose soft beginning the unit is silent
 }
 TOGETHER = ("total variation", "L1 about grey", "blur penalty", "standard transforms", "lens", "Fourier canvas")
 
