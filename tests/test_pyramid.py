@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.pyramid import add_expanded, merge, octave_sizes, reduce, rising_sizes, split
+from dreamer.pyramid import Octave, add_expanded, merge, octave_sizes, reduce, rising_sizes, split
 
 SIZES = [(64, 64), (37, 50), (38, 49), (17, 33), (16, 16), (333, 64)]
 
@@ -73,3 +73,12 @@ def test_rising_sizes_are_the_same_for_a_preview_and_a_print(smallest):
         ratios = [b[0] / a[0] for a, b in pairwise(sizes)]
         assert all(1.4**0.5 * 0.98 < ratio < 1.4**1.5 * 1.02 for ratio in ratios)
         assert sizes[0][0] == min(smallest, sizes[-1][0])
+
+
+def test_a_share_of_an_octave_goes_that_share_of_the_way():
+    octave = Octave((60, 80), 10, 0.01)
+    assert octave.lessened(1.0) == octave
+    assert octave.lessened(1 - 0.7) == Octave((60, 80), 3, pytest.approx(0.01))
+    assert octave.lessened(0.25) == Octave((60, 80), 3, pytest.approx(0.01 * 2.5 / 3))
+    assert octave.lessened(0.05) == Octave((60, 80), 1, pytest.approx(0.005))
+    assert Octave((60, 80), 0, 0.01).lessened(0.3).steps == 0

@@ -31,8 +31,9 @@ def shots(count, step=0, seed=1):
     return [(Fraction(n, 24), np.ascontiguousarray(large[:, n * step : n * step + 96])) for n in range(count)]
 
 
-def composed(**words):
-    return compose({"octaves": {"steps": 10, "step_size": 0.01}, **words}, registry(), network=tiny())
+def composed(octaves=1, **words):
+    plan = {"steps": 10, "step_size": 0.01, "count": octaves}
+    return compose({"octaves": plan, **words}, registry(), network=tiny())
 
 
 def film(stability, **words):
@@ -63,9 +64,10 @@ def test_it_flickers_less_than_half_as_much_and_changes_as_much():
     assert np.mean(changes(steady, source)) > 0.9 * np.mean(changes(alone, source))
 
 
-def test_the_dream_neither_fades_nor_grows_without_end():
+@pytest.mark.parametrize("octaves", [1, 3])
+def test_the_dream_neither_fades_nor_grows_without_end(octaves):
     source = shots(1) * 30
-    dreams = [*film(0.7).dreams(source)]
+    dreams = [*film(0.7, octaves=octaves).dreams(source)]
     found = changes(dreams, source)
     assert max(found) < 1.2 * found[0] and min(found) > 0.9 * found[0]
     assert abs(found[29] - found[14]) < 0.05 * found[0]
