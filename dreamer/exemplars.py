@@ -79,6 +79,11 @@ class Unit:
             left, right = _within(x * layer.columns.stride, layer.columns.first, layer.columns.last, width)
         return ranks, (left / width, top / height, right / width, bottom / height)
 
+    def objective(self) -> dict[str, Any]:
+        """In a recipe's words: its mean activation; as little of it as can be, where the least is wanted."""
+        plain = {"name": "channel", "layer": self.layer, "index": [self.channel], "normalise": False, "square": False}
+        return {**plain, "weight": -1.0 if self.least else 1.0}
+
     def on(self, device: torch.device) -> Unit:
         """The same on a device, its network made fast."""
         prepared = self.network.prepared([self.layer], device, torch.float32)
@@ -172,6 +177,12 @@ def looks(folder: Path, found: Sequence[Exemplar], side: int = 200) -> list[Look
         tile.paste(crop, (side * 5 // 2 - side, 0))
         result.append(Look(f"{number}. {exemplar.name}", f"activation {_activation(exemplar):.3g}", tile))
     return result
+
+
+def seen(picture: Image.Image, unit: Unit, side: int = 200) -> Look:
+    """The unit's visualization, to stand before the others."""
+    tile = ImageOps.pad(picture, (side * 5 // 2, side), color=_GROUND)
+    return Look("what it avoids" if unit.least else "what it wants", f"channel {unit.channel} of {unit.layer}", tile)
 
 
 def _activation(exemplar: Exemplar) -> float:

@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from dreamer.canvas import Canvas
 from dreamer.config import config_folder
 from dreamer.errors import NetworkError, did_you_mean
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.networks.decoder import Autoencoder, weights_path
 from dreamer.networks.decoder import decoder as read
+from dreamer.options import Range
 
+_FLAT = 1e-3  # a picture whose values differ less has nothing to begin with
 _NAME = re.compile(r"\w[\w .-]*")
 
 
@@ -31,6 +35,42 @@ def autoencoder(image: Tensor, *, decoder: str = "reverie") -> Tensor:
     with torch.no_grad():
         drawn = _decoder(decoder, image.device).redraw_by_tiles(image)
     return (image - drawn).square().mean()
+
+
+def latent(image: Tensor, *, decoder: str = "reverie", sigma: Annotated[float, Range(0, 10)] = 0.3) -> Canvas:
+    """A decoder's code, and what it draws of it: whatever is found has the look of what it learnt (Nguyen 2016).
+
+    From nothing the code is drawn about its mean over pictures, `sigma` times as spread as theirs; over a photo it
+    begins as the photo's own.
+    """
+    module = _decoder(decoder, image.device)
+    with torch.no_grad():
+        code = module.encode(image.float())
+        if float(image.std()) < _FLAT:
+            chance = sigma * torch.randn(code.shape).to(code)
+            code = module.mean[:, None, None] + chance * module.std[:, None, None]
+    code.requires_grad_()
+
+    def paint() -> Tensor:
+        drawn: Tensor = _Clipped.apply(module.decode_by_tiles(code, (image.shape[-2], image.shape[-1])))
+        return drawn.to(image.dtype)
+
+    return Canvas((code,), paint)
+
+
+class _Clipped(torch.autograd.Function):
+    """Clipped to [0, 1]; where a value is outside, its gradient may still lead back."""
+
+    @staticmethod
+    def forward(ctx: Any, drawn: Tensor) -> Tensor:
+        ctx.save_for_backward(drawn)
+        return drawn.clamp(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (drawn,), (gradient,) = ctx.saved_tensors, gradients
+        outwards = (drawn < 0) & (gradient > 0) | (drawn > 1) & (gradient < 0)
+        return gradient.masked_fill(outwards, 0)
 
 
 def decoders_folder() -> Path:
@@ -52,6 +92,12 @@ def _decoder(name: str, device: torch.device) -> Autoencoder:
 def _loaded(path: Path, changed: int, device: str) -> Autoencoder:
     """Every step asks for it again; `changed` so that a newer file is read."""
     return read(path).to(device).to(memory_format=torch.channels_last)
+
+
+@hookimpl
+def register_canvases(register: Register) -> None:
+    """The built-in learned canvases."""
+    register(latent)
 
 
 @hookimpl

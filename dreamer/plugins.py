@@ -24,8 +24,8 @@ from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN, Registry
 
 _BUILT_INS = (
-    *("objectives", "priors", "learned_priors", "transforms", "gradient_filters", "updates"),
-    *("canvases", "optimisers", "networks"),
+    *("objectives", "priors", "transforms", "gradient_filters", "updates"),
+    *("canvases", "optimisers", "networks", "learned_priors"),
 )
 
 

@@ -95,7 +95,7 @@ def test_the_shipped_weights_draw_held_out_composites_again():
     with torch.no_grad():
         codes = module.encode(pictures)
         drawn = psnr(module.decode(codes), pictures)
-    assert drawn.mean() >= 24 and drawn.min() >= 15
+    assert drawn.mean() >= 23 and drawn.min() >= 15
     assert (codes.mean((0, 2, 3)) - module.mean).abs().max() < 0.25
     assert (codes.std((0, 2, 3)) / module.std - 1).abs().max() < 0.25
     assert module.mean.abs().max() < 0.5 and (module.std - 1).abs().max() < 0.5

@@ -89,7 +89,7 @@ class Killed(BaseException):
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(exemplars, "_EVERY", 10)
     unit = Unit(tiny(), "two", 5)
-    whole = searched(folder, unit, tmp_path / "whole", count=4)
+    whole = searched(folder, unit, tmp_path / "whole", count=9)
     looked = []
 
     def kill(number, name):
@@ -98,9 +98,9 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path
             raise Killed
 
     with pytest.raises(Killed):
-        searched(folder, unit, tmp_path / "notes", count=4, on_picture=kill)
+        searched(folder, unit, tmp_path / "notes", count=9, on_picture=kill)
     again = []
-    resumed = searched(folder, unit, tmp_path / "notes", count=4, on_picture=lambda number, name: again.append(name))
+    resumed = searched(folder, unit, tmp_path / "notes", count=9, on_picture=lambda number, name: again.append(name))
     assert resumed == whole
     assert len(again) == COUNT + 1 - 10  # all but those of the last note
     sheets = [b"".join(look.picture.tobytes() for look in looks(folder, found.best)) for found in (whole, resumed)]
@@ -180,15 +180,17 @@ def test_a_unit_is_named_by_number_name_or_class():
 
 def test_a_sheet_of_the_folder(folder, tmp_path):
     sheet = tmp_path / "sheet.png"
-    ran = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--count", "4")
+    ran = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--count", "4", "--steps", "2")
     assert ran.code == 0 and "4 of 25 pictures" in ran.out
     assert "broken.png is left out" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
     first = sheet.read_bytes()
     with Image.open(sheet) as picture:
-        assert picture.size[0] > 1500
+        assert picture.size == (3 * 514 + 14, 2 * 256 + 14)  # five tiles: the unit's own picture comes first
     refused(dreamer("exemplars", folder, "--channel", "3", "-o", sheet), "--force replaces it")
-    least = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--force", "--least", "--count", "4")
+    least = dreamer(
+        "exemplars", folder, "--channel", "3", "-o", sheet, "--force", "--least", "--count", "4", "--steps", "0"
+    )
     assert least.code == 0 and sheet.read_bytes() != first
 
 
@@ -200,3 +202,17 @@ def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):
     (tmp_path / "empty" / "a.jpg").write_bytes(b"x")
     ran = dreamer("exemplars", tmp_path / "empty", "--channel", "1", "-o", tmp_path / "a.png")
     assert ran.code == 2 and "none of its pictures can be looked at" in ran.err
+
+
+def test_a_unit_s_own_picture_raises_or_lowers_it():
+    """What the sheet begins with is climbed by the unit itself, or by its opposite."""
+    from dreamer.library import visualize
+
+    network = tiny()
+    means = []
+    for least in (False, True):
+        unit = Unit(network, "two", 5, least=least)
+        picture = visualize(network, unit.objective(), steps=8, size=48)
+        means.append(float(network.features(load(picture).image(), ["two"])["two"][0, 5].mean()))
+        assert exemplars.seen(picture, unit).picture.size == (500, 200)
+    assert means[0] > means[1]

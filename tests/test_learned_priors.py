@@ -1,4 +1,4 @@
-"""Priors that were learnt: the distance from what a decoder can draw."""
+"""Priors that were learnt: the distance from what a decoder can draw, and its code to paint with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from command import dreamer, refused
 from safetensors.torch import save_file
 
 from dreamer.errors import NetworkError
-from dreamer.learned_priors import autoencoder, decoders_folder
-from dreamer.networks.decoder import Autoencoder, decoder
+from dreamer.image import load, to_pil
+from dreamer.learned_priors import _Clipped, autoencoder, decoders_folder, latent
+from dreamer.networks.decoder import CHANNELS, Autoencoder, decoder
 from dreamer.sample import scene
 
 
@@ -37,11 +38,61 @@ def test_the_prior_leads_straight_to_the_redrawn_picture():
 
 
 def test_noise_is_less_likely_than_what_it_was_put_over():
-    image = scene(96, 64)
-    noisy = image + 0.1 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
-    assert autoencoder(noisy) > 3 * autoencoder(image)
-    nearer = noisy - 0.5 * noisy.numel() * torch.autograd.grad(autoencoder(leaf := noisy.requires_grad_()), leaf)[0] / 2
-    assert (nearer - image).square().mean() < 0.6 * (noisy - image).square().mean()
+    image = scene(192, 128)
+    noisy = (image + 0.1 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    value = autoencoder(noisy)
+    assert value > 2 * autoencoder(image)
+    (gradient,) = torch.autograd.grad(value, noisy)
+    likelier = noisy - gradient * noisy.numel() / 2
+    assert (likelier - image).square().mean() < 0.6 * (noisy - image).square().mean()
+
+
+def test_over_a_photo_a_code_begins_as_the_photos():
+    image = scene(50, 37)
+    canvas = latent(image)
+    (code,) = canvas.parameters
+    assert code.shape == (1, CHANNELS, 5, 7) and canvas.count == code.numel()
+    with torch.no_grad():
+        torch.testing.assert_close(code, decoder().encode(image))
+        torch.testing.assert_close(canvas.paint(), decoder()(image).clamp(0, 1))
+
+
+def test_from_nothing_a_code_is_drawn_by_the_seed():
+    drawn = []
+    for seed, sigma in ((1, 0.5), (2, 0.5), (1, 0.5), (1, 1.0), (1, 0.0)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            drawn += latent(torch.full((2, 3, 128, 128), 0.5), sigma=sigma).parameters
+    first, other, again, wider, mean = (code.detach() for code in drawn)
+    assert torch.equal(first, again) and not torch.equal(first, other) and not torch.equal(first[0], first[1])
+    torch.testing.assert_close(wider - mean, 2 * (first - mean))
+    torch.testing.assert_close(mean, decoder().mean[:, None, None].expand_as(mean))
+    torch.testing.assert_close(
+        (first - mean).std((0, 2, 3)) / decoder().std, torch.full((CHANNELS,), 0.5), rtol=0.2, atol=0
+    )
+
+
+def test_what_is_too_bright_can_still_be_darkened():
+    drawn = torch.tensor([-0.1, -0.1, 0.5, 0.5, 1.1, 1.1], requires_grad=True)
+    shown = _Clipped.apply(drawn)
+    assert shown.tolist() == [0, 0, 0.5, 0.5, 1, 1]
+    (gradient,) = torch.autograd.grad(shown, drawn, torch.tensor([1.0, -1, 1, -1, 1, -1]))
+    assert gradient.tolist() == [0, -1, 1, -1, 1, 0]  # an optimiser goes against it
+
+
+def test_pictures_from_codes(tmp_path: Path, own: Path):
+    """From nothing; and over a photo, where only the change is painted: without a step there is none."""
+    words = ("--canvas", "latent", "--set", "canvas.decoder=mine", "--size", 64, "--steps", 2)
+    ran = dreamer("visualize", "-o", tmp_path / "eye.png", "--class", "eye", *words)
+    assert ran.code == 0, ran.err
+    photo, still, moved = (tmp_path / name for name in ("photo.png", "still.png", "moved.png"))
+    to_pil(scene(64, 48)).save(photo)
+    for output, steps in ((still, 0), (moved, 3)):
+        settings = ("--set", "canvas.name=latent", "--set", f"octaves.steps={steps}")
+        ran = dreamer("render", photo, "-o", output, *settings)
+        assert ran.code == 0, ran.err
+    before, after, changed = (load(path).image() for path in (photo, still, moved))
+    assert torch.equal(before, after) and not torch.equal(before, changed)
 
 
 def test_a_decoder_of_ones_own_goes_by_its_name(own: Path):
@@ -62,8 +113,6 @@ def test_a_name_that_is_none_is_told_of(own: Path, name: str):
 
 def test_a_recipe_names_it(tmp_path: Path, own: Path):
     photo, plain, held = (tmp_path / name for name in ("photo.png", "plain.png", "held.png"))
-    from dreamer.image import load, to_pil
-
     to_pil(scene(64, 48)).save(photo)
     words = ("--set", "octaves.count=1", "--set", "octaves.steps=4")
     assert dreamer("render", photo, "-o", plain, *words).code == 0

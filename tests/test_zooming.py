@@ -265,6 +265,28 @@ def test_strength_follows_its_keyframes() -> None:
     assert Zoom().strength(2, 0.7) == 0.7
 
 
+def test_motifs_take_turns_from_keyframe_to_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    names = ["rose", "eye", "arch", "shell"]
+    few = {"name": "channel", "id": "few", "layer": "two", "index": [1]}
+
+    def dream(self: Composition, photo: Any, **rest: Any) -> Any:
+        seen.append([item.options.get("names") for item in self.recipe.objectives])
+        raise InterruptedError
+
+    monkeypatch.setattr(Composition, "dream", dream)
+    many = replace(composition().recipe.objectives[0], options={"names": tuple(names)})
+    made = scene(Zoom(rate=1.5, seconds=9), objectives=[few])
+    composed = made.composition_at(0.0)
+    composed = replace(composed, recipe=replace(composed.recipe, objectives=(many, *composed.recipe.objectives)))
+    made = replace(made, composition_at=lambda time: composed)
+    for time in (0.0, 1.0, 2.0, 5.5):
+        with pytest.raises(InterruptedError):
+            made.dreamt(picture(), time, 0)
+    assert [found[0] for found in seen] == [tuple(names), ("eye", "arch"), ("arch", "shell"), ("eye", "arch")]
+    assert all(found[1] == seen[0][1] for found in seen), "what names nothing stays"
+
+
 def test_preset_and_layer_hold_from_their_keyframe_on() -> None:
     zoom = zoom_from({"keyframes": [{"time": 2, "preset": "frost"}, {"time": 4, "layer": "m3"}]})
     assert [zoom.look(time) for time in (0, 2, 5)] == [(None, None), ("frost", None), ("frost", "m3")]

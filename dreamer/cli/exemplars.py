@@ -27,6 +27,9 @@ _TOLD = 5.0  # seconds between two lines about how far it is
 @click.option("--channel", metavar="NUMBER|NAME", required=True, help="The unit: a channel, or a class by its name.")
 @click.option("--least", is_flag=True, help="What excites it least, instead of most.")
 @click.option("--count", type=click.IntRange(1, 100), default=9, show_default=True, help="How many pictures.")
+@click.option(
+    "--steps", type=click.IntRange(0), default=128, show_default=True, help="Of the unit's visualization; 0: without."
+)
 @click.option("--size", type=click.IntRange(32, 4096), default=320, show_default=True, help="Long side when looked at.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]")
@@ -41,6 +44,7 @@ def exemplars(
     channel: str,
     least: bool,
     count: int,
+    steps: int,
     size: int,
     device: str,
     threads: int | None,
@@ -49,7 +53,8 @@ def exemplars(
 ) -> int:
     """The pictures of a FOLDER that excite a unit most, and the places in them that do.
 
-    A unit is a channel of a layer; `dreamer networks layers` lists them. Subfolders are looked through, too. The same
+    A unit is a channel of a layer; `dreamer networks layers` lists them. Beside them stands what it wants to see, as
+    `dreamer visualize` shows it. Subfolders are looked through, too. The same
     command goes on where an interrupted one was; pictures that cannot be read are named and left out.
     """
     problems: list[str] = []
@@ -68,9 +73,9 @@ def exemplars(
 
     from dreamer.contact_sheet import sheet
     from dreamer.disk import write_atomically
-    from dreamer.exemplars import Unit, looks, search
+    from dreamer.exemplars import Unit, looks, search, seen
     from dreamer.image import check_suffix, encode, load
-    from dreamer.library import load_network
+    from dreamer.library import load_network, visualize
     from dreamer.machine import Machine, keep_freed_memory
 
     with gathered(problems):
@@ -104,7 +109,10 @@ def exemplars(
     if not found.best:
         notes.unlink(missing_ok=True)
         raise UsageError(f"{folder}: none of its pictures can be looked at")
-    whole = load(sheet(looks(folder, found.best), columns=3))
+    shown = looks(folder, found.best)
+    if steps:
+        shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device), unit))
+    whole = load(sheet(shown, columns=3))
     write_atomically(output, encode(whole, whole.pixels, format))
     notes.unlink(missing_ok=True)
     click.echo(f"{output}: {len(found.best)} of {len(names)} pictures")

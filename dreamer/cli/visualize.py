@@ -54,7 +54,7 @@ class Place3(ParamType):
 @click.option("--neuron", type=Place3(), help="One channel at one place of the map; the centre without Y,X.")
 @click.option("--class", "label", metavar="NAME", help="What the network calls by this name, or number.")
 @click.option("--direction", type=_FILE, help="A direction among the channels: .npy, .safetensors, or numbers as text.")
-@click.option("--canvas", metavar="NAME", help="What is painted with: fourier, pixels, laplacian, cppn, phase.")
+@click.option("--canvas", metavar="NAME", help="What is painted with: fourier, pixels, laplacian, cppn, phase, latent.")
 @click.option("--optimiser", metavar="NAME", help="How it is climbed: adam, ascent, lbfgs, cma-es, ...  [adam]")
 @click.option("--steps", type=click.IntRange(0), metavar="N", help="Steps of the optimiser. [256]")
 @click.option("--size", type=Pixels({}, 16), help="Side of the picture, or a photo's long side. [224; 512]")

@@ -13,6 +13,7 @@ from torch import Tensor
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.image import Photo
+from dreamer.recipe import Ingredient
 from dreamer.step import Step
 from dreamer.zooming.backdrop import Backdrop
 from dreamer.zooming.path import Path
@@ -21,6 +22,7 @@ from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.store import Store
 from dreamer.zooming.zoom import Zoom
 
+_MANY = 4  # so many names take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 CompositionAt = Callable[[float], Composition]
@@ -76,12 +78,19 @@ class Scene:
         return self.zoom.strength(time, self.composition_at(time).recipe.strength)
 
     def dreamt(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
-        """The dream over `base` (1, 3, H, W), whole, by the recipe of that time; each number has a seed of its own."""
+        """The dream over `base` (1, 3, H, W), whole, by the recipe of that time; each number has a seed of its own.
+
+        Motifs take turns, keyframe by keyframe.
+        """
         composition = self.composition_at(time)
         recipe = composition.recipe
         octaves = recipe.octaves if steps is None else replace(recipe.octaves, steps=steps)
         init = "photo" if number else recipe.init
-        recipe = replace(recipe, seed=recipe.seed + number, init=init, strength=1.0, octaves=octaves)
+        turn = int(self.path.keyframe(time) + 1e-6)
+        objectives = tuple(_in_turn(item, turn) for item in recipe.objectives)
+        recipe = replace(
+            recipe, seed=recipe.seed + number, init=init, strength=1.0, octaves=octaves, objectives=objectives
+        )
         pixels = (base[0].permute(1, 2, 0).clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
         photo = Photo(pixels)
         dream = replace(composition, recipe=recipe).dream(photo, on_step=lambda step: self.on_step(number, step))
@@ -94,6 +103,18 @@ class Scene:
             found = make().half()
             self.store.save(name, found)
         return found.float()
+
+
+def _in_turn(objective: Ingredient, turn: int) -> Ingredient:
+    """The objective with half of the `names` it is after, others at each turn; with all of them at first.
+
+    Left to itself, the strongest motif of many sees itself in all that it has grown, and no other is born any more.
+    """
+    names = objective.options.get("names", ())
+    if not turn or len(names) < _MANY:
+        return objective
+    chosen = tuple(names[(turn + k) % len(names)] for k in range(len(names) // 2))
+    return replace(objective, options={**objective.options, "names": chosen})
 
 
 def moved(change: Tensor, place: Similarity, size: tuple[int, int]) -> Tensor:

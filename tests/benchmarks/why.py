@@ -1,0 +1,97 @@
+"""Why there are regularisers: one channel of squeezenet1_0 without any, with each one alone, with six together.
+
+    python tests/benchmarks/why.py --weights FILE -o why.png [--layer features.10] [--channel 20] [--steps 128]
+
+Plain means a canvas of pixels that Adam moves, and nothing else. Under each picture stands the slope of its power
+spectrum: log power against log frequency, from .03 to .4 cycles a pixel; natural pictures have about -2. The plain one
+is full of the fine noise that the literature warns of: its slope must be above -1.0, that of six together below -1.6,
+else it exits with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+import dreamer
+from dreamer.contact_sheet import Look, sheet
+
+PLAIN, FULL = -1.0, -1.6
+
+AIDS: dict[str, dict[str, Any]] = {
+    "total variation": {"priors": [{"name": "total_variation", "power": 2.0, "weight": 2.0}]},
+    "L1 about grey": {"priors": [{"name": "l1", "weight": 0.1}]},
+    "L2 about grey": {"priors": [{"name": "l2", "weight": 0.1}]},
+    "frequency penalty": {"priors": [{"name": "frequency", "cutoff": 0.15, "weight": 5.0}]},
+    "blur penalty": {"priors": [{"name": "blur", "weight": 2.0}]},
+    "blur": {"updates": [{"name": "blur", "sigma": 0.5}]},
+    "bilateral": {"updates": [{"name": "bilateral", "sigma": 1.0, "contrast": 0.05}]},
+    "decay": {"updates": [{"name": "decay", "to": "grey", "rate": 0.02}]},
+    "small norm": {"updates": [{"name": "small_norm", "to": "grey", "share": 0.3}]},
+    "small contribution": {"updates": [{"name": "small_contribution", "to": "grey", "share": 0.3}]},
+    "standard transforms": {"transforms": [{"name": "standard"}]},
+    "lens": {"redirect": 16, "smooth_pooling": True},
+    "weight noise": {"weight_noise": 0.2},
+    "Laplacian gradient": {"gradient_filters": [{"name": "laplacian"}]},
+    "Fourier canvas": {"canvas": {"name": "fourier"}, "redirect": 16},  # in whose soft beginning the unit is silent
+}
+TOGETHER = ("total variation", "L1 about grey", "blur penalty", "standard transforms", "lens", "Fourier canvas")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--layer", default="features.10")
+    parser.add_argument("--channel", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=128)
+    parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--only", help="Some of them, with commas between.")
+    wishes = parser.parse_args()
+    together: dict[str, Any] = {}
+    for name in TOGETHER:
+        for key, value in AIDS[name].items():
+            together[key] = [*together.get(key, []), *value] if isinstance(value, list) else value
+    every = {"nothing": {}, **AIDS, "six together": together}
+    chosen = wishes.only.split(",") if wishes.only else list(every)
+    network = dreamer.load_network("squeezenet1_0", wishes.weights)
+    looks, slopes = [], {}
+    for name in chosen:
+        plain = {"canvas": "pixels", "transforms": [], "redirect": 0, "gradient_filters": [{"name": "normalise"}]}
+        picture = dreamer.visualize(
+            network,
+            layer=wishes.layer,
+            channel=wishes.channel,
+            size=wishes.size,
+            steps=wishes.steps,
+            **{**plain, **every[name]},
+        )
+        slopes[name] = slope(picture)
+        print(f"{name:20} slope {slopes[name]:.2f}", flush=True)
+        looks.append(Look(name, f"slope {slopes[name]:.2f}", picture))
+    sheet(looks, 6).save(wishes.output)
+    return 0 if slopes.get("nothing", 0) > PLAIN and slopes.get("six together", -9) < FULL else 1
+
+
+def slope(picture: Image.Image) -> float:
+    """Of the log of the radial power against the log of frequency."""
+    image = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)
+    power = torch.fft.fft2(image - image.mean((1, 2), keepdim=True)).abs().square().mean(0)
+    size = image.shape[-1]
+    radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.fftfreq(size))
+    edges = torch.logspace(math.log10(0.03), math.log10(0.4), 13)
+    rings = [(radius >= low) & (radius < high) for low, high in pairwise(edges)]
+    points = [(float(radius[ring].log().mean()), float(power[ring].mean().log())) for ring in rings if ring.any()]
+    return float(np.polyfit(*np.array(points).T, 1)[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
