@@ -1,0 +1,61 @@
+"""Memory and pace of a search for exemplars: the peak after a tenth of the pictures, and at the end, must be the same.
+
+    python tests/benchmarks/exemplars.py [--pictures 10000] [--side 640] [--network reverie] [--weights FILE]
+
+The pictures are drawn into a folder that is taken away again. Exits with 1 where the peak has grown by over 5 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+import dreamer
+from dreamer.exemplars import Unit, search
+from dreamer.image import to_pil
+from dreamer.sample import scene
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--side", type=int, default=640)
+    parser.add_argument("--network", default="reverie")
+    parser.add_argument("--weights", type=Path)
+    wishes = parser.parse_args()
+    network = dreamer.load_network(wishes.network, wishes.weights)
+    unit = Unit(network, network.default_layer, 0)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        drawn = [to_pil(scene(wishes.side, wishes.side * 3 // 4, seed)) for seed in range(8)]
+        names = [f"{number:06}.jpg" for number in range(wishes.pictures)]
+        for number, name in enumerate(names):
+            drawn[number % len(drawn)].rotate(number % 360).save(folder / name, quality=85)
+        early, begun = 0, time.perf_counter()
+
+        def watch(number: int, name: str) -> None:
+            nonlocal early
+            if number == len(names) // 10:
+                early = _peak()
+
+        found = search(folder, names, unit, notes=folder / ".notes", device=torch.device("cpu"), on_picture=watch)
+        pace = len(names) / (time.perf_counter() - begun)
+    growth = _peak() / early - 1
+    print(f"{len(found.done)} pictures, {pace:.1f} a second, {len(found.best)} kept")
+    print(f"peak {early / 1024:.0f} MB after a tenth, {_peak() / 1024:.0f} MB at the end: {growth:+.1%}")
+    return 0 if growth < 0.05 else 1
+
+
+def _peak() -> int:
+    """The largest resident size so far, in KB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    sys.exit(main())
