@@ -144,7 +144,7 @@ def test_within_a_step_every_look_is_at_the_same_transforms():
             gradient_free = True
 
             def step(self, closure):
-                seen.append([float(closure()) for _ in range(3)])
+                seen.append([float(closure()) for _ in range(3) if torch.rand(1) >= 0])  # it has dice of its own
 
         return Still()
 

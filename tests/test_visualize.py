@@ -333,7 +333,8 @@ def test_an_update_moves_what_a_canvas_paints():
     network, words = tiny_network(), {"size": 40, "canvas": "fourier", "steps": 4, "channel": 3}
     free = np.asarray(api.visualize(network, **words)).astype(int)
     held = np.asarray(api.visualize(network, updates=[{"name": "decay", "rate": 0.5}], **words)).astype(int)
-    assert 0 < np.abs(held - 128).mean() < np.abs(free - 128).mean()
+    # Were each step's decay forgotten by the next, half of it all would be left instead of a quarter.
+    assert 0 < np.abs(held - 128).mean() < 0.4 * np.abs(free - 128).mean()
 
 
 def test_differentiable_says_whether_a_gradient_comes_back():
