@@ -7,7 +7,7 @@ with the blurred mean of some that are alike. The folder is gone through picture
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,6 @@ class Facets:
     starts: Tensor
     members: tuple[tuple[str, ...], ...]
     skipped: Mapping[str, str]
-
-    def begun(self, composition: Composition) -> Composition:
-        """The composition, beginning with them."""
-        return replace(composition, starts=self.starts)
 
 
 def facets(
@@ -129,7 +125,7 @@ def clusters(points: Tensor, count: int, seed: int = 0) -> list[list[int]]:
     Centres begin far from each other (k-means++, Arthur and Vassilvitskii 2007). Raises UsageError where fewer points
     differ.
     """
-    if len(points.unique(dim=0)) < count:
+    if len({tuple(point) for point in points.tolist()}) < count:
         raise UsageError(f"{count} facets need as many pictures that differ; the layer sees the same in too many")
     dice = torch.Generator().manual_seed(seed)
     runs = [_lloyd(points, count, dice) for _ in range(_BEGINNINGS)]

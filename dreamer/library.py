@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from dreamer.clip import frames, probe
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.errors import Interrupted, RecipeError
-from dreamer.facets import begun
+from dreamer.facets import facets as facets_of
 from dreamer.film import STABILITY, Film
 from dreamer.image import Photo, load, to_pil
 from dreamer.machine import Machine
@@ -142,7 +143,7 @@ def visualize(
     if callable(objective):
         composition = replace(composition, own=own_term(objective, composition.network, source.height, source.width))
     if folder:
-        composition = begun(composition, Path(folder))
+        composition = replace(composition, starts=_begun(composition, Path(folder)))
     dream = _dreamt(composition, source, on_step)
     pictures = [_pil(replace(dream, change=change[None])) for change in dream.change]
     return pictures if len(pictures) > 1 else pictures[0]
@@ -245,6 +246,13 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
 def registry() -> Registry:
     """Every name that is known here; plugins are loaded once."""
     return load_plugins()[0]
+
+
+def _begun(composition: Composition, folder: Path) -> Tensor:
+    """What facets begin with, from the pictures among a folder's files."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    with TemporaryDirectory() as kept:
+        return facets_of(composition, folder, names, notes=Path(kept) / "notes").starts
 
 
 def _dreamt(composition: Composition, photo: Photo, on_step: Callable[[Step], None]) -> Dream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +187,7 @@ def _begun(
         told.say(f"{name} is left out: {why}")
     for number, members in enumerate(found.members, 1):
         told.say(f"facet {number} begins with {len(members)} pictures, as {', '.join(members[:3])}")
-    return found.begun(composition)
+    return replace(composition, starts=found.starts)
 
 
 def _direction(path: Path) -> tuple[float, ...]:
