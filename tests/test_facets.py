@@ -30,7 +30,7 @@ def cells(path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Red pictures with upright stripes, blue ones with level stripes in a folder of their own, and one that is none."""
+    """Red pictures with upright stripes, blue ones with level stripes in an inner folder, and one that is none."""
     place = tmp_path / "pictures"
     (place / "blue").mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -101,7 +101,8 @@ def test_the_pictures_belong_to_what_decides_the_sheet(tmp_path, folder):
     assert visualize(*arguments).code == 0  # done already
     assert visualize(*arguments, "--force").code == 0 and out.read_bytes() == before
     Image.new("RGB", (60, 60), (30, 200, 40)).save(folder / "green.png")
-    refused(visualize(*arguments), "out.png is there already")
+    ran = visualize(*arguments)
+    assert ran.code == 2 and "out.png is there already; --force replaces it" in ran.err
     assert out.read_bytes() == before
     again = dreamer("visualize", "-o", tmp_path / "again.png", "--recipe", out, "--progress", "plain")
     assert again.code == 0 and "the pictures are not the same" in again.err
