@@ -125,6 +125,7 @@ def test_an_interrupted_search_goes_on(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(exemplars, "load", lambda path, **options: again.append(path) or load(path, **options))
     assert visualize("-o", tmp_path / "out.png", *arguments).code == 0
     assert len(looked) + len(again) == 13 and not set(looked) & set(again)
+    assert left_in(tmp_path) == ["out.png", "pictures"]
     assert visualize("-o", tmp_path / "whole.png", *arguments).code == 0
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
 
