@@ -183,6 +183,7 @@ class Composition:
                     octaves,
                     ascent_at,
                     start=None if start is None else start.to(device),
+                    reinject=self.recipe.octaves.reinject,
                     on_step=on_step,
                     snapshots=snapshots,
                     on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),

@@ -31,6 +31,7 @@ def render(
     ascent_at: AscentAt,
     *,
     start: Tensor | None = None,
+    reinject: bool = True,
     on_step: Callable[[Step], None] = lambda step: None,
     snapshots: Collection[int] = (),
     on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
@@ -38,6 +39,7 @@ def render(
     """Dream over `canvas` (1, 3, H, W); `photo` is what the ingredients know as the photo, often the canvas itself.
 
     `start` is the canvas with a dream on it already, to be dreamt on; the canvas still sets the limits.
+    Without `reinject` no octave but the first sees the canvas: each goes on with the last one's picture, enlarged.
     Steps are counted from 1 over all octaves for `snapshots`, each handed to `on_snapshot` as a whole picture. Raises
     NotFiniteError, naming the octave, and Interrupted with the picture so far.
     """
@@ -45,15 +47,18 @@ def render(
     done = number = 0
     start = canvas if start is None else start
     image = base = first = canvas
-    detail: Tensor | None = None
+    carried: Tensor | None = None
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
                 base = _sized(canvas, octave.size)
                 like = base if photo is canvas else _sized(photo, octave.size)
                 first = base if start is canvas else within(_sized(start, octave.size), base)
-                image = first if detail is None else within(resize(detail, octave.size) + first, base)
-                detail = None
+                image = first
+                if carried is not None:
+                    carried = resize(carried, octave.size)
+                    image = within(carried + first if reinject else carried, base)
+                    carried = None
                 step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
                 if not octave.steps:
                     continue
@@ -67,7 +72,7 @@ def render(
                     if number in snapshots:
                         on_snapshot(number, _whole(canvas, start, image, first))
                 if k + 1 < len(octaves):
-                    detail = image - first
+                    carried = image - first if reinject else image
     except KeyboardInterrupt:
         raise Interrupted(_whole(canvas, start, image, first)) from None
     except NotFiniteError as error:
