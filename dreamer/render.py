@@ -46,19 +46,18 @@ def render(
     work = sum(_work(octave) for octave in octaves)
     done = number = 0
     start = canvas if start is None else start
-    image = base = first = canvas
-    carried: Tensor | None = None
+    kept = start if reinject else torch.zeros_like(start)
+    image = base = own = canvas
+    detail: Tensor | None = None
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
                 base = _sized(canvas, octave.size)
                 like = base if photo is canvas else _sized(photo, octave.size)
                 first = base if start is canvas else within(_sized(start, octave.size), base)
-                image = first
-                if carried is not None:
-                    carried = resize(carried, octave.size)
-                    image = within(carried + first if reinject else carried, base)
-                    carried = None
+                own = first if reinject else torch.zeros_like(first)
+                image = first if detail is None else within(resize(detail, octave.size) + own, base)
+                detail = None
                 step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
                 if not octave.steps:
                     continue
@@ -70,11 +69,11 @@ def render(
                     number += 1
                     on_step(replace(step, share=done / work, score=score))
                     if number in snapshots:
-                        on_snapshot(number, _whole(canvas, start, image, first))
+                        on_snapshot(number, _whole(canvas, kept, image, own))
                 if k + 1 < len(octaves):
-                    carried = image - first if reinject else image
+                    detail = image - own
     except KeyboardInterrupt:
-        raise Interrupted(_whole(canvas, start, image, first)) from None
+        raise Interrupted(_whole(canvas, kept, image, own)) from None
     except NotFiniteError as error:
         height, width = base.shape[-2:]
         raise NotFiniteError(
@@ -92,8 +91,8 @@ def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return picture if picture.shape[-2:] == size else resize(picture, size).clamp_(0, 1)
 
 
-def _whole(canvas: Tensor, start: Tensor, image: Tensor, first: Tensor) -> Tensor:
-    """An octave's picture at the canvas' size: what it started from and the enlarged detail."""
+def _whole(canvas: Tensor, kept: Tensor, image: Tensor, own: Tensor) -> Tensor:
+    """An octave's picture at the canvas' size: what every octave keeps, and its detail enlarged."""
     if image.shape == canvas.shape:
         return image
-    return within(resize(image - first, (canvas.shape[-2], canvas.shape[-1])) + start, canvas)
+    return within(resize(image - own, (canvas.shape[-2], canvas.shape[-1])) + kept, canvas)

@@ -117,7 +117,7 @@ def test_the_gradient_by_its_mean_size() -> None:
 def test_without_reinjection_octaves_go_on_with_the_last_picture() -> None:
     photo = torch.rand(1, 3, 48, 64) * 0.8 + 0.1
     octaves = [Octave((24, 32), 1, 0.1), Octave((48, 64), 1, 0.1)]
-    begun = []
+    begun, shown = [], []
 
     class Nothing:
         def step(self, image, base, step_size, moment):  # type: ignore[no-untyped-def]
@@ -126,9 +126,11 @@ def test_without_reinjection_octaves_go_on_with_the_last_picture() -> None:
 
     kept = render(photo, photo, octaves, lambda moment: Nothing())  # type: ignore[arg-type, return-value]
     assert torch.allclose(kept, photo)  # the photo's own detail is there
-    lost = render(photo, photo, octaves, lambda moment: Nothing(), reinject=False)  # type: ignore[arg-type, return-value]
+    shot = {"snapshots": [1], "on_snapshot": lambda number, picture: shown.append(picture)}
+    lost = render(photo, photo, octaves, lambda moment: Nothing(), reinject=False, **shot)  # type: ignore[arg-type, return-value]
     enlarged = resize(begun[2], (48, 64)).clamp(0.02, 0.98)
     assert torch.allclose(lost, enlarged, atol=1e-6) and (lost - photo).abs().mean() > 0.1
+    assert torch.allclose(shown[0], enlarged, atol=1e-6)  # nor is it in what is kept of an unfinished one
 
 
 def test_a_picture_is_stretched_once_at_the_very_end() -> None:
