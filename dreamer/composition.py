@@ -43,6 +43,13 @@ class Composition:
     say: Say = field(default=lambda sentence: None)
     own: Term | None = None
     """An objective of Python's, in the place of the recipe's."""
+    starts: Tensor | None = None
+    """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What is climbed."""
+        return (self.own,) if self.own else self.binding.terms()
 
     @property
     def layers(self) -> list[str]:
@@ -134,9 +141,10 @@ class Composition:
         device = torch.device(machine.device)
         image = photo.image().to(device).expand(self.recipe.pictures, -1, -1, -1)
         canvas = self._start(image)
+        start = self.starts if carried is None else image + carried.to(device)
         sight = Sight(
             self.network,
-            (self.own,) if self.own else self.binding.terms(),
+            self.terms,
             device=device,
             precision=machine.dtype,
             tile=machine.tile,
@@ -174,7 +182,8 @@ class Composition:
                     canvas,
                     octaves,
                     ascent_at,
-                    start=None if carried is None else image + carried.to(device),
+                    start=None if start is None else start.to(device),
+                    reinject=self.recipe.octaves.reinject,
                     on_step=on_step,
                     snapshots=snapshots,
                     on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),

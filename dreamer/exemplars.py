@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from PIL import Image, ImageDraw, ImageOps
@@ -20,12 +20,31 @@ from torch import Tensor
 from dreamer.contact_sheet import Look
 from dreamer.disk import write_atomically
 from dreamer.errors import DreamerError, UsageError, did_you_mean
-from dreamer.image import load, to_pil
+from dreamer.image import Photo, load, to_pil
 from dreamer.network import Network
 
 _EVERY = 50  # pictures between two notes
 _SHARP = 1600  # px: the long side of a picture that a crop is cut from
 _GROUND, _FRAME = (22, 22, 26), (255, 196, 61)
+
+
+Place = tuple[float, float, float, float]
+"""Left, top, right and bottom in shares of a picture."""
+Answer = Callable[[Tensor], tuple[list[float], Place]]
+"""How a picture (1, 3, H, W) is ranked, lower first, and the place in it that counts."""
+
+
+class Seeker(Protocol):
+    """What a folder can be searched for."""
+
+    def shown(self, photo: Photo) -> Tensor:
+        """What is looked at of a photo, (1, 3, H, W)."""
+
+    def on(self, device: torch.device) -> Answer:
+        """What ranks it, on a device."""
+
+    def words(self) -> dict[str, Any]:
+        """What decides the answers, to tell one search from another."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class Unit:
             raise UsageError(f"--channel {channel}: {what}{did_you_mean(channel, names)}")
         return cls(network, layer, number, **wishes)
 
-    def answer(self, image: Tensor) -> tuple[list[float], tuple[float, float, float, float]]:
+    def answer(self, image: Tensor) -> tuple[list[float], Place]:
         """How a picture (1, 3, H, W) is ranked, lower first, and what its best place sees, in shares of the picture.
 
         The best place is that of the highest activation; where the least is wanted, of the lowest, and pictures that
@@ -84,10 +103,13 @@ class Unit:
         plain = {"name": "channel", "layer": self.layer, "index": [self.channel], "normalise": False, "square": False}
         return {**plain, "weight": -1.0 if self.least else 1.0}
 
-    def on(self, device: torch.device) -> Unit:
+    def shown(self, photo: Photo) -> Tensor:
+        """The photo, no larger than `size`."""
+        return (photo.resized(self.size) if max(photo.width, photo.height) > self.size else photo).image()
+
+    def on(self, device: torch.device) -> Answer:
         """The same on a device, its network made fast."""
-        prepared = self.network.prepared([self.layer], device, torch.float32)
-        return Unit(prepared, self.layer, self.channel, self.size, self.least)
+        return replace(self, network=self.network.prepared([self.layer], device, torch.float32)).answer
 
     def words(self) -> dict[str, Any]:
         """What decides the answers, to tell one search from another."""
@@ -101,7 +123,7 @@ class Exemplar:
 
     rank: tuple[float, ...]
     name: str
-    place: tuple[float, float, float, float]
+    place: Place
 
 
 @dataclass
@@ -122,7 +144,7 @@ class Search:
 def search(
     folder: Path,
     names: Sequence[str],
-    unit: Unit,
+    unit: Seeker,
     *,
     count: int = 9,
     notes: Path,
@@ -137,16 +159,14 @@ def search(
     """
     identity = {"folder": str(folder.resolve()), "count": count, **unit.words()}
     so_far = _noted(notes, identity, names) or Search(count)
-    looking = unit.on(device)
+    answer = unit.on(device)
     try:
         for name in names:
             if name in so_far.done:
                 continue
             try:
                 photo = load(folder / name, max_pixels=max_pixels)
-                if max(photo.width, photo.height) > unit.size:
-                    photo = photo.resized(unit.size)
-                rank, place = looking.answer(photo.image().to(device))
+                rank, place = answer(unit.shown(photo).to(device))
                 so_far.take(Exemplar(tuple(rank), name, place))
             except DreamerError as error:
                 so_far.skipped[name] = str(error)

@@ -7,7 +7,7 @@ gradient stays zero. A filter may overwrite the gradient that it is given.
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -40,9 +40,13 @@ def laplacian(
     return _unit(merge(bands))
 
 
-def normalise(gradient: Tensor) -> Tensor:
-    """The gradient divided by its RMS and nothing else, as the first DeepDream did (Mordvintsev 2015)."""
-    return unit(gradient)
+def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor:
+    """The gradient divided by its RMS and nothing else, or by its mean size, as the first DeepDream did (2015)."""
+    gradient = _tame(gradient)
+    if by == "rms":
+        return _unit(gradient)
+    mean = gradient.abs().mean((1, 2, 3), keepdim=True)
+    return gradient.div_(mean.clamp(min=torch.finfo(gradient.dtype).tiny))
 
 
 def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dreamer.clip import frames, probe
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.errors import Interrupted, RecipeError
+from dreamer.facets import facets as facets_of
 from dreamer.film import STABILITY, Film
 from dreamer.image import Photo, load, to_pil
 from dreamer.machine import Machine
@@ -27,7 +29,7 @@ from dreamer.recipe import Words, merged
 from dreamer.registry import Registry
 from dreamer.result import Dream
 from dreamer.step import Step
-from dreamer.visualization import Features, Unit, direction_of, grey, own_term, picture_size, usual
+from dreamer.visualization import Features, Unit, climbed, direction_of, diverse, grey, own_term, picture_size, usual
 
 
 def dream(
@@ -77,6 +79,8 @@ def visualize(
     optimiser: str | Mapping[str, Any] | None = None,
     steps: int | None = None,
     count: int = 1,
+    facets: int | None = None,
+    folder: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     fetch: bool = False,
@@ -89,6 +93,7 @@ def visualize(
     {"name": "channel", "index": [3]}, or a list of such, or a Python function of {layer: features (B, C, h, w)} that
     gives a score to climb. Instead of it, `channel`, `neuron` (channel, row, column) or `direction` say what is meant
     at `layer`. `canvas` and `optimiser` are a name, or their words; `changes` are a recipe's keys, as in `size=320`.
+    `facets` are so many pictures that differ; with a `folder` each begins with some of its pictures.
 
     Raises DreamerError, and Interrupted with what there was by then.
     """
@@ -101,7 +106,8 @@ def visualize(
         "canvas": {"name": canvas} if isinstance(canvas, str) else canvas,
         "optimiser": {"name": optimiser} if isinstance(optimiser, str) else optimiser,
         "octaves": None if steps is None else {"steps": steps},
-        "pictures": count,
+        "pictures": facets or count,
+        "init": "grey" if folder else None,
     }
     names = registry()
     if isinstance(objective, str) and objective in names.ingredients["objectives"].names():
@@ -112,9 +118,16 @@ def visualize(
         own["objectives"] = [objective] if isinstance(objective, Mapping) else objective
     if len([part for part in (objective, channel, neuron, direction) if part is not None]) > 1:
         raise RecipeError("objective, channel, neuron and direction exclude each other: each says what is to be seen")
-    base = usual(own["canvas"] and own["canvas"].get("name"), over_a_photo=photo is not None)
+    if (facets and photo is not None) or (folder and not facets):
+        raise RecipeError("facets begin with nothing, or with pictures of a folder; a photo or a folder alone has none")
+    base = usual(own["canvas"] and own["canvas"].get("name"), over_a_photo=photo is not None, facets=bool(facets))
     base = merged(base, find_preset(names, preset).words if preset else {})
     source = None if photo is None else load(photo)
+
+    def aim(network: Network, words: Words) -> list[dict[str, Any]]:
+        found = unit.words(network, layer, picture_size(source, words)) if unit.named else climbed(network, words)
+        return diverse(found) if facets and not folder else found
+
     composition = compose(
         merged(merged(base, {key: words for key, words in own.items() if words is not None}), changes),
         names,
@@ -124,14 +137,16 @@ def visualize(
         fetch=fetch,
         guide=load(guide) if guide is not None else None,
         machine=Machine(device, precision, 0),
-        aim=(lambda network, words: unit.words(network, layer, picture_size(source, words))) if unit.named else None,
+        aim=aim if unit.named or facets else None,
     )
     source = composition.sized(load(grey(composition.recipe.size)) if source is None else source)
     if callable(objective):
         composition = replace(composition, own=own_term(objective, composition.network, source.height, source.width))
+    if folder:
+        composition = replace(composition, starts=_begun(composition, Path(folder)))
     dream = _dreamt(composition, source, on_step)
     pictures = [_pil(replace(dream, change=change[None])) for change in dream.change]
-    return pictures if count > 1 else pictures[0]
+    return pictures if len(pictures) > 1 else pictures[0]
 
 
 def zoom(
@@ -231,6 +246,13 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
 def registry() -> Registry:
     """Every name that is known here; plugins are loaded once."""
     return load_plugins()[0]
+
+
+def _begun(composition: Composition, folder: Path) -> Tensor:
+    """What facets begin with, from the pictures among a folder's files."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    with TemporaryDirectory() as kept:
+        return facets_of(composition, folder, names, notes=Path(kept) / "notes").starts
 
 
 def _dreamt(composition: Composition, photo: Photo, on_step: Callable[[Step], None]) -> Dream:

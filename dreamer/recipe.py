@@ -40,7 +40,8 @@ DEFAULTS: Words = {
 class Octaves:
     """The scales of the dream. Without `count` it follows from the picture: the first octave's shortest side is at
     least `smallest` pixels. With `feature_size` they rise from where features grow to that percentage of the picture's
-    shortest side, whatever its size. `step_size` is in image units: black to white is 1."""
+    shortest side, whatever its size. `step_size` is in image units: black to white is 1. Without `reinject` an octave
+    goes on with the last one's picture, enlarged, and the photo's own detail is lost."""
 
     smallest: Annotated[int, Range(16, 4096)] = 160
     count: Annotated[int, Range(1, 32)] | None = None
@@ -48,6 +49,7 @@ class Octaves:
     feature_size: Annotated[float, Range(0.5, 100)] | None = None
     steps: Annotated[int, Range(0, 10_000)] = 10
     step_size: Annotated[float, Range(0, 0.5)] = 0.006
+    reinject: bool = True
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def render(
     ascent_at: AscentAt,
     *,
     start: Tensor | None = None,
+    reinject: bool = True,
     on_step: Callable[[Step], None] = lambda step: None,
     snapshots: Collection[int] = (),
     on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
@@ -38,13 +39,15 @@ def render(
     """Dream over `canvas` (1, 3, H, W); `photo` is what the ingredients know as the photo, often the canvas itself.
 
     `start` is the canvas with a dream on it already, to be dreamt on; the canvas still sets the limits.
+    Without `reinject` no octave but the first sees the canvas: each goes on with the last one's picture, enlarged.
     Steps are counted from 1 over all octaves for `snapshots`, each handed to `on_snapshot` as a whole picture. Raises
     NotFiniteError, naming the octave, and Interrupted with the picture so far.
     """
     work = sum(_work(octave) for octave in octaves)
     done = number = 0
     start = canvas if start is None else start
-    image = base = first = canvas
+    kept = start if reinject else torch.zeros_like(start)
+    image = base = own = canvas
     detail: Tensor | None = None
     try:
         with torch.no_grad():
@@ -52,7 +55,8 @@ def render(
                 base = _sized(canvas, octave.size)
                 like = base if photo is canvas else _sized(photo, octave.size)
                 first = base if start is canvas else within(_sized(start, octave.size), base)
-                image = first if detail is None else within(resize(detail, octave.size) + first, base)
+                own = first if reinject else torch.zeros_like(first)
+                image = first if detail is None else within(resize(detail, octave.size) + own, base)
                 detail = None
                 step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
                 if not octave.steps:
@@ -65,11 +69,11 @@ def render(
                     number += 1
                     on_step(replace(step, share=done / work, score=score))
                     if number in snapshots:
-                        on_snapshot(number, _whole(canvas, start, image, first))
+                        on_snapshot(number, _whole(canvas, kept, image, own))
                 if k + 1 < len(octaves):
-                    detail = image - first
+                    detail = image - own
     except KeyboardInterrupt:
-        raise Interrupted(_whole(canvas, start, image, first)) from None
+        raise Interrupted(_whole(canvas, kept, image, own)) from None
     except NotFiniteError as error:
         height, width = base.shape[-2:]
         raise NotFiniteError(
@@ -87,8 +91,8 @@ def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return picture if picture.shape[-2:] == size else resize(picture, size).clamp_(0, 1)
 
 
-def _whole(canvas: Tensor, start: Tensor, image: Tensor, first: Tensor) -> Tensor:
-    """An octave's picture at the canvas' size: what it started from and the enlarged detail."""
+def _whole(canvas: Tensor, kept: Tensor, image: Tensor, own: Tensor) -> Tensor:
+    """An octave's picture at the canvas' size: what every octave keeps, and its detail enlarged."""
     if image.shape == canvas.shape:
         return image
-    return within(resize(image - first, (canvas.shape[-2], canvas.shape[-1])) + start, canvas)
+    return within(resize(image - own, (canvas.shape[-2], canvas.shape[-1])) + kept, canvas)

@@ -11,11 +11,14 @@ from dreamer.errors import RecipeError
 from dreamer.preset import distributions, migrated
 from dreamer.recipe import SCHEMA, check_size
 
+_INPUTS = ("recipe", "weights", "photo", "guide", "pictures")
+
 
 @dataclass(frozen=True)
 class Stamp:
     """`recipe` in words, every option spelled out; `machine` as resolved, with the torch version; `dreamer` and
-    `plugins`, those that it needs, are versions; `weights`, `photo` and `guide` are SHA-256 of the files."""
+    `plugins`, those that it needs, are versions; `weights`, `photo` and `guide` are SHA-256 of the files,
+    `pictures` of what several pictures begin with."""
 
     recipe: Mapping[str, Any]
     machine: Mapping[str, Any]
@@ -24,6 +27,7 @@ class Stamp:
     photo: str
     guide: str = ""
     plugins: Mapping[str, str] = field(default_factory=dict)
+    pictures: str = ""
 
     def text(self) -> str:
         """As compact JSON."""
@@ -50,16 +54,15 @@ class Stamp:
         return cls(**known)
 
     def same_picture(self, other: Stamp) -> bool:
-        """Whether both say the same picture: recipe, weights, photo and guide; machines may differ."""
-        parts = ("recipe", "weights", "photo", "guide")
-        return all(_plain(getattr(self, part)) == _plain(getattr(other, part)) for part in parts)
+        """Whether both say the same picture: recipe, weights, photo, guide and pictures; machines may differ."""
+        return all(_plain(getattr(self, part)) == _plain(getattr(other, part)) for part in _INPUTS)
 
     def differences(self, now: Stamp) -> list[str]:
         """Why making the picture again may not give the same bytes, a sentence each."""
         found = []
-        for what in ("recipe", "weights", "photo", "guide"):
+        for what in _INPUTS:
             if _plain(getattr(self, what)) != _plain(getattr(now, what)):
-                found.append(f"the {what} {'are' if what == 'weights' else 'is'} not the same")
+                found.append(f"the {what} {'are' if what in ('weights', 'pictures') else 'is'} not the same")
         if self.dreamer != now.dreamer:
             found.append(f"dreamer was {self.dreamer or 'unknown'}, is {now.dreamer}")
         for name in sorted({*self.plugins, *now.plugins}):

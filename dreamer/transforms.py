@@ -48,11 +48,16 @@ def rotate(image: Tensor, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> 
     return turn(image, angle.expand(len(image)), padding_mode="reflection")
 
 
-def scale(image: Tensor, *, amount: Annotated[float, Range(0, 0.9)] = 0.1) -> Tensor:
-    """Enlarge or shrink the picture by a factor of 1 - `amount` to 1 + `amount`."""
+def scale(
+    image: Tensor,
+    *,
+    amount: Annotated[float, Range(0, 0.9)] = 0.1,
+    about: Annotated[float, Range(0.5, 2)] = 1.0,
+) -> Tensor:
+    """Enlarge or shrink the picture by a factor of `about` - `amount` to `about` + `amount`, never under 0.1."""
     from kornia.geometry.transform import resize
 
-    factor = _number(1 - amount, 1 + amount)
+    factor = _number(max(about - amount, 0.1), about + amount)
     size = (max(1, round(image.shape[-2] * factor)), max(1, round(image.shape[-1] * factor)))
     return resize(image, size, antialias=factor < 1)
 

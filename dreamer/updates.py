@@ -90,6 +90,14 @@ def small_contribution(
     return _clipped(image, rest, ((image - rest) * gradient).sum(1, keepdim=True).abs(), share)
 
 
+def stretch(image: Tensor, *, step: Step) -> Tensor:
+    """After the last step of all the darkest value becomes black and the lightest white (MATLAB's linear scaling)."""
+    if step.octave + 1 < step.octaves or step.number + 1 < step.count:
+        return image
+    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    return (image - low) / (high - low).clamp(min=torch.finfo(image.dtype).eps)
+
+
 def _rest(photo: Tensor, image: Tensor, to: To) -> Tensor:
     return photo if to == "photo" else torch.full_like(image[:1], _GREY)
 
@@ -104,5 +112,5 @@ def _clipped(image: Tensor, rest: Tensor, size: Tensor, share: float) -> Tensor:
 @hookimpl
 def register_updates(register: Register) -> None:
     """The built-in updates."""
-    for function in (blur, bilateral, decay, small_norm, small_contribution):
+    for function in (blur, bilateral, decay, small_norm, small_contribution, stretch):
         register(function)

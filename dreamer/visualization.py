@@ -13,6 +13,7 @@ from torch import Tensor
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.network import Network
+from dreamer.recipe import DEFAULTS, merged
 from dreamer.sight import Term
 from dreamer.step import Moment
 
@@ -28,6 +29,7 @@ FROM_NOTHING: Mapping[str, Any] = {**_CLIMB, "init": "canvas", "size": 224, "oct
 """What a visualization is when nobody says otherwise, in a recipe's words."""
 OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
 """The same over a photo, octave by octave."""
+_DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
 _STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
 
 Features = Mapping[str, Tensor]
@@ -99,9 +101,22 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     raise RecipeError(f"{network.name} knows no class {name!r}{near}")
 
 
-def usual(canvas: str | None, *, over_a_photo: bool) -> Mapping[str, Any]:
-    """What a visualization on that canvas is when nobody says otherwise."""
+def climbed(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a recipe's words climb, the network's own where they say nothing."""
+    found: list[dict[str, Any]] = merged(merged(DEFAULTS, network.defaults), words)["objectives"]
+    return found
+
+
+def diverse(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The objectives, and that pictures of a batch differ, if none says so already."""
+    words = [dict(item) for item in objectives]
+    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
+
+
+def usual(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
+    """What a visualization on that canvas is when nobody says otherwise, of one facet or of several."""
     words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
+    words = {**words, "balance": False} if facets else words
     return {**words, "transforms": []} if canvas in _STEADY else words
 
 

@@ -22,7 +22,7 @@ ROWS = [
     ["binding"],
     ["composition"],
     ["compose"],
-    ["film", "zooming", "visualization"],
+    ["film", "zooming", "visualization", "facets"],
     ["library"],
     ["testing"],
     ["cli"],

@@ -254,6 +254,12 @@ def test_diversity_by_hand():
     same(objectives.diversity(torch.cat([one, other]))[:, 0, 0], [0, 0])
 
 
+def test_relative_diversity_counts_as_much_whatever_the_features_measure(features):
+    plain, relative = objectives.diversity(features), objectives.diversity(features, relative=True)
+    same(relative, plain * features.square().mean().sqrt())
+    same(objectives.diversity(features * 7, relative=True), relative * 7)
+
+
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_alignment_is_the_difference_of_neighbours(count):
     features = torch.randn(count, C, H, W, dtype=torch.float64)

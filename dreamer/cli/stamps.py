@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from dreamer import __version__
 from dreamer.errors import UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from dreamer.composition import Composition
     from dreamer.image import Photo
     from dreamer.machine import Machine
@@ -31,8 +34,13 @@ def stamp_for(composition: Composition, photo: Photo, machine: Machine, plugins:
         weights=composition.network.weights,
         photo=photo.sha256,
         guide=composition.guide.sha256 if composition.guide else "",
+        pictures=_hash_of(composition.starts) if composition.starts is not None else "",
         plugins={p.distribution: p.version for p in plugins if p.distribution in composition.plugins},
     )
+
+
+def _hash_of(starts: Tensor) -> str:
+    return hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest()
 
 
 def stamp_in(path: Path) -> Stamp:

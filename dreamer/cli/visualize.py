@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,13 @@ from dreamer.cli.options import (
     source_options,
 )
 from dreamer.cli.photos import Place
-from dreamer.cli.progress import progress
+from dreamer.cli.photos import pictures as pictures_in
+from dreamer.cli.progress import Quiet, progress
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
+    from dreamer.composition import Composition
     from dreamer.image import Photo
     from dreamer.network import Network
 
@@ -59,6 +62,8 @@ class Place3(ParamType):
 @click.option("--steps", type=click.IntRange(0), metavar="N", help="Steps of the optimiser. [256]")
 @click.option("--size", type=Pixels({}, 16), help="Side of the picture, or a photo's long side. [224; 512]")
 @click.option("--count", "--batch", type=click.IntRange(1, 64), metavar="N", help="Several at once, as one sheet.")
+@click.option("--facets", type=click.IntRange(2, 64), metavar="N", help="N pictures that differ, as one sheet.")
+@click.option("--pictures", type=_FILE, metavar="FOLDER", help="Begin facets with what excites the unit in a folder.")
 @click.option("--seed", type=int, metavar="N", help="Another seed, another picture. [0]")
 @machine_options
 @click.option("--snapshots", type=Numbers(), default=(), help="Keep pictures after these steps, too.")
@@ -76,6 +81,8 @@ def visualize(
     optimiser: str | None,
     steps: int | None,
     count: int | None,
+    facets: int | None,
+    pictures: Path | None,
     snapshots: tuple[int, ...],
     force: bool,
     how: str,
@@ -87,10 +94,11 @@ def visualize(
     dreamer visualize -o eye.png --class eye
     dreamer visualize -o lion.png --network googlenet --class lion
     dreamer visualize -o unit.png --layer m4b --channel 12
+    dreamer visualize -o unit.png --channel 12 --facets 4 --pictures holiday/
     """
     from dreamer.image import load
     from dreamer.plugins import load_plugins
-    from dreamer.visualization import Unit, grey, picture_size, usual
+    from dreamer.visualization import Unit, climbed, diverse, grey, picture_size, usual
 
     with progress(how) as told:
         problems: list[str] = []
@@ -105,26 +113,38 @@ def visualize(
             problems.append(f"{' and '.join(given)} exclude each other: each says what is to be seen")
         if photo and not photo.is_file():
             problems.append(f"{photo}: there is no such file")
+        names = _pictures(pictures, output, facets, problems)
+        if facets and count:
+            problems.append("--facets and --count exclude each other: each says how many pictures")
+        if facets and photo:
+            problems.append(f"--facets begins with nothing, or with --pictures: leave out {photo}")
         unit = Unit(channel, neuron, label, way)
         registry, plugins = load_plugins()
         wish = Wishes(**wishes, strength=None, feature_size=None, init=None, guide=None)
 
         def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
             whole = load(photo, max_pixels=wish.max_pixels) if photo else None
-            return unit.words(network, wish.layer, picture_size(whole, words))
+            size = picture_size(whole, words)
+            found = unit.words(network, wish.layer, size) if unit.named else climbed(network, words)
+            return diverse(found) if facets and not pictures else found
 
         composition, stamp = wish.composed(
             registry,
             told.say,
             problems,
-            base=usual(canvas, over_a_photo=photo is not None),
-            flags={"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps, "pictures": count},
-            aim=aim if unit.named else None,
+            base=usual(canvas, over_a_photo=photo is not None, facets=facets is not None),
+            flags={
+                **{"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps},
+                **{"pictures": facets or count, "init": "grey" if pictures else None},
+            },
+            aim=aim if unit.named or facets else None,
         )
 
         def blank() -> Photo:
             return load(grey(composition.recipe.size))
 
+        if pictures:
+            composition = _begun(composition, pictures, names, Path(output), told, wish.max_pixels)
         batch = Batch(
             composition,
             stamp,
@@ -136,6 +156,38 @@ def visualize(
             blank=blank,
         )
         return batch.run([photo])
+
+
+def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:
+    """The names of a folder's pictures, those in its own folders too; what is wrong becomes a problem."""
+    if folder is None:
+        return []
+    if facets is None:
+        problems.append("--pictures goes with --facets N, which begin with pictures of this folder")
+    if not folder.is_dir():
+        problems.append(f"--pictures {folder}: there is no such folder")
+        return []
+    inside = [path for path in pictures_in(folder.rglob("*")) if path.resolve() != Path(output).resolve()]
+    if len(inside) < (facets or 1):
+        number = f"only {len(inside)} for {facets} facets" if inside else "none"
+        problems.append(f"--pictures {folder}: pictures are wanted, some 15 for each facet, and there are {number}")
+    return [path.relative_to(folder).as_posix() for path in inside]
+
+
+def _begun(
+    composition: Composition, folder: Path, names: list[str], output: Path, told: Quiet, max_pixels: int
+) -> Composition:
+    """The composition, each of its facets beginning with pictures of the folder."""
+    from dreamer.facets import facets
+
+    composition.check()
+    notes = output.with_name(f".{output.name}.facets")
+    found = facets(composition, folder, names, notes=notes, max_pixels=max_pixels)
+    for name, why in found.skipped.items():
+        told.say(f"{name} is left out: {why}")
+    for number, members in enumerate(found.members, 1):
+        told.say(f"facet {number} begins with {len(members)} pictures, as {', '.join(members[:3])}")
+    return replace(composition, starts=found.starts)
 
 
 def _direction(path: Path) -> tuple[float, ...]:

@@ -13,16 +13,18 @@ from dreamer.options import Range
 _NEIGHBOURS = 4  # how far alignment looks along the batch, as in Lucid
 
 
-def diversity(features: Tensor) -> Tensor:
+def diversity(features: Tensor, *, relative: bool = False) -> Tensor:
     """Pictures of a batch that differ: less likeness of their channels' Gram matrices (Olah 2017); (B, 1, 1).
 
     With G = F F^T / |F F^T| of each picture's features F (C, h w): minus the sum of <G, G'> over all others G'.
+    With `relative` it counts in the features' own measure, their RMS: one weight then suits every unit and layer.
     """
     flat = features.flatten(2)
     gram = (flat @ flat.mT).flatten(1)
     gram = gram / torch.linalg.vector_norm(gram, dim=1, keepdim=True).clamp(min=torch.finfo(gram.dtype).tiny)
     alike: Tensor = gram @ gram.mT
-    return -(alike.sum(1) - alike.diagonal())[:, None, None]
+    measure = features.detach().square().mean().sqrt() if relative else 1.0
+    return -(alike.sum(1) - alike.diagonal())[:, None, None] * measure
 
 
 def alignment(features: Tensor, *, decay: Annotated[float, Range(1, 100)] = 2.0) -> Tensor:
