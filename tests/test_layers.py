@@ -23,6 +23,7 @@ ROWS = [
     ["composition"],
     ["compose"],
     ["film", "zooming", "visualization"],
+    ["atlas"],
     ["library"],
     ["testing"],
     ["cli"],
