@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
+from dreamer.anatomy import Layer
 from dreamer.contact_sheet import Look
 from dreamer.disk import write_atomically
 from dreamer.errors import DreamerError, UsageError, did_you_mean
@@ -63,15 +64,7 @@ class Unit:
 
         Raises UsageError.
         """
-        count = network.layer(layer).channels
-        names = dict(network.channels.get(layer, {}))
-        if len(network.labels) == count:
-            names = {label: number for number, label in enumerate(network.labels)} | names
-        number = int(channel) if channel.isdecimal() else names.get(channel, -1)
-        if not 0 <= number < count:
-            what = f"layer {layer} of {network.name} has channels 0 to {count - 1}"
-            raise UsageError(f"--channel {channel}: {what}{did_you_mean(channel, names)}")
-        return cls(network, layer, number, **wishes)
+        return cls(network, layer, channel_number(network, layer, channel), **wishes)
 
     def answer(self, image: Tensor) -> tuple[list[float], Place]:
         """How a picture (1, 3, H, W) is ranked, lower first, and what its best place sees, in shares of the picture.
@@ -91,12 +84,7 @@ class Unit:
         places = (seen == value).nonzero().double()
         middle = torch.tensor([(side - 1) / 2 for side in seen.shape], dtype=torch.float64)
         y, x = (int(place) for place in places[(places - middle).square().sum(1).argmin()])
-        layer = self.network.layer(self.layer)
-        top, bottom, left, right = 0, height, 0, width
-        if layer.rows and layer.columns:
-            top, bottom = _within(y * layer.rows.stride, layer.rows.first, layer.rows.last, height)
-            left, right = _within(x * layer.columns.stride, layer.columns.first, layer.columns.last, width)
-        return ranks, (left / width, top / height, right / width, bottom / height)
+        return ranks, seen_at(self.network.layer(self.layer), y, x, height, width)
 
     def objective(self) -> dict[str, Any]:
         """In a recipe's words: its mean activation; as little of it as can be, where the least is wanted."""
@@ -115,6 +103,31 @@ class Unit:
         """What decides the answers, to tell one search from another."""
         named = {"network": self.network.name, "weights": self.network.weights, "layer": self.layer}
         return {**named, "channel": self.channel, "size": self.size, "least": self.least}
+
+
+def channel_names(network: Network, layer: str) -> dict[str, int]:
+    """The numbers of a layer's channels that have a name, their own or a class's."""
+    named = network.labels if len(network.labels) == network.layer(layer).channels else ()
+    return {label: number for number, label in enumerate(named)} | dict(network.channels.get(layer, {}))
+
+
+def channel_number(network: Network, layer: str, channel: str, option: str = "--channel") -> int:
+    """The number of a channel, given by number or name; raises UsageError."""
+    count, names = network.layer(layer).channels, channel_names(network, layer)
+    number = int(channel) if channel.isdecimal() else names.get(channel, -1)
+    if not 0 <= number < count:
+        what = f"layer {layer} of {network.name} has channels 0 to {count - 1}"
+        raise UsageError(f"{option} {channel}: {what}{did_you_mean(channel, names)}")
+    return number
+
+
+def seen_at(layer: Layer, y: int, x: int, height: int, width: int) -> tuple[float, float, float, float]:
+    """What a position of a layer's map sees of a picture: (left, top, right, bottom) in shares of it."""
+    top, bottom, left, right = 0, height, 0, width
+    if layer.rows and layer.columns:
+        top, bottom = _within(y * layer.rows.stride, layer.rows.first, layer.rows.last, height)
+        left, right = _within(x * layer.columns.stride, layer.columns.first, layer.columns.last, width)
+    return left / width, top / height, right / width, bottom / height
 
 
 @dataclass(frozen=True, order=True)

@@ -23,6 +23,7 @@ ROWS = [
     ["composition"],
     ["compose"],
     ["film", "zooming", "visualization", "facets"],
+    ["atlas"],
     ["library"],
     ["testing"],
     ["cli"],

@@ -59,6 +59,7 @@ def main(debug: bool) -> None:
 
 
 from dreamer.cli import (  # noqa: E402 - they need nothing of the above
+    atlas,
     doctor,
     exemplars,
     networks,
@@ -77,5 +78,6 @@ main.add_command(visualize.visualize)
 main.add_command(presets.presets)
 main.add_command(networks.networks)
 main.add_command(exemplars.exemplars)
+main.add_command(atlas.atlas)
 main.add_command(plugins.plugins)
 main.add_command(doctor.doctor)

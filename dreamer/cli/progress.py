@@ -24,12 +24,16 @@ _EVERY = 5.0  # seconds between plain lines
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a clip is: `number` of `total` frames and a `share` of all work are done; `doing` says what is going on."""
+    """Where a clip is: `number` of `total` frames and a `share` of all work are done; `doing` says what is going on.
+
+    Another job's parts than frames have another `unit`.
+    """
 
     number: int
     total: int
     share: float
     doing: str = ""
+    unit: str = "frame"
 
 
 class Quiet(AbstractContextManager["Quiet"]):
@@ -107,7 +111,7 @@ class Plain(Quiet):
         self._spoke = now
         left = clock(_left(now - self._began, frame.share))
         doing = f", {frame.doing}" if frame.doing else ""
-        self._print(f"{self._photo}: {frame.share:4.0%}, frame {frame.number}/{frame.total}{doing}, {left} left")
+        self._print(f"{self._photo}: {frame.share:4.0%}, {frame.unit} {frame.number}/{frame.total}{doing}, {left} left")
 
     def say(self, sentence: str) -> None:
         self._print(line(sentence))
@@ -162,7 +166,7 @@ class Bar(Plain):
     def frame(self, frame: Frame) -> None:
         if self._task is None:
             return
-        now = f"frame {frame.number}/{frame.total}  {frame.doing}"
+        now = f"{frame.unit} {frame.number}/{frame.total}  {frame.doing}"
         left = clock(_left(time.monotonic() - self._began, frame.share))
         self._bar.update(self._task, completed=frame.share, left=left, now=now)
 
@@ -222,10 +226,9 @@ class Json(Quiet):
     def frame(self, frame: Frame) -> None:
         left = _left(time.monotonic() - self._began, frame.share)
         _object(
-            "frame",
+            frame.unit,
             photo=self._photo,
-            frame=frame.number,
-            frames=frame.total,
+            **{frame.unit: frame.number, f"{frame.unit}s": frame.total},
             share=round(frame.share, 4),
             doing=frame.doing,
             left=round(left, 1),

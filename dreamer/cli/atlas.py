@@ -1,0 +1,253 @@
+"""`dreamer atlas`: a page that shows what each channel of a network wants to see, and where it fires on a photo."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dreamer.cli.failures import line
+from dreamer.cli.options import max_pixels_option, progress_option
+from dreamer.cli.photos import check_folder, pictures
+from dreamer.cli.progress import Frame, Quiet, clock, progress
+from dreamer.errors import Interrupted, UsageError, gathered
+
+if TYPE_CHECKING:
+    from dreamer.atlas import Activations, Atlas, Best, Chapter
+    from dreamer.composition import Composition
+    from dreamer.step import Step
+
+_FILE = click.Path(path_type=Path)
+_KEPT = 60.0  # seconds between two pages that hold what there is
+_LONG = 600.0  # seconds for which a person should be told how to have it sooner
+
+
+@click.command()
+@click.option("-o", "--output", type=_FILE, required=True, help="The page: a file that ends in .html.")
+@click.option("--network", metavar="NAME", help="Whose atlas it is; fetched when absent. [reverie]")
+@click.option("--weights", metavar="FILE", type=_FILE, help="Its weights: .safetensors or .pth.")
+@click.option("--layer", "wished", metavar="LAYER,...", help="One layer or several. [the network's default layer]")
+@click.option("--channels", metavar="0-31,NAME", help="Some of their channels, by number or name. [all]")
+@click.option("--photo", metavar="FILE", type=_FILE, help="Show where each channel fires on it.")
+@click.option("--exemplars", metavar="FOLDER", type=_FILE, help="Show which of these pictures excite each channel.")
+@click.option("--size", type=click.IntRange(32, 512), metavar="PX", help="Of a channel's picture. [96]")
+@click.option("--steps", type=click.IntRange(1, 2048), metavar="N", help="Steps for each. [32]")
+@click.option("--seed", type=int, default=0, metavar="N", help="Another seed, other pictures. [0]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]")
+@click.option("--resume", is_flag=True, help="Go on after Ctrl-C; keep the pictures of the page that is there.")
+@click.option("--force", is_flag=True, help="Replace a page that is there already.")
+@max_pixels_option
+@progress_option
+def atlas(
+    output: Path,
+    network: str | None,
+    weights: Path | None,
+    wished: str | None,
+    channels: str | None,
+    photo: Path | None,
+    exemplars: Path | None,
+    size: int | None,
+    steps: int | None,
+    seed: int,
+    device: str,
+    threads: int | None,
+    resume: bool,
+    force: bool,
+    max_pixels: int,
+    how: str,
+) -> int:
+    """A page of all channels of a layer: what each wants to see, what excites it, and where it fires on a photo.
+
+    \b
+    dreamer atlas -o atlas.html --photo photo.jpg
+    dreamer atlas -o atlas.html --layer m4a,m4b --exemplars holiday/
+    dreamer atlas -o vgg.html --network vgg16 --layer features.24 --channels 0-63
+
+    The page is one file that needs no other and opens without a net. Click the photo for the channels that are
+    strongest there, a channel for its map; arrow keys step through channels and layers.
+    """
+    partial = output.with_stem(f"{output.stem}-partial")
+    problems = _about_files(output, partial, photo, resume, force)
+    names: list[str] = []
+    with gathered(problems):
+        names = _pictures_in(exemplars)
+    with progress(how) as told:
+        import torch
+
+        from dreamer.atlas import SIZE, STEPS, Atlas, Chapter, chosen, look, made, plates_in, words
+        from dreamer.compose import compose
+        from dreamer.image import load
+        from dreamer.machine import Machine, keep_freed_memory
+        from dreamer.networks import load_from
+        from dreamer.plugins import load_plugins
+        from dreamer.recipe import Recipe
+
+        registry, _ = load_plugins()
+        machine, seen = Machine(), None
+        with gathered(problems):
+            machine = Machine(device, "auto", 0, threads or 0).resolved()
+        with gathered(problems):
+            fetch = network is not None and not problems
+            loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
+            torch.set_num_threads(machine.threads)
+            parts: list[tuple[Chapter, Composition]] = []
+            for layer in dict.fromkeys(part.strip() for part in (wished or loaded.default_layer).split(",")):
+                with gathered(problems):
+                    recipe = words(layer, size=size or SIZE, steps=steps or STEPS, seed=seed)
+                    chapter = chosen(loaded, layer, channels)
+                    composition = compose(recipe, registry, network=loaded, machine=machine, say=told.say)
+                    chapter.made = made(composition)
+                    parts.append((chapter, composition))
+            layers = [chapter.layer for chapter, _ in parts]
+            if photo and photo.is_file() and layers:
+                whole = load(photo, max_pixels=max_pixels)
+                seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
+        if problems:
+            raise UsageError(*problems)
+        keep_freed_memory()
+        chapters = tuple(chapter for chapter, _ in parts)
+        if resume:
+            for page in (output, partial):
+                plates_in(page, chapters)
+        making = _Making(Atlas(loaded.name, chapters, str(weights or ""), seen), output, partial, told)
+        try:
+            for chapter, composition in parts:
+                making.paint(chapter, composition)
+            if exemplars:
+                making.search(exemplars, names, parts[0][1], max_pixels)
+        except (Interrupted, KeyboardInterrupt):
+            return making.interrupted()
+        return making.finished()
+
+
+def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, force: bool) -> list[str]:
+    """What is wrong with the names, a sentence each."""
+    problems: list[str] = []
+    if output.suffix.lower() not in (".html", ".htm"):
+        problems.append(f"-o {output}: an atlas is a page; let its name end in .html")
+    with gathered(problems):
+        check_folder(output.parent, f"-o {output}")
+    if resume and force:
+        problems.append("--resume and --force exclude each other: one goes on with what is there, one replaces it")
+    for path in (output, partial):
+        if path.exists() and not (resume or force):
+            problems.append(f"{path} is there already; --resume goes on with its pictures, --force begins anew")
+    if photo and not photo.is_file():
+        problems.append(f"--photo {photo}: there is no such file")
+    return problems
+
+
+def _pictures_in(folder: Path | None) -> list[str]:
+    """The names of a folder's pictures, subfolders' too."""
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"--exemplars {folder}: there is no such folder")
+    names = [path.relative_to(folder).as_posix() for path in pictures(folder.rglob("*"))]
+    if not names:
+        raise UsageError(f"--exemplars {folder}: there are no pictures in this folder")
+    return names
+
+
+@dataclass
+class _Making:
+    """An atlas on its way to the disk; what there is of it is kept beside it, where it is safe."""
+
+    atlas: Atlas
+    output: Path
+    partial: Path
+    told: Quiet
+
+    def __post_init__(self) -> None:
+        self.began = self.kept = time.monotonic()
+        self.warned = False
+
+    def paint(self, chapter: Chapter, composition: Composition) -> None:
+        """Every plate that a chapter lacks."""
+        from dreamer.atlas import plates
+
+        left, count, began = chapter.left, len(chapter.channels), time.monotonic()
+        number = self.atlas.chapters.index(chapter) + 1
+        self.told.start(f"{self.atlas.network} {chapter.layer}", number, len(self.atlas.chapters))
+
+        def on_step(done: int, batch: int, step: Step) -> None:
+            share = (done + batch * step.share) / len(left)
+            self.told.frame(Frame(count - len(left) + done, count, share, unit="channel"))
+
+        for channel, plate in plates(composition, left, on_step=on_step):
+            chapter.plates[channel] = plate
+            self._warn(chapter, time.monotonic() - began, len(left))
+            if time.monotonic() - self.kept > _KEPT:
+                self.keep()
+
+    def _warn(self, chapter: Chapter, seconds: float, left: int) -> None:
+        """Say once how to have sooner what takes long."""
+        painted = left - len(chapter.left)
+        whole = seconds / painted * left
+        if whole > _LONG and not self.warned:
+            self.warned = True
+            self.told.say(
+                f"the {left} channels of {chapter.layer} take about {clock(whole)}; --channels 0-31 shows some of "
+                "them, smaller --size and --steps are quicker; Ctrl-C keeps what there is, and --resume goes on"
+            )
+
+    def search(self, folder: Path, names: list[str], composition: Composition, max_pixels: int) -> None:
+        """What excites the channels in a folder; of an interrupted search, the best by then."""
+        import torch
+
+        from dreamer.atlas import cut, survey
+
+        wanted = {chapter.layer: chapter.channels for chapter in self.atlas.chapters}
+        best: Best = {}
+        self.told.start(str(folder), 1, 1)
+
+        def on_picture(number: int, name: str) -> None:
+            self.told.frame(Frame(number, len(names), number / len(names), unit="picture"))
+
+        device = torch.device(composition.machine.device)
+        skipped = survey(
+            folder,
+            names,
+            composition.network,
+            wanted,
+            best,
+            device=device,
+            max_pixels=max_pixels,
+            on_picture=on_picture,
+        )
+        for name, why in skipped.items():
+            self.told.say(line(f"{name} is left out: {why}"))
+        crops = cut(folder, best, composition.recipe.size, max_pixels)
+        for chapter in self.atlas.chapters:
+            chapter.crops = {channel: crops[chapter.layer, channel] for channel in chapter.channels}
+
+    def keep(self) -> None:
+        """Write what there is."""
+        from dreamer.disk import write_atomically
+
+        write_atomically(self.partial, self.atlas.page().encode())
+        self.kept = time.monotonic()
+
+    def interrupted(self) -> int:
+        """Somebody pressed Ctrl-C."""
+        if any(chapter.plates for chapter in self.atlas.chapters):
+            self.keep()
+            self.told.interrupted(str(self.output), f"{self.partial}; --resume goes on")
+        else:
+            click.echo("dreamer: interrupted; there was nothing to keep yet", err=True)
+        return 130
+
+    def finished(self) -> int:
+        """The whole page."""
+        from dreamer.disk import write_atomically
+
+        write_atomically(self.output, self.atlas.page().encode())
+        with suppress(OSError):
+            self.partial.unlink(missing_ok=True)
+        self.told.done(str(self.output), str(self.output), time.monotonic() - self.began)
+        return 0
