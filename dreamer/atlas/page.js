@@ -16,8 +16,7 @@ function make(tag, words = {}, ...inside) {
 const picture = (data, alt) => make("img", { src: "data:image/webp;base64," + data, alt, decoding: "async" });
 const called = channel => channel.name ? `${channel.number} ${channel.name}` : `${channel.number}`;
 const digits = value => Number(value.toPrecision(3)).toString();
-const label = (channel, more = "") =>
-  make("span", {}, make("b", {}, `${channel.number}`), channel.name ? ` ${channel.name}` : "", more);
+const label = channel => make("span", {}, make("b", {}, `${channel.number}`), channel.name ? ` ${channel.name}` : "");
 
 function unpacked(text, Kind) {
   const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
@@ -122,7 +121,7 @@ function drawPhoto() {
     for (let cell = 0; cell < cells; cell++) {
       const value = least + maps[place * cells + cell] / 255 * (most - least);
       const share = most > 0 ? Math.max(0, value) / most : 0;
-      const glow = 0.5 * share * share, veil = 0.84 * (1 - share);
+      const glow = 0.5 * share * share, veil = 0.76 * (1 - share);
       for (let part = 0; part < 3; part++)
         image.data[4 * cell + part] = (VEIL[part] * veil + GLOW[part] * glow) / (veil + glow || 1);
       image.data[4 * cell + 3] = 255 * Math.min(0.9, veil + 0.5 * glow);
@@ -141,7 +140,7 @@ function drawPhoto() {
       type: "button", className: "tile", "aria-current": channel === state.channel,
       "data-channel": channel.number, "data-value": value, onclick: () => go({ channel }),
       "aria-label": `${called(channel)}, ${digits(value)}`,
-    }, picture(channel.plate, ""), label(channel, ` ${digits(value)}`)))));
+    }, picture(channel.plate, ""), label(channel), make("span", {}, digits(value))))));
     if (place < 0) says = "Strongest at this spot, of all channels here:";
   }
   at("says").textContent = says;

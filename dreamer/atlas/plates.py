@@ -19,6 +19,7 @@ from dreamer.visualization import FROM_NOTHING, Features, grey
 
 STEPS, SIZE = 32, 96
 """Of a plate, where nobody says otherwise: enough to tell channels apart at the size of a stamp."""
+_MARGIN = 4  # px: the outermost are dreamt and cut off; at the border a network answers to its own padding
 _BATCH = {"cuda": 64}  # on a processor more than a few at once are no faster
 
 
@@ -26,7 +27,7 @@ def words(layer: str, *, size: int = SIZE, steps: int = STEPS, seed: int = 0) ->
     """A plate as a recipe: a visualization that is small and climbs fast."""
     return {
         **FROM_NOTHING,
-        "size": size,
+        "size": size + 2 * _MARGIN,
         "seed": seed,
         "octaves": {"count": 1, "steps": steps},
         "optimiser": {"name": "adam", "rate": 0.1},
@@ -42,7 +43,8 @@ def plates(
 ) -> Iterator[tuple[int, bytes]]:
     """Each channel's number and picture, a WebP file, made as `dreamer visualize` would, several at once.
 
-    `composition` is one of `words`. `on_step` is told how many are done, and how many the Step is of. Raises RenderError, and Interrupted.
+    `composition` is one of `words`. `on_step` is told how many are done, and how many the Step is of. Raises
+    RenderError, and Interrupted.
     """
     (layer,), side = composition.layers, composition.recipe.size
     several = _BATCH.get(composition.machine.device, 8)
@@ -54,7 +56,7 @@ def plates(
             own=Term("channel", 1.0, layer, _each(layer, batch), layers=(layer,)),
         )
         dream = one.dream(load(grey(side)), on_step=partial(on_step, begin, len(batch)))
-        pictures = dream.photo.image() + dream.change
+        pictures = (dream.photo.image() + dream.change)[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         for channel, picture in zip(batch, pictures.clamp(0, 1), strict=True):
             yield channel, webp(picture[None])
 

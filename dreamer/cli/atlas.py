@@ -17,7 +17,7 @@ from dreamer.cli.progress import Frame, Quiet, clock, progress
 from dreamer.errors import Interrupted, UsageError, gathered
 
 if TYPE_CHECKING:
-    from dreamer.atlas import Activations, Atlas, Best, Chapter
+    from dreamer.atlas import Atlas, Best, Chapter
     from dreamer.composition import Composition
     from dreamer.step import Step
 
@@ -79,7 +79,7 @@ def atlas(
     with progress(how) as told:
         import torch
 
-        from dreamer.atlas import SIZE, STEPS, Atlas, Chapter, chosen, look, made, plates_in, words
+        from dreamer.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
         from dreamer.compose import compose
         from dreamer.image import load
         from dreamer.machine import Machine, keep_freed_memory
