@@ -87,10 +87,12 @@ def cut(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> d
             by_name.setdefault(exemplar.name, []).append((unit, exemplar))
     cuts: dict[tuple[str, int], list[Crop]] = {unit: [] for unit in best}
     for name, uses in by_name.items():
-        photo = load(folder / name, max_pixels=max_pixels)
-        picture = to_pil(
-            (photo.resized(_SHARP) if max(photo.width, photo.height) > _SHARP else photo).image().clamp(0, 1)
-        )
+        try:
+            photo = load(folder / name, max_pixels=max_pixels)
+        except DreamerError:
+            continue  # it was there a moment ago
+        photo = photo.resized(_SHARP) if max(photo.width, photo.height) > _SHARP else photo
+        picture = to_pil(photo.image().clamp(0, 1))
         for unit, exemplar in uses:
             left, top, right, bottom = np.multiply(exemplar.place, (*picture.size, *picture.size))
             crop = picture.crop(

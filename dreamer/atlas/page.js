@@ -177,7 +177,7 @@ function fromAddress() {
   const channel = layer.channels.find(one => `${one.number}` === words.get("channel")) ?? null;
   const spot = ["x", "y"].map(key => parseFloat(words.get(key)));
   go({ layer, channel, spot: spot.every(share => share >= 0 && share <= 1) && atlas.photo ? spot : null }, false);
-  selected()?.scrollIntoView({ block: "nearest" });
+  if (!atlas.photo || matchMedia("(min-width: 761px)").matches) selected()?.scrollIntoView({ block: "nearest" });
 }
 const selected = () => shown.find(option => option.channel === state.channel);
 
@@ -223,6 +223,7 @@ document.addEventListener("keydown", event => {
     End: () => layers ? turn(0, atlas.layers.length - 1) : step(0, shown.length - 1),
     Escape: () => go(state.channel && atlas.photo ? { channel: null } : { spot: null }),
   };
+  if (event.target.channel) keys.Enter = keys[" "] = () => event.target.click();
   if (!(event.key in keys)) return;
   event.preventDefault();
   keys[event.key]();

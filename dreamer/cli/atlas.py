@@ -209,22 +209,23 @@ class _Making:
         def on_picture(number: int, name: str) -> None:
             self.told.frame(Frame(number, len(names), number / len(names), unit="picture"))
 
-        device = torch.device(composition.machine.device)
-        skipped = survey(
-            folder,
-            names,
-            composition.network,
-            wanted,
-            best,
-            device=device,
-            max_pixels=max_pixels,
-            on_picture=on_picture,
-        )
-        for name, why in skipped.items():
-            self.told.say(line(f"{name} is left out: {why}"))
-        crops = cut(folder, best, composition.recipe.size, max_pixels)
-        for chapter in self.atlas.chapters:
-            chapter.crops = {channel: crops[chapter.layer, channel] for channel in chapter.channels}
+        try:
+            skipped = survey(
+                folder,
+                names,
+                composition.network,
+                wanted,
+                best,
+                device=torch.device(composition.machine.device),
+                max_pixels=max_pixels,
+                on_picture=on_picture,
+            )
+            for name, why in skipped.items():
+                self.told.say(line(f"{name} is left out: {why}"))
+        finally:
+            crops = cut(folder, best, composition.recipe.size, max_pixels)
+            for chapter in self.atlas.chapters:
+                chapter.crops = {channel: crops.get((chapter.layer, channel), []) for channel in chapter.channels}
 
     def keep(self) -> None:
         """Write what there is."""
@@ -237,7 +238,8 @@ class _Making:
         """Somebody pressed Ctrl-C."""
         if any(chapter.plates for chapter in self.atlas.chapters):
             self.keep()
-            self.told.interrupted(str(self.output), f"{self.partial}; --resume goes on")
+            self.told.interrupted(str(self.output), str(self.partial))
+            self.told.say("the same command with --resume goes on")
         else:
             click.echo("dreamer: interrupted; there was nothing to keep yet", err=True)
         return 130

@@ -1,0 +1,362 @@
+"""The atlas of a network: its page, as a text, as a file and in a browser."""
+
+import base64
+import hashlib
+import io
+import json
+import re
+import shutil
+import signal
+import subprocess
+from html.parser import HTMLParser
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+import torch
+from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, stamp_of, understood
+from networks import tiny
+from PIL import Image
+
+from dreamer import atlas
+from dreamer.atlas import Atlas, Chapter, Crop, Heat, chosen, look, plates, plates_in, words
+from dreamer.compose import compose
+from dreamer.errors import UsageError
+from dreamer.exemplars import channel_names
+from dreamer.image import load
+from dreamer.networks import reverie
+from dreamer.plugins import load_plugins
+from dreamer.preset import read_preset
+from dreamer.recipe import read_setting
+
+REGISTRY = load_plugins()[0]
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"quoted\" 'so' <!-- ${x} $title \u2028"
+QUICK = ("--size", "32", "--steps", "1", "--threads", "1")
+CPU = torch.device("cpu")
+
+
+def known(page):
+    """What a page's JSON says."""
+    text = page if isinstance(page, str) else page.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="atlas">(.*?)</script>', text, re.S)[1])
+
+
+def picture(text):
+    return Image.open(io.BytesIO(base64.b64decode(text)))
+
+
+def painted(network, layer, channels, **options):
+    composition = compose(words(layer, **options), REGISTRY, network=network)
+    return dict(plates(composition, channels))
+
+
+def hostile(path):
+    """An atlas all of whose strings are an enemy's."""
+    plate, crop = painted(tiny(), "two", [0, 5], size=32, steps=1), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(crop, "WEBP")
+    chapter = Chapter("two", (0, 5), {0: HOSTILE}, HOSTILE, plate, {0: [Crop(HOSTILE, 1.5, crop.getvalue())]})
+    seen = look(load(photo(path / "seen.png")), HOSTILE, tiny(), ["two"], CPU)
+    return Atlas(HOSTILE, (chapter,), HOSTILE, seen)
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.texts, self.inside = [], [], False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+        self.texts.append("")
+        self.inside = True
+
+    def handle_data(self, data):
+        if self.inside:
+            self.texts[-1] += data
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+    def of(self, tag):
+        return [(words, text) for (name, words), text in zip(self.found, self.texts, strict=True) if name == tag]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A page of two layers, and the folder that it was made in."""
+    folder = tmp_path_factory.mktemp("atlas")
+    source = photo(folder / "a photo.png", 120, 80)
+    (folder / "pictures" / "inner").mkdir(parents=True)
+    for number, name in enumerate(["one.png", "inner/<b>two<b>.png", "three.png"]):
+        photo(folder / "pictures" / name, 80, 64, shift=20 * number)
+    (folder / "pictures" / "broken.jpg").write_bytes(b"no picture")
+    page = folder / "atlas.html"
+    wishes = ("--layer", "m4b,m4a", "--channels", "0-6,13,21", "--photo", source)
+    ran = dreamer("atlas", "-o", page, *wishes, "--exemplars", folder / "pictures", *QUICK, "--progress", "plain")
+    assert ran.code == 0, ran.err
+    assert left_in(folder) == ["a photo.png", "atlas.html", "pictures"]
+    return folder, ran
+
+
+def test_the_page_holds_every_channel_with_its_name_and_picture(made):
+    folder, ran = made
+    found = known(folder / "atlas.html")
+    assert found["network"] == "reverie" and [layer["name"] for layer in found["layers"]] == ["m4b", "m4a"]
+    for layer in found["layers"]:
+        names = {number: name for name, number in channel_names(reverie(), layer["name"]).items()}
+        assert [one["number"] for one in layer["channels"]] == [0, 1, 2, 3, 4, 5, 6, 13, 21]
+        assert [one["name"] for one in layer["channels"]] == [names.get(one["number"], "") for one in layer["channels"]]
+        assert {picture(one["plate"]).size for one in layer["channels"]} == {(32, 32)}
+        assert len({one["plate"] for one in layer["channels"]}) == 9
+    assert any(one["name"] for one in found["layers"][0]["channels"])
+    assert (
+        "m4a" in ran.out + ran.err and "channel" in ran.out + ran.err and f"{folder / 'atlas.html'} is done" in ran.err
+    )
+
+
+def test_the_exemplars_are_those_of_the_highest_activation(made):
+    folder, ran = made
+    assert "broken.jpg is left out" in ran.err
+    names = ["inner/<b>two<b>.png", "one.png", "three.png"]
+    for layer in known(folder / "atlas.html")["layers"]:
+        answers = {
+            name: reverie().features(load(folder / "pictures" / name).image(), [layer["name"]])[layer["name"]][0]
+            for name in names
+        }
+        for channel in layer["channels"]:
+            best = {name: float(seen[channel["number"]].max()) for name, seen in answers.items()}
+            wanted = sorted((value, name) for name, value in best.items() if value > 0)[::-1]
+            assert [crop["name"] for crop in channel["crops"]] == [name for _, name in wanted]
+            assert [crop["activation"] for crop in channel["crops"]] == pytest.approx([v for v, _ in wanted], rel=1e-4)
+            assert all(max(picture(crop["picture"]).size) <= 80 for crop in channel["crops"])
+
+
+def test_a_plate_excites_its_own_channel_most():
+    """Each of several in one batch is of its own channel, and no other one's."""
+    channels = list(range(12))
+    found = painted(tiny(), "two", channels, size=48, steps=24)
+    shown = [
+        torch.from_numpy(np.array(Image.open(io.BytesIO(found[c])))).permute(2, 0, 1)[None] / 255 for c in channels
+    ]
+    answers = torch.cat([tiny().features(plate, ["two"])["two"].mean((2, 3)) for plate in shown])
+    assert (answers.argmax(0) == torch.arange(12)).sum() >= 10
+
+
+def test_maps_are_near_and_the_strongest_exact():
+    seen = np.random.default_rng(0).normal(size=(40, 7, 9)).astype(np.float32)
+    seen[3] = 0.5
+    heat = Heat.measured(seen)
+    span = heat.high - heat.low
+    again = heat.low[:, None, None] + heat.maps / 255 * span[:, None, None]
+    assert (np.abs(again - seen) <= span[:, None, None] / 510 + 1e-6).all()
+    assert (heat.strongest == np.argsort(-seen, axis=0)[:5]).all()
+    assert (heat.values == np.sort(seen, axis=0)[::-1][:5]).all()
+
+
+def test_fine_maps_are_averaged(tmp_path):
+    source = load(photo(tmp_path / "wide.png", 400, 200))
+    found = look(source, "x", tiny(), ["one"], CPU)
+    wanted = tiny().features(source.image(), ["one"])["one"]
+    assert found.features["one"].shape == (8, 48, 96)
+    assert found.features["one"].mean((1, 2)) == pytest.approx(wanted.mean((0, 2, 3)).detach().numpy(), rel=0.02)
+
+
+def test_the_strings_of_strangers_stay_text(tmp_path):
+    page = hostile(tmp_path).page()
+    tags = Tags(page)
+    assert len(tags.of("script")) == 2 and not [words for words, _ in tags.of("img") if words.get("src")]
+    assert tags.of("title")[0][1] == f"Atlas of {HOSTILE}" == tags.of("h1")[0][1].strip()
+    assert not [key for _, words in tags.found for key in words if key.startswith("on")]
+    found = known(page)
+    channel = found["layers"][0]["channels"][0]
+    assert found["photo"]["name"] == HOSTILE == channel["name"] == channel["crops"][0]["name"]
+    script = tags.of("script")[1][1]
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", script)
+
+
+def test_nothing_is_loaded_from_elsewhere(made):
+    page = (made[0] / "atlas.html").read_text(encoding="utf-8")
+    tags = Tags(page)
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in tags.found}
+    assert not [words for _, words in tags.found if {"src", "href", "srcset", "action"} & words.keys()]
+    (style,), script = tags.of("style"), tags.of("script")[1][1]
+    assert not re.search(
+        r"https?:|//[a-z]|url\(|@import|fetch\(|XMLHttp|import\(", style[1] + re.sub(r"// .*", "", script)
+    )
+    policy = next(w["content"] for w, _ in tags.of("meta") if w.get("http-equiv") == "Content-Security-Policy")
+    parts = dict(part.split(" ", 1) for part in policy.split("; "))
+    digest = {
+        kind: "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+        for kind, text in [("script-src", script), ("style-src", style[1])]
+    }
+    assert (
+        parts == {"default-src": "'none'", "img-src": "data:", "base-uri": "'none'", "form-action": "'none'"} | digest
+    )
+
+
+def test_every_command_is_understood_and_means_its_channel(made, tmp_path):
+    for layer in known(made[0] / "atlas.html")["layers"]:
+        for one in layer["channels"]:
+            shows = understood(one["visualize"]).params
+            assert (shows["layer"], shows["channel"]) == (layer["name"], str(one["number"]))
+            wanted = [{"name": "channel", "layer": layer["name"], "index": [one["number"]]}]
+            (setting,) = understood(one["render"]).params["settings"]
+            assert read_setting(setting) == ("objectives", wanted)
+            path = tmp_path / f"{layer['name']}-{one['number']}.toml"
+            path.write_text(one["preset"], encoding="utf-8")
+            assert read_preset(path).words["objectives"] == wanted
+    preset, source = tmp_path / "m4b-13.toml", photo(tmp_path / "photo.jpg", 64, 48)
+    assert dreamer("render", source, "-o", tmp_path / "a.png", "--preset", preset, "--set", "octaves.steps=1").code == 0
+    assert stamp_of(tmp_path / "a.png")["recipe"]["objectives"][0]["index"] == [13]
+
+
+def test_commands_of_another_network_with_weights_of_any_name(tmp_path):
+    (channel, _) = hostile(tmp_path).words()["layers"][0]["channels"]
+    for line in (channel["visualize"], channel["render"]):
+        shows = understood(line).params
+        assert (shows["network"], str(shows["weights"])) == (HOSTILE, HOSTILE)
+    (tmp_path / "look.toml").write_text(channel["preset"], encoding="utf-8")
+    assert read_preset(tmp_path / "look.toml").words["network"] == HOSTILE
+
+
+def test_channels_by_number_range_and_name():
+    network = reverie()
+    names = channel_names(network, "m4b")
+    name, number = next(iter(names.items()))
+    assert chosen(network, "m4b", f"3-5, 9,{name},4").channels == tuple(sorted({3, 4, 5, 9, number}))
+    assert chosen(network, "m4b", None).channels == tuple(range(272))
+    with pytest.raises(UsageError) as raised:
+        chosen(network, "m4b", "272,nothing-like-it,5-3")
+    assert len(raised.value.problems) == 3
+
+
+def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypatch):
+    real, asked = atlas.plates, []
+
+    def stopping(composition, channels, *, on_step):
+        asked.append(list(channels))
+        for channel, plate in real(composition, channels, on_step=on_step):
+            if channel == 5 and len(asked) == 1:
+                raise KeyboardInterrupt
+            yield channel, plate
+
+    monkeypatch.setattr(atlas, "plates", stopping)
+    page, partial = tmp_path / "atlas.html", tmp_path / "atlas-partial.html"
+    command = ("atlas", "-o", page, "--channels", "0-9", *QUICK, "--progress", "plain")
+    ran = dreamer(*command)
+    assert ran.code == 130 and str(partial) in ran.err and "--resume" in ran.err
+    assert left_in(tmp_path) == ["atlas-partial.html"]
+    before = known(partial)["layers"][0]["channels"]
+    assert [one["number"] for one in before] == [0, 1, 2, 3, 4]
+    refused(dreamer(*command), "atlas-partial.html is there already", "--resume")
+    assert dreamer(*command, "--resume").code == 0
+    assert asked[1] == [5, 6, 7, 8, 9] and left_in(tmp_path) == ["atlas.html"]
+    after = known(page)["layers"][0]["channels"]
+    assert after[:5] == before and len(after) == 10
+    assert dreamer(*command, "--resume", "--seed", "7").code == 0
+    assert asked[2] == list(range(10))  # made in another way
+
+
+def test_ctrl_c_in_a_real_process(tmp_path):
+    page = tmp_path / "atlas.html"
+    command = process("atlas", "-o", page, *QUICK[:2], "--threads", "1", "--steps", "4", "--progress", "json")
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        while json.loads(running.stdout.readline()).get("channel", 0) < 8:
+            pass
+        running.send_signal(signal.SIGINT)
+        rest, errors = running.communicate(timeout=60)
+    assert running.returncode == 130 and errors == ""
+    events = [json.loads(line) for line in rest.splitlines()]
+    (result,) = [event["result"] for event in events if event["event"] == "interrupted"]
+    assert result == str(tmp_path / "atlas-partial.html") and left_in(tmp_path) == ["atlas-partial.html"]
+    assert 8 <= len(known(tmp_path / "atlas-partial.html")["layers"][0]["channels"]) < 272
+
+
+def test_an_interrupted_search_keeps_the_pictures_seen_by_then(made, tmp_path, monkeypatch):
+    real = atlas.survey
+
+    def stopping(folder, names, *others, **options):
+        real(folder, names[:2], *others, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(atlas, "survey", stopping)
+    words = ("--channels", "0-2", "--exemplars", made[0] / "pictures", *QUICK)
+    assert dreamer("atlas", "-o", tmp_path / "a.html", *words).code == 130
+    channels = known(tmp_path / "a-partial.html")["layers"][0]["channels"]
+    assert len(channels) == 3 and any(one["crops"] for one in channels)
+
+
+def test_what_is_wrong_is_said_all_at_once(tmp_path):
+    (tmp_path / "empty").mkdir()
+    wrong = (
+        "--layer",
+        "m4b,m9z",
+        "--channels",
+        "0,9999",
+        "--photo",
+        tmp_path / "no.png",
+        "--exemplars",
+        tmp_path / "empty",
+    )
+    ran = dreamer("atlas", "-o", tmp_path / "page.png", *wrong)
+    refused(ran, "ends in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
+    (tmp_path / "page.html").write_text("mine")
+    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "there already")
+    assert (tmp_path / "page.html").read_text() == "mine"
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    refused(dreamer("atlas", "-o", tmp_path / "b.html", "--photo", tmp_path / "broken.png"), "broken.png")
+    assert left_in(tmp_path) == ["broken.png", "empty", "page.html"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"layers": 3}', '{"layers": [{"name": "two", "made": "x", "channels": [{"plate": "!"}]}]}', "[" * 9999],
+)
+def test_a_strange_page_is_not_gone_on_with(tmp_path, text):
+    path, chapter = tmp_path / "page.html", Chapter("two", (0, 1), made="x")
+    path.write_text(f'<script type="application/json" id="atlas">{text}</script>')
+    plates_in(path, [chapter])
+    assert chapter.plates == {}
+
+
+CHROMIUM = shutil.which("chromium")
+in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+
+
+def opened(page, folder, **state):
+    """The page's elements after its script has run, at a place in it."""
+    switches = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    address = f"{page.as_uri()}#{urlencode(state)}"
+    command = [CHROMIUM, *switches, "--virtual-time-budget=2000", "--dump-dom", address]
+    return Tags(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+
+
+@in_a_browser
+def test_the_strongest_at_a_spot_are_those_that_the_features_say(made, tmp_path):
+    page = made[0] / "atlas.html"
+    numbers = np.array([0, 1, 2, 3, 4, 5, 6, 13, 21])
+    seen = reverie().features(load(made[0] / "a photo.png").image(), ["m4a"])["m4a"][0, numbers].detach().numpy()
+    _, height, width = seen.shape
+    x, y = 0.62, 0.31
+    spot = seen[:, int(y * height), int(x * width)]
+    tags = opened(page, tmp_path, layer="m4a", channel=13, x=x, y=y)
+    tiles = [words for words, _ in tags.of("button") if "data-channel" in words]
+    best = np.argsort(-spot, kind="stable")[:5]
+    assert [int(words["data-channel"]) for words in tiles] == numbers[best].tolist()
+    assert [float(words["data-value"]) for words in tiles] == pytest.approx(spot[best].tolist(), rel=1e-3, abs=1e-4)
+    canvas = tags.of("canvas")[0][0]
+    assert (int(canvas["width"]), int(canvas["height"])) == (width, height) and "hidden" not in canvas
+    (chosen_,) = [words for words, _ in tags.of("li") if words.get("aria-selected") == "true"]
+    assert chosen_["aria-label"].startswith("13")
+    assert any("--layer m4a --channel 13" in text for _, text in tags.of("pre"))
+
+
+@in_a_browser
+def test_a_browser_shows_hostile_names_as_text(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(hostile(tmp_path).page(), encoding="utf-8")
+    tags = opened(page, tmp_path, layer="two", channel=0)
+    assert len(tags.of("script")) == 2 and tags.of("h2")[0][1] == f"0 {HOSTILE}"
+    assert all(words.get("src", "").startswith("data:") for words, _ in tags.of("img"))
