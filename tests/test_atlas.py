@@ -109,9 +109,7 @@ def test_the_page_holds_every_channel_with_its_name_and_picture(made):
         assert {picture(one["plate"]).size for one in layer["channels"]} == {(32, 32)}
         assert len({one["plate"] for one in layer["channels"]}) == 9
     assert any(one["name"] for one in found["layers"][0]["channels"])
-    assert (
-        "m4a" in ran.out + ran.err and "channel" in ran.out + ran.err and f"{folder / 'atlas.html'} is done" in ran.err
-    )
+    assert f"{folder / 'atlas.html'} is done" in ran.err
 
 
 def test_the_exemplars_are_those_of_the_highest_activation(made):
@@ -133,13 +131,13 @@ def test_the_exemplars_are_those_of_the_highest_activation(made):
 
 def test_a_plate_excites_its_own_channel_most():
     """Each of several in one batch is of its own channel, and no other one's."""
-    channels = list(range(12))
-    found = painted(tiny(), "two", channels, size=48, steps=24)
-    shown = [
-        torch.from_numpy(np.array(Image.open(io.BytesIO(found[c])))).permute(2, 0, 1)[None] / 255 for c in channels
-    ]
-    answers = torch.cat([tiny().features(plate, ["two"])["two"].mean((2, 3)) for plate in shown])
-    assert (answers.argmax(0) == torch.arange(12)).sum() >= 10
+    channels = [4, 9, 12, 13, 21]
+    found = painted(reverie(), "m4b", channels, size=48, steps=10)
+    answers = []
+    for channel in channels:
+        plate = torch.from_numpy(np.array(Image.open(io.BytesIO(found[channel])))).permute(2, 0, 1)[None] / 255
+        answers.append(reverie().features(plate, ["m4b"])["m4b"][0, channels].mean((1, 2)).detach())
+    assert torch.stack(answers).argmax(0).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_maps_are_near_and_the_strongest_exact():
@@ -165,7 +163,7 @@ def test_the_strings_of_strangers_stay_text(tmp_path):
     page = hostile(tmp_path).page()
     tags = Tags(page)
     assert len(tags.of("script")) == 2 and not [words for words, _ in tags.of("img") if words.get("src")]
-    assert tags.of("title")[0][1] == f"Atlas of {HOSTILE}" == tags.of("h1")[0][1].strip()
+    assert tags.of("title")[0][1] == f"Atlas of {HOSTILE}" == tags.of("h1")[0][1]
     assert not [key for _, words in tags.found for key in words if key.startswith("on")]
     found = known(page)
     channel = found["layers"][0]["channels"][0]
@@ -301,7 +299,7 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
         tmp_path / "empty",
     )
     ran = dreamer("atlas", "-o", tmp_path / "page.png", *wrong)
-    refused(ran, "ends in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
+    refused(ran, "end in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
     (tmp_path / "page.html").write_text("mine")
     refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "there already")
     assert (tmp_path / "page.html").read_text() == "mine"

@@ -127,8 +127,8 @@ function drawPhoto() {
       image.data[4 * cell + 3] = 255 * Math.min(0.9, veil + 0.5 * glow);
     }
     canvas.getContext("2d").putImageData(image, 0, 0);
-    says = most > 0 ? `Bright is where ${called(state.channel)} fires, up to ${digits(most)}.`
-      : `${called(state.channel)} does not fire on this photo.`;
+    says = most > 0 ? `Bright is where channel ${called(state.channel)} fires, up to ${digits(most)}.`
+      : `Channel ${called(state.channel)} does not fire on this photo.`;
   }
   at("spot").hidden = !state.spot;
   at("strongest").hidden = !state.spot;
