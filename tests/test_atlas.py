@@ -303,9 +303,12 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
     (tmp_path / "page.html").write_text("mine")
     refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "there already")
     assert (tmp_path / "page.html").read_text() == "mine"
+    (tmp_path / "folder.html").mkdir()
+    refused(dreamer("atlas", "-o", tmp_path / "folder.html", "--force"), "folder.html is a folder")
+    refused(dreamer("atlas", "-o", "."), "end in .html")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     refused(dreamer("atlas", "-o", tmp_path / "b.html", "--photo", tmp_path / "broken.png"), "broken.png")
-    assert left_in(tmp_path) == ["broken.png", "empty", "page.html"]
+    assert left_in(tmp_path) == ["broken.png", "empty", "folder.html", "page.html"]
 
 
 @pytest.mark.parametrize(

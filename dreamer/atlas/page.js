@@ -1,4 +1,3 @@
-
 "use strict";
 // The state is the address behind the #: layer, channel, and the spot on the photo as shares x, y of its sides.
 const atlas = JSON.parse(document.getElementById("atlas").textContent);

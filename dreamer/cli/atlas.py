@@ -71,7 +71,7 @@ def atlas(
     The page is one file that needs no other and opens without a net. Click the photo for the channels that are
     strongest there, a channel for its map; arrow keys step through channels and layers.
     """
-    partial = output.with_stem(f"{output.stem}-partial")
+    partial = output.parent / f"{output.stem}-partial{output.suffix}"
     problems = _about_files(output, partial, photo, resume, force)
     names: list[str] = []
     with gathered(problems):
@@ -135,7 +135,9 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
     if resume and force:
         problems.append("--resume and --force exclude each other: one goes on with what is there, one replaces it")
     for path in (output, partial):
-        if path.exists() and not (resume or force):
+        if path.is_dir():
+            problems.append(f"{path} is a folder; name a file")
+        elif path.exists() and not (resume or force):
             problems.append(f"{path} is there already; --resume goes on with its pictures, --force begins anew")
     if photo and not photo.is_file():
         problems.append(f"--photo {photo}: there is no such file")
