@@ -33,6 +33,7 @@ REGISTRY = load_plugins()[0]
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"quoted\" 'so' <!-- ${x} $title \u2028"
 QUICK = ("--size", "32", "--steps", "1", "--threads", "1")
 CPU = torch.device("cpu")
+PICTURES = ["a.png", "b.png", "inner/<b>c<b>.png", "d.png", "e.png", "f.png", "g.png"]  # more than are shown
 
 
 def known(page):
@@ -87,8 +88,10 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("atlas")
     source = photo(folder / "a photo.png", 120, 80)
     (folder / "pictures" / "inner").mkdir(parents=True)
-    for number, name in enumerate(["one.png", "inner/<b>two<b>.png", "three.png"]):
-        photo(folder / "pictures" / name, 80, 64, shift=20 * number)
+    random = np.random.default_rng(0)
+    for name in PICTURES:
+        noise = random.normal(random.uniform(60, 200), random.uniform(10, 70), (8, 10, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noise).resize((80, 64)).save(folder / "pictures" / name)
     (folder / "pictures" / "broken.jpg").write_bytes(b"no picture")
     page = folder / "atlas.html"
     wishes = ("--layer", "m4b,m4a", "--channels", "0-6,13,21", "--photo", source)
@@ -115,15 +118,14 @@ def test_the_page_holds_every_channel_with_its_name_and_picture(made):
 def test_the_exemplars_are_those_of_the_highest_activation(made):
     folder, ran = made
     assert "broken.jpg is left out" in ran.err
-    names = ["inner/<b>two<b>.png", "one.png", "three.png"]
     for layer in known(folder / "atlas.html")["layers"]:
         answers = {
             name: reverie().features(load(folder / "pictures" / name).image(), [layer["name"]])[layer["name"]][0]
-            for name in names
+            for name in PICTURES
         }
         for channel in layer["channels"]:
             best = {name: float(seen[channel["number"]].max()) for name, seen in answers.items()}
-            wanted = sorted((value, name) for name, value in best.items() if value > 0)[::-1]
+            wanted = sorted((value, name) for name, value in best.items() if value > 0)[::-1][:4]
             assert [crop["name"] for crop in channel["crops"]] == [name for _, name in wanted]
             assert [crop["activation"] for crop in channel["crops"]] == pytest.approx([v for v, _ in wanted], rel=1e-4)
             assert all(max(picture(crop["picture"]).size) <= 80 for crop in channel["crops"])
@@ -361,3 +363,31 @@ def test_a_browser_shows_hostile_names_as_text(tmp_path):
     tags = opened(page, tmp_path, layer="two", channel=0)
     assert len(tags.of("script")) == 2 and tags.of("h2")[0][1] == f"0 {HOSTILE}"
     assert all(words.get("src", "").startswith("data:") for words, _ in tags.of("img"))
+
+
+@in_a_browser
+@pytest.mark.parametrize(
+    ("keys", "layer", "number"),
+    [
+        ("End", "m4b", "21"),
+        ("End ArrowLeft", "m4b", "13"),
+        ("ArrowRight ArrowRight", "m4b", "1"),
+        ("End Home", "m4b", "0"),
+        ("+ArrowRight End", "m4a", "21"),
+        ("+ArrowRight +ArrowRight +Home ArrowRight", "m4b", "0"),
+        ("End Escape", "m4b", None),
+    ],
+)
+def test_keys_step_through_channels_and_layers(made, tmp_path, keys, layer, number):
+    """Pressed by a script that the page's own policy would not let run."""
+    page = re.sub("<meta http-equiv.*", "", (made[0] / "atlas.html").read_text(encoding="utf-8"))
+    pressed = (
+        f"for (const key of {json.dumps(keys.split())}) document.activeElement.dispatchEvent(new KeyboardEvent("
+        "'keydown', { key: key.replace('+', ''), shiftKey: key[0] === '+', bubbles: true }));"
+    )
+    (tmp_path / "page.html").write_text(page.replace("</body>", f"<script>{pressed}</script></body>"), encoding="utf-8")
+    tags = opened(tmp_path / "page.html", tmp_path)
+    (tab,) = [text for words, text in tags.of("button") if words.get("aria-selected") == "true"]
+    options = [words["aria-label"].split()[0] for words, _ in tags.of("li") if words.get("aria-selected") == "true"]
+    assert (tab, options) == (layer, [number] if number else [])
+    assert ("hidden" in tags.of("canvas")[0][0]) == (number is None)

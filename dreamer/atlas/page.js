@@ -190,8 +190,9 @@ function step(by, to = null) {
 }
 function turn(by, to = null) {
   const now = atlas.layers.indexOf(state.layer), last = atlas.layers.length - 1;
+  const held = at("layers").contains(document.activeElement);
   go({ layer: atlas.layers[to ?? Math.max(0, Math.min(last, now + by))], channel: null });
-  at("layers").children[atlas.layers.indexOf(state.layer)].focus();
+  if (held) at("layers").children[atlas.layers.indexOf(state.layer)].focus();
 }
 function nudge(right, down) {
   const { height, width } = heat(state.layer), [x, y] = state.spot ?? [0.5, 0.5];
