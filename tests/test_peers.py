@@ -56,6 +56,7 @@ PUBLISHED = {
         "size": 128,
         "redirect": 16,
         "smooth_pooling": True,
+        "objectives": [("channel", "m4b", 1.0)],
         "octaves": {"count": 1, "steps": 512},
         "transforms": {"standard": {"pad": 12, "jitter": 8, "amount": 0.1, "degrees": 10.0, "nudge": 4}},
         "canvas": {"name": "fourier", "decay": 1.0, "sigma": 0.01, "frequencies": None},
@@ -64,6 +65,7 @@ PUBLISHED = {
     "torch-dreams": {
         "init": "canvas",
         "size": 256,
+        "objectives": [("channel", "m4b", 1.0)],
         "octaves": {"count": 1, "steps": 120},
         "transforms": {"rotate": {"degrees": 15.0}, "scale": {"amount": 0.35, "about": 0.85}},
         "canvas": {"name": "fourier", "decay": 1.5, "sigma": 0.01, "frequencies": None},
@@ -102,8 +104,8 @@ def test_a_peer_s_objectives() -> None:
     assert channel.recipe.objectives[0].options == {"index": (139,), "normalise": False, "square": False}
     assert channel.network.layer("inception4d.branch2.0.bn").channels == 144
     assert not composed("keras")._balances  # its weights are its own
-    every = composed("matlab").recipe.objectives[0].options
-    assert every == {"normalise": False, "square": False}  # the mean of all channels
+    for name in ("matlab", "lucid", "torch-dreams"):  # the mean of all channels
+        assert composed(name).recipe.objectives[0].options == {"normalise": False, "square": False}, name
 
 
 def test_the_gradient_by_its_mean_size() -> None:
