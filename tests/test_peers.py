@@ -13,6 +13,7 @@ from dreamer.preset import find_preset
 from dreamer.pyramid import Octave
 from dreamer.render import render
 from dreamer.step import Step
+from dreamer.transforms import scale
 from dreamer.updates import stretch
 
 PUBLISHED = {
@@ -142,3 +143,9 @@ def test_a_picture_is_stretched_once_at_the_very_end() -> None:
     last = stretch(image, step=Step(1, 2, 9, 10, 1.0, (8, 8)))
     assert torch.allclose(last.amin((1, 2, 3)), torch.zeros(2)) and torch.allclose(last.amax((1, 2, 3)), torch.ones(2))
     assert torch.isfinite(stretch(torch.full((1, 3, 8, 8), 0.5), step=Step(0, 1, 0, 1, 0.0, (8, 8)))).all()
+
+
+def test_a_scale_about_another_factor_than_one() -> None:
+    widths = [scale(torch.zeros(1, 3, 8, 100), amount=0.35, about=0.85).shape[-1] for _ in range(200)]
+    assert 50 <= min(widths) < 56 and 114 < max(widths) <= 120
+    assert scale(torch.zeros(1, 3, 8, 100), amount=0.9, about=0.5).shape[-1] >= 10
