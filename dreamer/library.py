@@ -171,7 +171,7 @@ def zoom(
 
     Raises DreamerError, for what is wrong with the words at once.
     """
-    from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, check_size, zoom_from
+    from dreamer.zooming import SIZE, SPACING, Memory, Scene, Zoom, check_size, frames_of, zoom_from
 
     source = load(photo)
     moving = {field.name for field in fields(Zoom)}
@@ -182,7 +182,7 @@ def zoom(
         chosen = preset if look is None else look
         machine = Machine(device, precision)
         looks[look, at] = _composed(chosen, recipe, network, weights, at or layer, fetch, machine)
-    sized = source.resized(size or min(1280, max(source.width, source.height)))
+    sized = source.resized(size or min(SIZE, max(source.width, source.height)))
     check_size(source, sized)
     for composition in looks.values():
         composition.octaves(sized)
@@ -195,7 +195,7 @@ def zoom(
         SPACING,
         on_step,
     )
-    fall = Falling(scene) if motion.mode == "keyframes" else Feedback(scene)
+    fall = frames_of(scene)
 
     def pictures() -> Iterator[Image.Image]:
         for number in range(motion.frames):

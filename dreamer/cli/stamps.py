@@ -52,10 +52,13 @@ def stamp_in(path: Path) -> Stamp:
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
     """How a clip of a kind, zoom or video, moves, in words; nothing for a picture. Raises UsageError."""
+    from dreamer.stamp import Stamp
+
     if path.suffix == ".toml":
         return {}
-    stamp_in(path)  # it is no larger than a recipe, and of a version that is known
-    motion = json.loads(_text_in(path)).get(kind, {})
+    text = _text_in(path)
+    Stamp.read(text, str(path))  # it is no larger than a recipe, and of a version that is known
+    motion = json.loads(text).get(kind, {})
     if not isinstance(motion, dict):
         raise UsageError(f"{path}: the {kind} inside is damaged")
     return motion

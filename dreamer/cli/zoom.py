@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from dreamer.zooming import Scene, Zoom
 
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
-_SIZE = 1280  # px, of the long side
 
 
 @click.command()
@@ -145,11 +144,13 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
     In a zoom everything grows, a small photo too.
     """
+    from dreamer.zooming import SIZE
+
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
         size = stamp_in(Path(recipe)).recipe.get("size")
         wished = size if isinstance(size, int) and size >= 16 else None
-    side = min(whole, _SIZE) if wished is None else wished or whole
+    side = min(whole, SIZE) if wished is None else wished or whole
     return side // 4 if preview else side
 
 
@@ -189,11 +190,10 @@ class _Fall:
     """The frames of a zoom, told of as they come."""
 
     def __init__(self, scene: Scene, told: Quiet, done: int, frames: int) -> None:
-        from dreamer.zooming import Falling, Feedback
+        from dreamer.zooming import frames_of
 
         self._told = told
-        scene = replace(scene, on_step=self._step)
-        self._frames = Falling(scene) if scene.zoom.mode == "keyframes" else Feedback(scene)
+        self._frames = frames_of(replace(scene, on_step=self._step))
         self.pace = Pace((done, frames), self._frames.dreams(done, frames))
 
     def frame(self, number: int) -> NDArray[np.uint8]:

@@ -1,7 +1,7 @@
 """Zooms: falling endlessly into a dream.
 
-`Zoom` says how a clip moves, `Path` where that leads, `Scene` what its frames are made of; `Falling` and `Feedback`
-make the frames.
+`Zoom` says how a clip moves, `Path` where that leads, `Scene` what its frames are made of; `frames_of` makes the
+frames.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ from dreamer.zooming.schedule import read_schedule, zoom_from, zoom_words
 from dreamer.zooming.store import Folder, Memory
 from dreamer.zooming.zoom import Zoom
 
+SIZE = 1280
+"""The long side of the frames, in pixels, where nobody says otherwise and the photo has as many."""
+
+
+def frames_of(scene: Scene) -> Falling | Feedback:
+    """The frames of a scene, in its zoom's mode."""
+    return Falling(scene) if scene.zoom.mode == "keyframes" else Feedback(scene)
+
+
 __all__ = [
+    "SIZE",
     "SPACING",
     "Falling",
     "Feedback",
@@ -22,6 +32,7 @@ __all__ = [
     "Scene",
     "Zoom",
     "check_size",
+    "frames_of",
     "read_schedule",
     "zoom_from",
     "zoom_words",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ from dreamer.zooming.scene import Scene, moved
 from dreamer.zooming.similarity import Similarity
 from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.steady import Level
+
+Share = TypeVar("Share", float, Tensor)
 
 SPACING = 1.5  # what everything grows by from keyframe to keyframe
 _KEPT = 0.35  # of the last keyframe's change stays in the next one's ground: at 0.6 one motif drives out all others
@@ -85,8 +88,7 @@ class Falling:
         """The change at a place between two keyframes; the next one fades in over the second half of the way."""
         now = min(int(keyframe + 1e-9), self.last - 1)
         change = self._seen(now, place)
-        share = min(max(2 * (keyframe - now) - 1, 0.0), 1.0)
-        share = share * share * (3 - 2 * share)
+        share = _eased(min(max(2 * (keyframe - now) - 1, 0.0), 1.0))
         return change.lerp_(self._seen(now + 1, place), share) if share else change
 
     def _seen(self, number: int, place: Similarity) -> Tensor:
@@ -145,8 +147,7 @@ class Falling:
         x, y = way.places(size, (1, 1))
         edge = math.sqrt(self._scene.spacing) - 1
         beyond = torch.maximum(x.abs() / (width / 2), y.abs() / (height / 2)).sub_(1).div_(edge)
-        share = 1 - beyond.clamp_(0, 1)
-        return share * share * (3 - 2 * share) * min(seen, 1.0)
+        return _eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def _time(self, number: int) -> float:
         return self._scene.path.time_of(float(number))
@@ -154,6 +155,11 @@ class Falling:
     def _place(self, number: int) -> Similarity:
         time = self._time(number)
         return self._scene.place(time) if math.isfinite(time) else Similarity()
+
+
+def _eased(share: Share) -> Share:
+    """From 0 to 1 without a corner at either end."""
+    return share * share * (3 - 2 * share)
 
 
 def _name(number: int) -> str:

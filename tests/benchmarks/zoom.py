@@ -27,7 +27,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ from dreamer.library import load_network, registry
 from dreamer.machine import keep_freed_memory
 from dreamer.pyramid import split
 from dreamer.sample import scene as sample_scene
-from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, zoom_from
+from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, frames_of, zoom_from
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def made(options: argparse.Namespace, **words: Any) -> tuple[Falling | Feedback,
     zoom = zoom_from({"mode": options.mode, "seconds": options.seconds, "rate": options.rate, **words})
     size = (sized.height - sized.height % 2, sized.width - sized.width % 2)
     scene = Scene(photo.image(), zoom, size, lambda time: composition, Memory(), SPACING)
-    return (Falling if zoom.mode == "keyframes" else Feedback)(scene), scene
+    return frames_of(scene), scene
 
 
 def drift(options: argparse.Namespace) -> None:
@@ -134,7 +133,7 @@ def drift(options: argparse.Namespace) -> None:
 
 def cost(options: argparse.Namespace) -> None:
     """Frames over renders."""
-    for mode, frames_of, whole in (("keyframes", range(0, 300, 10), 300), ("feedback", range(6), 6)):
+    for mode, numbers, whole in (("keyframes", range(0, 300, 10), 300), ("feedback", range(6), 6)):
         options.mode = mode
         frames, scene = made(options)
         first = scene.undreamt(scene.place(0.0), scene.size)
@@ -157,10 +156,10 @@ def cost(options: argparse.Namespace) -> None:
         else:
             frames.frame(0)
         began = time.perf_counter()
-        for number in frames_of:
+        for number in numbers:
             frames.frame(number)
         spent = time.perf_counter() - began - dreams[0]
-        per_frame = spent / len(frames_of) + dreams[0] / whole
+        per_frame = spent / len(numbers) + dreams[0] / whole
         render = statistics.median(renders)
         print(
             f"{mode} at {scene.size[1]}x{scene.size[0]}: render {render:.2f} s, frame {per_frame:.3f} s with its part "
@@ -187,7 +186,7 @@ def replace_strength(composition: Composition, strength: float) -> Composition:
 
 def loop(options: argparse.Namespace) -> None:
     """Whether a loop's ends meet."""
-    frames, scene = made(options, loop=True, fps=Fraction(30).numerator)
+    frames, scene = made(options, loop=True)
     last = scene.zoom.frames - 1
     shown = {number: frames.frame(number) for number in (0, 1, 2, last // 2, last // 2 + 1, last - 1, last)}
     steps = [
