@@ -87,6 +87,13 @@ class Composition:
         if problems:
             raise UsageError(*problems)
 
+    def check_frame(self, photo: Photo) -> None:
+        """Whether a clip's frames can be dreamt, of which this is one: raises UsageError for one that is too small for
+        the network, and for a recipe of several pictures at once."""
+        if self.recipe.pictures > 1:
+            raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
+        self.octaves(photo)
+
     def octaves(self, photo: Photo) -> list[Octave]:
         """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
         return self._octaves(photo.height, photo.width)

@@ -185,7 +185,7 @@ def zoom(
     sized = source.resized(size or min(SIZE, max(source.width, source.height)))
     check_size(source, sized)
     for composition in looks.values():
-        composition.octaves(sized)
+        composition.check_frame(sized)
     scene = Scene(
         source.image(),
         motion,

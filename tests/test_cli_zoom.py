@@ -180,6 +180,7 @@ def test_a_full_disk_is_a_sentence_and_can_be_gone_on_from(here: Path, monkeypat
         (("--preset", "nope"), ("nope",)),
         (("--audio", "photo.jpg"), ("photo.jpg", "sound")),
         (("--recipe", "photo.jpg"), ("no recipe inside",)),
+        (("--set", "pictures=2"), ("one at a time",)),
     ],
 )
 def test_wrong_wishes_are_told_and_nothing_is_begun(
@@ -257,6 +258,8 @@ def test_the_library_gives_frames_as_pictures(here: Path) -> None:
     assert np.asarray(pictures[0]).std() > 5 and pictures[0].tobytes() != pictures[1].tobytes()
     with pytest.raises(api.DreamerError, match="rate 0"):
         api.zoom("photo.jpg", rate=0)
+    with pytest.raises(api.DreamerError, match="one at a time"):
+        api.zoom("photo.jpg", pictures=2)
     with pytest.raises(api.DreamerError, match="colour"):
         api.zoom("photo.jpg", colours=1)
 

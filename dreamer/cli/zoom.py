@@ -107,7 +107,7 @@ def zoom(
         for look in looks.values():
             with gathered(problems):
                 check_size(whole, sized)
-                look.octaves(sized)
+                look.check_frame(sized)
         if problems:
             raise UsageError(*problems)
         if not usual.tile(sized):

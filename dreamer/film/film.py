@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamer.composition import Composition
-from dreamer.errors import UsageError
 from dreamer.film.motion import find_motion
 from dreamer.image import Photo
 from dreamer.step import Step
@@ -65,13 +64,11 @@ class Film:
         """The film of frames of this size, brought to the recipe's and then shrunk `shrink` times; `fit` says how much
         of (height, width) is kept. Raises UsageError when that is too small for the network, and for a recipe of
         several pictures at once."""
-        if composition.recipe.pictures > 1:
-            raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         side = max(height, width)
         side = max(1, min(side, composition.recipe.size or side) // shrink)
         whole = Photo(np.zeros((height, width, 3), np.uint8)).resized(side)
         film = cls(composition, side, fit(whole.height, whole.width), stability, on_step)
-        composition.octaves(film.blank)
+        composition.check_frame(film.blank)
         return film
 
     @property
