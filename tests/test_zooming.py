@@ -20,6 +20,7 @@ from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.library import registry
 from dreamer.zooming import Falling, Feedback, Folder, Memory, Scene, Zoom, read_schedule, zoom_from, zoom_words
+from dreamer.zooming.backdrop import Backdrop
 from dreamer.zooming.path import Path as Way
 from dreamer.zooming.similarity import Similarity
 from dreamer.zooming.spline import coefficients, sample
@@ -178,6 +179,7 @@ def test_a_calmed_change_keeps_its_luma_and_loses_coloured_grain() -> None:
     tint = (calm - luma(calm)).std() / (change - luma(change)).std()
     assert 0.9 < tint < 1.2
     assert torch.allclose(level.calmed(change), change, atol=1e-5)
+    assert torch.allclose(level.calmed(change / 3), change / 3, atol=1e-5), "what is calm already stays so"
 
 
 @pytest.mark.parametrize("mode", ["keyframes", "feedback"])
@@ -285,6 +287,44 @@ def test_motifs_take_turns_from_keyframe_to_keyframe(monkeypatch: pytest.MonkeyP
             made.dreamt(picture(), time, 0)
     assert [found[0] for found in seen] == [tuple(names), ("eye", "arch"), ("arch", "shell"), ("eye", "arch")]
     assert all(found[1] == seen[0][1] for found in seen), "what names nothing stays"
+
+
+def test_each_keyframe_has_a_seed_of_its_own_and_only_the_first_begins_as_the_recipe_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+
+    def dream(self: Composition, photo: Any, **rest: Any) -> Any:
+        seen.append((self.recipe.seed, self.recipe.init, self.recipe.strength))
+        raise InterruptedError
+
+    monkeypatch.setattr(Composition, "dream", dream)
+    made = scene(Zoom(), seed=5, init="noise", strength=0.3)
+    for number in (0, 1, 4):
+        with pytest.raises(InterruptedError):
+            made.dreamt(picture(), 0.0, number)
+    assert seen == [(5, "noise", 1.0), (6, "photo", 1.0), (9, "photo", 1.0)]
+
+
+def test_feedback_goes_on_from_what_was_kept_and_not_from_the_beginning() -> None:
+    store, dreamt = Memory(), []
+    zoom = zoom_from({"mode": "feedback", "seconds": 2, "fps": 12})
+    first = Feedback(scene(zoom, store))
+    for number in range(15):
+        first.frame(number)
+        first.checkpoint(number)
+    Feedback(replace(scene(zoom, store), on_step=lambda number, step: dreamt.append(number))).frame(15)
+    assert min(dreamt) == 11 and max(dreamt) == 15, "that of frame 10 was kept"
+
+
+def test_a_large_photo_loses_sharpness_without_a_jump() -> None:
+    generator = torch.Generator().manual_seed(0)
+    backdrop = Backdrop(torch.rand(1, 3, 192, 256, generator=generator), (48, 64))
+    frames = [
+        backdrop.at(Similarity(complex(2 ** (power / 2) / 4)), (48, 64)) for power in (1.999, 2.001, 2.5, 2.999, 3.001)
+    ]
+    assert (frames[0] - frames[1]).abs().mean() < 0.02 and (frames[3] - frames[4]).abs().mean() < 0.02
+    assert frames[0].std() > frames[2].std() > frames[4].std(), "what is finer than a pixel is averaged"
 
 
 def test_preset_and_layer_hold_from_their_keyframe_on() -> None:
