@@ -125,7 +125,7 @@ class Composition:
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
         side = self.recipe.size
-        return photo.resized(side) if side and max(photo.width, photo.height) > side else photo
+        return photo.at_most(side) if side else photo
 
     def dream(
         self,

@@ -93,7 +93,7 @@ class Unit:
 
     def shown(self, photo: Photo) -> Tensor:
         """The photo, no larger than `size`."""
-        return (photo.resized(self.size) if max(photo.width, photo.height) > self.size else photo).image()
+        return photo.at_most(self.size).image()
 
     def on(self, device: torch.device) -> Answer:
         """The same on a device, its network made fast."""
@@ -198,7 +198,7 @@ def looks(folder: Path, found: Sequence[Exemplar], side: int = 200) -> list[Look
     result = []
     for number, exemplar in enumerate(found, 1):
         photo = load(folder / exemplar.name)
-        picture = to_pil((photo.resized(_SHARP) if max(photo.width, photo.height) > _SHARP else photo).image())
+        picture = to_pil(photo.at_most(_SHARP).image())
         left, top, right, bottom = exemplar.place
         wide, high = picture.size
         box = (round(left * wide), round(top * high), round(right * wide), round(bottom * high))

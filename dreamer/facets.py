@@ -17,7 +17,7 @@ from torch import Tensor
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.exemplars import Answer, Place, search
-from dreamer.image import Photo, load, resize
+from dreamer.image import Photo, blurred, load, resize
 from dreamer.sight import Sight
 from dreamer.step import Moment, Step
 
@@ -156,8 +156,4 @@ def _nearest(points: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
 
 def soft(image: Tensor) -> Tensor:
     """A picture (B, 3, H, W) without its edges, by a Gaussian blur."""
-    from kornia.filters import gaussian_blur2d
-
-    sigma = max(0.5, _SOFT * min(image.shape[-2:]))
-    size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
-    return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type="reflect")
+    return blurred(image, max(0.5, _SOFT * min(image.shape[-2:])))

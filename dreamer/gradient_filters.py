@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.image import blurred
 from dreamer.options import Range
 from dreamer.pyramid import merge, split
 
@@ -51,12 +52,9 @@ def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor
 
 def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:
     """The gradient blurred by Gaussians of `sigma` / 2, `sigma` and 2 `sigma` pixels, their mean: soft, large forms."""
-    from kornia.filters import gaussian_blur2d
-
     total = torch.zeros_like(gradient)
     for width in (sigma / 2, sigma, 2 * sigma):
-        size = 2 * min(round(3 * width), min(gradient.shape[-2:]) - 1) + 1
-        total += gaussian_blur2d(_tame(gradient), (size, size), (width, width), border_type="reflect")
+        total += blurred(_tame(gradient), width)
     return _unit(total)
 
 

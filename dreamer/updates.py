@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.image import blurred
 from dreamer.options import Range
 from dreamer.step import Step
 
@@ -26,12 +27,7 @@ Every = Annotated[int, Range(1)]
 
 def blur(image: Tensor, *, step: Step, every: Every = 4, sigma: Annotated[float, Range(0.1, 64)] = 0.5) -> Tensor:
     """A Gaussian blur of `sigma` pixels after every few steps: grain fades, forms stay (Yosinski 2015)."""
-    from kornia.filters import gaussian_blur2d
-
-    if (step.number + 1) % every:
-        return image
-    size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
-    return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type="reflect")
+    return image if (step.number + 1) % every else blurred(image, sigma)
 
 
 def bilateral(

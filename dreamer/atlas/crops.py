@@ -55,7 +55,7 @@ def survey(
     for number, name in enumerate(names, 1):
         try:
             photo = load(folder / name, max_pixels=max_pixels)
-            photo = photo.resized(_SIDE) if max(photo.width, photo.height) > _SIDE else photo
+            photo = photo.at_most(_SIDE)
             height, width = photo.height, photo.width
             network.sizes(height, width, wanted)
             with torch.no_grad():
@@ -91,7 +91,7 @@ def cut(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> d
             photo = load(folder / name, max_pixels=max_pixels)
         except DreamerError:
             continue  # it was there a moment ago
-        photo = photo.resized(_SHARP) if max(photo.width, photo.height) > _SHARP else photo
+        photo = photo.at_most(_SHARP)
         picture = to_pil(photo.image().clamp(0, 1))
         for unit, exemplar in uses:
             left, top, right, bottom = np.multiply(exemplar.place, (*picture.size, *picture.size))

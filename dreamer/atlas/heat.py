@@ -63,13 +63,13 @@ class Activations:
 
 def look(photo: Photo, name: str, network: Network, layers: Sequence[str], device: torch.device) -> Activations:
     """A photo looked at. Raises NetworkError when it is too small."""
-    small = photo.resized(SIDE) if max(photo.width, photo.height) > SIDE else photo
+    small = photo.at_most(SIDE)
     network.sizes(small.height, small.width, layers)
     prepared = network.prepared(layers, device, torch.float32)
     with torch.no_grad():
         features = prepared.features(small.image().to(device), layers)
     maps = {layer: _coarse(seen)[0].cpu().numpy() for layer, seen in features.items()}
-    shown = photo.resized(_SHOWN) if max(photo.width, photo.height) > _SHOWN else photo
+    shown = photo.at_most(_SHOWN)
     file = io.BytesIO()
     to_pil(shown.image().clamp(0, 1)).save(file, "JPEG", quality=84)
     return Activations(name, shown.width, shown.height, file.getvalue(), maps)

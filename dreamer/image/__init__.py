@@ -8,12 +8,13 @@ go up and penalties go down. A `Photo` keeps what an image cannot say (depth, al
 from __future__ import annotations
 
 from dreamer.image.load import load, read_recipe
-from dreamer.image.photo import Photo, resize, to_pil
+from dreamer.image.photo import Photo, blurred, resize, to_pil
 from dreamer.image.save import SUFFIXES, check_suffix, encode, format_for, losses, suffix_of
 
 __all__ = [
     "SUFFIXES",
     "Photo",
+    "blurred",
     "check_suffix",
     "encode",
     "format_for",

@@ -30,6 +30,14 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
+def blurred(image: Tensor, sigma: float) -> Tensor:
+    """`image` (B, C, H, W) through a Gaussian of `sigma` pixels, mirrored at the borders."""
+    from kornia.filters import gaussian_blur2d
+
+    size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
+    return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type="reflect")
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """A picture (1, 3, H, W) in [0, 1] as Pillow's, in 8 bits."""
     return Image.fromarray((image[0].permute(1, 2, 0) * 255).round().byte().numpy())
@@ -110,6 +118,10 @@ class Photo:
         for channel in range(self.pixels.shape[2]):
             pixels[..., channel] = _resized(self.pixels[..., channel], size)
         return replace(self, pixels=pixels, alpha=None if self.alpha is None else _resized(self.alpha, size))
+
+    def at_most(self, long_side: int) -> Photo:
+        """The photo with its longer side shortened to `long_side` pixels; itself where it is no longer."""
+        return self.resized(long_side) if max(self.width, self.height) > long_side else self
 
     def _space(self) -> ColourSpace | None:
         grey = self.pixels.shape[2] == 1

@@ -42,6 +42,24 @@ _EXACT, _NEAR = 1e-9, 1e-3
 _SEEDS = (0, 1, 2)
 
 
+def broken(problems: dict[str, str], case: Case, found: Iterator[tuple[str, str]]) -> str | None:
+    """Put what a case finds, promises and sentences, among the problems, one of each promise.
+
+    Where the plainest case of all is refused, before anything was found, gives the reason.
+    """
+    try:
+        for promise, sentence in found:
+            problems.setdefault(promise, sentence)
+    except UsageError as refusal:
+        why = "; ".join(refusal.problems)
+        if not case.where and not problems:
+            return why
+        problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
+    except Exception as error:  # whatever a stranger's function may raise
+        problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
+    return None
+
+
 def try_ingredient(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
     """One finding for each promise that the ingredient breaks, or one that says that it keeps all."""
     noun = noun_of(kind)
@@ -50,17 +68,10 @@ def try_ingredient(kind: str, entry: Entry[IngredientKind], bench: Bench) -> lis
     count = 0
     if "asks" not in problems:
         for case in bench.cases(kind, ingredient):
-            try:
-                for promise, sentence in _kept(kind, ingredient, case, bench):
-                    problems.setdefault(promise, sentence)
-                count += 1
-            except UsageError as refusal:
-                why = "; ".join(refusal.problems)
-                if not case.where and not problems:
-                    return [Finding(noun, entry.name, None, f"it refuses the tiny network: {why}")]
-                problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
-            except Exception as error:  # whatever a stranger's function may raise
-                problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
+            why = broken(problems, case, _kept(kind, ingredient, case, bench))
+            if why is not None:
+                return [Finding(noun, entry.name, None, f"it refuses the tiny network: {why}")]
+            count += 1
             if "in place" in problems:  # torch would now complain in other words
                 break
     if problems:

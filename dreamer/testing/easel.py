@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from dreamer.canvas import Canvas
-from dreamer.errors import UsageError
 from dreamer.registry import Entry, IngredientKind, noun_of
 from dreamer.testing.bench import Bench, Case, extremes
-from dreamer.testing.contracts import declared
+from dreamer.testing.contracts import broken, declared
 from dreamer.testing.finding import Finding
 from dreamer.testing.tiny import as_image, photo
 
@@ -50,16 +49,9 @@ def _found(kind: str, entry: Entry[IngredientKind], bench: Bench, cases: list[Ca
     problems = dict(declared(kind, entry))
     if "asks" not in problems:
         for case in cases:
-            try:
-                for promise, sentence in tried(entry.value, case, bench):
-                    problems.setdefault(promise, sentence)
-            except UsageError as refusal:
-                why = "; ".join(refusal.problems)
-                if not case.where and not problems:
-                    return [Finding(noun, entry.name, None, f"it refuses to work here: {why}")]
-                problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
-            except Exception as error:  # whatever a stranger's function may raise
-                problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
+            why = broken(problems, case, tried(entry.value, case, bench))
+            if why is not None:
+                return [Finding(noun, entry.name, None, f"it refuses to work here: {why}")]
     if problems:
         return [Finding(noun, entry.name, False, sentence) for sentence in problems.values()]
     return [Finding(noun, entry.name, True, f"keeps every promise in {len(cases)} tries")]
