@@ -6,6 +6,7 @@ map carries its receptive field along.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from dreamer.field import RULES, Field, Trail
 
 HEIGHT, WIDTH = 224, 352  # the pass' picture, px: two sides that no channel count is likely to mimic
 
+_STRANGERS = 8  # tokens at most that belong to no patch: a class token, registers
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -27,7 +30,8 @@ class Layer:
 
     `rows` and `columns` are the fields along y and x; both are None behind an operation, named by `whole`, that looks
     at the whole picture. `calls`: how often the module runs in a pass; the last call counts. `channels_last`: the
-    module gives (B, h, w, C). `memory`: bytes per input pixel (float32) that a pass up to here writes.
+    module gives (B, h, w, C). `patch`: it gives tokens (B, n, C), the last of which are patches of so many pixels a
+    side, row by row; 0 where it gives a map. `memory`: bytes per input pixel (float32) that a pass up to here writes.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Layer:
     whole: str
     calls: int
     channels_last: bool
+    patch: int
     memory: float
 
 
@@ -62,6 +67,15 @@ def meta_parameters(module: nn.Module) -> dict[str, Tensor]:
     """Stand-ins on the `meta` device for every parameter and buffer: a pass with them computes shapes alone."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+
+
+def grid(tokens: int, height: int, width: int, patch: int) -> tuple[int, int] | None:
+    """The rows and columns of the patches among a picture's tokens; None where there are no such patches."""
+    for rounded in (math.ceil, math.floor):
+        rows, columns = int(rounded(height / patch)), int(rounded(width / patch))
+        if 0 <= tokens - rows * columns <= _STRANGERS:
+            return rows, columns
+    return None
 
 
 class _Watch(TorchFunctionMode):
@@ -104,17 +118,21 @@ class _Watch(TorchFunctionMode):
         def leave(module: nn.Module, args: Any, output: Any) -> None:
             self._running.pop()
             before = self.layers.pop(name, None)
-            if isinstance(output, Tensor) and output.ndim in (2, 4) and min(output.shape) > 0:
-                trail = self._trails.get(id(output), Trail(None, None, (2, 3), "something unknown"))
+            if not isinstance(output, Tensor) or min(output.shape) == 0:
+                return
+            trail = self._trails.get(id(output), Trail(None, None, (2, 3), "something unknown"))
+            tokens = output.ndim == 3 and trail.patch > 0 and grid(output.shape[1], HEIGHT, WIDTH, trail.patch)
+            if output.ndim in (2, 4) or tokens:
                 last = output.ndim == 4 and _channels_last(output)
                 self.layers[name] = Layer(
                     name,
-                    output.shape[3 if last else 1],
+                    output.shape[-1 if last or tokens else 1],
                     trail.rows,
                     trail.columns,
                     trail.whole,
                     1 + (before.calls if before else 0),
                     last,
+                    trail.patch if tokens else 0,
                     4 * self._floats / (HEIGHT * WIDTH),
                 )
 

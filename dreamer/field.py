@@ -51,15 +51,19 @@ class Field:
 
 @dataclass(frozen=True)
 class Trail:
-    """What is known of a tensor: its fields and which of its axes are y and x; `whole` names what ended them."""
+    """What is known of a tensor: its fields and which of its axes are y and x.
+
+    `whole` names what ended the fields, and `patch` is their stride until then, in input pixels.
+    """
 
     rows: Field | None
     columns: Field | None
     axes: tuple[int, int]
     whole: str = ""
+    patch: int = 0
 
     def ended(self, operation: str) -> Trail:
-        return Trail(None, None, self.axes, self.whole or operation)
+        return Trail(None, None, self.axes, self.whole or operation, self.rows.stride if self.rows else self.patch)
 
     def moved(self, axes: tuple[int, int]) -> Trail:
         return replace(self, axes=axes)

@@ -1,8 +1,9 @@
-"""A network to dream with: a frozen convolutional network and everything that belongs to it."""
+"""A network to dream with: a frozen network and everything that belongs to it."""
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.anatomy import HEIGHT, WIDTH, Anatomy, Layer, anatomy, meta_parameters
+from dreamer.anatomy import HEIGHT, WIDTH, Anatomy, Layer, anatomy, grid, meta_parameters
 from dreamer.errors import NetworkError, did_you_mean
 
 _LARGEST_PROBE = 1024  # px: networks that need more than this are not told what they need
@@ -77,7 +78,7 @@ class Network:
         seen = ((image - mean) / std).to(weight.dtype).contiguous(memory_format=torch.channels_last)
         with _captured(self.module, wanted) as found:
             self.module(seen)
-        return {name: _as_map(found[name], layer) for name, layer in wanted.items()}
+        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
 
     def sizes(self, height: int, width: int, layers: Iterable[str]) -> dict[str, tuple[int, int]]:
         """The layers' (h, w) for a picture of that size, without computing; NetworkError when it is too small."""
@@ -137,7 +138,7 @@ class Network:
         image = torch.empty(1, 3, height, width, device="meta", dtype=next(self.module.parameters()).dtype)
         with torch.no_grad(), _captured(self.module, wanted) as found:
             functional_call(self.module, meta_parameters(self.module), (image,))
-        maps = {name: _as_map(found[name], layer).shape for name, layer in wanted.items()}
+        maps = {name: _as_map(found[name], layer, image).shape for name, layer in wanted.items()}
         if any(min(shape) < 1 for shape in maps.values()):
             raise ValueError("nothing is left of it")
         return maps
@@ -176,9 +177,15 @@ def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[s
             handle.remove()
 
 
-def _as_map(output: Tensor, layer: Layer) -> Tensor:
+def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
     if output.ndim == 2:
         return output[:, :, None, None]
+    if layer.patch:
+        cells = grid(output.shape[1], image.shape[-2], image.shape[-1], layer.patch)
+        if cells is None:
+            raise NetworkError(f"{layer.name} gives {output.shape[1]} tokens, which are no patches of this picture")
+        patches = output[:, -math.prod(cells) :].transpose(1, 2)
+        return patches.reshape(*patches.shape[:2], *cells)
     return output.permute(0, 3, 1, 2) if layer.channels_last else output
 
 

@@ -79,3 +79,15 @@ class Settled(nn.Module):
     def forward(self, seen: Tensor) -> Tensor:
         _, where = self.pool(seen.float())
         return seen.flatten(2).gather(2, where.flatten(2)).view(where.shape)
+
+
+def tiny_transformer() -> Network:
+    """A vision transformer of two blocks, seeded: patches of 8 px, 16 channels, learnt at 32x32 px."""
+    from torchvision.models.vision_transformer import VisionTransformer
+
+    from dreamer.networks.transformer import AnySize
+
+    torch.manual_seed(0)
+    module = AnySize(VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=5))
+    layer = "encoder.layers.encoder_layer_1"
+    return Network("tiny transformer", module, (0.5,) * 3, (0.25,) * 3, "none", "random, seeded", layer)

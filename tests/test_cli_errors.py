@@ -65,7 +65,7 @@ OPTIONS = {
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
     "preset": (["--preset", "clasic"], "no preset is called 'clasic'; did you mean classic?"),
     "network": (["--network", "gogglenet"], "no network is called 'gogglenet'; did you mean googlenet"),
-    "fixed size": (["--network", "vit_b_16"], "vit_b_16 accepts pictures of one size only"),
+    "fixed size": (["--network", "maxvit_t"], "maxvit_t accepts pictures of one size only"),
     "layer": (
         ["--layer", "m4x"],
         "has no layer 'm4x'; `dreamer networks layers reverie` lists them; did you mean",

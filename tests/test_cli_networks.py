@@ -97,7 +97,7 @@ def _last(ran: object) -> object:
 
 def test_networks_that_there_is_nothing_to_fetch_for() -> None:
     assert dreamer("networks", "fetch", "reverie").code == 0
-    refused(dreamer("networks", "fetch", "vit_b_16"), "pictures of one size only")
+    refused(dreamer("networks", "fetch", "maxvit_t"), "pictures of one size only")
     refused(dreamer("networks", "fetch", "squeezenet"), "did you mean squeezenet1_")
 
 

@@ -131,7 +131,7 @@ FAMILIES = [
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
     "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf",
     "resnet18", "resnet50", "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11",
-    "vgg11_bn", "vgg13", "vgg16", "vgg19_bn", "wide_resnet50_2",
+    "vgg11_bn", "vgg13", "vgg16", "vgg19_bn", "vit_b_32", "wide_resnet50_2",
 ]  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_each_family_has_its_default_layer(name):
     assert layer.channels > 16
 
 
-@pytest.mark.parametrize(("name", "hint"), [("gogglenet", "did you mean googlenet"), ("vit_b_16", "one size only")])
+@pytest.mark.parametrize(("name", "hint"), [("gogglenet", "did you mean googlenet"), ("maxvit_t", "one size only")])
 def test_an_unknown_or_refused_network(name, hint):
     with pytest.raises(NetworkError, match=hint):
         load_from(load_plugins()[0].networks, name)

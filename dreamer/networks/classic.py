@@ -1,4 +1,4 @@
-"""The convolutional classification networks of torchvision, by its names.
+"""The classification networks of torchvision, by its names.
 
 torchvision is imported only when one of them is asked for. The weights are the first that torchvision lists for each
 (IMAGENET1K_V1): the later ones classify better and dream worse. Nothing is downloaded unless `fetch` says so.
@@ -18,6 +18,7 @@ from torch import nn
 
 from dreamer.errors import NetworkError
 from dreamer.network import Network
+from dreamer.networks.transformer import AnySize
 from dreamer.networks.weights import file_hash, fit, read_weights
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -53,12 +54,15 @@ _FAMILIES = (
     ("vgg16_bn", "features.32"),
     ("vgg19", "features.26"),
     ("vgg19_bn", "features.38"),
+    ("vit_b_16 vit_b_32", "encoder.layers.encoder_layer_7"),
+    ("vit_l_16 vit_l_32", "encoder.layers.encoder_layer_15"),
+    ("vit_h_14", "encoder.layers.encoder_layer_20"),
     ("wide_resnet50_2 wide_resnet101_2", "layer3"),
 )
 
 REFUSED = {
-    name: f"{name} accepts pictures of one size only, so it cannot dream over octaves; a convolutional network can"
-    for name in ("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14", "maxvit_t")
+    "maxvit_t": "maxvit_t accepts pictures of one size only, so it cannot dream over octaves; a vision transformer that "
+    "can is vit_b_16, or swin_t"
 }
 
 # These two were published with a preprocessing of their own, which torchvision hides inside the module.
@@ -94,8 +98,12 @@ class Classic:
         extra: dict[str, Any] = {}
         if self.name in _HALVES:
             extra = {"aux_logits": False, "init_weights": False, "transform_input": False}
+        transformer = self.name.startswith("vit_")
+        if transformer:
+            extra = {"image_size": self._published().meta["min_size"][0]}
         with torch.random.fork_rng(devices=[]):
-            return self._network(get_model(self.name, weights=None, **extra), "")
+            module = get_model(self.name, weights=None, **extra)
+        return self._network(AnySize(module) if transformer else module, "")
 
     def weights_path(self) -> Path:
         """Where torchvision keeps this network's weights."""

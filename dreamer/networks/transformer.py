@@ -1,0 +1,49 @@
+"""torchvision's vision transformers, able to look at pictures of any size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class AnySize(nn.Module):
+    """A vision transformer (Dosovitskiy 2020) whose learned places are interpolated to the picture's own grid.
+
+    At the size that it was trained at it answers exactly as torchvision's module does; the names of its weights are
+    the same. At another the places are resized bicubically (Dosovitskiy 2020, section 3.2), and a side that the patch
+    does not divide is mirrored outwards up to the next that it does. (B, 3, H, W) -> (B, classes); RuntimeError for a
+    picture of less than half a patch.
+    """
+
+    def __init__(self, vit: Any) -> None:
+        super().__init__()
+        self.patch = int(vit.patch_size)
+        self.conv_proj, self.encoder, self.heads = vit.conv_proj, vit.encoder, vit.heads
+        self.class_token = vit.class_token
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The classes' scores."""
+        patches = self.conv_proj(self._whole_patches(image))
+        first = self.class_token.expand(len(image), -1, -1)
+        tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], 1) + self._places(*patches.shape[-2:])
+        seen = self.encoder.ln(self.encoder.layers(self.encoder.dropout(tokens)))
+        scores: Tensor = self.heads(seen[:, 0])
+        return scores
+
+    def _whole_patches(self, image: Tensor) -> Tensor:
+        down, across = (-side % self.patch for side in image.shape[-2:])
+        around = (across // 2, across - across // 2, down // 2, down - down // 2)
+        return F.pad(image, around, mode="reflect") if down or across else image
+
+    def _places(self, height: int, width: int) -> Tensor:
+        """The class token's place and the patches', (1, 1 + height * width, C)."""
+        learned: Tensor = self.encoder.pos_embedding
+        side = round((learned.shape[1] - 1) ** 0.5)
+        if (height, width) == (side, side):
+            return learned
+        plane = learned[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
+        resized = F.interpolate(plane.float(), (height, width), mode="bicubic", antialias=True, align_corners=False)
+        return torch.cat([learned[:, :1], resized.to(learned.dtype).flatten(2).transpose(1, 2)], 1)
