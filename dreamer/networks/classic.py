@@ -61,8 +61,8 @@ _FAMILIES = (
 )
 
 REFUSED = {
-    "maxvit_t": "maxvit_t accepts pictures of one size only, so it cannot dream over octaves; a vision transformer that "
-    "can is vit_b_16, or swin_t"
+    "maxvit_t": "maxvit_t accepts pictures of one size only, so it cannot dream over octaves; transformers that can "
+    "are swin_t and vit_b_16"
 }
 
 # These two were published with a preprocessing of their own, which torchvision hides inside the module.
