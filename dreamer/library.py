@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamer.clip import frames, probe
 from dreamer.compose import compose
 from dreamer.composition import Composition
+from dreamer.direction import direction_of
 from dreamer.errors import Interrupted, RecipeError
 from dreamer.facets import facets as facets_of
 from dreamer.film import STABILITY, Film
@@ -29,7 +30,7 @@ from dreamer.recipe import Words, merged
 from dreamer.registry import Registry
 from dreamer.result import Dream
 from dreamer.step import Step
-from dreamer.visualization import Features, Unit, climbed, direction_of, diverse, grey, own_term, picture_size, usual
+from dreamer.visualization import Features, Unit, climbed, diverse, grey, own_term, picture_size, usual
 
 
 def dream(

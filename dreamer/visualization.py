@@ -190,8 +190,3 @@ class _Probe(Mapping[str, Tensor]):
 
 def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, Moment], Tensor]:
     return lambda features, moment: objective(features)
-
-
-def direction_of(numbers: Sequence[float]) -> tuple[float, ...]:
-    """A direction in a recipe's words: its numbers to six digits."""
-    return tuple(float(f"{number:.6g}") for number in numbers)

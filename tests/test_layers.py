@@ -11,7 +11,7 @@ ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
     ["errors", "hookspecs", "config", "sample", "motifs"],
-    ["disk", "options", "field", "pyramid", "colour", "step", "canvas", "image", "packs", "contact_sheet"],
+    ["disk", "options", "field", "pyramid", "colour", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
     ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
     ["tiles", "network"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],

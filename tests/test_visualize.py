@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -149,50 +148,25 @@ def test_a_canvas_too_small_for_its_layer(tmp_path):
         api.visualize(network, channel=2, size=24)
 
 
-def directions():
-    numbers = np.linspace(-1, 1, 272)
-    yield "way.txt", ", ".join(map(str, numbers)).encode()
-    yield "way.json", json.dumps(numbers.tolist()).encode()
-
-
 def test_a_direction_from_a_file(tmp_path):
-    from safetensors.numpy import save_file
-
     numbers = np.linspace(-1, 1, 272).astype(np.float32)
     np.save(tmp_path / "way.npy", numbers)
-    save_file({"way": numbers}, tmp_path / "way.safetensors")
-    for name, data in directions():
-        (tmp_path / name).write_bytes(data)
-    pictures = set()
-    for suffix in ("npy", "safetensors", "txt", "json"):
-        out = tmp_path / f"{suffix}.png"
-        assert visualize("-o", out, "--direction", tmp_path / f"way.{suffix}").code == 0, suffix
-        vector = stamp_of(out)["recipe"]["objectives"][0]["vector"]
-        assert vector == pytest.approx(numbers.tolist(), abs=1e-5)
-        pictures.add(np.asarray(Image.open(out)).tobytes())
-    assert len(pictures) == 1
+    assert visualize("-o", tmp_path / "out.png", "--direction", tmp_path / "way.npy").code == 0
+    vector = stamp_of(tmp_path / "out.png")["recipe"]["objectives"][0]["vector"]
+    assert vector == pytest.approx(numbers.tolist(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "word"),
+    ("text", "word"),
     [
-        ("short.txt", b"1 2 3", "has 3 numbers, and layer m4b has 272 channels"),
-        ("words.txt", b"one two", "no numbers can be read"),
-        ("nan.txt", b"1 nan", "NaN or Inf"),
-        ("empty.txt", b"", "no numbers"),
-        ("zero.txt", b"0 " * 272, "has no number but 0"),
-        ("large.txt", b"1 " * 600_000, "too large"),
-        ("pickle.npy", b"\x93NUMPY\x01\x00junk", "no numbers can be read"),
+        ("1 2 3", "has 3 numbers, and layer m4b has 272 channels"),
+        ("one two", "no numbers can be read"),
+        ("0 " * 272, "has no number but 0"),
     ],
 )
-def test_a_file_that_is_no_direction(tmp_path, name, data, word):
-    (tmp_path / name).write_bytes(data)
-    refused(visualize("-o", tmp_path / "out.png", "--direction", tmp_path / name), word)
-
-
-def test_a_pickled_direction_is_never_run(tmp_path):
-    np.save(tmp_path / "bad.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    refused(visualize("-o", tmp_path / "out.png", "--direction", tmp_path / "bad.npy"), "no numbers can be read")
+def test_a_file_that_is_no_direction(tmp_path, text, word):
+    (tmp_path / "way.txt").write_text(text)
+    refused(visualize("-o", tmp_path / "out.png", "--direction", tmp_path / "way.txt"), word)
 
 
 def test_python_gets_the_same_picture_as_the_command_line(tmp_path):

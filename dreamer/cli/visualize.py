@@ -23,7 +23,7 @@ from dreamer.cli.photos import Place
 from dreamer.cli.photos import pictures as pictures_in
 from dreamer.cli.progress import Quiet, progress
 from dreamer.cli.wishes import Wishes
-from dreamer.errors import UsageError, gathered
+from dreamer.errors import gathered
 
 if TYPE_CHECKING:
     from dreamer.composition import Composition
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dreamer.network import Network
 
 _FILE = click.Path(path_type=Path)
-_LARGEST = 1_000_000  # bytes of a direction's file
 
 
 class Place3(ParamType):
@@ -96,6 +95,7 @@ def visualize(
     dreamer visualize -o unit.png --layer m4b --channel 12
     dreamer visualize -o unit.png --channel 12 --facets 4 --pictures holiday/
     """
+    from dreamer.direction import read_direction
     from dreamer.image import load
     from dreamer.plugins import load_plugins
     from dreamer.visualization import Unit, climbed, diverse, grey, picture_size, usual
@@ -106,7 +106,7 @@ def visualize(
         with gathered(problems):
             place = Place.read(output, False)
         with gathered(problems):
-            way = _direction(direction) if direction else None
+            way = read_direction(direction, wishes["layer"]) if direction else None
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
         given = [flag for flag, value in named.items() if value is not None]
         if len(given) > 1:
@@ -188,36 +188,3 @@ def _begun(
     for number, members in enumerate(found.members, 1):
         told.say(f"facet {number} begins with {len(members)} pictures, as {', '.join(members[:3])}")
     return replace(composition, starts=found.starts)
-
-
-def _direction(path: Path) -> tuple[float, ...]:
-    """The numbers in a file, which may be a stranger's; raises UsageError."""
-    import numpy as np
-
-    from dreamer.visualization import direction_of
-
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"--direction {path}: too large for the numbers of one direction")
-        if path.suffix == ".npy":
-            numbers = np.load(path, allow_pickle=False)
-        elif path.suffix == ".safetensors":
-            from safetensors.numpy import load_file
-
-            (numbers,) = load_file(path).values()
-        else:
-            text = path.read_text(encoding="utf-8")
-            numbers = np.array([float(part) for part in text.replace(",", " ").strip("[] \n").split()])
-        numbers = numbers.astype(np.float64).ravel()
-    except FileNotFoundError:
-        raise UsageError(f"--direction {path}: there is no such file") from None
-    except UsageError:
-        raise
-    except Exception as error:  # whatever the three readers raise for a damaged file
-        raise UsageError(
-            f"--direction {path}: no numbers can be read from it; one array in .npy or .safetensors, or numbers as "
-            "text, is wanted"
-        ) from error
-    if not len(numbers) or not np.isfinite(numbers).all():
-        raise UsageError(f"--direction {path}: it holds {'no numbers' if not len(numbers) else 'NaN or Inf'}")
-    return direction_of(numbers.tolist())

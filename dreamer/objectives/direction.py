@@ -1,15 +1,11 @@
-"""Directions in a layer's activation space: random ones, a file's, and sums and differences of named ones."""
+"""Directions in a layer's activation space: given or random ones, and sums and differences of named ones."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor
 
 from dreamer.errors import RecipeError
@@ -17,7 +13,6 @@ from dreamer.network import Network
 from dreamer.objectives.choice import channels, numbers, rows, taught
 from dreamer.options import Range
 
-_LARGEST = 2**20  # bytes: no layer has so many channels
 _FLOOR, _EPS = 0.1, 1e-4  # as in Lucid
 
 Power = Annotated[float, Range(0, 10)]
@@ -27,16 +22,14 @@ def direction(
     features: Tensor,
     *,
     layer: str,
-    file: str = "",
     vector: tuple[float, ...] = (),
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0,
     power: Power = 0.0,
 ) -> Tensor:
-    """More of one direction among the channels: `vector`, one number each, or a `file`'s, or `seed`'s (Szegedy 2013).
+    """More of one direction among the channels: `vector`, one number each, or one by chance (Szegedy 2013).
 
     The dot product with the direction, of length 1, at each position, times max(0.1, cosine)^`power` (Lucid): the
-    higher the power, the less of anything else. A direction of `seed` is drawn from a Gaussian. A file is .npy or
-    .safetensors; the latter may hold several directions, each called by its layer.
+    higher the power, the less of anything else. Without `vector` it is drawn from a Gaussian, by `seed`.
     """
     count = features.shape[1]
     if vector:
@@ -45,7 +38,7 @@ def direction(
             raise RecipeError(f"objectives.direction.vector: it {wrong}, and layer {layer} has {count} channels")
         return _climb(features, features.new_tensor(vector), power)
     drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed))
-    return _climb(features, torch.from_numpy(_read(file, layer, count)) if file else drawn, power)
+    return _climb(features, drawn, power)
 
 
 def arithmetic(
@@ -110,32 +103,3 @@ def _named(word: str, network: Network, layer: str, like: Tensor, who: str) -> T
     else:
         (number,) = numbers([word], {**known, **own}, f"objectives.{who}: {network.name} at {layer}")
     return torch.eye(count, dtype=like.dtype, device=like.device)[number]
-
-
-@lru_cache(8)
-def _read(file: str, layer: str, count: int) -> Any:
-    """The direction in a file, a stranger's: nothing in it is run. Read once a dream; raises RecipeError."""
-    path, where = Path(file), f"objectives.direction.file: {file}"
-    if not path.is_file():
-        raise RecipeError(f"{where}: there is no such file")
-    if path.stat().st_size > _LARGEST:
-        raise RecipeError(f"{where} is too large for a direction: one number for each of {count} channels is wanted")
-    try:
-        if path.suffix == ".safetensors":
-            found = {name: tensor.double().numpy() for name, tensor in load_file(path).items()}
-        else:  # mapped, so that a header which promises too much is found out
-            found = {layer: np.lib.format.open_memmap(path, mode="r").astype(np.float64, casting="same_kind")}
-    except Exception as error:  # whatever the two libraries raise for a broken or dangerous file
-        raise RecipeError(f"{where} is no direction; a .npy or .safetensors file of numbers is wanted") from error
-    if layer not in found and len(found) != 1:
-        raise RecipeError(f"{where} holds several directions, none called {layer}: {', '.join(found) or 'it is empty'}")
-    values = found.get(layer, next(iter(found.values())))
-    values = values.squeeze()
-    if values.shape != (count,):
-        shape = "x".join(map(str, values.shape)) or "one"
-        raise RecipeError(
-            f"{where} holds {shape} numbers; layer {layer} has {count} channels, and a number for each is wanted"
-        )
-    if not np.isfinite(values).all() or not values.any():
-        raise RecipeError(f"{where} points nowhere: all its numbers are 0, or some are not finite")
-    return values
