@@ -49,7 +49,7 @@ class Seeker(Protocol):
 
 
 @dataclass(frozen=True)
-class Unit:
+class Channel:
     """One channel of a layer, looked at in pictures whose long side is at most `size` pixels."""
 
     network: Network
@@ -59,8 +59,8 @@ class Unit:
     least: bool = False
 
     @classmethod
-    def named(cls, network: Network, layer: str, channel: str, **wishes: Any) -> Unit:
-        """The unit whose channel is called so: by number, by its own name, or as a class of the network.
+    def named(cls, network: Network, layer: str, channel: str, **wishes: Any) -> Channel:
+        """The channel that is called so: by number, by its own name, or as a class of the network.
 
         Raises UsageError.
         """
@@ -212,8 +212,8 @@ def looks(folder: Path, found: Sequence[Exemplar], side: int = 200) -> list[Look
     return result
 
 
-def seen(picture: Image.Image, unit: Unit, side: int = 200) -> Look:
-    """The unit's visualization, to stand before the others."""
+def seen(picture: Image.Image, unit: Channel, side: int = 200) -> Look:
+    """The channel's visualization, to stand before the others."""
     tile = ImageOps.pad(picture, (side * 5 // 2, side), color=_GROUND)
     return Look("what it avoids" if unit.least else "what it wants", f"channel {unit.channel} of {unit.layer}", tile)
 

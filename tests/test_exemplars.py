@@ -12,7 +12,7 @@ from PIL import Image
 
 from dreamer import exemplars
 from dreamer.errors import UsageError
-from dreamer.exemplars import Unit, looks, search
+from dreamer.exemplars import Channel, looks, search
 from dreamer.image import load
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def searched(folder, unit, notes, **options):
 @pytest.mark.parametrize("least", [False, True])
 def test_the_best_are_those_of_the_highest_activation_anywhere(folder, tmp_path, least):
     network = tiny()
-    found = searched(folder, Unit(network, "two", 5, least=least), tmp_path / "notes", count=4)
+    found = searched(folder, Channel(network, "two", 5, least=least), tmp_path / "notes", count=4)
     answers = {}
     for name in names_in(folder):
         if name != "broken.png":
@@ -65,7 +65,7 @@ def test_the_place_is_what_the_best_position_sees():
     seen = network.features(image, ["two"])["two"][0]
     flat = network.features(torch.zeros(1, 3, 60, 80), ["two"])["two"][0, :, 15, 20]
     channel = int((seen.amax((1, 2)) - flat).argmax())  # likes the square more than the dark
-    ranks, (left, top, right, bottom) = Unit(network, "two", channel).answer(image)
+    ranks, (left, top, right, bottom) = Channel(network, "two", channel).answer(image)
     assert ranks == [pytest.approx(-float(seen[channel].max()))]
     y, x = divmod(int(seen[channel].argmax()), seen.shape[2])
     field = network.layer("two").rows
@@ -75,10 +75,10 @@ def test_the_place_is_what_the_best_position_sees():
 
 
 def test_a_place_at_the_border_is_cut_there_and_equal_places_are_met_in_the_middle():
-    unit = Unit(tiny(), "two", 0)
+    unit = Channel(tiny(), "two", 0)
     _, place = unit.answer(torch.full((1, 3, 12, 12), 0.5))
     assert 0 <= place[0] < place[2] <= 1
-    _, (left, top, right, bottom) = Unit(tiny(), "pool", 0, least=True).answer(torch.full((1, 3, 80, 80), 0.5))
+    _, (left, top, right, bottom) = Channel(tiny(), "pool", 0, least=True).answer(torch.full((1, 3, 80, 80), 0.5))
     assert (left + right) / 2 == pytest.approx(0.5, abs=0.03) and (top + bottom) / 2 == pytest.approx(0.5, abs=0.03)
 
 
@@ -88,7 +88,7 @@ class Killed(BaseException):
 
 def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(exemplars, "_EVERY", 10)
-    unit = Unit(tiny(), "two", 5)
+    unit = Channel(tiny(), "two", 5)
     whole = searched(folder, unit, tmp_path / "whole", count=9)
     looked = []
 
@@ -113,7 +113,7 @@ def test_ctrl_c_notes_down_every_picture(folder, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        searched(folder, Unit(tiny(), "two", 5), tmp_path / "notes", on_picture=stop)
+        searched(folder, Channel(tiny(), "two", 5), tmp_path / "notes", on_picture=stop)
     assert len(json.loads((tmp_path / "notes").read_text())["done"]) == 7
 
 
@@ -127,10 +127,10 @@ def test_notes_of_another_search_are_not_heeded(folder, tmp_path, other):
 
     plain = {"network": tiny(), "layer": "two", "channel": 5}
     with pytest.raises(KeyboardInterrupt):
-        searched(folder, Unit(**plain), tmp_path / "notes", on_picture=stop)
+        searched(folder, Channel(**plain), tmp_path / "notes", on_picture=stop)
     looked = []
     searched(
-        folder, Unit(**{**plain, **other}), tmp_path / "notes", on_picture=lambda number, name: looked.append(name)
+        folder, Channel(**{**plain, **other}), tmp_path / "notes", on_picture=lambda number, name: looked.append(name)
     )
     assert len(looked) == COUNT + 1
 
@@ -138,7 +138,7 @@ def test_notes_of_another_search_are_not_heeded(folder, tmp_path, other):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"of": 1, "best": [{"rank": 3}], "done": 5}', "\0"])
 def test_notes_that_make_no_sense_are_not_heeded(folder, tmp_path, text):
     (tmp_path / "notes").write_text(text)
-    assert len(searched(folder, Unit(tiny(), "two", 5), tmp_path / "notes").best) == 9
+    assert len(searched(folder, Channel(tiny(), "two", 5), tmp_path / "notes").best) == 9
 
 
 def test_never_more_than_the_best_are_kept(folder, tmp_path, monkeypatch):
@@ -163,7 +163,7 @@ def test_never_more_than_the_best_are_kept(folder, tmp_path, monkeypatch):
     found = None
     monkeypatch.setattr(exemplars, "load", watched)
     monkeypatch.setattr(exemplars, "Search", Watched)
-    searched(folder, Unit(tiny(), "two", 5), tmp_path / "notes", count=3, on_picture=look)
+    searched(folder, Channel(tiny(), "two", 5), tmp_path / "notes", count=3, on_picture=look)
     assert max(most) <= 2 and max(lengths) == 3 and len(lengths) == COUNT + 1
 
 
@@ -171,11 +171,11 @@ def test_a_unit_is_named_by_number_name_or_class():
     from dataclasses import replace
 
     network = replace(tiny(), channels={"two": {"scale": 7}}, labels=tuple("abcdefghijkl"))
-    assert [Unit.named(network, "two", name).channel for name in ("3", "scale", "c")] == [3, 7, 2]
+    assert [Channel.named(network, "two", name).channel for name in ("3", "scale", "c")] == [3, 7, 2]
     with pytest.raises(UsageError, match=r"channels 0 to 11; did you mean scale"):
-        Unit.named(network, "two", "scales")
+        Channel.named(network, "two", "scales")
     with pytest.raises(UsageError, match="channels 0 to 7"):
-        Unit.named(network, "one", "8")
+        Channel.named(network, "one", "8")
 
 
 def test_a_sheet_of_the_folder(folder, tmp_path):
@@ -211,7 +211,7 @@ def test_a_unit_s_own_picture_raises_or_lowers_it():
     network = tiny()
     means = []
     for least in (False, True):
-        unit = Unit(network, "two", 5, least=least)
+        unit = Channel(network, "two", 5, least=least)
         picture = visualize(network, unit.objective(), steps=8, size=48)
         means.append(float(network.features(load(picture).image(), ["two"])["two"][0, 5].mean()))
         assert exemplars.seen(picture, unit).picture.size == (500, 200)

@@ -73,7 +73,7 @@ def exemplars(
 
     from dreamer.contact_sheet import sheet
     from dreamer.disk import write_atomically
-    from dreamer.exemplars import Unit, looks, search, seen
+    from dreamer.exemplars import Channel, looks, search, seen
     from dreamer.image import check_suffix, encode, load
     from dreamer.library import load_network, visualize
     from dreamer.machine import Machine, keep_freed_memory
@@ -84,7 +84,7 @@ def exemplars(
         machine = Machine(device=device, threads=threads or 0).resolved()
     with gathered(problems):
         loaded = load_network(network, weights)
-        unit = Unit.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
+        unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
     if problems:
         raise UsageError(*problems)
     torch.set_num_threads(machine.threads)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import dreamer
-from dreamer.exemplars import Unit, search
+from dreamer.exemplars import Channel, search
 from dreamer.image import to_pil
 from dreamer.sample import scene
 
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--weights", type=Path)
     wishes = parser.parse_args()
     network = dreamer.load_network(wishes.network, wishes.weights)
-    unit = Unit(network, network.default_layer, 0)
+    unit = Channel(network, network.default_layer, 0)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         drawn = [to_pil(scene(wishes.side, wishes.side * 3 // 4, seed)) for seed in range(8)]
