@@ -13,8 +13,9 @@ from dreamer.image import Photo
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.recipe import DEFAULTS, Recipe, Words, merged, with_change
+from dreamer.recipe import DEFAULTS, Recipe, Words
 from dreamer.registry import Registry
+from dreamer.words import merged, with_change
 
 _FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 

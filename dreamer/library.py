@@ -26,11 +26,12 @@ from dreamer.network import Network
 from dreamer.networks import load_from
 from dreamer.plugins import load_plugins
 from dreamer.preset import Preset, find_preset
-from dreamer.recipe import Words, merged
+from dreamer.recipe import Words
 from dreamer.registry import Registry
 from dreamer.result import Dream
 from dreamer.step import Step
 from dreamer.visualization import Features, Unit, climbed, diverse, grey, own_term, picture_size, usual
+from dreamer.words import merged
 
 
 def dream(

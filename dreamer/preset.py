@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.errors import RecipeError, gathered
-from dreamer.recipe import INGREDIENTS, SCHEMA, Words, check_size, merged
+from dreamer.recipe import INGREDIENTS, SCHEMA, Words
 from dreamer.registry import Registry
+from dreamer.words import check_size, merged
 
 _LARGEST = 1_000_000  # bytes
 _ABOUT = ("title", "description", "author", "likes", "extends")

@@ -9,7 +9,8 @@ from typing import Any
 
 from dreamer.errors import RecipeError
 from dreamer.preset import distributions, migrated
-from dreamer.recipe import SCHEMA, check_size
+from dreamer.recipe import SCHEMA
+from dreamer.words import check_size
 
 _INPUTS = ("recipe", "weights", "photo", "guide", "pictures")
 

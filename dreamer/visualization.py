@@ -13,9 +13,10 @@ from torch import Tensor
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.network import Network
-from dreamer.recipe import DEFAULTS, merged
+from dreamer.recipe import DEFAULTS
 from dreamer.sight import Term
 from dreamer.step import Moment
+from dreamer.words import merged
 
 _CLIMB: dict[str, Any] = {
     "colour": 0.0,

@@ -27,7 +27,7 @@ from dreamer.image import load
 from dreamer.networks import reverie
 from dreamer.plugins import load_plugins
 from dreamer.preset import read_preset
-from dreamer.recipe import read_setting
+from dreamer.words import read_setting
 
 REGISTRY = load_plugins()[0]
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"quoted\" 'so' <!-- ${x} $title \u2028"

@@ -13,7 +13,7 @@ ROWS = [
     ["errors", "hookspecs", "config", "sample", "motifs"],
     ["disk", "options", "field", "pyramid", "colour", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
     ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
-    ["tiles", "network"],
+    ["tiles", "network", "words"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["canvases", "optimisers", "painting"],
     ["preset", "networks", "sight", "render", "exemplars"],

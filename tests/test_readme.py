@@ -7,7 +7,8 @@ import pytest
 from command import commands_in, understood
 
 from dreamer.plugins import load_plugins
-from dreamer.recipe import DEFAULTS, KINDS, Recipe, merged, read_setting, with_change
+from dreamer.recipe import DEFAULTS, KINDS, Recipe
+from dreamer.words import merged, read_setting, with_change
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

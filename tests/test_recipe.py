@@ -3,7 +3,8 @@ import pytest
 from dreamer.errors import RecipeError
 from dreamer.plugins import load_plugins
 from dreamer.preset import find_preset, read_preset
-from dreamer.recipe import DEFAULTS, Recipe, difference, merged, read_setting, with_change
+from dreamer.recipe import DEFAULTS, Recipe
+from dreamer.words import difference, merged, read_setting, with_change
 
 REGISTRY = load_plugins()[0]
 

@@ -18,8 +18,9 @@ from dreamer.errors import UsageError
 from dreamer.machine import Machine
 from dreamer.plugins import load_plugins
 from dreamer.preset import find_preset, read_preset
-from dreamer.recipe import DEFAULTS, Recipe, merged
+from dreamer.recipe import DEFAULTS, Recipe
 from dreamer.stamp import Stamp
+from dreamer.words import merged
 
 REGISTRY = load_plugins()[0]
 BASE = compose({}, REGISTRY)

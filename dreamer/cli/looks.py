@@ -214,7 +214,8 @@ def save(
     from dreamer.disk import write_atomically
     from dreamer.packs import OWN, own_presets
     from dreamer.plugins import load_plugins
-    from dreamer.recipe import SCHEMA, difference
+    from dreamer.recipe import SCHEMA
+    from dreamer.words import difference
 
     registry, _ = load_plugins()
     problems: list[str] = []

@@ -63,7 +63,7 @@ class Wishes:
         from dreamer.compose import compose
         from dreamer.image import load
         from dreamer.machine import Machine
-        from dreamer.recipe import merged
+        from dreamer.words import merged
 
         stamp, guide, machine = None, None, Machine()
         words: Mapping[str, Any] = {}
@@ -114,7 +114,7 @@ class Wishes:
 
     def _changes(self, problems: list[str]) -> list[tuple[str, Any]]:
         """What the options say of the recipe; a flag stands above --set."""
-        from dreamer.recipe import read_setting
+        from dreamer.words import read_setting
 
         changes = []
         for text in self.settings:

@@ -18,10 +18,11 @@ from dreamer.network import Network
 from dreamer.networks import load_from
 from dreamer.packs import normal
 from dreamer.preset import Preset, find_preset, read_preset
-from dreamer.recipe import DEFAULTS, Recipe, merged
+from dreamer.recipe import DEFAULTS, Recipe
 from dreamer.registry import Entry, Registry
 from dreamer.testing.finding import Finding
 from dreamer.testing.tiny import as_image, photo
+from dreamer.words import merged
 
 _SIDE = 48  # px, of the picture that a preset is tried on
 
