@@ -155,6 +155,22 @@ def test_nothing_is_overwritten_or_mixed_up_without_a_word(tmp_path):
     assert probe(made(output, 2, force=True)).frames == 2
 
 
+def test_one_process_at_a_time(tmp_path):
+    out = tmp_path / "clip.mp4"
+    with opened(out) as reel:
+        reel.add(picture(0))
+        for wish in ("resume", "force"):
+            with pytest.raises(UsageError, match="being made by another process"):
+                opened(out, **{wish: True})
+        reel.add(picture(1))
+    made(out, resume=True)
+    assert out.read_bytes() == made(tmp_path / "other.mp4").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "other.mp4"]
+    with pytest.raises(UsageError, match="there already"):
+        opened(out)
+    assert len(list(tmp_path.iterdir())) == 2  # a refusal lets go as well
+
+
 def test_a_damaged_manifest_or_segment_is_a_sentence(tmp_path):
     output = tmp_path / "clip.mp4"
     with opened(output) as reel:

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from dreamer.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
 from dreamer.clip.formats import PREVIEW, Format
@@ -53,6 +54,7 @@ class Reel(AbstractContextManager["Reel"]):
         self.folder = folder_of(output)
         self.partial = output.with_name(f"{output.stem}-so-far.mp4")
         self.finished = self._begun = False
+        self._lock = FileLock(output.with_name(f".{output.name}.lock"), timeout=0)
         self._size, self._fps, self._recipe = size, fps, recipe
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
@@ -83,7 +85,7 @@ class Reel(AbstractContextManager["Reel"]):
 
         Raises UsageError, every problem at once: the output is there already and `force` is not said; a reel lies there
         and neither `resume` nor `force` is said, or it is another clip's; no encoder takes such frames; there is no
-        sound in `audio`. Raises WriteError.
+        sound in `audio`; another process is at it. Raises WriteError.
         """
         settings = {
             "width": size[1],
@@ -96,6 +98,7 @@ class Reel(AbstractContextManager["Reel"]):
             "quality": format.quality,
         }
         reel = cls(output, format, size, fps, Manifest(identity, settings, force), recipe)
+        reel._claim()
         problems: list[str] = []
         with gathered(problems):
             if format.codec == "gif":
@@ -108,10 +111,14 @@ class Reel(AbstractContextManager["Reel"]):
             if not (is_reel(reel.folder) and reel._goes_on(resume, force)):
                 reel.finished = resume and _recipe_in(output) == recipe
                 reel._check_free(force)
-        if problems:
-            raise UsageError(*problems)
-        if not reel.finished:
-            reel._make()
+        try:
+            if problems:
+                raise UsageError(*problems)
+            if not reel.finished:
+                reel._make()
+        except Exception:
+            reel.close()
+            raise
         return reel
 
     @property
@@ -160,7 +167,11 @@ class Reel(AbstractContextManager["Reel"]):
             self.partial.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Nothing is kept open; the folder stays for the next time."""
+        """Let others go on with it; the folder stays for the next time."""
+        if self._lock.is_locked:
+            with suppress(OSError):
+                self._lock.release()
+                Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -169,6 +180,17 @@ class Reel(AbstractContextManager["Reel"]):
     def _encoding(self) -> Format:
         """What segments are encoded as."""
         return self.format if self.format.joins else PREVIEW
+
+    def _claim(self) -> None:
+        """Keep other processes from this clip for as long as this one is at it."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UsageError(
+                f"{self.output} is being made by another process; wait for it, or choose another -o"
+            ) from None
+        except (OSError, NotImplementedError):
+            pass  # a folder that cannot be written to is told of later, and some network drives know no locks
 
     def _goes_on(self, resume: bool, force: bool) -> bool:
         """Take over the reel that lies there; False when it is to be discarded. Raises UsageError."""
