@@ -41,6 +41,14 @@ def replacing(path: Path, size: int = 0, *, folder: Path | None = None) -> Itera
         raise WriteError(_why(path, size, error)) from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, those above it too, where it is missing; raises WriteError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be made: {error.strerror or error}") from error
+
+
 def _why(path: Path, size: int, error: OSError) -> str:
     """A failed write as a sentence."""
     folder = path.parent

@@ -10,8 +10,8 @@ from pathlib import Path
 import tomli_w
 
 from dreamer.config import config_folder
-from dreamer.disk import write_atomically
-from dreamer.errors import DreamerError, WriteError
+from dreamer.disk import make_folder, write_atomically
+from dreamer.errors import DreamerError
 
 SCHEMA = 1
 
@@ -71,8 +71,5 @@ def _write(kept: Iterable[Entry]) -> None:
     path = ledger_path()
     plugins = [asdict(entry) for entry in sorted(kept, key=lambda entry: entry.name)]
     text = tomli_w.dumps({"schema": SCHEMA, "plugins": plugins})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path.parent} cannot be made ({error.strerror}): what is installed was not noted") from error
+    make_folder(path.parent)
     write_atomically(path, text.encode())

@@ -144,6 +144,11 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
 
 
+def test_a_folder_for_looks_that_cannot_be_made(tmp_path: Path, config: Path) -> None:
+    config.parent.write_text("a file where the folder goes")
+    refused(dreamer("presets", "save", "mine"), f"{config} cannot be made", code=1)
+
+
 def test_a_picture_made_with_an_absent_plugin_names_it(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert render(source).code == 0

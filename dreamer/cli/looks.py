@@ -211,7 +211,7 @@ def save(
 
     from dreamer.cli.wishes import Wishes
     from dreamer.compose import compose
-    from dreamer.disk import write_atomically
+    from dreamer.disk import make_folder, write_atomically
     from dreamer.packs import OWN, own_presets
     from dreamer.plugins import load_plugins
     from dreamer.recipe import SCHEMA
@@ -242,7 +242,7 @@ def save(
         **difference(composition.words(), without.words(), registry.vocabulary),
     }
     if output is None:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
     write_atomically(place, tomli_w.dumps(words).encode())
     click.echo(f"{place}: dreamer render PHOTO --preset {name if output is None else place}")
     return 0

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from dreamer.clip.encode import Frame
-from dreamer.disk import write_atomically
+from dreamer.disk import make_folder, write_atomically
 from dreamer.errors import RenderError, WriteError
 
 _TIME = "seconds"
@@ -30,10 +30,7 @@ class Keep:
     def settle(self, begin: int, sure: int) -> None:
         """Find out what is there: frames from `begin` on, of which those before `sure` must be; a damaged one and
         all behind it are taken away. Raises WriteError when the folder cannot be made."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WriteError(f"{self.folder} cannot be made: {error.strerror}") from error
+        make_folder(self.folder)
         self.begin = self.end = begin
         while self.path(self.end).exists() and (self.end < sure or self._is_whole(self.end)):
             self.end += 1
