@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+_FLAT = 1e-3
+
+
+def is_flat(image: Tensor) -> bool:
+    """Whether there is nothing in pictures (B, 3, H, W) to begin with: their values hardly differ."""
+    return float(image.std()) < _FLAT
+
 
 @dataclass(frozen=True)
 class Canvas:

@@ -13,13 +13,12 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from dreamer.canvas import Canvas
+from dreamer.canvas import Canvas, is_flat
 from dreamer.colour import decorrelated, natural
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.options import Range
 from dreamer.pyramid import add_expanded
 
-_FLAT = 1e-3  # a picture whose values differ less has no spectrum of its own
 _TURN = 3.0  # and phases this much times theirs
 _GAIN = 0.1  # weights are this much times their parameters: a rate that suits a spectrum then suits them, too
 
@@ -136,7 +135,7 @@ def phase(
     colours = decorrelated(image)
     mean = colours.mean((-2, -1), keepdim=True)
     spectrum = torch.fft.rfft2(colours - mean)
-    flat = float(image.std()) < _FLAT
+    flat = is_flat(image)
     if flat:
         phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
         magnitude = _falloff(image, decay).expand_as(phi).clone()

@@ -45,6 +45,8 @@ class Composition:
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
     """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
+    _fast: dict[Any, Network] = field(default_factory=dict, compare=False, repr=False)
+    """Networks made fast, kept for the next frames of a clip; `replace` passes them on."""
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -120,7 +122,7 @@ class Composition:
                 f"octaves.feature_size: layer {known[0].name} looks at the whole picture ({known[0].whole}), so that "
                 "its features have no size of their own; leave it out, or choose an earlier layer"
             )
-        return round(max(fields) / 2 * 100 / feature_size)
+        return max(1, round(max(fields) / 2 * 100 / feature_size))
 
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
@@ -156,6 +158,7 @@ class Composition:
             precision=machine.dtype,
             tile=machine.tile,
             say=self.say,
+            prepare=self._prepared,
             lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
         )
         bind = {kind: self.binding.all(kind) for kind in ("transforms", "gradient_filters", "updates")}
@@ -198,6 +201,14 @@ class Composition:
             except Interrupted as stop:
                 raise Interrupted(finished(stop.picture)) from None
         return finished(picture)
+
+    def _prepared(self, precision: torch.dtype) -> Network:
+        """The network made fast, once for all frames of a clip."""
+        layers, device = self.layers, torch.device(self.machine.device)
+        key = (self.network, *layers, device, precision)
+        if key not in self._fast:
+            self._fast[key] = self.network.prepared(layers, device, precision)
+        return self._fast[key]
 
     @property
     def _balances(self) -> bool:

@@ -75,7 +75,7 @@ class Channel:
         height, width = image.shape[-2:]
         self.network.sizes(height, width, [self.layer])
         with torch.no_grad():
-            seen = self.network.features(image, [self.layer])[self.layer][0, self.channel].double().cpu()
+            seen = self.network.features(image, [self.layer])[self.layer][0, self.channel].cpu().double()
         low, high = float(seen.min()), float(seen.max())
         if not math.isfinite(low + high):
             raise UsageError("the network's answer is not finite")
@@ -193,11 +193,11 @@ def search(
     return so_far
 
 
-def looks(folder: Path, found: Sequence[Exemplar], side: int = 200) -> list[Look]:
+def looks(folder: Path, found: Sequence[Exemplar], side: int = 200, *, max_pixels: int = 200_000_000) -> list[Look]:
     """Each picture with the place framed, and beside it the place itself, (5/2 `side`) x `side` pixels, labelled."""
     result = []
     for number, exemplar in enumerate(found, 1):
-        photo = load(folder / exemplar.name)
+        photo = load(folder / exemplar.name, max_pixels=max_pixels)
         picture = to_pil(photo.at_most(_SHARP).image())
         left, top, right, bottom = exemplar.place
         wide, high = picture.size

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
-from dreamer.canvas import Canvas
+from dreamer.canvas import Canvas, is_flat
 from dreamer.config import config_folder
 from dreamer.errors import NetworkError, did_you_mean
 from dreamer.hookspecs import Register, hookimpl
@@ -22,7 +22,6 @@ from dreamer.networks.decoder import Autoencoder, weights_path
 from dreamer.networks.decoder import decoder as read
 from dreamer.options import Range
 
-_FLAT = 1e-3  # a picture whose values differ less has nothing to begin with
 _NAME = re.compile(r"\w[\w .-]*")
 
 
@@ -46,7 +45,7 @@ def latent(image: Tensor, *, decoder: str = "reverie", sigma: Annotated[float, R
     module = _decoder(decoder, image.device)
     with torch.no_grad():
         code = module.encode(image.float())
-        if float(image.std()) < _FLAT:
+        if is_flat(image):
             chance = sigma * torch.randn(code.shape).to(code)
             code = module.mean[:, None, None] + chance * module.std[:, None, None]
     code.requires_grad_()

@@ -109,7 +109,7 @@ class Network:
     def differentiable(self, layers: Iterable[str]) -> bool:
         """Whether a gradient comes back from these layers, found without computing."""
         wanted = {name: self.layer(name) for name in layers}
-        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta", dtype=next(self.module.parameters()).dtype)
+        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta", dtype=self._dtype)
         with torch.enable_grad(), _captured(self.module, wanted) as found:
             functional_call(self.module, meta_parameters(self.module), (image.requires_grad_(),))
         return all(output.requires_grad for output in found.values())
@@ -134,8 +134,12 @@ class Network:
         copied.__dict__["anatomy"] = self.anatomy
         return copied
 
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next((weight.dtype for weight in self.module.parameters()), torch.float32)
+
     def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, torch.Size]:
-        image = torch.empty(1, 3, height, width, device="meta", dtype=next(self.module.parameters()).dtype)
+        image = torch.empty(1, 3, height, width, device="meta", dtype=self._dtype)
         with torch.no_grad(), _captured(self.module, wanted) as found:
             functional_call(self.module, meta_parameters(self.module), (image,))
         maps = {name: _as_map(found[name], layer, image).shape for name, layer in wanted.items()}

@@ -1,7 +1,7 @@
 """The two pyramids: the octaves of a picture, and the Laplacian pyramid of a gradient.
 
 The Laplacian pyramid is Burt and Adelson's (1983) with their 5-tap kernel [1 4 6 4 1]/16, reflecting at the borders.
-`merge(split(x, n))` is `x`. Tensors are (B, C, H, W) of any size from 2 px up, odd ones too.
+`merge(split(x, n))` is `x`. Tensors are (B, C, H, W) of any size from 3 px up, odd ones too.
 """
 
 from __future__ import annotations

@@ -112,8 +112,12 @@ class Registry:
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
 
     def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:
-        """The options of an ingredient; raises RecipeError for an unknown name."""
-        return self.ingredients[kind].get(name).value.options
+        """The options of an ingredient; raises RecipeError for an unknown name, telling of a plugin that it lacks."""
+        try:
+            return self.ingredients[kind].get(name).value.options
+        except RecipeError as error:
+            owner, colon, _ = name.rpartition(":")
+            raise RecipeError(*error.problems, *(self.missing([owner]) if colon else ())) from None
 
     def state(self) -> State:
         """What is registered by now, to be given to `restore` or `added_since`."""

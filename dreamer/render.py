@@ -55,8 +55,9 @@ def render(
                 base = _sized(canvas, octave.size)
                 like = base if photo is canvas else _sized(photo, octave.size)
                 first = base if start is canvas else within(_sized(start, octave.size), base)
-                own = first if reinject else torch.zeros_like(first)
-                image = first if detail is None else within(resize(detail, octave.size) + own, base)
+                added = first if reinject else torch.zeros_like(first)
+                begun = first if detail is None else within(resize(detail, octave.size) + added, base)
+                image, own = begun, added  # at once: an interruption finds two of one size
                 detail = None
                 step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
                 if not octave.steps:

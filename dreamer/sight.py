@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from dreamer.errors import NotFiniteError, UsageError
+from dreamer.errors import NetworkError, NotFiniteError, UsageError
 from dreamer.lens import Lens
 from dreamer.network import Network
 from dreamer.step import Moment
@@ -40,7 +41,8 @@ class Term:
 class Sight:
     """Looks at a picture through a network: the score S(x) = sum of weight * mean over positions, and its gradient.
 
-    `tile` is the side of a tile in pixels, 0 for none; `lens` changes how gradients come back. Two things change while
+    `tile` is the side of a tile in pixels, 0 for none; `lens` changes how gradients come back; `prepare` gives the
+    network made fast for a precision, where somebody keeps such. Two things change while
     it works, and `say` is told a sentence each: when a GPU runs out of memory the tile is halved, and when bfloat16
     gives NaN or Inf float32 takes over.
     """
@@ -55,6 +57,7 @@ class Sight:
         tile: int,
         say: Callable[[str], None],
         lens: Lens = Lens(),  # noqa: B008 - frozen
+        prepare: Callable[[torch.dtype], Network] | None = None,
     ) -> None:
         self.layers = {name: network.layer(name) for term in terms for name in (term.layer, *term.layers)}
         self.terms = terms
@@ -62,7 +65,8 @@ class Sight:
         self.precision = precision
         self.device = device
         self._network = network
-        self._prepared = network.prepared(self.layers, device, precision)
+        self._prepare = prepare or partial(network.prepared, self.layers, device)
+        self._prepared = self._prepare(precision)
         self._say = say
         self._lens = lens
         self._plans: dict[tuple[int, int], _Plan] = {}
@@ -113,7 +117,7 @@ class Sight:
                     raise
                 self._say("bfloat16 gave NaN or Inf; going on in float32")
                 self.precision = torch.float32
-                self._prepared = self._network.prepared(self.layers, self.device, self.precision)
+                self._prepared = self._prepare(self.precision)
 
     def _gradient(self, image: Tensor, moment: Moment, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
@@ -157,7 +161,7 @@ class Sight:
 
     def _parts(self, image: Tensor, tile: Tile | None, crop: Tensor, moment: Moment, photo: Tensor | None) -> Tensor:
         """What the tile adds to each term's mean over the positions of the whole picture, (terms,)."""
-        features = self._prepared.features(crop, self.layers)
+        features = self._features(crop)
         known: dict[str, Tensor] = {}
         if photo is not None:
             with torch.no_grad():
@@ -181,6 +185,17 @@ class Sight:
                     "use --tile none or a smaller --size"
                 )
         return torch.stack(parts)
+
+    def _features(self, view: Tensor) -> dict[str, Tensor]:
+        """What the layers answer; UsageError when transforms have left too little of the picture."""
+        try:
+            return self._prepared.features(view, self.layers)
+        except (RuntimeError, ValueError):
+            try:
+                self._network.sizes(view.shape[-2], view.shape[-1], self.layers)
+            except NetworkError as why:
+                raise UsageError(f"the transforms leave too little of the picture: {why}") from None
+            raise
 
     def _plan(self, image: Tensor) -> _Plan:
         height, width = size = (image.shape[-2], image.shape[-1])

@@ -60,6 +60,8 @@ class Unit:
         that it does not have."""
         at = {"layer": layer or network.default_layer}
         if self.neuron is not None:
+            if len(self.neuron) not in (1, 3):
+                raise UsageError(f"neuron: a channel, or a channel, a row and a column are wanted, not {self.neuron}")
             index, *place = self.neuron
             return [{"name": "neuron", **at, "index": [index], **_shares(network, at["layer"], place, size)}]
         if self.direction is not None:

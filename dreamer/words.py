@@ -69,12 +69,13 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
         if not isinstance(result.get(head, {}), Mapping):
             raise RecipeError(table_wanted(head))
         result = merged(result, {head: {tail[0]: value}})
-    elif head in INGREDIENTS and len(tail) == 2:
-        name, option = tail
+    elif head in INGREDIENTS and len(tail) > 1:
+        name, option = ".".join(tail[:-1]), tail[-1]  # a full name may have dots
         if not is_tables(result.get(head, [])):
             raise RecipeError(tables_wanted(head))
         items = result[head] = list(result.get(head, []))
-        found = [item for item in items if name in (item.get("id"), item.get("name"))]
+        found = [item for item in items if item.get("id", item.get("name")) == name]
+        found = found or [item for item in items if item.get("name") == name]
         if len(found) > 1:
             ids = ", ".join(str(item.get("id", "(none)")) for item in found)
             raise RecipeError(f"{key}: {name} is there {len(found)} times; name it by its id ({ids})")

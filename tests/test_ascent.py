@@ -2,6 +2,7 @@ import pytest
 import torch
 from networks import calibrated, tiny
 
+from dreamer import image
 from dreamer.ascent import Ascent
 from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.gradient_filters import normalise
@@ -114,6 +115,27 @@ def test_interrupting_keeps_the_octave_at_the_pictures_size():
         render(photo, photo, octaves(), ascent_at, on_step=stop)
     assert caught.value.picture.shape == photo.shape
     assert (caught.value.picture - photo).abs().mean() > 1e-4
+
+
+def test_interrupting_between_octaves_keeps_the_picture(monkeypatch):
+    photo = scene(80, 64)
+
+    def interrupted_at(call):
+        """The picture kept of a dream stopped in that call of `resize`."""
+        sizes = []
+
+        def resize(picture, size):
+            sizes.append(size)
+            if len(sizes) == call:
+                raise KeyboardInterrupt
+            return image.resize(picture, size)
+
+        monkeypatch.setattr("dreamer.render.resize", resize)
+        with pytest.raises(Interrupted) as caught:
+            render(photo, photo, octaves(), ascent_at)
+        return caught.value.picture
+
+    assert interrupted_at(1).shape == interrupted_at(2).shape == photo.shape
 
 
 def test_snapshots_are_whole_pictures():

@@ -125,6 +125,13 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     refused(dreamer("presets", "try", tmp_path / "no.png", "quick"), "no.png")
 
 
+def test_try_never_overwrites_the_photo(tmp_path: Path, config: Path) -> None:
+    source = photo(tmp_path / "a.jpg")
+    before = source.read_bytes()
+    refused(dreamer("presets", "try", source, "bloom", "-o", source, "--force"), "which is never overwritten")
+    assert source.read_bytes() == before
+
+
 def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, config: Path) -> None:
     source = photo(tmp_path / "a.png")
     wish = ("--preset", "bloom", "--set", "octaves.steps=2", "--set", "priors.frequency.cutoff=0.2", "--seed", "3")

@@ -15,6 +15,7 @@ import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
 from rich.console import Console
 
+from dreamer import disk
 from dreamer.cli import doctor, progress
 from dreamer.errors import WriteError
 from dreamer.image import load
@@ -145,6 +146,21 @@ def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
     monkeypatch.setattr(progress.Plain, "step", step)
     monkeypatch.setattr("dreamer.disk.write_atomically", write)
     refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
+
+
+def test_a_dream_interrupted_while_it_is_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, begun = disk.write_atomically, []
+
+    def once(path: Path, data: bytes) -> None:
+        begun.append(path)
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+        write(path, data)
+
+    monkeypatch.setattr("dreamer.disk.write_atomically", once)
+    ran = render(photo(tmp_path / "a.png"))
+    assert ran.code == 130 and "a-dream-partial.png" in ran.err
+    assert left_in(tmp_path) == ["a-dream-partial.png", "a.png"]
 
 
 def test_interrupted_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,6 +264,18 @@ def test_the_library_gives_frames_as_pictures(here: Path) -> None:
         api.zoom("photo.jpg", colours=1)
 
 
+def test_a_photo_is_never_overwritten(here: Path) -> None:
+    for name in ("photo.webp", "fall-so-far.mp4"):
+        shutil.copy("photo.jpg", name)
+    before = Path("photo.jpg").read_bytes()
+    for source, output in (("photo.webp", "photo.webp"), ("fall-so-far.mp4", "fall.mp4")):
+        refused(
+            dreamer("zoom", source, *SMALL, "-o", output, "--force"), f"{source} itself, which is never overwritten"
+        )
+        assert Path(source).read_bytes() == before
+    assert left_in(here) == ["fall-so-far.mp4", "photo.jpg", "photo.webp"]
+
+
 def test_a_folder_of_frames(here: Path) -> None:
     assert zoom("-o", "frames/").code == 0
     assert len(left_in(Path("frames"))) == 4

@@ -11,7 +11,7 @@ from networks import tiny
 from PIL import Image
 
 from dreamer import exemplars
-from dreamer.errors import UsageError
+from dreamer.errors import PhotoError, UsageError
 from dreamer.exemplars import Channel, looks, search
 from dreamer.image import load
 
@@ -192,6 +192,19 @@ def test_a_sheet_of_the_folder(folder, tmp_path):
         "exemplars", folder, "--channel", "3", "-o", sheet, "--force", "--least", "--count", "4", "--steps", "0"
     )
     assert least.code == 0 and sheet.read_bytes() != first
+
+
+def test_a_picture_of_the_folder_is_never_overwritten(folder):
+    name = next(path for path in sorted(folder.iterdir()) if path.suffix == ".png")
+    before = name.read_bytes()
+    refused(dreamer("exemplars", folder, "--channel", "3", "-o", name, "--force"), "which is never overwritten")
+    assert name.read_bytes() == before
+
+
+def test_the_cap_of_pixels_holds_to_the_end(folder):
+    exemplar = next(iter(searched(folder, Channel(tiny(), "two", 5), folder / ".notes", count=1).best))
+    with pytest.raises(PhotoError, match="pixels"):
+        looks(folder, [exemplar], max_pixels=10)
 
 
 def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):

@@ -14,7 +14,9 @@ from command import photo, pixels, render
 from PIL import Image
 
 import dreamer
+from dreamer.errors import UsageError
 from dreamer.image import load
+from dreamer.network import Network
 from dreamer.step import Step
 
 STEP = {"steps": 1}
@@ -128,3 +130,39 @@ def test_the_change_grows_with_the_strength(tmp_path: Path) -> None:
         dream = dreamer.dream(source, strength=strength, octaves={"count": 1, "steps": 3})
         amounts.append(np.abs(np.asarray(dream, float) - np.asarray(source, float)).mean())
     assert amounts[0] == 0 and all(b > a + 0.1 for a, b in pairwise(amounts))
+
+
+def test_transforms_that_leave_too_little_are_told_of(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the transforms leave too little of the picture: 10x7 pixels"):
+        dreamer.dream(photo(tmp_path / "a.png"), transforms=[{"name": "crop", "share": 0.1}])
+
+
+@pytest.mark.parametrize("neuron", [(), (1, 2), (1, 2, 3, 4)])
+def test_a_neuron_is_a_channel_or_a_channel_and_a_place(neuron: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match="neuron: a channel, or a channel, a row and a column"):
+        dreamer.visualize("reverie", neuron=neuron)
+
+
+def test_a_feature_as_large_as_the_picture_at_a_layer_that_sees_single_pixels() -> None:
+    one = Network("one", torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1)), (0.5,) * 3, (1.0,) * 3, "", "", "0")
+    wish = {"octaves": {"feature_size": 100.0, "steps": 1, "scale": 4.0}, "gradient_filters": [{"name": "normalise"}]}
+    assert dreamer.dream(Image.new("RGB", (40, 30), "grey"), network=one, **wish).size == (40, 30)
+
+
+def test_a_network_without_weights_can_be_dreamt_with() -> None:
+    pooled = Network("pool", torch.nn.Sequential(torch.nn.AvgPool2d(2)), (0.5,) * 3, (1.0,) * 3, "", "", "0")
+    assert pooled.sizes(40, 30, ["0"]) == {"0": (20, 15)} and pooled.differentiable(["0"])
+    assert dreamer.dream(Image.new("RGB", (40, 30), "orange"), network=pooled, octaves={"steps": 1}).size == (40, 30)
+
+
+def test_the_network_is_made_fast_once_for_all_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    prepared = Network.prepared
+
+    def counted(self: Network, *arguments: object) -> Network:
+        calls.append(arguments)
+        return prepared(self, *arguments)
+
+    monkeypatch.setattr(Network, "prepared", counted)
+    zoom = dreamer.zoom(photo(tmp_path / "a.png"), seconds=1, fps=3, rate=4, octaves={"steps": 1}, size=64)
+    assert len(list(zoom)) == 3 and len(calls) == 1

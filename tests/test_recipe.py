@@ -182,3 +182,14 @@ def test_a_preset_that_is_not_one(tmp_path, text, hint):
     path.write_text(text)
     with pytest.raises(RecipeError, match=hint):
         read_preset(path)
+
+
+def test_a_full_name_is_addressed_dots_and_all():
+    changed = with_change({}, "priors.my.plugin:tilt.weight", 2.0)
+    assert changed == {"priors": [{"name": "my.plugin:tilt", "weight": 2.0}]}
+
+
+def test_one_without_an_id_beside_one_with_it_is_addressed_by_its_name():
+    words = {"objectives": [{"name": "channel", "id": "a"}, {"name": "channel"}]}
+    assert with_change(words, "objectives.channel.weight", 2.0)["objectives"][1]["weight"] == 2.0
+    assert with_change(words, "objectives.a.weight", 3.0)["objectives"][0]["weight"] == 3.0

@@ -193,8 +193,8 @@ def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
         dreamer("video", tmp_path / "text.mp4", "--codec", "vp9", "--set", "octaves.step=1", *QUICK),
         *("is not a clip that can be read", "--codec vp9: .mp4 takes h264", "octaves.step: unknown key"),
     )
-    refused(dreamer("video", source, "-o", source, *QUICK), "is the clip itself, which is never overwritten")
-    refused(dreamer("video", source, "-o", source, "--force", *QUICK), "is the clip itself")
+    refused(dreamer("video", source, "-o", source, *QUICK), "clip.mp4 itself, which is never overwritten")
+    refused(dreamer("video", source, "-o", source, "--force", *QUICK), "itself, which is never")
     refused(dreamer("video", source, "-o", tmp_path / "no" / "out.mp4", *QUICK), "there is no folder")
     speck = made(tmp_path / "speck.mp4", 2, size=(8, 8))
     refused(dreamer("video", speck, *QUICK), "8x8 pixels are too small for reverie at m4b")

@@ -85,7 +85,7 @@ def test_over_a_photo_the_canvas_paints_a_change(tmp_path):
         changes[canvas] = np.asarray(Image.open(out)).astype(int) - before
     for canvas, change in changes.items():
         assert 0 < np.abs(change).mean() < 40, canvas
-    refused(visualize(source, "-o", source, "--channel", "7", "--force"), "is the photo")
+    refused(visualize(source, "-o", source, "--channel", "7", "--force"), "itself, which is never overwritten")
 
 
 def test_render_takes_a_canvas_and_an_optimiser_too(tmp_path):

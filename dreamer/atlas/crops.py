@@ -65,7 +65,7 @@ def survey(
             continue
         for layer, channels in wanted.items():
             known = network.layer(layer)
-            seen = features[layer][0, list(channels)].double().cpu()
+            seen = features[layer][0, list(channels)].cpu().double()
             values, places = seen.flatten(1).max(1)
             for channel, value, place in zip(channels, values.tolist(), places.tolist(), strict=True):
                 found = best.setdefault((layer, channel), [])

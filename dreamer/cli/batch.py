@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dreamer import __version__
 from dreamer.cli.failures import exit_code
-from dreamer.cli.photos import Place, check_folder, free
+from dreamer.cli.photos import Place, check_folder, check_spared, free
 from dreamer.cli.progress import Quiet
 from dreamer.cli.stamps import stamp_for
 from dreamer.errors import Interrupted, UsageError, WriteError
@@ -93,7 +93,11 @@ class Batch:
         began = time.monotonic()
         dream = self._paint(photo, output, format, label)
         self._compare(dream)
-        self._write(dream, output, format)
+        try:
+            self._write(dream, output, format)
+        except KeyboardInterrupt:
+            self._keep_interrupted(dream, output, format, label)
+            raise Interrupted(dream) from None
         self.told.done(label, str(output), time.monotonic() - began)
 
     def _load(self, path: Path | None) -> Photo:
@@ -106,10 +110,7 @@ class Batch:
 
     def _claim(self, output: Path, label: str) -> None:
         """Raise UsageError when a photo lies there, or the dream of another one of this batch."""
-        if output.exists():
-            photo = next((p for p in self.protected if p.exists() and output.samefile(p)), None)
-            if photo is not None:
-                raise UsageError(f"{output} is the photo {photo}, which is never overwritten; choose another -o")
+        check_spared([output], self.protected)
         key = os.path.normcase(os.path.realpath(output))
         other = self._written.setdefault(key, label)
         if other != label:
@@ -142,13 +143,16 @@ class Batch:
                 on_snapshot=keep_snapshot,
             )
         except Interrupted as stop:
-            try:
-                kept = self._keep(stop.picture, output, "partial", format)
-            except WriteError as error:
-                self.told.fail(label, error)
-            else:
-                self.told.interrupted(label, str(kept))
+            self._keep_interrupted(stop.picture, output, format, label)
             raise
+
+    def _keep_interrupted(self, dream: Dream, output: Path, format: str, label: str) -> None:
+        try:
+            kept = self._keep(dream, output, "partial", format)
+        except WriteError as error:
+            self.told.fail(label, error)
+        else:
+            self.told.interrupted(label, str(kept))
 
     def _on_step(self, step: Step) -> None:
         self.worked = True

@@ -10,7 +10,7 @@ import click
 
 from dreamer.cli.failures import line
 from dreamer.cli.options import max_pixels_option
-from dreamer.cli.photos import check_folder, pictures
+from dreamer.cli.photos import check_folder, check_spared, pictures
 from dreamer.cli.progress import clock
 from dreamer.errors import UsageError, gathered
 
@@ -65,7 +65,9 @@ def exemplars(
     names = []
     if folder.is_dir():
         inside = pictures(folder.rglob("*"))
-        names = [path.relative_to(folder).as_posix() for path in inside if path.resolve() != output.resolve()]
+        with gathered(problems):
+            check_spared([output], inside)
+        names = [path.relative_to(folder).as_posix() for path in inside]
         problems += [] if names else [f"{folder}: there are no pictures in this folder"]
     else:
         problems.append(f"{folder}: there is no such folder")
@@ -109,7 +111,7 @@ def exemplars(
     if not found.best:
         notes.unlink(missing_ok=True)
         raise UsageError(f"{folder}: none of its pictures can be looked at")
-    shown = looks(folder, found.best)
+    shown = looks(folder, found.best, max_pixels=max_pixels)
     if steps:
         shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device), unit))
     whole = load(sheet(shown, columns=3))

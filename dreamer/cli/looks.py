@@ -13,7 +13,7 @@ import click
 
 from dreamer.cli.failures import line
 from dreamer.cli.options import max_pixels_option, recipe_options
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.errors import DreamerError, RecipeError, UsageError, gathered
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def try_(
 
     with gathered(problems):
         check_folder(output.parent, f"-o {output}")
+        check_spared(outputs, [photo])
     with gathered(problems):
         format = check_suffix(output)
     with gathered(problems):

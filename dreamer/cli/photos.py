@@ -130,6 +130,15 @@ def check_folder(folder: Path, where: str) -> None:
         raise UsageError(f"{where}: writing in {folder} is not permitted; choose another with -o")
 
 
+def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:
+    """Raise UsageError when a file that is to be written is one of those that are read, which no --force replaces."""
+    there = [source for source in sources if source.exists()]
+    for output in outputs:
+        source = next((path for path in there if output.exists() and output.samefile(path)), None)
+        if source is not None:
+            raise UsageError(f"{output} is {source} itself, which is never overwritten; choose another -o")
+
+
 def free(path: Path) -> Path:
     """The path, or the same with a number, so that nothing is overwritten."""
     number = 2

@@ -17,7 +17,7 @@ import click
 
 from dreamer.cli.clip import Pace, clip_options, film, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
 from dreamer.cli.stamps import motion_in, stamp_for
 from dreamer.cli.wishes import Wishes
@@ -69,7 +69,7 @@ def video(
     dreamer video clip.mp4 --size 960 -o out.webm
     dreamer video clip.mp4 --resume                 go on after Ctrl-C or a power cut
     """
-    from dreamer.clip import Reel, format_for, probe
+    from dreamer.clip import Reel, format_for, partial_of, probe
     from dreamer.plugins import load_plugins
 
     wish = Wishes(**options)
@@ -83,8 +83,7 @@ def video(
         with gathered(problems):
             format = format_for(output, codec, quality)
             check_folder(output.parent, f"-o {output}")
-            if output.exists() and clip.exists() and output.samefile(clip):
-                raise UsageError(f"{output} is the clip itself, which is never overwritten; choose another -o")
+            check_spared([output, partial_of(output)], [clip, *([wish.guide] if wish.guide else [])])
         with gathered(problems):
             stability = _stability(wish.recipe, stability)
         registry, plugins = load_plugins()

@@ -152,7 +152,7 @@ def visualize(
             Saving(place, force, False, snapshots),
             told,
             wish.max_pixels,
-            protected=[photo] if photo else [],
+            protected=[*([photo] if photo else []), *(pictures / name for name in names if pictures)],
             blank=blank,
         )
         return batch.run([photo])

@@ -12,7 +12,7 @@ import click
 
 from dreamer.cli.clip import Pace, clip_options, film, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
 from dreamer.cli.stamps import motion_in, stamp_for, stamp_in
 from dreamer.cli.wishes import Wishes
@@ -77,7 +77,7 @@ def zoom(
     dreamer zoom photo.jpg --loop -o clip.webm      a fall without end
     dreamer zoom photo.jpg --resume                 go on after Ctrl-C or a power cut
     """
-    from dreamer.clip import Reel, format_for, frame_size
+    from dreamer.clip import Reel, format_for, frame_size, partial_of
     from dreamer.image import load
     from dreamer.machine import keep_freed_memory
     from dreamer.plugins import load_plugins
@@ -94,6 +94,7 @@ def zoom(
         with gathered(problems):
             format = format_for(output, codec, quality)
             check_folder(output.parent, f"-o {output}")
+            check_spared([output, partial_of(output)], [path for path in (photo, audio, keyframes) if path])
         with gathered(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = _side(whole, options["size"], options["recipe"], preview)

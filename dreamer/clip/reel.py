@@ -52,7 +52,7 @@ class Reel(AbstractContextManager["Reel"]):
     ) -> None:
         self.output, self.format = output, format
         self.folder = folder_of(output)
-        self.partial = output.with_name(f"{output.stem}-so-far.mp4")
+        self.partial = partial_of(output)
         self.finished = self._begun = False
         self._lock = FileLock(output.with_name(f".{output.name}.lock"), timeout=0)
         self._size, self._fps, self._recipe = size, fps, recipe
@@ -290,6 +290,11 @@ class Reel(AbstractContextManager["Reel"]):
 def folder_of(output: Path) -> Path:
     """Where the reel of a clip lies: hidden, beside it."""
     return output.with_name(f".{output.name}.reel")
+
+
+def partial_of(output: Path) -> Path:
+    """Where the clip so far is to be seen."""
+    return output.with_name(f"{output.stem}-so-far.mp4")
 
 
 def _recipe_in(output: Path) -> str | None:

@@ -78,8 +78,8 @@ def interpolation(features: Tensor, *, network: Network, layer: str, first: str 
 
 
 def _climb(features: Tensor, vector: Tensor, power: float) -> Tensor:
-    vector = vector.double() / vector.abs().max()
-    dot = _dot(features, (vector / torch.linalg.vector_norm(vector)).to(features))
+    vector = vector.to(features) / vector.abs().max()
+    dot = _dot(features, vector / torch.linalg.vector_norm(vector))
     if not power:
         return dot
     cosine = dot / (torch.linalg.vector_norm(features, dim=1) + _EPS)
