@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import NTSC, made, picture, tone, turned
+from clips import NTSC, made, opened, picture, tone, turned
 from PIL import Image
 
 from dreamer.clip import format_for, frame_size, frames, probe, read_recipe
@@ -59,6 +59,20 @@ def test_looped_pictures(tmp_path, name):
             red_stays_red(values)
             assert np.abs(values.astype(int) - picture(number, 49, 65)).mean() < 6
     assert total == pytest.approx(7000 / 24, abs=10)
+    assert read_recipe(output) == '{"seed":1}'
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+def test_frames_that_are_all_alike_may_become_a_single_picture(tmp_path, name, count):
+    output = tmp_path / name
+    with opened(output, count, size=(49, 65)) as reel:
+        for _ in range(count):
+            reel.add(picture(0, 49, 65))
+        reel.finish()
+    with Image.open(output) as clip:
+        assert clip.size == (65, 49)
+        red_stays_red(np.asarray(clip.convert("RGB")))
     assert read_recipe(output) == '{"seed":1}'
 
 

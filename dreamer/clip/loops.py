@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from dreamer.clip.encode import BIT_EXACT, Frame
 from dreamer.errors import UsageError
@@ -69,9 +72,11 @@ def with_comment(gif: bytes, text: str) -> bytes:
 
 
 def with_xmp(webp: bytes, packet: bytes) -> bytes:
-    """An animated WebP with a packet of XMP as its last chunk (WebP container, "Extended File Format")."""
-    if webp[12:16] != b"VP8X":
-        raise ValueError("a WebP without its extended header")
+    """A WebP with a packet of XMP as its last chunk (WebP container, "Extended File Format")."""
+    if webp[12:16] != b"VP8X":  # of frames that are all alike libwebp makes a still, with no such header
+        with Image.open(io.BytesIO(webp)) as still:
+            sides = b"".join((side - 1).to_bytes(3, "little") for side in still.size)
+        webp = webp[:12] + b"VP8X" + struct.pack("<II", 10, 0) + sides + webp[12:]
     body = bytearray(webp[8:] + b"XMP " + struct.pack("<I", len(packet)) + packet + bytes(len(packet) % 2))
     body[12] |= 4  # there is XMP
     return b"RIFF" + struct.pack("<I", len(body)) + bytes(body)
