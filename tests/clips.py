@@ -66,6 +66,23 @@ def turned(path: Path, degrees: int) -> Path:
     return path
 
 
+def squeezed(path: Path, wide: int, high: int) -> Path:
+    """A clip of one `picture`, an mp4 whose pixels are to be shown `wide` to `high`."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv444p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        frame = av.VideoFrame.from_ndarray(picture(0), format="rgb24").reformat(format="yuv444p")
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = bytearray(path.read_bytes())
+    start = data.index(b"pasp") + 4
+    data[start : start + 8] = struct.pack(">II", wide, high)
+    path.write_bytes(data)
+    return path
+
+
 def heard(path: Path) -> tuple[str, float]:
     """The codec and the length in seconds of a clip's sound."""
     with av.open(str(path)) as container:

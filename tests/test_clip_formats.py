@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import NTSC, made, opened, picture, tone, turned
+from clips import NTSC, made, opened, picture, squeezed, tone, turned
 from PIL import Image
 
 from dreamer.clip import format_for, frame_size, frames, probe, read_recipe
@@ -125,6 +125,25 @@ def test_clips_are_turned_upright(tmp_path, degrees, turns):
     _, values = next(frames(clip))
     assert values.shape == (clip.height, clip.width, 3)
     assert np.abs(values.astype(int) - np.rot90(picture(0), turns)).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("ratio", "width"), [((4, 3), 85), ((1, 2), 32), ((1, 100_000), 64), ((100_000, 1), 64), ((0, 1), 85)]
+)
+def test_pixels_become_square_unless_their_shape_is_absurd(tmp_path, ratio, width):
+    clip = probe(squeezed(tmp_path / "a.mp4", *ratio))
+    assert (clip.height, clip.width) == (48, width)
+    _, values = next(frames(clip))
+    assert values.shape == (48, width, 3)
+    red_stays_red(values, width=width)
+
+
+def test_a_squeezed_and_turned_clip_is_measured_as_it_is_seen(tmp_path):
+    path = turned(squeezed(tmp_path / "a.mp4", 10, 1), 90)
+    clip = probe(path)
+    assert (clip.height, clip.width) == (640, 48) == next(frames(clip))[1].shape[:2]
+    with pytest.raises(UsageError, match=r"has 48 x 640 pixels a frame, and the limit is 4,000 in all"):
+        probe(path, max_pixels=4_000)
 
 
 @pytest.mark.parametrize("limited", [True, False])

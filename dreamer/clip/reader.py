@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,11 @@ from dreamer.errors import UsageError
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 _LONGEST_RECIPE = 1 << 20  # letters, beyond which none is read
 _HD = 720  # lines from which on a clip that does not tell is taken for BT.709; below it is BT.601
+_ODDEST = 10  # times as wide as high, or as high as wide, is a pixel at most
 _UNSPECIFIED = 2  # of libav's colour spaces
 
 
@@ -68,14 +70,12 @@ def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        if stream.width * stream.height > max_pixels:
-            raise UsageError(
-                f"{path} has {stream.width} x {stream.height} pixels a frame, and the limit is {max_pixels:,} in all; "
-                "if it is a clip that you trust, raise the limit with --max-pixels"
-            )
+        _check_size(path, stream.height, stream.width, max_pixels)
         first = next(_decoded(container), None)
         if first is None:
             raise UsageError(f"{path}: no frame of it can be decoded")
+        height, width = _upright_size(first, stream)
+        _check_size(path, height, width, max_pixels)
     with _opened(path) as container:
         stream = container.streams.video[0]
         base = stream.time_base or Fraction(1, 1000)
@@ -88,7 +88,6 @@ def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
     if variable and len(times) > 1 and times[-1] > times[0]:
         rate = Fraction(len(times) - 1) / ((times[-1] - times[0]) * base)
     fps = Fraction(rate).limit_denominator(1001 * 1000)
-    height, width = _upright_size(first)
     return Clip(
         path=path,
         width=width,
@@ -131,8 +130,19 @@ def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
             continue
 
 
-def _upright_size(frame: VideoFrame) -> tuple[int, int]:
-    aspect: Any = getattr(frame, "sample_aspect_ratio", None) or 1
+def _check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise UsageError(
+            f"{path} has {width} x {height} pixels a frame, and the limit is {max_pixels:,} in all; "
+            "if it is a clip that you trust, raise the limit with --max-pixels"
+        )
+
+
+def _upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """The frame's height and width when it is upright and its pixels are square; an absurd shape of them is damage."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / _ODDEST <= aspect <= _ODDEST:
+        aspect = Fraction(1)
     height, width = frame.height, max(1, round(frame.width * aspect))
     return (width, height) if frame.rotation % 180 else (height, width)
 
