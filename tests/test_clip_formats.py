@@ -82,6 +82,12 @@ def test_a_long_recipe_survives_in_every_format(tmp_path):
         assert read_recipe(made(tmp_path / name, 2, recipe=recipe)) == recipe
 
 
+def test_no_endless_recipe_is_read(tmp_path):
+    for name in ("a.mp4", "a.gif"):
+        assert read_recipe(made(tmp_path / name, 1, recipe="x" * (1 << 20))) is not None
+        assert read_recipe(made(tmp_path / f"long-{name}", 1, recipe="x" * ((1 << 20) + 1))) is None
+
+
 def test_quality_is_a_scale_on_which_75_is_crf_18():
     assert format_for(Path("a.mp4")).crf == 18
     sizes = [format_for(Path("a.mp4"), quality=q).crf for q in (0, 50, 75, 100)]

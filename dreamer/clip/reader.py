@@ -182,4 +182,4 @@ def _gif_comment(path: Path) -> str | None:
 
     with opened(path) as file, picture_in(path, file, max_pixels=1 << 40) as picture:
         comment = picture.info.get("comment", b"")
-        return comment.decode("utf-8", "replace") if comment else None
+        return comment.decode("utf-8", "replace") if 0 < len(comment) <= _LONGEST_RECIPE else None
