@@ -106,6 +106,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
     ran = zoom("-o", "clip.mp4", *how)
     assert ran.code == 130 and "clip-so-far.mp4" in ran.err and "--resume" in ran.err
     assert len(seen("clip-so-far.mp4")) == 2
+    assert left_in(here) == [".clip.mp4.reel", "clip-so-far.mp4", "photo.jpg", "whole.mp4"]
     monkeypatch.undo()
     monkeypatch.chdir(here)
     refused(zoom("-o", "clip.mp4", *how), "--resume goes on")

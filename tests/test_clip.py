@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from clips import NTSC, heard, made, opened, picture, tone
 from command import ENVIRONMENT, left_in
+from filelock import FileLock
 
 from dreamer.clip import frames, probe, read_recipe
 from dreamer.errors import UsageError, WriteError
@@ -169,6 +170,32 @@ def test_one_process_at_a_time(tmp_path):
     with pytest.raises(UsageError, match="there already"):
         opened(out)
     assert len(list(tmp_path.iterdir())) == 2  # a refusal lets go as well
+
+
+def test_whatever_stops_the_opening_no_lock_is_left(tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    for name in ("check_encoder", "is_reel"):
+        monkeypatch.setattr(f"dreamer.clip.reel.{name}", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            opened(tmp_path / "clip.mp4")
+        monkeypatch.undo()
+        assert left_in(tmp_path) == []
+    made(tmp_path / "clip.mp4")
+
+
+def test_the_lock_is_taken_away_before_another_can_have_it(tmp_path, monkeypatch):
+    reel, release = opened(tmp_path / "clip.mp4"), FileLock.release
+
+    def released(*arguments):
+        assert not list(tmp_path.glob(".*.lock"))
+        release(*arguments)
+
+    monkeypatch.setattr(FileLock, "release", released)
+    reel.close()
+    with opened(tmp_path / "clip.mp4", resume=True):
+        assert list(tmp_path.glob(".*.lock"))
 
 
 def test_a_damaged_manifest_or_segment_is_a_sentence(tmp_path):

@@ -166,6 +166,7 @@ def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp
     ran = dreamer("video", source, "-o", output, *QUICK)
     assert ran.code == 130 and "out-so-far.mp4" in ran.err
     assert len([*frames(probe(tmp_path / "out-so-far.mp4"))]) == 4
+    assert left_in(tmp_path) == [".out.mp4.reel", "clip.mp4", "out-so-far.mp4", "whole.mp4"]
     refused(dreamer("video", source, "-o", output, *QUICK), "--resume goes on with it")
     refused(dreamer("video", source, "-o", output, "--seed", "1", "--resume", *QUICK), "differs in recipe.seed")
     left[0] = 2

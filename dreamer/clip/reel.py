@@ -99,24 +99,9 @@ class Reel(AbstractContextManager["Reel"]):
         }
         reel = cls(output, format, size, fps, Manifest(identity, settings, force), recipe)
         reel._claim()
-        problems: list[str] = []
-        with gathered(problems):
-            if format.codec == "gif":
-                check_gif(frames, fps)
-            check_encoder(reel._encoding, size, fps)
-        with gathered(problems):
-            if audio is not None and format.has_sound:
-                reel._sound = Sound.of(audio)
-        with gathered(problems):
-            if not (is_reel(reel.folder) and reel._goes_on(resume, force)):
-                reel.finished = resume and _recipe_in(output) == recipe
-                reel._check_free(force)
         try:
-            if problems:
-                raise UsageError(*problems)
-            if not reel.finished:
-                reel._make()
-        except Exception:
+            reel._begin(frames, audio, resume, force)
+        except BaseException:
             reel.close()
             raise
         return reel
@@ -169,9 +154,10 @@ class Reel(AbstractContextManager["Reel"]):
     def close(self) -> None:
         """Let others go on with it; the folder stays for the next time."""
         if self._lock.is_locked:
+            with suppress(OSError):  # first, for the file of a lock that is released may be another's already
+                Path(self._lock.lock_file).unlink(missing_ok=True)
             with suppress(OSError):
                 self._lock.release()
-                Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -191,6 +177,25 @@ class Reel(AbstractContextManager["Reel"]):
             ) from None
         except (OSError, NotImplementedError):
             pass  # a folder that cannot be written to is told of later, and some network drives know no locks
+
+    def _begin(self, frames: int | None, audio: Path | None, resume: bool, force: bool) -> None:
+        """Look at everything, and only then touch the disk. Raises UsageError with every problem, WriteError."""
+        problems: list[str] = []
+        with gathered(problems):
+            if self.format.codec == "gif":
+                check_gif(frames, self._fps)
+            check_encoder(self._encoding, self._size, self._fps)
+        with gathered(problems):
+            if audio is not None and self.format.has_sound:
+                self._sound = Sound.of(audio)
+        with gathered(problems):
+            if not (is_reel(self.folder) and self._goes_on(resume, force)):
+                self.finished = resume and _recipe_in(self.output) == self._recipe
+                self._check_free(force)
+        if problems:
+            raise UsageError(*problems)
+        if not self.finished:
+            self._make()
 
     def _goes_on(self, resume: bool, force: bool) -> bool:
         """Take over the reel that lies there; False when it is to be discarded. Raises UsageError."""
