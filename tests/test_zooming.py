@@ -346,6 +346,19 @@ def test_a_zoom_survives_its_words() -> None:
     assert zoom.keyframes[0].angle == 5.0 and zoom.centre == (0.2, 0.3)
 
 
+@pytest.mark.parametrize("fps", [[1], {}, True, "1e3000000", "1_0", "9" * 21, float("nan"), 10**30, "-5", "1.5/2"])
+def test_a_stranger_s_frame_rate_is_a_plain_number_or_refused_at_once(fps: Any) -> None:
+    with pytest.raises(UsageError, match=r"^fps: .{1,60} is no number of frames, as in 30, 23\.976 or 30000/1001$"):
+        zoom_from({"fps": fps})
+
+
+@pytest.mark.parametrize("fps", ["29.12345678901234567", 59.94005994005994, 29.123456789012345, Fraction(30000, 1001)])
+def test_the_frame_rate_of_a_clip_can_be_read_again(fps: Any) -> None:
+    zoom = zoom_from({"fps": fps})
+    assert float(zoom.fps) == pytest.approx(float(fps), abs=1e-6)
+    assert zoom_from(zoom_words(zoom)) == zoom
+
+
 @pytest.mark.parametrize(
     ("fps", "exact"), [("23.976", "24000/1001"), (29.97, "30000/1001"), ("25", "25"), ("12.5", "25/2"), (24, "24")]
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -14,6 +16,8 @@ from dreamer.options import Option, read_all
 from dreamer.zooming.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
 _LARGEST, _MOST = 1_000_000, 10_000  # bytes of a file, keyframes
+_RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
+_FINEST = 1_001_000  # the largest denominator of a frame rate: in words it then stays short, too
 _MOTION: Mapping[str, Option] = {
     "rate": Option("rate", float, None),
     "angle": Option("angle", float, None),
@@ -46,7 +50,7 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
         try:
             values["fps"] = _rate(fps)
         except (ValueError, ZeroDivisionError, OverflowError):
-            problems.append(f"fps: {fps!r} is no number of frames, as in 30, 23.976 or 30000/1001")
+            problems.append(f"fps: {reprlib.repr(fps)} is no number of frames, as in 30, 23.976 or 30000/1001")
     try:
         values["keyframes"] = _keyframes(words.pop("keyframes", []))
     except RecipeError as error:
@@ -68,10 +72,14 @@ def zoom_words(zoom: Zoom) -> dict[str, Any]:
 
 
 def _rate(fps: Any) -> Fraction:
-    """Frames per second exactly; 23.976, 29.97 and 59.94 are what film people mean by them."""
-    if isinstance(fps, float):
-        fps = repr(fps)
-    rate = Fraction(fps)
+    """Frames per second exactly; 23.976, 29.97 and 59.94 are what film people mean by them.
+
+    Raises ValueError, and ZeroDivisionError. Plain digits only, and few: an exponent makes a number of any length.
+    """
+    text = str(fps)
+    if isinstance(fps, bool) or not isinstance(fps, (int, float, Fraction, str)) or not _RATE.fullmatch(text):
+        raise ValueError
+    rate = Fraction(text).limit_denominator(_FINEST)
     near = round(rate * 1001 / 1000)
     return (
         Fraction(near * 1000, 1001)
