@@ -116,6 +116,21 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
     assert left_in(here) == ["clip.mp4", "photo.jpg", "whole.mp4"]
 
 
+def test_a_clip_is_gone_on_with_on_another_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.clip import Reel
+
+    def interrupted(self: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Reel, "finish", interrupted)
+    assert zoom("-o", "clip.mp4").code == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    ran = zoom("-o", "clip.mp4", "--resume", "--threads", "2")
+    assert ran.code == 0, ran.err
+    assert len(seen("clip.mp4")) == 4
+
+
 def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
     words = (
         "zoom",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,6 +38,11 @@ clip_options = together(
 def preview_of(output: Path) -> Path:
     """Where the preview of a clip goes."""
     return output.with_name(f"{output.stem}-preview{output.suffix}")
+
+
+def identity_of(recipe: Mapping[str, Any]) -> str:
+    """What a clip must share with one that was begun to go on with it: all that it is made of but the machine."""
+    return json.dumps({key: value for key, value in recipe.items() if key != "machine"})
 
 
 class Pace:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, preview_of
+from dreamer.cli.clip import Pace, clip_options, film, identity_of, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
@@ -102,7 +102,7 @@ def video(
             fps=source.fps,
             frames=work.frames,
             recipe=json.dumps(recipe),
-            identity=json.dumps({key: value for key, value in recipe.items() if key != "machine"}),
+            identity=identity_of(recipe),
             resume=resume,
             force=force,
             audio=sound,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, preview_of
+from dreamer.cli.clip import Pace, clip_options, film, identity_of, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
@@ -124,7 +124,7 @@ def zoom(
             fps=falling.fps,
             frames=frames,
             recipe=json.dumps(recipe),
-            identity=json.dumps({**recipe, "looks": [look.words() for look in looks.values()]}),
+            identity=identity_of({**recipe, "looks": [look.words() for look in looks.values()]}),
             resume=resume,
             force=force or preview,
             audio=audio,
