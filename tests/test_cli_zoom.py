@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import ENVIRONMENT, QUICK, Ran, dreamer, left_in, photo, process, refused
+from command import ENVIRONMENT, QUICK, Ran, dreamer, forged, left_in, photo, process, refused
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -230,6 +230,18 @@ def test_keyframes_in_time_change_the_look(here: Path) -> None:
     assert np.abs(seen("clip.mp4")[0].astype(int) - np.asarray(still)).mean() < 8, "it begins with the photo itself"
     Path("fall.toml").write_text('[[keyframes]]\ntime = 0.25\nlayer = "m99"\n')
     refused(zoom("-o", "other.mp4", "--keyframes", "fall.toml"), "m99")
+
+
+def test_a_file_as_a_look_is_a_person_s_wish_and_never_a_clip_s(here: Path) -> None:
+    Path("look.toml").write_text("schema = 1\nseed = 5\n")
+    Path("fall.toml").write_text('[[keyframes]]\ntime = 0\npreset = "look.toml"\n')
+    keyframes = ("--keyframes", "fall.toml")
+    assert zoom("-o", "clip.webp", *keyframes).code == 0
+    again = ("-o", "again.webp", "--recipe", "clip.webp")
+    refused(zoom(*again), "clip.webp: keyframes[0].preset", "a clip may name a preset, but no file", "--keyframes")
+    assert zoom(*again, *keyframes).code == 0
+    named = {"schema": 1, "zoom": {"keyframes": [{"time": 0, "preset": "/etc/passwd"}]}}
+    refused(zoom("-o", "c.webp", "--recipe", forged(here / "named.png", json.dumps(named))), "'/etc/passwd'")
 
 
 def test_json_progress_tells_of_frames(here: Path) -> None:

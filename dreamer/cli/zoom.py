@@ -163,7 +163,12 @@ def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | No
     words |= wishes
     if keyframes:
         words["keyframes"] = read_schedule(keyframes)
-    return zoom_from(words)
+    falling = zoom_from(words)
+    files = [number for number, key in enumerate(falling.keyframes) if (key.preset or "").endswith(".toml")]
+    if files and not keyframes:  # the clip may be a stranger's, and knows nothing of the files that are here
+        why = "a clip may name a preset, but no file; say it with --keyframes"
+        raise UsageError(*(f"{recipe}: keyframes[{number}].preset: {why}" for number in files))
+    return falling
 
 
 def _looks(
