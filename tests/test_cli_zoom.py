@@ -70,6 +70,15 @@ def test_the_recipe_in_a_clip_makes_it_again(here: Path) -> None:
     assert dreamer("render", "photo.jpg", "-o", "c.png", "--recipe", "a.mp4", "--threads", "1").code == 0
 
 
+def test_the_recipe_in_a_folder_of_frames_makes_it_again(here: Path) -> None:
+    assert zoom("-o", "frames/", "--angle", "20").code == 0
+    refused(zoom("-o", "a.mp4", "--recipe", "."), "no recipe inside")
+    assert dreamer("zoom", "photo.jpg", "-o", "again", "--recipe", "frames/", "--threads", "1").code == 0
+    for frame in left_in(Path("frames")):
+        assert Path("again", frame).read_bytes() == Path("frames", frame).read_bytes()
+    assert dreamer("render", "photo.jpg", "-o", "c.png", "--recipe", "frames", "--threads", "1").code == 0
+
+
 def test_a_preview_is_small_and_short(here: Path) -> None:
     photo(Path("photo.jpg"), 320, 240)
     assert dreamer("zoom", "photo.jpg", "--preview", "--fps", "4", *QUICK).code == 0

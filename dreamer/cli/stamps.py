@@ -67,7 +67,8 @@ def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
 def _text_in(path: Path) -> str:
     from dreamer import clip, image
 
-    text = clip.read_recipe(path) if path.suffix.lower() in _CLIPS else image.read_recipe(path)
+    is_clip = path.is_dir() or path.suffix.lower() in _CLIPS
+    text = clip.read_recipe(path) if is_clip else image.read_recipe(path)
     if text is None:
         raise UsageError(f"{path}: there is no recipe inside; only dreamer's own pictures and clips carry one")
     return text
