@@ -324,6 +324,15 @@ def test_a_strange_page_is_not_gone_on_with(tmp_path, text):
     assert chapter.plates == {}
 
 
+@pytest.mark.parametrize("name", ["page.html", "page-partial.html"])
+@pytest.mark.parametrize("data", [b"<p>mine</p>", b"\xff\xfe"])
+def test_a_page_that_is_no_atlas_is_not_gone_on_with_either(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    ran = dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0,9999", *QUICK, "--resume")
+    refused(ran, f"{name} is no atlas to go on with; --force replaces it", "channels 0 to 271")
+    assert (tmp_path / name).read_bytes() == data and left_in(tmp_path) == [name]
+
+
 CHROMIUM = shutil.which("chromium")
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dreamer.atlas.chapter import Chapter
 from dreamer.atlas.commands import Commands
 from dreamer.atlas.heat import Activations
+from dreamer.errors import UsageError
 
 _DATA = re.compile(r'<script type="application/json" id="atlas">(.*?)</script>', re.S)
 _LARGEST = 2_000_000_000  # bytes of a page that is read again
@@ -103,13 +104,18 @@ class Atlas:
 def plates_in(path: Path, chapters: Iterable[Chapter]) -> None:
     """Take the plates over that a page holds of these chapters, if it was made in the same way.
 
-    The page may be a stranger's: what makes no sense in it is not heeded.
+    The page may be a stranger's: what makes no sense in it is not heeded. Raises UsageError for one that is no atlas.
     """
+    if not path.is_file():
+        return
     try:
-        if path.stat().st_size > _LARGEST:
-            return
-        found = _DATA.search(path.read_text(encoding="utf-8"))
-        layers = {layer["name"]: layer for layer in json.loads(found[1])["layers"]} if found else {}
+        found = _DATA.search(path.read_text(encoding="utf-8")) if path.stat().st_size <= _LARGEST else None
+    except (OSError, ValueError):
+        found = None
+    if not found:
+        raise UsageError(f"{path} is no atlas to go on with; --force replaces it, -o chooses another name")
+    try:
+        layers = {layer["name"]: layer for layer in json.loads(found[1])["layers"]}
         for chapter in chapters:
             layer = layers.get(chapter.layer, {"made": None})
             if layer["made"] != chapter.made:
@@ -118,7 +124,7 @@ def plates_in(path: Path, chapters: Iterable[Chapter]) -> None:
                 plate = base64.b64decode(channel["plate"], validate=True)
                 if channel["number"] in chapter.channels and _WEBP.match(plate):
                     chapter.plates[int(channel["number"])] = plate
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
 
 

@@ -107,13 +107,13 @@ def atlas(
             if photo and photo.is_file() and layers:
                 whole = load(photo, max_pixels=max_pixels)
                 seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
+        chapters = tuple(chapter for chapter, _ in parts)
+        for page in (output, partial) if resume else ():
+            with gathered(problems):
+                plates_in(page, chapters)
         if problems:
             raise UsageError(*problems)
         keep_freed_memory()
-        chapters = tuple(chapter for chapter, _ in parts)
-        if resume:
-            for page in (output, partial):
-                plates_in(page, chapters)
         making = _Making(Atlas(loaded.name, chapters, str(weights or ""), seen), output, partial, told)
         try:
             for chapter, composition in parts:
