@@ -86,6 +86,29 @@ def test_a_preview_is_small_and_short(here: Path) -> None:
     assert (clip.width, clip.height, clip.frames) == (80, 60, 4)
 
 
+def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.cli import zoom as command
+
+    def interrupted(self: Any, number: int) -> Any:
+        raise KeyboardInterrupt
+
+    preview = ("--preview", "--size", "128")
+    for name in ("photo-zoom-preview.mp4", "photo-zoom-preview-so-far.mp4"):
+        Path(name).write_bytes(b"mine")
+        refused(zoom(*preview), f"{name} is there already", "--force")
+        assert Path(name).read_bytes() == b"mine"
+        Path(name).unlink()
+    for seed in ("1", "2"):
+        assert zoom(*preview, "--seed", seed).code == 0
+        assert f'"seed":{seed}' in (read_recipe(Path("photo-zoom-preview.mp4")) or "").replace(" ", "")
+    monkeypatch.setattr(command._Fall, "frame", interrupted)
+    assert zoom(*preview, "--seed", "3").code == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert zoom(*preview, "--seed", "4").code == 0
+    assert left_in(here) == ["photo-zoom-preview.mp4", "photo.jpg"]
+
+
 def test_what_is_there_is_not_overwritten(here: Path) -> None:
     Path("clip.mp4").write_bytes(b"mine")
     refused(zoom("-o", "clip.mp4"), "clip.mp4 is there already", "--force")

@@ -183,6 +183,19 @@ def test_a_preview_is_small_and_short_and_beside_it(tmp_path):
     assert left_in(tmp_path) == ["clip.mp4", "out-preview.mp4"]
 
 
+def test_a_preview_replaces_earlier_ones_and_nothing_else(tmp_path):
+    source, preview = made(tmp_path / "clip.mp4", 2, size=(96, 160)), tmp_path / "clip-dream-preview.mp4"
+    made(preview, 1, recipe="somebody's comment")
+    before = preview.read_bytes()
+    refused(dreamer("video", source, "--preview", *QUICK), "preview.mp4 is there already", "--force")
+    assert preview.read_bytes() == before
+    assert dreamer("video", source, "--preview", "--force", *QUICK).code == 0
+    assert dreamer("video", source, "--preview", "--seed", "7", *QUICK).code == 0
+    assert json.loads(read_recipe(preview))["recipe"]["seed"] == 7
+    preview.rename(tmp_path / "clip-dream.mp4")
+    refused(dreamer("video", source, *QUICK), "clip-dream.mp4 is there already")
+
+
 def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
     source = made(tmp_path / "clip.mp4", 2)
     before = source.read_bytes()

@@ -14,7 +14,8 @@ import click
 
 from dreamer.cli.options import together
 from dreamer.cli.progress import Frame, Quiet
-from dreamer.errors import Interrupted, WriteError
+from dreamer.cli.stamps import stamp_in
+from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,22 @@ clip_options = together(
 def preview_of(output: Path) -> Path:
     """Where the preview of a clip goes."""
     return output.with_name(f"{output.stem}-preview{output.suffix}")
+
+
+def may_replace(output: Path, preview: bool, force: bool) -> bool:
+    """Whether a clip may take the place of what lies there: with --force, and a preview that of earlier ones."""
+    from dreamer.clip import partial_of
+
+    there = [path for path in (output, partial_of(output)) if path.exists()]
+    return force or (preview and all(map(_is_dreamt, there)))
+
+
+def _is_dreamt(path: Path) -> bool:
+    try:
+        stamp_in(path)
+    except UsageError:
+        return False
+    return True
 
 
 def identity_of(recipe: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, identity_of, preview_of
+from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
@@ -104,7 +104,7 @@ def video(
             recipe=json.dumps(recipe),
             identity=identity_of(recipe),
             resume=resume,
-            force=force,
+            force=may_replace(output, preview, force),
             audio=sound,
         ) as reel:
             if reel.finished:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, identity_of, preview_of
+from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
@@ -126,7 +126,7 @@ def zoom(
             recipe=json.dumps(recipe),
             identity=identity_of({**recipe, "looks": [look.words() for look in looks.values()]}),
             resume=resume,
-            force=force or preview,
+            force=may_replace(output, preview, force),
             audio=audio,
         ) as reel:
             if reel.finished:
