@@ -124,6 +124,16 @@ class Composition:
             )
         return max(1, round(max(fields) / 2 * 100 / feature_size))
 
+    def remarks(self, photo: Photo) -> list[str]:
+        """What of the recipe cannot be had at a photo's size, a sentence each."""
+        wished, short = self.recipe.octaves.feature_size, min(photo.width, photo.height)
+        if wished is None or (whole := self._smallest(wished)) <= short:
+            return []
+        return [
+            f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
+            f"picture of {photo.width}x{photo.height} pixels; a larger --size has smaller ones"
+        ]
+
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
         side = self.recipe.size

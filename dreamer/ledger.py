@@ -35,7 +35,7 @@ def entries() -> tuple[Entry, ...]:
     path = ledger_path()
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValueError) as error:
         raise DreamerError(f"{path} cannot be read ({error}); mend it, or delete it to begin anew") from error

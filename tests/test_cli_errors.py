@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from clips import made
 from command import dreamer, left_in, photo, pixels, refused, render
 from PIL import Image
 from safetensors import safe_open
@@ -182,14 +183,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_no_space_left(tmp_path: Path, small_disk: Path) -> None:
+def test_no_space_left(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))  # nor is there any for what is rescued
     source = photo(tmp_path / "a.png", width=256, height=256)
     ran = render(source, "-o", small_disk / "a.png", "--progress", "none")
     refused(ran, "could not be written: no space is left in", "MB were needed", code=1)
     assert left_in(small_disk) == []
 
 
-def test_no_space_left_keeps_what_was_there(tmp_path: Path, small_disk: Path) -> None:
+def test_no_space_left_keeps_what_was_there(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
     (small_disk / "a.png").write_bytes(b"mine")
     source = photo(tmp_path / "a.png", width=256, height=256)
     refused(render(source, "-o", small_disk / "a.png", "--force", "--progress", "none"), "no space", code=1)
@@ -246,3 +249,17 @@ def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
     values = pixels(17_000, 10)
     (tmp_path / "a.png").write_bytes(encode(Photo(values), values, "PNG"))
     refused(render(tmp_path / "a.png", "--size", "full", "-o", tmp_path / "a.webp"), "at most 16383 pixels a side")
+
+
+def test_options_that_are_missing_are_named(tmp_path: Path) -> None:
+    refused(dreamer("visualize", "--class", "eye"), "dreamer: -o is missing")
+    refused(dreamer("exemplars", tmp_path, "-o", "x.png"), "dreamer: --channel is missing")
+
+
+def test_a_clip_for_render_and_a_picture_for_video(tmp_path: Path) -> None:
+    clip, source = made(tmp_path / "clip.mp4", 2), photo(tmp_path / "a.jpg")
+    refused(render(clip), "this is a clip; `dreamer video` dreams over it")
+    for name in ("a.jpg", "a.png", "a.webp"):
+        photo(tmp_path / name)
+        refused(dreamer("video", tmp_path / name), f"{name} is a picture; `dreamer render` dreams over it")
+    assert source.exists()

@@ -148,6 +148,24 @@ def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
     refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
 
 
+def test_a_dream_that_finds_no_room_is_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = disk.write_atomically
+    for name in ("mine", "spare"):
+        (tmp_path / name).mkdir()
+
+    def full(path: Path, data: bytes) -> None:
+        if path.parent.name == "mine":
+            raise WriteError(f"{path} could not be written: no space is left")
+        write(path, data)
+
+    monkeypatch.setattr("dreamer.disk.write_atomically", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
+    ran = render(photo(tmp_path / "mine" / "a.png"), "--progress", "none")
+    kept = tmp_path / "spare" / "a-dream.png"
+    refused(ran, f"no space is left; the dream is kept in {kept}", code=1)
+    assert load(kept).width == 96
+
+
 def test_a_dream_interrupted_while_it_is_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, begun = disk.write_atomically, []
 

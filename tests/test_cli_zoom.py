@@ -324,6 +324,21 @@ def test_the_library_gives_frames_as_pictures(here: Path) -> None:
         api.zoom("photo.jpg", colours=1)
 
 
+def test_a_finished_clip_is_left_as_it_is(here: Path) -> None:
+    assert zoom().code == 0
+    before = Path("photo-zoom.mp4").stat()
+    ran = zoom()
+    assert ran.code == 0 and "done already" in ran.err
+    assert Path("photo-zoom.mp4").stat().st_mtime_ns == before.st_mtime_ns
+    refused(zoom("--seed", "9"), "photo-zoom.mp4 is there already")
+    assert zoom("--force").code == 0 and Path("photo-zoom.mp4").stat().st_mtime_ns > before.st_mtime_ns
+
+
+def test_mistakes_in_a_file_of_keyframes_name_it(here: Path) -> None:
+    Path("fall.toml").write_text("[[keyframes]]\ntime = 0\nrte = 1.5\n")
+    refused(zoom("--keyframes", "fall.toml", "--rate", "-1"), "fall.toml: keyframes[0].rte", "dreamer: --rate")
+
+
 def test_a_photo_is_never_overwritten(here: Path) -> None:
     for name in ("photo.webp", "fall-so-far.mp4"):
         shutil.copy("photo.jpg", name)

@@ -138,12 +138,11 @@ def test_a_full_disk_is_a_sentence_and_what_was_done_is_kept(tmp_path, monkeypat
 
 def test_nothing_is_overwritten_or_mixed_up_without_a_word(tmp_path):
     output = made(tmp_path / "clip.mp4")
-    with pytest.raises(UsageError, match=r"clip\.mp4 is there already; --force replaces it"):
-        opened(output)
-    with opened(output, resume=True) as reel:
-        assert reel.finished
-    with pytest.raises(UsageError, match="is there already"):
-        opened(output, resume=True, recipe="another")
+    for resume in (False, True):
+        with opened(output, resume=resume) as reel:
+            assert reel.finished
+        with pytest.raises(UsageError, match=r"clip\.mp4 is there already; --force replaces it"):
+            opened(output, resume=resume, recipe="another")
     with opened(output, force=True) as reel:
         reel.add(picture(0))
     with pytest.raises(UsageError, match=r"was begun already, in .*: --resume goes on with it, --force begins it anew"):
@@ -168,7 +167,7 @@ def test_one_process_at_a_time(tmp_path):
     assert out.read_bytes() == made(tmp_path / "other.mp4").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "other.mp4"]
     with pytest.raises(UsageError, match="there already"):
-        opened(out)
+        opened(out, recipe="another")
     assert len(list(tmp_path.iterdir())) == 2  # a refusal lets go as well
 
 

@@ -180,22 +180,23 @@ class _Making:
         def on_step(done: int, batch: int, step: Step) -> None:
             share = (done + batch * step.share) / len(left)
             self.told.frame(Frame(count - len(left) + done, count, share, unit="channel"))
+            if step.share == 1:
+                self._warn(chapter, time.monotonic() - began, (done + batch) / len(left))
 
         for channel, plate in plates(composition, left, on_step=on_step):
             chapter.plates[channel] = plate
-            self._warn(chapter, time.monotonic() - began, len(left))
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
 
-    def _warn(self, chapter: Chapter, seconds: float, left: int) -> None:
+    def _warn(self, chapter: Chapter, seconds: float, share: float) -> None:
         """Say once how to have sooner what takes long."""
-        painted = left - len(chapter.left)
-        whole = seconds / painted * left
+        whole = seconds / share
         if whole > _LONG and not self.warned:
             self.warned = True
             self.told.say(
-                f"the {left} channels of {chapter.layer} take about {clock(whole)}; --channels 0-31 shows some of "
-                "them, smaller --size and --steps are quicker; Ctrl-C keeps what there is, and --resume goes on"
+                f"the {len(chapter.channels)} channels of {chapter.layer} take about {clock(whole)}; --channels 0-31 "
+                "shows some of them, smaller --size and --steps are quicker; Ctrl-C keeps what there is, and --resume "
+                "goes on"
             )
 
     def search(self, folder: Path, names: list[str], composition: Composition, max_pixels: int) -> None:

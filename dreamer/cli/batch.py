@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,8 @@ class Batch:
         except KeyboardInterrupt:
             self._keep_interrupted(dream, output, format, label)
             raise Interrupted(dream) from None
+        except WriteError as error:
+            raise WriteError(f"{error}{self._rescued(dream, output, format)}") from error
         self.told.done(label, str(output), time.monotonic() - began)
 
     def _load(self, path: Path | None) -> Photo:
@@ -119,7 +122,7 @@ class Batch:
     def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
         from dreamer.image import losses
 
-        for notice in (*photo.notices, *losses(photo, format)):
+        for notice in (*photo.notices, *losses(photo, format), *self.composition.remarks(photo)):
             self.told.say(notice)
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
@@ -145,6 +148,15 @@ class Batch:
         except Interrupted as stop:
             self._keep_interrupted(stop.picture, output, format, label)
             raise
+
+    def _rescued(self, dream: Dream, output: Path, format: str) -> str:
+        """Where a dream lies whose own place could not be written: a full disk is no reason to lose it."""
+        place = free(Path(tempfile.gettempdir()) / output.name)
+        try:
+            self._write(dream, place, format)
+        except WriteError:
+            return ""
+        return f"; the dream is kept in {place}"
 
     def _keep_interrupted(self, dream: Dream, output: Path, format: str, label: str) -> None:
         try:

@@ -124,13 +124,12 @@ def film(
             told.frame(pace.frame(reel.done))
         reel.finish()
     except (Interrupted, KeyboardInterrupt):
-        told.say("--resume goes on with it")
         with suppress(WriteError):
             reel.flush()
         told.interrupted(label, str(reel.partial if reel.partial.exists() else reel.folder))
+        told.say("--resume goes on with it")
         return 130
-    except WriteError:
-        told.say("what was made is kept; --resume goes on with it")
-        raise
+    except WriteError as error:
+        raise WriteError(f"{error}; what was made is kept, and --resume goes on with it") from error
     told.done(label, str(reel.output), time.monotonic() - began)
     return 0

@@ -127,7 +127,8 @@ def _plugins() -> Iterator[Finding]:
 
     found = load_plugins()[1]
     broken = [plugin for plugin in found if plugin.problem]
-    yield Finding("plugins", ", ".join(f"{p.distribution} {p.version}" for p in found) or "none")
+    names = dict.fromkeys(f"{plugin.distribution} {plugin.version}" for plugin in found)
+    yield Finding("plugins", ", ".join(names) or "none")
     for plugin in broken:
         fix = f"{sys.executable} -m pip install --upgrade {plugin.distribution}, or uninstall it"
         yield Finding(plugin.name, f"broken: {plugin.problem}", fix)

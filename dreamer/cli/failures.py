@@ -28,6 +28,8 @@ def sentences(error: Exception) -> Sequence[str]:
             return [str(error)]
         case click.Abort():
             return ["interrupted"]
+        case click.MissingParameter() if error.param:
+            return [f"{' or '.join(error.param.opts)} is missing{_see_help(error)}"]
         case click.BadParameter() if error.param:
             return [f"{max(error.param.opts, key=len)}: {_amid(error.message)}{_see_help(error)}"]
         case click.UsageError():

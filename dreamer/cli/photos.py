@@ -11,6 +11,7 @@ from pathlib import Path
 from dreamer.errors import UsageError
 
 _PICTURES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif".split())
+_CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def _named(argument: str) -> tuple[list[Path], str]:
     path = Path(argument)
     if path.is_dir():
         return pictures(path.iterdir()), "there are no pictures in this folder"
+    if path.suffix.lower() in _CLIPS:
+        return [], "this is a clip; `dreamer video` dreams over it"
     if path.exists():
         return [path], ""
     if glob.has_magic(argument):

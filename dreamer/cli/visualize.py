@@ -186,5 +186,6 @@ def _begun(
     for name, why in found.skipped.items():
         told.say(f"{name} is left out: {why}")
     for number, members in enumerate(found.members, 1):
-        told.say(f"facet {number} begins with {len(members)} pictures, as {', '.join(members[:3])}")
+        how_many = "1 picture" if len(members) == 1 else f"{len(members)} pictures, as"
+        told.say(f"facet {number} begins with {how_many} {', '.join(members[:3])}")
     return replace(composition, starts=found.starts)

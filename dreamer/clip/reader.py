@@ -171,6 +171,9 @@ def _opened(path: Path) -> InputContainer:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UsageError(f"{path} is not a clip that can be read ({getattr(error, 'strerror', error)})") from error
+    if container.format.name.endswith("_pipe") or container.format.name == "image2":
+        container.close()
+        raise UsageError(f"{path} is a picture; `dreamer render` dreams over it")
     if not container.streams.video:
         container.close()
         raise UsageError(f"{path}: there are no pictures in it")

@@ -80,7 +80,7 @@ class Reel(AbstractContextManager["Reel"]):
         """Begin a clip of frames (height, width) = `size`, or go on with it.
 
         `recipe` goes into the clip; `identity` says everything that decides the frames, as a hash or, better, as a JSON
-        table, whose differing keys are then named. With `resume`, a finished clip with this very recipe inside is
+        table, whose differing keys are then named. Unless by `force`, a finished clip with this very recipe inside is
         `finished`, and nothing is left to do. `audio` is a file with sound, a film's counted from its first picture.
 
         Raises UsageError, every problem at once: the output is there already and `force` is not said; a reel lies there
@@ -190,7 +190,7 @@ class Reel(AbstractContextManager["Reel"]):
                 self._sound = Sound.of(audio)
         with gathered(problems):
             if not (is_reel(self.folder) and self._goes_on(resume, force)):
-                self.finished = resume and _recipe_in(self.output) == self._recipe
+                self.finished = not force and _recipe_in(self.output) == self._recipe
                 self._check_free(force)
         if problems:
             raise UsageError(*problems)
