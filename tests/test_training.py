@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -29,7 +30,7 @@ from dreamer.training.album import Album
 from dreamer.training.reverie import ReverieTraining
 from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings
-from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, present, unfold
+from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, inherit, present, unfold
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
 QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; t._SAVE = t._TELL = 0.5\n"
@@ -205,12 +206,26 @@ def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
         other = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", about | change)
         with pytest.raises(UsageError, match=words):
             other.load(trainee, optimiser, torch.device("cpu"))
+    held = torch.load(first.path, weights_only=True)
+    for key, damage in (("about", 3), ("mark", {"seconds": "x"}), ("module", {}), ("optimiser", {})):
+        torch.save(held | {key: damage}, first.path)
+        with pytest.raises(UsageError, match="is not a checkpoint"):
+            again.load(trainee, optimiser, torch.device("cpu"))
     first.path.write_bytes(b"no checkpoint")
     with pytest.raises(UsageError, match="is not a checkpoint"):
         again.load(trainee, optimiser, torch.device("cpu"))
     first.path.unlink()
     with pytest.raises(UsageError, match="no training to resume"):
         again.load(trainee, optimiser, torch.device("cpu"))
+
+
+def test_a_training_can_begin_with_weights_that_name_nothing(world: World):
+    trainee = Trainee(len(world.names), world.kinds)
+    before = trainee.read_outs()["m4b"][0].clone()
+    inherit(trainee, dataclasses.replace(reverie(), heads={}), world.names, [pictures(world, 2).image])
+    assert torch.equal(trainee.read_outs()["m4b"][0], before)
+    inherit(trainee, reverie(), world.names, [pictures(world, 2).image])
+    assert not torch.equal(trainee.read_outs()["m4b"][0], before)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -236,7 +251,7 @@ def test_wrong_commands_are_told_of_at_once(tmp_path: Path):
     refused(dreamer("networks", "train", "-o", tmp_path / "no" / "w.pth"), "no folder", ".safetensors file")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--resume"), "no training to resume")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no folder")
-    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a file of reverie's")
+    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a weights file")
     assert there.read_bytes() == b"weights"
 
 
