@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from image_samples import exif, noise, rgb_profile, smooth, turned, turned_picture
+from image_samples import XMP, exif, noise, rgb_profile, smooth, turned, turned_picture
 from PIL import Image
 
 from dreamer.errors import PhotoError
-from dreamer.image import Photo, load, png, read_recipe, tiff
+from dreamer.image import Photo, load, png, read_recipe, tiff, xmp
 from dreamer.image import exif as exif_module
 
 MODES = {
@@ -242,6 +242,33 @@ def test_damaged_xmp_is_a_notice(tmp_path):
         Image.fromarray(smooth()).save(path, xmp=packet)
         photo = load(path)
         assert not photo.xmp and any("XMP" in notice for notice in photo.notices)
+
+
+def nested(depth):
+    """A packet of so many elements one inside the other, with a recipe in the midst of them."""
+    head, recipe = XMP.split(b"</rdf:RDF>")[0], f'<d:recipe xmlns:d="{xmp.DREAMER}">{{}}</d:recipe>'.encode()
+    return head + b"<b>" * depth + recipe + b"</b>" * depth + b"</rdf:RDF></x:xmpmeta>"
+
+
+@pytest.mark.parametrize("depth", [3000, 30_000])
+def test_xmp_nested_without_end_costs_a_notice_only(tmp_path, depth):
+    path = tmp_path / "a.webp"
+    Image.fromarray(smooth()).save(path, xmp=nested(depth))
+    with Image.open(path) as picture:
+        for photo in (load(path), load(picture)):
+            assert any("XMP" in notice for notice in photo.notices) and photo.xmp == b""
+    assert read_recipe(path) is None
+    Image.fromarray(smooth()).save(path, xmp=nested(30))
+    assert load(path).xmp and not load(path).notices and read_recipe(path) == "{}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_in_xmp_are_refused_in_every_encoding(encoding):
+    entities = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(3))
+    words = f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e0 "0123456789">{entities}]>'
+    words += XMP.decode().partition("?>")[2].replace("Käthe", "&e3;").replace('<?xpacket end="w"?>', "")
+    with pytest.raises(ValueError, match="declares entities"):
+        xmp.rewritten(words.encode(encoding))
 
 
 def refused(path, *words, **options):
