@@ -12,7 +12,7 @@ from PIL import Image
 
 from dreamer.disk import write_atomically
 from dreamer.errors import PhotoError, UsageError, WriteError
-from dreamer.image import Photo, encode, format_for, load, losses, read_recipe, suffix_of
+from dreamer.image import Photo, eight_bits, encode, format_for, load, losses, read_recipe, suffix_of
 from dreamer.image import exif as exif_module
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]
@@ -252,9 +252,7 @@ def test_a_grey_profile_goes_only_where_grey_goes(written, format):
 
 def test_sixteen_bits_become_eight_by_rounding(written):
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
-    from dreamer.image.save import _eight_bits
-
-    assert np.array_equal(_eight_bits(levels), np.rint(levels / 257).astype(np.uint8))
+    assert np.array_equal(eight_bits(levels), np.rint(levels / 257).astype(np.uint8))
 
 
 def leftovers(folder):

@@ -147,9 +147,9 @@ def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) 
 
 def _lossy(photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes) -> bytes:
     """JPEG, WebP or AVIF, through Pillow."""
-    values = _eight_bits(pixels)
+    values = eight_bits(pixels)
     if photo.alpha is not None:
-        alpha = _eight_bits(photo.alpha)
+        alpha = eight_bits(photo.alpha)
         values = _on_white(values, alpha) if format == "JPEG" else np.dstack([values, alpha])
     picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
     options = dict(QUALITY[format])
@@ -182,7 +182,7 @@ def _segments(iptc: bytes, packet: bytes) -> bytes:
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
 
 
-def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     """8 bits a channel, rounded."""
     if values.dtype == np.uint8:
         return values
