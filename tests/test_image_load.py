@@ -345,6 +345,38 @@ def test_a_deep_tiff_that_contradicts_itself_is_refused(tmp_path):
     refused(path, "channels")
 
 
+def raw_tiff(*changes):
+    """A 16-bit TIFF of 8 x 8 grey pixels, with fields besides, or in place of these."""
+    fields = {256: 8, 257: 8, 258: 16, 259: 1, 262: 1, 273: 400, 277: 1, 278: 8, 279: 128}
+    entries = [*changes, *((tag, value) for tag, value in fields.items() if tag not in dict(changes) or tag < 258)]
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(entries, key=lambda e: e[0]))
+    return (struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + table).ljust(400, b"\0") + bytes(128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ([(tiff.SAMPLES, 60)], "60 channels"),
+        ([(32997, 50)], "50 layers"),
+        ([(tiff.WIDTH, 5000), (tiff.HEIGHT, 5000)], "two sizes"),
+        ([(322, 16000), (323, 16000), (324, 400), (325, 128)], "tiles of 16000 x 16000"),
+    ],
+)
+def test_a_deep_tiff_that_hides_how_large_it_is_is_refused(tmp_path, monkeypatch, changes, word):
+    path = tmp_path / "a.tif"
+    path.write_bytes(raw_tiff())
+    assert load(path).pixels.shape == (8, 8, 1)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: pytest.fail("it was decoded"))
+    path.write_bytes(raw_tiff(*changes))
+    refused(path, word)
+
+
+def test_masks_beside_the_pixels_of_a_deep_tiff_are_passed_over(tmp_path):
+    values, path = noise((8, 9, 6), np.uint16), tmp_path / "a.tif"
+    tifffile.imwrite(path, values, photometric="rgb", planarconfig="contig", extrasamples=["unassalpha", 0, 0])
+    assert np.array_equal(load(path).pixels, values[..., :3]) and np.array_equal(load(path).alpha, values[..., 3])
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int16, np.float16])
 def test_values_of_other_kinds_are_refused_in_a_sentence(tmp_path, dtype):
     path = tmp_path / "a.tif"

@@ -96,11 +96,11 @@ def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]
     bits = max(directory.integers(tiff.BITS), default=1)
     if bits <= 8 or directory.integers(tiff.PHOTOMETRIC) == (tiff.CMYK,):
         return None
-    width, height = directory.integers(tiff.WIDTH)[:1], directory.integers(tiff.HEIGHT)[:1]
-    check_size(str(path), (sum(width), sum(height)), max_pixels)
+    width, height = (sum(directory.integers(side)[:1]) for side in (tiff.WIDTH, tiff.HEIGHT))
+    check_size(str(path), (width, height), max_pixels)
     if bits != 16 or max(directory.integers(tiff.SAMPLE_FORMAT), default=1) != 1:
         raise ValueError(f"its values have {bits} bits or are no whole numbers; dreamer reads 8 and 16 bits")
-    pixels, alpha = tiff.read_deep(file)
+    pixels, alpha = tiff.read_deep(file, (width, height))
     return "TIFF", Found(pixels, alpha, directory, directory.data(exif.ICC), directory.data(exif.XMP))
 
 
