@@ -119,6 +119,42 @@ def test_iptc_survives(written, format):
     assert load(path).iptc == iptc
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_place_goes_by_its_name_too(written, format, keep):
+    named = (
+        b' xmlns:photoshop="p" xmlns:core="c" xmlns:ext="e" photoshop:City="Perth" core:CountryCode="AUS"'
+        b' core:CiAdrCity="Rome">'
+        b"<photoshop:State>WA</photoshop:State><photoshop:Country>Australia</photoshop:Country>"
+        b"<core:Location>Kings Park</core:Location><photoshop:Credit>Anna</photoshop:Credit>"
+        b"<ext:LocationShown><rdf:Bag><rdf:li ext:Sublocation='Kings Park'/></rdf:Bag></ext:LocationShown>"
+        b'<ext:LocationCreated rdf:parseType="Resource"><ext:City>Perth</ext:City></ext:LocationCreated>'
+    )
+    packet = XMP.replace(b'tiff:Make="Kodak">', b'tiff:Make="Kodak"' + named)
+    data = written(camera_photo(xmp=packet), format, keep_gps=keep).read_bytes()
+    for place in (b"Perth", b"AUS", b"WA<", b"Australia", b"Kings Park"):
+        assert (place in data) == keep
+    assert b"Anna" in data and b"Rome" in data and b"Kodak" in data
+
+
+def dataset(number, text):
+    return bytes([0x1C, 2, number]) + len(text).to_bytes(2, "big") + text
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_the_place_goes_from_the_captions_and_they_stay(written, format):
+    long = b"\x1c\x02\x78\x80\x04" + (40_000).to_bytes(4, "big") + b"x" * 40_000
+    kept = [dataset(5, b"title"), dataset(120, b"a shell, \x1c\x02\x5a"), long, b"\x1c\x01\x5a\x00\x03\x1b%G"]
+    places = [dataset(number, b"Perth") for number in (26, 27, 90, 92, 95, 100, 101)]
+    mixed = b"".join([kept[0], *places, kept[1], places[3], *kept[2:]])
+    photo = camera_photo(iptc=mixed)
+    assert load(written(photo, format, keep_gps=True)).iptc == mixed
+    assert load(written(photo, format)).iptc == b"".join(kept)
+    for damaged in (dataset(90, b"Perth")[:-1], b"\x1c\x02Perth", b"\0\0Perth", b"\x1c\x02\x78\xff\xffPerth"):
+        assert b"Perth" not in written(camera_photo(iptc=kept[0] + damaged), format).read_bytes()
+        assert load(written(camera_photo(iptc=kept[0] + damaged), format)).iptc == kept[0]
+
+
 def test_letters_outside_ascii_survive(written):
     directory = exif_module.parse(exif()[6:])
     directory.put_text(315, "Käthe Höß")

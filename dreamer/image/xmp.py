@@ -21,7 +21,10 @@ STALE = {
     *("Orientation", "ImageWidth", "ImageLength", "PixelXDimension", "PixelYDimension"),
     *("Thumbnails", "HasExtendedXMP"),
 }
-PLACE = re.compile(r"gps|latitude|longitude|altitude|geotag", re.IGNORECASE)
+PLACE = re.compile(
+    r"gps|latitude|longitude|altitude|geotag|^(city|state|provincestate|sublocation|worldregion)$|^(country|location)",
+    re.IGNORECASE,
+)
 
 SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
