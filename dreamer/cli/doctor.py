@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -129,5 +130,5 @@ def _plugins() -> Iterator[Finding]:
     broken = [plugin for plugin in found if plugin.problem]
     yield Finding("plugins", ", ".join(f"{p.distribution} {p.version}" for p in found) or "none")
     for plugin in broken:
-        fix = f"{sys.executable} -m pip install --upgrade {plugin.distribution}, or uninstall it"
-        yield Finding(plugin.name, f"broken: {plugin.problem}", fix)
+        fix = shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", plugin.distribution])
+        yield Finding(plugin.name, f"broken: {plugin.problem}", f"{fix}, or uninstall it")
