@@ -288,6 +288,23 @@ def test_without_subfolders_each_picture_is_its_own(tmp_path: Path):
         Album.read(tmp_path / "nowhere")
 
 
+def test_no_two_things_have_one_name(tmp_path: Path):
+    for name in ("eye.png", "eye.jpg", "eye.tif", "my-eye-2.png", "sea.png", "sea.bmp"):
+        picture(tmp_path / name, (9, 9, 9), (8, 8))
+    album = Album.read(tmp_path, taken=["eye"])
+    assert album.names == ("my-eye", "my-eye-2", "my-eye-3", "my-eye-2-2", "sea", "sea-2")
+
+
+def test_an_album_holds_every_kind_of_picture_that_can_be_read(tmp_path: Path):
+    for name in ("a.png", "b.BMP", "c.gif", "d.webp", "e.avif"):
+        picture(tmp_path / name, (9, 9, 9), (8, 8))
+    (tmp_path / "f.heic").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    album = Album.read(tmp_path)
+    assert album.names == ("a", "b", "c", "d", "e")
+    assert [notice.split(" is ")[0] for notice in album.notices[:-1]] == [f"skipped: {tmp_path / 'f.heic'}"]
+
+
 def test_too_many_things_to_tell_apart(tmp_path: Path):
     for number in range(101):
         picture(tmp_path / f"{number}.png", (1, 2, 3), (8, 8))

@@ -129,7 +129,7 @@ def train(
     keep_freed_memory()
     album = None
     if pictures:
-        album = Album.read(pictures, [motif.name for motif in MOTIFS])
+        album = Album.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
         for notice in album.notices:
             click.echo(f"dreamer: {notice}", err=True)
     kind = DecoderTraining if decoder else ReverieTraining
