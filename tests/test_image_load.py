@@ -198,6 +198,40 @@ def test_a_photo_from_pillow_is_turned_upright_and_keeps_its_metadata(tmp_path):
     assert np.allclose(photo.dpi, (200, 300), atol=0.1)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+@pytest.mark.parametrize(
+    ("key", "value", "notice"),
+    [
+        ("exif", "a text", "EXIF is damaged"),
+        ("exif", 7, "EXIF is damaged"),
+        ("exif", None, ""),
+        ("Raw profile type exif", b"bytes", "EXIF is damaged"),
+        ("icc_profile", "a text", "profile was left out"),
+        ("icc_profile", None, ""),
+        ("xmp", 72, "XMP was left out"),
+        ("xmp", {"a": 1}, "XMP was left out"),
+        ("xmp", "a lone \ud800", "XMP was left out"),
+        ("photoshop", [1], ""),
+        ("dpi", (300,), ""),
+        ("dpi", ("fine", 3), ""),
+        ("dpi", None, ""),
+    ],
+)
+def test_what_a_program_noted_in_a_picture_never_costs_the_photo(mode, key, value, notice):
+    picture = MODES[mode](smooth())
+    picture.info[key] = value
+    photo = load(picture)
+    assert photo.dpi is None and photo.profile is None and photo.xmp == b""
+    assert mode == "CMYK" or any(notice in told for told in photo.notices) == bool(notice)
+
+
+def test_dots_an_inch_may_be_one_number():
+    for value in (72, 72.0, [72, 72], ("72", 72)):
+        picture = Image.fromarray(smooth())
+        picture.info["dpi"] = value
+        assert load(picture).dpi == (72, 72)
+
+
 def test_sha256_is_the_files(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(smooth()).save(path)

@@ -39,13 +39,15 @@ EMPTY = (
 def packets(picture: Image.Image) -> list[bytes]:
     """The packet that an opened picture carries, perhaps empty, and those too long for a JPEG segment."""
     packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    if not isinstance(packet, bytes):  # a text, or whatever a program has put there
+        packet = str(packet).encode(errors="replace")
     extended: dict[bytes, dict[int, bytes]] = {}
     for name, data in getattr(picture, "applist", []):
         if name == "APP1" and data.startswith(EXTENSION):
             rest = data[len(EXTENSION) :]
             extended.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
     whole = [b"".join(part for _, part in sorted(parts.items())) for parts in extended.values()]
-    return [packet.encode() if isinstance(packet, str) else bytes(packet), *whole]
+    return [packet, *whole]
 
 
 def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> bytes:
