@@ -69,6 +69,20 @@ def test_show_prints_a_preset_a_file_or_the_recipe_inside_a_picture(tmp_path: Pa
     refused(dreamer("presets", "show", "blom"), "did you mean bloom")
 
 
+def test_a_recipe_inside_a_picture_may_hold_null(tmp_path: Path) -> None:
+    assert render(photo(tmp_path / "a.png")).code == 0
+    stamp = stamp_of(tmp_path / "a-dream.png")
+    stamp["recipe"] |= {
+        "size": None,
+        "octaves": {"steps": 1, "count": None},
+        "priors": [None, {"name": "x", "id": None}],
+    }
+    ran = dreamer("presets", "show", forged(tmp_path / "f.png", json.dumps(stamp)))
+    assert ran.code == 0, ran.err
+    words = tomllib.loads(ran.out)
+    assert "size" not in words and words["octaves"] == {"steps": 1} and words["priors"] == [{"name": "x"}]
+
+
 def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text(QUICK_LOOK)
