@@ -11,8 +11,9 @@ from dreamer.network import Network
 from dreamer.networks import load_from, untrained
 from dreamer.networks.classic import REFUSED, classics
 from dreamer.networks.reverie import reverie, weights_path
-from dreamer.networks.weights import metadata, story
+from dreamer.networks.weights import file_hash, metadata, story
 from dreamer.plugins import load_plugins
+from dreamer.registry import Shelf
 
 CPU = torch.device("cpu")
 
@@ -157,6 +158,19 @@ def test_an_unknown_or_refused_network(name, hint):
 def test_an_unknown_layer_brings_the_nearest():
     with pytest.raises(NetworkError, match="did you mean m4b"):
         calibrated("reverie").layer("m4bb")
+
+
+def test_weights_change_no_network_that_its_plugin_keeps(tmp_path: Path):
+    kept, shelf = tiny(), Shelf("network")
+    shelf.add("kept", "plugin", lambda: kept)
+    before = {key: value.clone() for key, value in kept.module.state_dict().items()}
+    torch.save({key: value + 1 for key, value in before.items()}, tmp_path / "other.pth")
+    other = load_from(shelf, "kept", tmp_path / "other.pth")
+    assert other.weights == file_hash(tmp_path / "other.pth") and kept.weights != other.weights
+    for key, value in before.items():
+        assert torch.equal(kept.module.state_dict()[key], value)
+        assert torch.equal(other.module.state_dict()[key], value + 1)
+    assert not any(parameter.requires_grad for parameter in other.module.parameters())
 
 
 def somebodys(path: Path, **about: str | None) -> Path:
