@@ -74,7 +74,7 @@ def _gpu() -> Iterator[Finding]:
         name = torch.cuda.get_device_name()
         yield Finding("GPU", f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif torch.backends.mps.is_available():
-        yield Finding("GPU", "Apple, by --device mps")
+        yield Finding("GPU", "Apple, used by itself")
     elif shutil.which("nvidia-smi"):
         yield Finding("GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org")
     else:
