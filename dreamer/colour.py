@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601: how bright red, green and blue look
 MARGIN = 0.02  # how near to black and white the dream goes where the photo does not (5 levels of 255)
 SHOULDER = 0.2  # from this far on, steps towards black or white grow shorter
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours

@@ -20,7 +20,7 @@ from dreamer.direction import direction_of
 from dreamer.errors import Interrupted, RecipeError
 from dreamer.facets import facets as facets_of
 from dreamer.film import STABILITY, Film
-from dreamer.image import Photo, load, to_pil
+from dreamer.image import Photo, eight_bits, load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
@@ -289,9 +289,7 @@ def _composed(
 
 def _pil(dream: Dream) -> Image.Image:
     pixels = dream.photo.with_change(dream.change)
-    planes = pixels if dream.photo.alpha is None else np.dstack([pixels, dream.photo.alpha])
-    if planes.dtype != np.uint8:
-        planes = (planes // 257).astype(np.uint8)
+    planes = eight_bits(pixels if dream.photo.alpha is None else np.dstack([pixels, dream.photo.alpha]))
     picture = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
     if dream.photo.profile:
         picture.info["icc_profile"] = dream.photo.profile

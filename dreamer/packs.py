@@ -16,6 +16,9 @@ from pathlib import Path
 from dreamer.config import config_folder
 from dreamer.errors import PluginError
 
+GROUPS = ("dreamer", "dreamer.presets")
+"""A plugin is a distribution with an entry point of one of these groups: of code, or of presets alone."""
+
 OWN = "yours"
 """Where a person's own presets are said to come from."""
 

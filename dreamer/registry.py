@@ -80,6 +80,10 @@ class Shelf(Generic[T]):
         """Every name that `get` understands without a plugin's prefix, in order of registration."""
         return list(dict.fromkeys(entry.name for entry in self))
 
+    def shortest(self, entry: Entry[T]) -> str:
+        """The shortest name by which `get` finds the entry: a shared one needs the plugin's."""
+        return entry.name if [entry] == [other for other in self if other.name == entry.name] else entry.full_name
+
     def __iter__(self) -> Iterator[Entry[T]]:
         return iter(self.entries.values())
 

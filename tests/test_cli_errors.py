@@ -146,7 +146,7 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
     )
     save_file({"strange": torch.zeros(1)}, tmp_path / "other.safetensors")
     ran = render(photo(tmp_path / "a.png"), "--weights", tmp_path / "other.safetensors")
-    refused(ran, "does not hold reverie's weights")
+    refused(ran, "other.safetensors (reverie's weights) does not fit", "not known: strange")
 
 
 def test_weights_that_fit_are_used(tmp_path: Path) -> None:

@@ -132,6 +132,13 @@ def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert dreamer("presets", "show", "made").out == (
         'schema = 1\ntitle = "Made"\ndescription = ""\nauthor = "me"\nlikes = ""\nseed = 3\n'
     )
+    needy = {"extends": "bloom", "requires": ("dreamer-absent",)}
+    registry.presets.add("needy", "dreamer-made", Preset("needy", "", "", "", {"size": None, "seed": 3}, **needy))
+    monkeypatch.setattr("dreamer.recipe.SCHEMA", 2)
+    assert dreamer("presets", "show", "needy").out == (
+        'schema = 2\ntitle = ""\ndescription = ""\nauthor = ""\nlikes = ""\nextends = "bloom"\n'
+        'requires = [\n    "dreamer-absent",\n]\nseed = 3\n'
+    )
     (tmp_path / "own.toml").write_text("schema = 1\n# mine\nseed = 4\n")
     assert dreamer("presets", "show", tmp_path / "own.toml").out == "schema = 1\n# mine\nseed = 4\n"
     refused(dreamer("presets", "show", "mad"), "no preset is called 'mad'; did you mean made?")

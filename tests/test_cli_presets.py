@@ -1,5 +1,6 @@
 """`dreamer presets`: list, show, try, check and save."""
 
+import html
 import json
 import tomllib
 from collections.abc import Iterator
@@ -68,6 +69,20 @@ def test_show_prints_a_preset_a_file_or_the_recipe_inside_a_picture(tmp_path: Pa
     refused(dreamer("presets", "show", "blom"), "did you mean bloom")
 
 
+def test_a_recipe_inside_a_picture_may_hold_null(tmp_path: Path) -> None:
+    assert render(photo(tmp_path / "a.png")).code == 0
+    stamp = stamp_of(tmp_path / "a-dream.png")
+    stamp["recipe"] |= {
+        "size": None,
+        "octaves": {"steps": 1, "count": None},
+        "priors": [None, {"name": "x", "id": None}],
+    }
+    ran = dreamer("presets", "show", forged(tmp_path / "f.png", json.dumps(stamp)))
+    assert ran.code == 0, ran.err
+    words = tomllib.loads(ran.out)
+    assert "size" not in words and words["octaves"] == {"steps": 1} and words["priors"] == [{"name": "x"}]
+
+
 def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text(QUICK_LOOK)
@@ -118,7 +133,7 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     assert same[1] > 20 * max(same[2], 1)  # the plain look is the photo, the quick one is not
     page = (tmp_path / "sheet.html").read_text()
     assert page.count("data:image/jpeg") == 6 and "&lt;i&gt;d" in page and "<i>d" not in page
-    assert "dreamer render a.png --preset quick" in page
+    assert f"dreamer render {source} --preset quick" in page
     (tmp_path / "a-presets.jpg").touch()
     refused(dreamer("presets", "try", source, "quick"), "a-presets.jpg is there")
     refused(dreamer("presets", "try", source, "quik", "-o", tmp_path / "b.jpg"), "did you mean quick")
@@ -130,6 +145,34 @@ def test_try_never_overwrites_the_photo(tmp_path: Path, config: Path) -> None:
     before = source.read_bytes()
     refused(dreamer("presets", "try", source, "bloom", "-o", source, "--force"), "which is never overwritten")
     assert source.read_bytes() == before
+
+
+def test_the_commands_of_looks_can_be_copied(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo(Path("my photo;x.png"))
+    Path("a look.toml").write_text(QUICK_LOOK)
+    mine = find_preset(REGISTRY, "bloom")
+    for plugin in ("dreamer-one", "dreamer-two"):
+        library.registry().presets.add("shared", plugin, mine)
+    monkeypatch.setattr(library, "dream", lambda piece, **_: piece)
+    ran = dreamer("presets", "try", "my photo;x.png", "a look.toml", "--size", "96", "--html", "-o", "a.png")
+    assert ran.code == 0, ran.err
+    command = "dreamer render 'my photo;x.png' --preset "
+    assert html.escape(command + "'a look.toml'") in Path("a.html").read_text()
+    assert dreamer("presets", "try", "my photo;x.png", "--size", "96", "--html", "-o", "b.png").code == 0
+    page = Path("b.html").read_text()
+    assert all(
+        f"{html.escape(command)}{name}<" in page for name in ("bloom", "dreamer-one:shared", "dreamer-two:shared")
+    )
+
+
+def test_a_look_is_saved_where_it_is_found_again(tmp_path: Path, config: Path) -> None:
+    place = tmp_path / "my looks.toml"
+    ran = dreamer("presets", "save", "mine", "-o", place)
+    assert ran.code == 0 and ran.out.endswith(f"--preset '{place}'\n")
+    for name in ("noext", "x.tom", "x.TOML"):
+        refused(dreamer("presets", "save", "mine", "-o", tmp_path / name), "a preset is a .toml file")
+        assert not (tmp_path / name).exists()
 
 
 def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, config: Path) -> None:

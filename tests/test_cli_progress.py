@@ -235,6 +235,13 @@ def test_the_doctor_has_one_fix_for_each_part_that_ails(monkeypatch: pytest.Monk
     assert "dreamer networks fetch" in ran.out
 
 
+def test_the_doctor_asks_for_no_option_where_a_gpu_is_used_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    (finding,) = [finding for finding in doctor.examine() if finding.what == "GPU"]
+    assert finding.found == "Apple, used by itself" and not finding.fix
+
+
 def test_the_doctor_names_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     from dreamer.plugins import Plugin, load_plugins
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from image_samples import exif, noise, rgb_profile, smooth, turned, turned_picture
+from image_samples import XMP, exif, noise, rgb_profile, smooth, turned, turned_picture
 from PIL import Image
 
 from dreamer.errors import PhotoError
-from dreamer.image import Photo, load, png, read_recipe, tiff
+from dreamer.image import Photo, load, png, read_recipe, tiff, xmp
 from dreamer.image import exif as exif_module
 
 MODES = {
@@ -198,6 +198,40 @@ def test_a_photo_from_pillow_is_turned_upright_and_keeps_its_metadata(tmp_path):
     assert np.allclose(photo.dpi, (200, 300), atol=0.1)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+@pytest.mark.parametrize(
+    ("key", "value", "notice"),
+    [
+        ("exif", "a text", "EXIF is damaged"),
+        ("exif", 7, "EXIF is damaged"),
+        ("exif", None, ""),
+        ("Raw profile type exif", b"bytes", "EXIF is damaged"),
+        ("icc_profile", "a text", "profile was left out"),
+        ("icc_profile", None, ""),
+        ("xmp", 72, "XMP was left out"),
+        ("xmp", {"a": 1}, "XMP was left out"),
+        ("xmp", "a lone \ud800", "XMP was left out"),
+        ("photoshop", [1], ""),
+        ("dpi", (300,), ""),
+        ("dpi", ("fine", 3), ""),
+        ("dpi", None, ""),
+    ],
+)
+def test_what_a_program_noted_in_a_picture_never_costs_the_photo(mode, key, value, notice):
+    picture = MODES[mode](smooth())
+    picture.info[key] = value
+    photo = load(picture)
+    assert photo.dpi is None and photo.profile is None and photo.xmp == b""
+    assert mode == "CMYK" or any(notice in told for told in photo.notices) == bool(notice)
+
+
+def test_dots_an_inch_may_be_one_number():
+    for value in (72, 72.0, [72, 72], ("72", 72)):
+        picture = Image.fromarray(smooth())
+        picture.info["dpi"] = value
+        assert load(picture).dpi == (72, 72)
+
+
 def test_sha256_is_the_files(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(smooth()).save(path)
@@ -242,6 +276,33 @@ def test_damaged_xmp_is_a_notice(tmp_path):
         Image.fromarray(smooth()).save(path, xmp=packet)
         photo = load(path)
         assert not photo.xmp and any("XMP" in notice for notice in photo.notices)
+
+
+def nested(depth):
+    """A packet of so many elements one inside the other, with a recipe in the midst of them."""
+    head, recipe = XMP.split(b"</rdf:RDF>")[0], f'<d:recipe xmlns:d="{xmp.DREAMER}">{{}}</d:recipe>'.encode()
+    return head + b"<b>" * depth + recipe + b"</b>" * depth + b"</rdf:RDF></x:xmpmeta>"
+
+
+@pytest.mark.parametrize("depth", [3000, 30_000])
+def test_xmp_nested_without_end_costs_a_notice_only(tmp_path, depth):
+    path = tmp_path / "a.webp"
+    Image.fromarray(smooth()).save(path, xmp=nested(depth))
+    with Image.open(path) as picture:
+        for photo in (load(path), load(picture)):
+            assert any("XMP" in notice for notice in photo.notices) and photo.xmp == b""
+    assert read_recipe(path) is None
+    Image.fromarray(smooth()).save(path, xmp=nested(30))
+    assert load(path).xmp and not load(path).notices and read_recipe(path) == "{}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_in_xmp_are_refused_in_every_encoding(encoding):
+    entities = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(3))
+    words = f'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY e0 "0123456789">{entities}]>'
+    words += XMP.decode().partition("?>")[2].replace("Käthe", "&e3;").replace('<?xpacket end="w"?>', "")
+    with pytest.raises(ValueError, match="declares entities"):
+        xmp.rewritten(words.encode(encoding))
 
 
 def refused(path, *words, **options):
@@ -316,6 +377,38 @@ def test_a_deep_tiff_that_contradicts_itself_is_refused(tmp_path):
     grey, colour = (struct.pack("<HHII", tiff.PHOTOMETRIC, 3, 1, kind) for kind in (1, 2))
     path.write_bytes(data.replace(grey, colour))
     refused(path, "channels")
+
+
+def raw_tiff(*changes):
+    """A 16-bit TIFF of 8 x 8 grey pixels, with fields besides, or in place of these."""
+    fields = {256: 8, 257: 8, 258: 16, 259: 1, 262: 1, 273: 400, 277: 1, 278: 8, 279: 128}
+    entries = [*changes, *((tag, value) for tag, value in fields.items() if tag not in dict(changes) or tag < 258)]
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(entries, key=lambda e: e[0]))
+    return (struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + table).ljust(400, b"\0") + bytes(128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ([(tiff.SAMPLES, 60)], "60 channels"),
+        ([(32997, 50)], "50 layers"),
+        ([(tiff.WIDTH, 5000), (tiff.HEIGHT, 5000)], "two sizes"),
+        ([(322, 16000), (323, 16000), (324, 400), (325, 128)], "tiles of 16000 x 16000"),
+    ],
+)
+def test_a_deep_tiff_that_hides_how_large_it_is_is_refused(tmp_path, monkeypatch, changes, word):
+    path = tmp_path / "a.tif"
+    path.write_bytes(raw_tiff())
+    assert load(path).pixels.shape == (8, 8, 1)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: pytest.fail("it was decoded"))
+    path.write_bytes(raw_tiff(*changes))
+    refused(path, word)
+
+
+def test_masks_beside_the_pixels_of_a_deep_tiff_are_passed_over(tmp_path):
+    values, path = noise((8, 9, 6), np.uint16), tmp_path / "a.tif"
+    tifffile.imwrite(path, values, photometric="rgb", planarconfig="contig", extrasamples=["unassalpha", 0, 0])
+    assert np.array_equal(load(path).pixels, values[..., :3]) and np.array_equal(load(path).alpha, values[..., 3])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int16, np.float16])

@@ -12,11 +12,11 @@ from PIL import Image
 
 from dreamer.disk import write_atomically
 from dreamer.errors import PhotoError, UsageError, WriteError
-from dreamer.image import Photo, encode, format_for, load, losses, read_recipe, suffix_of
+from dreamer.image import Photo, eight_bits, encode, format_for, load, losses, read_recipe, suffix_of
 from dreamer.image import exif as exif_module
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]
-GPS, EXIF = 0x8825, 0x8769
+GPS, EXIF, MAKER_NOTE = 0x8825, 0x8769, 0x927C
 
 
 @pytest.fixture
@@ -119,6 +119,42 @@ def test_iptc_survives(written, format):
     assert load(path).iptc == iptc
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_place_goes_by_its_name_too(written, format, keep):
+    named = (
+        b' xmlns:photoshop="p" xmlns:core="c" xmlns:ext="e" photoshop:City="Perth" core:CountryCode="AUS"'
+        b' core:CiAdrCity="Rome">'
+        b"<photoshop:State>WA</photoshop:State><photoshop:Country>Australia</photoshop:Country>"
+        b"<core:Location>Kings Park</core:Location><photoshop:Credit>Anna</photoshop:Credit>"
+        b"<ext:LocationShown><rdf:Bag><rdf:li ext:Sublocation='Kings Park'/></rdf:Bag></ext:LocationShown>"
+        b'<ext:LocationCreated rdf:parseType="Resource"><ext:City>Perth</ext:City></ext:LocationCreated>'
+    )
+    packet = XMP.replace(b'tiff:Make="Kodak">', b'tiff:Make="Kodak"' + named)
+    data = written(camera_photo(xmp=packet), format, keep_gps=keep).read_bytes()
+    for place in (b"Perth", b"AUS", b"WA<", b"Australia", b"Kings Park"):
+        assert (place in data) == keep
+    assert b"Anna" in data and b"Rome" in data and b"Kodak" in data
+
+
+def dataset(number, text):
+    return bytes([0x1C, 2, number]) + len(text).to_bytes(2, "big") + text
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_the_place_goes_from_the_captions_and_they_stay(written, format):
+    long = b"\x1c\x02\x78\x80\x04" + (40_000).to_bytes(4, "big") + b"x" * 40_000
+    kept = [dataset(5, b"title"), dataset(120, b"a shell, \x1c\x02\x5a"), long, b"\x1c\x01\x5a\x00\x03\x1b%G"]
+    places = [dataset(number, b"Perth") for number in (26, 27, 90, 92, 95, 100, 101)]
+    mixed = b"".join([kept[0], *places, kept[1], places[3], *kept[2:]])
+    photo = camera_photo(iptc=mixed)
+    assert load(written(photo, format, keep_gps=True)).iptc == mixed
+    assert load(written(photo, format)).iptc == b"".join(kept)
+    for damaged in (dataset(90, b"Perth")[:-1], b"\x1c\x02Perth", b"\0\0Perth", b"\x1c\x02\x78\xff\xffPerth"):
+        assert b"Perth" not in written(camera_photo(iptc=kept[0] + damaged), format).read_bytes()
+        assert load(written(camera_photo(iptc=kept[0] + damaged), format)).iptc == kept[0]
+
+
 def test_letters_outside_ascii_survive(written):
     directory = exif_module.parse(exif()[6:])
     directory.put_text(315, "Käthe Höß")
@@ -145,10 +181,10 @@ def test_big_endian_exif_and_every_type_survive():
 @pytest.mark.parametrize("kept", [100, 200_000])
 def test_exif_too_long_for_jpeg_loses_the_makers_notes(written, kept):
     directory = exif_module.parse(exif()[6:])
-    directory.children[EXIF].fields[exif_module.MAKER_NOTE] = exif_module.Field(7, bytes(kept))
+    directory.children[EXIF].fields[MAKER_NOTE] = exif_module.Field(7, bytes(kept))
     photo = camera_photo(exif=directory.block())
     again = exif_module.parse(load(written(photo, "JPEG")).exif)
-    assert (exif_module.MAKER_NOTE in again.children[EXIF].fields) == (kept == 100)
+    assert (MAKER_NOTE in again.children[EXIF].fields) == (kept == 100)
     assert again.data(271) == b"Kodak\0"
     assert any("EXIF" in loss for loss in losses(photo, "JPEG")) == (kept != 100)
 
@@ -252,9 +288,7 @@ def test_a_grey_profile_goes_only_where_grey_goes(written, format):
 
 def test_sixteen_bits_become_eight_by_rounding(written):
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1)
-    from dreamer.image.save import _eight_bits
-
-    assert np.array_equal(_eight_bits(levels), np.rint(levels / 257).astype(np.uint8))
+    assert np.array_equal(eight_bits(levels), np.rint(levels / 257).astype(np.uint8))
 
 
 def leftovers(folder):

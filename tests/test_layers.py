@@ -10,8 +10,8 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "config", "sample", "motifs"],
-    ["disk", "options", "field", "pyramid", "colour", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
+    ["errors", "hookspecs", "config", "colour", "sample", "motifs"],
+    ["disk", "options", "field", "pyramid", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
     ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
     ["tiles", "network", "words"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],

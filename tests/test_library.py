@@ -61,7 +61,7 @@ def test_strength_0_gives_the_picture_back(mode: str) -> None:
 
 def test_sixteen_bits_come_out_in_eight(tmp_path: Path) -> None:
     dream = dreamer.dream(photo(tmp_path / "a.png", depth=np.uint16), strength=0, octaves=STEP)
-    assert np.array_equal(np.asarray(dream), (pixels(depth=np.uint16) // 257).astype(np.uint8))
+    assert np.array_equal(np.asarray(dream), np.rint(pixels(depth=np.uint16) / 257).astype(np.uint8))
 
 
 def test_presets_changes_layer_guide_and_size(tmp_path: Path) -> None:

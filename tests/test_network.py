@@ -1,13 +1,19 @@
+from pathlib import Path
+
 import pytest
 import torch
 from networks import calibrated, tiny
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from dreamer.errors import NetworkError
 from dreamer.network import Network
 from dreamer.networks import load_from, untrained
 from dreamer.networks.classic import REFUSED, classics
+from dreamer.networks.reverie import reverie, weights_path
+from dreamer.networks.weights import file_hash, metadata, story
 from dreamer.plugins import load_plugins
+from dreamer.registry import Shelf
 
 CPU = torch.device("cpu")
 
@@ -152,3 +158,79 @@ def test_an_unknown_or_refused_network(name, hint):
 def test_an_unknown_layer_brings_the_nearest():
     with pytest.raises(NetworkError, match="did you mean m4b"):
         calibrated("reverie").layer("m4bb")
+
+
+def test_weights_change_no_network_that_its_plugin_keeps(tmp_path: Path):
+    kept, shelf = tiny(), Shelf("network")
+    shelf.add("kept", "plugin", lambda: kept)
+    before = {key: value.clone() for key, value in kept.module.state_dict().items()}
+    torch.save({key: value + 1 for key, value in before.items()}, tmp_path / "other.pth")
+    other = load_from(shelf, "kept", tmp_path / "other.pth")
+    assert other.weights == file_hash(tmp_path / "other.pth") and kept.weights != other.weights
+    for key, value in before.items():
+        assert torch.equal(kept.module.state_dict()[key], value)
+        assert torch.equal(other.module.state_dict()[key], value + 1)
+    assert not any(parameter.requires_grad for parameter in other.module.parameters())
+
+
+def somebodys(path: Path, **about: str | None) -> Path:
+    """The built-in weights, telling something else of themselves."""
+    changed = metadata(weights_path()) | about
+    save_file(load_file(weights_path()), path, {key: text for key, text in changed.items() if text is not None})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("about", "problem"),
+    [
+        ({"width": "abc"}, "width is 'abc'"),
+        ({"width": "nan"}, "width is 'nan'"),
+        ({"width": "2"}, "of another shape"),
+        ({"width": "1e30"}, "of another shape"),
+        ({"motifs": "{"}, "its motifs should read like"),
+        ({"motifs": "3"}, "its motifs should read like"),
+        ({"motifs": "[1]"}, "its motifs should read like"),
+        ({"motifs": "[" * 10**5}, "its motifs should read like"),
+        ({"motifs": '["eye"]'}, "heads.m3b.bias is 50 instead of 1"),
+        ({"dreams": "x"}, "its dreams should read like"),
+        ({"channels": '{"m4b": ["eye"]}'}, "its channels should read like"),
+        ({"channels": '{"m4b": {"eye": "3"}}'}, "its channels should read like"),
+        ({"channels": '{"m4b": {"eye": 272}}'}, "'eye' is to be channel 272 of m4b"),
+        ({"channels": '{"m9": {"eye": 0}}'}, "'eye' is to be channel 0 of m9"),
+    ],
+)
+def test_what_weights_tell_of_themselves_is_checked(tmp_path: Path, about: dict[str, str], problem: str):
+    with pytest.raises(NetworkError) as refused:
+        reverie(somebodys(tmp_path / "theirs.safetensors", **about))
+    assert problem in str(refused.value) and "theirs.safetensors" in str(refused.value)
+
+
+def test_weights_need_not_tell_anything(tmp_path: Path):
+    file = somebodys(tmp_path / "own.safetensors", channels=None, dreams=None, training=None, width=None, soft=None)
+    network = reverie(file)
+    assert network.channels == {} and len(network.labels) == 50 and story(file) == {}
+    for told in ("{", "[]", "3"):
+        with pytest.raises(NetworkError, match="its training should read like"):
+            story(somebodys(file, training=told))
+    bare = {key: value for key, value in load_file(weights_path()).items() if key[:5] not in ("heads", "stati")}
+    save_file(bare, file)
+    assert reverie(file).heads == {} and reverie(file).labels == ()
+
+
+def test_weights_are_whole_and_not_too_large(tmp_path: Path):
+    file, about, whole = tmp_path / "own.safetensors", metadata(weights_path()), load_file(weights_path())
+    for key in ("heads.m4b.bias", "statistics.m3a.std", "m3a.one.0.weight"):
+        save_file({name: value for name, value in whole.items() if name != key}, file, about)
+        with pytest.raises(NetworkError, match=f"does not fit: missing: {key}"):
+            reverie(file)
+    for key in ("heads", "heads.m9.bias", "statistics.m3a.median", "other"):
+        save_file(whole | {key: torch.zeros(2)}, file, about)
+        with pytest.raises(NetworkError, match=f"does not fit: not known: {key}"):
+            reverie(file)
+    save_file(whole | {"statistics.m3a.std": torch.zeros(2)}, file, about)
+    with pytest.raises(NetworkError, match=r"m3a\.std is 2 instead of 136"):
+        reverie(file)
+    with file.open("wb") as empty:
+        empty.truncate(65 * 2**20)
+    with pytest.raises(NetworkError, match="65 MiB is too large"):
+        reverie(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -29,7 +30,7 @@ from dreamer.training.album import Album
 from dreamer.training.reverie import ReverieTraining
 from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings
-from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, present, unfold
+from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, inherit, present, unfold
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
 QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; t._SAVE = t._TELL = 0.5\n"
@@ -205,12 +206,26 @@ def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
         other = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", about | change)
         with pytest.raises(UsageError, match=words):
             other.load(trainee, optimiser, torch.device("cpu"))
+    held = torch.load(first.path, weights_only=True)
+    for key, damage in (("about", 3), ("mark", {"seconds": "x"}), ("module", {}), ("optimiser", {})):
+        torch.save(held | {key: damage}, first.path)
+        with pytest.raises(UsageError, match="is not a checkpoint"):
+            again.load(trainee, optimiser, torch.device("cpu"))
     first.path.write_bytes(b"no checkpoint")
     with pytest.raises(UsageError, match="is not a checkpoint"):
         again.load(trainee, optimiser, torch.device("cpu"))
     first.path.unlink()
     with pytest.raises(UsageError, match="no training to resume"):
         again.load(trainee, optimiser, torch.device("cpu"))
+
+
+def test_a_training_can_begin_with_weights_that_name_nothing(world: World):
+    trainee = Trainee(len(world.names), world.kinds)
+    before = trainee.read_outs()["m4b"][0].clone()
+    inherit(trainee, dataclasses.replace(reverie(), heads={}), world.names, [pictures(world, 2).image])
+    assert torch.equal(trainee.read_outs()["m4b"][0], before)
+    inherit(trainee, reverie(), world.names, [pictures(world, 2).image])
+    assert not torch.equal(trainee.read_outs()["m4b"][0], before)
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -236,7 +251,7 @@ def test_wrong_commands_are_told_of_at_once(tmp_path: Path):
     refused(dreamer("networks", "train", "-o", tmp_path / "no" / "w.pth"), "no folder", ".safetensors file")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--resume"), "no training to resume")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no folder")
-    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a file of reverie's")
+    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a weights file")
     assert there.read_bytes() == b"weights"
 
 
@@ -271,6 +286,23 @@ def test_without_subfolders_each_picture_is_its_own(tmp_path: Path):
         Album.read(tmp_path / "empty")
     with pytest.raises(UsageError, match="no folder of that name"):
         Album.read(tmp_path / "nowhere")
+
+
+def test_no_two_things_have_one_name(tmp_path: Path):
+    for name in ("eye.png", "eye.jpg", "eye.tif", "my-eye-2.png", "sea.png", "sea.bmp"):
+        picture(tmp_path / name, (9, 9, 9), (8, 8))
+    album = Album.read(tmp_path, taken=["eye"])
+    assert album.names == ("my-eye", "my-eye-2", "my-eye-3", "my-eye-2-2", "sea", "sea-2")
+
+
+def test_an_album_holds_every_kind_of_picture_that_can_be_read(tmp_path: Path):
+    for name in ("a.png", "b.BMP", "c.gif", "d.webp", "e.avif"):
+        picture(tmp_path / name, (9, 9, 9), (8, 8))
+    (tmp_path / "f.heic").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    album = Album.read(tmp_path)
+    assert album.names == ("a", "b", "c", "d", "e")
+    assert [notice.split(" is ")[0] for notice in album.notices[:-1]] == [f"skipped: {tmp_path / 'f.heic'}"]
 
 
 def test_too_many_things_to_tell_apart(tmp_path: Path):

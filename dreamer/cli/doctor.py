@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ def _gpu() -> Iterator[Finding]:
         name = torch.cuda.get_device_name()
         yield Finding("GPU", f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif torch.backends.mps.is_available():
-        yield Finding("GPU", "Apple, by --device mps")
+        yield Finding("GPU", "Apple, used by itself")
     elif shutil.which("nvidia-smi"):
         yield Finding("GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org")
     else:
@@ -130,5 +131,5 @@ def _plugins() -> Iterator[Finding]:
     names = dict.fromkeys(f"{plugin.distribution} {plugin.version}" for plugin in found)
     yield Finding("plugins", ", ".join(names) or "none")
     for plugin in broken:
-        fix = f"{sys.executable} -m pip install --upgrade {plugin.distribution}, or uninstall it"
-        yield Finding(plugin.name, f"broken: {plugin.problem}", fix)
+        fix = shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", plugin.distribution])
+        yield Finding(plugin.name, f"broken: {plugin.problem}", f"{fix}, or uninstall it")

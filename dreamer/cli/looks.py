@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,10 +73,10 @@ def try_(
         format = check_suffix(output)
     with gathered(problems):
         piece = _middle(photo, size, max_pixels)
-    presets = []
-    for name in names or [entry.full_name for entry in registry().presets]:
+    presets, shelf = {}, registry().presets
+    for name in names or map(shelf.shortest, shelf):
         try:
-            presets.append(find_preset(registry(), name))
+            presets[name] = find_preset(registry(), name)
         except RecipeError as error:
             if names:
                 problems += error.problems
@@ -103,20 +104,23 @@ def _middle(photo: Path, size: int, max_pixels: int) -> Image.Image:
     return to_pil(resize(image[..., top : top + side, left : left + side], (size, size)).clamp(0, 1))
 
 
-def _dreamt(piece: Image.Image, presets: Iterable[Preset], strength: float, seed: int, photo: Path) -> Iterator[Look]:
+def _dreamt(
+    piece: Image.Image, presets: Mapping[str, Preset], strength: float, seed: int, photo: Path
+) -> Iterator[Look]:
+    """The looks of presets by the names that they are asked for by."""
     from dreamer.contact_sheet import Look
     from dreamer.library import dream
     from dreamer.machine import keep_freed_memory
 
     keep_freed_memory()
-    for preset in presets:
+    for name, preset in presets.items():
         click.echo(f"{preset.name} ...", err=True)
         try:
             picture = dream(piece, preset=preset, strength=strength, seed=seed)
         except DreamerError as error:
             _leave_out(preset.name, error)
             continue
-        command = f"dreamer render {photo.name} --preset {preset.name}"
+        command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
         yield Look(preset.name, preset.description or preset.title, picture, command)
 
 
@@ -220,6 +224,8 @@ def save(
 
     registry, _ = load_plugins()
     problems: list[str] = []
+    if output and output.suffix != ".toml":
+        problems.append(f"-o {output}: a preset is a .toml file")
     if not _NAME.fullmatch(name):
         problems.append(f"{name}: a preset's name is of small letters, digits and hyphens, as in slow-bloom")
     place = output or own_presets() / f"{name}.toml"
@@ -245,5 +251,5 @@ def save(
     if output is None:
         make_folder(place.parent)
     write_atomically(place, tomli_w.dumps(words).encode())
-    click.echo(f"{place}: dreamer render PHOTO --preset {name if output is None else place}")
+    click.echo(f"{place}: dreamer render PHOTO --preset {name if output is None else shlex.quote(str(place))}")
     return 0

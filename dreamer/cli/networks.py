@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def fetch(name: str) -> None:
     from dreamer.networks import load_from
 
     network = load_from(_registry().networks, name, fetch=True)
-    click.echo(f"{network.name} is ready: dreamer render PHOTO --network {network.name}")
+    click.echo(f"{network.name} is ready: dreamer render PHOTO --network {shlex.quote(name)}")
 
 
 networks.add_command(train)

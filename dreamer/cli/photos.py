@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dreamer.errors import UsageError
 
-_PICTURES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif".split())
 _CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
 
 
@@ -59,8 +58,10 @@ def _named(argument: str) -> tuple[list[Path], str]:
 
 def pictures(paths: Iterable[Path]) -> list[Path]:
     """Those that are pictures by their suffix and not hidden, in order."""
+    from dreamer.image import READABLE_SUFFIXES
+
     shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in shown if path.suffix.lower() in _PICTURES)
+    return sorted(path for path in shown if path.suffix.lower() in READABLE_SUFFIXES)
 
 
 def _is_dream(photo: Path) -> bool:

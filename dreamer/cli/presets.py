@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -79,31 +79,26 @@ def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets:
 @click.argument("name")
 def show(name: str) -> None:
     """A preset as it stands in its file, or the recipe inside of a picture that dreamer made."""
-    import tomli_w
-
     from dreamer.plugins import load_presets
-    from dreamer.preset import find_preset, read_preset
+    from dreamer.preset import Preset, read_preset
+    from dreamer.recipe import SCHEMA
 
-    if Path(name).is_file() and not name.endswith(".toml"):
-        _show_picture(Path(name))
+    path = Path(name)
+    if path.is_file() and not name.endswith(".toml"):
+        _show_picture(path)
         return
-    registry, _ = load_presets()
-    if name.endswith(".toml"):
-        preset = read_preset(Path(name))
-    else:
-        entry = registry.presets.get(name)
-        preset = read_preset(entry.value) if isinstance(entry.value, Path) else find_preset(registry, name)
+    found = path if name.endswith(".toml") else load_presets()[0].presets.get(name).value
+    preset = found if isinstance(found, Preset) else read_preset(Path(found))
     if preset.file:
         click.echo(preset.file.read_text(encoding="utf-8"), nl=False)
         return
-    about = {"title": preset.title, "description": preset.description, "author": preset.author, "likes": preset.likes}
-    click.echo(tomli_w.dumps({"schema": 1, **about, **preset.words}), nl=False)
+    about = {key: getattr(preset, key) for key in ("title", "description", "author", "likes")}
+    others = {key: getattr(preset, key) for key in ("extends", "requires") if getattr(preset, key)}
+    click.echo(_toml({"schema": SCHEMA, **about, **others, **preset.words}), nl=False)
 
 
 def _show_picture(picture: Path) -> None:
     """What stands inside, as a preset that could be kept; what decides its bytes besides, as comments."""
-    import tomli_w
-
     from dreamer.cli.failures import line
     from dreamer.cli.stamps import stamp_in
     from dreamer.recipe import SCHEMA
@@ -115,4 +110,16 @@ def _show_picture(picture: Path) -> None:
     for key, value in about.items():
         click.echo(line(f"# {key}: {value}"))
     required = {"requires": list(stamp.plugins)} if stamp.plugins else {}
-    click.echo(tomli_w.dumps({"schema": SCHEMA, **required, **stamp.recipe}), nl=False)
+    click.echo(_toml({"schema": SCHEMA, **required, **stamp.recipe}), nl=False)
+
+
+def _toml(words: Mapping[str, Any]) -> str:
+    """The words as TOML, which has no null: what is null is left out, as if nothing were said of it."""
+    import tomli_w
+
+    def said(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: said(inner) for key, inner in value.items() if inner is not None}
+        return [said(inner) for inner in value if inner is not None] if isinstance(value, (list, tuple)) else value
+
+    return tomli_w.dumps(said(words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -128,7 +129,7 @@ def train(
     keep_freed_memory()
     album = None
     if pictures:
-        album = Album.read(pictures, [motif.name for motif in MOTIFS])
+        album = Album.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
         for notice in album.notices:
             click.echo(f"dreamer: {notice}", err=True)
     kind = DecoderTraining if decoder else ReverieTraining
@@ -140,10 +141,10 @@ def train(
         click.echo("dreamer: interrupted; the same command with --resume goes on", err=True)
         return 130
     if decoder:
-        place = decoders_folder() / output.name
-        click.echo(f"{output} is done: as {place} it goes by its name: --set priors.autoencoder.decoder={output.stem}")
+        wish = shlex.quote(f"priors.autoencoder.decoder={output.stem}")
+        click.echo(f"{output} is done: as {decoders_folder() / output.name} it goes by its name: --set {wish}")
     else:
-        click.echo(f"{output} is done: dreamer render PHOTO --weights {output}")
+        click.echo(f"{output} is done: dreamer render PHOTO --weights {shlex.quote(str(output))}")
     return 0
 
 

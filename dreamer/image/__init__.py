@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dreamer.image.load import load, read_recipe
 from dreamer.image.photo import Photo, blurred, resize, to_pil
-from dreamer.image.save import SUFFIXES, check_suffix, encode, format_for, losses, suffix_of
+from dreamer.image.save import SUFFIXES, check_suffix, eight_bits, encode, format_for, losses, suffix_of
+from dreamer.image.source import READABLE_SUFFIXES
 
 __all__ = [
+    "READABLE_SUFFIXES",
     "SUFFIXES",
     "Photo",
     "blurred",
     "check_suffix",
+    "eight_bits",
     "encode",
     "format_for",
     "load",

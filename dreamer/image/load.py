@@ -96,11 +96,11 @@ def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]
     bits = max(directory.integers(tiff.BITS), default=1)
     if bits <= 8 or directory.integers(tiff.PHOTOMETRIC) == (tiff.CMYK,):
         return None
-    width, height = directory.integers(tiff.WIDTH)[:1], directory.integers(tiff.HEIGHT)[:1]
-    check_size(str(path), (sum(width), sum(height)), max_pixels)
+    width, height = (sum(directory.integers(side)[:1]) for side in (tiff.WIDTH, tiff.HEIGHT))
+    check_size(str(path), (width, height), max_pixels)
     if bits != 16 or max(directory.integers(tiff.SAMPLE_FORMAT), default=1) != 1:
         raise ValueError(f"its values have {bits} bits or are no whole numbers; dreamer reads 8 and 16 bits")
-    pixels, alpha = tiff.read_deep(file)
+    pixels, alpha = tiff.read_deep(file, (width, height))
     return "TIFF", Found(pixels, alpha, directory, directory.data(exif.ICC), directory.data(exif.XMP))
 
 
@@ -139,7 +139,7 @@ def _decoded(picture: Image.Image, directory: exif.Directory) -> Found:
     if mode.startswith("I;16"):
         values = np.asarray(picture).astype(np.uint16)
     elif mode in ("CMYK", "LAB"):
-        values = np.array(through_profile(picture, picture.info.get("icc_profile")))
+        values = np.array(through_profile(picture, _block_of(picture, "icc_profile")))
         notices.append(f"it is {'Lab' if mode == 'LAB' else mode} and becomes 8-bit sRGB")
     else:
         target = ("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB")
@@ -155,29 +155,44 @@ def _described(
     picture: Image.Image, pixels: NDArray[Any], alpha: NDArray[Any] | None, directory: exif.Directory
 ) -> Found:
     """Pixels with what Pillow knows about them."""
-    dpi = picture.info.get("dpi")
     return Found(
         pixels,
         alpha,
         directory,
-        profile=picture.info.get("icc_profile"),
+        profile=_block_of(picture, "icc_profile"),
         xmp=xmp.packets(picture)[0],
         iptc=_iptc_of(picture),
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi else None,
+        dpi=_dpi_of(picture),
     )
 
 
 def _block(picture: Image.Image) -> bytes:
     """The EXIF block, wherever this format keeps it."""
-    block = picture.info.get("exif", b"")
+    block = _block_of(picture, "exif")
     if not block and "Raw profile type exif" in picture.info:
         try:
             block = bytes.fromhex("".join(picture.info["Raw profile type exif"].split("\n")[3:]))
-        except ValueError:
+        except (ValueError, TypeError, AttributeError):
             block = b"damaged"
     while block.startswith(b"Exif\0\0"):
         block = block[6:]
-    return bytes(block)
+    return block
+
+
+def _block_of(picture: Image.Image, key: str) -> bytes:
+    """The bytes of that name; a program can have put anything there, and what is no bytes is damaged."""
+    found = picture.info.get(key) or b""
+    return bytes(found) if isinstance(found, (bytes, bytearray)) else b"damaged"
+
+
+def _dpi_of(picture: Image.Image) -> tuple[float, float] | None:
+    """The pixels an inch; None where they are not noted, or make no sense."""
+    found = picture.info.get("dpi")
+    try:
+        across, down = found if isinstance(found, (tuple, list)) else (found, found)
+        return float(across), float(down)
+    except (TypeError, ValueError):
+        return None
 
 
 def _iptc_of(picture: Image.Image) -> bytes:

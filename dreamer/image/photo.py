@@ -13,11 +13,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from dreamer.colour import LUMA
 from dreamer.image.bands import bands
 from dreamer.image.profile import ColourSpace, colour_space
-
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Rec. 601: how bright red, green and blue look."""
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -101,7 +99,7 @@ class Photo:
         for rows in bands(self.height, self.width):
             delta = change[0, :, rows].detach().to("cpu", torch.float32).permute(1, 2, 0).numpy()
             if self.pixels.shape[2] == 1:
-                delta = delta @ LUMA[:, None]
+                delta = delta @ np.array(LUMA, np.float32)[:, None]
             elif space is not None:
                 seen = self._srgb(rows)
                 delta = space.from_srgb(np.clip(seen + delta, 0, 1)) - space.from_srgb(seen)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.image import exif, png, tiff, xmp
+from dreamer.image import exif, iptc, png, tiff, xmp
 from dreamer.image.bands import bands
 from dreamer.image.photo import Photo
 
@@ -106,6 +106,7 @@ def encode(
     directory = _exif(photo, pixels.shape[1], pixels.shape[0], software, keep_gps)
     told = "" if format == "PNG" else recipe
     packet = xmp.rewritten(photo.xmp, recipe=told, keep_gps=keep_gps)
+    captions = photo.iptc if keep_gps else iptc.without_places(photo.iptc)
     if format == "PNG":
         texts = {"dreamer": recipe, png.XMP_KEYWORD: packet.decode()}
         return png.write(
@@ -124,9 +125,9 @@ def encode(
             profile=photo.profile,
             dpi=photo.dpi,
             xmp=packet,
-            iptc=photo.iptc,
+            iptc=captions,
         )
-    return _lossy(photo, pixels, format, directory, packet)
+    return _lossy(photo, pixels, format, directory, packet, captions)
 
 
 def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) -> exif.Directory:
@@ -145,16 +146,18 @@ def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) 
     return directory
 
 
-def _lossy(photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes) -> bytes:
+def _lossy(
+    photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes, captions: bytes
+) -> bytes:
     """JPEG, WebP or AVIF, through Pillow."""
-    values = _eight_bits(pixels)
+    values = eight_bits(pixels)
     if photo.alpha is not None:
-        alpha = _eight_bits(photo.alpha)
+        alpha = eight_bits(photo.alpha)
         values = _on_white(values, alpha) if format == "JPEG" else np.dstack([values, alpha])
     picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
     options = dict(QUALITY[format])
     if format == "JPEG":
-        options |= {"extra": _segments(photo.iptc, packet), "dpi": photo.dpi or (0, 0)}
+        options |= {"extra": _segments(captions, packet), "dpi": photo.dpi or (0, 0)}
         packet = b"" if len(packet) > XMP_LIMIT else packet
         directory.shorten(EXIF_LIMIT)
     if photo.profile is not None and (values.shape[2] > 2 or format == "JPEG"):
@@ -167,11 +170,11 @@ def _lossy(photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Dire
     return file.getvalue()
 
 
-def _segments(iptc: bytes, packet: bytes) -> bytes:
+def _segments(captions: bytes, packet: bytes) -> bytes:
     """What Pillow leaves out of a JPEG: IPTC, and XMP too long for one segment (XMP part 3, 1.1.3.1)."""
     segments = []
-    if 0 < len(iptc) <= SEGMENT - 30:
-        resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(iptc)) + iptc + bytes(len(iptc) % 2)
+    if 0 < len(captions) <= SEGMENT - 30:
+        resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(captions)) + captions + bytes(len(captions) % 2)
         segments.append((0xED, b"Photoshop 3.0\0" + resource))
     if len(packet) > XMP_LIMIT:
         name = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
@@ -182,7 +185,7 @@ def _segments(iptc: bytes, packet: bytes) -> bytes:
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
 
 
-def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     """8 bits a channel, rounded."""
     if values.dtype == np.uint8:
         return values

@@ -18,13 +18,15 @@ SAMPLES, ROWS_PER_STRIP, BYTE_COUNTS, PREDICTOR, EXTRA_SAMPLES = 277, 278, 279, 
 SAMPLE_FORMAT = 339
 CMYK, DEFLATE, DIFFERENCES = 5, 8, 2
 ASSOCIATED, UNASSOCIATED = 1, 2
+_MOST_SAMPLES = 8  # colours, alpha and some masks
+_LARGEST_TILE = 1 << 24  # pixels; the tiles of a small picture may be larger than it
 
 
-def read_deep(file: BinaryIO) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
-    """Pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF of grey or RGB, exactly.
+def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
+    """Pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF of grey or RGB, exactly; `size` is (width, height).
 
-    Raises ValueError when it is cut short, or laid out or compressed in a way that is not read, and whatever
-    tifffile raises for a damaged one.
+    Raises ValueError when it is of another size, cut short, or laid out or compressed in a way that is not read, and
+    whatever tifffile raises for a damaged one.
     """
     import tifffile
 
@@ -39,6 +41,7 @@ def read_deep(file: BinaryIO) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | 
             raise ValueError("it is cut short")
         if photometric > 2:
             raise ValueError("its 16-bit values are neither grey nor RGB")
+        _check_room(page, size)
         try:
             values = page.asarray()
         except (KeyError, ValueError, ImportError):  # a compression that tifffile leaves to others
@@ -66,6 +69,18 @@ def read_deep(file: BinaryIO) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | 
             cover = np.maximum(alpha[rows], 1)[..., None].astype(np.float32)
             pixels[rows] = np.rint(np.minimum(pixels[rows] * (65535 / cover), 65535))
     return pixels, alpha
+
+
+def _check_room(page: Any, size: tuple[int, int]) -> None:
+    """Raise ValueError for a page that would need far more memory than a photo of that size; decodes nothing."""
+    if (page.imagewidth, page.imagelength) != size:
+        raise ValueError("it gives two sizes of itself")
+    if page.samplesperpixel > _MOST_SAMPLES:
+        raise ValueError(f"it has {page.samplesperpixel} channels; at most {_MOST_SAMPLES} are read")
+    if page.imagedepth > 1:
+        raise ValueError(f"it is a volume of {page.imagedepth} layers, no photo")
+    if page.tilewidth * page.tilelength > max(_LARGEST_TILE, page.imagewidth * page.imagelength):
+        raise ValueError(f"it lies in tiles of {page.tilewidth} x {page.tilelength} pixels, larger than itself")
 
 
 def write(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from xml.dom import minidom
-from xml.parsers.expat import ExpatError
+from xml.parsers import expat
 
 from PIL import Image
 
@@ -15,12 +15,16 @@ XMLNS = "http://www.w3.org/2000/xmlns/"
 
 LARGEST = 1 << 20
 """Bytes of a packet, or of a recipe, beyond which it is not read."""
+_DEEPEST = 100  # elements one inside the other; real packets have about ten
 
 STALE = {
     *("Orientation", "ImageWidth", "ImageLength", "PixelXDimension", "PixelYDimension"),
     *("Thumbnails", "HasExtendedXMP"),
 }
-PLACE = re.compile(r"gps|latitude|longitude|altitude|geotag", re.IGNORECASE)
+PLACE = re.compile(
+    r"gps|latitude|longitude|altitude|geotag|^(city|state|provincestate|sublocation|worldregion)$|^(country|location)",
+    re.IGNORECASE,
+)
 
 SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
@@ -35,13 +39,15 @@ EMPTY = (
 def packets(picture: Image.Image) -> list[bytes]:
     """The packet that an opened picture carries, perhaps empty, and those too long for a JPEG segment."""
     packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    if not isinstance(packet, bytes):  # a text, or whatever a program has put there
+        packet = str(packet).encode(errors="replace")
     extended: dict[bytes, dict[int, bytes]] = {}
     for name, data in getattr(picture, "applist", []):
         if name == "APP1" and data.startswith(EXTENSION):
             rest = data[len(EXTENSION) :]
             extended.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
     whole = [b"".join(part for _, part in sorted(parts.items())) for parts in extended.values()]
-    return [packet.encode() if isinstance(packet, str) else bytes(packet), *whole]
+    return [packet, *whole]
 
 
 def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> bytes:
@@ -98,12 +104,35 @@ def recipe_in(packet: bytes) -> str | None:
 
 def _parse(packet: bytes) -> minidom.Document:
     packet = packet.strip(b"\0 \r\n\t")
-    if len(packet) > LARGEST or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
-        raise ValueError("an XMP packet that is too large, or declares entities")
+    if len(packet) > LARGEST:
+        raise ValueError("an XMP packet that is too large")
     try:
+        _check(packet)
         return minidom.parseString(packet)
-    except (ExpatError, ValueError, LookupError) as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:
         raise ValueError(f"a damaged XMP packet ({error})") from error
+
+
+def _check(packet: bytes) -> None:
+    """Raise ValueError for what a stranger might have a parser choke on, in whatever encoding."""
+    depth = 0
+
+    def begin(*_: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:  # minidom goes down by recursion
+            raise ValueError(f"it is nested more than {_DEEPEST} deep")
+
+    def end(_: object) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def refuse(*_: object) -> None:
+        raise ValueError("it declares entities")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler, parser.StartDoctypeDeclHandler = begin, end, refuse
+    parser.Parse(packet, True)
 
 
 def _root(document: minidom.Document) -> minidom.Element:

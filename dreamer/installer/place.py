@@ -12,10 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dreamer.packs import normal
-
-GROUPS = ("dreamer", "dreamer.presets")
-"""A plugin is a distribution with an entry point of one of these groups."""
+from dreamer.packs import GROUPS, normal
 
 
 @dataclass(frozen=True)

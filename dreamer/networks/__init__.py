@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,9 @@ def load_from(shelf: Shelf[Any], name: str, weights: Path | None = None, *, fetc
     given = {"weights": weights, "fetch": fetch}
     network: Network = factory(**{key: value for key, value in given.items() if key in accepted})
     if weights and "weights" not in accepted:
-        fit(network.module, read_weights(weights), f"{weights} ({name})")
-        object.__setattr__(network, "weights", file_hash(weights))
+        module = copy.deepcopy(network.module)  # the plugin may keep its own
+        fit(module, read_weights(weights), f"{weights} ({name})")
+        return replace(network, module=module, weights=file_hash(weights))
     return network
 
 

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dreamer.errors import NetworkError
 from dreamer.networks.halving import Halve
-from dreamer.networks.weights import fit, metadata, read_weights
+from dreamer.networks.weights import OWN_LARGEST, fit, read_weights, width_of
 
 FACTOR = 8
 """Pixels a side that a position of the code stands for."""
@@ -27,8 +26,6 @@ _WIDTHS = (32, 48, 96, 144)  # channels at full size and after each halving, at 
 _LEAST = 3 * FACTOR  # pixels a side: the halvings mirror at the borders
 _TILE = 128  # positions a side, about a million pixels
 _REACH = 10  # positions: further off nothing tells on what is decoded, nor, of pixels, on the code
-_NARROWEST, _BROADEST = 0.25, 4.0  # width
-_LARGEST = 64 * 2**20  # bytes of a file
 
 
 class Residual(nn.Module):
@@ -141,11 +138,7 @@ def weights_path() -> Path:
 def decoder(weights: Path | None = None) -> Autoencoder:
     """The built-in autoencoder, or the same with somebody's own weights; raises NetworkError when they do not fit."""
     path = weights or weights_path()
-    state = read_weights(path, largest=_LARGEST)
-    told = metadata(path).get("width", "1")
-    try:
-        module = Autoencoder(min(max(float(told), _NARROWEST), _BROADEST))
-    except ValueError:
-        raise NetworkError(f"{path} does not hold a decoder's weights: its width is {told!r}") from None
+    state = read_weights(path, largest=OWN_LARGEST)
+    module = Autoencoder(width_of(path))
     fit(module, {key: value.float() for key, value in state.items()}, f"{path} (a decoder's weights)")
     return module.eval().requires_grad_(False)

@@ -6,21 +6,18 @@ An Inception-like network built for its gradients: no strides, no skips, no max-
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
 from dreamer.network import Network
 from dreamer.networks.halving import Halve
+from dreamer.networks.weights import OWN_LARGEST, check_shapes, file_hash, metadata, read_weights, told, width_of
 
 # Channels of a block's branches at width 1: 1x1; 1x1 -> 3x3; 1x1 -> 5x5; average -> 1x1. None is a halving.
 _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
@@ -115,21 +112,13 @@ def weights_path() -> Path:
 def reverie(weights: Path | None = None) -> Network:
     """The built-in network, or the same with somebody's own weights; raises NetworkError when they do not fit."""
     path = weights or weights_path()
-    if not path.is_file():
-        raise NetworkError(f"{path}: there is no such weights file")
-    tensors: dict[str, Tensor] = {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            for key in file.keys():
-                tensors[key] = file.get_tensor(key).float()
-    except Exception as error:  # safetensors raises an exception class of its own for a broken file
-        raise NetworkError(f"{path} is not a file of reverie's weights: {error}") from error
-    module = Reverie(float(about.get("width", 1)), soft="soft" in about)
-    own = {key: value for key, value in tensors.items() if key in module.state_dict()}
-    missing, _ = module.load_state_dict(own, strict=False)
-    if missing:
-        raise NetworkError(f"{path} does not hold reverie's weights: {', '.join(missing[:3])} ... are not there")
+    tensors = {key: value.float() for key, value in read_weights(path, largest=OWN_LARGEST).items()}
+    module = Reverie(width_of(path), soft="soft" in metadata(path))
+    blocks = {name: block.channels for name, block in module.named_children() if isinstance(block, Block)}
+    own, labels, dreams = module.state_dict(), told(path, "motifs", ["eye"]), told(path, "dreams", ["eye"])
+    check_shapes(tensors, own | _besides(tensors, blocks, len(labels)), f"{path} (reverie's weights)")
+    module.load_state_dict({key: tensors[key] for key in own})
+    objectives = {"objectives": [{"name": "motif", "layer": "m4b", "names": dreams}]} if dreams else {}
     return Network(
         name="reverie",
         module=module,
@@ -138,26 +127,38 @@ def reverie(weights: Path | None = None) -> Network:
         licence="MIT",
         source="trained by the project on pictures drawn by formula",
         default_layer="m4b",
-        defaults=DEFAULTS | _dreams(about.get("dreams", "")),
+        defaults=DEFAULTS | objectives,
         statistics=_pairs(tensors, "statistics", "mean", "std"),
         heads=_pairs(tensors, "heads", "weight", "bias"),
-        labels=tuple(json.loads(about.get("motifs", "[]"))),
-        channels=json.loads(about.get("channels", "{}")),
-        weights=hashlib.sha256(path.read_bytes()).hexdigest(),
+        labels=tuple(labels),
+        channels=_channels(path, blocks),
+        weights=file_hash(path),
     )
 
 
-def _dreams(names: str) -> dict[str, Any]:
-    """The objectives of a network that was taught a person's own things: those."""
-    if not names:
-        return {}
-    return {"objectives": [{"name": "motif", "layer": "m4b", "names": json.loads(names)}]}
+def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
+    """What a file holds besides the network, as mere shapes: read-outs and statistics, each whole or not at all."""
+    wanted: dict[str, Tensor] = {}
+    for name, channels in blocks.items():
+        for group, shapes in (
+            (f"heads.{name}.", {"weight": (labels, channels), "bias": (labels,)}),
+            (f"statistics.{name}.", {"mean": (channels,), "std": (channels,)}),
+        ):
+            if any(key.startswith(group) for key in tensors):
+                wanted |= {group + part: torch.empty(shape, device="meta") for part, shape in shapes.items()}
+    return wanted
 
 
 def _pairs(tensors: dict[str, Tensor], group: str, one: str, two: str) -> dict[str, tuple[Tensor, Tensor]]:
-    layers = {key.split(".")[1] for key in tensors if key.startswith(group + ".")}
-    flat: Callable[[Tensor], Tensor] = lambda t: t[:, :, 0, 0] if t.ndim == 4 else t  # noqa: E731
-    return {
-        layer: (flat(tensors[f"{group}.{layer}.{one}"]), flat(tensors[f"{group}.{layer}.{two}"]))
-        for layer in sorted(layers)
-    }
+    layers = sorted({key.split(".")[1] for key in tensors if key.startswith(f"{group}.")})
+    return {layer: (tensors[f"{group}.{layer}.{one}"], tensors[f"{group}.{layer}.{two}"]) for layer in layers}
+
+
+def _channels(path: Path, blocks: dict[str, int]) -> dict[str, dict[str, int]]:
+    """The channels that have a name, by layer; raises NetworkError for one that is not there."""
+    named = told(path, "channels", {"m4b": {"eye": 0}})
+    for layer, numbers in named.items():
+        for name, number in numbers.items():
+            if not 0 <= number < blocks.get(layer, 0):
+                raise NetworkError(f"{path}: {name!r} is to be channel {number} of {layer}, which is not there")
+    return named

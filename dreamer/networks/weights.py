@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -18,6 +19,11 @@ from dreamer.errors import NetworkError
 
 _LARGEST = 8 * 2**30  # bytes: nobody's convolutional network is larger
 _NAMED = 3  # how many keys an error names
+OWN_LARGEST = 64 * 2**20
+"""Bytes of a file of dreamer's own kinds of network, the broadest too."""
+_NARROWEST, _BROADEST = 0.25, 4.0  # width of such a one
+
+T = TypeVar("T")
 
 # Before 2018 DenseNet's layers were called norm.1, conv.2, ...; its published weights still are.
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
@@ -55,12 +61,18 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     given = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
     own = module.state_dict()
     given = {key: value for key, value in given.items() if key in own or not key.startswith(_AUXILIARY)}
-    missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
-    unknown = [key for key in given if key not in own]
+    check_shapes(given, own, where)
+    module.load_state_dict(given, strict=False)
+
+
+def check_shapes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], where: str) -> None:
+    """Raise NetworkError, naming the first keys and shapes that differ, unless they are the same."""
+    missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in given if key not in wanted]
     shapes = [
-        f"{key} is {_shape(value)} instead of {_shape(own[key])}"
+        f"{key} is {_shape(value)} instead of {_shape(wanted[key])}"
         for key, value in given.items()
-        if key in own and value.shape != own[key].shape
+        if key in wanted and value.shape != wanted[key].shape
     ]
     problems = [
         f"{title}: {', '.join(found[:_NAMED])}{f' and {len(found) - _NAMED} more' if len(found) > _NAMED else ''}"
@@ -69,7 +81,6 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     ]
     if problems:
         raise NetworkError(f"{where} does not fit: {'; '.join(problems)}")
-    module.load_state_dict(given, strict=False)
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -81,10 +92,47 @@ def metadata(path: Path) -> dict[str, str]:
         raise NetworkError(f"{path} is not a .safetensors file: {error}") from error
 
 
+def told(path: Path, key: str, like: T) -> T:
+    """What a file's metadata says in JSON by that key, empty where it says nothing; `like` is an example of it.
+
+    Raises NetworkError when it is of another kind than the example.
+    """
+    text = metadata(path).get(key)
+    try:
+        found: Any = json.loads(text) if text else type(like)()
+    except (ValueError, RecursionError):  # no JSON, or nested without end
+        found = None
+    if not _alike(found, like):
+        raise NetworkError(f"{path}: its {key} should read like {json.dumps(like)}, but it is {str(text)[:60]!r}")
+    kind: T = found
+    return kind
+
+
+def _alike(found: Any, like: Any) -> bool:
+    """Whether both are of the same type, and whatever is inside as well."""
+    within, examples = _inside(found), _inside(like)
+    return type(found) is type(like) and all(_alike(item, example) for example in examples for item in within)
+
+
+def _inside(words: Any) -> list[Any]:
+    return list(words.values()) if isinstance(words, dict) else words if isinstance(words, list) else []
+
+
+def width_of(path: Path) -> float:
+    """How many times the usual channels the network in a file has, as it says; raises NetworkError for no number."""
+    text = metadata(path).get("width", "1")
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if math.isnan(found):
+        raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number")
+    return min(max(found, _NARROWEST), _BROADEST)
+
+
 def story(path: Path) -> dict[str, Any]:
     """How weights came to be, as their training wrote it; empty where it did not."""
-    told: dict[str, Any] = json.loads(metadata(path).get("training", "{}"))
-    return told
+    return told(path, "training", {})
 
 
 def file_hash(path: Path) -> str:

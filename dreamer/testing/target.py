@@ -16,12 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from dreamer.errors import UsageError, did_you_mean
-from dreamer.packs import normal
+from dreamer.packs import GROUPS, normal
 from dreamer.plugins import Plugin, load_plugins
 from dreamer.preset import Preset, read_preset
 from dreamer.registry import Registry
-
-GROUPS = ("dreamer", "dreamer.presets")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import PhotoError, UsageError
-from dreamer.image import SUFFIXES, load, resize
+from dreamer.image import READABLE_SUFFIXES, load, resize
 
 _SIDE = 384  # pixels, of a picture's shorter side: crops are looked at at a third of this
 _MOST = 100  # things to tell apart
@@ -35,8 +36,8 @@ class Album:
     def read(cls, folder: Path, taken: Collection[str] = ()) -> Album:
         """The pictures of a folder: its subfolders are the classes; without any, each picture is its own.
 
-        A class called like one of the `taken` names gets "my-" before its name. Unreadable pictures are skipped, with
-        a notice; raises UsageError where nothing is left, or too much.
+        A class called like one of the `taken` names gets "my-" before its name, and one called like another a number
+        behind it. Unreadable pictures are skipped, with a notice; raises UsageError where nothing is left, or too much.
         """
         if not folder.is_dir():
             raise UsageError(f"--pictures {folder}: there is no folder of that name")
@@ -62,7 +63,7 @@ class Album:
                     notices += [f"skipped: {problem}" for problem in error.problems]
             if read:
                 classes += [len(names)] * len(read)
-                names.append(f"my-{name}" if name in taken or name in names else name)
+                names.append(_free(f"my-{name}" if name in taken else name, {*taken, *names}))
                 pictures += read
         if not pictures:
             raise UsageError(f"--pictures {folder}: there are no pictures that can be read", *notices)
@@ -82,6 +83,12 @@ class Album:
         return torch.cat(pieces), torch.tensor([self.classes[row] for row in chosen], device=random.device)
 
 
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, with the first number behind it that makes it one of its own, where it is taken."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(free for free in chain([name], numbered) if free not in taken)
+
+
 def _small(image: Tensor) -> Tensor:
     factor = min(1.0, _SIDE / min(image.shape[-2:]))
     size = (max(8, round(image.shape[-2] * factor)), max(8, round(image.shape[-1] * factor)))
@@ -89,9 +96,8 @@ def _small(image: Tensor) -> Tensor:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    known = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
     files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in files if path.suffix.lower() in known)
+    return sorted(path for path in files if path.suffix.lower() in READABLE_SUFFIXES)
 
 
 def _too_few(pictures: int, things: int) -> tuple[str, ...]:

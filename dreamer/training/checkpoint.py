@@ -53,14 +53,15 @@ class Checkpoint:
             raise UsageError(f"{self.path}: there is no training to resume; leave --resume out to begin one")
         try:
             held = torch.load(self.path, map_location=device, weights_only=True)
-            about, mark = held["about"], Mark(**held["mark"])
-        except Exception as error:  # whatever torch raises for a file that is none of its own
+            about, mark = dict(held["about"]), held["mark"]
+            if about == self.about:
+                module.load_state_dict(held["module"])
+                optimiser.load_state_dict(held["optimiser"])
+                self.mark.seconds, self.mark.samples = float(mark["seconds"]), int(mark["samples"])
+        except Exception as error:  # whatever torch raises for a file that is none of its own, or damaged
             raise UsageError(f"{self.path} is not a checkpoint of a training; nothing was changed") from error
         if about != self.about:
             raise UsageError(f"{self.path} is the checkpoint of another training: {_difference(about, self.about)}")
-        module.load_state_dict(held["module"])
-        optimiser.load_state_dict(held["optimiser"])
-        self.mark.seconds, self.mark.samples = mark.seconds, mark.samples
 
 
 def _difference(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -177,9 +177,8 @@ def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: 
     rows = {name: row for row, name in enumerate([*names, "nothing"])}
     common = [(rows[name], row) for row, name in enumerate(network.labels) if name in rows]
     for layer, (own_weight, own_bias) in trainee.read_outs().items():
-        weight, bias = network.heads[layer]
-        for own, row in common:
-            own_weight[own], own_bias[own] = weight[row], bias[row]
+        for own, row in common if layer in network.heads else ():
+            own_weight[own], own_bias[own] = (part[row] for part in network.heads[layer])
 
 
 def accuracy(scores: Mapping[str, Tensor], motif: Tensor, second: Tensor) -> dict[str, tuple[float, float]]:
