@@ -169,6 +169,14 @@ def test_resolution_in_centimetres(tmp_path):
     assert np.allclose(load(tmp_path / "a.tif").dpi, (254, 127))
 
 
+def test_a_shape_that_is_no_longer_true_is_not_passed_on(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise((8, 12, 3), np.uint16), photometric="rgb")
+    small = load(tmp_path / "a.tif").resized(6)
+    (tmp_path / "b.tif").write_bytes(encode(small, small.pixels, "TIFF"))
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages[0].shape == (4, 6, 3) and not file.pages[0].description
+
+
 def test_big_endian_exif_and_every_type_survive():
     directory = exif_module.Directory(">")
     for kind, size in exif_module.KINDS.items():

@@ -55,7 +55,7 @@ def test_the_keyframes_of_the_readme(tmp_path):
 
     path = tmp_path / "fall.toml"
     path.write_text(re.search(r"```toml\n(\[\[keyframes.*?)```", README, re.S).group(1))
-    assert zoom_from({"keyframes": read_schedule(path)}).look(7) == ("frost", None)
+    assert zoom_from({"keyframes": read_schedule(path)}).look(7) == ("citadel", None)
 
 
 def test_the_plugin_of_the_readme():

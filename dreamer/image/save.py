@@ -134,6 +134,8 @@ def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) 
     """The photo's EXIF as it holds for the dream."""
     directory = exif.parse(photo.exif)
     directory.put_text(exif.SOFTWARE, software)
+    if directory.data(exif.DESCRIPTION).startswith(b'{"shape":'):  # tifffile's, of the photo as it was
+        directory.fields.pop(exif.DESCRIPTION)
     if not keep_gps:
         directory.children.pop(exif.GPS, None)
     if exif.EXIF in directory.children:

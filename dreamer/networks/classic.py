@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ class Classic:
                     progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
                 )
         except Exception as error:  # urllib, http.client, torch.hub and pickle have no class in common
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # where the folder cannot be, nothing is
+                path.unlink(missing_ok=True)
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
                 f"{self.name}'s weights could not be downloaded ({why}); get {self._published().url} "
