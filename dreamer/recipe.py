@@ -36,9 +36,9 @@ DEFAULTS: Words = {
 @dataclass(frozen=True)
 class Octaves:
     """The scales of the dream. Without `count` it follows from the picture: the first octave's shortest side is at
-    least `smallest` pixels. With `feature_size` they rise from where features grow to that percentage of the picture's
-    shortest side, whatever its size. `step_size` is in image units: black to white is 1. Without `reinject` an octave
-    goes on with the last one's picture, enlarged, and the photo's own detail is lost."""
+    least `smallest` pixels, and large enough for the network. With `feature_size` they rise from where features grow to
+    that percentage of the picture's shortest side, whatever its size. `step_size` is in image units: black to white is
+    1. Without `reinject` an octave goes on with the last one's picture, enlarged: the photo's own detail is lost."""
 
     smallest: Annotated[int, Range(16, 4096)] = 160
     count: Annotated[int, Range(1, 32)] | None = None

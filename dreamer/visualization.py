@@ -26,12 +26,22 @@ _CLIMB: dict[str, Any] = {
     "canvas": {"name": "fourier"},
     "optimiser": {"name": "adam"},
 }
-FROM_NOTHING: Mapping[str, Any] = {**_CLIMB, "init": "canvas", "size": 224, "octaves": {"count": 1, "steps": 256}}
-"""What a visualization is when nobody says otherwise, in a recipe's words."""
+FROM_NOTHING: Mapping[str, Any] = {
+    **_CLIMB,
+    "init": "canvas",
+    "size": 224,
+    "octaves": {"smallest": 40, "scale": 1.7, "steps": 32},
+}
+"""What a visualization is when nobody says otherwise, in a recipe's words.
+
+It begins small, where the unit sees the whole picture: so it becomes one large thing instead of many small ones.
+"""
 OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
 """The same over a photo, octave by octave."""
 _DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
 _STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
+_IN_OCTAVES = ("fourier", "laplacian", "pixels")  # on others a picture that was enlarged is none of theirs any more
+_AT_ONCE = {"octaves": {"count": 1, "steps": 256}}
 
 Features = Mapping[str, Tensor]
 _NEAREST = 6  # names that an error gives
@@ -119,6 +129,8 @@ def diverse(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def usual(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
     """What a visualization on that canvas is when nobody says otherwise, of one facet or of several."""
     words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
+    if canvas not in (None, *_IN_OCTAVES) and not over_a_photo:
+        words = {**words, **_AT_ONCE}
     words = {**words, "balance": False} if facets else words
     return {**words, "transforms": []} if canvas in _STEADY else words
 

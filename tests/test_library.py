@@ -166,3 +166,14 @@ def test_the_network_is_made_fast_once_for_all_frames(tmp_path: Path, monkeypatc
     monkeypatch.setattr(Network, "prepared", counted)
     zoom = dreamer.zoom(photo(tmp_path / "a.png"), seconds=1, fps=3, rate=4, octaves={"steps": 1}, size=64)
     assert len(list(zoom)) == 3 and len(calls) == 1
+
+
+def test_octaves_that_the_network_cannot_see_are_left_out() -> None:
+    wide = Network("wide", torch.nn.Sequential(torch.nn.Conv2d(3, 4, 60)), (0.5,) * 3, (1.0,) * 3, "", "", "0")
+    seen: list[Step] = []
+    wish = {"octaves": {"smallest": 40, "scale": 1.5, "steps": 1}, "gradient_filters": [{"name": "normalise"}]}
+    dreamer.dream(Image.new("RGB", (150, 150), "grey"), network=wide, on_step=seen.append, **wish)
+    assert [step.size for step in seen] == [(67, 67), (100, 100), (150, 150)]
+    wish["octaves"]["count"] = 4
+    with pytest.raises(UsageError, match="44x44 pixels are too small"):
+        dreamer.dream(Image.new("RGB", (150, 150), "grey"), network=wide, **wish)

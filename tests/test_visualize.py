@@ -322,3 +322,10 @@ def test_differentiable_says_whether_a_gradient_comes_back():
 
     assert tiny().differentiable(["two"])
     assert not replace(tiny(), module=Shut(), default_layer="inside").differentiable(["inside"])
+
+
+@pytest.mark.parametrize(("canvas", "octaves"), [(None, 3), ("pixels", 3), ("phase", 1), ("latent", 1)])
+def test_it_begins_small_on_canvases_that_can_be_enlarged(canvas, octaves):
+    seen = []
+    api.visualize("reverie", channel=7, size=120, steps=1, canvas=canvas, on_step=seen.append)
+    assert [step.size[0] for step in seen] == [42, 71, 120][-octaves:]

@@ -28,7 +28,11 @@ _TOLD = 5.0  # seconds between two lines about how far it is
 @click.option("--least", is_flag=True, help="What excites it least, instead of most.")
 @click.option("--count", type=click.IntRange(1, 100), default=9, show_default=True, help="How many pictures.")
 @click.option(
-    "--steps", type=click.IntRange(0), default=128, show_default=True, help="Of the unit's visualization; 0: without."
+    "--steps",
+    type=click.IntRange(0),
+    default=32,
+    show_default=True,
+    help="Of each octave of the unit's visualization; 0: without.",
 )
 @click.option("--size", type=click.IntRange(32, 4096), default=320, show_default=True, help="Long side when looked at.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)

@@ -58,7 +58,7 @@ class Place3(ParamType):
 @click.option("--direction", type=_FILE, help="A direction among the channels: .npy, .safetensors, or numbers as text.")
 @click.option("--canvas", metavar="NAME", help="What is painted with: fourier, pixels, laplacian, cppn, phase, latent.")
 @click.option("--optimiser", metavar="NAME", help="How it is climbed: adam, ascent, lbfgs, cma-es, ...  [adam]")
-@click.option("--steps", type=click.IntRange(0), metavar="N", help="Steps of the optimiser. [256]")
+@click.option("--steps", type=click.IntRange(0), metavar="N", help="Steps of the optimiser in each octave. [32]")
 @click.option("--size", type=Pixels({}, 16), help="Side of the picture, or a photo's long side. [224; 512]")
 @click.option("--count", "--batch", type=click.IntRange(1, 64), metavar="N", help="Several at once, as one sheet.")
 @click.option("--facets", type=click.IntRange(2, 64), metavar="N", help="N pictures that differ, as one sheet.")

@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--channels", default="20,77,140")
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--size", type=int, default=160)
-    parser.add_argument("--steps", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sheets", type=Path, help="where the pictures go")
     arguments = parser.parse_args()

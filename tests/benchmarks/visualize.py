@@ -46,7 +46,12 @@ def main() -> None:
     composition = compose(
         FROM_NOTHING,
         registry(),
-        changes=[("octaves.steps", arguments.steps), ("size", arguments.size), ("canvas.name", arguments.canvas)],
+        changes=[
+            ("octaves.count", 1),
+            ("octaves.steps", arguments.steps),
+            ("size", arguments.size),
+            ("canvas.name", arguments.canvas),
+        ],
         network=network,
         machine=Machine("cpu", "float32", 0),
         aim=lambda network, words: Unit(channel=20).words(network, layer, (arguments.size, arguments.size)),

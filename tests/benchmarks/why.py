@@ -65,13 +65,18 @@ def main() -> int:
     network = dreamer.load_network("squeezenet1_0", wishes.weights)
     looks, slopes = [], {}
     for name in chosen:
-        plain = {"canvas": "pixels", "transforms": [], "redirect": 0, "gradient_filters": [{"name": "normalise"}]}
+        plain: dict[str, Any] = {
+            "canvas": "pixels",
+            "transforms": [],
+            "redirect": 0,
+            "gradient_filters": [{"name": "normalise"}],
+        }
         picture = dreamer.visualize(
             network,
             layer=wishes.layer,
             channel=wishes.channel,
             size=wishes.size,
-            steps=wishes.steps,
+            octaves={"count": 1, "steps": wishes.steps},
             **{**plain, **every[name]},
         )
         slopes[name] = slope(picture)
