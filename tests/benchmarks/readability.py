@@ -3,9 +3,10 @@
 The judge is trained here, from another seed and with other pictures, and to say "nothing" about noise and about dreams
 of networks that never learnt anything. Random directions are dreamt as a control beside the motifs' own.
 
-    python tests/benchmarks/readability.py --judge JUDGE.safetensors [--minutes 20] [--weights FILE] [--sheet OUT.png]
+    python tests/benchmarks/readability.py --judge JUDGE.safetensors [--minutes 20] [--weights FILE]
+    python tests/benchmarks/readability.py --sheet OUT.png [--weights FILE]
 
-A judge that is there already is used as it is.
+A judge that is there already is used as it is. The sheet is for people: every motif by its name, dreamt larger.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 import dreamer
+from dreamer.contact_sheet import Look, sheet
 from dreamer.network import Network
 from dreamer.networks.reverie import Reverie, reverie
 from dreamer.training.checkpoint import Mark
@@ -28,21 +30,29 @@ from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings, Training
 
 SEED, WIDTH = 4711, 0.75
-LAYER, SIZE = "m4b", 160
+LAYER, SIZE, PORTRAIT = "m4b", 160, 240
 NEGATIVES = 0.15  # of a judge's lessons
 LEARNT, HELD_OUT = 300, 60  # dreams of random networks
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--judge", type=Path)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--sheet", type=Path)
     wishes = parser.parse_args()
+    if not (wishes.judge or wishes.sheet):
+        parser.error("--judge or --sheet is wanted")
+    network = reverie(wishes.weights)
+    if wishes.sheet:
+        motifs = [name for name in network.labels if name != "nothing"]
+        sheet([Look(name, "", portrait(network, name)) for name in motifs], 7).save(wishes.sheet)
+    if not wishes.judge:
+        return
     if not wishes.judge.exists():
         train_judge(wishes.judge, wishes.minutes)
-    judge, network = reverie(wishes.judge), reverie(wishes.weights)
+    judge = reverie(wishes.judge)
     none = len(judge.labels) - 1
     for what, pictures in (("noise", noise(200, SEED + 1)), ("dreams of random networks", strange(HELD_OUT, SEED + 1))):
         print(f"judge says nothing to {(verdicts(judge, pictures).argmax(1) == none).float().mean():.1%} of {what}")
@@ -61,8 +71,6 @@ def main() -> None:
         f"random directions that the judge takes for a motif: {sure.float().mean():.1%}; for the motifs "
         f"{((said.max(1).values > 0.5) & (said.argmax(1) != none)).float().mean():.1%}"
     )
-    if wishes.sheet:
-        save_sheet(torch.cat(dreams), wishes.sheet)
 
 
 def verdicts(judge: Network, pictures: Tensor) -> Tensor:
@@ -90,6 +98,14 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
         torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(1, SIZE, SIZE, 3).permute(0, 3, 1, 2)
         / 255
     )
+
+
+def portrait(network: Network, name: str) -> Image.Image:
+    """A motif dreamt over a grey gradient, from so small on that the network sees it whole: a few large ones."""
+    gradient = Image.linear_gradient("L").resize((PORTRAIT, PORTRAIT)).point(lambda value: 77 + value * 0.4)
+    octaves = {"count": 6, "scale": 1.5, "steps": 16, "step_size": 0.014}
+    objective = {"name": "motif", "layer": LAYER, "names": [name]}
+    return dreamer.dream(gradient.convert("RGB"), network=network, objectives=[objective], octaves=octaves, seed=1)
 
 
 def train_judge(path: Path, minutes: float) -> None:
@@ -149,14 +165,6 @@ def strange(count: int, seed: int) -> Tensor:
             )
         pictures.append(torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(SIZE, SIZE, 3))
     return torch.stack(pictures).permute(0, 3, 1, 2) / 255
-
-
-def save_sheet(pictures: Tensor, path: Path, columns: int = 10) -> None:
-    padded = torch.nn.functional.pad(pictures, (2, 2, 2, 2))
-    missing = -len(padded) % columns
-    padded = torch.cat([padded, padded.new_zeros(missing, *padded.shape[1:])])
-    rows = padded.unflatten(0, (-1, columns)).permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
-    Image.fromarray((rows.permute(1, 2, 0) * 255).round().byte().numpy()).save(path)
 
 
 if __name__ == "__main__":
