@@ -28,6 +28,7 @@ from dreamer.training.checkpoint import Mark
 from dreamer.training.export import export
 from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings, Training
+from dreamer.visualization import FROM_NOTHING
 
 SEED, WIDTH = 4711, 0.75
 LAYER, SIZE, PORTRAIT = "m4b", 160, 240
@@ -103,9 +104,8 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
 def portrait(network: Network, name: str) -> Image.Image:
     """A motif dreamt over a grey gradient, from so small on that the network sees it whole: a few large ones."""
     gradient = Image.linear_gradient("L").resize((PORTRAIT, PORTRAIT)).point(lambda value: 77 + value * 0.4)
-    octaves = {"count": 6, "scale": 1.5, "steps": 16, "step_size": 0.014}
-    objective = {"name": "motif", "layer": LAYER, "names": [name]}
-    return dreamer.dream(gradient.convert("RGB"), network=network, objectives=[objective], octaves=octaves, seed=1)
+    octaves = FROM_NOTHING["octaves"]
+    return dreamer.visualize(network, name, photo=gradient.convert("RGB"), size=PORTRAIT, octaves=octaves, seed=1)
 
 
 def train_judge(path: Path, minutes: float) -> None:
