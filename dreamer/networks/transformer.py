@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dreamer.image import resize
+
 
 class AnySize(nn.Module):
     """A vision transformer (Dosovitskiy 2020) whose learned places are interpolated to the picture's own grid.
@@ -45,5 +47,5 @@ class AnySize(nn.Module):
         if (height, width) == (side, side):
             return learned
         plane = learned[:, 1:].transpose(1, 2).reshape(1, -1, side, side)
-        resized = F.interpolate(plane.float(), (height, width), mode="bicubic", antialias=True, align_corners=False)
-        return torch.cat([learned[:, :1], resized.to(learned.dtype).flatten(2).transpose(1, 2)], 1)
+        resized = resize(plane.to(torch.promote_types(plane.dtype, torch.float32)), (height, width)).to(plane.dtype)
+        return torch.cat([learned[:, :1], resized.flatten(2).transpose(1, 2)], 1)
