@@ -11,6 +11,7 @@ from command import dreamer, forged, photo, refused, render, stamp_of
 from PIL import Image
 
 from dreamer import library
+from dreamer.ledger import entries
 from dreamer.plugins import load_presets
 from dreamer.preset import find_preset
 
@@ -197,6 +198,11 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
 def test_a_folder_for_looks_that_cannot_be_made(tmp_path: Path, config: Path) -> None:
     config.parent.write_text("a file where the folder goes")
     refused(dreamer("presets", "save", "mine"), f"{config} cannot be made", code=1)
+
+
+def test_where_no_ledger_can_be_there_is_none(tmp_path: Path, config: Path) -> None:
+    config.parent.write_text("a file where the folder goes")
+    assert entries() == ()
 
 
 def test_a_picture_made_with_an_absent_plugin_names_it(tmp_path: Path) -> None:

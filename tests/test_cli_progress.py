@@ -249,3 +249,11 @@ def test_the_doctor_names_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (load_plugins()[0], (broken,)))
     (finding,) = [finding for finding in doctor.examine() if finding.what == "swirl"]
     assert finding.found == "broken: No module named 'swirl'" and "dreamer-swirl" in finding.fix
+
+
+def test_the_doctor_names_a_plugin_of_two_parts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.plugins import Plugin, load_plugins
+
+    parts = tuple(Plugin(name, "dreamer-swirl", "1.0") for name in ("swirl", "looks"))
+    monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (load_plugins()[0], parts))
+    assert "dreamer-swirl 1.0" in [finding.found for finding in doctor.examine() if finding.what == "plugins"]

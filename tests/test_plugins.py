@@ -123,3 +123,13 @@ def test_an_option_may_not_be_called_like_a_recipes_own_key(load):
 
     with pytest.raises(PluginError, match="weight"):
         Registry().add_ingredient("priors", heavy, None, "x")
+
+
+def test_a_full_name_of_a_plugin_that_is_not_here_says_how_to_have_it(load):
+    registry, _ = load()
+    with pytest.raises(RecipeError, match="no prior is called 'dreamer-swirl:tilt'") as caught:
+        registry.vocabulary("priors", "dreamer-swirl:tilt")
+    assert "`dreamer plugins install dreamer-swirl` installs it" in caught.value.problems[1]
+    with pytest.raises(RecipeError) as caught:
+        registry.vocabulary("priors", "tilt")
+    assert len(caught.value.problems) == 1
