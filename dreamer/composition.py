@@ -104,20 +104,23 @@ class Composition:
         plan = self.recipe.octaves
         if plan.feature_size is None:
             sizes = octave_sizes(height, width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
-            sizes = sizes if plan.count else self._large_enough(sizes)
         else:
             sizes = rising_sizes(height, width, smallest=self._smallest(plan.feature_size), scale=plan.scale)
-        self.network.sizes(*sizes[0], self.layers)  # larger ones are large enough too
+        sizes = self._large_enough(sizes, all_wanted=bool(plan.count or plan.feature_size))
         self.binding.check_canvas(sizes[-1])
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
 
-    def _large_enough(self, sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """The octaves that the network can look at; the last in any case."""
-        for number, size in enumerate(sizes[:-1]):
-            with suppress(NetworkError):
-                self.network.sizes(*size, self.layers)
-                return sizes[number:]
-        return sizes[-1:]
+    def _large_enough(self, sizes: list[tuple[int, int]], *, all_wanted: bool) -> list[tuple[int, int]]:
+        """The octaves that the network can look at; raises NetworkError without any, or where all are wanted."""
+        while True:
+            try:
+                self.network.sizes(*sizes[0], self.layers)
+            except NetworkError:
+                if all_wanted or len(sizes) == 1:
+                    raise
+                sizes = sizes[1:]
+            else:
+                return sizes  # larger ones are large enough too
 
     def _smallest(self, feature_size: float) -> int:
         """The shortest side of the first octave, where features grow to that percentage of it.

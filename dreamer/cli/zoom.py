@@ -166,8 +166,8 @@ def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | No
     try:
         falling = zoom_from(words)
     except UsageError as error:
-        places = (f"{keyframes}: " if keyframes and each.startswith("keyframes") else "" for each in error.problems)
-        raise UsageError(*map(str.__add__, places, error.problems)) from None
+        where = f"{keyframes}: " if keyframes else ""
+        raise UsageError(*(where + each if each.startswith("keyframes") else each for each in error.problems)) from None
     files = [number for number, key in enumerate(falling.keyframes) if (key.preset or "").endswith(".toml")]
     if files and not keyframes:  # the clip may be a stranger's, and knows nothing of the files that are here
         why = "a clip may name a preset, but no file; say it with --keyframes"
