@@ -167,3 +167,11 @@ def test_facets_in_python(folder):
     assert np.asarray(pictures[0]).tobytes() != np.asarray(pictures[1]).tobytes()
     with pytest.raises(RecipeError, match="a folder alone"):
         api.visualize("reverie", folder=folder, **words)
+
+
+def test_a_picture_of_the_folder_is_never_overwritten(folder):
+    name = min(folder.glob("*.png"))
+    before = name.read_bytes()
+    wish = ("--facets", "2", "--pictures", folder, "--force")
+    refused(visualize("-o", name, *wish), "itself, which is never overwritten")
+    assert name.read_bytes() == before

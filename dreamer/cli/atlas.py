@@ -12,7 +12,7 @@ import click
 
 from dreamer.cli.failures import line
 from dreamer.cli.options import max_pixels_option, progress_option
-from dreamer.cli.photos import check_folder, pictures
+from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Quiet, clock, progress
 from dreamer.errors import Interrupted, UsageError, gathered
 
@@ -146,11 +146,13 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
 
 def _pictures_in(folder: Path | None) -> list[str]:
     """The names of a folder's pictures, subfolders' too."""
+    from dreamer.image import pictures_among
+
     if folder is None:
         return []
     if not folder.is_dir():
         raise UsageError(f"--exemplars {folder}: there is no such folder")
-    names = [path.relative_to(folder).as_posix() for path in pictures(folder.rglob("*"))]
+    names = [path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*"))]
     if not names:
         raise UsageError(f"--exemplars {folder}: there are no pictures in this folder")
     return names

@@ -10,7 +10,7 @@ import click
 
 from dreamer.cli.failures import line
 from dreamer.cli.options import max_pixels_option
-from dreamer.cli.photos import check_folder, check_spared, pictures
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import clock
 from dreamer.errors import UsageError, gathered
 
@@ -61,6 +61,8 @@ def exemplars(
     `dreamer visualize` shows it. Subfolders are looked through, too. The same
     command goes on where an interrupted one was; pictures that cannot be read are named and left out.
     """
+    from dreamer.image import pictures_among
+
     problems: list[str] = []
     if output.exists() and not force:
         problems.append(f"-o {output}: the file is there already; --force replaces it")
@@ -68,7 +70,7 @@ def exemplars(
         check_folder(output.parent, f"-o {output}")
     names = []
     if folder.is_dir():
-        inside = pictures(folder.rglob("*"))
+        inside = pictures_among(folder.rglob("*"))
         with gathered(problems):
             check_spared([output], inside)
         names = [path.relative_to(folder).as_posix() for path in inside]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dreamer.errors import UsageError
 
-_CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
+CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
+"""How the names of clips end that are no pictures, too."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +45,18 @@ def find(arguments: Sequence[str]) -> Found:
 
 def _named(argument: str) -> tuple[list[Path], str]:
     """The pictures that one argument names, and why there are none."""
+    from dreamer.image import pictures_among
+
     path = Path(argument)
     if path.is_dir():
-        return pictures(path.iterdir()), "there are no pictures in this folder"
-    if path.suffix.lower() in _CLIPS:
+        return pictures_among(path.iterdir()), "there are no pictures in this folder"
+    if path.suffix.lower() in CLIPS:
         return [], "this is a clip; `dreamer video` dreams over it"
     if path.exists():
         return [path], ""
     if glob.has_magic(argument):
-        return pictures(map(Path, glob.glob(argument, recursive=True))), "no picture is called like that"
+        return pictures_among(map(Path, glob.glob(argument, recursive=True))), "no picture is called like that"
     return [], "there is no such file"
-
-
-def pictures(paths: Iterable[Path]) -> list[Path]:
-    """Those that are pictures by their suffix and not hidden, in order."""
-    from dreamer.image import READABLE_SUFFIXES
-
-    shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in shown if path.suffix.lower() in READABLE_SUFFIXES)
 
 
 def _is_dream(photo: Path) -> bool:

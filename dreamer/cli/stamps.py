@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
+from dreamer.cli.photos import CLIPS
 from dreamer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from dreamer.machine import Machine
     from dreamer.plugins import Plugin
     from dreamer.stamp import Stamp
-
-_CLIPS = frozenset(".mp4 .webm .mkv .mov .m4v .gif".split())
 
 
 def stamp_for(composition: Composition, photo: Photo, machine: Machine, plugins: Sequence[Plugin]) -> Stamp:
@@ -67,7 +66,7 @@ def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
 def _text_in(path: Path) -> str:
     from dreamer import clip, image
 
-    is_clip = path.is_dir() or path.suffix.lower() in _CLIPS
+    is_clip = path.is_dir() or path.suffix.lower() in (*CLIPS, ".gif")
     text = clip.read_recipe(path) if is_clip else image.read_recipe(path)
     if text is None:
         raise UsageError(f"{path}: there is no recipe inside; only dreamer's own pictures and clips carry one")

@@ -19,8 +19,7 @@ from dreamer.cli.options import (
     progress_option,
     source_options,
 )
-from dreamer.cli.photos import Place
-from dreamer.cli.photos import pictures as pictures_in
+from dreamer.cli.photos import Place, check_spared
 from dreamer.cli.progress import Quiet, progress
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import gathered
@@ -152,7 +151,7 @@ def visualize(
             Saving(place, force, False, snapshots),
             told,
             wish.max_pixels,
-            protected=[*([photo] if photo else []), *(pictures / name for name in names if pictures)],
+            protected=[photo] if photo else [],
             blank=blank,
         )
         return batch.run([photo])
@@ -160,6 +159,8 @@ def visualize(
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:
     """The names of a folder's pictures, those in its own folders too; what is wrong becomes a problem."""
+    from dreamer.image import pictures_among
+
     if folder is None:
         return []
     if facets is None:
@@ -167,7 +168,9 @@ def _pictures(folder: Path | None, output: str, facets: int | None, problems: li
     if not folder.is_dir():
         problems.append(f"--pictures {folder}: there is no such folder")
         return []
-    inside = [path for path in pictures_in(folder.rglob("*")) if path.resolve() != Path(output).resolve()]
+    inside = pictures_among(folder.rglob("*"))
+    with gathered(problems):
+        check_spared([Path(output)], inside)
     if len(inside) < (facets or 1):
         number = f"only {len(inside)} for {facets} facets" if inside else "none"
         problems.append(f"--pictures {folder}: pictures are wanted, some 15 for each facet, and there are {number}")

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dreamer.image.load import load, read_recipe
 from dreamer.image.photo import Photo, blurred, resize, to_pil
 from dreamer.image.save import SUFFIXES, check_suffix, eight_bits, encode, format_for, losses, suffix_of
-from dreamer.image.source import READABLE_SUFFIXES
+from dreamer.image.source import pictures_among
 
 __all__ = [
-    "READABLE_SUFFIXES",
     "SUFFIXES",
     "Photo",
     "blurred",
@@ -23,6 +22,7 @@ __all__ = [
     "format_for",
     "load",
     "losses",
+    "pictures_among",
     "read_recipe",
     "resize",
     "suffix_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -16,12 +16,17 @@ from dreamer.errors import PhotoError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
-READABLE_SUFFIXES = tuple(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif".split())
-"""How the names of such files end."""
+_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif".split())
 
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 _limit_lock = threading.Lock()
+
+
+def pictures_among(paths: Iterable[Path]) -> list[Path]:
+    """Those that are pictures by their suffix and not hidden, in order."""
+    shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in shown if path.suffix.lower() in _SUFFIXES)
 
 
 @contextmanager

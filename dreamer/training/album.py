@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import PhotoError, UsageError
-from dreamer.image import READABLE_SUFFIXES, load, resize
+from dreamer.image import load, pictures_among, resize
 
 _SIDE = 384  # pixels, of a picture's shorter side: crops are looked at at a third of this
 _MOST = 100  # things to tell apart
@@ -41,9 +41,9 @@ class Album:
         """
         if not folder.is_dir():
             raise UsageError(f"--pictures {folder}: there is no folder of that name")
-        inner = sorted(path for path in folder.iterdir() if path.is_dir() and _pictures_in(path))
-        groups = [(path.name, _pictures_in(path)) for path in inner] or [
-            (path.stem, [path]) for path in _pictures_in(folder)
+        inner = sorted(path for path in folder.iterdir() if path.is_dir() and pictures_among(path.iterdir()))
+        groups = [(path.name, pictures_among(path.iterdir())) for path in inner] or [
+            (path.stem, [path]) for path in pictures_among(folder.iterdir())
         ]
         if len(groups) > _MOST or sum(len(paths) for _, paths in groups) > _MOST_PICTURES:
             raise UsageError(
@@ -93,11 +93,6 @@ def _small(image: Tensor) -> Tensor:
     factor = min(1.0, _SIDE / min(image.shape[-2:]))
     size = (max(8, round(image.shape[-2] * factor)), max(8, round(image.shape[-1] * factor)))
     return (resize(image, size)[0].clamp(0, 1) * 255).round().byte()
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    files = (path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in files if path.suffix.lower() in READABLE_SUFFIXES)
 
 
 def _too_few(pictures: int, things: int) -> tuple[str, ...]:
