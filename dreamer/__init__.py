@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dreamer.gradient_filters import unit
     from dreamer.library import dream, load_network, video, visualize, zoom
     from dreamer.network import Network
-    from dreamer.options import Range
+    from dreamer.options import Range, reaching
     from dreamer.step import Step
 
 __version__ = "0.1.0"
@@ -38,6 +38,7 @@ __all__ = [
     "dream",
     "hookimpl",
     "load_network",
+    "reaching",
     "unit",
     "video",
     "visualize",
@@ -51,6 +52,7 @@ _HOMES = {
     "Step": "step",
     "dream": "library",
     "load_network": "library",
+    "reaching": "options",
     "unit": "gradient_filters",
     "video": "library",
     "visualize": "library",

@@ -44,6 +44,11 @@ class Layer:
     patch: int
     memory: float
 
+    def reaching(self, positions: int) -> Layer:
+        """The same where each position looks at so many others around it, in each direction."""
+        rows, columns = (field and field.window(2 * positions + 1, 1, positions) for field in (self.rows, self.columns))
+        return replace(self, rows=rows, columns=columns)
+
 
 @dataclass(frozen=True)
 class Anatomy:

@@ -15,6 +15,7 @@ from dreamer.canvas import Canvas
 from dreamer.errors import UsageError, gathered
 from dreamer.image import Photo, resize
 from dreamer.network import Network
+from dreamer.options import reach_of
 from dreamer.recipe import KINDS, ONES, Ingredient, Recipe
 from dreamer.registry import Entry, IngredientKind, Registry
 from dreamer.sight import Term
@@ -55,6 +56,7 @@ class Binding:
                 str(item.layer),
                 self._bind("objectives", item),
                 "photo_features" in self._entry("objectives", item).wanted,
+                reach=reach_of(self._entry("objectives", item).function),
             )
             for item in self.recipe.objectives
         )

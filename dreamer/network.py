@@ -27,8 +27,9 @@ class Network:
 
     Layers are the module's own dotted names. `defaults` are recipe words that suit the network (step, noise, jitter,
     objectives); `statistics` gives a layer's channel mean and standard deviation, each (C,); `heads` a layer's linear
-    read-outs (weight (K, C), bias (K,)) to `labels`; `channels` the numbers of a layer's channels that have a name.
-    `weights` is the SHA-256 of the weights' file.
+    read-outs (weight (K, C), bias (K,)) to `labels`; `figures` a layer's filters for the first K labels as wholes
+    (weight (K, R, k, k), bias (K,)), for normalised features along the directions of a basis (R, C), which comes first;
+    `channels` the numbers of a layer's channels that have a name. `weights` is the SHA-256 of the weights' file.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Network:
     statistics: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     heads: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    figures: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: str = ""
 
@@ -130,7 +132,11 @@ class Network:
         module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
         statistics = {name: (mean.to(device), std.to(device)) for name, (mean, std) in self.statistics.items()}
         heads = {name: (weight.to(device), bias.to(device)) for name, (weight, bias) in self.heads.items()}
-        copied = replace(self, module=module, statistics=statistics, heads=heads)
+        figures = {
+            name: (basis.to(device), weight.to(device), bias.to(device))
+            for name, (basis, weight, bias) in self.figures.items()
+        }
+        copied = replace(self, module=module, statistics=statistics, heads=heads, figures=figures)
         copied.__dict__["anatomy"] = self.anatomy
         return copied
 

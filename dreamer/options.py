@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from dreamer.errors import did_you_mean
 
@@ -27,6 +27,7 @@ RESERVED = frozenset(
 )
 """Keywords that the engine fills in; every other keyword of an ingredient is an option."""
 
+F = TypeVar("F", bound=Callable[..., Any])
 _SHORT = reprlib.Repr()  # how a wrong value is quoted
 _SHORT.maxstring = _SHORT.maxother = 60
 
@@ -42,6 +43,25 @@ class Range:
         if math.isinf(self.high):
             return f"from {self.low:g} on"
         return f"from {_plain(self.low)} to {_plain(self.high)}"
+
+
+def reaching(positions: int) -> Callable[[F], F]:
+    """Marks an objective whose every position looks at so many others around it, in each direction.
+
+    Tiles overlap by as much, and stay exact: `@reaching(2)` above `def contrast(features, ...)`.
+    """
+
+    def mark(function: F) -> F:
+        function.__dict__["reach"] = positions
+        return function
+
+    return mark
+
+
+def reach_of(function: Callable[..., Any]) -> int:
+    """How far an objective has been marked to look."""
+    found: int = getattr(function, "reach", 0)
+    return found
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from dreamer.anatomy import Layer
 from dreamer.errors import NetworkError, NotFiniteError, UsageError
 from dreamer.lens import Lens
 from dreamer.network import Network
@@ -27,7 +28,8 @@ class Term:
     """One objective of the score: its name, weight, layer, and function (features, moment) -> score map (B, h, w).
 
     `compares`: whether it asks for the photo's features. With `layers` the function is given the features of all of
-    these, {layer: (B, C, h, w)}, and looks at the whole picture.
+    these, {layer: (B, C, h, w)}, and looks at the whole picture. `reach`: how many positions around its own each
+    position of the map looks at.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Term:
     objective: Callable[[Any, Moment], Tensor]
     compares: bool = False
     layers: tuple[str, ...] = ()
+    reach: int = 0
 
 
 class Sight:
@@ -59,7 +62,7 @@ class Sight:
         lens: Lens = Lens(),  # noqa: B008 - frozen
         prepare: Callable[[torch.dtype], Network] | None = None,
     ) -> None:
-        self.layers = {name: network.layer(name) for term in terms for name in (term.layer, *term.layers)}
+        self.layers = _layers(network, terms)
         self.terms = terms
         self.tile = tile
         self.precision = precision
@@ -206,6 +209,15 @@ class Sight:
             tiles = plan(height, width, self.tile, self.layers, sizes)
             self._plans[size] = _Plan(tuple(tiles), {name: h * w for name, (h, w) in sizes.items()})
         return self._plans[size]
+
+
+def _layers(network: Network, terms: Iterable[Term]) -> dict[str, Layer]:
+    """The layers that the terms look at; each as if a position saw what its terms' positions do."""
+    reaches: dict[str, int] = {}
+    for term in terms:
+        for name in (term.layer, *term.layers):
+            reaches[name] = max(term.reach, reaches.get(name, 0))
+    return {name: network.layer(name).reaching(reach) for name, reach in reaches.items()}
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,9 @@ class Found(Protocol):
     def crops(self, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Pieces (count, 3, size, size) in [0, 1], and which of the names each shows (count,)."""
 
+    def whole(self, which: int, size: int) -> Tensor:
+        """All pictures of one of the names, whole, (B, 3, size, size) in [0, 1]."""
+
 
 class World:
     """Motifs to compose pictures of, and maybe things `found`, which are counted after the motifs.

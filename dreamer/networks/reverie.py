@@ -31,15 +31,21 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
     "m5a": (96, (96, 160), (24, 64), 48),
 }
 
+FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 64
+"""Where whole motifs are found, how many positions of that layer one is wide, and how many directions they share."""
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.011, "steps": 16},
     "objectives": [
-        {"name": "motif", "layer": "m4b", "names": ["nautilus", "rose", "succulent", "eye", "arch", "jellyfish"]},
+        {
+            "name": "motif",
+            "layer": FIGURE_LAYER,
+            "names": ["nautilus", "rose", "eye", "arch", "face", "butterfly", "snake", "peacock"],
+        },
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}],
 }
-"""Chosen by eye among all motifs. A handful dreams forms; all together dream texture."""
+"""Chosen by eye among all motifs: a few that differ, so that each grows where the photo is like it."""
 
 
 class Block(nn.Module):
@@ -118,7 +124,7 @@ def reverie(weights: Path | None = None) -> Network:
     own, labels, dreams = module.state_dict(), told(path, "motifs", ["eye"]), told(path, "dreams", ["eye"])
     check_shapes(tensors, own | _besides(tensors, blocks, len(labels)), f"{path} (reverie's weights)")
     module.load_state_dict({key: tensors[key] for key in own})
-    objectives = {"objectives": [{"name": "motif", "layer": "m4b", "names": dreams}]} if dreams else {}
+    objectives = {"objectives": [{**DEFAULTS["objectives"][0], "names": dreams}]} if dreams else {}
     return Network(
         name="reverie",
         module=module,
@@ -131,13 +137,14 @@ def reverie(weights: Path | None = None) -> Network:
         statistics=_pairs(tensors, "statistics", "mean", "std"),
         heads=_pairs(tensors, "heads", "weight", "bias"),
         labels=tuple(labels),
+        figures=_figures(tensors),
         channels=_channels(path, blocks),
         weights=file_hash(path),
     )
 
 
 def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
-    """What a file holds besides the network, as mere shapes: read-outs and statistics, each whole or not at all."""
+    """What a file holds besides the network, as mere shapes, each group of it whole or not at all."""
     wanted: dict[str, Tensor] = {}
     for name, channels in blocks.items():
         for group, shapes in (
@@ -146,7 +153,23 @@ def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) ->
         ):
             if any(key.startswith(group) for key in tensors):
                 wanted |= {group + part: torch.empty(shape, device="meta") for part, shape in shapes.items()}
+    group = f"figures.{FIGURE_LAYER}."
+    if any(key.startswith(group) for key in tensors):
+        channels = blocks[FIGURE_LAYER]
+        rank = min(FIGURE_RANK, channels)
+        wanted |= {
+            f"{group}basis": torch.empty(rank, channels, device="meta"),
+            f"{group}weight": torch.empty(labels - 1, rank, FIGURE_CELLS, FIGURE_CELLS, device="meta"),
+            f"{group}bias": torch.empty(labels - 1, device="meta"),
+        }
     return wanted
+
+
+def _figures(tensors: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    group = f"figures.{FIGURE_LAYER}."
+    if f"{group}basis" not in tensors:
+        return {}
+    return {FIGURE_LAYER: (tensors[f"{group}basis"], tensors[f"{group}weight"], tensors[f"{group}bias"])}
 
 
 def _pairs(tensors: dict[str, Tensor], group: str, one: str, two: str) -> dict[str, tuple[Tensor, Tensor]]:

@@ -1,7 +1,8 @@
 """What to strengthen at a layer: (features (B, C, h, w), *, options) -> score map (B, h, w); larger is dreamier.
 
-The map's mean over all positions of the picture is climbed. Where each position looks only at its own features, tiles
-are exact. An objective that looks at the whole picture gives one score a picture, (B, 1, 1), and works untiled.
+The map's mean over all positions of the picture is climbed. Where each position looks only at its own features, or at
+as many around it as `reaching` says, tiles are exact. An objective that looks at the whole picture gives one score a
+picture, (B, 1, 1), and works untiled.
 
 A weight of -1 asks for less of something. Behind a ReLU that ends where nothing is left: below zero the way is flat.
 Look before the ReLU then, where the network has a layer there.
@@ -12,9 +13,10 @@ from __future__ import annotations
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.objectives.activation import channel, deepdream, neuron
 from dreamer.objectives.batch import alignment, diversity
-from dreamer.objectives.classes import logit, motif, probability
+from dreamer.objectives.classes import logit, probability
 from dreamer.objectives.direction import arithmetic, direction, interpolation
 from dreamer.objectives.likeness import caricature, content, guide_inversion, guided, inversion, style
+from dreamer.objectives.motif import motif
 
 _ALL = (
     *(deepdream, channel, neuron, motif, logit, probability),

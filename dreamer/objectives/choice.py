@@ -19,6 +19,14 @@ def above(values: Tensor) -> Tensor:
     return values.clamp(min=0).square() + _LEAK * values.clamp(max=0)
 
 
+def normalised(features: Tensor, network: Network, layer: str) -> Tensor:
+    """Each channel less its mean, in its standard deviations, where the network knows its channels' statistics."""
+    if layer not in network.statistics:
+        return features
+    mean, std = (values.to(features)[:, None, None] for values in network.statistics[layer])
+    return (features - mean) / std
+
+
 def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[int]:
     """The numbers that belong to names; raises RecipeError with every unknown one."""
     unknown = [name for name in names if name not in known]

@@ -1,4 +1,4 @@
-"""What a network was taught to name: motifs and classes."""
+"""The classes that a network was taught to tell apart."""
 
 from __future__ import annotations
 
@@ -7,30 +7,9 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.errors import RecipeError
 from dreamer.network import Network
-from dreamer.objectives.choice import above, numbers, rows, taught, within
+from dreamer.objectives.choice import numbers, within
 from dreamer.options import Range
-
-
-def motif(features: Tensor, *, network: Network, layer: str, names: tuple[str, ...] = ()) -> Tensor:
-    """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
-
-    Each motif's direction is its row of the layer's read-out less the mean row, on features that are normalised
-    channel by channel; the features' share in that direction squared, its mean over the motifs. Where a share is below
-    zero it counts a little, and not squared: so a motif can begin in flat grey, where nothing speaks for it.
-    """
-    if layer not in network.heads:
-        able = ", ".join(network.heads) or "none of its layers does"
-        raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
-    known = taught(network, layer)
-    chosen = numbers(names, known, f"objectives.motif.names: {network.name}") or list(known.values())
-    directions = rows(chosen, network, layer, features)
-    if layer in network.statistics:
-        mean, std = (values.to(features)[:, None, None] for values in network.statistics[layer])
-        features = (features - mean) / std
-    share = F.conv2d(features, directions[:, :, None, None])
-    return above(share).mean(1)
 
 
 def logit(

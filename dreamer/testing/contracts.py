@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dreamer.errors import UsageError
+from dreamer.options import reach_of
 from dreamer.registry import Entry, IngredientKind, noun_of
 from dreamer.sight import Sight, Term
 from dreamer.step import Moment
@@ -206,8 +207,8 @@ def _exact_in_tiles(ingredient: IngredientKind, case: Case, bench: Bench) -> Ite
     difference = float((tiled - whole).abs().max() / whole.abs().max().clamp(min=1e-300))
     if not difference <= _EXACT:
         hint = (
-            "each position may look only at its own features; one that looks at the whole picture gives a single "
-            "score (B, 1, 1)"
+            "each position may look only at its own features, or at as many around it as @dreamer.reaching says; one "
+            "that looks at the whole picture gives a single score (B, 1, 1)"
         )
         yield "tiles", f"is not exact in tiles{case.where}: the gradient is off by {difference:.1%}; {hint}"
 
@@ -221,7 +222,8 @@ def _gradient(ingredient: IngredientKind, case: Case, bench: Bench, image: Tenso
         return result
 
     compares = "photo_features" in ingredient.wanted
-    term = Term("objective", 1.0, bench.network.default_layer, objective, compares)
+    reach = reach_of(ingredient.function)
+    term = Term("objective", 1.0, bench.network.default_layer, objective, compares, reach=reach)
     sight = Sight(
         bench.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
     )

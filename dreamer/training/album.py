@@ -77,16 +77,26 @@ class Album:
             picture = self.pictures[row]
             share, y, x = torch.rand(3, generator=random, device=random.device).tolist()
             side = round(min(picture.shape[1:]) * (0.25 + 0.75 * share))
-            top, left = round(y * (picture.shape[1] - side)), round(x * (picture.shape[2] - side))
-            piece = picture[None, :, top : top + side, left : left + side].to(random.device).float() / 255
-            pieces.append(F.interpolate(piece, size=(size, size), mode="bilinear", antialias=True, align_corners=False))
+            pieces.append(_piece(picture.to(random.device), side, y, x, size))
         return torch.cat(pieces), torch.tensor([self.classes[row] for row in chosen], device=random.device)
+
+    def whole(self, which: int, size: int) -> Tensor:
+        """The middles of all pictures of a class, as large as they can be, (B, 3, size, size) in [0, 1]."""
+        pictures = [picture for picture, one in zip(self.pictures, self.classes, strict=True) if one == which]
+        return torch.cat([_piece(picture, min(picture.shape[1:]), 0.5, 0.5, size) for picture in pictures])
 
 
 def _free(name: str, taken: Collection[str]) -> str:
     """The name, with the first number behind it that makes it one of its own, where it is taken."""
     numbered = (f"{name}-{number}" for number in count(2))
     return next(free for free in chain([name], numbered) if free not in taken)
+
+
+def _piece(picture: Tensor, side: int, y: float, x: float, size: int) -> Tensor:
+    """A square of a picture (3, h, w), at `y` and `x` from 0 to 1, made (1, 3, size, size) in [0, 1]."""
+    top, left = round(y * (picture.shape[1] - side)), round(x * (picture.shape[2] - side))
+    piece = picture[None, :, top : top + side, left : left + side].float() / 255
+    return F.interpolate(piece, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _small(image: Tensor) -> Tensor:

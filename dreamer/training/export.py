@@ -14,6 +14,8 @@ from torch import Tensor
 
 from dreamer.disk import write_atomically
 from dreamer.motifs.composite import World
+from dreamer.networks.reverie import FIGURE_LAYER
+from dreamer.training.figures import figures
 from dreamer.training.stream import SIZE
 from dreamer.training.trainee import Trainee, at, folded
 
@@ -30,6 +32,10 @@ class Channels:
     std: Tensor
     names: Mapping[str, int]
 
+    def normal(self, features: Tensor) -> Tensor:
+        """Each channel of (B, C, h, w) less its mean, in its standard deviations."""
+        return (features.cpu() - self.mean[:, None, None]) / self.std[:, None, None]
+
 
 def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object]) -> None:
     """Write a .safetensors file that `dreamer.networks.reverie` reads; raises WriteError.
@@ -44,6 +50,10 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
     layers = channels(lambda image: trainee.features(image.to(device)), world)
     for name, known in layers.items():
         tensors[f"statistics.{name}.mean"], tensors[f"statistics.{name}.std"] = known.mean, known.std
+    whole = layers[FIGURE_LAYER]
+    found = figures(lambda image: whole.normal(trainee.features(image.to(device))[FIGURE_LAYER]), world)
+    for name, part in found.items():
+        tensors[f"figures.{FIGURE_LAYER}.{name}"] = part
     about = {
         "name": "reverie",
         "licence": "MIT",

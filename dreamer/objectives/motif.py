@@ -1,0 +1,62 @@
+"""What a network was taught to name, whole where it knows how."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.errors import RecipeError
+from dreamer.network import Network
+from dreamer.objectives.choice import above, normalised, numbers, rows, taught
+from dreamer.options import Range, reaching
+
+_LARGEST = 5  # positions from the middle of a figure to its rim
+_APART, _NEAR = 4, 2  # positions between two of a kind, and between figures of different kinds
+_SHARP = 2.0  # of the rivalry between them: 0 lets all grow, infinity nothing but the best
+
+
+@reaching(_LARGEST + _APART)
+def motif(
+    features: Tensor,
+    *,
+    network: Network,
+    layer: str,
+    names: tuple[str, ...] = (),
+    texture: Annotated[float, Range(0, 1)] = 0.02,
+) -> Tensor:
+    """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
+
+    Where the layer knows figures, whole motifs grow, each where the picture is most like it already; and a little
+    `texture`, what each place alone would take for the motif. Other layers dream that texture alone.
+    """
+    if layer not in network.heads:
+        able = ", ".join(network.heads) or "none of its layers does"
+        raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
+    known = taught(network, layer)
+    chosen = numbers(names, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    seen = normalised(features, network, layer)
+    textured = above(F.conv2d(seen, rows(chosen, network, layer, seen)[:, :, None, None])).mean(1)
+    if layer not in network.figures:
+        return textured
+    return (1 - texture) * _whole(seen, network, layer, chosen) + texture * textured
+
+
+def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
+    """How like whole motifs the surroundings of each position of normalised features are, (B, h, w).
+
+    Neighbours are rivals: a position counts the less, the further it lies below the best one near it. So one whole
+    figure grows there instead of many that overlap.
+    """
+    basis, weight, bias = (values.to(seen) for values in network.figures[layer])
+    weight, bias = weight[chosen], bias[chosen]
+    found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=weight.shape[-1] // 2)
+    now = found.detach()
+    behind = _best(now, _APART) + _best(now.amax(1, keepdim=True), _NEAR) - 2 * now
+    return (above(found) * (-_SHARP * behind).exp()).mean(1)
+
+
+def _best(found: Tensor, reach: int) -> Tensor:
+    """The highest value within so many positions of each."""
+    return F.max_pool2d(found, 2 * reach + 1, 1, reach)

@@ -1,0 +1,63 @@
+"""Figures: what a layer answers to a whole motif, place by place, as filters that find it anywhere and dream it whole.
+
+A read-out's direction says what a motif is like at each place, whose texture may be enough for it; a figure says which
+part is to be where. Each is a matched filter: the answer to a drawing of the motif, less the mean over the motifs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.motifs.composite import World
+from dreamer.motifs.portrait import portraits
+from dreamer.networks.reverie import FIGURE_CELLS, FIGURE_RANK
+from dreamer.training.stream import SIZE
+
+_SIDE = 8 * FIGURE_CELLS  # pixels of a drawing: the layer's map of it is as large as a figure
+_HALF = 1.25  # of its side, in units of a motif's plane: some ground is seen around it
+_DRAWN = 32  # drawings of a motif, to choose one among
+_LOOKED_AT = 64  # pictures of the world, for the spread of each figure's answers
+
+See = Callable[[Tensor], Tensor]
+
+
+@torch.no_grad()
+def figures(see: See, world: World) -> dict[str, Tensor]:
+    """The figures of all of a world's names, in its order, as weights files keep them; see `Network.figures`.
+
+    `see` gives the layer's normalised features (B, C, h, w) of pictures (B, 3, H, W) in [0, 1]. What the figures answer
+    has mean 0 and standard deviation 1 over pictures of the world.
+    """
+    answers = torch.stack([_most_typical(see(pictures)) for pictures in _drawings(world)])
+    answers = F.normalize((answers - answers.mean(0)).flatten(1)).view_as(answers)
+    channels = answers.shape[1]
+    places = answers.permute(0, 2, 3, 1).reshape(-1, channels)
+    # The filters of all figures share a few directions of the layer: so they cost a fraction of their size and time.
+    basis = torch.linalg.svd(places, full_matrices=False).Vh[:FIGURE_RANK]
+    weight = torch.einsum("kchw,rc->krhw", answers, basis)
+    pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31)).image
+    seen = F.conv2d(see(pictures), basis[:, :, None, None])
+    found = F.conv2d(seen, weight, padding=FIGURE_CELLS // 2).transpose(0, 1).flatten(1)
+    std = found.std(1).clamp_min(1e-6)
+    return {"basis": basis, "weight": weight / std[:, None, None, None], "bias": -found.mean(1) / std}
+
+
+def _drawings(world: World) -> Iterable[Tensor]:
+    """Pictures (B, 3, S, S) of each of the names."""
+    for motif in world.motifs:
+        yield portraits(motif, _DRAWN, _SIDE, torch.Generator().manual_seed(1), _HALF)
+    if world.found:
+        for number in range(len(world.found.names)):
+            yield world.found.whole(number, _SIDE)
+
+
+def _most_typical(answers: Tensor) -> Tensor:
+    """Of the answers (B, C, h, w) to pictures of a motif, the one that lies furthest along their mean.
+
+    The mean itself would be nothing whole: a snake lies in another curve each time.
+    """
+    return answers[(answers * answers.mean(0)).sum((1, 2, 3)).argmax()]
