@@ -81,6 +81,8 @@ class Unit:
             which = {"index": [int(text)]} if text.isdecimal() else {"names": [text]}
             return [{"name": "channel", **at, **which, "normalise": False, "square": False}]
         assert self.label is not None
+        if layer is None and network.figures:
+            at["layer"] = next(iter(network.figures))
         if at["layer"] in network.heads:
             return [{"name": "motif", **at, "names": [self.label]}]
         last = layer or logits(network)

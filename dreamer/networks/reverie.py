@@ -31,15 +31,15 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
     "m5a": (96, (96, 160), (24, 64), 48),
 }
 
-FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 64
+FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
 """Where whole motifs are found, how many positions of that layer one is wide, and how many directions they share."""
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.011, "steps": 16},
+    "octaves": {"step_size": 0.008, "steps": 16},
     "objectives": [
         {
             "name": "motif",
             "layer": FIGURE_LAYER,
-            "names": ["nautilus", "rose", "eye", "arch", "face", "butterfly", "snake", "peacock"],
+            "names": ["nautilus", "rose", "arch", "eye", "face", "snake", "dome", "petals"],
         },
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
@@ -156,7 +156,7 @@ def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) ->
     group = f"figures.{FIGURE_LAYER}."
     if any(key.startswith(group) for key in tensors):
         channels = blocks[FIGURE_LAYER]
-        rank = min(FIGURE_RANK, channels)
+        rank = min(channels, *tensors.get(f"{group}basis", torch.empty(1)).shape[:1])
         wanted |= {
             f"{group}basis": torch.empty(rank, channels, device="meta"),
             f"{group}weight": torch.empty(labels - 1, rank, FIGURE_CELLS, FIGURE_CELLS, device="meta"),

@@ -18,7 +18,7 @@ from dreamer.networks.reverie import FIGURE_CELLS, FIGURE_RANK
 from dreamer.training.stream import SIZE
 
 _SIDE = 8 * FIGURE_CELLS  # pixels of a drawing: the layer's map of it is as large as a figure
-_HALF = 1.25  # of its side, in units of a motif's plane: some ground is seen around it
+_HALF = 1.05  # of its side, in units of a motif's plane: a little ground is seen around it
 _DRAWN = 32  # drawings of a motif, to choose one among
 _LOOKED_AT = 64  # pictures of the world, for the spread of each figure's answers
 
@@ -56,8 +56,9 @@ def _drawings(world: World) -> Iterable[Tensor]:
 
 
 def _most_typical(answers: Tensor) -> Tensor:
-    """Of the answers (B, C, h, w) to pictures of a motif, the one that lies furthest along their mean.
+    """Of the answers (B, C, h, w) to pictures of a motif, the one most like their mean.
 
     The mean itself would be nothing whole: a snake lies in another curve each time.
     """
-    return answers[(answers * answers.mean(0)).sum((1, 2, 3)).argmax()]
+    alike = F.normalize(answers.flatten(1)) @ answers.mean(0).flatten()
+    return answers[alike.argmax()]

@@ -31,7 +31,7 @@ from dreamer.training.train import Settings, Training
 from dreamer.visualization import FROM_NOTHING
 
 SEED, WIDTH = 4711, 0.75
-LAYER, SIZE, PORTRAIT = "m4b", 160, 240
+LAYER, SIZE, PORTRAIT = "m4a", 160, 240
 NEGATIVES = 0.15  # of a judge's lessons
 LEARNT, HELD_OUT = 300, 60  # dreams of random networks
 
