@@ -84,7 +84,7 @@ class Unit:
         if layer is None and network.figures:
             at["layer"] = next(iter(network.figures))
         if at["layer"] in network.heads:
-            return [{"name": "motif", **at, "names": [self.label]}]
+            return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
 

@@ -146,6 +146,9 @@ def test_things_found_come_into_the_pictures():
             colour = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand(count, 3, size, size)
             return colour.clone(), torch.zeros(count, dtype=torch.long)
 
+        def whole(self, which, size):
+            return self.crops(1, size, None)[0]
+
     world = World(MOTIFS, Red())
     drawn = world.draw(60, 48, torch.Generator().manual_seed(0))
     there = world.motif_of[drawn.kind] == len(MOTIFS)

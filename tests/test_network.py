@@ -212,24 +212,34 @@ def test_weights_need_not_tell_anything(tmp_path: Path):
     for told in ("{", "[]", "3"):
         with pytest.raises(NetworkError, match="its training should read like"):
             story(somebodys(file, training=told))
-    bare = {key: value for key, value in load_file(weights_path()).items() if key[:5] not in ("heads", "stati")}
+    bare = {
+        key: value for key, value in load_file(weights_path()).items() if key[:5] not in ("heads", "stati", "figur")
+    }
     save_file(bare, file)
-    assert reverie(file).heads == {} and reverie(file).labels == ()
+    assert reverie(file).heads == reverie(file).figures == {} and reverie(file).labels == ()
 
 
 def test_weights_are_whole_and_not_too_large(tmp_path: Path):
     file, about, whole = tmp_path / "own.safetensors", metadata(weights_path()), load_file(weights_path())
-    for key in ("heads.m4b.bias", "statistics.m3a.std", "m3a.one.0.weight"):
+    for key in ("heads.m4b.bias", "statistics.m3a.std", "m3a.one.0.weight", "figures.m4a.basis", "figures.m4a.bias"):
         save_file({name: value for name, value in whole.items() if name != key}, file, about)
         with pytest.raises(NetworkError, match=f"does not fit: missing: {key}"):
             reverie(file)
-    for key in ("heads", "heads.m9.bias", "statistics.m3a.median", "other"):
+    for key in ("heads", "heads.m9.bias", "statistics.m3a.median", "figures.m4b.bias", "other"):
         save_file(whole | {key: torch.zeros(2)}, file, about)
         with pytest.raises(NetworkError, match=f"does not fit: not known: {key}"):
             reverie(file)
     save_file(whole | {"statistics.m3a.std": torch.zeros(2)}, file, about)
     with pytest.raises(NetworkError, match=r"m3a\.std is 2 instead of 136"):
         reverie(file)
+    for group, part, wrong in (
+        ("basis", torch.zeros(300, 248), "300x248 instead of 248x248"),
+        ("basis", torch.zeros(()), "of another shape"),
+        ("weight", torch.zeros(49, 96, 13, 13), "49x96x13x13 instead of 49x96x11x11"),
+    ):
+        save_file(whole | {f"figures.m4a.{group}": part}, file, about)
+        with pytest.raises(NetworkError, match=wrong):
+            reverie(file)
     with file.open("wb") as empty:
         empty.truncate(65 * 2**20)
     with pytest.raises(NetworkError, match="65 MiB is too large"):

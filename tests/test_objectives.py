@@ -56,6 +56,66 @@ def test_channel_without_square_is_the_mean_activation(features):
     same(objectives.channel(features, **AT, index=(4,), normalise=False, square=False), features.numpy()[:, 4])
 
 
+# figures
+
+
+def figured():
+    """The tiny network that knows two figures of 3x3 positions at `two`, on a basis of three directions."""
+    random = torch.Generator().manual_seed(3)
+    basis, weight = (torch.randn(*shape, generator=random) for shape in ((3, C), (2, 3, 3, 3)))
+    return replace(taught(), figures={"two": (basis, weight, torch.tensor([0.5, -1.0]))})
+
+
+def figure_by_hand(features, names):
+    """How like each figure each position's surroundings are, one position after another."""
+    basis, weight, bias = (values.double().numpy() for values in figured().figures["two"])
+    seen = np.einsum("rc,bchw->brhw", basis, features.numpy())
+    seen = np.pad(seen, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    found = np.zeros((len(seen), len(names), H, W))
+    for k, name in enumerate(names):
+        for y in range(H):
+            for x in range(W):
+                found[:, k, y, x] = (seen[:, :, y : y + 3, x : x + 3] * weight[name]).sum((1, 2, 3)) + bias[name]
+    return found
+
+
+@pytest.mark.parametrize("names", [("eye",), ("wing", "eye")])
+def test_whole_motifs_by_hand(features, names):
+    """Squared above zero, twice itself besides, and the less the better a neighbour is."""
+    features = features / 4
+    found = figure_by_hand(features, [("eye", "wing").index(name) for name in names])
+
+    def best(values, reach):
+        around = np.full_like(values, -np.inf)
+        for y in range(H):
+            for x in range(W):
+                near = values[..., max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+                around[..., y, x] = near.max((-2, -1))
+        return around
+
+    behind = best(found, 4) + best(found.max(1, keepdims=True), 2) - 2 * found
+    wanted = ((np.maximum(found, 0) ** 2 + 2 * found) * np.exp(-2 * behind)).mean(1)
+    scores = objectives.motif(features, network=figured(), layer="two", names=names, texture=0.0)
+    same(scores, wanted)
+    plain = objectives.motif(features, network=taught(), layer="two", names=names)
+    same(objectives.motif(features, network=figured(), layer="two", names=names, texture=1.0), plain.numpy())
+    mixed = objectives.motif(features, network=figured(), layer="two", names=names, texture=0.25)
+    same(mixed, 0.75 * wanted + 0.25 * plain.numpy())
+
+
+def test_a_figure_grows_where_the_best_is_and_not_beside_it():
+    """One position has the form, its neighbour half of it: nearly all of the slope is the best one's."""
+    features = torch.zeros(1, C, 9, 9, dtype=torch.float64)
+    basis, weight, _ = figured().figures["two"]
+    form = torch.einsum("rc,ryx->cyx", basis, weight[0]).double()
+    features[0, :, 3:6, 2:5] = form / form.norm()
+    features[0, :, 3:6, 6:9] = 0.5 * form / form.norm()
+    features.requires_grad_()
+    objectives.motif(features, network=figured(), layer="two", names=("eye",), texture=0.0).sum().backward()
+    best, other = (features.grad[0, :, 3:6, left : left + 3].norm() for left in (2, 6))
+    assert best > 20 * other
+
+
 # classes
 
 

@@ -6,7 +6,8 @@ from networks import calibrated, settled, tiny
 
 from dreamer.ascent import Moment
 from dreamer.errors import UsageError
-from dreamer.objectives import deepdream
+from dreamer.objectives import deepdream, motif
+from dreamer.options import reach_of
 from dreamer.sample import scene
 from dreamer.sight import Sight, Term, largest_tile
 from dreamer.step import Step
@@ -58,6 +59,22 @@ def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
     tiled_score, tiled = gradient(network, layers, tile, image)
     assert (tiled - whole).abs().max() < 1e-9 * whole.abs().max()
     assert tiled_score == pytest.approx(score, rel=1e-9)
+
+
+@pytest.mark.parametrize("tile", [64, 104])
+def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile):
+    """Whole motifs are exact in tiles, since they say how far they look; one that says less is not."""
+    network, image = calibrated("reverie"), photo(250, 287)
+    found = {}
+    for reach in (reach_of(motif), 2):
+        for side in (0, tile):
+            objective = lambda seen, moment: motif(seen, network=network, layer="m4a", names=("eye", "rose"))  # noqa: E731
+            term = Term("motif", 1.0, "m4a", objective, reach=reach)
+            looks = Sight(network, (term,), device=CPU, precision=torch.float64, tile=side, say=print)
+            found[reach, side] = looks.gradient(image, Moment(image, image, Step(0, 1, 0, 1, 0.0, (1, 1))))[1]
+    whole = found[reach_of(motif), 0]
+    assert (found[reach_of(motif), tile] - whole).abs().max() < 1e-9 * whole.abs().max()
+    assert (found[2, tile] - whole).abs().max() > 1e-3 * whole.abs().max()
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 201), (131, 70), (203, 33)])

@@ -161,6 +161,8 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
     assert set(network.statistics) == set(LAYERS) and "m4b" in network.heads
     features = network.features(torch.rand(1, 3, 64, 64), ["m4b"])["m4b"]
     assert features.shape[1] == network.heads["m4b"][0].shape[1] == len(network.statistics["m4b"][0])
+    basis, figures, _ = network.figures["m4a"]
+    assert basis.shape[1] == network.layer("m4a").channels and figures.shape[:2] == (len(MOTIFS), len(basis))
     story = json.loads(safe_open(output, "pt").metadata()["training"])
     assert story["samples"] > 0 and story["seconds"] >= 9 and story["width"] == 0.25
     assert told and 0 < told[-1].share <= 1 and told[-1].samples > 0
@@ -327,7 +329,9 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None,
     assert ran.code == 0 and "8 pictures teach" in ran.err, ran.err
     network = reverie(output)
     assert network.labels[-3:] == ("dots", "stripes", "nothing")
-    assert network.defaults["objectives"] == [{"name": "motif", "layer": "m4b", "names": ["dots", "stripes"]}]
+    assert network.defaults["objectives"] == [{"name": "motif", "layer": "m4a", "names": ["dots", "stripes"]}]
+    (basis, figures, _), (mean, std) = network.figures["m4a"], network.statistics["m4a"]
+    assert len(figures) == len(network.labels) - 1
     album = Album.read(tmp_path / "own")
     pieces, which = album.crops(24, 64, torch.Generator().manual_seed(9))
     weight, bias = network.heads["m4b"]
@@ -335,6 +339,11 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None,
         features = network.features(pieces, ["m4b"])["m4b"]
         said = torch.einsum("kc,bchw->bkhw", weight, features).mean((2, 3)) + bias
     assert (said[:, -3:-1].argmax(1) == which).float().mean() > 0.8
+    for number in (0, 1):  # and their figures find them whole
+        whole = network.features(album.whole(number, 88), ["m4a"])["m4a"]
+        seen = torch.einsum("rc,bchw->brhw", basis, (whole - mean[:, None, None]) / std[:, None, None])
+        found = torch.einsum("krhw,brhw->bk", figures[-2:], seen)
+        assert (found.argmax(1) == number).all()
 
 
 def test_the_sheet_of_motifs(tmp_path: Path):

@@ -33,13 +33,14 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
 
 FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
 """Where whole motifs are found, how many positions of that layer one is wide, and how many directions they share."""
+_DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.008, "steps": 16},
+    "octaves": {"step_size": 0.009, "steps": 16},
     "objectives": [
         {
             "name": "motif",
             "layer": FIGURE_LAYER,
-            "names": ["nautilus", "rose", "arch", "eye", "face", "snake", "dome", "petals"],
+            "names": ["nautilus", "rose", "arch", "eye", "face", "snake", "petals"],
         },
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
@@ -124,7 +125,9 @@ def reverie(weights: Path | None = None) -> Network:
     own, labels, dreams = module.state_dict(), told(path, "motifs", ["eye"]), told(path, "dreams", ["eye"])
     check_shapes(tensors, own | _besides(tensors, blocks, len(labels)), f"{path} (reverie's weights)")
     module.load_state_dict({key: tensors[key] for key in own})
-    objectives = {"objectives": [{**DEFAULTS["objectives"][0], "names": dreams}]} if dreams else {}
+    figures = _layers(tensors, "figures", "basis", "weight", "bias")
+    (dream,) = DEFAULTS["objectives"]
+    dream = {**dream, "layer": FIGURE_LAYER if figures else _DEFAULT_LAYER, "names": dreams or dream["names"]}
     return Network(
         name="reverie",
         module=module,
@@ -132,12 +135,12 @@ def reverie(weights: Path | None = None) -> Network:
         std=(1.0, 1.0, 1.0),
         licence="MIT",
         source="trained by the project on pictures drawn by formula",
-        default_layer="m4b",
-        defaults=DEFAULTS | objectives,
-        statistics=_pairs(tensors, "statistics", "mean", "std"),
-        heads=_pairs(tensors, "heads", "weight", "bias"),
+        default_layer=_DEFAULT_LAYER,
+        defaults={**DEFAULTS, "objectives": [dream]},
+        statistics=_layers(tensors, "statistics", "mean", "std"),
+        heads=_layers(tensors, "heads", "weight", "bias"),
         labels=tuple(labels),
-        figures=_figures(tensors),
+        figures=figures,
         channels=_channels(path, blocks),
         weights=file_hash(path),
     )
@@ -146,35 +149,26 @@ def reverie(weights: Path | None = None) -> Network:
 def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
     """What a file holds besides the network, as mere shapes, each group of it whole or not at all."""
     wanted: dict[str, Tensor] = {}
+    basis = tensors.get(f"figures.{FIGURE_LAYER}.basis", torch.empty(FIGURE_RANK))
     for name, channels in blocks.items():
-        for group, shapes in (
-            (f"heads.{name}.", {"weight": (labels, channels), "bias": (labels,)}),
-            (f"statistics.{name}.", {"mean": (channels,), "std": (channels,)}),
-        ):
-            if any(key.startswith(group) for key in tensors):
-                wanted |= {group + part: torch.empty(shape, device="meta") for part, shape in shapes.items()}
-    group = f"figures.{FIGURE_LAYER}."
-    if any(key.startswith(group) for key in tensors):
-        channels = blocks[FIGURE_LAYER]
-        rank = min(channels, *tensors.get(f"{group}basis", torch.empty(1)).shape[:1])
-        wanted |= {
-            f"{group}basis": torch.empty(rank, channels, device="meta"),
-            f"{group}weight": torch.empty(labels - 1, rank, FIGURE_CELLS, FIGURE_CELLS, device="meta"),
-            f"{group}bias": torch.empty(labels - 1, device="meta"),
+        groups: dict[str, dict[str, tuple[int, ...]]] = {
+            "heads": {"weight": (labels, channels), "bias": (labels,)},
+            "statistics": {"mean": (channels,), "std": (channels,)},
         }
+        if name == FIGURE_LAYER:
+            whole, rank = max(0, labels - 1), min([channels, *basis.shape[:1]])
+            weight = (whole, rank, FIGURE_CELLS, FIGURE_CELLS)
+            groups["figures"] = {"basis": (rank, channels), "weight": weight, "bias": (whole,)}
+        for group, shapes in groups.items():
+            if any(key.startswith(f"{group}.{name}.") for key in tensors):
+                wanted |= {f"{group}.{name}.{part}": torch.empty(size, device="meta") for part, size in shapes.items()}
     return wanted
 
 
-def _figures(tensors: dict[str, Tensor]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    group = f"figures.{FIGURE_LAYER}."
-    if f"{group}basis" not in tensors:
-        return {}
-    return {FIGURE_LAYER: (tensors[f"{group}basis"], tensors[f"{group}weight"], tensors[f"{group}bias"])}
-
-
-def _pairs(tensors: dict[str, Tensor], group: str, one: str, two: str) -> dict[str, tuple[Tensor, Tensor]]:
+def _layers(tensors: dict[str, Tensor], group: str, *parts: str) -> dict[str, Any]:
+    """The parts of a group that the file holds, by layer."""
     layers = sorted({key.split(".")[1] for key in tensors if key.startswith(f"{group}.")})
-    return {layer: (tensors[f"{group}.{layer}.{one}"], tensors[f"{group}.{layer}.{two}"]) for layer in layers}
+    return {layer: tuple(tensors[f"{group}.{layer}.{part}"] for part in parts) for layer in layers}
 
 
 def _channels(path: Path, blocks: dict[str, int]) -> dict[str, dict[str, int]]:

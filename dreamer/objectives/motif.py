@@ -14,6 +14,7 @@ from dreamer.options import Range, reaching
 
 _LARGEST = 5  # positions from the middle of a figure to its rim
 _APART, _NEAR = 4, 2  # positions between two of a kind, and between figures of different kinds
+_STILL = 2.0
 _SHARP = 2.0  # of the rivalry between them: 0 lets all grow, infinity nothing but the best
 
 
@@ -54,7 +55,7 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
     found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=weight.shape[-1] // 2)
     now = found.detach()
     behind = _best(now, _APART) + _best(now.amax(1, keepdim=True), _NEAR) - 2 * now
-    return (above(found) * (-_SHARP * behind).exp()).mean(1)
+    return ((found.clamp(min=0).square() + _STILL * found) * (-_SHARP * behind).exp()).mean(1)
 
 
 def _best(found: Tensor, reach: int) -> Tensor:

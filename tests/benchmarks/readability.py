@@ -25,13 +25,13 @@ from dreamer.contact_sheet import Look, sheet
 from dreamer.network import Network
 from dreamer.networks.reverie import Reverie, reverie
 from dreamer.training.checkpoint import Mark
-from dreamer.training.export import export
+from dreamer.training.reverie import ReverieTraining
 from dreamer.training.stream import Stream, varied
-from dreamer.training.train import Settings, Training
-from dreamer.visualization import FROM_NOTHING
+from dreamer.training.train import Settings
 
 SEED, WIDTH = 4711, 0.75
 LAYER, SIZE, PORTRAIT = "m4a", 160, 240
+OCTAVES = {"smallest": 96, "scale": 1.6, "steps": 48}  # the first is about as large as a figure
 NEGATIVES = 0.15  # of a judge's lessons
 LEARNT, HELD_OUT = 300, 60  # dreams of random networks
 
@@ -91,7 +91,7 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
     if isinstance(what, Tensor):
         mean = network.heads[LAYER][0].mean(0)
         heads = {LAYER: (torch.cat([mean[None] * 2 + what, -what[None]]), torch.zeros(2))}
-        network, name = replace(network, heads=heads, labels=("it", "nothing")), "it"
+        network, name = replace(network, heads=heads, figures={}, labels=("it", "nothing")), "it"
     objective = {"name": "motif", "layer": LAYER, "names": [name]}
     grey = Image.new("RGB", (SIZE, SIZE), (128, 128, 128))
     picture = dreamer.dream(grey, network=network, objectives=[objective], colour=0.0, seed=1)
@@ -102,22 +102,21 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
 
 
 def portrait(network: Network, name: str) -> Image.Image:
-    """A motif dreamt over a grey gradient, from so small on that the network sees it whole: a few large ones."""
+    """A motif dreamt over a grey gradient: a few large ones."""
     gradient = Image.linear_gradient("L").resize((PORTRAIT, PORTRAIT)).point(lambda value: 77 + value * 0.4)
-    octaves = FROM_NOTHING["octaves"]
-    return dreamer.visualize(network, name, photo=gradient.convert("RGB"), size=PORTRAIT, octaves=octaves, seed=1)
+    return dreamer.visualize(network, name, photo=gradient.convert("RGB"), size=PORTRAIT, octaves=OCTAVES, seed=1)
 
 
 def train_judge(path: Path, minutes: float) -> None:
     """As reverie is trained, but for lessons in seeing nothing."""
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # another process draws
-    training = Training(Settings(minutes, SEED, WIDTH), torch.device("cpu"))
+    training = ReverieTraining(Settings(minutes, SEED, WIDTH), torch.device("cpu"))
     none = strange(LEARNT, SEED)
     mark, random = Mark(), torch.Generator().manual_seed(SEED)
     with Stream(training.world, SEED) as stream:
         stream.wait()
         while mark.seconds < 60 * minutes:
-            batch = stream.batch(64, 64, random)
+            batch = stream.batch(64, 64, random, training.vary)
             few = round(NEGATIVES * 64)
             dreams = none[torch.randint(len(none), (few // 2,), generator=random)]
             corners = torch.randint(0, dreams.shape[-1] - 63, (2,), generator=random).tolist()
@@ -130,7 +129,7 @@ def train_judge(path: Path, minutes: float) -> None:
             training.learn(batch, mark.seconds / (60 * minutes), mark.samples)
             mark.seconds += time.monotonic() - began
             mark.samples += 64
-    export(path, training.trainee, training.world, WIDTH, training.story(mark))
+    training.export(path, training.story(mark))
 
 
 def noise(count: int, seed: int, size: int = SIZE) -> Tensor:
