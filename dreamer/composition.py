@@ -125,16 +125,24 @@ class Composition:
     def _smallest(self, feature_size: float) -> int:
         """The shortest side of the first octave, where features grow to that percentage of it.
 
-        What a position sees has full weight only near its centre (Luo 2016): half of a field is taken for a feature.
+        What a position sees has full weight only near its centre (Luo 2016): half of a field is taken for a feature,
+        where none has a width of its own, as whole motifs have.
         """
         known = [self.network.layer(name) for name in self.layers]
-        fields = [max(layer.rows.size, layer.columns.size) for layer in known if layer.rows and layer.columns]
-        if not fields:
+        whole = {term.layer for term in self.binding.terms() if term.reach} & self.network.figures.keys()
+        features = [
+            self.network.figures[layer.name][1].shape[-1] * layer.rows.stride
+            if layer.name in whole
+            else max(layer.rows.size, layer.columns.size) / 2
+            for layer in known
+            if layer.rows and layer.columns
+        ]
+        if not features:
             raise UsageError(
                 f"octaves.feature_size: layer {known[0].name} looks at the whole picture ({known[0].whole}), so that "
                 "its features have no size of their own; leave it out, or choose an earlier layer"
             )
-        return max(1, round(max(fields) / 2 * 100 / feature_size))
+        return max(1, round(max(features) * 100 / feature_size))
 
     def remarks(self, photo: Photo) -> list[str]:
         """What of the recipe cannot be had at a photo's size, a sentence each."""

@@ -27,9 +27,10 @@ class Network:
 
     Layers are the module's own dotted names. `defaults` are recipe words that suit the network (step, noise, jitter,
     objectives); `statistics` gives a layer's channel mean and standard deviation, each (C,); `heads` a layer's linear
-    read-outs (weight (K, C), bias (K,)) to `labels`; `figures` a layer's filters for the first K labels as wholes
-    (weight (K, R, k, k), bias (K,)), for normalised features along the directions of a basis (R, C), which comes first;
-    `channels` the numbers of a layer's channels that have a name. `weights` is the SHA-256 of the weights' file.
+    read-outs (weight (K, C), bias (K,)) to `labels`; `figures` a layer's filters that find the first K labels whole
+    (basis (R, C), weight (K, R, k, k), bias (K,)), of normalised features' shares in the directions of the basis, k odd
+    and at most 11; `channels` the numbers of a layer's channels that have a name. `weights` is the SHA-256 of the
+    weights' file.
     """
 
     name: str

@@ -14,9 +14,11 @@ from command import photo, pixels, render
 from PIL import Image
 
 import dreamer
+from dreamer.compose import compose
 from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.network import Network
+from dreamer.plugins import load_plugins
 from dreamer.step import Step
 
 STEP = {"steps": 1}
@@ -147,6 +149,16 @@ def test_a_feature_as_large_as_the_picture_at_a_layer_that_sees_single_pixels() 
     one = Network("one", torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1)), (0.5,) * 3, (1.0,) * 3, "", "", "0")
     wish = {"octaves": {"feature_size": 100.0, "steps": 1, "scale": 4.0}, "gradient_filters": [{"name": "normalise"}]}
     assert dreamer.dream(Image.new("RGB", (40, 30), "grey"), network=one, **wish).size == (40, 30)
+
+
+def test_whole_motifs_are_as_large_as_asked_for() -> None:
+    """Eleven positions of eight pixels are a figure; a texture's size is half of what a position sees."""
+    photo = load(Image.new("RGB", (900, 700), "grey"))
+    for layer, first in (("m4a", 440), ("m4b", 320)):
+        objectives = [{"name": "motif", "layer": layer, "names": ["eye"]}]
+        words = {"octaves": {"feature_size": 20.0}, "objectives": objectives}
+        composition = compose(words, load_plugins()[0], network="reverie")
+        assert min(composition.octaves(photo)[0].size) == first
 
 
 def test_a_network_without_weights_can_be_dreamt_with() -> None:

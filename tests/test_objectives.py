@@ -81,7 +81,7 @@ def figure_by_hand(features, names):
 
 @pytest.mark.parametrize("names", [("eye",), ("wing", "eye")])
 def test_whole_motifs_by_hand(features, names):
-    """Squared above zero, twice itself besides, and the less the better a neighbour is."""
+    """Squared above zero, ten times itself besides, and the less the better a neighbour is."""
     features = features / 4
     found = figure_by_hand(features, [("eye", "wing").index(name) for name in names])
 
@@ -94,13 +94,19 @@ def test_whole_motifs_by_hand(features, names):
         return around
 
     behind = best(found, 4) + best(found.max(1, keepdims=True), 2) - 2 * found
-    wanted = ((np.maximum(found, 0) ** 2 + 2 * found) * np.exp(-2 * behind)).mean(1)
+    wanted = ((np.maximum(found, 0) ** 2 + 10 * found) * np.exp(-2 * behind)).mean(1)
     scores = objectives.motif(features, network=figured(), layer="two", names=names, texture=0.0)
     same(scores, wanted)
     plain = objectives.motif(features, network=taught(), layer="two", names=names)
     same(objectives.motif(features, network=figured(), layer="two", names=names, texture=1.0), plain.numpy())
     mixed = objectives.motif(features, network=figured(), layer="two", names=names, texture=0.25)
     same(mixed, 0.75 * wanted + 0.25 * plain.numpy())
+
+
+def test_figures_that_are_too_wide_for_tiles():
+    wide = replace(figured(), figures={"two": (torch.zeros(3, C), torch.zeros(2, 3, 13, 13), torch.zeros(2))})
+    with pytest.raises(RecipeError, match="13 positions wide; at most 11"):
+        objectives.motif(torch.zeros(1, C, 9, 9), network=wide, layer="two", names=("eye",))
 
 
 def test_a_figure_grows_where_the_best_is_and_not_beside_it():

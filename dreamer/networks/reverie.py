@@ -40,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
         {
             "name": "motif",
             "layer": FIGURE_LAYER,
-            "names": ["nautilus", "rose", "arch", "eye", "face", "snake", "petals"],
+            "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"],
         },
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],

@@ -14,8 +14,8 @@ from dreamer.options import Range, reaching
 
 _LARGEST = 5  # positions from the middle of a figure to its rim
 _APART, _NEAR = 4, 2  # positions between two of a kind, and between figures of different kinds
-_STILL = 2.0
-_SHARP = 2.0  # of the rivalry between them: 0 lets all grow, infinity nothing but the best
+_STILL = 10.0  # how much a likeness counts besides its square: so that it grows where there is none yet
+_SHARP = 2.0  # of the rivalry between them: at 0 all grow, at infinity the best alone
 
 
 @reaching(_LARGEST + _APART)
@@ -51,6 +51,10 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
     figure grows there instead of many that overlap.
     """
     basis, weight, bias = (values.to(seen) for values in network.figures[layer])
+    if weight.shape[-1] > 2 * _LARGEST + 1:
+        raise RecipeError(
+            f"objectives.motif: {network.name}'s figures are {weight.shape[-1]} positions wide; at most 11"
+        )
     weight, bias = weight[chosen], bias[chosen]
     found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=weight.shape[-1] // 2)
     now = found.detach()

@@ -1,7 +1,8 @@
 """What reverie's weights are worth for dreaming, by numbers: alarms, not proof; then look at the pictures.
 
-Presence mAP and dense accuracy over fresh composites; the spectrum of the gradient at the default layer; how many
-channels of it are dead, or dream nothing but one colour.
+Presence mAP and dense accuracy over fresh composites; the spectrum of the gradient at the layer where whole motifs are
+found, at the default layer, and of the default objective itself; how many channels of the default layer are dead, or
+dream nothing but one colour.
 
     python tests/benchmarks/reverie.py [--weights FILE] [--pictures 1000]
 """
@@ -9,6 +10,8 @@ channels of it are dead, or dream nothing but one colour.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -22,9 +25,11 @@ from dreamer.image import to_pil
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
 from dreamer.network import Network
-from dreamer.networks.reverie import reverie
+from dreamer.networks.reverie import FIGURE_LAYER, reverie
+from dreamer.objectives import motif as motif_of
 from dreamer.training.trainee import accuracy, presence, present
 
+Objective = Callable[[torch.Tensor], torch.Tensor]
 LAYERS = ["m3b", "m4b", "m4c", "m5a"]
 SIZE = 128
 SEED = 20_000_003  # of nothing that was trained on
@@ -53,8 +58,11 @@ def main() -> None:
     for layer, (overall, mean) in accuracy(whole, motif, pictures.second).items():
         many = f"{len(world.names)} motifs and nothing"
         print(f"dense accuracy at {layer}: {overall:.3f} of all places, {mean:.3f} the mean over {many}")
-    slope, high = spectrum(network, pictures.image[:128])
-    print(f"gradient at {network.default_layer}: power slope {slope:.2f}, {high:.2f} of it above .25 cycles a pixel")
+    for where in (FIGURE_LAYER, network.default_layer):
+        tell(f"gradient at {where}", network, pictures.image[:128], where, lambda seen: seen.square())
+    (words,) = network.defaults["objectives"]
+    dream = partial(motif_of, network=network, layer=words["layer"], names=tuple(words["names"]))
+    tell("gradient of the default objective", network, pictures.image[:128], words["layer"], dream)
     dead, flat, count = dull(network)
     dull_ones = f"{dead} dead, {flat} dreaming flat"
     print(f"channels of {network.default_layer}: {dull_ones}, of {count}: {(dead + flat) / count:.1%}")
@@ -71,10 +79,16 @@ def mean_precision(scores: torch.Tensor, wanted: torch.Tensor) -> float:
     return float(np.mean(found))
 
 
-def spectrum(network: Network, image: torch.Tensor) -> tuple[float, float]:
-    """Of the gradient of the default layer's mean square: the slope of log power, and the share above .25 cycles."""
+def tell(what: str, network: Network, image: torch.Tensor, layer: str, objective: Objective) -> None:
+    """Print a gradient's spectrum."""
+    slope, high = spectrum(network, image, layer, objective)
+    print(f"{what}: power slope {slope:.2f}, {high:.2f} of it above .25 cycles a pixel")
+
+
+def spectrum(network: Network, image: torch.Tensor, layer: str, objective: Objective) -> tuple[float, float]:
+    """Of the gradient of an objective's mean: the slope of log power, and the share above .25 cycles."""
     image = image.clone().requires_grad_()
-    network.features(image, [network.default_layer])[network.default_layer].square().mean().backward()
+    objective(network.features(image, [layer])[layer]).mean().backward()
     power = torch.fft.fft2(image.grad).abs().square().mean((0, 1))
     size = image.shape[-1]
     radius = torch.hypot(torch.fft.fftfreq(size)[:, None], torch.fft.fftfreq(size))
