@@ -24,7 +24,7 @@ from dreamer.recipe import Recipe
 from dreamer.registry import BUILT_IN, Registry
 from dreamer.render import render
 from dreamer.result import Dream
-from dreamer.sight import Sight, Term, largest_tile
+from dreamer.sight import Sight, Term, largest_tile, looked_at
 from dreamer.step import Moment, Step
 from dreamer.tiles import refuse_whole
 
@@ -129,7 +129,7 @@ class Composition:
         where none has a width of its own, as whole motifs have.
         """
         known = [self.network.layer(name) for name in self.layers]
-        whole = {term.layer for term in self.binding.terms() if term.reach} & self.network.figures.keys()
+        whole = {term.layer for term in self.terms if term.reach} & self.network.figures.keys()
         features = [
             self.network.figures[layer.name][1].shape[-1] * layer.rows.stride
             if layer.name in whole
@@ -262,11 +262,11 @@ class Composition:
 
     def tile(self, photo: Photo) -> int:
         """The side of the tiles for a photo of this size, 0 for none; raises UsageError where tiles cannot be."""
-        known = [self.network.layer(name) for name in self.layers]
+        known = looked_at(self.network, self.terms)
         if self.machine.tile > 0:
-            refuse_whole(known)
+            refuse_whole(known.values())
             return self.machine.tile
-        if self.machine.tile == 0 or any(layer.rows is None for layer in known):
+        if self.machine.tile == 0 or any(layer.rows is None for layer in known.values()):
             return 0
-        largest = largest_tile(self.network, self.layers, free_memory(self.machine.device))
+        largest = largest_tile(known, free_memory(self.machine.device))
         return 0 if max(photo.width, photo.height) <= largest else largest

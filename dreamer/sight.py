@@ -62,7 +62,7 @@ class Sight:
         lens: Lens = Lens(),  # noqa: B008 - frozen
         prepare: Callable[[torch.dtype], Network] | None = None,
     ) -> None:
-        self.layers = _layers(network, terms)
+        self.layers = looked_at(network, terms)
         self.terms = terms
         self.tile = tile
         self.precision = precision
@@ -211,7 +211,7 @@ class Sight:
         return self._plans[size]
 
 
-def _layers(network: Network, terms: Iterable[Term]) -> dict[str, Layer]:
+def looked_at(network: Network, terms: Iterable[Term]) -> dict[str, Layer]:
     """The layers that the terms look at; each as if a position saw what its terms' positions do."""
     reaches: dict[str, int] = {}
     for term in terms:
@@ -229,11 +229,10 @@ class _Plan:
 _WHOLE = _Plan((None,), {})
 
 
-def largest_tile(network: Network, layers: list[str], free: int) -> int:
+def largest_tile(layers: Mapping[str, Layer], free: int) -> int:
     """The side of the largest tile, in pixels, whose pass forward and back takes at most `free` bytes."""
-    known = {name: network.layer(name) for name in layers}
-    per_pixel = max(layer.memory for layer in known.values()) * 1.5  # the gradients on the way back
-    return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(known))
+    per_pixel = max(layer.memory for layer in layers.values()) * 1.5  # the gradients on the way back
+    return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(layers))
 
 
 def _crop(image: Tensor, tile: Tile | None) -> Tensor:

@@ -122,5 +122,7 @@ def test_a_global_objective_works_whole_and_refuses_tiles():
 
 def test_the_largest_tile_follows_from_the_memory():
     network = tiny()
-    small, large = (largest_tile(network, ["two"], free) for free in (2**20, 2**30))
+    small, large = (largest_tile({"two": network.layer("two")}, free) for free in (2**20, 2**30))
     assert 64 <= small < large
+    further = network.layer("two").reaching(10)  # of two pixels each, on both sides
+    assert largest_tile({"two": further}, 2**30) == large - 40

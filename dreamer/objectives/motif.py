@@ -29,8 +29,10 @@ def motif(
 ) -> Tensor:
     """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
 
-    Where the layer knows figures, whole motifs grow, each where the picture is most like it already; and a little
-    `texture`, what each place alone would take for the motif. Other layers dream that texture alone.
+    Where the layer knows figures, whole motifs grow, each where the picture is most like it already; and a little of
+    their `texture`. Other layers dream the texture alone: the features' share in each motif's direction, its row of the
+    layer's read-out less the mean row, squared. Features are normalised channel by channel. What lies below zero counts
+    a little, not squared: so a motif can begin in flat grey, where nothing speaks for it.
     """
     if layer not in network.heads:
         able = ", ".join(network.heads) or "none of its layers does"
