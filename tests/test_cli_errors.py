@@ -41,9 +41,9 @@ PHOTOS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "cut.tif": (_cut, ("cut.tif",)),
     "one.png": (
         lambda path: _plain(path, (1, 1)),
-        ("1x1 pixels are too small for reverie at m4b", "at least 9"),
+        ("1x1 pixels are too small for reverie at m4a", "at least 9"),
     ),
-    "thin.png": (lambda path: _plain(path, (5, 3000)), ("3x2048 pixels are too small for reverie at m4b",)),
+    "thin.png": (lambda path: _plain(path, (5, 3000)), ("3x2048 pixels are too small for reverie at m4a",)),
     "folder": (lambda path: path.mkdir(), ("there are no pictures in this folder",)),
     "no*.jpg": (lambda path: None, ("no picture is called like that",)),
     "bomb.png": (lambda path: Image.new("1", (15_000, 14_000)).save(path), ("--max-pixels", "200,000,000")),
@@ -163,11 +163,11 @@ def test_what_is_not_finite_is_placed(tmp_path: Path, value: float) -> None:
     builtin = Path(compose.__file__).parent / "networks" / "reverie.safetensors"
     with safe_open(builtin, framework="pt") as file:
         about, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
-    key = next(name for name, _ in reverie().module.named_parameters() if name.startswith("m4b") and "bias" in name)
+    key = next(name for name, _ in reverie().module.named_parameters() if name.startswith("m4a") and "bias" in name)
     tensors[key] = torch.full_like(tensors[key], value)
     save_file(tensors, tmp_path / "broken.safetensors", about)
     ran = render(photo(tmp_path / "a.png"), "--weights", tmp_path / "broken.safetensors", "--progress", "none")
-    refused(ran, "at layer m4b gave", "in octave 1 of 1 (96x72)", code=1)
+    refused(ran, "at layer m4a gave", "in octave 1 of 1 (96x72)", code=1)
     assert left_in(tmp_path) == ["a.png", "broken.safetensors"]
 
 

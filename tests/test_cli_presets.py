@@ -223,7 +223,7 @@ def test_a_picture_made_with_an_absent_plugin_names_it(tmp_path: Path) -> None:
 def test_features_larger_than_wished_are_told_of(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png", 200, 100)
     ran = render(source, "--feature-size", "30", "-o", tmp_path / "b.png")
-    assert ran.code == 0 and "features are 64 % of the short side at least, and not 30 %" in ran.err
+    assert ran.code == 0 and "features are 88 % of the short side at least, and not 30 %" in ran.err
     assert "features are" not in render(source, "--feature-size", "80", "-o", tmp_path / "c.png").err
 
 

@@ -211,7 +211,7 @@ def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
     refused(dreamer("video", source, "-o", source, "--force", *QUICK), "itself, which is never")
     refused(dreamer("video", source, "-o", tmp_path / "no" / "out.mp4", *QUICK), "there is no folder")
     speck = made(tmp_path / "speck.mp4", 2, size=(8, 8))
-    refused(dreamer("video", speck, *QUICK), "8x8 pixels are too small for reverie at m4b")
+    refused(dreamer("video", speck, *QUICK), "8x8 pixels are too small for reverie at m4a")
     refused(dreamer("video", source, "--set", "pictures=2", *QUICK), "the frames of a clip are dreamt one at a time")
     refused(dreamer("video", source, "--stability", "2", *QUICK), "stability")
     refused(dreamer("video", source, "--max-pixels", "100", *QUICK), "the limit is 100 in all")
