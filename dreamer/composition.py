@@ -111,7 +111,13 @@ class Composition:
         return [Octave(size, plan.steps, plan.step_size) for size in sizes]
 
     def _large_enough(self, sizes: list[tuple[int, int]], *, all_wanted: bool) -> list[tuple[int, int]]:
-        """The octaves that the network can look at; raises NetworkError without any, or where all are wanted."""
+        """The octaves that the network can look at, and that whole motifs fit in; at least the last, or all if wanted.
+
+        Raises NetworkError when the network cannot look at them.
+        """
+        if not all_wanted:
+            widest = max(self._figures().values(), default=0)
+            sizes = [size for size in sizes if min(size) >= widest] or sizes[-1:]
         while True:
             try:
                 self.network.sizes(*sizes[0], self.layers)
@@ -129,11 +135,9 @@ class Composition:
         where none has a width of its own, as whole motifs have.
         """
         known = [self.network.layer(name) for name in self.layers]
-        whole = {term.layer for term in self.terms if term.reach} & self.network.figures.keys()
+        whole = self._figures()
         features = [
-            self.network.figures[layer.name][1].shape[-1] * layer.rows.stride
-            if layer.name in whole
-            else max(layer.rows.size, layer.columns.size) / 2
+            whole.get(layer.name, max(layer.rows.size, layer.columns.size) / 2)
             for layer in known
             if layer.rows and layer.columns
         ]
@@ -143,6 +147,12 @@ class Composition:
                 "its features have no size of their own; leave it out, or choose an earlier layer"
             )
         return max(1, round(max(features) * 100 / feature_size))
+
+    def _figures(self) -> dict[str, int]:
+        """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
+        layers = {term.layer for term in self.terms if term.reach} & self.network.figures.keys()
+        strides = {name: rows.stride for name in layers if (rows := self.network.layer(name).rows)}
+        return {name: self.network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}
 
     def remarks(self, photo: Photo) -> list[str]:
         """What of the recipe cannot be had at a photo's size, a sentence each."""

@@ -161,6 +161,16 @@ def test_whole_motifs_are_as_large_as_asked_for() -> None:
         assert min(composition.octaves(photo)[0].size) == first
 
 
+def test_no_octave_is_too_small_for_a_whole_motif() -> None:
+    small = load(Image.new("RGB", (160, 120), "grey"))
+    for words, first in (({}, 89), ({"count": 4}, 44), ({"scale": 4.0}, 120)):
+        octaves = {"smallest": 30, "scale": 1.35, **words}
+        composition = compose({"octaves": octaves}, load_plugins()[0], network="reverie")
+        assert min(composition.octaves(small)[0].size) == pytest.approx(first, abs=5)
+    speck = composition.octaves(load(Image.new("RGB", (50, 40), "grey")))
+    assert [octave.size for octave in speck] == [(40, 50)]
+
+
 def test_a_network_without_weights_can_be_dreamt_with() -> None:
     pooled = Network("pool", torch.nn.Sequential(torch.nn.AvgPool2d(2)), (0.5,) * 3, (1.0,) * 3, "", "", "0")
     assert pooled.sizes(40, 30, ["0"]) == {"0": (20, 15)} and pooled.differentiable(["0"])
