@@ -28,9 +28,11 @@ from dreamer.training.checkpoint import Mark
 from dreamer.training.reverie import ReverieTraining
 from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings
+from dreamer.training.trainee import presence
 
 SEED, WIDTH = 4711, 0.75
 LAYER, SIZE, PORTRAIT = "m4a", 160, 240
+JUDGING = "m5a"  # the judge's layer: its presence is learnt there
 OCTAVES = {"smallest": 96, "scale": 1.6, "steps": 48}  # the first is about as large as a figure
 NEGATIVES = 0.15  # of a judge's lessons
 LEARNT, HELD_OUT = 300, 60  # dreams of random networks
@@ -54,35 +56,33 @@ def main() -> None:
     if not wishes.judge.exists():
         train_judge(wishes.judge, wishes.minutes)
     judge = reverie(wishes.judge)
-    none = len(judge.labels) - 1
+    motifs = network.labels[:-1]
     for what, pictures in (("noise", noise(200, SEED + 1)), ("dreams of random networks", strange(HELD_OUT, SEED + 1))):
-        print(f"judge says nothing to {(verdicts(judge, pictures).argmax(1) == none).float().mean():.1%} of {what}")
-    dreams = [dream(network, name) for name in network.labels[:none]]
-    said = verdicts(judge, torch.cat(dreams))
+        print(f"judge says nothing to {1 - sure(verdicts(judge, pictures)):.1%} of {what}")
+    said = verdicts(judge, torch.cat([dream(network, name) for name in motifs]))
     right = 0
-    for number, (name, verdict) in enumerate(zip(network.labels, said, strict=False)):
+    for number, (name, verdict) in enumerate(zip(motifs, said, strict=True)):
         best = int(verdict.argmax())
         right += best == number
-        print(f"  {name:14} {verdict[number]:.2f}  {'' if best == number else judge.labels[best]}")
-    print(f"motifs named right: {right} of {none}")
+        instead = "" if best == number else f"{judge.labels[best]} {verdict[best]:.2f}"
+        print(f"  {name:14} {verdict[number]:.2f}  {instead}")
+    print(f"motifs named right: {right} of {len(motifs)}")
     directions = torch.nn.functional.normalize(torch.randn(24, network.layer(LAYER).channels), dim=1)
     control = verdicts(judge, torch.cat([dream(network, direction) for direction in directions]))
-    sure = (control.max(1).values > 0.5) & (control.argmax(1) != none)
-    print(
-        f"random directions that the judge takes for a motif: {sure.float().mean():.1%}; for the motifs "
-        f"{((said.max(1).values > 0.5) & (said.argmax(1) != none)).float().mean():.1%}"
-    )
+    print(f"the judge sees a motif in {sure(control):.1%} of random directions, in {sure(said):.1%} of the motifs")
 
 
 def verdicts(judge: Network, pictures: Tensor) -> Tensor:
-    """(B, motifs + 1): how much of each picture the judge takes for what."""
+    """(B, motifs): the probability that each motif is to be seen somewhere in each picture."""
+    weight, bias = judge.heads[JUDGING]
     with torch.no_grad():
-        seen = judge.features(pictures, ["m4c", "m5a"])
-        said = []
-        for layer, features in seen.items():
-            weight, bias = judge.heads[layer]
-            said.append(torch.nn.functional.conv2d(features, weight[:, :, None, None], bias).softmax(1).mean((2, 3)))
-    return torch.stack(said).mean(0)
+        seen = judge.features(pictures, [JUDGING])[JUDGING]
+        return presence(torch.nn.functional.conv2d(seen, weight[:, :, None, None], bias)).exp()
+
+
+def sure(said: Tensor) -> float:
+    """The share of verdicts in which some motif is to be seen rather than not."""
+    return float((said.amax(1) > 0.5).float().mean())
 
 
 def dream(network: Network, what: str | Tensor) -> Tensor:
