@@ -329,7 +329,8 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None,
     assert ran.code == 0 and "8 pictures teach" in ran.err, ran.err
     network = reverie(output)
     assert network.labels[-3:] == ("dots", "stripes", "nothing")
-    assert network.defaults["objectives"] == [{"name": "motif", "layer": "m4a", "names": ["dots", "stripes"]}]
+    (dream,) = network.defaults["objectives"]
+    assert dream == {"name": "motif", "layer": "m4a", "names": ["dots", "stripes"], "texture": 0.0}
     (basis, figures, _), (mean, std) = network.figures["m4a"], network.statistics["m4a"]
     assert len(figures) == len(network.labels) - 1
     album = Album.read(tmp_path / "own")

@@ -127,7 +127,9 @@ def reverie(weights: Path | None = None) -> Network:
     module.load_state_dict({key: tensors[key] for key in own})
     figures = _layers(tensors, "figures", "basis", "weight", "bias")
     (dream,) = DEFAULTS["objectives"]
-    dream = {**dream, "layer": FIGURE_LAYER if figures else _DEFAULT_LAYER, "names": dreams or dream["names"]}
+    dream = {**dream, "layer": FIGURE_LAYER if figures else _DEFAULT_LAYER}
+    if dreams:
+        dream |= {"names": dreams, "texture": 0.0}  # a person's things fill their pictures: most of all is texture
     return Network(
         name="reverie",
         module=module,
