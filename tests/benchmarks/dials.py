@@ -20,6 +20,7 @@ from PIL import Image
 import dreamer
 from dreamer.errors import DreamerError
 from dreamer.library import registry
+from dreamer.preset import find_preset
 
 LOW = 8  # pixels: what is finer, in the preview, is no low band
 ALIKE = 0.7
@@ -34,7 +35,8 @@ def main() -> None:
     parser.add_argument("--preview", type=int, default=800)
     parser.add_argument("--feature-size", type=float, default=40)
     wishes = parser.parse_args()
-    names = wishes.presets.split(",") if wishes.presets else [entry.full_name for entry in registry().presets]
+    looks = [entry.full_name for entry in registry().presets]
+    names = wishes.presets.split(",") if wishes.presets else [name for name in looks if over_a_photo(name)]
     for path in wishes.photos:
         with Image.open(path) as file:
             photo = file.convert("RGB")
@@ -42,6 +44,11 @@ def main() -> None:
             predict(photo, names, wishes.preview, wishes.large, wishes.feature_size)
         else:
             compare(sized(photo, wishes.size), names, path.name)
+
+
+def over_a_photo(name: str) -> bool:
+    """Whether a preset dreams over a photo of any size; others draw from nothing."""
+    return not {"size", "init"} & find_preset(registry(), name).words.keys()
 
 
 def compare(photo: Image.Image, names: list[str], label: str) -> None:
