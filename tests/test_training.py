@@ -23,6 +23,7 @@ from safetensors import safe_open
 from dreamer.errors import RenderError, UsageError, WriteError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
+from dreamer.motifs.portrait import portraits
 from dreamer.networks.reverie import Reverie, reverie, weights_path
 from dreamer.networks.weights import story
 from dreamer.training import checkpoint, export, stream, train
@@ -375,3 +376,16 @@ def test_weights_tell_what_they_began_with(tmp_path: Path, quick: None, monkeypa
     ran = dreamer("networks", "train", "-o", output, "--start", shipped, "--minutes", 0.1)
     assert ran.code == 0, ran.err
     assert story(output)["minutes"] == 0.1 and story(output)["before"] == story(shipped)
+
+
+@torch.no_grad()
+def test_the_figures_that_ship_find_their_motifs_in_fresh_drawings():
+    network = reverie()
+    (basis, weight, bias), (mean, std) = network.figures["m4a"], network.statistics["m4a"]
+    right = 0
+    for number, motif in enumerate(MOTIFS):
+        drawn = portraits(motif, 4, 88, torch.Generator().manual_seed(77), 1.05)
+        seen = (network.features(drawn, ["m4a"])["m4a"] - mean[:, None, None]) / std[:, None, None]
+        found = torch.einsum("krhw,rc,bchw->bk", weight, basis, seen) + bias
+        right += int((found.argmax(1) == number).sum())
+    assert right > 0.8 * 4 * len(MOTIFS)
