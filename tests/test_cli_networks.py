@@ -108,6 +108,7 @@ def test_networks_show_and_layers() -> None:
         "MIT",
         "default layer",
         "m4b (272 channels)",
+        "49 of its labels, at m4a",
         "objectives.motif.layer",
         "labels",
     ):

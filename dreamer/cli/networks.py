@@ -47,6 +47,8 @@ def show(name: str) -> None:
         "smallest picture": f"{network.smallest([layer.name])} pixels a side, up to the default layer",
         "parameters": f"{sum(p.numel() for p in network.module.parameters()) / 1e6:.1f} million",
     }
+    for at, (_, weight, _) in network.figures.items():
+        lines["known whole"] = f"{len(weight)} of its labels, at {at}"
     for key, value in _keys(network.defaults):
         lines[key] = value
     if network.labels:
