@@ -18,6 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from dreamer.anatomy import HEIGHT, WIDTH, Anatomy, Layer, anatomy, grid, meta_parameters
 from dreamer.errors import NetworkError, did_you_mean
 
+LARGEST_FIGURE = 11
+"""Positions that a figure may be wide: tiles are cut so that the largest fits."""
 _LARGEST_PROBE = 1024  # px: networks that need more than this are not told what they need
 
 
@@ -29,8 +31,8 @@ class Network:
     objectives); `statistics` gives a layer's channel mean and standard deviation, each (C,); `heads` a layer's linear
     read-outs (weight (K, C), bias (K,)) to `labels`; `figures` a layer's filters that find the first K labels whole
     (basis (R, C), weight (K, R, k, k), bias (K,)), of normalised features' shares in the directions of the basis, k odd
-    and at most 11; `channels` the numbers of a layer's channels that have a name. `weights` is the SHA-256 of the
-    weights' file.
+    and at most LARGEST_FIGURE; `channels` the numbers of a layer's channels that have a name. `weights` is the SHA-256
+    of the weights' file.
     """
 
     name: str
@@ -131,13 +133,11 @@ class Network:
                 module.set_submodule(convolution, fused)
                 module.set_submodule(norm, nn.Identity())
         module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        statistics = {name: (mean.to(device), std.to(device)) for name, (mean, std) in self.statistics.items()}
-        heads = {name: (weight.to(device), bias.to(device)) for name, (weight, bias) in self.heads.items()}
-        figures = {
-            name: (basis.to(device), weight.to(device), bias.to(device))
-            for name, (basis, weight, bias) in self.figures.items()
+        known: dict[str, Any] = {
+            group: {name: tuple(part.to(device) for part in parts) for name, parts in layers.items()}
+            for group, layers in (("statistics", self.statistics), ("heads", self.heads), ("figures", self.figures))
         }
-        copied = replace(self, module=module, statistics=statistics, heads=heads, figures=figures)
+        copied = replace(self, module=module, **known)
         copied.__dict__["anatomy"] = self.anatomy
         return copied
 

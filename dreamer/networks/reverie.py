@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
-from dreamer.network import Network
+from dreamer.network import LARGEST_FIGURE, Network
 from dreamer.networks.halving import Halve
 from dreamer.networks.weights import OWN_LARGEST, check_shapes, file_hash, metadata, read_weights, told, width_of
 
@@ -31,7 +31,7 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
     "m5a": (96, (96, 160), (24, 64), 48),
 }
 
-FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
+FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", LARGEST_FIGURE, 96
 """Where whole motifs are found, how many positions of that layer one is wide, and how many directions they share."""
 _DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from dreamer.network import Network
-from dreamer.objectives.choice import above, channels
+from dreamer.objectives.choice import above, channels, normalised
 from dreamer.options import Range
 
 
@@ -35,9 +35,8 @@ def channel(
     count = features.shape[1]
     chosen = channels(index, names, count, network, layer, "channel") or list(range(count))
     seen = features[:, chosen]
-    if normalise and layer in network.statistics:
-        mean, std = (values[chosen].to(seen)[:, None, None] for values in network.statistics[layer])
-        seen = (seen - mean) / std
+    if normalise:
+        seen = normalised(seen, network, layer, chosen)
     return (above(seen) if square else seen).mean(1)
 
 

@@ -19,11 +19,15 @@ def above(values: Tensor) -> Tensor:
     return values.clamp(min=0).square() + _LEAK * values.clamp(max=0)
 
 
-def normalised(features: Tensor, network: Network, layer: str) -> Tensor:
-    """Each channel less its mean, in its standard deviations, where the network knows its channels' statistics."""
+def normalised(features: Tensor, network: Network, layer: str, chosen: list[int] | None = None) -> Tensor:
+    """Each channel less its mean, in its standard deviations, where the network knows its channels' statistics.
+
+    `features` are those of the `chosen` channels, of all when none is.
+    """
     if layer not in network.statistics:
         return features
-    mean, std = (values.to(features)[:, None, None] for values in network.statistics[layer])
+    which = slice(None) if chosen is None else chosen
+    mean, std = (values[which].to(features)[:, None, None] for values in network.statistics[layer])
     return (features - mean) / std
 
 

@@ -8,17 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import RecipeError
-from dreamer.network import Network
+from dreamer.network import LARGEST_FIGURE, Network
 from dreamer.objectives.choice import above, normalised, numbers, rows, taught
 from dreamer.options import Range, reaching
 
-_LARGEST = 5  # positions from the middle of a figure to its rim
 _APART, _NEAR = 4, 2  # positions between two of a kind, and between figures of different kinds
 _STILL = 10.0  # how much a likeness counts besides its square: so that it grows where there is none yet
 _SHARP = 2.0  # of the rivalry between them: at 0 all grow, at infinity the best alone
 
 
-@reaching(_LARGEST + _APART)
+@reaching(LARGEST_FIGURE // 2 + _APART)
 def motif(
     features: Tensor,
     *,
@@ -41,7 +40,7 @@ def motif(
     chosen = numbers(names, known, f"objectives.motif.names: {network.name}") or list(known.values())
     seen = normalised(features, network, layer)
     textured = above(F.conv2d(seen, rows(chosen, network, layer, seen)[:, :, None, None])).mean(1)
-    if layer not in network.figures:
+    if layer not in network.figures or texture == 1:
         return textured
     return (1 - texture) * _whole(seen, network, layer, chosen) + texture * textured
 
@@ -53,9 +52,9 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
     figure grows there instead of many that overlap.
     """
     basis, weight, bias = (values.to(seen) for values in network.figures[layer])
-    if weight.shape[-1] > 2 * _LARGEST + 1:
+    if (wide := weight.shape[-1]) > LARGEST_FIGURE:
         raise RecipeError(
-            f"objectives.motif: {network.name}'s figures are {weight.shape[-1]} positions wide; at most 11"
+            f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {LARGEST_FIGURE}"
         )
     weight, bias = weight[chosen], bias[chosen]
     found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=weight.shape[-1] // 2)
