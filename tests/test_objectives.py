@@ -122,6 +122,17 @@ def test_a_figure_grows_where_the_best_is_and_not_beside_it():
     assert best > 20 * other
 
 
+def test_features_are_normalised_where_their_statistics_are_known(features):
+    mean, std = torch.linspace(-1, 1, C), torch.linspace(0.5, 2, C)
+    known = {"network": replace(figured(), statistics={"two": (mean, std)}), "layer": "two"}
+    bare = {"network": figured(), "layer": "two"}
+    plain = (features - mean[:, None, None]) / std[:, None, None]
+    for texture in (0.0, 0.5, 1.0):
+        words = {"names": ("wing",), "texture": texture}
+        same(objectives.motif(features, **known, **words), objectives.motif(plain, **bare, **words).numpy())
+    same(objectives.channel(features, **known, index=(7, 2)), objectives.channel(plain, **bare, index=(7, 2)).numpy())
+
+
 # classes
 
 

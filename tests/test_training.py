@@ -308,6 +308,15 @@ def test_an_album_holds_every_kind_of_picture_that_can_be_read(tmp_path: Path):
     assert [notice.split(" is ")[0] for notice in album.notices[:-1]] == [f"skipped: {tmp_path / 'f.heic'}"]
 
 
+def test_whole_pictures_of_one_thing(tmp_path: Path):
+    for name, colour in (("blue/a.png", (0, 0, 255)), ("red/a.png", (255, 0, 0)), ("red/b.png", (255, 0, 0))):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture(tmp_path / name, colour, (20, 12))
+    blue, red = (Album.read(tmp_path).whole(which, 8) for which in (0, 1))
+    assert blue.shape == (1, 3, 8, 8) and blue[:, 2].min() > 0.99 > 0.01 > blue[:, 0].max()
+    assert red.shape == (2, 3, 8, 8) and red[:, 0].min() > 0.99 > 0.01 > red[:, 2].max()
+
+
 def test_too_many_things_to_tell_apart(tmp_path: Path):
     for number in range(101):
         picture(tmp_path / f"{number}.png", (1, 2, 3), (8, 8))
