@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +25,27 @@ _PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # what ever
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 
 
+class Guide:
+    """A picture whose features are to grow. A layer looks at it once, for all frames of a clip."""
+
+    def __init__(self, photo: Photo, network: Network, device: str) -> None:
+        self.photo = photo
+        self._network, self._device = network, device
+        self._known: dict[str, Tensor] = {}
+
+    def features(self, layers: Iterable[str]) -> Mapping[str, Tensor]:
+        """What the layers answer to the guide, {layer: (1, C, h, w)}."""
+        absent = set(layers) - self._known.keys()
+        if absent:
+            image = self.photo.image()
+            shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
+            image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
+            with torch.no_grad():
+                features = self._network.features(image, absent)
+            self._known |= {name: values.to(self._device) for name, values in features.items()}
+        return self._known
+
+
 @dataclass(frozen=True)
 class Binding:
     """A recipe with the registry that knows its names, and what its ingredients may ask for."""
@@ -32,8 +53,7 @@ class Binding:
     recipe: Recipe
     network: Network
     registry: Registry
-    guide: Photo | None
-    device: str
+    guide: Guide | None
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""
@@ -145,15 +165,7 @@ class Binding:
         if "layer" in entry.wanted:
             fixed["layer"] = item.layer
         if "guide" in entry.wanted:
-            fixed["guide"] = self._guide_features[str(item.layer)]
+            assert self.guide is not None  # `check` has seen to that
+            layers = [str(item.layer) for item in self.recipe.objectives]
+            fixed["guide"] = self.guide.features(layers)[str(item.layer)]
         return fixed
-
-    @cached_property
-    def _guide_features(self) -> Mapping[str, Tensor]:
-        assert self.guide is not None  # `check` has seen to that
-        image = self.guide.image()
-        shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
-        image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
-        with torch.no_grad():
-            features = self.network.features(image, {str(item.layer) for item in self.recipe.objectives})
-        return {name: values.to(self.device) for name, values in features.items()}

@@ -1,22 +1,28 @@
-"""A recipe's words become an ascent's functions."""
+"""A recipe's words become a pipeline: what somebody asked for, merged, read and checked before anything is computed.
+
+The words come in layers, each laid upon the one before: dreamer's defaults, the network's, a preset's or recipe's, and
+single changes (`--set`, flags). They are merged, then read once as a Recipe, then resolved for the network.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamer.composition import Composition, Say
+from dreamer.composition import Composition, Say, Session
 from dreamer.errors import RecipeError, UsageError, gathered
 from dreamer.image import Photo
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.recipe import DEFAULTS, Recipe, Words
+from dreamer.recipe import DEFAULTS, Ingredient, Recipe, Words
 from dreamer.registry import Registry
-from dreamer.words import merged, with_change
+from dreamer.words import merged, with_change, with_changes
 
+Change = tuple[str, Any]
 _FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 
 
@@ -24,7 +30,7 @@ def compose(
     words: Words,
     registry: Registry,
     *,
-    changes: Iterable[tuple[str, Any]] = (),
+    changes: Iterable[Change] = (),
     network: str | Network | None = None,
     weights: Path | None = None,
     layer: str | None = None,
@@ -34,80 +40,127 @@ def compose(
     say: Say = lambda sentence: None,
     aim: Callable[[Network, Words], list[dict[str, Any]]] | None = None,
 ) -> Composition:
-    """A preset's or recipe's words, and changes to them, checked as a whole before anything is computed.
+    """The pipeline that words ask for.
 
-    `network`, `weights` and `layer` are what somebody asked for, a network by its name or itself; `fetch` allows the
-    named network's weights to be downloaded. `aim` gives the objectives where the network decides them. Raises
-    UsageError with every problem.
+    Args:
+        words: A preset's or recipe's, without dreamer's defaults.
+        registry: Every name that the words may use.
+        changes: Keys and values, as `--set` speaks, in the order in which they are made.
+        network: The network, or its name, where somebody asked for another than the words'.
+        weights: A file with the named network's weights.
+        layer: Where all objectives look, whatever the words say.
+        fetch: Whether the weights of a network that was asked for may be downloaded.
+        guide: A picture whose features are to grow.
+        machine: Where to compute; `auto` is settled here.
+        say: Told a sentence where something is done in another way than asked for.
+        aim: Gives the objectives where they depend on the network, which it gets with the words.
+
+    Raises:
+        UsageError: With every problem; then nothing has been downloaded.
     """
-    problems: list[str] = []
     changes = sorted(changes, key=lambda change: change[0] not in _FIRST)
-    own = words.get("network", Recipe.network)
-    network = dict(changes).get("network") if network is None else network
-    name = network.name if isinstance(network, Network) else own if network is None else network
+    asked = _Asked(words, changes, network, layer, guide is not None, registry)
+    problems: list[str] = []
     with gathered(problems):  # before any network is loaded, let alone fetched
-        Recipe.read({**_changed(merged(DEFAULTS, words), changes, problems), "network": name}, registry.vocabulary)
+        asked.recipe({})
     with gathered(problems):
         machine = machine.resolved()
     with gathered(problems):
-        may_fetch = fetch and network is not None and not problems
-        if isinstance(network, Network):
-            loaded = network
-        else:
-            loaded = load_from(registry.networks, str(name), weights, fetch=may_fetch)
-        words = _moved(words, loaded, say) if name != own and not problems else words
-        words = {**words, "objectives": aim(loaded, _changed(words, changes, []))} if aim else words
-        asked = _layers(_changed({} if problems and name != own else words, changes, [])) if layer is None else [layer]
-        for one in asked:
+        may_fetch = fetch and asked.names_network and not problems
+        loaded = (
+            network
+            if isinstance(network, Network)
+            else load_from(registry.networks, str(asked.network_name), weights, fetch=may_fetch)
+        )
+        if not problems:
+            asked = asked.moved(loaded, say)
+        if aim:
+            asked = asked.aimed(aim(loaded, asked.changed_words()))
+        for name in asked.layers(readable=not problems):
             with gathered(problems):
-                loaded.layer(one)
+                loaded.layer(name)
     if problems:
         raise UsageError(*problems)
-    given = loaded.defaults if layer is None else {k: v for k, v in loaded.defaults.items() if k != "objectives"}
-    words = _changed(merged(merged(DEFAULTS, given), words), changes, problems)
-    if guide and not any(_wants_guide(item, registry) for item in words["objectives"]):
-        words["objectives"] = [{"name": "guided", "layer": layer or loaded.default_layer}]
-    if layer is not None:
-        words["objectives"] = [{**item, "layer": layer} for item in words["objectives"]]
-    recipe = Recipe.read({**words, "network": name}, registry.vocabulary)
-    recipe = replace(
-        recipe, objectives=tuple(replace(item, layer=item.layer or loaded.default_layer) for item in recipe.objectives)
-    )
-    composition = Composition(recipe, loaded, registry, machine, guide, say)
+    recipe = asked.recipe(loaded.defaults, loaded.default_layer)
+    composition = Composition(recipe, Session(loaded, machine.device, guide), registry, machine, say)
     composition.check()
     return composition
 
 
-def _changed(words: Words, changes: Iterable[tuple[str, Any]], problems: list[str]) -> dict[str, Any]:
-    """The words with every change made; those that lead nowhere become problems."""
-    result = dict(words)
-    for key, value in changes:
-        with gathered(problems):
-            result = with_change(result, key, value)
-    return result
+@dataclass(frozen=True)
+class _Asked:
+    """What somebody asked for, as layers of words; nothing here loads or computes."""
 
+    words: Words
+    changes: Sequence[Change]
+    network: str | Network | None
+    layer: str | None
+    guided: bool
+    registry: Registry
 
-def _layers(words: Words) -> list[str]:
-    """The layers that the words name; what is misshapen among them is told of elsewhere."""
-    items = words.get("objectives", ())
-    named = [item.get("layer") for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-    return [layer for layer in named if isinstance(layer, str)]
+    @property
+    def names_network(self) -> bool:
+        """Whether the network was asked for beside the preset's or recipe's words."""
+        return self.network is not None or "network" in dict(self.changes)
 
+    @property
+    def network_name(self) -> Any:
+        """What stands as the network's name, by whoever has the last word; whether it is one is checked by reading."""
+        if isinstance(self.network, Network):
+            return self.network.name
+        own = self.words.get("network", Recipe.network)
+        return dict(self.changes).get("network", own) if self.network is None else self.network
 
-def _moved(words: Words, network: Network, say: Say) -> Words:
-    """A preset's words for another network than its own: layers that this one lacks become its default layer."""
-    objectives = []
-    for item in words.get("objectives", ()):
-        wanted = item.get("layer") if isinstance(item, Mapping) else None
-        if wanted is not None and wanted not in network.anatomy.layers:
-            say(f"{network.name} has no layer {wanted}; its default layer {network.default_layer} is used instead")
-            item = {**item, "layer": network.default_layer}
-        objectives.append(item)
-    return {**words, "objectives": objectives} if objectives else words
+    def recipe(self, defaults: Words, default_layer: str | None = None) -> Recipe:
+        """The recipe, laid upon a network's defaults; raises RecipeError with every problem."""
+        if self.layer is not None:
+            defaults = {key: value for key, value in defaults.items() if key != "objectives"}
+        words = with_changes(merged(merged(DEFAULTS, defaults), self.words), self.changes)
+        recipe = Recipe.read({**words, "network": self.network_name}, self.registry.vocabulary)
+        return recipe if default_layer is None else self._resolved(recipe, default_layer)
 
+    def moved(self, network: Network, say: Say) -> _Asked:
+        """The same for another network than the words' own: layers that it lacks become its default layer."""
+        if network.name == self.words.get("network", Recipe.network):
+            return self
+        objectives = []
+        for item in self.words.get("objectives", ()):
+            layer = item.get("layer")
+            if layer is not None and layer not in network.anatomy.layers:
+                say(f"{network.name} has no layer {layer}; its default layer {network.default_layer} is used instead")
+                item = {**item, "layer": network.default_layer}
+            objectives.append(item)
+        return self.aimed(objectives) if objectives else self
 
-def _wants_guide(item: Any, registry: Registry) -> bool:
-    try:
-        return "guide" in registry.ingredients["objectives"].get(item["name"]).value.wanted
-    except (RecipeError, KeyError, TypeError, AttributeError):
-        return True  # an objective that is wrong is told of later
+    def aimed(self, objectives: list[dict[str, Any]]) -> _Asked:
+        """The same with other objectives, before the changes."""
+        return replace(self, words={**self.words, "objectives": objectives})
+
+    def changed_words(self) -> Words:
+        """The words with every change that can be made; those that cannot are told of elsewhere."""
+        words = self.words
+        for key, value in self.changes:
+            with suppress(RecipeError):
+                words = with_change(words, key, value)
+        return words
+
+    def layers(self, *, readable: bool) -> list[str]:
+        """The layers that are named; where the words could not be read, not those of another network's preset."""
+        if self.layer is not None:
+            return [self.layer]
+        ours = readable or self.network_name == self.words.get("network", Recipe.network)
+        items = (self if ours else replace(self, words={})).changed_words().get("objectives", ())
+        named = [item.get("layer") for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+        return [layer for layer in named if isinstance(layer, str)]
+
+    def _resolved(self, recipe: Recipe, default_layer: str) -> Recipe:
+        """The recipe with a layer for each objective; with a guide that none of them wants, the one that follows it."""
+        objectives = recipe.objectives
+        if self.guided and not any(self._wants_guide(item) for item in objectives):
+            objectives = (Ingredient("guided"),)
+        layers = [self.layer or item.layer or default_layer for item in objectives]
+        items = tuple(replace(item, layer=layer) for item, layer in zip(objectives, layers, strict=True))
+        return replace(recipe, objectives=items)
+
+    def _wants_guide(self, item: Ingredient) -> bool:
+        return "guide" in self.registry.ingredients["objectives"].get(item.name).value.wanted

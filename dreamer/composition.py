@@ -1,4 +1,4 @@
-"""A checked recipe with everything that it names, and how a photo becomes a dream by it."""
+"""A checked recipe with everything that it names, and how a picture becomes a dream by it."""
 
 from __future__ import annotations
 
@@ -6,62 +6,84 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from dreamer.ascent import Ascent
-from dreamer.binding import Binding
-from dreamer.errors import Interrupted, NetworkError, RecipeError, UsageError, gathered
+from dreamer.binding import Binding, Guide
+from dreamer.errors import Interrupted, RecipeError, UsageError, gathered
 from dreamer.image import Photo
 from dreamer.lens import Lens
-from dreamer.machine import Machine, free_memory
+from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.painting import Painting
-from dreamer.pyramid import Octave, octave_sizes, rising_sizes
+from dreamer.plan import Plan, layers_of, plan_octaves, plan_tile, smallest_side
 from dreamer.recipe import Recipe
 from dreamer.registry import BUILT_IN, Registry
 from dreamer.render import render
 from dreamer.result import Dream
-from dreamer.sight import Sight, Term, largest_tile, looked_at
+from dreamer.sight import Sight, Term
 from dreamer.step import Moment, Step
-from dreamer.tiles import refuse_whole
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+class Session:
+    """What all pictures of one network on one device share, each made when it is first needed, and then kept."""
+
+    def __init__(self, network: Network, device: str, guide: Photo | None = None) -> None:
+        self.network = network
+        self.guide = Guide(guide, network, device) if guide else None
+        self._device = torch.device(device)
+        self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
+
+    def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
+        """The network made fast for these layers."""
+        if (layers, precision) not in self._prepared:
+            self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
+        return self._prepared[layers, precision]
+
+
+@dataclass(frozen=True, eq=False)
 class Composition:
-    """Everything that several photos share: a checked recipe, its network and ingredients, a machine."""
+    """Everything that several pictures share: a checked recipe, its network and ingredients, a machine.
+
+    `replace(pipeline, recipe=...)` is another recipe in the same session: nothing is prepared again.
+    """
 
     recipe: Recipe
-    network: Network
+    session: Session
     registry: Registry
     machine: Machine
-    guide: Photo | None = None
     say: Say = field(default=lambda sentence: None)
     own: Term | None = None
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
     """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
-    _fast: dict[Any, Network] = field(default_factory=dict, compare=False, repr=False)
-    """Networks made fast, kept for the next frames of a clip; `replace` passes them on."""
 
     @property
+    def network(self) -> Network:
+        """The network that dreams."""
+        return self.session.network
+
+    @property
+    def guide(self) -> Photo | None:
+        """The picture whose features are to grow, if there is one."""
+        return self.session.guide.photo if self.session.guide else None
+
+    @cached_property
     def terms(self) -> tuple[Term, ...]:
-        """What is climbed."""
+        """The objectives, each at its layer with its weight."""
         return (self.own,) if self.own else self.binding.terms()
 
     @property
     def layers(self) -> list[str]:
         """The layers that the objectives look at."""
-        if self.own:
-            return list(self.own.layers)
-        return list(dict.fromkeys(str(item.layer) for item in self.recipe.objectives))
+        return layers_of(self.terms)
 
-    def words(self) -> dict[str, Any]:
-        """The whole recipe in words."""
+    def words(self) -> dict[str, object]:
+        """The whole recipe as nested dicts and lists, defaults too."""
         return self.recipe.words(self.registry.vocabulary)
 
     @property
@@ -75,7 +97,7 @@ class Composition:
     @cached_property
     def binding(self) -> Binding:
         """The recipe's ingredients as functions."""
-        return Binding(self.recipe, self.network, self.registry, self.guide, self.machine.device)
+        return Binding(self.recipe, self.network, self.registry, self.session.guide)
 
     def check(self) -> None:
         """Raises UsageError for what the ingredients refuse; of a picture from nothing, for its size, too."""
@@ -85,83 +107,39 @@ class Composition:
         side = self.recipe.size
         if self.recipe.init == "canvas" and side:
             with gathered(problems):
-                self._octaves(side, side)
+                self.plan(side, side)
         if problems:
             raise UsageError(*problems)
 
-    def check_frame(self, photo: Photo) -> None:
-        """Whether a clip's frames can be dreamt, of which this is one: raises UsageError for one that is too small for
-        the network, and for a recipe of several pictures at once."""
+    def plan(self, height: int, width: int) -> Plan:
+        """How pictures of this size are dreamt.
+
+        Raises UsageError for one that is too small for the network, or too large for the optimiser, and where tiles
+        cannot be.
+        """
+        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
+        self.binding.check_canvas(octaves[-1].size)
+        tile = plan_tile(self.machine, self.network, self.terms, height, width)
+        return Plan(octaves, replace(self.machine, tile=tile))
+
+    def plan_frames(self, height: int, width: int) -> Plan:
+        """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
-        self.octaves(photo)
+        return self.plan(height, width)
 
-    def octaves(self, photo: Photo) -> list[Octave]:
-        """The octaves for a photo of this size; raises UsageError when one is too small for the network."""
-        return self._octaves(photo.height, photo.width)
+    def settled(self, height: int, width: int) -> Composition:
+        """The same with its tile settled, so that all frames of a clip, none larger than this, are cut alike."""
+        return replace(self, machine=self.plan(height, width).machine)
 
-    def _octaves(self, height: int, width: int) -> list[Octave]:
-        plan = self.recipe.octaves
-        if plan.feature_size is None:
-            sizes = octave_sizes(height, width, smallest=plan.smallest, scale=plan.scale, count=plan.count)
-        else:
-            sizes = rising_sizes(height, width, smallest=self._smallest(plan.feature_size), scale=plan.scale)
-        sizes = self._large_enough(sizes, all_wanted=bool(plan.count or plan.feature_size))
-        self.binding.check_canvas(sizes[-1])
-        return [Octave(size, plan.steps, plan.step_size) for size in sizes]
-
-    def _large_enough(self, sizes: list[tuple[int, int]], *, all_wanted: bool) -> list[tuple[int, int]]:
-        """The octaves that the network can look at, and that whole motifs fit in; at least the last, or all if wanted.
-
-        Raises NetworkError when the network cannot look at them.
-        """
-        if not all_wanted:
-            widest = max(self._figures().values(), default=0)
-            sizes = [size for size in sizes if min(size) >= widest] or sizes[-1:]
-        while True:
-            try:
-                self.network.sizes(*sizes[0], self.layers)
-            except NetworkError:
-                if all_wanted or len(sizes) == 1:
-                    raise
-                sizes = sizes[1:]
-            else:
-                return sizes  # larger ones are large enough too
-
-    def _smallest(self, feature_size: float) -> int:
-        """The shortest side of the first octave, where features grow to that percentage of it.
-
-        What a position sees has full weight only near its centre (Luo 2016): half of a field is taken for a feature,
-        where none has a width of its own, as whole motifs have.
-        """
-        known = [self.network.layer(name) for name in self.layers]
-        whole = self._figures()
-        features = [
-            whole.get(layer.name, max(layer.rows.size, layer.columns.size) / 2)
-            for layer in known
-            if layer.rows and layer.columns
-        ]
-        if not features:
-            raise UsageError(
-                f"octaves.feature_size: layer {known[0].name} looks at the whole picture ({known[0].whole}), so that "
-                "its features have no size of their own; leave it out, or choose an earlier layer"
-            )
-        return max(1, round(max(features) * 100 / feature_size))
-
-    def _figures(self) -> dict[str, int]:
-        """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
-        layers = {term.layer for term in self.terms if term.reach} & self.network.figures.keys()
-        strides = {name: rows.stride for name in layers if (rows := self.network.layer(name).rows)}
-        return {name: self.network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}
-
-    def remarks(self, photo: Photo) -> list[str]:
-        """What of the recipe cannot be had at a photo's size, a sentence each."""
-        wished, short = self.recipe.octaves.feature_size, min(photo.width, photo.height)
-        if wished is None or (whole := self._smallest(wished)) <= short:
+    def remarks(self, height: int, width: int) -> list[str]:
+        """What of the recipe cannot be had at a picture's size, a sentence each."""
+        wished, short = self.recipe.octaves.feature_size, min(height, width)
+        if wished is None or (whole := smallest_side(wished, self.network, self.terms)) <= short:
             return []
         return [
             f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
-            f"picture of {photo.width}x{photo.height} pixels; a larger --size has smaller ones"
+            f"picture of {width}x{height} pixels; a larger --size has smaller ones"
         ]
 
     def sized(self, photo: Photo) -> Photo:
@@ -169,46 +147,113 @@ class Composition:
         side = self.recipe.size
         return photo.at_most(side) if side else photo
 
+    def scorer(self, plan: Plan) -> Sight:
+        """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
+        layers = tuple(layers_of(self.terms))
+        return Sight(
+            self.network,
+            self.terms,
+            device=torch.device(plan.machine.device),
+            precision=plan.machine.dtype,
+            tile=plan.machine.tile,
+            say=self.say,
+            prepare=partial(self.session.prepared, layers),
+            lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
+        )
+
+    def ascend(
+        self,
+        image: Tensor,
+        *,
+        plan: Plan | None = None,
+        start: Tensor | None = None,
+        share: float = 1.0,
+        scorer: Sight | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+        snapshots: Collection[int] = (),
+        on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
+    ) -> Tensor:
+        """Dream over an image at full strength: the engine's front door.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1], on any device.
+            plan: Of `plan(H, W)`; made here where there is none.
+            start: The image with an earlier dream on it, (1, 3, H, W), to be dreamt on; the image sets the limits.
+            share: The part of the recipe's steps to do, from 0 to 1.
+            scorer: Of `scorer(plan)`, for whoever wants to know which tile and precision were used.
+            on_step: Told of each `Step`.
+            snapshots: After which steps, counted from 1 over all octaves, `on_snapshot` gets the whole picture.
+            on_snapshot: Given the step's number and the picture (B, 3, H, W).
+
+        Returns:
+            The dream, (B, 3, H, W) in [0, 1] on the plan's device, with B = `recipe.pictures`.
+
+        Raises:
+            UsageError: The image is too small, or cannot be dreamt in tiles.
+            NotFiniteError: The network gave NaN or Inf.
+            Interrupted: Somebody pressed Ctrl-C; its `picture` is the dream so far.
+        """
+        plan = plan or self.plan(image.shape[-2], image.shape[-1])
+        scorer = scorer or self.scorer(plan)
+        device = torch.device(plan.machine.device)
+        image = image.to(device).expand(self.recipe.pictures, -1, -1, -1)
+        start = self.starts if start is None else start
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.recipe.seed)
+            return render(
+                image,
+                self._start(image),
+                plan.lessened(share).octaves,
+                self._ascent_with(scorer),
+                start=None if start is None else start.to(device),
+                reinject=self.recipe.octaves.reinject,
+                on_step=on_step,
+                snapshots=snapshots,
+                on_snapshot=on_snapshot,
+            )
+
     def dream(
         self,
         photo: Photo,
         *,
-        carried: Tensor | None = None,
-        share: float = 1.0,
+        plan: Plan | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
         snapshots: Collection[int] = (),
         on_snapshot: Callable[[int, Dream], None] = lambda number, dream: None,
     ) -> Dream:
-        """Dream over a photo that has its final size.
+        """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
+        plan = plan or self.plan(photo.height, photo.width)
+        scorer, image = self.scorer(plan), photo.image()
 
-        `carried` is a change (1, 3, H, W) that the photo has from an earlier dream, to be dreamt on; `share` is the
-        part of the recipe's steps to do.
-        Raises UsageError, NotFiniteError, and Interrupted with the Dream so far.
-        """
-        octaves = [octave.lessened(share) for octave in self.octaves(photo)]
-        machine = replace(self.machine, tile=self.tile(photo))
-        device = torch.device(machine.device)
-        image = photo.image().to(device).expand(self.recipe.pictures, -1, -1, -1)
-        canvas = self._start(image)
-        start = self.starts if carried is None else image + carried.to(device)
-        sight = Sight(
-            self.network,
-            self.terms,
-            device=device,
-            precision=machine.dtype,
-            tile=machine.tile,
-            say=self.say,
-            prepare=self._prepared,
-            lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
-        )
+        def finished(picture: Tensor) -> Dream:
+            change = picture - image.to(picture.device)
+            precision = str(scorer.precision).removeprefix("torch.")
+            machine = replace(plan.machine, tile=scorer.tile, precision=precision)
+            return Dream(photo, change.mul_(self.recipe.strength).cpu(), machine)
+
+        try:
+            picture = self.ascend(
+                image,
+                plan=plan,
+                scorer=scorer,
+                on_step=on_step,
+                snapshots=snapshots,
+                on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
+            )
+        except Interrupted as stop:
+            raise Interrupted(finished(stop.picture)) from None
+        return finished(picture)
+
+    def _ascent_with(self, scorer: Sight) -> Callable[[Moment], Ascent | Painting]:
+        """What climbs an octave, given what it starts from."""
         bind = {kind: self.binding.all(kind) for kind in ("transforms", "gradient_filters", "updates")}
         priors, keeps = self.binding.priors(), self.binding.keeps_gradient()
 
         def ascent_at(moment: Moment) -> Ascent | Painting:
-            weights = sight.balance(moment.image, moment) if self._balances else ()
+            weights = scorer.balance(moment.image, moment) if self._balances else ()
             ascent = Ascent(
-                partial(sight.gradient, weights=weights),
-                score=partial(sight.score, weights=weights),
+                partial(scorer.gradient, weights=weights),
+                score=partial(scorer.score, weights=weights),
                 priors=priors,
                 colour=self.recipe.colour,
                 keeps_gradient=keeps,
@@ -219,36 +264,7 @@ class Composition:
             over = self.recipe.init != "canvas" or moment.step.octave > 0
             return Painting(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
 
-        def finished(picture: Tensor) -> Dream:
-            change = picture - image
-            settled = replace(machine, tile=sight.tile, precision=str(sight.precision).removeprefix("torch."))
-            return Dream(photo, change.mul_(self.recipe.strength).cpu(), settled)
-
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self.recipe.seed)
-            try:
-                picture = render(
-                    image,
-                    canvas,
-                    octaves,
-                    ascent_at,
-                    start=None if start is None else start.to(device),
-                    reinject=self.recipe.octaves.reinject,
-                    on_step=on_step,
-                    snapshots=snapshots,
-                    on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
-                )
-            except Interrupted as stop:
-                raise Interrupted(finished(stop.picture)) from None
-        return finished(picture)
-
-    def _prepared(self, precision: torch.dtype) -> Network:
-        """The network made fast, once for all frames of a clip."""
-        layers, device = self.layers, torch.device(self.machine.device)
-        key = (self.network, *layers, device, precision)
-        if key not in self._fast:
-            self._fast[key] = self.network.prepared(layers, device, precision)
-        return self._fast[key]
+        return ascent_at
 
     @property
     def _balances(self) -> bool:
@@ -269,14 +285,3 @@ class Composition:
             generator = torch.Generator().manual_seed(self.recipe.seed)
             canvas += 0.1 * torch.randn(canvas.shape, generator=generator).to(canvas)
         return canvas.clamp_(0, 1)
-
-    def tile(self, photo: Photo) -> int:
-        """The side of the tiles for a photo of this size, 0 for none; raises UsageError where tiles cannot be."""
-        known = looked_at(self.network, self.terms)
-        if self.machine.tile > 0:
-            refuse_whole(known.values())
-            return self.machine.tile
-        if self.machine.tile == 0 or any(layer.rows is None for layer in known.values()):
-            return 0
-        largest = largest_tile(known, free_memory(self.machine.device))
-        return 0 if max(photo.width, photo.height) <= largest else largest

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_CLEARLY = 0.15  # by so much a name has to be nearer than others to be the only one suggested
+
 
 class DreamerError(Exception):
     """Everything that dreamer raises on purpose; `str()` is a sentence for a person."""
@@ -88,6 +90,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
+        likeness = [difflib.SequenceMatcher(None, name, word).ratio() for name in near]
+        near = [name for name, ratio in zip(near, likeness, strict=True) if ratio > likeness[0] - _CLEARLY]
         return f"; did you mean {' or '.join(near)}?"
     if 0 < len(names) <= 12:
         return f"; known: {', '.join(names)}"

@@ -141,7 +141,8 @@ def visualize(
         machine=Machine(device, precision, 0),
         aim=aim if unit.named or facets else None,
     )
-    source = composition.sized(load(grey(composition.recipe.size)) if source is None else source)
+    side = composition.recipe.size
+    source = composition.sized(load(to_pil(grey(side, side))) if source is None else source)
     if callable(objective):
         composition = replace(composition, own=own_term(objective, composition.network, source.height, source.width))
     if folder:
@@ -173,7 +174,7 @@ def zoom(
 
     Raises DreamerError, for what is wrong with the words at once.
     """
-    from dreamer.zooming import SIZE, SPACING, Memory, Scene, Zoom, check_size, frames_of, zoom_from
+    from dreamer.zooming import SIZE, SPACING, Memory, Scene, Zoom, check_size, frames_of, keyframe_size, zoom_from
 
     source = load(photo)
     moving = {field.name for field in fields(Zoom)}
@@ -187,11 +188,13 @@ def zoom(
     sized = source.resized(size or min(SIZE, max(source.width, source.height)))
     check_size(source, sized)
     for composition in looks.values():
-        composition.check_frame(sized)
+        composition.plan_frames(sized.height, sized.width)
+    frame = (sized.height, sized.width)
+    looks = {look: composition.settled(*keyframe_size(frame)) for look, composition in looks.items()}
     scene = Scene(
         source.image(),
         motion,
-        (sized.height, sized.width),
+        frame,
         lambda time: looks[motion.look(time)],
         Memory(),
         SPACING,

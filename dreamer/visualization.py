@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from dreamer.errors import RecipeError, UsageError, did_you_mean
+from dreamer.exemplars import channel_number
 from dreamer.image import Photo
 from dreamer.network import Network
+from dreamer.objectives.choice import taught
 from dreamer.recipe import DEFAULTS
 from dreamer.sight import Term
 from dreamer.step import Moment
@@ -73,17 +74,26 @@ class Unit:
             if len(self.neuron) not in (1, 3):
                 raise UsageError(f"neuron: a channel, or a channel, a row and a column are wanted, not {self.neuron}")
             index, *place = self.neuron
+            channel_number(network, at["layer"], str(index), "neuron")
             return [{"name": "neuron", **at, "index": [index], **_shares(network, at["layer"], place, size)}]
         if self.direction is not None:
+            count = network.layer(at["layer"]).channels
+            if len(self.direction) != count:
+                has = f"it has {len(self.direction)} numbers"
+                raise UsageError(f"direction: {has}, and layer {at['layer']} of {network.name} has {count} channels")
             return [{"name": "direction", **at, "vector": list(self.direction)}]
         if self.channel is not None:
             text = str(self.channel)
+            channel_number(network, at["layer"], text, "channel")
             which = {"index": [int(text)]} if text.isdecimal() else {"names": [text]}
             return [{"name": "channel", **at, **which, "normalise": False, "square": False}]
         assert self.label is not None
         if layer is None and network.figures:
             at["layer"] = next(iter(network.figures))
         if at["layer"] in network.heads:
+            known = taught(network, at["layer"])
+            if self.label not in known:
+                raise RecipeError(f"{network.name} knows no class {self.label!r}{did_you_mean(self.label, known)}")
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
@@ -147,9 +157,9 @@ def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, in
     return round(photo.height * share), round(photo.width * share)
 
 
-def grey(side: int) -> Image.Image:
-    """What there is before anything is seen."""
-    return Image.new("RGB", (side, side), (128, 128, 128))
+def grey(height: int, width: int) -> Tensor:
+    """The picture that a visualization from nothing is laid upon: middle grey, (1, 3, H, W)."""
+    return torch.full((1, 3, height, width), 128 / 255)
 
 
 def logits(network: Network) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dreamer.errors import RecipeError, did_you_mean
+from dreamer.errors import RecipeError, did_you_mean, gathered
 from dreamer.options import fields_of
 from dreamer.recipe import INGREDIENTS, ONES, Recipe, Vocabulary, Words, is_tables, table_wanted, tables_wanted
 
@@ -88,6 +88,17 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
         written = "keys are written as colour, octaves.steps or priors.total_variation.weight"
         guess = "" if head in known else did_you_mean(head, known)
         raise RecipeError(f"{key}: there is no such key; {written}{guess}")
+    return result
+
+
+def with_changes(words: Words, changes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The words with every key set, one after another; raises RecipeError with all that lead nowhere."""
+    result, problems = dict(words), list[str]()
+    for key, value in changes:
+        with gathered(problems):
+            result = with_change(result, key, value)
+    if problems:
+        raise RecipeError(*problems)
     return result
 
 

@@ -16,9 +16,11 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from dreamer import compose
+import dreamer as package
+from dreamer.composition import Composition
 from dreamer.image import Photo, encode
 from dreamer.networks.classic import classics
+from dreamer.result import Dream
 
 
 def _cut(path: Path) -> Path:
@@ -160,7 +162,7 @@ def test_weights_that_fit_are_used(tmp_path: Path) -> None:
 def test_what_is_not_finite_is_placed(tmp_path: Path, value: float) -> None:
     from dreamer.networks.reverie import reverie
 
-    builtin = Path(compose.__file__).parent / "networks" / "reverie.safetensors"
+    builtin = Path(package.__file__).parent / "networks" / "reverie.safetensors"
     with safe_open(builtin, framework="pt") as file:
         about, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}
     key = next(name for name, _ in reverie().module.named_parameters() if name.startswith("m4a") and "bias" in name)
@@ -223,14 +225,14 @@ def test_debug_shows_the_traceback(tmp_path: Path, where: str) -> None:
 def test_a_bug_is_a_sentence_and_stops_no_other_photo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, debug: bool
 ) -> None:
-    dream, photos = compose.Composition.dream, [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
+    dream, photos = Composition.dream, [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
 
-    def broken(self: compose.Composition, source: Photo, **rest: object) -> compose.Dream:
+    def broken(self: Composition, source: Photo, **rest: object) -> Dream:
         if source.path == photos[0]:
             raise ZeroDivisionError("by design")
         return dream(self, source, **rest)
 
-    monkeypatch.setattr(compose.Composition, "dream", broken)
+    monkeypatch.setattr(Composition, "dream", broken)
     ran = render(*photos, *(["--debug"] if debug else []))
     assert ran.code == 1 and (tmp_path / "b-dream.png").exists()
     assert "a.png: something broke inside (ZeroDivisionError: by design); --debug shows where" in ran.err
@@ -238,10 +240,10 @@ def test_a_bug_is_a_sentence_and_stops_no_other_photo(
 
 
 def test_memory_that_is_used_up_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dream(self: compose.Composition, source: Photo, **rest: object) -> compose.Dream:
+    def dream(self: Composition, source: Photo, **rest: object) -> Dream:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(compose.Composition, "dream", dream)
+    monkeypatch.setattr(Composition, "dream", dream)
     refused(render(photo(tmp_path / "a.png")), "the memory is used up; try a smaller --size", code=1)
 
 

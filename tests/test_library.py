@@ -158,7 +158,7 @@ def test_whole_motifs_are_as_large_as_asked_for() -> None:
         objectives = [{"name": "motif", "layer": layer, "names": ["eye"]}]
         words = {"octaves": {"feature_size": 20.0}, "objectives": objectives}
         composition = compose(words, load_plugins()[0], network="reverie")
-        assert min(composition.octaves(photo)[0].size) == first
+        assert min(composition.plan(photo.height, photo.width).octaves[0].size) == first
 
 
 def test_no_octave_is_too_small_for_a_whole_motif() -> None:
@@ -166,9 +166,8 @@ def test_no_octave_is_too_small_for_a_whole_motif() -> None:
     for words, first in (({}, 89), ({"count": 4}, 44), ({"scale": 4.0}, 120)):
         octaves = {"smallest": 30, "scale": 1.35, **words}
         composition = compose({"octaves": octaves}, load_plugins()[0], network="reverie")
-        assert min(composition.octaves(small)[0].size) == pytest.approx(first, abs=5)
-    speck = composition.octaves(load(Image.new("RGB", (50, 40), "grey")))
-    assert [octave.size for octave in speck] == [(40, 50)]
+        assert min(composition.plan(small.height, small.width).octaves[0].size) == pytest.approx(first, abs=5)
+    assert [octave.size for octave in composition.plan(40, 50).octaves] == [(40, 50)]
 
 
 def test_a_network_without_weights_can_be_dreamt_with() -> None:

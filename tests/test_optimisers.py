@@ -13,7 +13,6 @@ from dreamer import optimisers
 from dreamer.canvases import cppn, fourier
 from dreamer.compose import compose
 from dreamer.errors import UsageError
-from dreamer.image import load
 from dreamer.library import registry
 from dreamer.machine import Machine
 from dreamer.sample import scene
@@ -35,8 +34,7 @@ def composed(words, network=None, seed=0):
 def climbed(composition):
     """The score before the first step, and of the finished picture."""
     steps = []
-    dream = composition.dream(load(grey(SIDE)), on_step=steps.append)
-    picture = dream.photo.image() + dream.change
+    picture = composition.ascend(grey(SIDE, SIDE), on_step=steps.append)
     layer = composition.layers[0]
     return steps[0].score, float(composition.network.features(picture, [layer])[layer][:, 3].mean())
 
@@ -152,7 +150,7 @@ def test_within_a_step_every_look_is_at_the_same_transforms():
     names.ingredients["optimisers"].entries.pop("tests:still", None)
     names.add_ingredient("optimisers", still, "still", "tests")
     try:
-        composed({**words, "optimiser": {"name": "still"}}).dream(load(grey(SIDE)))
+        composed({**words, "optimiser": {"name": "still"}}).ascend(grey(SIDE, SIDE))
     finally:
         del names.ingredients["optimisers"].entries["tests:still"]
     assert len(seen) == 3 and all(len(set(looks)) == 1 for looks in seen)

@@ -37,7 +37,8 @@ def composed(octaves=1, **words):
 
 
 def film(stability, **words):
-    return Film(composed(**words), 96, SIZE, stability)
+    composition = composed(**words)
+    return Film(composition, 96, composition.plan(*SIZE), stability)
 
 
 def changes(dreams, source):

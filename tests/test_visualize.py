@@ -15,7 +15,6 @@ from torch import nn
 import dreamer as api
 from dreamer.compose import compose
 from dreamer.errors import RecipeError, UsageError
-from dreamer.image import load
 from dreamer.library import registry
 from dreamer.machine import Machine
 from dreamer.network import Network
@@ -280,7 +279,8 @@ def test_a_neuron_s_picture_is_at_its_place():
             words, registry(), network=network, machine=CPU,
             aim=lambda network, words, place=place: Unit(neuron=place).words(network, None, (40, 40)),
         )  # fmt: skip
-        change = composition.dream(load(grey(40))).change[0].sub(composition.dream(load(grey(40))).change[0, :, :1, :1])
+        dream = composition.ascend(grey(40, 40))[0]
+        change = dream - dream[:, :1, :1]
         rows, columns = (change.abs().amax(0) > 1e-3).nonzero().unbind(1)
         changed[place] = (float(rows.float().mean()), float(columns.float().mean()))
     assert changed[(3,)] == pytest.approx((20, 20), abs=3)  # row and column 5 of 10, stride 4
@@ -297,7 +297,7 @@ def silent():
 
 def test_a_silent_unit_wakes_up():
     words = {"channel": 0, "size": 32, "steps": 80}
-    assert score_of(silent(), grey(32), "1", 0) == 0
+    assert score_of(silent(), grey(32, 32), "1", 0) == 0
     assert score_of(silent(), api.visualize(silent(), **words), "1", 0) > 0.01
     asleep = api.visualize(silent(), canvas="pixels", optimiser="ascent", **words)  # the dream's own way wakes nobody
     assert score_of(silent(), asleep, "1", 0) == 0

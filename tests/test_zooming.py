@@ -272,11 +272,11 @@ def test_motifs_take_turns_from_keyframe_to_keyframe(monkeypatch: pytest.MonkeyP
     names = ["rose", "eye", "arch", "shell"]
     few = {"name": "channel", "id": "few", "layer": "two", "index": [1]}
 
-    def dream(self: Composition, photo: Any, **rest: Any) -> Any:
+    def ascend(self: Composition, image: Any, **rest: Any) -> Any:
         seen.append([item.options.get("names") for item in self.recipe.objectives])
         raise InterruptedError
 
-    monkeypatch.setattr(Composition, "dream", dream)
+    monkeypatch.setattr(Composition, "ascend", ascend)
     many = replace(composition().recipe.objectives[0], options={"names": tuple(names)})
     made = scene(Zoom(rate=1.5, seconds=9), objectives=[few])
     composed = made.composition_at(0.0)
@@ -294,16 +294,16 @@ def test_each_keyframe_has_a_seed_of_its_own_and_only_the_first_begins_as_the_re
 ) -> None:
     seen: list[Any] = []
 
-    def dream(self: Composition, photo: Any, **rest: Any) -> Any:
-        seen.append((self.recipe.seed, self.recipe.init, self.recipe.strength))
+    def ascend(self: Composition, image: Any, **rest: Any) -> Any:
+        seen.append((self.recipe.seed, self.recipe.init))
         raise InterruptedError
 
-    monkeypatch.setattr(Composition, "dream", dream)
+    monkeypatch.setattr(Composition, "ascend", ascend)
     made = scene(Zoom(), seed=5, init="noise", strength=0.3)
     for number in (0, 1, 4):
         with pytest.raises(InterruptedError):
             made.dreamt(picture(), 0.0, number)
-    assert seen == [(5, "noise", 1.0), (6, "photo", 1.0), (9, "photo", 1.0)]
+    assert seen == [(5, "noise"), (6, "photo"), (9, "photo")]
 
 
 def test_feedback_goes_on_from_what_was_kept_and_not_from_the_beginning() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dreamer.composition import Composition
-from dreamer.image import load, to_pil
+from dreamer.image import to_pil
 from dreamer.sight import Term
 from dreamer.step import Moment, Step
 from dreamer.visualization import FROM_NOTHING, Features, grey
@@ -55,9 +55,9 @@ def plates(
             recipe=replace(composition.recipe, pictures=len(batch)),
             own=Term("channel", 1.0, layer, _each(layer, batch), layers=(layer,)),
         )
-        dream = one.dream(load(grey(side)), on_step=partial(on_step, begin, len(batch)))
-        pictures = (dream.photo.image() + dream.change)[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-        for channel, picture in zip(batch, pictures.clamp(0, 1), strict=True):
+        pictures = one.ascend(grey(side, side), on_step=partial(on_step, begin, len(batch)))
+        pictures = pictures[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].cpu()
+        for channel, picture in zip(batch, pictures, strict=True):
             yield channel, webp(picture[None])
 
 

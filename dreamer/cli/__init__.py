@@ -62,6 +62,7 @@ from dreamer.cli import (  # noqa: E402 - they need nothing of the above
     atlas,
     doctor,
     exemplars,
+    ingredients,
     networks,
     plugins,
     presets,
@@ -77,6 +78,7 @@ main.add_command(video.video)
 main.add_command(visualize.visualize)
 main.add_command(presets.presets)
 main.add_command(networks.networks)
+main.add_command(ingredients.ingredients)
 main.add_command(exemplars.exemplars)
 main.add_command(atlas.atlas)
 main.add_command(plugins.plugins)

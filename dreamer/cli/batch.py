@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dreamer.composition import Composition
     from dreamer.image import Photo
     from dreamer.machine import Machine
+    from dreamer.plan import Plan
     from dreamer.plugins import Plugin
     from dreamer.result import Dream
     from dreamer.stamp import Stamp
@@ -87,12 +88,12 @@ class Batch:
             return
         if os.path.lexists(output) and not self.saving.force:
             raise UsageError(f"{output} is there already; --force replaces it, -o chooses another name")
-        self.composition.octaves(photo)  # a picture that is too small is told of before anything is computed
+        plan = self.composition.plan(photo.height, photo.width)  # what is too small is told of before anything is made
         self.saving.place.make()
         check_folder(output.parent, str(output))
         self._announce(whole, photo, format)
         began = time.monotonic()
-        dream = self._paint(photo, output, format, label)
+        dream = self._paint(photo, plan, output, format, label)
         self._compare(dream)
         try:
             self._write(dream, output, format)
@@ -122,17 +123,17 @@ class Batch:
     def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
         from dreamer.image import losses
 
-        for notice in (*photo.notices, *losses(photo, format), *self.composition.remarks(photo)):
+        for notice in (*photo.notices, *losses(photo, format), *self.composition.remarks(photo.height, photo.width)):
             self.told.say(notice)
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
             self.told.say(f"{before} pixels become {now}; --size full keeps them all")
 
-    def _paint(self, photo: Photo, output: Path, format: str, label: str) -> Dream:
+    def _paint(self, photo: Photo, plan: Plan, output: Path, format: str, label: str) -> Dream:
         """The dream; what there is of an interrupted one is kept beside it."""
         from dreamer.machine import keep_freed_memory
 
-        if not self.composition.tile(photo):
+        if not plan.tiled:
             keep_freed_memory()
 
         def keep_snapshot(step: int, dream: Dream) -> None:
@@ -141,6 +142,7 @@ class Batch:
         try:
             return self.composition.dream(
                 photo,
+                plan=plan,
                 on_step=self._on_step,
                 snapshots=self.saving.snapshots,
                 on_snapshot=keep_snapshot,
@@ -192,7 +194,7 @@ class Batch:
         write_atomically(place, data)
 
     def _stamp(self, photo: Photo, machine: Machine) -> Stamp:
-        return stamp_for(self.composition, photo, machine, self.plugins)
+        return stamp_for(self.composition, photo.sha256, machine, self.plugins)
 
     def _is_done(self, output: Path, photo: Photo) -> bool:
         from dreamer.image import read_recipe

@@ -57,6 +57,19 @@ def _is_dreamt(path: Path) -> bool:
     return True
 
 
+def tiles_of(output: Path, count: int) -> list[int | None]:
+    """The tiles of a clip that was begun, one for each of its `count` looks: with others it were not the same clip.
+
+    None where it says nothing that makes sense.
+    """
+    from dreamer.clip import notes_of
+
+    tiles = notes_of(output).get("tiles")
+    if not isinstance(tiles, list) or len(tiles) != count:
+        return [None] * count
+    return [tile if type(tile) is int and (tile == 0 or 32 <= tile <= 65536) else None for tile in tiles]
+
+
 def identity_of(recipe: Mapping[str, Any]) -> str:
     """What a clip must share with one that was begun to go on with it: all that it is made of but the machine."""
     return json.dumps({key: value for key, value in recipe.items() if key != "machine"})

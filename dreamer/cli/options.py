@@ -81,16 +81,26 @@ source_options = together(
 )
 """Where a recipe comes from, and its network."""
 
-recipe_options = together(
-    source_options,
-    click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1)."),
-    click.option("--feature-size", type=float, metavar="PERCENT", help="How large features grow, of the short side."),
-    click.option("--size", type=Pixels({"full": 0}, 16), help="Limit of the long side; `full` keeps it. [2048]"),
-    click.option("--seed", type=int, metavar="N", help="Another seed, another dream. [0]"),
-    click.option("--init", type=click.Choice(["photo", "noise", "grey", "canvas"]), help="What to start from. [photo]"),
-    click.option("--guide", metavar="PICTURE", type=_FILE, help="A picture whose features to grow."),
-)
-"""What decides the picture: the fields of `Wishes`, together with `machine_options` and --max-pixels."""
+
+def recipe_options_for(size: str) -> Callable[[Command], Command]:
+    """What decides the picture: the fields of `Wishes`, with `machine_options` and --max-pixels; `size` is the help of
+    --size."""
+    return together(
+        source_options,
+        click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),
+        click.option(
+            "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in % of the short side."
+        ),
+        click.option("--size", type=Pixels({"full": 0}, 16), help=size),
+        click.option("--seed", type=int, metavar="N", help="Number of the dream: another seed, another dream. [0]"),
+        click.option(
+            "--init", type=click.Choice(["photo", "noise", "grey", "canvas"]), help="What to start from. [photo]"
+        ),
+        click.option("--guide", metavar="PICTURE", type=_FILE, help="A picture whose features to grow."),
+    )
+
+
+recipe_options = recipe_options_for("Limit of the long side, in pixels; `full` keeps the photo's. [2048]")
 
 machine_options = together(
     click.option("--tile", type=Pixels({"auto": -1, "none": 0}, 32), help="Side of a tile; auto: as memory allows."),

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dreamer.composition import Composition
-    from dreamer.image import Photo
     from dreamer.machine import Machine
     from dreamer.plugins import Plugin
     from dreamer.stamp import Stamp
 
 
-def stamp_for(composition: Composition, photo: Photo, machine: Machine, plugins: Sequence[Plugin]) -> Stamp:
-    """What goes into the dream of a photo, made by a composition on a machine."""
+def stamp_for(composition: Composition, photo: str, machine: Machine, plugins: Sequence[Plugin]) -> Stamp:
+    """What goes into the dream of a photo, given by its file's hash, made by a composition on a machine."""
     from dreamer.stamp import Stamp
 
     return Stamp(
@@ -31,7 +30,7 @@ def stamp_for(composition: Composition, photo: Photo, machine: Machine, plugins:
         machine=machine.words(),
         dreamer=__version__,
         weights=composition.network.weights,
-        photo=photo.sha256,
+        photo=photo,
         guide=composition.guide.sha256 if composition.guide else "",
         pictures=_hash_of(composition.starts) if composition.starts is not None else "",
         plugins={p.distribution: p.version for p in plugins if p.distribution in composition.plugins},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of
+from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
@@ -87,6 +87,8 @@ def video(
         with gathered(problems):
             stability = _stability(wish.recipe, stability)
         registry, plugins = load_plugins()
+        if resume and wish.tile is None:
+            wish = replace(wish, tile=tiles_of(output, 1)[0])
         composition, _ = wish.composed(registry, told.say, problems)
         assert source and format and stability is not None  # else `composed` has raised
         sound = clip if source.has_audio and format.has_sound else None
@@ -98,7 +100,7 @@ def video(
         with Reel.open(
             output,
             format,
-            size=work.film.size,
+            size=work.film.plan.size,
             fps=source.fps,
             frames=work.frames,
             recipe=json.dumps(recipe),
@@ -106,6 +108,7 @@ def video(
             resume=resume,
             force=may_replace(output, preview, force),
             audio=sound,
+            notes={"tiles": [work.film.plan.machine.tile]},
         ) as reel:
             if reel.finished:
                 told.skip(str(clip), str(output))
@@ -151,7 +154,7 @@ class _Work:
             fit=partial(frame_size, format),
             on_step=self._step,
         )
-        if not composition.tile(self.film.blank):
+        if not self.film.plan.tiled:
             keep_freed_memory()
         self._until = Fraction(_PREVIEW) if preview else source.duration + 1
         self.frames = min(source.frames, math.ceil(source.fps * _PREVIEW)) if preview else source.frames
@@ -161,9 +164,8 @@ class _Work:
     def recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
         """What stands inside the clip: a picture's stamp, and how steady it is."""
         with self._source.path.open("rb") as file:
-            photo = replace(self.film.blank, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-        machine = replace(self._composition.machine, tile=self._composition.tile(photo))
-        stamp = stamp_for(self._composition, photo, machine, plugins)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        stamp = stamp_for(self._composition, digest, self.film.plan.machine, plugins)
         return {**json.loads(stamp.text()), "video": {"stability": self.film.stability}}
 
     def take_up(self, reel: Reel) -> None:
@@ -177,7 +179,7 @@ class _Work:
 
         assert self._reel is not None
         begin = self._reel.done
-        change = load_change(self._reel.folder, begin, self.film.size)
+        change = load_change(self._reel.folder, begin, self.film.plan.size)
         source = takewhile(lambda pair: pair[0] < self._until, frames(self._source))
         for dreamt in self.film.dreams(source, begin=begin, change=change):
             self._change = dreamt.change

@@ -95,7 +95,7 @@ def visualize(
     dreamer visualize -o unit.png --channel 12 --facets 4 --pictures holiday/
     """
     from dreamer.direction import read_direction
-    from dreamer.image import load
+    from dreamer.image import load, to_pil
     from dreamer.plugins import load_plugins
     from dreamer.visualization import Unit, climbed, diverse, grey, picture_size, usual
 
@@ -140,7 +140,8 @@ def visualize(
         )
 
         def blank() -> Photo:
-            return load(grey(composition.recipe.size))
+            side = composition.recipe.size
+            return load(to_pil(grey(side, side)))
 
         if pictures:
             composition = _begun(composition, pictures, names, Path(output), told, wish.max_pixels)

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from dreamer.registry import Registry
     from dreamer.stamp import Stamp
 
+_FLAGS = {
+    "octaves.feature_size": "--feature-size",
+    "octaves.steps": "--steps",
+    "canvas.name": "--canvas",
+    "optimiser.name": "--optimiser",
+    "pictures": "--count",
+}
+"""Flags whose names are not those of the keys that they set."""
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -90,10 +99,17 @@ class Wishes:
                 aim=aim,
             )
         if problems:
+            problems = [self._as_typed(problem, flags) for problem in problems]
             lacking = registry.missing(stamp.plugins) if stamp else []
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in lacking), *problems)
         torch.set_num_threads(composition.machine.threads)
         return composition, stamp
+
+    def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:
+        """A problem of a key that a flag has set, in the words that were typed."""
+        key, colon, rest = problem.partition(":")
+        typed = {**self._flags, **flags}.get(key) is not None
+        return f"{_FLAGS.get(key, f'--{key}')}{colon}{rest}" if typed else problem
 
     def _words(self, registry: Registry) -> tuple[Stamp | None, Mapping[str, Any]]:
         """What --preset or --recipe says."""
@@ -120,9 +136,13 @@ class Wishes:
         for text in self.settings:
             with gathered(problems):
                 changes.append(read_setting(text))
-        flags = {"strength": self.strength, "size": self.size, "seed": self.seed, "init": self.init}
-        flags["octaves.feature_size"] = self.feature_size
-        return changes + [(key, value) for key, value in flags.items() if value is not None]
+        return changes + [(key, value) for key, value in self._flags.items() if value is not None]
+
+    @property
+    def _flags(self) -> dict[str, Any]:
+        """What the flags set, by the recipe's keys."""
+        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
+        return {**plain, "octaves.feature_size": self.feature_size}
 
     def _machine(self, stamp: Stamp | None) -> Machine:
         """As wished: by flags, else as the repeated picture was made, else by itself."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of
-from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
+from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
+from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options_for
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Quiet, progress
 from dreamer.cli.stamps import motion_in, stamp_for, stamp_in
@@ -52,7 +52,7 @@ _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "directio
 )
 @click.option("--audio", metavar="FILE", type=click.Path(path_type=Path), help="Sound for it, cut to its length.")
 @clip_options
-@recipe_options
+@recipe_options_for("Long side of the frames, in pixels; `full` keeps the photo's. [1280]")
 @machine_options
 @max_pixels_option
 @progress_option
@@ -81,7 +81,7 @@ def zoom(
     from dreamer.image import load
     from dreamer.machine import keep_freed_memory
     from dreamer.plugins import load_plugins
-    from dreamer.zooming import SPACING, Folder, Scene, check_size
+    from dreamer.zooming import SPACING, Folder, Scene, check_size, keyframe_size
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
@@ -100,22 +100,23 @@ def zoom(
             options["size"] = _side(whole, options["size"], options["recipe"], preview)
         wish = Wishes(**options)
         registry, plugins = load_plugins()
-        looks = _looks(wish, falling, registry, told.say, problems)
+        looks = _looks(wish, falling, registry, told.say, problems, begun=output if resume else None)
         if problems or not (falling and format and whole):
             raise UsageError(*problems)
-        usual = looks[falling.look(0.0)]
-        sized = whole.resized(usual.recipe.size)
-        for look in looks.values():
+        sized = whole.resized(looks[falling.look(0.0)].recipe.size)
+        size = frame_size(format, sized.height, sized.width)
+        for key, look in looks.items():
             with gathered(problems):
                 check_size(whole, sized)
-                look.check_frame(sized)
+                look.plan_frames(*size)
+                looks[key] = look.settled(*keyframe_size(size))
         if problems:
             raise UsageError(*problems)
-        if not usual.tile(sized):
+        usual = looks[falling.look(0.0)]
+        if not usual.plan(*size).tiled:
             keep_freed_memory()
         frames = min(falling.frames, max(1, round(falling.fps))) if preview else falling.frames
         recipe = _recipe(usual, falling, whole, plugins)
-        size = frame_size(format, sized.height, sized.width)
         told.start(str(photo), 1, 1)
         with Reel.open(
             output,
@@ -128,6 +129,7 @@ def zoom(
             resume=resume,
             force=may_replace(output, preview, force),
             audio=audio,
+            notes={"tiles": [look.machine.tile for look in looks.values()]},
         ) as reel:
             if reel.finished:
                 told.skip(str(photo), str(output))
@@ -176,12 +178,23 @@ def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | No
 
 
 def _looks(
-    wish: Wishes, falling: Zoom | None, registry: Registry, say: Callable[[str], None], problems: list[str]
+    wish: Wishes,
+    falling: Zoom | None,
+    registry: Registry,
+    say: Callable[[str], None],
+    problems: list[str],
+    begun: Path | None,
 ) -> dict[tuple[str | None, str | None], Composition]:
-    """A composition for every preset and layer that the keyframes name; what is wrong with them goes to `problems`."""
+    """A composition for every preset and layer that the keyframes name, with its tile in the clip that was begun.
+
+    What is wrong with them goes to `problems`.
+    """
     looks = {}
-    for preset, layer in falling.looks() if falling else [(None, None)]:
+    wanted = falling.looks() if falling else [(None, None)]
+    tiles = tiles_of(begun, len(wanted)) if begun else [None] * len(wanted)
+    for (preset, layer), tile in zip(wanted, tiles, strict=True):
         look = replace(wish, preset=preset or wish.preset, layer=layer or wish.layer)
+        look = replace(look, tile=tile if wish.tile is None else wish.tile)
         look = replace(look, recipe=None if preset else wish.recipe)
         with gathered(problems):
             looks[preset, layer] = look.composed(registry, say, [], fetch=not problems)[0]
@@ -192,7 +205,7 @@ def _recipe(composition: Composition, falling: Zoom, photo: Photo, plugins: Sequ
     """What stands inside the clip: a picture's stamp, and how it moves."""
     from dreamer.zooming import zoom_words
 
-    stamp = stamp_for(composition, photo, composition.machine, plugins)
+    stamp = stamp_for(composition, photo.sha256, composition.machine, plugins)
     return {**json.loads(stamp.text()), "zoom": zoom_words(falling)}
 
 

@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from dreamer.clip.formats import Format, format_for, frame_size
 from dreamer.clip.reader import Clip, frames, probe, read_recipe
-from dreamer.clip.reel import Reel, partial_of
+from dreamer.clip.reel import Reel, notes_of, partial_of
 
-__all__ = ["Clip", "Format", "Reel", "format_for", "frame_size", "frames", "partial_of", "probe", "read_recipe"]
+__all__ = [
+    "Clip",
+    "Format",
+    "Reel",
+    "format_for",
+    "frame_size",
+    "frames",
+    "notes_of",
+    "partial_of",
+    "probe",
+    "read_recipe",
+]

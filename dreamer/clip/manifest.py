@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`identity` is the maker's, `settings` is how the clip is written; `replaces` whether it may replace one."""
+    """`identity` is the maker's, `settings` is how the clip is written; `replaces` whether it may replace one. `notes`
+    are what the maker settled when it began, to be settled so again."""
 
     identity: str
     settings: Mapping[str, Any]
     replaces: bool
     segments: tuple[Entry, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -45,8 +47,10 @@ class Manifest:
                 raise UsageError(f"{path} was written by another version of dreamer; --force begins the clip anew")
             entries = tuple(Entry(int(e["start"]), int(e["frames"]), str(e["sha256"])) for e in words.pop("segments"))
             found = cls(**words, segments=entries)
-            if not isinstance(found.identity, str) or not isinstance(found.settings, dict):
-                raise TypeError("identity or settings")
+            if not isinstance(found.identity, str) or not all(
+                isinstance(table, dict) for table in (found.settings, found.notes)
+            ):
+                raise TypeError("identity, settings or notes")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
                 f"{path} is damaged ({error}); --force discards what lies there and begins anew"

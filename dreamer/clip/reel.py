@@ -8,11 +8,13 @@ beginning of one, so that the finished file does not tell how often its making w
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -76,12 +78,15 @@ class Reel(AbstractContextManager["Reel"]):
         resume: bool = False,
         force: bool = False,
         audio: Path | None = None,
+        notes: Mapping[str, Any] | None = None,
     ) -> Reel:
         """Begin a clip of frames (height, width) = `size`, or go on with it.
 
         `recipe` goes into the clip; `identity` says everything that decides the frames, as a hash or, better, as a JSON
         table, whose differing keys are then named. Unless by `force`, a finished clip with this very recipe inside is
-        `finished`, and nothing is left to do. `audio` is a file with sound, a film's counted from its first picture.
+        `finished`, and nothing is left to do. `notes` is a JSON table that `notes_of` gives to whoever goes on with it,
+        to settle again what was settled for the first frame. `audio` is a file with sound, a film's counted from its
+        first picture.
 
         Raises UsageError, every problem at once: the output is there already and `force` is not said; a reel lies there
         and neither `resume` nor `force` is said, or it is another clip's; no encoder takes such frames; there is no
@@ -97,7 +102,7 @@ class Reel(AbstractContextManager["Reel"]):
             "codec": format.codec,
             "quality": format.quality,
         }
-        reel = cls(output, format, size, fps, Manifest(identity, settings, force), recipe)
+        reel = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
         reel._claim()
         try:
             reel._begin(frames, audio, resume, force)
@@ -295,6 +300,14 @@ class Reel(AbstractContextManager["Reel"]):
 def folder_of(output: Path) -> Path:
     """Where the reel of a clip lies: hidden, beside it."""
     return output.with_name(f".{output.name}.reel")
+
+
+def notes_of(output: Path) -> Mapping[str, Any]:
+    """What the maker of a clip that was begun noted down; nothing where none was, or the reel is damaged."""
+    try:
+        return Manifest.read(folder_of(output)).notes
+    except UsageError:  # `Reel.open` says what is wrong with it
+        return {}
 
 
 def partial_of(output: Path) -> Path:

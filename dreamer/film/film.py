@@ -9,16 +9,18 @@ neither stronger nor weaker. (Adding a whole dream to each frame's, as was done 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamer.composition import Composition
 from dreamer.film.motion import find_motion
-from dreamer.image import Photo
+from dreamer.image import resize, size_at
+from dreamer.plan import Plan
 from dreamer.step import Step
 
 STABILITY = 0.7
@@ -40,12 +42,12 @@ class Dreamt:
 @dataclass(frozen=True)
 class Film:
     """How a clip is dreamt over: by a composition, with a stability from 0, each frame for itself, to 1, where hardly
-    anything changes that does not move. Frames are brought to a long side of `side` pixels, and what is over `size`
-    (height, width) is cut off."""
+    anything changes that does not move. Frames are brought to a long side of `side` pixels, and what is over the plan's
+    size is cut off."""
 
     composition: Composition
     side: int
-    size: tuple[int, int]
+    plan: Plan
     stability: float = STABILITY
     on_step: Callable[[Step], None] = lambda step: None
 
@@ -66,15 +68,8 @@ class Film:
         several pictures at once."""
         side = max(height, width)
         side = max(1, min(side, composition.recipe.size or side) // shrink)
-        whole = Photo(np.zeros((height, width, 3), np.uint8)).resized(side)
-        film = cls(composition, side, fit(whole.height, whole.width), stability, on_step)
-        composition.check_frame(film.blank)
-        return film
-
-    @property
-    def blank(self) -> Photo:
-        """A frame of the film, black."""
-        return Photo(np.zeros((*self.size, 3), np.uint8))
+        plan = composition.plan_frames(*fit(*size_at(height, width, side)))
+        return cls(composition, side, plan, stability, on_step)
 
     def dreams(
         self, frames: Iterable[tuple[Fraction, Frame]], *, begin: int = 0, change: Tensor | None = None
@@ -83,34 +78,43 @@ class Film:
 
         Raises NotFiniteError, and Interrupted.
         """
-        recipe = self.composition.recipe
-        whole = replace(self.composition, recipe=replace(recipe, strength=1.0))
-        device = self.composition.machine.device
+        strength = self.composition.recipe.strength
+        scorer = self.composition.scorer(self.plan)
         before: Tensor | None = None
         for number, (time, values) in enumerate(frames):
             if number < begin - 1:
                 continue
-            photo = self.sized(values)
-            now = photo.image().to(device)
+            now = self.sized(values).to(scorer.device)
             if number >= begin:
-                change = self._change(whole, photo, now, before, change)
-                pixels = photo.with_change(change.float() * recipe.strength)
-                yield Dreamt(pixels, time, change)
+                start = self._start(now, before, change)
+                share = 1.0 if start is None else self._share
+                picture = self.composition.ascend(
+                    now, plan=self.plan, start=start, share=share, scorer=scorer, on_step=self.on_step
+                )
+                change = (picture - now).half().cpu()
+                yield Dreamt(_eight_bits(now.cpu() + change.float() * strength), time, change)
             before = now
 
-    def sized(self, values: Frame) -> Photo:
-        """A frame at the film's size."""
-        height, width = self.size
-        return Photo(np.ascontiguousarray(Photo(values).resized(self.side).pixels[:height, :width]))
+    def sized(self, values: Frame) -> Tensor:
+        """A frame (h, w, 3) at the film's size, (1, 3, H, W) in [0, 1]."""
+        image = torch.from_numpy(values).permute(2, 0, 1)[None].float().div_(255)
+        height, width = self.plan.size
+        image = resize(image, size_at(values.shape[0], values.shape[1], self.side)).clamp_(0, 1)
+        return image[..., :height, :width].contiguous()
 
-    def _change(
-        self, whole: Composition, photo: Photo, now: Tensor, before: Tensor | None, change: Tensor | None
-    ) -> Tensor:
-        share = max(1 - self.stability, _LEAST)
-        carried = None
-        if before is not None and change is not None and share < 1:
-            motion = find_motion(now, before)
-            if not motion.cut:
-                carried = motion.carry(change.float().to(now.device)) * (1 - share)
-        dream = whole.dream(photo, carried=carried, share=1.0 if carried is None else share, on_step=self.on_step)
-        return dream.change.half()
+    @property
+    def _share(self) -> float:
+        """The part of a dream's steps that a frame takes which begins with the last one's."""
+        return max(1 - self.stability, _LEAST)
+
+    def _start(self, now: Tensor, before: Tensor | None, change: Tensor | None) -> Tensor | None:
+        """The frame with what is kept of the last one's change, moved along; None where nothing is."""
+        if before is None or change is None or self._share >= 1:
+            return None
+        motion = find_motion(now, before)
+        return None if motion.cut else now + motion.carry(change.float().to(now.device)) * (1 - self._share)
+
+
+def _eight_bits(picture: Tensor) -> Frame:
+    """A picture (1, 3, H, W) as a frame (H, W, 3), its values limited and rounded."""
+    return picture[0].permute(1, 2, 0).mul(255).round_().clamp_(0, 255).byte().numpy()

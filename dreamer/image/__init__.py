@@ -8,7 +8,7 @@ go up and penalties go down. A `Photo` keeps what an image cannot say (depth, al
 from __future__ import annotations
 
 from dreamer.image.load import load, read_recipe
-from dreamer.image.photo import Photo, blurred, resize, to_pil
+from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
 from dreamer.image.save import SUFFIXES, check_suffix, eight_bits, encode, format_for, losses, suffix_of
 from dreamer.image.source import pictures_among
 
@@ -25,6 +25,7 @@ __all__ = [
     "pictures_among",
     "read_recipe",
     "resize",
+    "size_at",
     "suffix_of",
     "to_pil",
 ]

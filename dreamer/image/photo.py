@@ -28,6 +28,12 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
+def size_at(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """(height, width) of a picture whose longer side is brought to `long_side` pixels."""
+    factor = long_side / max(height, width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
 def blurred(image: Tensor, sigma: float) -> Tensor:
     """`image` (B, C, H, W) through a Gaussian of `sigma` pixels, mirrored at the borders."""
     from kornia.filters import gaussian_blur2d
@@ -108,8 +114,7 @@ class Photo:
 
     def resized(self, long_side: int) -> Photo:
         """The photo with its longer side `long_side` pixels, larger or smaller; itself where it is so."""
-        factor = long_side / max(self.width, self.height)
-        size = (max(1, round(self.height * factor)), max(1, round(self.width * factor)))
+        size = size_at(self.height, self.width, long_side)
         if size == (self.height, self.width):
             return self
         pixels = np.empty((*size, self.pixels.shape[2]), self.pixels.dtype)

@@ -6,9 +6,9 @@ frames.
 
 from __future__ import annotations
 
-from dreamer.zooming.falling import SPACING, Falling
+from dreamer.zooming.falling import Falling
 from dreamer.zooming.feedback import Feedback
-from dreamer.zooming.scene import Scene, check_size
+from dreamer.zooming.scene import SPACING, Scene, check_size, keyframe_size
 from dreamer.zooming.schedule import read_schedule, zoom_from, zoom_words
 from dreamer.zooming.store import Folder, Memory
 from dreamer.zooming.zoom import Zoom
@@ -33,6 +33,7 @@ __all__ = [
     "Zoom",
     "check_size",
     "frames_of",
+    "keyframe_size",
     "read_schedule",
     "zoom_from",
     "zoom_words",

@@ -16,14 +16,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from dreamer.zooming.scene import Scene, moved
+from dreamer.zooming.scene import Scene, keyframe_size, moved
 from dreamer.zooming.similarity import Similarity
 from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.steady import Level
 
 Share = TypeVar("Share", float, Tensor)
 
-SPACING = 1.5  # what everything grows by from keyframe to keyframe
 _KEPT = 0.35  # of the last keyframe's change stays in the next one's ground: at 0.6 one motif drives out all others
 
 
@@ -32,9 +31,7 @@ class Falling:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        height, width = scene.size
-        beyond = math.sqrt(scene.spacing)  # a keyframe fills the frame from halfway (on a log scale) before its time
-        self._field = (math.ceil(height * beyond), math.ceil(width * beyond))
+        self._field = keyframe_size(scene.size, scene.spacing)
         self._splines: dict[int, Tensor] = {}
 
     @cached_property

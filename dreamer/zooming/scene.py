@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.image import Photo
+from dreamer.plan import Plan
 from dreamer.recipe import Ingredient
 from dreamer.step import Step
 from dreamer.zooming.backdrop import Backdrop
@@ -22,12 +23,20 @@ from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.store import Store
 from dreamer.zooming.zoom import Zoom
 
+SPACING = 1.5  # what everything grows by from keyframe to keyframe
 _MANY = 4  # so many names take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 CompositionAt = Callable[[float], Composition]
 OnStep = Callable[[int, Step], None]
 """Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
+
+
+def keyframe_size(size: tuple[int, int], spacing: float = SPACING) -> tuple[int, int]:
+    """(height, width) of a keyframe for frames of `size`: it fills the frame from halfway (on a log scale) before its
+    time."""
+    beyond = math.sqrt(spacing)
+    return math.ceil(size[0] * beyond), math.ceil(size[1] * beyond)
 
 
 def check_size(*photos: Photo) -> None:
@@ -53,6 +62,8 @@ class Scene:
     store: Store
     spacing: float
     on_step: OnStep = lambda number, step: None
+    _plans: dict[tuple[Composition, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
+    """How each composition dreams at each size: made once for all frames."""
 
     @cached_property
     def path(self) -> Path:
@@ -84,17 +95,27 @@ class Scene:
         """
         composition = self.composition_at(time)
         recipe = composition.recipe
-        octaves = recipe.octaves if steps is None else replace(recipe.octaves, steps=steps)
-        init = "photo" if number else recipe.init
         turn = int(self.path.keyframe(time) + 1e-6)
-        objectives = tuple(_in_turn(item, turn) for item in recipe.objectives)
         recipe = replace(
-            recipe, seed=recipe.seed + number, init=init, strength=1.0, octaves=octaves, objectives=objectives
+            recipe,
+            seed=recipe.seed + number,
+            init="photo" if number else recipe.init,
+            objectives=tuple(_in_turn(item, turn) for item in recipe.objectives),
         )
-        pixels = (base[0].permute(1, 2, 0).clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
-        photo = Photo(pixels)
-        dream = replace(composition, recipe=recipe).dream(photo, on_step=lambda step: self.on_step(number, step))
-        return photo.image() + dream.change
+        plan = self._plan(composition, base.shape[-2], base.shape[-1])
+        dream = replace(composition, recipe=recipe).ascend(
+            base,
+            plan=plan if steps is None else plan.with_steps(steps),
+            on_step=lambda step: self.on_step(number, step),
+        )
+        return dream.cpu()
+
+    def _plan(self, composition: Composition, height: int, width: int) -> Plan:
+        """How a composition dreams over pictures of a size."""
+        key = (composition, height, width)
+        if key not in self._plans:
+            self._plans[key] = composition.plan(height, width)
+        return self._plans[key]
 
     def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """A change from the store, or made and put there, in half precision: what is kept is what is used."""

@@ -18,7 +18,7 @@ import torch
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from dreamer.compose import compose
-from dreamer.image import load
+from dreamer.image import load, to_pil
 from dreamer.library import registry
 from dreamer.machine import Machine, keep_freed_memory
 from dreamer.networks import load_from, untrained
@@ -56,7 +56,7 @@ def main() -> None:
         machine=Machine("cpu", "float32", 0),
         aim=lambda network, words: Unit(channel=20).words(network, layer, (arguments.size, arguments.size)),
     )
-    photo = load(grey(arguments.size))
+    photo = load(to_pil(grey(arguments.size, arguments.size)))
     module = network.prepared([layer], torch.device("cpu"), torch.float32).module
     bare = create_feature_extractor(module, [layer])
     image = torch.rand(1, 3, arguments.size, arguments.size).contiguous(memory_format=torch.channels_last)
