@@ -60,28 +60,33 @@ def compose(
     """
     changes = sorted(changes, key=lambda change: change[0] not in _FIRST)
     asked = _Asked(words, changes, network, layer, guide is not None, registry)
-    problems: list[str] = []
-    with gathered(problems):  # before any network is loaded, let alone fetched
+    unread: list[str] = []
+    with gathered(unread):  # before any network is fetched
         asked.recipe({})
+    problems: list[str] = []
     with gathered(problems):
         machine = machine.resolved()
+    loaded = None
     with gathered(problems):
-        may_fetch = fetch and asked.names_network and not problems
+        may_fetch = fetch and asked.names_network and not (unread or problems)
         loaded = (
             network
             if isinstance(network, Network)
             else load_from(registry.networks, str(asked.network_name), weights, fetch=may_fetch)
         )
-        if not problems:
+        if not unread:
             asked = asked.moved(loaded, say)
         if aim:
             asked = asked.aimed(aim(loaded, asked.changed_words()))
-        for name in asked.layers(readable=not problems):
-            with gathered(problems):
-                loaded.layer(name)
+    if loaded is None:
+        raise UsageError(*unread, *problems)
+    for name in asked.layers(readable=not unread):
+        with gathered(problems):
+            loaded.layer(name)
+    with gathered(problems):  # once more: its defaults may hold what the words speak of
+        recipe = asked.recipe(loaded.defaults, loaded.default_layer)
     if problems:
         raise UsageError(*problems)
-    recipe = asked.recipe(loaded.defaults, loaded.default_layer)
     composition = Composition(recipe, Session(loaded, machine.device, guide), registry, machine, say)
     composition.check()
     return composition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +93,7 @@ class Unit:
         if at["layer"] in network.heads:
             known = taught(network, at["layer"])
             if self.label not in known:
-                raise RecipeError(f"{network.name} knows no class {self.label!r}{did_you_mean(self.label, known)}")
+                raise RecipeError(f"{network.name} knows no class {self.label!r}{_nearest(self.label, network, known)}")
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
@@ -121,9 +121,15 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
         return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
     if name.isdecimal() and int(name) < len(labels):
         return {"index": [int(name)]}
-    within = [label for label in network.labels if wanted in label.lower()][:_NEAREST]
-    near = f"; there are {', '.join(within)}" if within else did_you_mean(name, network.labels)
-    raise RecipeError(f"{network.name} knows no class {name!r}{near}")
+    raise RecipeError(f"{network.name} knows no class {name!r}{_nearest(name, network, network.labels)}")
+
+
+def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
+    """The tail of an error about an unknown class: those that hold the name, else what comes nearest."""
+    within = [label for label in labels if name.strip().lower() in label.lower()][:_NEAREST]
+    if within:
+        return f"; there are {', '.join(within)}"
+    return did_you_mean(name, labels) or f"; `dreamer networks show {network.name}` lists them"
 
 
 def climbed(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:

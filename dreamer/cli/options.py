@@ -88,9 +88,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     return together(
         source_options,
         click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),
-        click.option(
-            "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in % of the short side."
-        ),
+        click.option("--feature-size", type=float, metavar="PERCENT", help="Size of features, in % of the short side."),
         click.option("--size", type=Pixels({"full": 0}, 16), help=size),
         click.option("--seed", type=int, metavar="N", help="Number of the dream: another seed, another dream. [0]"),
         click.option(
