@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from dreamer.clip import frames, probe
+from dreamer.clip import MemoryStore, frames, probe
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.direction import direction_of
@@ -174,7 +174,7 @@ def zoom(
 
     Raises DreamerError, for what is wrong with the words at once.
     """
-    from dreamer.zooming import SIZE, SPACING, Memory, Scene, Zoom, check_size, frames_of, keyframe_size, zoom_from
+    from dreamer.zooming import SIZE, SPACING, Scene, Zoom, check_size, frames_of, keyframe_size, zoom_from
 
     source = load(photo)
     moving = {field.name for field in fields(Zoom)}
@@ -196,7 +196,7 @@ def zoom(
         motion,
         frame,
         lambda time: looks[motion.look(time)],
-        Memory(),
+        MemoryStore(),
         SPACING,
         on_step,
     )

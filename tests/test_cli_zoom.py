@@ -197,14 +197,14 @@ def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
 def test_a_full_disk_is_a_sentence_and_can_be_gone_on_from(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
-    from dreamer.zooming import store
+    from dreamer.clip import state
 
     assert zoom("-o", "whole.mp4").code == 0
 
     def full(path: Path, data: bytes) -> None:
         raise api.DreamerError(f"{path} could not be written: no space is left ({errno.ENOSPC})")
 
-    monkeypatch.setattr(store, "write_atomically", full)
+    monkeypatch.setattr(state, "write_atomically", full)
     refused(zoom("-o", "clip.mp4"), "no space is left", code=1)
     monkeypatch.undo()
     monkeypatch.chdir(here)

@@ -18,7 +18,7 @@ import dreamer as api
 from dreamer import plan
 from dreamer.binding import Guide
 from dreamer.cli import clip as cli_clip
-from dreamer.clip import notes_of
+from dreamer.clip import MemoryStore, notes_of
 from dreamer.compose import compose
 from dreamer.errors import Interrupted, UsageError
 from dreamer.film import Film
@@ -28,7 +28,7 @@ from dreamer.network import Network
 from dreamer.sight import Sight
 from dreamer.testing.tiny import photo as drawn
 from dreamer.testing.tiny import tiny_network
-from dreamer.zooming import Falling, Feedback, Memory, Scene, zoom_from
+from dreamer.zooming import Falling, Feedback, Scene, zoom_from
 
 STEP = {"octaves": {"count": 1, "steps": 1}}
 CAMERA = [(Fraction(n, 10), np.ascontiguousarray(pixels(160, 120)[:, n : n + 128])) for n in range(3)]
@@ -132,7 +132,7 @@ def test_a_guide_is_looked_at_once_for_all_frames(monkeypatch: pytest.MonkeyPatc
     composition = compose(STEP, registry(), network=network, guide=guide)
     for mode, frames_of in (("feedback", Feedback), ("keyframes", Falling)):
         zoom = zoom_from({"seconds": 0.5, "fps": 10, "rate": 4, "mode": mode})
-        scene = Scene(load(drawn()).image(), zoom, (72, 96), lambda time: composition, Memory(), 1.5)
+        scene = Scene(load(drawn()).image(), zoom, (72, 96), lambda time: composition, MemoryStore(), 1.5)
         frames = frames_of(scene)
         for number in range(zoom.frames):
             frames.frame(number)
@@ -152,7 +152,7 @@ def test_octaves_are_planned_once_for_all_frames(monkeypatch: pytest.MonkeyPatch
         zoom_from({"seconds": 0.5, "fps": 10, "mode": "feedback"}),
         (72, 96),
         lambda time: composition,
-        Memory(),
+        MemoryStore(),
         1.5,
     )
     frames = Feedback(scene)

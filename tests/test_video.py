@@ -11,7 +11,7 @@ from clips import heard, made, tone, turned
 from command import dreamer, left_in, refused
 from networks import tiny
 
-from dreamer.clip import frames, probe, read_recipe
+from dreamer.clip import FolderStore, frames, probe, read_recipe
 from dreamer.compose import compose
 from dreamer.errors import UsageError
 from dreamer.film import Film, load_change, save_change
@@ -106,8 +106,8 @@ def test_it_goes_on_from_any_frame_as_if_nothing_had_been(tmp_path):
     source = shots(4, step=2)
     whole = [*film(0.7).dreams(source)]
     for begin in range(1, 4):
-        save_change(tmp_path, begin, whole[begin - 1].change)
-        change = load_change(tmp_path, begin, SIZE)
+        save_change(FolderStore(tmp_path), begin, whole[begin - 1].change)
+        change = load_change(FolderStore(tmp_path), begin, SIZE)
         again = [*film(0.7).dreams(source, begin=begin, change=change)]
         assert all((a.frame == b.frame).all() for a, b in zip(again, whole[begin:], strict=True))
     assert left_in(tmp_path) == ["change-000002.safetensors", "change-000003.safetensors"]
@@ -154,16 +154,16 @@ def test_a_recipe_repeats_a_clip(tmp_path):
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     source = made(tmp_path / "clip.mp4", 6)
     assert dreamer("video", source, "-o", tmp_path / "whole.mp4", *QUICK).code == 0
-    change, output = Film._change, tmp_path / "out.mp4"
+    start, output = Film._start, tmp_path / "out.mp4"
     left = [4]
 
     def interrupted(*arguments):
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        return change(*arguments)
+        return start(*arguments)
 
-    monkeypatch.setattr(Film, "_change", interrupted)
+    monkeypatch.setattr(Film, "_start", interrupted)
     ran = dreamer("video", source, "-o", output, *QUICK)
     assert ran.code == 130 and "out-so-far.mp4" in ran.err
     assert len([*frames(probe(tmp_path / "out-so-far.mp4"))]) == 4
@@ -236,23 +236,19 @@ def test_json_progress_counts_frames(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"torn"])
 def test_a_damaged_state_is_a_sentence(tmp_path, damage, monkeypatch):
     source = made(tmp_path / "clip.mp4", 3)
-    change = Film._change
-    monkeypatch.setattr(
-        Film,
-        "_change",
-        lambda self, whole, photo, now, before, last: _second(change, self, whole, photo, now, before, last),
-    )
+    start = Film._start
+
+    def interrupted(self, now, before, change):
+        if before is not None:
+            raise KeyboardInterrupt
+        return start(self, now, before, change)
+
+    monkeypatch.setattr(Film, "_start", interrupted)
     assert dreamer("video", source, *QUICK).code == 130
-    monkeypatch.setattr(Film, "_change", change)
+    monkeypatch.setattr(Film, "_start", start)
     (tmp_path / ".clip-dream.mp4.reel" / "change-000001.safetensors").write_bytes(damage)
     refused(dreamer("video", source, "--resume", *QUICK), "missing or damaged", "--force")
     assert dreamer("video", source, "--force", *QUICK).code == 0
-
-
-def _second(change, film, whole, photo, now, before, last):
-    if before is not None:
-        raise KeyboardInterrupt
-    return change(film, whole, photo, now, before, last)
 
 
 def test_the_frames_of_a_python_program(tmp_path):

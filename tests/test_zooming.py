@@ -14,18 +14,18 @@ import torch
 from networks import tiny
 from torch import Tensor
 
+from dreamer.clip import FolderStore, MemoryStore, StateStore
 from dreamer.colour import luma
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.library import registry
-from dreamer.zooming import Falling, Feedback, Folder, Memory, Scene, Zoom, read_schedule, zoom_from, zoom_words
+from dreamer.zooming import Falling, Feedback, Scene, Zoom, read_schedule, zoom_from, zoom_words
 from dreamer.zooming.backdrop import Backdrop
 from dreamer.zooming.path import Path as Way
 from dreamer.zooming.similarity import Similarity
 from dreamer.zooming.spline import coefficients, sample
 from dreamer.zooming.steady import Level
-from dreamer.zooming.store import Store
 
 
 def composition(**changes: Any) -> Composition:
@@ -43,11 +43,11 @@ def picture(height: int = 48, width: int = 64) -> Tensor:
     return torch.stack([rings, stripes, disc])[None]
 
 
-def scene(zoom: Zoom, store: Store | None = None, photo: Tensor | None = None, **recipe: Any) -> Scene:
+def scene(zoom: Zoom, store: StateStore | None = None, photo: Tensor | None = None, **recipe: Any) -> Scene:
     """A small scene for a zoom."""
     photo = picture() if photo is None else photo
     composed = composition(**recipe)
-    return Scene(photo, zoom, (48, 64), lambda time: composed, Memory() if store is None else store, 1.5)
+    return Scene(photo, zoom, (48, 64), lambda time: composed, MemoryStore() if store is None else store, 1.5)
 
 
 def way(zoom: Zoom) -> Way:
@@ -194,11 +194,11 @@ def test_frames_are_the_same_whether_or_not_the_work_was_interrupted(mode: str, 
     for stop in (1, 11, 17):
         folder = tmp_path / str(stop)
         folder.mkdir()
-        first = maker(scene(zoom, Folder(folder)))
+        first = maker(scene(zoom, FolderStore(folder)))
         for number in range(stop + 1):
             first.frame(number)
             first.checkpoint(number)
-        second = maker(scene(zoom, Folder(folder)))
+        second = maker(scene(zoom, FolderStore(folder)))
         for number in range(stop, zoom.frames):
             assert torch.equal(second.frame(number), frames[number]), (stop, number)
             second.checkpoint(number)
@@ -218,7 +218,7 @@ def test_outward_is_the_inward_clip_reversed(mode: str) -> None:
 
 
 def test_old_keyframes_are_dropped(tmp_path: Path) -> None:
-    falling = Falling(scene(Zoom(seconds=4, fps=Fraction(6), rate=2.0), Folder(tmp_path)))
+    falling = Falling(scene(Zoom(seconds=4, fps=Fraction(6), rate=2.0), FolderStore(tmp_path)))
     for number in range(24):
         falling.frame(number)
         falling.checkpoint(number)
@@ -227,10 +227,10 @@ def test_old_keyframes_are_dropped(tmp_path: Path) -> None:
 
 def test_a_damaged_keyframe_is_made_again(tmp_path: Path) -> None:
     zoom = Zoom(seconds=1, fps=Fraction(6), rate=2.0)
-    frames = [Falling(scene(zoom, Folder(tmp_path))).frame(number) for number in (0, 5)]
+    frames = [Falling(scene(zoom, FolderStore(tmp_path))).frame(number) for number in (0, 5)]
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    again = Falling(scene(zoom, Folder(tmp_path)))
+    again = Falling(scene(zoom, FolderStore(tmp_path)))
     assert [torch.equal(again.frame(number), frame) for number, frame in zip((0, 5), frames, strict=True)] == [True] * 2
 
 
@@ -307,7 +307,7 @@ def test_each_keyframe_has_a_seed_of_its_own_and_only_the_first_begins_as_the_re
 
 
 def test_feedback_goes_on_from_what_was_kept_and_not_from_the_beginning() -> None:
-    store, dreamt = Memory(), []
+    store, dreamt = MemoryStore(), []
     zoom = zoom_from({"mode": "feedback", "seconds": 2, "fps": 12})
     first = Feedback(scene(zoom, store))
     for number in range(15):

@@ -179,7 +179,7 @@ class _Work:
 
         assert self._reel is not None
         begin = self._reel.done
-        change = load_change(self._reel.folder, begin, self.film.plan.size)
+        change = load_change(self._reel.state, begin, self.film.plan.size)
         source = takewhile(lambda pair: pair[0] < self._until, frames(self._source))
         for dreamt in self.film.dreams(source, begin=begin, change=change):
             self._change = dreamt.change
@@ -190,7 +190,7 @@ class _Work:
         from dreamer.film import save_change
 
         assert self._reel is not None
-        save_change(self._reel.folder, number + 1, self._change)
+        save_change(self._reel.state, number + 1, self._change)
 
     def _step(self, step: Step) -> None:
         self._told.frame(self.pace.step(0, step))

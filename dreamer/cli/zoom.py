@@ -81,7 +81,7 @@ def zoom(
     from dreamer.image import load
     from dreamer.machine import keep_freed_memory
     from dreamer.plugins import load_plugins
-    from dreamer.zooming import SPACING, Folder, Scene, check_size, keyframe_size
+    from dreamer.zooming import SPACING, Scene, check_size, keyframe_size
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
@@ -134,9 +134,7 @@ def zoom(
             if reel.finished:
                 told.skip(str(photo), str(output))
                 return 0
-            scene = Scene(
-                whole.image(), falling, size, lambda time: looks[falling.look(time)], Folder(reel.folder), SPACING
-            )
+            scene = Scene(whole.image(), falling, size, lambda time: looks[falling.look(time)], reel.state, SPACING)
             fall = _Fall(scene, told, reel.done, frames)
             made = ((fall.frame(number), None) for number in range(reel.done, frames))
             return film(reel, made, fall.checkpoint, fall.pace, told, str(photo))

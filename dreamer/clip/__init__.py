@@ -8,11 +8,15 @@ from __future__ import annotations
 from dreamer.clip.formats import Format, format_for, frame_size
 from dreamer.clip.reader import Clip, frames, probe, read_recipe
 from dreamer.clip.reel import Reel, notes_of, partial_of
+from dreamer.clip.state import FolderStore, MemoryStore, StateStore
 
 __all__ = [
     "Clip",
+    "FolderStore",
     "Format",
+    "MemoryStore",
     "Reel",
+    "StateStore",
     "format_for",
     "frame_size",
     "frames",

@@ -27,6 +27,7 @@ from dreamer.clip.loops import check_gif, write_gif, write_webp
 from dreamer.clip.manifest import Manifest, entry_of, is_reel, segment_path
 from dreamer.clip.reader import read_recipe
 from dreamer.clip.sound import Sound
+from dreamer.clip.state import FolderStore
 from dreamer.disk import replacing, write_atomically
 from dreamer.errors import UsageError, WriteError, gathered
 
@@ -41,7 +42,7 @@ class Reel(AbstractContextManager["Reel"]):
                 reel.add(frame_number(index))
             reel.finish()
 
-    `folder` is for the maker's own state, too. `done` counts the frames that are safe: with each `add` it grows by one,
+    `state` keeps the maker's own state. `done` counts the frames that are safe: with each `add` it grows by one,
     and a reel that is resumed goes on from there. A maker whose next frame needs more than the frames themselves writes
     that state *before* adding, under a name that holds the number of the frame it is for, and keeps the one before it
     until then: whatever moment the power fails, the state for `done` is there.
@@ -61,6 +62,7 @@ class Reel(AbstractContextManager["Reel"]):
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
         self._sound: Sound | None = None
+        self.state = FolderStore(self.folder)
         self._keep = Keep(self.folder / "frames", recipe, size)
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dreamer.film.film import STABILITY, Dreamt, Film
-from dreamer.film.state import load_change, save_change
+from dreamer.film.film import STABILITY, Dreamt, Film, load_change, save_change
 
 __all__ = ["STABILITY", "Dreamt", "Film", "load_change", "save_change"]

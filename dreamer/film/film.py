@@ -17,7 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamer.clip import StateStore
 from dreamer.composition import Composition
+from dreamer.errors import UsageError
 from dreamer.film.motion import find_motion
 from dreamer.image import resize, size_at
 from dreamer.plan import Plan
@@ -27,6 +29,27 @@ STABILITY = 0.7
 _LEAST = 0.05  # share of the steps: what has just come into the picture is to be dreamt over, too
 
 Frame = NDArray[np.uint8]
+
+
+def save_change(store: StateStore, number: int, change: Tensor) -> None:
+    """Keep the change that frame `number` begins with, and the one before it. Raises WriteError."""
+    store.save(_name(number), change)
+    store.drop(_name(number - 2))
+
+
+def load_change(store: StateStore, number: int, size: tuple[int, int]) -> Tensor | None:
+    """The change that frame `number` begins with, (1, 3, *size) at half precision; None for the first.
+
+    Raises UsageError when it is not there or damaged.
+    """
+    if number == 0:
+        return None
+    change = store.load(_name(number))
+    if change is None or change.shape != (1, 3, *size) or change.dtype != torch.float16:
+        raise UsageError(
+            f"the state of frame {number}, {_name(number)}, is missing or damaged; --force begins the clip anew"
+        )
+    return change
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,10 @@ class Film:
             return None
         motion = find_motion(now, before)
         return None if motion.cut else now + motion.carry(change.float().to(now.device)) * (1 - self._share)
+
+
+def _name(number: int) -> str:
+    return f"change-{number:06d}"
 
 
 def _eight_bits(picture: Tensor) -> Frame:

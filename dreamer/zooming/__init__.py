@@ -10,7 +10,6 @@ from dreamer.zooming.falling import Falling
 from dreamer.zooming.feedback import Feedback
 from dreamer.zooming.scene import SPACING, Scene, check_size, keyframe_size
 from dreamer.zooming.schedule import read_schedule, zoom_from, zoom_words
-from dreamer.zooming.store import Folder, Memory
 from dreamer.zooming.zoom import Zoom
 
 SIZE = 1280
@@ -27,8 +26,6 @@ __all__ = [
     "SPACING",
     "Falling",
     "Feedback",
-    "Folder",
-    "Memory",
     "Scene",
     "Zoom",
     "check_size",

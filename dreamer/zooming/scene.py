@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from dreamer.clip import StateStore
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.image import Photo
@@ -20,7 +21,6 @@ from dreamer.zooming.backdrop import Backdrop
 from dreamer.zooming.path import Path
 from dreamer.zooming.similarity import Similarity
 from dreamer.zooming.spline import coefficients, sample
-from dreamer.zooming.store import Store
 from dreamer.zooming.zoom import Zoom
 
 SPACING = 1.5  # what everything grows by from keyframe to keyframe
@@ -59,7 +59,7 @@ class Scene:
     zoom: Zoom
     size: tuple[int, int]
     composition_at: CompositionAt
-    store: Store
+    store: StateStore
     spacing: float
     on_step: OnStep = lambda number, step: None
     _plans: dict[tuple[Composition, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)

@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dreamer.clip import MemoryStore
 from dreamer.colour import luma
 from dreamer.compose import compose
 from dreamer.composition import Composition
@@ -42,7 +43,7 @@ from dreamer.library import load_network, registry
 from dreamer.machine import keep_freed_memory
 from dreamer.pyramid import split
 from dreamer.sample import scene as sample_scene
-from dreamer.zooming import SPACING, Falling, Feedback, Memory, Scene, Zoom, frames_of, zoom_from
+from dreamer.zooming import SPACING, Falling, Feedback, Scene, Zoom, frames_of, zoom_from
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def made(options: argparse.Namespace, **words: Any) -> tuple[Falling | Feedback,
     sized = photo.resized(options.size)
     zoom = zoom_from({"mode": options.mode, "seconds": options.seconds, "rate": options.rate, **words})
     size = (sized.height - sized.height % 2, sized.width - sized.width % 2)
-    scene = Scene(photo.image(), zoom, size, lambda time: composition, Memory(), SPACING)
+    scene = Scene(photo.image(), zoom, size, lambda time: composition, MemoryStore(), SPACING)
     return frames_of(scene), scene
 
 
@@ -174,7 +175,7 @@ def motion(options: argparse.Namespace) -> None:
     made = []
     for fps in (24, 60):
         zoom = zoom_from({"rate": 1.8, "angle": 25, "centre": (0.3, 0.6), "ease": "both", "seconds": 1, "fps": fps})
-        made.append(Falling(Scene(photo, zoom, (360, 640), lambda time: composition, Memory(), SPACING)))
+        made.append(Falling(Scene(photo, zoom, (360, 640), lambda time: composition, MemoryStore(), SPACING)))
     worst = max(float((made[0].frame(2 * k) - made[1].frame(5 * k)).abs().max()) for k in range(12))
     print(f"24 and 60 frames a second differ at shared times by at most {worst * 255:.4f} levels (2)")
 
