@@ -24,7 +24,7 @@ from dreamer.image import Photo, eight_bits, load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.plugins import load_plugins
+from dreamer.plugins import being_loaded, load_plugins
 from dreamer.preset import Preset, find_preset
 from dreamer.recipe import Words
 from dreamer.registry import Registry
@@ -244,9 +244,14 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
     return load_from(registry().networks, name, Path(weights) if weights else None, fetch=fetch)
 
 
-@cache
 def registry() -> Registry:
-    """Every name that is known here; plugins are loaded once."""
+    """Every name that is known here; plugins are loaded once. One that asks while it loads gets what there is so far."""
+    return being_loaded() or loaded_registry()
+
+
+@cache
+def loaded_registry() -> Registry:
+    """The built-ins and every plugin, for the rest of the process."""
     return load_plugins()[0]
 
 
