@@ -245,13 +245,13 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
 
 
 def registry() -> Registry:
-    """Every name that is known here; plugins are loaded once. One that asks while it loads gets what there is so far."""
+    """Every name that is known here; to a plugin that asks while it is being loaded, those registered so far."""
     return being_loaded() or loaded_registry()
 
 
 @cache
 def loaded_registry() -> Registry:
-    """The built-ins and every plugin, for the rest of the process."""
+    """The built-ins and every plugin, loaded once and kept for the rest of the process."""
     return load_plugins()[0]
 
 
