@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from command import dreamer as command
 from command import photo, refused
 
 import dreamer
+from dreamer.errors import RecipeError
+from dreamer.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 SITES = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
@@ -53,6 +55,16 @@ def test_where_one_package_is_missing_a_sentence_says_so(tmp_path: Path, monkeyp
     monkeypatch.setattr("dreamer.plugins.load_plugins", load_plugins)
     ran = command("render", photo(tmp_path / "a.png"))
     refused(ran, "the Python package torchvision is missing; ", "python -m pip install -e .", code=1)
+
+
+def test_dreamer_is_no_plugin_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(distribution: str) -> str:
+        raise PackageNotFoundError(distribution)
+
+    monkeypatch.setattr("dreamer.registry.version", absent)
+    with pytest.raises(RecipeError) as caught:
+        Registry().vocabulary("priors", "dreamer-art:tilt")
+    assert len(caught.value.problems) == 1
 
 
 def test_the_version_is_read_from_the_package_without_importing_it(tmp_path: Path) -> None:
