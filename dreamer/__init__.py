@@ -5,7 +5,9 @@
     picture = dreamer.dream("photo.jpg", preset="classic", strength=0.8)   # a PIL image
     picture.save("dream.png")
 
-Importing this package imports nothing heavy: torch comes with the first name that needs it.
+Importing this package imports nothing heavy: torch comes with the first name that needs it. Until then the threads
+that torch will compute with can be told not to keep the processor while they wait, which the import does: see
+`dreamer.openmp`.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import DreamerError, Interrupted, RecipeError
-from dreamer.hookspecs import hookimpl
+from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
     from dreamer.canvas import Canvas
     from dreamer.gradient_filters import unit
+    from dreamer.hookspecs import hookimpl
     from dreamer.library import dream, load_network, video, visualize, zoom
     from dreamer.network import Network
     from dreamer.options import Range, reaching
     from dreamer.step import Step
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # pyproject.toml takes it from here without importing anything
 
 __all__ = [
     "Canvas",
@@ -51,6 +54,7 @@ _HOMES = {
     "Range": "options",
     "Step": "step",
     "dream": "library",
+    "hookimpl": "hookspecs",
     "load_network": "library",
     "reaching": "options",
     "unit": "gradient_filters",
@@ -58,6 +62,8 @@ _HOMES = {
     "visualize": "library",
     "zoom": "library",
 }
+
+limit_spinning()
 
 
 def __getattr__(name: str) -> Any:

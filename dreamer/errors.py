@@ -81,6 +81,12 @@ def gathered(problems: list[str]) -> Iterator[None]:
         problems += [problem for problem in error.problems if problem not in problems]
 
 
+def not_installed(error: ModuleNotFoundError) -> str:
+    """A sentence about a package that dreamer needs and cannot find, and what to do."""
+    how = "`python -m pip install dreamer-art` (in a checkout: `python -m pip install -e .`)"
+    return f"the Python package {error.name} is missing; {how} installs all that dreamer needs"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The tail of an error about an unknown name: the nearest known ones, or all of them when there are few.
 

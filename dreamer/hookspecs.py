@@ -6,7 +6,8 @@
     def register_priors(register):
         register(asymmetry)
 
-`register(function, name=None)` takes the function's own name when none is given.
+`register(function, name=None)` takes the function's own name when none is given. While a plugin is being loaded,
+dreamer knows only the built-ins and the plugins before it: ask for a network in the function that is registered.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from dreamer.image import Photo, eight_bits, load, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.plugins import load_plugins
+from dreamer.plugins import being_loaded, load_plugins
 from dreamer.preset import Preset, find_preset
 from dreamer.recipe import Words
 from dreamer.registry import Registry
@@ -247,9 +247,14 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
     return load_from(registry().networks, name, Path(weights) if weights else None, fetch=fetch)
 
 
-@cache
 def registry() -> Registry:
-    """Every name that is known here; plugins are loaded once."""
+    """Every name that is known here; to a plugin that asks while it is being loaded, those registered so far."""
+    return being_loaded() or loaded_registry()
+
+
+@cache
+def loaded_registry() -> Registry:
+    """The built-ins and every plugin, loaded once and kept for the rest of the process."""
     return load_plugins()[0]
 
 

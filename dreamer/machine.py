@@ -1,4 +1,19 @@
-"""The machine that a dream runs on, and what `auto` means there."""
+"""The machine that a dream runs on, and what `auto` means there.
+
+What dreamer changes for the whole process, all of it:
+
+- `GOMP_SPINCOUNT` and `KMP_BLOCKTIME`, unless a person sets one: by `import dreamer`, before torch (`dreamer.openmp`).
+- `SVT_LOG`, unless it is set: when a video is encoded, so that AV1's encoder prints errors only (`clip.encode`).
+- `torch.set_num_threads`: by commands only, to what `--threads` says (`cli.wishes`, `cli.atlas`, `cli.exemplars`,
+  `cli.train`), and to 1 in the processes that draw for a training (`training.stream`).
+- glibc's `mallopt`: by commands only, for good (`keep_freed_memory` below).
+- `PIL.Image.MAX_IMAGE_PIXELS`: while a picture is opened and decoded, under a lock, then as before (`image.source`).
+- Pillow's formats: HEIC is among them once such a picture has been opened (`image.source`).
+- `DREAMER_PLUGINS`, `sys.path` and `sys.modules`: while a plugin is tried, then as before (`testing.target`).
+- The logger `textual_image` passes nothing on: by `dreamer presets list` in a terminal (`cli.presets`).
+
+torch's random state is the caller's: dreamer draws in a fork of it, or from generators of its own.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -17,6 +18,7 @@ from typing import Any
 
 import pluggy
 
+import dreamer
 from dreamer import hookspecs
 from dreamer.errors import PluginError
 from dreamer.packs import OWN, allowed, in_folder, own_presets, packs
@@ -27,6 +29,8 @@ _BUILT_INS = (
     *("objectives", "priors", "transforms", "gradient_filters", "updates"),
     *("canvases", "optimisers", "networks", "learned_priors"),
 )
+
+_loading: ContextVar[Registry | None] = ContextVar("_loading", default=None)  # each thread has its own
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,26 @@ class Plugin:
 
 
 def load_plugins() -> tuple[Registry, tuple[Plugin, ...]]:
-    """Register the built-ins, then every plugin that `DREAMER_PLUGINS` allows; the broken ones leave no trace."""
+    """Register the built-ins, then every plugin that `DREAMER_PLUGINS` allows; the broken ones leave no trace.
+
+    A plugin that calls this, or anything of dreamer that does, while it is being loaded gets what is registered so
+    far: the built-ins, and the plugins before it.
+    """
+    if (so_far := being_loaded()) is not None:
+        return so_far, ()
     registry = Registry()
-    for name in _BUILT_INS:
-        _register(import_module(f"dreamer.{name}"), BUILT_IN, registry)
-    return _load_others(registry)
+    token = _loading.set(registry)
+    try:
+        for name in _BUILT_INS:
+            _register(import_module(f"dreamer.{name}"), BUILT_IN, registry)
+        return _load_others(registry)
+    finally:
+        _loading.reset(token)
+
+
+def being_loaded() -> Registry | None:
+    """What this thread has registered so far, while it loads plugins; None otherwise."""
+    return _loading.get()
 
 
 def load_presets() -> tuple[Registry, tuple[Plugin, ...]]:
@@ -58,7 +77,7 @@ def load_presets() -> tuple[Registry, tuple[Plugin, ...]]:
 
 
 def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
-    _register(import_module("dreamer.presets"), BUILT_IN, registry)
+    _add_presets(registry, BUILT_IN, _built_in_presets())
     found = [_load(entry, registry) for entry in allowed("dreamer")]
     for pack in packs():
         fill = partial(_add_presets, registry, pack.distribution, pack.presets, pack.problem)
@@ -69,11 +88,22 @@ def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
     return registry, tuple(found)
 
 
+def _built_in_presets() -> tuple[Path, ...]:
+    """dreamer's own presets: their folder is inside the installed package, and beside it in a checkout."""
+    package = Path(dreamer.__file__).parent
+    return in_folder(package / "presets") or in_folder(package.parent / "presets")
+
+
 def _load(entry: EntryPoint, registry: Registry) -> Plugin:
     distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "")
-    return _guarded(
-        lambda: _register(entry.load(), distribution, registry), registry, entry.name, distribution, version
-    )
+
+    def fill() -> None:
+        module = entry.load()
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):  # so its hooks are not there yet
+            raise PluginError(f"{entry.value} is still being imported; call dreamer in a function, not on import")
+        _register(module, distribution, registry)
+
+    return _guarded(fill, registry, entry.name, distribution, version)
 
 
 def _guarded(fill: Callable[[], None], registry: Registry, name: str, distribution: str, version: str) -> Plugin:

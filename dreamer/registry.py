@@ -148,7 +148,7 @@ class Registry:
         for name in distributions:
             if normal(name) in broken:
                 sentences.append(f"it needs the plugin {name}, which is broken here: {broken[normal(name)]}")
-            elif not _is_installed(name):
+            elif name != BUILT_IN and not _is_installed(name):  # a checkout has no metadata
                 how = f"`dreamer plugins install {name}` installs it"
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
         return sentences

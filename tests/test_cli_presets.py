@@ -23,9 +23,9 @@ REGISTRY = load_presets()[0]
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty config folder; names are looked up anew."""
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path / "config"))
-    library.registry.cache_clear()
+    library.loaded_registry.cache_clear()
     yield tmp_path / "config" / "presets"
-    library.registry.cache_clear()
+    library.loaded_registry.cache_clear()
 
 
 @pytest.mark.parametrize("entry", list(REGISTRY.presets), ids=lambda entry: entry.name)

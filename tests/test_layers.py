@@ -10,7 +10,7 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "config", "colour", "sample", "motifs"],
+    ["errors", "hookspecs", "openmp", "config", "colour", "sample", "motifs"],
     ["disk", "options", "field", "pyramid", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
     ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
     ["tiles", "network", "words"],

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from dreamer import __version__
+from dreamer.openmp import spinning
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Finding:
 
 @click.command()
 def doctor() -> None:
-    """Look at this machine, and name a fix for what ails.
+    """Check this installation and suggest fixes.
 
-    torch, processor, GPU, memory, networks and weights, picture and video formats, plugins.
+    torch, processor, idle threads, GPU, memory, networks and weights, picture and video formats, plugins.
     """
     findings = list(examine())
     width = max(len(finding.what) for finding in findings)
@@ -64,6 +65,7 @@ def _processor() -> Iterator[Finding]:
     fix = "unset OMP_NUM_THREADS, or say --threads" if threads < cores // 2 else ""
     capability = torch.backends.cpu.get_cpu_capability()
     yield Finding("processor", f"{cores} cores, {threads} threads used, {capability}", fix)
+    yield Finding("idle threads", spinning())
 
 
 def _gpu() -> Iterator[Finding]:

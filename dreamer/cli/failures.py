@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from dreamer.errors import DreamerError, Interrupted, UsageError
+from dreamer.errors import DreamerError, Interrupted, UsageError, not_installed
 
 _MOST, _LONGEST = 20, 600  # sentences told of in full, letters of one
 
@@ -26,6 +26,8 @@ def sentences(error: Exception) -> Sequence[str]:
             return error.problems
         case DreamerError():
             return [str(error)]
+        case ModuleNotFoundError():
+            return [f"{not_installed(error)}; --debug shows where"]
         case click.Abort():
             return ["interrupted"]
         case click.MissingParameter() if error.param:

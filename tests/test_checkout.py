@@ -1,0 +1,87 @@
+"""`python -m dreamer` in a folder that is not installed, and the version, which stands in one place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from command import dreamer as command
+from command import photo, refused
+
+import dreamer
+from dreamer.errors import RecipeError
+from dreamer.registry import Registry
+
+ROOT = Path(__file__).parents[1]
+SITES = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+
+
+def checkout(*arguments: str | Path, sites: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the checkout's dreamer with what lies in these folders, and nothing that is installed besides."""
+    alone = {**os.environ, "PYTHONPATH": os.pathsep.join(sites), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-S", "-m", "dreamer", *map(str, arguments)]
+    return subprocess.run(line, cwd=ROOT, env=alone, capture_output=True, text=True, check=False)
+
+
+def test_it_renders_with_a_preset_of_the_checkout(tmp_path: Path) -> None:
+    ran = checkout("render", photo(tmp_path / "a.png"), "--preset", "pearls", "--set", "octaves.steps=1", sites=SITES)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "a-dream.png").is_file()
+
+
+def test_it_lists_the_presets_of_the_checkout() -> None:
+    ran = checkout("presets", "list", sites=SITES)
+    assert ran.returncode == 0, ran.stderr
+    listed = {line.split("\t")[0] for line in ran.stdout.splitlines()}
+    assert {path.stem for path in (ROOT / "presets").glob("*.toml")} <= listed
+
+
+def test_where_nothing_is_installed_a_sentence_says_what_to_do() -> None:
+    ran = checkout("--version", sites=[])
+    assert ran.returncode == 1 and ran.stdout == ""
+    assert ran.stderr.startswith("dreamer: the Python package click is missing; ") and ran.stderr.count("\n") == 1
+    assert "python -m pip install -e ." in ran.stderr
+
+
+def test_where_one_package_is_missing_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_plugins() -> None:
+        raise ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
+
+    monkeypatch.setattr("dreamer.plugins.load_plugins", load_plugins)
+    ran = command("render", photo(tmp_path / "a.png"))
+    refused(ran, "the Python package torchvision is missing; ", "python -m pip install -e .", code=1)
+
+
+def test_dreamer_is_no_plugin_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(distribution: str) -> str:
+        raise PackageNotFoundError(distribution)
+
+    monkeypatch.setattr("dreamer.registry.version", absent)
+    with pytest.raises(RecipeError) as caught:
+        Registry().vocabulary("priors", "dreamer-art:tilt")
+    assert len(caught.value.problems) == 1
+
+
+def test_the_version_is_read_from_the_package_without_importing_it(tmp_path: Path) -> None:
+    if int(version("setuptools").split(".")[0]) < 77:
+        pytest.skip("this setuptools is too old to build it")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("dreamer", "presets"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    source = tmp_path / "dreamer" / "__init__.py"
+    code = source.read_text(encoding="utf-8").replace(f'"{dreamer.__version__}"', '"7.8.9"')
+    source.write_text(f"{code}\nraise ImportError\n", encoding="utf-8")
+    build = "from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel('about')"
+    (tmp_path / "about").mkdir()
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, check=True, capture_output=True)
+    assert "\nVersion: 7.8.9\n" in (tmp_path / "about" / "dreamer_art-7.8.9.dist-info" / "METADATA").read_text()
+
+
+def test_the_command_line_tells_the_version() -> None:
+    assert checkout("--version", sites=SITES).stdout == f"dreamer, version {dreamer.__version__}\n"
