@@ -16,6 +16,7 @@ from dreamer.words import check_size, merged
 
 _LARGEST = 1_000_000  # bytes
 _ABOUT = ("title", "description", "author", "likes", "extends")
+# Not packaging's check: it knows no longest name and, before 26, accepts the Kelvin sign and a line break at the end.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 THUMBNAIL = ".webp"
 """What the name of a preset's thumbnail ends in."""

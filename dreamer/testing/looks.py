@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from packaging.utils import canonicalize_name
 
 from dreamer.compose import compose
 from dreamer.errors import DreamerError, NetworkError, RecipeError, UsageError
@@ -16,7 +17,6 @@ from dreamer.image import load
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.packs import normal
 from dreamer.preset import Preset, find_preset, read_preset
 from dreamer.recipe import DEFAULTS, Recipe
 from dreamer.registry import Entry, Registry
@@ -92,8 +92,8 @@ def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
         guide=load(photo(_SIDE, _SIDE)) if _is_guided(recipe, registry) else None,
         machine=Machine("cpu", "float32", 0),
     )
-    needed = {normal(name): name for name in composition.plugins}
-    untold = [name for key, name in needed.items() if key not in map(normal, preset.requires)]
+    needed = {canonicalize_name(name): name for name in composition.plugins}
+    untold = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
     if untold:
         return False, f"does not say that it needs {' and '.join(untold)}; add requires = {untold}".replace("'", '"')
     side = max(_SIDE, network.smallest(composition.layers) or 0)
