@@ -101,10 +101,11 @@ def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Pr
     if not where and (isinstance(name, Path) or name.endswith(".toml")):
         return read_preset(Path(name))
     try:
-        value = registry.presets.get(str(name)).value
+        entry = registry.presets.get(str(name))
     except RecipeError as error:
         raise RecipeError(*(where + problem for problem in error.problems)) from None
-    return value if isinstance(value, Preset) else read_preset(Path(value))
+    preset: Preset = entry.value()
+    return preset
 
 
 def distributions(names: Any, where: str) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ class Registry:
     def __init__(self) -> None:
         self.ingredients: dict[str, Shelf[IngredientKind]] = {kind: Shelf(noun_of(kind)) for kind in KINDS}
         self.networks: Shelf[Callable[[], Any]] = Shelf("network")
-        self.presets: Shelf[Any] = Shelf("preset")
+        self.presets: Shelf[Callable[[], Any]] = Shelf("preset")
+        """Each as a function that gives the `Preset`; it raises RecipeError for a file that cannot be read."""
         self.broken: dict[str, str] = {}
         """Distributions of plugins that could not be loaded, and why."""
 

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from dreamer.errors import UsageError, did_you_mean
 from dreamer.packs import GROUPS
 from dreamer.plugins import Plugin, load_plugins
-from dreamer.preset import Preset, read_preset
+from dreamer.preset import Preset
 from dreamer.registry import Registry
 
 
@@ -128,7 +128,7 @@ def _presets(registry: Registry, source: str) -> Iterator[Preset]:
     for entry in registry.presets:
         if entry.source == source:
             try:
-                yield entry.value if isinstance(entry.value, Preset) else read_preset(Path(entry.value))
+                yield entry.value()
             except UsageError:
                 continue  # found and told of when it is tried
 
