@@ -53,7 +53,7 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
     a blown-out sky can darken into forms, and nothing else is clipped. With `colour` 1 a pixel's channels shorten
     alike, which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
     """
-    for rows in bands(*image.shape[-2:], pixels=_BAND):
+    for rows in bands(image.shape[-2], image.shape[-1], _BAND):
         now, move, like = image[:, :, rows], step[:, :, rows], photo[:, :, rows]
         high, low = like.clamp(min=1 - MARGIN), like.clamp(max=MARGIN)
         room = torch.where(move > 0, high - now, now - low).div_(SHOULDER).clamp_(0, 1)
@@ -66,7 +66,7 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
 
 def within(image: Tensor, photo: Tensor) -> Tensor:
     """The picture brought inside the limits that the photo sets, in place."""
-    for rows in bands(*image.shape[-2:], pixels=_BAND):
+    for rows in bands(image.shape[-2], image.shape[-1], _BAND):
         now, like = image[:, :, rows], photo[:, :, rows]
         torch.minimum(torch.maximum(now, like.clamp(max=MARGIN), out=now), like.clamp(min=1 - MARGIN), out=now)
     return image
