@@ -185,6 +185,7 @@ def test_sources_as_every_tool_takes_them(tmp_path: Path, monkeypatch: pytest.Mo
         "dream-x @ git+https://a.org/b": ("dream-x @ git+https://a.org/b", "dream-x"),
         "https://a.org/dream_x-1-py3-none-any.whl": ("https://a.org/dream_x-1-py3-none-any.whl", "dream-x"),
         "https://a.org/dream_x-1%2Bcpu-py3-none-any.whl": ("https://a.org/dream_x-1%2Bcpu-py3-none-any.whl", "dream-x"),
+        "https://[a.org/dream_x-1-py3-none-any.whl": ("https://[a.org/dream_x-1-py3-none-any.whl", ""),
         "dream-x; python_version > '3'": ("dream-x; python_version > '3'", "dream-x"),
     }
     for word, (spec, name) in asked.items():

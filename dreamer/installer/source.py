@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from dreamer.errors import UsageError, gathered
 from dreamer.installer.place import Installed
@@ -113,7 +113,7 @@ def of_wheel(place: str) -> tuple[str, str]:
     """Canonical name and version that a wheel's file name or address says; empty where it is no wheel's."""
     try:
         name, version, _, _ = parse_wheel_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
-    except InvalidWheelFilename:
+    except ValueError:  # no wheel, or no address
         return "", ""
     return name, str(version)
 
