@@ -1,7 +1,8 @@
 """What a network is made of: its layers in order, with channels, stride and receptive field.
 
 One forward pass on the `meta` device (shapes only, no arithmetic) is watched operation by operation, and each feature
-map carries its receptive field along.
+map carries its receptive field along. torch.fx would give shapes, but no receptive fields, and cannot trace a forward
+pass that depends on its data.
 """
 
 from __future__ import annotations

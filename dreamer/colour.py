@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)  # Rec. 601: how bright red, green and blue look
+from dreamer.image.bands import bands
+from dreamer.image.luma import luma
+
 MARGIN = 0.02  # how near to black and white the dream goes where the photo does not (5 levels of 255)
 SHOULDER = 0.2  # from this far on, steps towards black or white grow shorter
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours
 _AXES = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
 _INK = 1e-3  # how near to black and white decorrelated colours go
 _BAND = 2**16  # pixels at a time: temporaries stay in the cache, and a large picture cannot afford them whole
-
-
-def luma(image: Tensor) -> Tensor:
-    """The grey of a picture, (B, 3, H, W) -> (B, 1, H, W)."""
-    red, green, blue = image.unbind(1)
-    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])[:, None]
 
 
 def natural(colours: Tensor) -> Tensor:
@@ -59,7 +53,7 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
     a blown-out sky can darken into forms, and nothing else is clipped. With `colour` 1 a pixel's channels shorten
     alike, which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
     """
-    for rows in _bands(image):
+    for rows in bands(image.shape[-2], image.shape[-1], _BAND):
         now, move, like = image[:, :, rows], step[:, :, rows], photo[:, :, rows]
         high, low = like.clamp(min=1 - MARGIN), like.clamp(max=MARGIN)
         room = torch.where(move > 0, high - now, now - low).div_(SHOULDER).clamp_(0, 1)
@@ -72,15 +66,7 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
 
 def within(image: Tensor, photo: Tensor) -> Tensor:
     """The picture brought inside the limits that the photo sets, in place."""
-    for rows in _bands(image):
+    for rows in bands(image.shape[-2], image.shape[-1], _BAND):
         now, like = image[:, :, rows], photo[:, :, rows]
         torch.minimum(torch.maximum(now, like.clamp(max=MARGIN), out=now), like.clamp(min=1 - MARGIN), out=now)
     return image
-
-
-def _bands(image: Tensor) -> Iterator[slice]:
-    """The picture's rows, a few at a time."""
-    height, width = image.shape[-2:]
-    count = max(1, _BAND // width)
-    for top in range(0, height, count):
-        yield slice(top, top + count)

@@ -122,8 +122,8 @@ class Likeness:
 def clusters(points: Tensor, count: int, seed: int = 0) -> list[list[int]]:
     """The numbers of the points (N, D) of each cluster: k-means (Lloyd 1982), of several beginnings the best.
 
-    Centres begin far from each other (k-means++, Arthur and Vassilvitskii 2007). Raises UsageError where fewer points
-    differ.
+    Centres begin far from each other (k-means++, Arthur and Vassilvitskii 2007). Written here since dreamer depends on
+    neither SciPy nor scikit-learn. Raises UsageError where fewer points differ.
     """
     if len({tuple(point) for point in points.tolist()}) < count:
         raise UsageError(f"{count} facets need as many pictures that differ; the layer sees the same in too many")

@@ -18,7 +18,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One plugin: its distribution's normal name, what to install it from, and the version that came of it then."""
+    """One plugin: its distribution's canonical name, what to install it from, and the version that came of it then."""
 
     name: str
     spec: str

@@ -7,7 +7,6 @@ holds the TOML files, as in `botanica = "dreamer_botanica"` or `"dreamer_botanic
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -55,11 +54,6 @@ def own_presets() -> Path:
 def in_folder(folder: Path) -> tuple[Path, ...]:
     """The presets that lie in a folder."""
     return tuple(sorted(folder.glob("*.toml"))) if folder.is_dir() else ()
-
-
-def normal(distribution: str) -> str:
-    """The name as the package index compares it: Dreamer_Ink is dreamer-ink."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _read(entry: EntryPoint) -> Pack:

@@ -22,6 +22,7 @@ import dreamer
 from dreamer import hookspecs
 from dreamer.errors import PluginError
 from dreamer.packs import OWN, allowed, in_folder, own_presets, packs
+from dreamer.preset import Preset, read_preset
 from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN, Registry
 
@@ -148,9 +149,13 @@ def _network(registry: Registry, source: str, kind: str, factory: Callable[[], A
     registry.networks.add(name or factory.__name__, source, factory)
 
 
-def _preset(registry: Registry, source: str, kind: str, preset: Any) -> None:
-    name = Path(preset).stem if isinstance(preset, (str, Path)) else preset.name
-    registry.presets.add(name, source, preset)
+def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Preset) -> None:
+    """Register what gives the preset; a file is read only when it is asked for, so a broken one breaks no plugin."""
+    if isinstance(preset, Preset):
+        registry.presets.add(preset.name, source, lambda: preset)
+    else:
+        path = Path(preset)
+        registry.presets.add(path.stem, source, partial(read_preset, path))
 
 
 def _no_such_hook(registry: Registry, source: str, kind: str, *args: Any) -> None:

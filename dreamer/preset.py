@@ -16,6 +16,7 @@ from dreamer.words import check_size, merged
 
 _LARGEST = 1_000_000  # bytes
 _ABOUT = ("title", "description", "author", "likes", "extends")
+# Not packaging's check: it knows no longest name and, before 26, accepts the Kelvin sign and a line break at the end.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 THUMBNAIL = ".webp"
 """What the name of a preset's thumbnail ends in."""
@@ -100,10 +101,11 @@ def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Pr
     if not where and (isinstance(name, Path) or name.endswith(".toml")):
         return read_preset(Path(name))
     try:
-        value = registry.presets.get(str(name)).value
+        entry = registry.presets.get(str(name))
     except RecipeError as error:
         raise RecipeError(*(where + problem for problem in error.problems)) from None
-    return value if isinstance(value, Preset) else read_preset(Path(value))
+    preset: Preset = entry.value()
+    return preset
 
 
 def distributions(names: Any, where: str) -> tuple[str, ...]:

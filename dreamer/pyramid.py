@@ -2,6 +2,8 @@
 
 The Laplacian pyramid is Burt and Adelson's (1983) with their 5-tap kernel [1 4 6 4 1]/16, reflecting at the borders.
 `merge(split(x, n))` is `x`. Tensors are (B, C, H, W) of any size from 3 px up, odd ones too.
+
+Written here since kornia's `pyrdown` floors odd sizes and interpolates after the blur, and has no exact inverse.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar
 
+from packaging.utils import canonicalize_name
+
 from dreamer.errors import PluginError, RecipeError, did_you_mean
 from dreamer.options import Option, options_of, wanted_of
-from dreamer.packs import normal
 from dreamer.recipe import KINDS
 
 BUILT_IN = "dreamer-art"
@@ -99,7 +100,8 @@ class Registry:
     def __init__(self) -> None:
         self.ingredients: dict[str, Shelf[IngredientKind]] = {kind: Shelf(noun_of(kind)) for kind in KINDS}
         self.networks: Shelf[Callable[[], Any]] = Shelf("network")
-        self.presets: Shelf[Any] = Shelf("preset")
+        self.presets: Shelf[Callable[[], Any]] = Shelf("preset")
+        """Each as a function that gives the `Preset`; it raises RecipeError for a file that cannot be read."""
         self.broken: dict[str, str] = {}
         """Distributions of plugins that could not be loaded, and why."""
 
@@ -143,11 +145,11 @@ class Registry:
 
     def missing(self, distributions: Iterable[str]) -> list[str]:
         """A sentence for each plugin of these that is not here, or broken."""
-        broken = {normal(source): reason for source, reason in self.broken.items()}
+        broken = {canonicalize_name(source): reason for source, reason in self.broken.items()}
         sentences = []
         for name in distributions:
-            if normal(name) in broken:
-                sentences.append(f"it needs the plugin {name}, which is broken here: {broken[normal(name)]}")
+            if canonicalize_name(name) in broken:
+                sentences.append(f"it needs the plugin {name}, which is broken here: {broken[canonicalize_name(name)]}")
             elif name != BUILT_IN and not _is_installed(name):  # a checkout has no metadata
                 how = f"`dreamer plugins install {name}` installs it"
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from command import dreamer, left_in, photo, refused, render
 from dreamer.cli import tables
 from dreamer.networks import classic
 from dreamer.plugins import Plugin, load_plugins
-from dreamer.preset import Preset
+from dreamer.preset import Preset, read_preset
 
 NAME = "squeezenet1_1"
 
@@ -123,8 +124,9 @@ def test_networks_show_and_layers() -> None:
 def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = load_plugins()[0]
     (tmp_path / "torn.toml").write_text("schema = ")
-    registry.presets.add("torn", "dreamer-torn", tmp_path / "torn.toml")
-    registry.presets.add("made", "dreamer-made", Preset("made", "Made", "", "me", {"seed": 3}))
+    registry.presets.add("torn", "dreamer-torn", partial(read_preset, tmp_path / "torn.toml"))
+    made = Preset("made", "Made", "", "me", {"seed": 3})
+    registry.presets.add("made", "dreamer-made", lambda: made)
     monkeypatch.setattr("dreamer.plugins.load_presets", lambda: (registry, ()))
     ran = dreamer("presets", "list")
     rows = {line.split("\t")[0]: line for line in ran.out.splitlines()}
@@ -133,8 +135,9 @@ def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert dreamer("presets", "show", "made").out == (
         'schema = 1\ntitle = "Made"\ndescription = ""\nauthor = "me"\nlikes = ""\nseed = 3\n'
     )
-    needy = {"extends": "bloom", "requires": ("dreamer-absent",)}
-    registry.presets.add("needy", "dreamer-made", Preset("needy", "", "", "", {"size": None, "seed": 3}, **needy))
+    wants = {"extends": "bloom", "requires": ("dreamer-absent",)}
+    needy = Preset("needy", "", "", "", {"size": None, "seed": 3}, **wants)
+    registry.presets.add("needy", "dreamer-made", lambda: needy)
     monkeypatch.setattr("dreamer.recipe.SCHEMA", 2)
     assert dreamer("presets", "show", "needy").out == (
         'schema = 2\ntitle = ""\ndescription = ""\nauthor = ""\nlikes = ""\nextends = "bloom"\n'

@@ -154,7 +154,7 @@ def test_the_commands_of_looks_can_be_copied(tmp_path: Path, config: Path, monke
     Path("a look.toml").write_text(QUICK_LOOK)
     mine = find_preset(REGISTRY, "bloom")
     for plugin in ("dreamer-one", "dreamer-two"):
-        library.registry().presets.add("shared", plugin, mine)
+        library.registry().presets.add("shared", plugin, lambda: mine)
     monkeypatch.setattr(library, "dream", lambda piece, **_: piece)
     ran = dreamer("presets", "try", "my photo;x.png", "a look.toml", "--size", "96", "--html", "-o", "a.png")
     assert ran.code == 0, ran.err

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dreamer.colour import MARGIN, climb, hold, luma, within
+from dreamer.colour import MARGIN, climb, hold, within
+from dreamer.image.luma import luma
 
 
 def chroma(image):

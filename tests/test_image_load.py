@@ -10,6 +10,7 @@ import tifffile
 import torch
 from image_samples import XMP, exif, noise, rgb_profile, smooth, turned, turned_picture
 from PIL import Image
+from PIL.ExifTags import Base
 
 from dreamer.errors import PhotoError
 from dreamer.image import Photo, load, png, read_recipe, tiff, xmp
@@ -374,7 +375,7 @@ def test_a_damaged_deep_png_is_refused(tmp_path):
 def test_a_deep_tiff_that_contradicts_itself_is_refused(tmp_path):
     path = tmp_path / "a.tif"
     data = tiff.write(noise((8, 8, 1), np.uint16), None, directory=exif_module.Directory())
-    grey, colour = (struct.pack("<HHII", tiff.PHOTOMETRIC, 3, 1, kind) for kind in (1, 2))
+    grey, colour = (struct.pack("<HHII", Base.PhotometricInterpretation, 3, 1, kind) for kind in (1, 2))
     path.write_bytes(data.replace(grey, colour))
     refused(path, "channels")
 
@@ -390,9 +391,9 @@ def raw_tiff(*changes):
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ([(tiff.SAMPLES, 60)], "60 channels"),
+        ([(Base.SamplesPerPixel, 60)], "60 channels"),
         ([(32997, 50)], "50 layers"),
-        ([(tiff.WIDTH, 5000), (tiff.HEIGHT, 5000)], "two sizes"),
+        ([(Base.ImageWidth, 5000), (Base.ImageLength, 5000)], "two sizes"),
         ([(322, 16000), (323, 16000), (324, 400), (325, 128)], "tiles of 16000 x 16000"),
     ],
 )

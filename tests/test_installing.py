@@ -184,6 +184,9 @@ def test_sources_as_every_tool_takes_them(tmp_path: Path, monkeypatch: pytest.Mo
         "git@a.org:b/c.git": ("git+ssh://git@a.org/b/c.git", ""),
         "dream-x @ git+https://a.org/b": ("dream-x @ git+https://a.org/b", "dream-x"),
         "https://a.org/dream_x-1-py3-none-any.whl": ("https://a.org/dream_x-1-py3-none-any.whl", "dream-x"),
+        "https://a.org/dream_x-1%2Bcpu-py3-none-any.whl": ("https://a.org/dream_x-1%2Bcpu-py3-none-any.whl", "dream-x"),
+        "https://[a.org/dream_x-1-py3-none-any.whl": ("https://[a.org/dream_x-1-py3-none-any.whl", ""),
+        "dream-x; python_version > '3'": ("dream-x; python_version > '3'", "dream-x"),
     }
     for word, (spec, name) in asked.items():
         assert parse_sources([word]) == (Source(spec, name),), word
@@ -210,6 +213,8 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         "--index-url=x": "'--index-url=x': a plugin is",
         "two words": "'two words': a plugin is",
         "ftp://a.org/b": "'ftp://a.org/b': a plugin is",
+        "dream-x>=new": "'dream-x>=new': a plugin is",
+        "dreäm-x": "'dreäm-x': a plugin is",
     }
     ran = command("install", "--", *sentences)
     refused(ran, *sentences.values())
@@ -259,13 +264,13 @@ Would install 3 packages
  + click==8.6
  ~ dream-own==0.3 (from file:///own)
  + dream-git @ git+https://a.org/b@1234
- + dream-w @ file:///w/dream_w-1.2-py3-none-any.whl
+ + dream-w @ file:///w/dream_w-1.2%2Bcpu-py3-none-any.whl
 """
     assert from_uv(output, CORE) == (
         Change("click", "8.6", "8.5.1"),
         Change("dream-git", "", "", "git+https://a.org/b@1234"),
         Change("dream-own", "0.3", "", "file:///own"),
-        Change("dream-w", "1.2", "", "file:///w/dream_w-1.2-py3-none-any.whl"),
+        Change("dream-w", "1.2+cpu", "", "file:///w/dream_w-1.2%2Bcpu-py3-none-any.whl"),
     )
 
 

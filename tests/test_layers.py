@@ -10,10 +10,10 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "openmp", "config", "colour", "sample", "motifs"],
+    ["errors", "hookspecs", "openmp", "config", "sample", "motifs"],
     ["disk", "options", "field", "pyramid", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
     ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
-    ["tiles", "network", "words"],
+    ["tiles", "network", "words", "colour"],
     ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
     ["canvases", "optimisers", "painting"],
     ["preset", "networks", "sight", "render", "exemplars"],

@@ -10,6 +10,7 @@ import dreamer.packs
 from dreamer import hookimpl
 from dreamer.errors import PluginError, RecipeError
 from dreamer.plugins import load_plugins
+from dreamer.preset import Preset
 
 
 def plugin(monkeypatch, name, **hooks):
@@ -133,3 +134,24 @@ def test_a_full_name_of_a_plugin_that_is_not_here_says_how_to_have_it(load):
     with pytest.raises(RecipeError) as caught:
         registry.vocabulary("priors", "tilt")
     assert len(caught.value.problems) == 1
+
+
+def test_a_preset_is_registered_by_its_path_or_as_itself_and_read_when_asked_for(monkeypatch, load, tmp_path):
+    for name, text in (("one", "schema = 1\nseed = 1\n"), ("two", "schema = 1\nseed = 2\n"), ("torn", "schema = ")):
+        (tmp_path / f"{name}.toml").write_text(text)
+
+    def looks(register):
+        register(tmp_path / "one.toml")
+        register(str(tmp_path / "two.toml"))
+        register(Preset("three", "Three", "", "", {"seed": 3}))
+        register(tmp_path / "torn.toml")
+
+    registry, found = load(
+        plugin(monkeypatch, "looks", register_presets=looks),
+        plugin(monkeypatch, "number", register_presets=lambda register: register(5)),
+    )
+    assert {one.name: bool(one.problem) for one in found} == {"looks": False, "number": True}
+    seeds = [registry.presets.get(name).value().words["seed"] for name in ("one", "two", "looks:three")]
+    assert seeds == [1, 2, 3]
+    with pytest.raises(RecipeError, match=r"torn\.toml: not a preset"):
+        registry.presets.get("torn").value()

@@ -123,7 +123,10 @@ def test_what_a_preset_requires_is_named_with_the_command_that_installs_it(site:
     assert "Broken.Code, which is broken here: No module named 'no_such_module'" in broken
 
 
-@pytest.mark.parametrize("requires", ['"a"', "[1]", '["$(rm -rf /)"]', '["-r evil"]', '["a b"]'])
+@pytest.mark.parametrize(
+    "requires",
+    ['"a"', "[1]", '["$(rm -rf /)"]', '["-r evil"]', '["a b"]', r'["\u212Aelvin"]', r'["a\n"]', f'["{"a" * 101}"]'],
+)
 def test_what_is_no_plugins_name_never_reaches_a_command(tmp_path: Path, requires: str) -> None:
     path = tmp_path / "x.toml"
     path.write_text(f"schema = 1\nrequires = {requires}\n")

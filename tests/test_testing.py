@@ -446,6 +446,13 @@ def test_a_plugin_that_requires_another_dreamer(tmp_path):
     )
 
 
+def test_what_a_plugin_requires_is_read_as_installers_read_it(tmp_path):
+    wanted = "Dreamer.Art[heif]>=0.1; python_version >= '3.11'"
+    assert not [sentence for sentence in told(project(tmp_path / "a", requires=wanted)) if "require" in sentence]
+    found = told(project(tmp_path / "b", requires="dreamer-art 0.1"))
+    assert "broken: plugin dreamer-lean: requires 'dreamer-art 0.1', which no installer understands" in found
+
+
 def test_an_installed_plugin_by_either_name_whatever_is_chosen(tmp_path, monkeypatch):
     installed(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

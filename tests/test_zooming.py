@@ -15,10 +15,10 @@ from networks import tiny
 from torch import Tensor
 
 from dreamer.clip import FolderStore, MemoryStore, StateStore
-from dreamer.colour import luma
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
+from dreamer.image.luma import luma
 from dreamer.library import registry
 from dreamer.zooming import Falling, Feedback, Scene, Zoom, read_schedule, zoom_from, zoom_words
 from dreamer.zooming.backdrop import Backdrop

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
+from packaging.utils import canonicalize_name
 
 from dreamer.cli.failures import line
 from dreamer.cli.tables import table
@@ -27,7 +28,6 @@ from dreamer.installer import (
     process,
 )
 from dreamer.ledger import Entry, entries, forget, ledger_path, remember
-from dreamer.packs import normal
 
 _YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 _ANYWAY = click.option("--anyway", is_flag=True, help="Even where conda or the system looks after this Python.")
@@ -66,7 +66,7 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
     """Take plugins away, and forget them."""
     there = installed()
     known = {entry.name for entry in entries()} | {name for name, found in there.items() if is_plugin(found)}
-    wanted = list(dict.fromkeys(map(normal, names)))
+    wanted = list(dict.fromkeys(map(canonicalize_name, names)))
     problems = [
         f"{name} is a part of dreamer, not a plugin"
         if name in HELD
@@ -183,7 +183,7 @@ def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: 
         raise DreamerError(
             f"{tool.name} is content, but these are not there: {', '.join(lost)}; nothing was noted down"
         )
-    changed, noted = {normal(change.name) for change in plan}, {entry.name for entry in entries()}
+    changed, noted = {canonicalize_name(change.name) for change in plan}, {entry.name for entry in entries()}
     remember(entry for entry in new if entry.name in changed or entry.name not in noted)
     return new
 
@@ -196,7 +196,7 @@ def _status(new: Sequence[Entry]) -> int:
     there = installed()
     ran = process.run([sys.executable, "-P", "-m", "dreamer", "plugins", "list"], {"DREAMER_PLUGINS": None})
     rows = [row.split("\t") for row in ran.output.splitlines() if "\t" in row]
-    status = {normal(row[0]): row[-1] for row in rows}
+    status: dict[str, str] = {canonicalize_name(row[0]): row[-1] for row in rows}
     problems = []
     if ran.code:
         last = (ran.output.strip() or "no word").splitlines()[-1]

@@ -80,15 +80,14 @@ def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets:
 def show(name: str) -> None:
     """A preset as it stands in its file, or the recipe inside of a picture that dreamer made."""
     from dreamer.plugins import load_presets
-    from dreamer.preset import Preset, read_preset
+    from dreamer.preset import read_preset
     from dreamer.recipe import SCHEMA
 
     path = Path(name)
     if path.is_file() and not name.endswith(".toml"):
         _show_picture(path)
         return
-    found = path if name.endswith(".toml") else load_presets()[0].presets.get(name).value
-    preset = found if isinstance(found, Preset) else read_preset(Path(found))
+    preset = read_preset(path) if name.endswith(".toml") else load_presets()[0].presets.get(name).value()
     if preset.file:
         click.echo(preset.file.read_text(encoding="utf-8"), nl=False)
         return

@@ -1,4 +1,7 @@
-"""Clips whose frames cannot be joined: GIF, and animated WebP. They are encoded at the end, frame by frame."""
+"""Clips whose frames cannot be joined: GIF, and animated WebP. They are encoded at the end, frame by frame.
+
+Through libav, and the recipe spliced in here, since Pillow would hold every frame in memory.
+"""
 
 from __future__ import annotations
 

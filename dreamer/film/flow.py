@@ -3,6 +3,8 @@
 Coarse to fine (Bouguet 2001), at every level a few rounds of Lucas and Kanade's least squares (1981) over Gaussian
 windows at every pixel; the flow is median-filtered in between, which is what makes such methods good at the edges of
 what moves (Sun, Roth and Black 2010). A flow is (1, 2, H, W), in pixels, x before y.
+
+Written here since torchvision's RAFT needs weights of its own, and OpenCV's wheels bring a second libav beside PyAV's.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dreamer.image import resize
+from dreamer.image import blurred, resize
 
 SIDE = 384  # px: flow is found with the long side this long at most; finer motion than this shows is not needed
 _COARSEST = 16  # px: the shortest side of the coarsest level
@@ -53,10 +55,10 @@ def scaled(flow: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _levels(grey: Tensor) -> list[Tensor]:
     """The picture and its halves, fine to coarse."""
-    levels = [blur(grey, 0.7)]
+    levels = [blurred(grey, 0.7, "replicate")]
     while min(levels[-1].shape[-2:]) >= 2 * _COARSEST:
         height, width = levels[-1].shape[-2:]
-        levels.append(resize(blur(levels[-1], 0.7), ((height + 1) // 2, (width + 1) // 2)))
+        levels.append(resize(blurred(levels[-1], 0.7, "replicate"), ((height + 1) // 2, (width + 1) // 2)))
     return levels
 
 
@@ -67,7 +69,8 @@ def _least_squares(a: Tensor, b: Tensor) -> Tensor:
     x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
     t = b - a
-    xx, xy, yy, xt, yt = blur(torch.cat([x * x, x * y, y * y, x * t, y * t], 1), _WINDOW).chunk(5, 1)
+    products = torch.cat([x * x, x * y, y * y, x * t, y * t], 1)
+    xx, xy, yy, xt, yt = blurred(products, _WINDOW, "replicate").chunk(5, 1)
     xx, yy = xx + _DAMPING, yy + _DAMPING
     inverse = 1 / (xx * yy - xy * xy)
     return torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], 1).mul_(inverse).clamp_(-_LONGEST, _LONGEST)
@@ -78,13 +81,3 @@ def _median(flow: Tensor) -> Tensor:
     padded = functional.pad(flow, (2, 2, 2, 2), mode="replicate")
     around = padded.unfold(2, 5, 1).unfold(3, 5, 1).flatten(-2)
     return around.median(-1).values
-
-
-def blur(picture: Tensor, sigma: float) -> Tensor:
-    """A Gaussian blur of (1, C, H, W), the edges continued."""
-    radius = max(1, round(2.5 * sigma))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=picture.device) / sigma) ** 2).to(picture.dtype)
-    taps = (taps / taps.sum()).expand(picture.shape[1], 1, 1, -1)
-    padded = functional.pad(picture, (radius, radius, radius, radius), mode="replicate")
-    across = functional.conv2d(padded, taps, groups=picture.shape[1])
-    return functional.conv2d(across, taps.mT.contiguous(), groups=picture.shape[1])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamer.colour import luma
-from dreamer.film.flow import SIDE, blur, find_flow, scaled, warp
-from dreamer.image import resize
+from dreamer.film.flow import SIDE, find_flow, scaled, warp
+from dreamer.image import blurred, resize
+from dreamer.image.luma import luma
 
 _SLACK, _PER_MOTION = 0.5, 0.01  # of the two flows' disagreement, in squared pixels (Sundaram, Brox and Keutzer 2010)
 _UNLIKE = 0.08  # of black to white: pixels that differ by more are not the same thing
@@ -43,9 +43,9 @@ def find_motion(now: Tensor, before: Tensor) -> Motion:
     returned = warp(forth, back)
     astray = (back + returned).square().sum(1, keepdim=True)
     lengths = back.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
-    alike = blur((here - warp(there, back)).abs(), 1.0).amax(1, keepdim=True) < _UNLIKE
+    alike = blurred((here - warp(there, back)).abs(), 1.0, "replicate").amax(1, keepdim=True) < _UNLIKE
     seen = (astray < _PER_MOTION * lengths + _SLACK) & alike & _inside(back)
-    trust = blur(seen.to(now.dtype), _SOFT)
+    trust = blurred(seen.to(now.dtype), _SOFT, "replicate")
     cut = bool(trust.mean() < _SURE)
     return Motion(scaled(back, (height, width)), resize(trust, (height, width)).clamp_(0, 1), cut)
 

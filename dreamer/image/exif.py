@@ -1,7 +1,7 @@
 """EXIF as the bytes it is: directories of typed fields (TIFF 6.0, section 2), read and written uninterpreted.
 
-Pillow's own writer guesses the types anew and replaces every letter outside ASCII; a photographer's name must
-survive.
+Written here since Pillow's writer guesses the types anew and replaces every letter outside ASCII, and a photographer's
+name must survive. piexif is no longer maintained, and pyexiv2 is a GPL binary.
 """
 
 from __future__ import annotations
@@ -11,106 +11,30 @@ import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-KINDS = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
-"""Bytes of one value, by the type's number."""
-BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
-INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+from PIL.ExifTags import IFD, Base
+from PIL.TiffTags import ASCII, LONG, RATIONAL, SHORT
 
-DESCRIPTION, ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, SOFTWARE = 270, 274, 282, 283, 296, 305
-XMP, IPTC, ICC = 700, 33723, 34675
-EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
-PIXEL_WIDTH, PIXEL_HEIGHT = 40962, 40963
+KINDS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of one value, by the type's number."""
+INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 LAYOUT = frozenset(
     {
-        254,
-        255,
-        256,
-        257,
-        258,
-        259,
-        262,
-        263,
-        264,
-        265,
-        266,
-        273,
-        274,
-        277,
-        278,
-        279,
-        280,
-        281,
-        284,
-        290,
-        291,
-        292,
+        *(Base.NewSubfileType, Base.SubfileType, Base.ImageWidth, Base.ImageLength, Base.BitsPerSample),
+        *(Base.Compression, Base.PhotometricInterpretation, Base.Thresholding, Base.CellWidth, Base.CellLength),
+        *(Base.FillOrder, Base.StripOffsets, Base.Orientation, Base.SamplesPerPixel, Base.RowsPerStrip),
+        *(Base.StripByteCounts, Base.MinSampleValue, Base.MaxSampleValue, Base.PlanarConfiguration),
+        *(Base.GrayResponseUnit, Base.GrayResponseCurve, Base.T4Options, Base.T6Options, Base.PageNumber),
+        *(Base.TransferFunction, Base.Predictor, Base.WhitePoint, Base.PrimaryChromaticities, Base.ColorMap),
+        *(Base.HalftoneHints, Base.TileWidth, Base.TileLength, Base.TileOffsets, Base.TileByteCounts, Base.SubIFDs),
+        *(Base.InkSet, Base.InkNames, Base.NumberOfInks, Base.DotRange, Base.ExtraSamples, Base.SampleFormat),
+        *(Base.SMinSampleValue, Base.SMaxSampleValue, Base.TransferRange, Base.ClipPath, Base.XClipPathUnits),
+        *(Base.YClipPathUnits, Base.Indexed, Base.JPEGTables, Base.JPEGProc, Base.JpegIFOffset, Base.JpegIFByteCount),
+        *(Base.JpegRestartInterval, Base.JpegLosslessPredictors, Base.JpegPointTransforms, Base.JpegQTables),
+        *(Base.JpegDCTables, Base.JpegACTables, Base.YCbCrCoefficients, Base.YCbCrSubSampling, Base.YCbCrPositioning),
+        *(Base.ReferenceBlackWhite, Base.XMLPacket, Base.IPTCNAA, Base.ImageResources, Base.InterColorProfile),
+        *(559, 37724),  # StripRowCounts and Photoshop's ImageSourceData, which Pillow does not name
     }
-    | {
-        293,
-        297,
-        301,
-        317,
-        318,
-        319,
-        320,
-        321,
-        322,
-        323,
-        324,
-        325,
-        330,
-        332,
-        333,
-        334,
-        336,
-        338,
-        339,
-        340,
-        341,
-        342,
-    }
-    | {
-        343,
-        344,
-        345,
-        346,
-        347,
-        512,
-        513,
-        514,
-        515,
-        517,
-        518,
-        519,
-        520,
-        521,
-        529,
-        530,
-        531,
-        532,
-        559,
-        700,
-        33723,
-    }
-    | {34377, 34675, 37724}
 )
 """Fields of a TIFF's first directory that describe how its pixels lie, or hold what is kept elsewhere."""
 
@@ -169,13 +93,13 @@ class Directory:
 
     def put_resolution(self, dpi: tuple[float, float]) -> None:
         """Set the pixels an inch."""
-        for tag, value in zip((X_RESOLUTION, Y_RESOLUTION), dpi, strict=True):
+        for tag, value in zip((Base.XResolution, Base.YResolution), dpi, strict=True):
             self.put(tag, RATIONAL, min(round(value * 1000), 0xFFFFFFFF), 1000)
-        self.put(RESOLUTION_UNIT, SHORT, 2)
+        self.put(Base.ResolutionUnit, SHORT, 2)
 
     def resolution(self) -> tuple[float, float] | None:
         """The pixels an inch; None when they are not given."""
-        x, y, unit = self.ratio(X_RESOLUTION), self.ratio(Y_RESOLUTION), self.integers(RESOLUTION_UNIT)
+        x, y, unit = self.ratio(Base.XResolution), self.ratio(Base.YResolution), self.integers(Base.ResolutionUnit)
         if not x or not y or unit[:1] == (1,):
             return None
         scale = 2.54 if unit[:1] == (3,) else 1
@@ -227,7 +151,7 @@ def read_directory(file: BinaryIO) -> Directory:
         raise ValueError("not a TIFF")
     (offset,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
     length = file.seek(0, io.SEEK_END)
-    return _read(file, offset, order, big, length, below=(EXIF, GPS))
+    return _read(file, offset, order, big, length, below=(IFD.Exif, IFD.GPSInfo))
 
 
 def parse(block: bytes) -> Directory:
@@ -268,7 +192,7 @@ def _read(file: BinaryIO, offset: int, order: str, big: bool, length: int, below
         elif tag not in below:
             directory.fields[tag] = found
         elif pointer := found.integers(order):
-            deeper = (INTEROPERABILITY,) if tag == EXIF else ()
+            deeper = (IFD.Interop,) if tag == IFD.Exif else ()
             directory.children[tag] = _read(file, pointer[0], order, big, length, deeper)
             directory.damaged |= directory.children[tag].damaged
     directory.damaged |= len(table) < count * size

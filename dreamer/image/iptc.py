@@ -1,4 +1,7 @@
-"""IPTC captions as the bytes they are: datasets one after the other (IIM 4.2, chapter 1)."""
+"""IPTC captions as the bytes they are: datasets one after the other (IIM 4.2, chapter 1).
+
+Read here since Pillow gives them as a mapping, in which their order is lost, and writes none.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ExifTags import Base
 
 from dreamer.errors import PhotoError
 from dreamer.image import exif, png, tiff, xmp
@@ -73,7 +74,7 @@ def read_recipe(path: Path | str) -> str | None:
         if png.bit_depth(file):
             return png.text(file, "dreamer")
         try:
-            packets = [exif.read_directory(file).data(exif.XMP)]
+            packets = [exif.read_directory(file).data(Base.XMLPacket)]
         except ValueError:  # no TIFF
             with picture_in(path, file, max_pixels=1 << 40) as picture:
                 packets = xmp.packets(picture)
@@ -93,15 +94,16 @@ def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]
         directory = exif.read_directory(file)
     except ValueError:
         return None
-    bits = max(directory.integers(tiff.BITS), default=1)
-    if bits <= 8 or directory.integers(tiff.PHOTOMETRIC) == (tiff.CMYK,):
+    bits = max(directory.integers(Base.BitsPerSample), default=1)
+    if bits <= 8 or directory.integers(Base.PhotometricInterpretation) == (tiff.CMYK,):
         return None
-    width, height = (sum(directory.integers(side)[:1]) for side in (tiff.WIDTH, tiff.HEIGHT))
+    width, height = (sum(directory.integers(side)[:1]) for side in (Base.ImageWidth, Base.ImageLength))
     check_size(str(path), (width, height), max_pixels)
-    if bits != 16 or max(directory.integers(tiff.SAMPLE_FORMAT), default=1) != 1:
+    if bits != 16 or max(directory.integers(Base.SampleFormat), default=1) != 1:
         raise ValueError(f"its values have {bits} bits or are no whole numbers; dreamer reads 8 and 16 bits")
     pixels, alpha = tiff.read_deep(file, (width, height))
-    return "TIFF", Found(pixels, alpha, directory, directory.data(exif.ICC), directory.data(exif.XMP))
+    profile, packet = directory.data(Base.InterColorProfile), directory.data(Base.XMLPacket)
+    return "TIFF", Found(pixels, alpha, directory, profile, packet)
 
 
 def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]:
@@ -119,7 +121,7 @@ def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, F
         picture.load()
         if directory is None:
             return kind, _decoded(picture, exif.parse(_block(picture)))
-        directory.fields.pop(exif.ORIENTATION, None)  # Pillow turns a TIFF upright by itself
+        directory.fields.pop(Base.Orientation, None)  # Pillow turns a TIFF upright by itself
         return kind, _decoded(picture, directory)
 
 
@@ -227,7 +229,7 @@ def _rebuilt_block(picture: Image.Image) -> bytes:
 def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
     """Turn it upright, keep of the metadata what can be kept, and say what cannot."""
     notices, directory = list(found.notices), found.directory
-    orientation = next(iter(directory.integers(exif.ORIENTATION)), 1)
+    orientation = next(iter(directory.integers(Base.Orientation)), 1)
     dpi = found.dpi or directory.resolution()
     if dpi is not None and not all(1 <= value <= 30000 for value in dpi):
         dpi = None
@@ -255,7 +257,7 @@ def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
         profile=profile,
         exif=exif.Directory(directory.order, kept, directory.children).block(),
         xmp=packet,
-        iptc=found.iptc or directory.data(exif.IPTC),
+        iptc=found.iptc or directory.data(Base.IPTCNAA),
         dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
         format=kind,
         path=path,

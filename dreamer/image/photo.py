@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from dreamer.colour import LUMA
 from dreamer.image.bands import bands
+from dreamer.image.luma import LUMA
 from dreamer.image.profile import ColourSpace, colour_space
 
 
@@ -34,12 +34,12 @@ def size_at(height: int, width: int, long_side: int) -> tuple[int, int]:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def blurred(image: Tensor, sigma: float) -> Tensor:
-    """`image` (B, C, H, W) through a Gaussian of `sigma` pixels, mirrored at the borders."""
+def blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
+    """`image` (B, C, H, W) through a Gaussian of `sigma` pixels; `border` is a padding mode of torch's."""
     from kornia.filters import gaussian_blur2d
 
     size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
-    return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type="reflect")
+    return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type=border)
 
 
 def to_pil(image: Tensor) -> Image.Image:

@@ -3,7 +3,8 @@
 Nearly every camera and editor writes a profile of three curves and a matrix (Display P3, Adobe RGB,
 ProPhoto); that is computed exactly. A profile of tables is sampled through LittleCMS, which Pillow offers in
 8 bits only: a lattice of exact codes goes through it in both directions, and colours between are
-interpolated, so that 16-bit photos show no bands.
+interpolated, so that 16-bit photos show no bands. imagecodecs and pyvips have LittleCMS in 16 bits, but are large
+binaries.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ExifTags import IFD, Base
+from PIL.TiffTags import LONG
 
 from dreamer.errors import UsageError, WriteError
 from dreamer.image import exif, iptc, png, tiff, xmp
@@ -133,16 +135,16 @@ def encode(
 def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) -> exif.Directory:
     """The photo's EXIF as it holds for the dream."""
     directory = exif.parse(photo.exif)
-    directory.put_text(exif.SOFTWARE, software)
-    if directory.data(exif.DESCRIPTION).startswith(b'{"shape":'):  # tifffile's, of the photo as it was
-        directory.fields.pop(exif.DESCRIPTION)
+    directory.put_text(Base.Software, software)
+    if directory.data(Base.ImageDescription).startswith(b'{"shape":'):  # tifffile's, of the photo as it was
+        directory.fields.pop(Base.ImageDescription)
     if not keep_gps:
-        directory.children.pop(exif.GPS, None)
-    if exif.EXIF in directory.children:
-        below = directory.children[exif.EXIF]
-        for tag, value in ((exif.PIXEL_WIDTH, width), (exif.PIXEL_HEIGHT, height)):
+        directory.children.pop(IFD.GPSInfo, None)
+    if IFD.Exif in directory.children:
+        below = directory.children[IFD.Exif]
+        for tag, value in ((Base.ExifImageWidth, width), (Base.ExifImageHeight, height)):
             if tag in below.fields:
-                below.put(tag, exif.LONG, value)
+                below.put(tag, LONG, value)
     if photo.dpi is not None:
         directory.put_resolution(photo.dpi)
     return directory

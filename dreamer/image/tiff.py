@@ -1,4 +1,7 @@
-"""TIFF where Pillow is not enough: 16 bits a channel in, and a file with its EXIF directory out."""
+"""TIFF where Pillow is not enough: 16 bits a channel in, and a file with its EXIF directory out.
+
+Written here since tifffile writes no EXIF directory and says that it never will (cgohlke/tifffile#1).
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.ExifTags import Base
+from PIL.TiffTags import BYTE, LONG, SHORT, UNDEFINED
 
 from dreamer.image import exif, libav
 from dreamer.image.bands import bands
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS = 256, 257, 258, 259, 262, 273
-SAMPLES, ROWS_PER_STRIP, BYTE_COUNTS, PREDICTOR, EXTRA_SAMPLES = 277, 278, 279, 317, 338
-SAMPLE_FORMAT = 339
 CMYK, DEFLATE, DIFFERENCES = 5, 8, 2
 ASSOCIATED, UNASSOCIATED = 1, 2
 _MOST_SAMPLES = 8  # colours, alpha and some masks
@@ -108,24 +110,24 @@ def write(
     sizes = [len(strip) for strip in strips]
     offsets = list(accumulate(sizes[:-1], initial=8))
     out = exif.Directory(directory.order, dict(directory.fields), dict(directory.children))
-    out.put(WIDTH, exif.LONG, width)
-    out.put(HEIGHT, exif.LONG, height)
-    out.put(BITS, exif.SHORT, *[8 * depth] * samples)
-    out.put(COMPRESSION, exif.SHORT, DEFLATE)
-    out.put(PHOTOMETRIC, exif.SHORT, 2 if channels == 3 else 1)
-    out.put(OFFSETS, exif.LONG, *offsets)
-    out.put(SAMPLES, exif.SHORT, samples)
-    out.put(ROWS_PER_STRIP, exif.LONG, next(bands(height, width)).stop)
-    out.put(BYTE_COUNTS, exif.LONG, *sizes)
-    out.put(PREDICTOR, exif.SHORT, DIFFERENCES)
+    out.put(Base.ImageWidth, LONG, width)
+    out.put(Base.ImageLength, LONG, height)
+    out.put(Base.BitsPerSample, SHORT, *[8 * depth] * samples)
+    out.put(Base.Compression, SHORT, DEFLATE)
+    out.put(Base.PhotometricInterpretation, SHORT, 2 if channels == 3 else 1)
+    out.put(Base.StripOffsets, LONG, *offsets)
+    out.put(Base.SamplesPerPixel, SHORT, samples)
+    out.put(Base.RowsPerStrip, LONG, next(bands(height, width)).stop)
+    out.put(Base.StripByteCounts, LONG, *sizes)
+    out.put(Base.Predictor, SHORT, DIFFERENCES)
     if alpha is not None:
-        out.put(EXTRA_SAMPLES, exif.SHORT, UNASSOCIATED)
+        out.put(Base.ExtraSamples, SHORT, UNASSOCIATED)
     if dpi is not None:
         out.put_resolution(dpi)
     for tag, kind, data in (
-        (exif.XMP, exif.BYTE, xmp),
-        (exif.IPTC, exif.UNDEFINED, iptc),
-        (exif.ICC, exif.UNDEFINED, profile),
+        (Base.XMLPacket, BYTE, xmp),
+        (Base.IPTCNAA, UNDEFINED, iptc),
+        (Base.InterColorProfile, UNDEFINED, profile),
     ):
         if data:
             out.fields[tag] = exif.Field(kind, data)

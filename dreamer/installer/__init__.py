@@ -2,6 +2,9 @@
 
 `Source` is what somebody asks for, `Place` the Python that dreamer runs in, `Plan` what would change there. `choose`
 picks the tool: pip, uv, uv's or pipx's own environment for a program. Every tool runs as a process of its own.
+
+The scope is frozen: these four tools, and of their output only what is recognised today. Names, requirements and
+wheels are parsed by `packaging`; a message that is not recognised is shown as the tool printed it.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from dreamer.errors import DreamerError
-from dreamer.packs import normal
 
 _OFFLINE = (
     "temporary failure in name resolution",
@@ -56,8 +57,8 @@ def explain(output: str, doing: str, held: Mapping[str, str]) -> InstallError:
     """The reason in the tool's output, `doing` being what failed in plain words, as in "planning"."""
     low = output.lower()
     for match in _WANTS.finditer(output):
-        what = normal(match["what"])
-        if what in held and normal(match["who"]) not in held:
+        what = canonicalize_name(match["what"])
+        if what in held and canonicalize_name(match["who"]) not in held:
             who = f"{match['who']} {match['version']}" if match["version"] else match["who"]
             return InstallError(core_refusal(what, held[what], f"{who} needs {what}{match['wish']}"), refused=True)
     if any(word in low for word in _OFFLINE):

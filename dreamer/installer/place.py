@@ -12,7 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dreamer.packs import GROUPS, normal
+from packaging.utils import canonicalize_name
+
+from dreamer.packs import GROUPS
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,13 @@ class Installed:
 
 
 def installed() -> dict[str, Installed]:
-    """Everything that is installed now, by its normal name; what was just installed is among it."""
+    """Everything that is installed now, by its canonical name; what was just installed is among it."""
     found: dict[str, Installed] = {}
     for distribution in distributions():
         name = distribution.metadata["Name"]
-        if name and normal(name) not in found:  # the first on the path is the one that is imported
+        if name and canonicalize_name(name) not in found:  # the first on the path is the one that is imported
             groups = frozenset(entry.group for entry in distribution.entry_points)
-            found[normal(name)] = Installed(name, distribution.version, groups, _origin(distribution))
+            found[canonicalize_name(name)] = Installed(name, distribution.version, groups, _origin(distribution))
     return found
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from dreamer.installer.failure import core_refusal
 from dreamer.installer.place import Installed
-from dreamer.packs import normal
+from dreamer.installer.source import of_wheel
 
 HELD = ("dreamer-art", "torch", "torchvision", "kornia", "numpy", "pillow")
 """What dreamer itself stands on: no plugin changes it unasked."""
@@ -46,7 +48,7 @@ def from_report(report: Mapping[str, Any], distributions: Mapping[str, Installed
             Change(
                 name,
                 version,
-                distributions[normal(name)].version if normal(name) in distributions else "",
+                _version(canonicalize_name(name), distributions),
                 item["download_info"]["url"] if item.get("is_direct") else "",
             )
             for name, version, item in found
@@ -56,15 +58,18 @@ def from_report(report: Mapping[str, Any], distributions: Mapping[str, Installed
 
 
 def from_uv(output: str, distributions: Mapping[str, Installed]) -> Plan:
-    """uv's lines of a dry run: `+ name==version`, `- ` for what it replaces, `~ ` for the same version anew."""
+    """uv's lines of a dry run: `+ name==version`, `- ` for what it replaces, `~ ` for the same version anew.
+
+    They are prose, since uv has no report of a dry run yet (astral-sh/uv#1442; `--output-format json` is #21893).
+    """
     changes: dict[str, Change] = {}
     for line in output.splitlines():
         match = _LINE.match(line)
         if match and match["sign"] in "+~":
-            there = distributions.get(normal(match["name"]))
+            name = canonicalize_name(match["name"])
             url = match["from"] or match["at"] or ""
-            version = match["version"] or (url.rpartition("/")[2].split("-")[1] if url.endswith(".whl") else "")
-            changes[normal(match["name"])] = Change(match["name"], version, there.version if there else "", url)
+            version = match["version"] or of_wheel(url)[1]
+            changes[name] = Change(match["name"], version, _version(name, distributions), url)
     return _sorted(iter(changes.values()))
 
 
@@ -72,7 +77,7 @@ def core_changes(plan: Plan, held: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence for each of dreamer's own packages that the plan would replace all the same."""
     refused = []
     for change in plan:
-        name = normal(change.name)
+        name = canonicalize_name(change.name)
         if name == HELD[0]:
             refused.append(f"{change.url or name} is dreamer itself, not a plugin")
         elif name in held:
@@ -80,5 +85,10 @@ def core_changes(plan: Plan, held: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(refused)
 
 
+def _version(name: str, distributions: Mapping[str, Installed]) -> str:
+    """The version that is installed, empty where none is."""
+    return distributions[name].version if name in distributions else ""
+
+
 def _sorted(changes: Iterator[Change]) -> Plan:
-    return tuple(sorted(changes, key=lambda change: normal(change.name)))
+    return tuple(sorted(changes, key=lambda change: canonicalize_name(change.name)))

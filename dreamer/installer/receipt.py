@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from packaging.utils import canonicalize_name
+
 from dreamer.installer.failure import InstallError
 from dreamer.installer.place import Installed
-from dreamer.packs import normal
 
 NAME = "uv-receipt.toml"
 _FLAGS = {  # of `[tool.options]`; the rest of it is rare, and uv's own configuration brings it again
@@ -63,14 +64,14 @@ class Receipt:
             tool = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]
             requirements = tuple(_requirement(entry) for entry in tool["requirements"])
             entrypoints = tool.get("entrypoints", [])
-            froms = {normal(entry["from"]) for entry in entrypoints if "from" in entry} - {requirements[0].name}
+            froms = {canonicalize_name(entry["from"]) for entry in entrypoints if "from" in entry}
             return cls(
                 requirements,
                 tuple(_options(tool.get("options", {}))),
                 tuple(_requirement(entry).spec for entry in tool.get("constraints", [])),
                 tuple(_requirement(entry).spec for entry in tool.get("overrides", [])),
                 tool.get("python", ""),
-                tuple(sorted(froms)),
+                tuple(sorted(froms - {requirements[0].name})),
                 next((str(Path(entry["install-path"]).parent) for entry in entrypoints), ""),
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -80,19 +81,19 @@ class Receipt:
 def from_origin(found: Installed) -> Requirement:
     """What is installed, from where it came: a folder, a wheel, a git address, or that version from the index."""
     if not found.origin:
-        return Requirement(normal(found.name), f"{found.name}=={found.version}")
+        return Requirement(canonicalize_name(found.name), f"{found.name}=={found.version}")
     url, vcs = found.origin["url"], found.origin.get("vcs_info")
     if found.origin.get("dir_info", {}).get("editable"):
-        return Requirement(normal(found.name), url, editable=True)
+        return Requirement(canonicalize_name(found.name), url, editable=True)
     if vcs:
         url = f"{vcs['vcs']}+{url}@{vcs.get('requested_revision') or vcs['commit_id']}"
     if found.origin.get("subdirectory"):
         url += f"#subdirectory={found.origin['subdirectory']}"
-    return Requirement(normal(found.name), f"{found.name} @ {url}")
+    return Requirement(canonicalize_name(found.name), f"{found.name} @ {url}")
 
 
 def _requirement(entry: Mapping[str, Any]) -> Requirement:
-    name = normal(entry["name"])
+    name = canonicalize_name(entry["name"])
     extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
     if "editable" in entry:
         return Requirement(name, entry["editable"] + extras, editable=True)

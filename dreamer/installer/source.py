@@ -9,12 +9,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from dreamer.errors import UsageError, gathered
 from dreamer.installer.place import Installed
-from dreamer.packs import normal
 
-_NAME = re.compile(r"(?P<name>[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?)\s*(\[[\w\s,.-]*\])?\s*(?P<rest>([<>=!~].*)?)", re.ASCII)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
 _KINDS = "a plugin is a name on the index, a wheel, a folder that holds a pyproject.toml, or a git address"
 
@@ -27,9 +28,9 @@ class Source:
     name: str = ""
 
     def named(self, distributions: Mapping[str, Installed]) -> str:
-        """The normal name, for a folder or a git address that of what was installed from there; or empty."""
+        """The canonical name, for a folder or a git address that of what was installed from there; or empty."""
         if self.name:
-            return normal(self.name)
+            return canonicalize_name(self.name)
         here = _address(Path(self.spec).as_uri() if os.path.isabs(self.spec) else self.spec)
         for name, found in distributions.items():
             if found.origin and _address(found.origin["url"]) == here:
@@ -50,21 +51,19 @@ def parse_sources(words: Iterable[str]) -> tuple[Source, ...]:
 
 
 def _parse(word: str) -> Source:
+    from packaging.requirements import InvalidRequirement, Requirement  # not for `dreamer --help`
+
     git = _as_git(word)
     if git:
         return Source(git)
-    if "://" in word:  # with a name before it, or only an archive that lies somewhere
-        name, at, _ = word.partition("@")
-        known = _NAME.fullmatch(name.strip()) if at else None
-        if known:
-            return Source(word, known["name"])
-        if word.startswith(("https://", "http://", "file://")) and word.partition("#")[0].endswith(_ARCHIVES):
-            return Source(word, _of_wheel(word.rpartition("/")[2]))
-    elif word.startswith((".", "~")) or word.endswith(_ARCHIVES) or "/" in word or os.sep in word:
+    if "://" not in word and (word.startswith((".", "~")) or word.endswith(_ARCHIVES) or "/" in word or os.sep in word):
         return _on_disk(word)
-    elif match := _NAME.fullmatch(word):
-        return Source(word, match["name"])
-    raise UsageError(f"{word!r}: {_KINDS}")
+    if word.startswith(("https://", "http://", "file://")) and word.partition("#")[0].endswith(_ARCHIVES):
+        return Source(word, of_wheel(word)[0])
+    try:
+        return Source(word, Requirement(word).name)
+    except InvalidRequirement:
+        raise UsageError(f"{word!r}: {_KINDS}") from None
 
 
 def _as_git(word: str) -> str:
@@ -92,14 +91,14 @@ def _on_disk(word: str) -> Source:
         return Source(str(path), _of_folder(path))
     if path.suffix == ".whl":
         _check_wheel(path, word)
-        return Source(str(path), _of_wheel(path.name))
+        return Source(str(path), of_wheel(path.name)[0])
     if path.name.endswith(_ARCHIVES):
         return Source(str(path))
     raise UsageError(f"{word}: {_KINDS}")
 
 
 def _check_wheel(path: Path, word: str) -> None:
-    if not _of_wheel(path.name):
+    if not of_wheel(path.name)[0]:
         raise UsageError(f"{word}: a wheel is called name-version-py3-none-any.whl or similar; was it renamed?")
     try:
         with zipfile.ZipFile(path) as file:
@@ -110,9 +109,13 @@ def _check_wheel(path: Path, word: str) -> None:
         raise UsageError(f"{word}: this wheel is broken (it says nothing about itself: METADATA is missing)")
 
 
-def _of_wheel(name: str) -> str:
-    parts = name.removesuffix(".whl").split("-")
-    return normal(parts[0]) if name.endswith(".whl") and len(parts) in (5, 6) else ""
+def of_wheel(place: str) -> tuple[str, str]:
+    """Canonical name and version that a wheel's file name or address says; empty where it is no wheel's."""
+    try:
+        name, version, _, _ = parse_wheel_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
+    except ValueError:  # no wheel, or no address
+        return "", ""
+    return name, str(version)
 
 
 def _of_folder(path: Path) -> str:
@@ -120,7 +123,7 @@ def _of_folder(path: Path) -> str:
         name = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""  # its build says it, or breaks with a sentence of its own
-    return normal(name) if isinstance(name, str) else ""
+    return canonicalize_name(name) if isinstance(name, str) else ""
 
 
 def _address(url: str) -> str:

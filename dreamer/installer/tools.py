@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from packaging.utils import canonicalize_name
+
 from dreamer.installer import process
 from dreamer.installer.failure import InstallError, explain
 from dreamer.installer.place import Place, installed, is_plugin
@@ -20,7 +22,6 @@ from dreamer.installer.plan import Plan, from_report, from_uv, held_versions
 from dreamer.installer.receipt import NAME as RECEIPT
 from dreamer.installer.receipt import Receipt, Requirement, from_origin
 from dreamer.installer.source import Source
-from dreamer.packs import normal
 
 METADATA = "pipx_metadata.json"
 OnLine = Callable[[str], None]
@@ -120,7 +121,7 @@ class UvTool:
         self._rebuild(receipt, [*beside, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
 
     def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
-        receipt, gone, there = self._receipt(), {normal(name) for name in names}, installed()
+        receipt, gone, there = self._receipt(), {canonicalize_name(name) for name in names}, installed()
         beside = [requirement for requirement in self._beside(receipt) if requirement.name not in gone]
         self._rebuild(receipt, beside, held_versions(there), on_line, "uninstalling")
 
@@ -189,7 +190,7 @@ class Pipx:
     def _injected(self) -> set[str]:
         try:
             text = (self.place.prefix / METADATA).read_text(encoding="utf-8")
-            return {normal(name) for name in json.loads(text)["injected_packages"]}
+            return {canonicalize_name(name) for name in json.loads(text)["injected_packages"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InstallError(f"{self.place.prefix / METADATA}: pipx's own notes cannot be read ({error})") from error
 

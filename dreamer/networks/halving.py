@@ -1,4 +1,7 @@
-"""Halving a feature map without a grid in its gradient: a blur, then every second position (Zhang 2019)."""
+"""Halving a feature map without a grid in its gradient: a blur, then every second position (Zhang 2019).
+
+Written here since kornia's `BlurPool2D` pads with zeros, which darkens the borders.
+"""
 
 from __future__ import annotations
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
+from packaging.utils import canonicalize_name
 
 from dreamer.compose import compose
 from dreamer.errors import DreamerError, NetworkError, RecipeError, UsageError
@@ -16,8 +16,7 @@ from dreamer.image import load
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
-from dreamer.packs import normal
-from dreamer.preset import Preset, find_preset, read_preset
+from dreamer.preset import Preset, find_preset
 from dreamer.recipe import DEFAULTS, Recipe
 from dreamer.registry import Entry, Registry
 from dreamer.testing.finding import Finding
@@ -53,14 +52,14 @@ def try_network(entry: Entry[Any], registry: Registry) -> Finding:
     return finding(True, f"its default layer {layer.name} answers with {layer.channels} channels")
 
 
-def try_preset(entry: Entry[Any], registry: Registry) -> Finding:
+def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Finding:
     """Whether it can be read, says what it is, and dreams: one step, where its network is here."""
 
     def finding(ok: bool | None, sentence: str) -> Finding:
         return Finding("preset", entry.name, ok, sentence)
 
     try:
-        own = entry.value if isinstance(entry.value, Preset) else read_preset(Path(entry.value))
+        own = entry.value()
         lacking = [key for key in ("title", "description") if not getattr(own, key).strip()]
         if lacking:
             return finding(False, f"has no {' and no '.join(lacking)}, by which people choose")
@@ -92,8 +91,8 @@ def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
         guide=load(photo(_SIDE, _SIDE)) if _is_guided(recipe, registry) else None,
         machine=Machine("cpu", "float32", 0),
     )
-    needed = {normal(name): name for name in composition.plugins}
-    untold = [name for key, name in needed.items() if key not in map(normal, preset.requires)]
+    needed = {canonicalize_name(name): name for name in composition.plugins}
+    untold = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
     if untold:
         return False, f"does not say that it needs {' and '.join(untold)}; add requires = {untold}".replace("'", '"')
     side = max(_SIDE, network.smallest(composition.layers) or 0)

@@ -15,10 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from dreamer.errors import UsageError, did_you_mean
-from dreamer.packs import GROUPS, normal
+from dreamer.packs import GROUPS
 from dreamer.plugins import Plugin, load_plugins
-from dreamer.preset import Preset, read_preset
+from dreamer.preset import Preset
 from dreamer.registry import Registry
 
 
@@ -77,13 +79,18 @@ class _Finder(DistributionFinder):
         self,
         context: DistributionFinder.Context = DistributionFinder.Context(),  # noqa: B008 - the base class' own
     ) -> Iterator[Distribution]:
-        if context.name is None or normal(context.name) == normal(self.made.name):
+        if context.name is None or _same(context.name, self.made.name):
             yield self.made
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names are of one distribution, as the package index compares them."""
+    return canonicalize_name(one) == canonicalize_name(other)
 
 
 def _load(name: str) -> Target:
     entries = _entries()
-    mine = [entry for entry in entries if normal(_distribution(entry)) == normal(name)]
+    mine = [entry for entry in entries if _same(_distribution(entry), name)]
     by_entry = {_distribution(entry) for entry in entries if entry.name == name}
     if not mine and len(by_entry) > 1:
         raise UsageError(f"several plugins have an entry point {name}: say {' or '.join(sorted(by_entry))}")
@@ -92,8 +99,8 @@ def _load(name: str) -> Target:
         raise UsageError(f"no plugin called {name} is installed{did_you_mean(name, _known())}")
     distribution = _distribution(mine[0])
     registry, plugins = _load_only(mine)
-    needed = {normal(name) for preset in _presets(registry, distribution) for name in preset.requires}
-    others = [entry for entry in entries if entry not in mine and normal(_distribution(entry)) in needed]
+    needed = {canonicalize_name(name) for preset in _presets(registry, distribution) for name in preset.requires}
+    others = [entry for entry in entries if entry not in mine and canonicalize_name(_distribution(entry)) in needed]
     if others:
         registry, plugins = _load_only(mine + others)
     requires = (mine[0].dist.requires if mine[0].dist else None) or []
@@ -101,7 +108,7 @@ def _load(name: str) -> Target:
         distribution,
         tuple(requires),
         registry,
-        tuple(plugin for plugin in plugins if normal(plugin.distribution) == normal(distribution)),
+        tuple(plugin for plugin in plugins if _same(plugin.distribution, distribution)),
     )
 
 
@@ -121,7 +128,7 @@ def _presets(registry: Registry, source: str) -> Iterator[Preset]:
     for entry in registry.presets:
         if entry.source == source:
             try:
-                yield entry.value if isinstance(entry.value, Preset) else read_preset(Path(entry.value))
+                yield entry.value()
             except UsageError:
                 continue  # found and told of when it is tried
 

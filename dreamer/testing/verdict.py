@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from dreamer.packs import normal
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from dreamer.plugins import Plugin
 from dreamer.recipe import KINDS
 from dreamer.registry import BUILT_IN
@@ -41,7 +42,12 @@ def assert_plugin_ok(plugin: str | Path | ModuleType) -> None:
 def _loaded(target: Target) -> Iterator[Finding]:
     for plugin in target.plugins:
         yield _found(plugin)
-    names = [normal(re.split(r"[^A-Za-z0-9._-]", line.strip())[0]) for line in target.requires]
+    names = set()
+    for line in target.requires:
+        try:
+            names.add(canonicalize_name(Requirement(line).name))
+        except InvalidRequirement:
+            yield Finding("plugin", target.distribution, False, f"requires {line!r}, which no installer understands")
     if BUILT_IN not in names:
         other = "; what is called `dreamer` there is another project" if "dreamer" in names else ""
         yield Finding("plugin", target.distribution, False, f"does not require {BUILT_IN} in its metadata{other}")

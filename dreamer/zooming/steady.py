@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dreamer.colour import luma
+from dreamer.image.luma import luma
 from dreamer.pyramid import merge, split
 
 _BANDS = 3  # of an octave each, from the finest grain to forms of 16 pixels

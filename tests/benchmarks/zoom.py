@@ -35,10 +35,10 @@ import torch
 from torch import Tensor
 
 from dreamer.clip import MemoryStore
-from dreamer.colour import luma
 from dreamer.compose import compose
 from dreamer.composition import Composition
 from dreamer.image import Photo, load
+from dreamer.image.luma import luma
 from dreamer.library import load_network, registry
 from dreamer.machine import keep_freed_memory
 from dreamer.pyramid import split
