@@ -52,8 +52,9 @@ class IngredientKind:
 class Shelf(Generic[T]):
     """Names of one sort. A built-in's name is taken; two plugins may share a name, and then only full names work."""
 
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
+    def __init__(self, noun: str, listing: str) -> None:
+        """`noun` is what one of them is, `listing` the command that lists them."""
+        self.noun, self.listing = noun, listing
         self.entries: dict[str, Entry[T]] = {}
 
     def add(self, name: str, source: str, value: T) -> None:
@@ -75,7 +76,8 @@ class Shelf(Generic[T]):
         if found:
             names = " or ".join(entry.full_name for entry in found)
             raise RecipeError(f"{self.noun} {name!r} comes from several plugins: say {names}")
-        raise RecipeError(f"no {self.noun} is called {name!r}{did_you_mean(name, self.names())}")
+        hint = did_you_mean(name, self.names()) or f"; `{self.listing}` lists them"
+        raise RecipeError(f"no {self.noun} is called {name!r}{hint}")
 
     def names(self) -> list[str]:
         """Every name that `get` understands without a plugin's prefix, in order of registration."""
@@ -98,9 +100,11 @@ class Registry:
     """All shelves: ingredients of every kind, network factories, presets."""
 
     def __init__(self) -> None:
-        self.ingredients: dict[str, Shelf[IngredientKind]] = {kind: Shelf(noun_of(kind)) for kind in KINDS}
-        self.networks: Shelf[Callable[[], Any]] = Shelf("network")
-        self.presets: Shelf[Callable[[], Any]] = Shelf("preset")
+        self.ingredients: dict[str, Shelf[IngredientKind]] = {
+            kind: Shelf(noun_of(kind), f"dreamer ingredients list {kind}") for kind in KINDS
+        }
+        self.networks: Shelf[Callable[[], Any]] = Shelf("network", "dreamer networks list")
+        self.presets: Shelf[Callable[[], Any]] = Shelf("preset", "dreamer presets list")
         """Each as a function that gives the `Preset`; it raises RecipeError for a file that cannot be read."""
         self.broken: dict[str, str] = {}
         """Distributions of plugins that could not be loaded, and why."""

@@ -161,7 +161,7 @@ def test_an_unknown_layer_brings_the_nearest():
 
 
 def test_weights_change_no_network_that_its_plugin_keeps(tmp_path: Path):
-    kept, shelf = tiny(), Shelf("network")
+    kept, shelf = tiny(), Shelf("network", "dreamer networks list")
     shelf.add("kept", "plugin", lambda: kept)
     before = {key: value.clone() for key, value in kept.module.state_dict().items()}
     torch.save({key: value + 1 for key, value in before.items()}, tmp_path / "other.pth")
