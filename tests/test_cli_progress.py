@@ -72,7 +72,7 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
 
 def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    bar = progress.Bar()
+    bar = progress.BarReporter()
     bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
     with bar:
         bar.start("a.png", 1, 1)
@@ -122,11 +122,11 @@ def test_an_interrupted_dream_is_named_and_never_overwrites(
     source = photo(tmp_path / "a.png")
     (tmp_path / "a-dream-partial.png").write_bytes(b"mine")
 
-    def step(self: progress.Quiet, step: Step) -> None:
+    def step(self: progress.Reporter, step: Step) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(progress.Plain, "step", step)
-    monkeypatch.setattr(progress.Quiet, "step", step)
+    monkeypatch.setattr(progress.LineReporter, "step", step)
+    monkeypatch.setattr(progress.SilentReporter, "step", step)
     ran = render(source, photo(tmp_path / "b.png"), "--progress", how)
     partial = tmp_path / "a-dream-partial-2.png"
     assert ran.code == 130
@@ -137,13 +137,13 @@ def test_an_interrupted_dream_is_named_and_never_overwrites(
 def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step(self: progress.Quiet, step: Step) -> None:
+    def step(self: progress.Reporter, step: Step) -> None:
         raise KeyboardInterrupt
 
     def write(path: Path, data: bytes) -> None:
         raise WriteError(f"{path} could not be written: no space is left")
 
-    monkeypatch.setattr(progress.Plain, "step", step)
+    monkeypatch.setattr(progress.LineReporter, "step", step)
     monkeypatch.setattr("dreamer.disk.write_atomically", write)
     refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
 
