@@ -1,8 +1,8 @@
 """An atlas of a network: what each channel of its layers wants to see, what excites it, and where it fires on a photo.
 
 After the pages of OpenAI's Microscope (Schubert 2020) and The Building Blocks of Interpretability (Olah 2018). A
-`Chapter` is a layer; `plates` paints its channels, `Channels` ranks a folder's pictures by them, `look` shows where they
-fire on a photo, and an `Atlas` of them all is written as one page of HTML.
+`Chapter` is a layer; `plates` paints its channels, `Channels` ranks a folder's pictures by them, `look` shows where
+they fire on a photo, and an `Atlas` of them all is written as one page of HTML.
 """
 
 from dreamer.atlas.chapter import Chapter, chosen, made

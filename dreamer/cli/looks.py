@@ -117,19 +117,23 @@ def _dreamt(
 
     keep_freed_memory()
     reporter.start(str(photo), 1, 1)
-    for number, (name, preset) in enumerate(presets.items(), 1):
+    for done, (name, preset) in enumerate(presets.items()):
 
-        def on_step(step: Step, number: int = number, doing: str = preset.name) -> None:
-            share = (number - 1 + step.share) / len(presets)
-            reporter.frame(Frame(number, len(presets), share, doing, "look"))
+        def on_step(step: Step, done: int = done, doing: str = preset.name) -> None:
+            reporter.frame(Frame(done, len(presets), (done + step.share) / len(presets), doing, "look"))
 
         try:
             picture = dream(piece, preset=preset, strength=strength, seed=seed, on_step=on_step)
         except DreamerError as error:
             reporter.say(f"{preset.name} is left out: {error}")
-            continue
-        command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
-        yield Look(preset.name, preset.description or preset.title, picture, command)
+        else:
+            command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
+            yield Look(preset.name, preset.description or preset.title, picture, command)
+        reporter.frame(Frame(done + 1, len(presets), (done + 1) / len(presets), unit="look"))
+
+
+def _say(sentence: str) -> None:
+    click.echo(line(sentence), err=True)
 
 
 @click.command()

@@ -171,7 +171,8 @@ class BarReporter(LineReporter):
 
     def start(self, photo: str, number: int, total: int) -> None:
         super().start(photo, number, total)
-        self._remove()
+        if self._task is not None:
+            self._bar.remove_task(self._task)
         self._scores = []
         self._task = self._bar.add_task(self._photo, total=1.0, left="", now="")
 
@@ -181,30 +182,9 @@ class BarReporter(LineReporter):
         text = f"octave {step.octave + 1}/{step.octaves} {width}x{height}  score {' > '.join(self._scores)}"
         self._tell(step.share, text, last=False)
 
-    def done(self, photo: str, result: str, seconds: float) -> None:
-        self._remove()
-        super().done(photo, result, seconds)
-
-    def skip(self, photo: str, result: str) -> None:
-        self._remove()
-        super().skip(photo, result)
-
-    def fail(self, photo: str, error: Exception) -> None:
-        self._remove()
-        super().fail(photo, error)
-
-    def interrupted(self, photo: str, partial: str = "") -> None:
-        self._remove()
-        super().interrupted(photo, partial)
-
     def _show(self, share: float, left: float, text: str) -> None:
         if self._task is not None:
             self._bar.update(self._task, completed=share, left=clock(left), now=text)
-
-    def _remove(self) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
 
     def _print(self, text: str) -> None:
         self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
