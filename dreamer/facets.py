@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from dreamer.composition import Composition
 from dreamer.errors import UsageError
-from dreamer.exemplars import Answer, Place, search
-from dreamer.image import Photo, blurred, load, resize
+from dreamer.exemplars import Answer, Match, Search, search
+from dreamer.image import Photo, blurred, load
 from dreamer.sight import Sight
 from dreamer.step import Moment, Step
 
@@ -42,18 +42,18 @@ def facets(
     *,
     notes: Path,
     max_pixels: int = 200_000_000,
-    on_picture: Callable[[int, str], None] = lambda number, name: None,
+    on_picture: Callable[[Search], None] = lambda so_far: None,
 ) -> Facets:
     """As many facets as the composition makes pictures, from a folder's pictures of these names.
 
     `notes` is a file that an interrupted search goes on from; it is taken away. Raises UsageError for too few pictures.
     """
-    count, seeker = composition.recipe.pictures, Likeness(composition)
+    count, ranker = composition.recipe.pictures, Likeness(composition)
     device = torch.device(composition.machine.device)
     found = search(
         folder,
         names,
-        seeker,
+        ranker,
         count=count * _MEMBERS,
         notes=notes,
         device=device,
@@ -61,7 +61,7 @@ def facets(
         on_picture=on_picture,
     )
     notes.unlink(missing_ok=True)
-    best = [exemplar.name for exemplar in found.best]
+    best = [exemplar.name for exemplar in found.best[0]]
     if len(best) < count:
         raise UsageError(
             f"{folder}: {count} facets need at least {count} pictures that can be looked at, better "
@@ -70,9 +70,9 @@ def facets(
         )
 
     def shown(name: str) -> Tensor:
-        return seeker.shown(load(folder / name, max_pixels=max_pixels))
+        return ranker.shown(load(folder / name, max_pixels=max_pixels))
 
-    seen = torch.stack([seeker.pooled(shown(name)) for name in best])
+    seen = torch.stack([ranker.pooled(shown(name)) for name in best])
     groups = sorted((list(group) for group in clusters(seen, count, composition.recipe.seed)), key=min)
     starts, members = [], []
     for group in groups:
@@ -88,12 +88,11 @@ class Likeness:
     """Ranks pictures by the very score that a composition climbs: the middle square, at the composition's size."""
 
     composition: Composition
+    units: ClassVar[int] = 1
 
     def shown(self, photo: Photo) -> Tensor:
         """The largest square about a photo's middle, (1, 3, side, side)."""
-        short, side = min(photo.height, photo.width), self.composition.recipe.size
-        top, left = (photo.height - short) // 2, (photo.width - short) // 2
-        return resize(photo.image()[..., top : top + short, left : left + short], (side, side)).clamp(0, 1)
+        return photo.middle(self.composition.recipe.size)
 
     def on(self, device: torch.device) -> Answer:
         """What ranks a square, lower first; all of it is the place that counts."""
@@ -101,9 +100,9 @@ class Likeness:
         terms, precision = composition.terms, composition.machine.dtype
         sight = Sight(composition.network, terms, device=device, precision=precision, tile=0, say=composition.say)
 
-        def answer(image: Tensor) -> tuple[list[float], Place]:
+        def answer(image: Tensor) -> list[Match]:
             step = Step(0, 1, 0, 1, 0.0, (image.shape[-2], image.shape[-1]))
-            return [-sight.score(image, Moment(image, image, step))], (0.0, 0.0, 1.0, 1.0)
+            return [((-sight.score(image, Moment(image, image, step)),), (0.0, 0.0, 1.0, 1.0))]
 
         return answer
 

@@ -20,7 +20,7 @@ from dreamer.direction import direction_of
 from dreamer.errors import Interrupted, RecipeError
 from dreamer.facets import facets as facets_of
 from dreamer.film import STABILITY, Film
-from dreamer.image import Photo, eight_bits, load, to_pil
+from dreamer.image import Photo, eight_bits, load, pictures_in, to_pil
 from dreamer.machine import Machine
 from dreamer.network import Network
 from dreamer.networks import load_from
@@ -259,8 +259,8 @@ def loaded_registry() -> Registry:
 
 
 def _begun(composition: Composition, folder: Path) -> Tensor:
-    """What facets begin with, from the pictures among a folder's files."""
-    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    """What facets begin with, from a folder's pictures."""
+    names = pictures_in(folder)
     with TemporaryDirectory() as kept:
         return facets_of(composition, folder, names, notes=Path(kept) / "notes").starts
 

@@ -18,7 +18,7 @@ from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, stam
 from networks import tiny
 from PIL import Image
 
-from dreamer import atlas
+from dreamer import atlas, exemplars
 from dreamer.atlas import Atlas, Chapter, Crop, Heat, chosen, look, plates, plates_in, words
 from dreamer.compose import compose
 from dreamer.errors import UsageError
@@ -274,18 +274,38 @@ def test_ctrl_c_in_a_real_process(tmp_path):
     assert 8 <= len(known(tmp_path / "atlas-partial.html")["layers"][0]["channels"]) < 272
 
 
-def test_an_interrupted_search_keeps_the_pictures_seen_by_then(made, tmp_path, monkeypatch):
-    real = atlas.survey
+@pytest.mark.parametrize("again", ["--resume", "--force"])
+def test_an_interrupted_search_keeps_the_pictures_seen_by_then_and_resume_goes_on(made, tmp_path, monkeypatch, again):
+    looked, load = [], exemplars.load
 
-    def stopping(folder, names, *others, **options):
-        real(folder, names[:2], *others, **options)
-        raise KeyboardInterrupt
+    def stopping(path, **options):
+        if path.name == "d.png":
+            raise KeyboardInterrupt
+        return load(path, **options)
 
-    monkeypatch.setattr(atlas, "survey", stopping)
-    words = ("--channels", "0-2", "--exemplars", made[0] / "pictures", *QUICK)
-    assert dreamer("atlas", "-o", tmp_path / "a.html", *words).code == 130
+    def watched(path, **options):
+        looked.append(path.name)
+        return load(path, **options)
+
+    def command(name):
+        words = ("--channels", "0-2", "--exemplars", made[0] / "pictures", *QUICK)
+        return ("atlas", "-o", tmp_path / f"{name}.html", *words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exemplars, "load", stopping)
+        assert dreamer(*command("a")).code == 130
+    assert left_in(tmp_path) == [".a.html.exemplars", "a-partial.html"]
     channels = known(tmp_path / "a-partial.html")["layers"][0]["channels"]
     assert len(channels) == 3 and any(one["crops"] for one in channels)
+    monkeypatch.setattr(exemplars, "load", watched)
+    assert dreamer(*command("a"), again).code == 0
+    searched = (
+        ["d.png", "e.png", "f.png", "g.png"] if again == "--resume" else ["a.png", "b.png", "broken.jpg", "d.png"]
+    )
+    assert looked[:4] == searched
+    assert dreamer(*command("whole")).code == 0
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "whole.html").read_bytes()
+    assert left_in(tmp_path) == ["a.html", "whole.html"]
 
 
 def test_what_is_wrong_is_said_all_at_once(tmp_path):

@@ -74,6 +74,32 @@ def test_render_fetches_the_network_that_was_asked_for_by_name(
     assert left_in(cache) == [server.name]
 
 
+@pytest.mark.parametrize("command", ["exemplars", "atlas"])
+def test_a_folder_is_searched_with_the_network_that_was_asked_for_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path, command: str
+) -> None:
+    _published(monkeypatch, server.as_uri())
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    photo(folder / "a.png")
+    words = {
+        "exemplars": (folder, "--channel", "0", "-o", tmp_path / "sheet.png"),
+        "atlas": ("--exemplars", folder, "--channels", "0", "--size", "32", "-o", tmp_path / "page.html"),
+    }
+    ran = dreamer(command, *words[command], "--network", NAME, "--steps", "1")
+    assert ran.code == 0, ran.err
+    assert left_in(cache) == [server.name]
+
+
+def test_nothing_is_fetched_for_a_command_that_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path
+) -> None:
+    _published(monkeypatch, server.as_uri())
+    ran = dreamer("exemplars", tmp_path / "none", "--channel", "0", "-o", tmp_path / "sheet.png", "--network", NAME)
+    refused(ran, "there is no such folder")
+    assert left_in(cache) == []
+
+
 def test_weights_with_a_wrong_hash_are_refused(monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path) -> None:
     wrong = server.rename(server.with_name(f"{NAME}-00000000.pth"))
     _published(monkeypatch, wrong.as_uri())

@@ -127,7 +127,8 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     source, sheet_at = photo(tmp_path / "a.png", 200, 120), tmp_path / "sheet.png"
     ran = dreamer("presets", "try", source, "quick", "plain", "absent", "--size", "96", "--html", "-o", sheet_at)
     assert ran.code == 0, ran.err
-    assert "absent is left out" in ran.err and "vgg16" in ran.err and "2 looks" in ran.out
+    assert "absent is left out" in ran.err and "vgg16" in ran.err and "2 looks" in ran.err
+    assert ran.out == "" and f"{sheet_at} is done, in " in ran.err
     with Image.open(sheet_at) as sheet:
         tiles = [sheet.crop((14 + n * 110, 14, 14 + n * 110 + 96, 110)) for n in range(3)]
     same = [sum(abs(a - b) for a, b in zip(tiles[0].tobytes(), tile.tobytes(), strict=True)) for tile in tiles]
@@ -139,6 +140,24 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     refused(dreamer("presets", "try", source, "quick"), "a-presets.jpg is there")
     refused(dreamer("presets", "try", source, "quik", "-o", tmp_path / "b.jpg"), "did you mean quick")
     refused(dreamer("presets", "try", tmp_path / "no.png", "quick"), "no.png")
+
+
+def test_the_progress_of_trying_looks(tmp_path: Path, config: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    for name in ("one", "two"):
+        config.mkdir(exist_ok=True, parents=True)
+        (config / f"{name}.toml").write_text(QUICK_LOOK)
+    words = ("presets", "try", source, "one", "two", "--size", "96", "--html", "--progress")
+    ran = dreamer(*words, "json")
+    assert ran.code == 0 and ran.err == ""
+    assert ran.events[0] == {"event": "start", "photo": str(source), "number": 1, "total": 1}
+    looks = [event for event in ran.events if event["event"] == "look"]
+    assert {event["doing"] for event in looks} == {"one", "two", ""} and {event["looks"] for event in looks} == {2}
+    assert [event["share"] for event in looks] == sorted(event["share"] for event in looks) and looks[-1]["share"] == 1
+    done = [event["result"] for event in ran.events if event["event"] == "done"]
+    assert done == [str(tmp_path / f"a-presets.{suffix}") for suffix in ("jpg", "html")]
+    ran = dreamer(*words, "none", "--force")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
 
 
 def test_try_never_overwrites_the_photo(tmp_path: Path, config: Path) -> None:

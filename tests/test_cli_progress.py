@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
@@ -20,6 +21,7 @@ from dreamer.cli import doctor, progress
 from dreamer.errors import WriteError
 from dreamer.image import load
 from dreamer.step import Step
+from dreamer.training.train import Report
 
 
 def test_json_is_one_object_per_line_and_nothing_else(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
 
 def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    bar = progress.Bar()
+    bar = progress.BarReporter()
     bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
     with bar:
         bar.start("a.png", 1, 1)
@@ -86,6 +88,45 @@ def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.
     for part in ("25 %", "1:30 left", "octave 2/2 96x72", "score 1.5 > 2.5", "a notice"):
         assert part in shown
     assert "a-dream.png is done, in 1:01:40" in shown
+
+
+def test_a_bar_shows_names_as_they_are() -> None:
+    screen = io.StringIO()
+    bar = progress.BarReporter()
+    bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
+    with bar:
+        bar.start("holiday[/b]/a.png", 1, 1)
+        bar.frame(progress.Frame(1, 2, 0.5, "[red]", "look"))
+        bar._bar.refresh()
+    assert "holiday[/b]/a.png" in screen.getvalue() and "look 1/2, [red]" in screen.getvalue()
+
+
+def test_what_was_done_before_costs_no_time(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    now = iter([0.0, 1.0, 10.0, 30.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    reporter = progress.LineReporter()
+    reporter.start("pictures", 1, 1)
+    count = progress.counting(reporter, "picture", 100)
+    for number in (60, 61, 70, 100):
+        count(number)
+    assert capsys.readouterr().err.splitlines() == [
+        "pictures:  25%, picture 70/100, 0:30 left",
+        "pictures: 100%, picture 100/100, 0:00 left",
+    ]
+
+
+def test_a_training_is_reported_in_words_and_in_json(capsys: pytest.CaptureFixture) -> None:
+    report = Report(0.25, 90.0, 1234, 12.5, 0.5, {"places": 0.4})
+    for kind in (progress.LineReporter, progress.JsonReporter):
+        reporter = kind()
+        reporter.start("w.safetensors", 1, 1)
+        reporter.trained(report, "loss 0.50")
+    captured = capsys.readouterr()
+    assert captured.err == "w.safetensors:  25%, loss 0.50, 4:30 left\n"
+    assert json.loads(captured.out.splitlines()[1]) == {
+        "event": "trained",
+        **{"share": 0.25, "seconds": 90.0, "samples": 1234, "rate": 12.5, "loss": 0.5, "measures": {"places": 0.4}},
+    }
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
@@ -122,11 +163,11 @@ def test_an_interrupted_dream_is_named_and_never_overwrites(
     source = photo(tmp_path / "a.png")
     (tmp_path / "a-dream-partial.png").write_bytes(b"mine")
 
-    def step(self: progress.Quiet, step: Step) -> None:
+    def step(self: progress.Reporter, step: Step) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(progress.Plain, "step", step)
-    monkeypatch.setattr(progress.Quiet, "step", step)
+    monkeypatch.setattr(progress.LineReporter, "step", step)
+    monkeypatch.setattr(progress.SilentReporter, "step", step)
     ran = render(source, photo(tmp_path / "b.png"), "--progress", how)
     partial = tmp_path / "a-dream-partial-2.png"
     assert ran.code == 130
@@ -137,13 +178,13 @@ def test_an_interrupted_dream_is_named_and_never_overwrites(
 def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step(self: progress.Quiet, step: Step) -> None:
+    def step(self: progress.Reporter, step: Step) -> None:
         raise KeyboardInterrupt
 
     def write(path: Path, data: bytes) -> None:
         raise WriteError(f"{path} could not be written: no space is left")
 
-    monkeypatch.setattr(progress.Plain, "step", step)
+    monkeypatch.setattr(progress.LineReporter, "step", step)
     monkeypatch.setattr("dreamer.disk.write_atomically", write)
     refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
 

@@ -1,7 +1,10 @@
 """Which pictures of a folder excite a unit, and where."""
 
+import copy
 import json
+import math
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from networks import tiny
 from PIL import Image
 
 from dreamer import exemplars
+from dreamer.atlas import Channels
 from dreamer.errors import PhotoError, UsageError
 from dreamer.exemplars import Channel, looks, search
 from dreamer.image import load
@@ -43,6 +47,10 @@ def searched(folder, unit, notes, **options):
     return search(folder, names_in(folder), unit, notes=notes, device=CPU, **options)
 
 
+def many(network=None, wanted=None):
+    return Channels(network or tiny(), wanted or {"two": (5, 0, 11), "one": (3,)})
+
+
 @pytest.mark.parametrize("least", [False, True])
 def test_the_best_are_those_of_the_highest_activation_anywhere(folder, tmp_path, least):
     network = tiny()
@@ -53,8 +61,40 @@ def test_the_best_are_those_of_the_highest_activation_anywhere(folder, tmp_path,
             seen = network.features(load(folder / name).image(), ["two"])["two"][0, 5].double().numpy()
             answers[name] = (seen.min(), seen.max()) if least else -seen.max()
     wanted = sorted(answers, key=lambda name: (answers[name], name))[:4]
-    assert [exemplar.name for exemplar in found.best] == wanted
+    assert [exemplar.name for exemplar in found.best[0]] == wanted
     assert set(found.skipped) == {"broken.png"} and len(found.done) == COUNT + 1
+
+
+def test_many_channels_are_ranked_in_one_pass_as_each_is_alone(folder, tmp_path, monkeypatch):
+    seen, load = [], exemplars.load
+    monkeypatch.setattr(exemplars, "load", lambda path, **options: seen.append(path) or load(path, **options))
+    units, network = many(), tiny()
+    found = searched(folder, units, tmp_path / "notes", count=4)
+    assert len(seen) == COUNT + 1 and units.units == len(found.best) == 4
+    for (layer, channel), best in zip(units.named, found.best, strict=True):
+        (alone,) = searched(folder, Channel(network, layer, channel), tmp_path / "other", count=4).best
+        assert [exemplar.name for exemplar in best] == [exemplar.name for exemplar in alone if exemplar.rank[0] < 0]
+        assert [exemplar.rank[0] for exemplar in best] == pytest.approx(
+            [exemplar.rank[0] for exemplar in alone if exemplar.rank[0] < 0]
+        )
+
+
+def test_a_channel_that_no_picture_excites_has_no_exemplars(folder, tmp_path):
+    network = copy.deepcopy(tiny())
+    with torch.no_grad():
+        network.module.two[0].weight[5] = 0
+        network.module.two[0].bias[5] = -1
+    found = searched(folder, many(network), tmp_path / "notes")
+    assert found.best[0] == [] and all(found.best[1:])
+
+
+@pytest.mark.parametrize("ranker", [Channel(tiny(), "two", 5), many()], ids=["one", "many"])
+def test_a_picture_whose_answer_is_not_finite_is_left_out(folder, tmp_path, ranker):
+    network = copy.deepcopy(ranker.network)
+    with torch.no_grad():
+        network.module.two[0].bias[5] = math.inf
+    found = searched(folder, replace(ranker, network=network), tmp_path / "notes")
+    assert len(found.skipped) == COUNT + 1 and "not finite" in found.skipped["p00.png"]
 
 
 def test_the_place_is_what_the_best_position_sees():
@@ -65,8 +105,8 @@ def test_the_place_is_what_the_best_position_sees():
     seen = network.features(image, ["two"])["two"][0]
     flat = network.features(torch.zeros(1, 3, 60, 80), ["two"])["two"][0, :, 15, 20]
     channel = int((seen.amax((1, 2)) - flat).argmax())  # likes the square more than the dark
-    ranks, (left, top, right, bottom) = Channel(network, "two", channel).answer(image)
-    assert ranks == [pytest.approx(-float(seen[channel].max()))]
+    (((rank,), (left, top, right, bottom)),) = Channel(network, "two", channel).answer(image)
+    assert rank == pytest.approx(-float(seen[channel].max()))
     y, x = divmod(int(seen[channel].argmax()), seen.shape[2])
     field = network.layer("two").rows
     assert (top * 60, bottom * 60) == pytest.approx((y * 2 + field.first, y * 2 + field.last + 1))
@@ -76,9 +116,10 @@ def test_the_place_is_what_the_best_position_sees():
 
 def test_a_place_at_the_border_is_cut_there_and_equal_places_are_met_in_the_middle():
     unit = Channel(tiny(), "two", 0)
-    _, place = unit.answer(torch.full((1, 3, 12, 12), 0.5))
+    ((_, place),) = unit.answer(torch.full((1, 3, 12, 12), 0.5))
     assert 0 <= place[0] < place[2] <= 1
-    _, (left, top, right, bottom) = Channel(tiny(), "pool", 0, least=True).answer(torch.full((1, 3, 80, 80), 0.5))
+    unit = Channel(tiny(), "pool", 0, least=True)
+    ((_, (left, top, right, bottom)),) = unit.answer(torch.full((1, 3, 80, 80), 0.5))
     assert (left + right) / 2 == pytest.approx(0.5, abs=0.03) and (top + bottom) / 2 == pytest.approx(0.5, abs=0.03)
 
 
@@ -86,30 +127,30 @@ class Killed(BaseException):
     """As a kill: nothing is done on the way out."""
 
 
-def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("unit", [Channel(tiny(), "two", 5), many()], ids=["one", "many"])
+def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path, monkeypatch, unit):
     monkeypatch.setattr(exemplars, "_EVERY", 10)
-    unit = Channel(tiny(), "two", 5)
     whole = searched(folder, unit, tmp_path / "whole", count=9)
-    looked = []
 
-    def kill(number, name):
-        looked.append(name)
-        if len(looked) == 13:
+    def kill(so_far):
+        if len(so_far.done) == 13:
             raise Killed
 
     with pytest.raises(Killed):
         searched(folder, unit, tmp_path / "notes", count=9, on_picture=kill)
     again = []
-    resumed = searched(folder, unit, tmp_path / "notes", count=9, on_picture=lambda number, name: again.append(name))
+    resumed = searched(
+        folder, unit, tmp_path / "notes", count=9, on_picture=lambda so_far: again.append(len(so_far.done))
+    )
     assert resumed == whole
-    assert len(again) == COUNT + 1 - 10  # all but those of the last note
-    sheets = [b"".join(look.picture.tobytes() for look in looks(folder, found.best)) for found in (whole, resumed)]
+    assert again == list(range(10, COUNT + 2))  # on from those of the last note
+    sheets = [b"".join(look.picture.tobytes() for look in looks(folder, found.best[0])) for found in (whole, resumed)]
     assert sheets[0] == sheets[1]
 
 
 def test_ctrl_c_notes_down_every_picture(folder, tmp_path):
-    def stop(number, name):
-        if number == 7:
+    def stop(so_far):
+        if len(so_far.done) == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -117,12 +158,31 @@ def test_ctrl_c_notes_down_every_picture(folder, tmp_path):
     assert len(json.loads((tmp_path / "notes").read_text())["done"]) == 7
 
 
+def test_a_picture_that_ctrl_c_came_amid_is_taken_once(folder, tmp_path, monkeypatch):
+    """It is among the best of some units already, and of others not yet."""
+    whole, insort, taken = searched(folder, many(), tmp_path / "whole"), exemplars.insort, []
+
+    def stopping(best, exemplar):
+        insort(best, exemplar)
+        taken.append(exemplar)
+        if len(taken) == 14:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(exemplars, "insort", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        searched(folder, many(), tmp_path / "notes")
+    assert (
+        taken[-1].name == taken[-2].name and taken[-1].name not in json.loads((tmp_path / "notes").read_text())["done"]
+    )
+    assert searched(folder, many(), tmp_path / "notes") == whole
+
+
 @pytest.mark.parametrize(
     "other", [{"channel": 6}, {"least": True}, {"size": 40}, {"layer": "one"}], ids=lambda change: next(iter(change))
 )
 def test_notes_of_another_search_are_not_heeded(folder, tmp_path, other):
-    def stop(number, name):
-        if number == 20:
+    def stop(so_far):
+        if len(so_far.done) == 20:
             raise KeyboardInterrupt
 
     plain = {"network": tiny(), "layer": "two", "channel": 5}
@@ -130,15 +190,18 @@ def test_notes_of_another_search_are_not_heeded(folder, tmp_path, other):
         searched(folder, Channel(**plain), tmp_path / "notes", on_picture=stop)
     looked = []
     searched(
-        folder, Channel(**{**plain, **other}), tmp_path / "notes", on_picture=lambda number, name: looked.append(name)
+        folder,
+        Channel(**{**plain, **other}),
+        tmp_path / "notes",
+        on_picture=lambda so_far: looked.append(len(so_far.done)),
     )
-    assert len(looked) == COUNT + 1
+    assert looked == list(range(COUNT + 2))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"of": 1, "best": [{"rank": 3}], "done": 5}', "\0"])
 def test_notes_that_make_no_sense_are_not_heeded(folder, tmp_path, text):
     (tmp_path / "notes").write_text(text)
-    assert len(searched(folder, Channel(tiny(), "two", 5), tmp_path / "notes").best) == 9
+    assert len(searched(folder, Channel(tiny(), "two", 5), tmp_path / "notes").best[0]) == 9
 
 
 def test_never_more_than_the_best_are_kept(folder, tmp_path, monkeypatch):
@@ -150,26 +213,16 @@ def test_never_more_than_the_best_are_kept(folder, tmp_path, monkeypatch):
         alive.add(photo)
         return photo
 
-    def look(number, name):
+    def look(so_far):
         most.append(len(alive))
-        lengths.append(len(found.best))
+        lengths.append(len(so_far.best[0]))
 
-    class Watched(exemplars.Search):
-        def __init__(self, *arguments, **keywords):
-            nonlocal found
-            super().__init__(*arguments, **keywords)
-            found = self
-
-    found = None
     monkeypatch.setattr(exemplars, "load", watched)
-    monkeypatch.setattr(exemplars, "Search", Watched)
     searched(folder, Channel(tiny(), "two", 5), tmp_path / "notes", count=3, on_picture=look)
-    assert max(most) <= 2 and max(lengths) == 3 and len(lengths) == COUNT + 1
+    assert max(most) <= 2 and max(lengths) == 3 and len(lengths) == COUNT + 2
 
 
 def test_a_unit_is_named_by_number_name_or_class():
-    from dataclasses import replace
-
     network = replace(tiny(), channels={"two": {"scale": 7}}, labels=tuple("abcdefghijkl"))
     assert [Channel.named(network, "two", name).channel for name in ("3", "scale", "c")] == [3, 7, 2]
     with pytest.raises(UsageError, match=r"channels 0 to 11; did you mean scale"):
@@ -181,8 +234,8 @@ def test_a_unit_is_named_by_number_name_or_class():
 def test_a_sheet_of_the_folder(folder, tmp_path):
     sheet = tmp_path / "sheet.png"
     ran = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--count", "4", "--steps", "2")
-    assert ran.code == 0 and "4 of 25 pictures" in ran.out
-    assert "broken.png is left out" in ran.err
+    assert ran.code == 0 and ran.out == "" and "4 of 25 pictures" in ran.err
+    assert f"{sheet} is done, in " in ran.err and "broken.png is left out" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
     first = sheet.read_bytes()
     with Image.open(sheet) as picture:
@@ -194,6 +247,39 @@ def test_a_sheet_of_the_folder(folder, tmp_path):
     assert least.code == 0 and sheet.read_bytes() != first
 
 
+def test_the_progress_of_a_search_as_json_and_not_at_all(folder, tmp_path):
+    words = ("exemplars", folder, "--channel", "3", "--steps", "0", "--progress")
+    ran = dreamer(*words, "json", "-o", tmp_path / "sheet.png")
+    assert ran.code == 0 and ran.err == ""
+    assert ran.events[0] == {"event": "start", "photo": str(folder), "number": 1, "total": 1}
+    pictures = [event for event in ran.events if event["event"] == "picture"]
+    assert [event["picture"] for event in pictures] == list(range(1, COUNT + 2))
+    assert all(event["pictures"] == COUNT + 1 for event in pictures) and pictures[-1]["share"] == 1
+    assert ran.events[-1]["event"] == "done" and ran.events[-1]["result"] == str(tmp_path / "sheet.png")
+    ran = dreamer(*words, "none", "-o", tmp_path / "other.png")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+def test_ctrl_c_and_the_same_command_goes_on(folder, tmp_path, monkeypatch):
+    seen, load = [], exemplars.load
+
+    def stopping(path, **options):
+        seen.append(path)
+        if len(seen) == 9:
+            raise KeyboardInterrupt
+        return load(path, **options)
+
+    words = ("exemplars", folder, "--channel", "3", "--steps", "0", "-o", tmp_path / "sheet.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(exemplars, "load", stopping)
+        ran = dreamer(*words)
+    assert ran.code == 130 and ran.err.splitlines() == ["dreamer: interrupted", "the same command goes on"]
+    ran = dreamer(*words, "--progress", "json")
+    events = [event for event in ran.events if event["event"] == "picture"]
+    assert ran.code == 0 and [event["picture"] for event in events] == list(range(9, COUNT + 2))
+    assert events[0]["share"] == pytest.approx(1 / (COUNT + 1 - 8), abs=1e-4)  # of what was left
+
+
 def test_a_picture_of_the_folder_is_never_overwritten(folder):
     name = next(path for path in sorted(folder.iterdir()) if path.suffix == ".png")
     before = name.read_bytes()
@@ -202,9 +288,9 @@ def test_a_picture_of_the_folder_is_never_overwritten(folder):
 
 
 def test_the_cap_of_pixels_holds_to_the_end(folder):
-    exemplar = next(iter(searched(folder, Channel(tiny(), "two", 5), folder / ".notes", count=1).best))
+    (best,) = searched(folder, Channel(tiny(), "two", 5), folder / ".notes", count=1).best
     with pytest.raises(PhotoError, match="pixels"):
-        looks(folder, [exemplar], max_pixels=10)
+        looks(folder, best, max_pixels=10)
 
 
 def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):

@@ -133,7 +133,7 @@ def test_an_interrupted_search_goes_on(tmp_path, folder, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--facets", "2", "--pictures", "empty"], ["--pictures empty", "some 15 for each facet, and there are none"]),
+        (["--facets", "2", "--pictures", "empty"], ["--pictures empty: there are no pictures in this folder"]),
         (["--facets", "2", "--pictures", "absent"], ["--pictures absent: there is no such folder"]),
         (["--facets", "20", "--pictures", "pictures"], ["there are only 13 for 20 facets"]),
         (["--facets", "13", "--pictures", "pictures"], ["13 facets need at least 13 pictures that can be", "broken"]),
@@ -167,6 +167,18 @@ def test_facets_in_python(folder):
     assert np.asarray(pictures[0]).tobytes() != np.asarray(pictures[1]).tobytes()
     with pytest.raises(RecipeError, match="a folder alone"):
         api.visualize("reverie", folder=folder, **words)
+
+
+def test_facets_in_python_look_at_pictures_alone(folder, tmp_path):
+    words = {"channel": 7, "size": SIDE, "steps": 1}
+    (folder / "notes.txt").write_text("no picture")
+    with pytest.raises(UsageError) as raised:
+        api.visualize("reverie", facets=13, folder=folder, **words)
+    assert "broken.jpg" in str(raised.value) and "notes.txt" not in str(raised.value)
+    for name, why in (("none", "there is no such folder"), ("empty", "there are no pictures in this folder")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(UsageError, match=f"{name}: {why}"):
+            api.visualize("reverie", facets=2, folder=tmp_path / name, **words)
 
 
 def test_a_picture_of_the_folder_is_never_overwritten(folder):

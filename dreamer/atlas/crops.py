@@ -1,28 +1,77 @@
-"""The pictures of a folder that excite each channel of some layers most, found in one pass over them.
-
-As `dreamer.exemplars` does for one unit: one picture is in memory at a time, and only the best are remembered.
-"""
+"""The pictures that excite each channel of some layers most: how they are ranked in one pass, and cut for a page."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from dreamer.errors import DreamerError
-from dreamer.exemplars import Exemplar, seen_at
-from dreamer.image import load, to_pil
+from dreamer.exemplars import SIZE, Answer, Exemplar, Match, check_finite, seen_at, sharp
+from dreamer.image import Photo
 from dreamer.network import Network
 
-_SIDE = 320  # px: the long side of a picture when it is looked at
-_SHARP = 1600  # px: of one that a crop is cut from
+COUNT = 4
+"""How many pictures are shown of each channel."""
+Best = dict[tuple[str, int], list[Exemplar]]
+"""By layer and channel."""
 
-Best = dict[tuple[str, int], list[Exemplar]]  # by layer and channel
+
+@dataclass(frozen=True)
+class Channels:
+    """Ranks pictures for many channels, {layer: their numbers}, at once; for those that it excites at all."""
+
+    network: Network
+    wanted: Mapping[str, Sequence[int]]
+
+    @property
+    def named(self) -> list[tuple[str, int]]:
+        """The layer and the number of each, in the order of the answers."""
+        return [(layer, channel) for layer, channels in self.wanted.items() for channel in channels]
+
+    @property
+    def units(self) -> int:
+        """How many channels there are."""
+        return len(self.named)
+
+    def answer(self, image: Tensor) -> list[Match | None]:
+        """For each channel, how a picture (1, 3, H, W) is ranked and what the place of its highest activation sees.
+
+        Raises UsageError for a picture that is too small.
+        """
+        height, width = image.shape[-2:]
+        self.network.sizes(height, width, self.wanted)
+        with torch.no_grad():
+            features = self.network.features(image, self.wanted)
+        matches: list[Match | None] = []
+        for layer, channels in self.wanted.items():
+            known, seen = self.network.layer(layer), features[layer][0, list(channels)].cpu().double()
+            check_finite(seen)
+            values, places = seen.flatten(1).max(1)
+            for value, place in zip(values.tolist(), places.tolist(), strict=True):
+                y, x = divmod(place, seen.shape[2])
+                matches.append(((-value,), seen_at(known, y, x, height, width)) if value > 0 else None)
+        return matches
+
+    def shown(self, photo: Photo) -> Tensor:
+        """The photo, no larger than `SIZE`."""
+        return photo.at_most(SIZE).image()
+
+    def on(self, device: torch.device) -> Answer:
+        """The same on a device, its network made fast."""
+        return replace(self, network=self.network.prepared(self.wanted, device, torch.float32)).answer
+
+    def words(self) -> dict[str, Any]:
+        """What decides the answers, to tell one search from another."""
+        wanted = {layer: list(channels) for layer, channels in self.wanted.items()}
+        return {"network": self.network.name, "weights": self.network.weights, "wanted": wanted, "size": SIZE}
 
 
 @dataclass(frozen=True)
@@ -34,51 +83,6 @@ class Crop:
     picture: bytes
 
 
-def survey(
-    folder: Path,
-    names: Sequence[str],
-    network: Network,
-    wanted: Mapping[str, Sequence[int]],
-    best: Best,
-    *,
-    count: int = 4,
-    device: torch.device,
-    max_pixels: int = 200_000_000,
-    on_picture: Callable[[int, str], None] = lambda number, name: None,
-) -> dict[str, str]:
-    """Look at every picture of these names; `best` is filled with the `count` best of each wanted {layer: channels}.
-
-    It holds what there is by then when somebody stops it. Returns which could not be looked at, and why.
-    """
-    prepared = network.prepared(wanted, device, torch.float32)
-    skipped = {}
-    for number, name in enumerate(names, 1):
-        try:
-            photo = load(folder / name, max_pixels=max_pixels)
-            photo = photo.at_most(_SIDE)
-            height, width = photo.height, photo.width
-            network.sizes(height, width, wanted)
-            with torch.no_grad():
-                features = prepared.features(photo.image().to(device), wanted)
-        except DreamerError as error:
-            skipped[name] = str(error)
-            continue
-        for layer, channels in wanted.items():
-            known = network.layer(layer)
-            seen = features[layer][0, list(channels)].cpu().double()
-            values, places = seen.flatten(1).max(1)
-            for channel, value, place in zip(channels, values.tolist(), places.tolist(), strict=True):
-                found = best.setdefault((layer, channel), [])
-                if not value > 0 or (len(found) == count and -value >= found[-1].rank[0]):
-                    continue
-                y, x = divmod(place, seen.shape[2])
-                found.append(Exemplar((-value,), name, seen_at(known, y, x, height, width)))
-                found.sort()
-                del found[count:]
-        on_picture(number, name)
-    return skipped
-
-
 def cut(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> dict[tuple[str, int], list[Crop]]:
     """What each channel saw, `side` pixels wide and high at most; each picture is opened once."""
     by_name: dict[str, list[tuple[tuple[str, int], Exemplar]]] = {}
@@ -88,11 +92,9 @@ def cut(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> d
     cuts: dict[tuple[str, int], list[Crop]] = {unit: [] for unit in best}
     for name, uses in by_name.items():
         try:
-            photo = load(folder / name, max_pixels=max_pixels)
+            picture = sharp(folder, name, max_pixels)
         except DreamerError:
             continue  # it was there a moment ago
-        photo = photo.at_most(_SHARP)
-        picture = to_pil(photo.image().clamp(0, 1))
         for unit, exemplar in uses:
             left, top, right, bottom = np.multiply(exemplar.place, (*picture.size, *picture.size))
             crop = picture.crop(

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.failures import line
 from dreamer.cli.options import max_pixels_option, progress_option
 from dreamer.cli.photos import check_folder
-from dreamer.cli.progress import Frame, Quiet, clock, progress
+from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import Interrupted, UsageError, gathered
 
 if TYPE_CHECKING:
     from dreamer.atlas import Atlas, Best, Chapter
     from dreamer.composition import Composition
+    from dreamer.exemplars import Search
     from dreamer.step import Step
 
 _FILE = click.Path(path_type=Path)
@@ -74,19 +74,19 @@ def atlas(
     partial = output.parent / f"{output.stem}-partial{output.suffix}"
     problems = _about_files(output, partial, photo, resume, force)
     names: list[str] = []
-    with gathered(problems):
-        names = _pictures_in(exemplars)
-    with progress(how) as told:
+    with progress(how) as reporter:
         import torch
 
         from dreamer.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
         from dreamer.compose import compose
-        from dreamer.image import load
+        from dreamer.image import load, pictures_in
         from dreamer.machine import Machine, keep_freed_memory
         from dreamer.networks import load_from
         from dreamer.plugins import load_plugins
         from dreamer.recipe import Recipe
 
+        with gathered(problems):
+            names = pictures_in(exemplars, "--exemplars") if exemplars else []
         registry, _ = load_plugins()
         machine, seen = Machine(), None
         with gathered(problems):
@@ -100,7 +100,7 @@ def atlas(
                 with gathered(problems):
                     recipe = words(layer, size=size or SIZE, steps=steps or STEPS, seed=seed)
                     chapter = chosen(loaded, layer, channels)
-                    composition = compose(recipe, registry, network=loaded, machine=machine, say=told.say)
+                    composition = compose(recipe, registry, network=loaded, machine=machine, say=reporter.say)
                     chapter.made = made(composition)
                     parts.append((chapter, composition))
             layers = [chapter.layer for chapter, _ in parts]
@@ -114,12 +114,12 @@ def atlas(
         if problems:
             raise UsageError(*problems)
         keep_freed_memory()
-        making = _Making(Atlas(loaded.name, chapters, str(weights or ""), seen), output, partial, told)
+        making = _Making(Atlas(loaded.name, chapters, str(weights or ""), seen), output, partial, reporter)
         try:
             for chapter, composition in parts:
                 making.paint(chapter, composition)
             if exemplars:
-                making.search(exemplars, names, parts[0][1], max_pixels)
+                making.search(exemplars, names, parts[0][1], max_pixels, resume)
         except (Interrupted, KeyboardInterrupt):
             return making.interrupted()
         return making.finished()
@@ -144,20 +144,6 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
     return problems
 
 
-def _pictures_in(folder: Path | None) -> list[str]:
-    """The names of a folder's pictures, subfolders' too."""
-    from dreamer.image import pictures_among
-
-    if folder is None:
-        return []
-    if not folder.is_dir():
-        raise UsageError(f"--exemplars {folder}: there is no such folder")
-    names = [path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*"))]
-    if not names:
-        raise UsageError(f"--exemplars {folder}: there are no pictures in this folder")
-    return names
-
-
 @dataclass
 class _Making:
     """An atlas on its way to the disk; what there is of it is kept beside it, where it is safe."""
@@ -165,9 +151,10 @@ class _Making:
     atlas: Atlas
     output: Path
     partial: Path
-    told: Quiet
+    reporter: Reporter
 
     def __post_init__(self) -> None:
+        self.notes = self.output.with_name(f".{self.output.name}.exemplars")
         self.began = self.kept = time.monotonic()
         self.warned = False
 
@@ -177,11 +164,11 @@ class _Making:
 
         left, count, began = chapter.left, len(chapter.channels), time.monotonic()
         number = self.atlas.chapters.index(chapter) + 1
-        self.told.start(f"{self.atlas.network} {chapter.layer}", number, len(self.atlas.chapters))
+        self.reporter.start(f"{self.atlas.network} {chapter.layer}", number, len(self.atlas.chapters))
 
         def on_step(done: int, batch: int, step: Step) -> None:
             share = (done + batch * step.share) / len(left)
-            self.told.frame(Frame(count - len(left) + done, count, share, unit="channel"))
+            self.reporter.frame(Frame(count - len(left) + done, count, share, unit="channel"))
             if step.share == 1:
                 self._warn(chapter, time.monotonic() - began, (done + batch) / len(left))
 
@@ -195,38 +182,43 @@ class _Making:
         whole = seconds / share
         if whole > _LONG and not self.warned:
             self.warned = True
-            self.told.say(
+            self.reporter.say(
                 f"the {len(chapter.channels)} channels of {chapter.layer} take about {clock(whole)}; --channels 0-31 "
                 "shows some of them, smaller --size and --steps are quicker; Ctrl-C keeps what there is, and --resume "
                 "goes on"
             )
 
-    def search(self, folder: Path, names: list[str], composition: Composition, max_pixels: int) -> None:
+    def search(self, folder: Path, names: list[str], composition: Composition, max_pixels: int, resume: bool) -> None:
         """What excites the channels in a folder; of an interrupted search, the best by then."""
         import torch
 
-        from dreamer.atlas import cut, survey
+        from dreamer.atlas import COUNT, Channels, cut
+        from dreamer.exemplars import search
 
-        wanted = {chapter.layer: chapter.channels for chapter in self.atlas.chapters}
+        channels = Channels(composition.network, {chapter.layer: chapter.channels for chapter in self.atlas.chapters})
         best: Best = {}
-        self.told.start(str(folder), 1, 1)
+        self.reporter.start(str(folder), 1, 1)
+        count = counting(self.reporter, "picture", len(names))
 
-        def on_picture(number: int, name: str) -> None:
-            self.told.frame(Frame(number, len(names), number / len(names), unit="picture"))
+        def on_picture(so_far: Search) -> None:
+            best.update(zip(channels.named, so_far.best, strict=True))
+            count(len(so_far.done))
 
+        if not resume:
+            self.notes.unlink(missing_ok=True)
         try:
-            skipped = survey(
+            found = search(
                 folder,
                 names,
-                composition.network,
-                wanted,
-                best,
+                channels,
+                count=COUNT,
+                notes=self.notes,
                 device=torch.device(composition.machine.device),
                 max_pixels=max_pixels,
                 on_picture=on_picture,
             )
-            for name, why in skipped.items():
-                self.told.say(line(f"{name} is left out: {why}"))
+            for name, why in found.skipped.items():
+                self.reporter.say(f"{name} is left out: {why}")
         finally:
             crops = cut(folder, best, composition.recipe.size, max_pixels)
             for chapter in self.atlas.chapters:
@@ -243,10 +235,10 @@ class _Making:
         """Somebody pressed Ctrl-C."""
         if any(chapter.plates for chapter in self.atlas.chapters):
             self.keep()
-            self.told.interrupted(str(self.output), str(self.partial))
-            self.told.say("the same command with --resume goes on")
+            self.reporter.interrupted(str(self.output), str(self.partial))
+            self.reporter.say("the same command with --resume goes on")
         else:
-            click.echo("dreamer: interrupted; there was nothing to keep yet", err=True)
+            self.reporter.interrupted(str(self.output))
         return 130
 
     def finished(self) -> int:
@@ -256,5 +248,6 @@ class _Making:
         write_atomically(self.output, self.atlas.page().encode())
         with suppress(OSError):
             self.partial.unlink(missing_ok=True)
-        self.told.done(str(self.output), str(self.output), time.monotonic() - self.began)
+            self.notes.unlink(missing_ok=True)
+        self.reporter.done(str(self.output), str(self.output), time.monotonic() - self.began)
         return 0

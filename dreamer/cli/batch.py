@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dreamer import __version__
 from dreamer.cli.failures import exit_code
 from dreamer.cli.photos import Place, check_folder, check_spared, free
-from dreamer.cli.progress import Quiet
+from dreamer.cli.progress import Reporter
 from dreamer.cli.stamps import stamp_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 
@@ -46,7 +46,7 @@ class Batch:
     stamp: Stamp | None
     plugins: Sequence[Plugin]
     saving: Saving
-    told: Quiet
+    told: Reporter
     max_pixels: int
     protected: Sequence[Path]
     """Files that are never overwritten: the photos themselves."""

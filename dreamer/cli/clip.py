@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.options import together
-from dreamer.cli.progress import Frame, Quiet
+from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.stamps import stamp_in
 from dreamer.errors import Interrupted, UsageError, WriteError
 
@@ -121,7 +121,7 @@ def film(
     frames: Iterable[tuple[NDArray[np.uint8], Fraction | None]],
     checkpoint: Callable[[int], None],
     pace: Pace,
-    told: Quiet,
+    told: Reporter,
     label: str,
 ) -> int:
     """Put the frames that the reel lacks on it, with their times or at its rate, and make the clip: the exit code.

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.failures import line
-from dreamer.cli.options import max_pixels_option
+from dreamer.cli.options import max_pixels_option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
-from dreamer.cli.progress import clock
+from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, gathered
 
+if TYPE_CHECKING:
+    from dreamer.exemplars import Search
+
 _FILE = click.Path(path_type=Path)
-_TOLD = 5.0  # seconds between two lines about how far it is
 
 
 @click.command()
 @click.argument("folder", type=_FILE)
 @click.option("-o", "--output", type=_FILE, required=True, help="The sheet, a picture.")
-@click.option("--network", metavar="NAME", default="reverie", show_default=True, help="Whose unit it is.")
+@click.option("--network", metavar="NAME", help="Whose unit it is; fetched when absent. [reverie]")
 @click.option("--weights", metavar="FILE", type=_FILE, help="Its weights: .safetensors or .pth.")
 @click.option("--layer", metavar="LAYER", help="The unit's layer. [the network's default layer]")
 @click.option("--channel", metavar="NUMBER|NAME", required=True, help="The unit: a channel, or a class by its name.")
@@ -34,26 +35,28 @@ _TOLD = 5.0  # seconds between two lines about how far it is
     show_default=True,
     help="Of each octave of the unit's visualization; 0: without.",
 )
-@click.option("--size", type=click.IntRange(32, 4096), default=320, show_default=True, help="Long side when looked at.")
+@click.option("--size", type=click.IntRange(32, 4096), metavar="PX", help="Long side when looked at. [320]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]")
 @click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
 @max_pixels_option
+@progress_option
 def exemplars(
     folder: Path,
     output: Path,
-    network: str,
+    network: str | None,
     weights: Path | None,
     layer: str | None,
     channel: str,
     least: bool,
     count: int,
     steps: int,
-    size: int,
+    size: int | None,
     device: str,
     threads: int | None,
     force: bool,
     max_pixels: int,
+    how: str,
 ) -> int:
     """The pictures of a FOLDER that excite a unit most, and the places in them that do.
 
@@ -61,84 +64,72 @@ def exemplars(
     `dreamer visualize` shows it. Subfolders are looked through, too. The same
     command goes on where an interrupted one was; pictures that cannot be read are named and left out.
     """
-    from dreamer.image import pictures_among
-
     problems: list[str] = []
     if output.exists() and not force:
         problems.append(f"-o {output}: the file is there already; --force replaces it")
     with gathered(problems):
         check_folder(output.parent, f"-o {output}")
-    names = []
-    if folder.is_dir():
-        inside = pictures_among(folder.rglob("*"))
+    with progress(how) as reporter:
+        import torch
+
+        from dreamer.contact_sheet import sheet
+        from dreamer.disk import write_atomically
+        from dreamer.exemplars import SIZE, Channel, looks, search, seen
+        from dreamer.image import check_suffix, encode, load, pictures_in
+        from dreamer.library import load_network, visualize
+        from dreamer.machine import Machine, keep_freed_memory
+        from dreamer.recipe import Recipe
+
+        began = time.monotonic()
         with gathered(problems):
-            check_spared([output], inside)
-        names = [path.relative_to(folder).as_posix() for path in inside]
-        problems += [] if names else [f"{folder}: there are no pictures in this folder"]
-    else:
-        problems.append(f"{folder}: there is no such folder")
-    import torch
+            names = pictures_in(folder)
+            check_spared([output], [folder / name for name in names])
+        with gathered(problems):
+            format = check_suffix(output)
+        with gathered(problems):
+            machine = Machine(device=device, threads=threads or 0).resolved()
+        with gathered(problems):
+            fetch = network is not None and not problems
+            loaded = load_network(network or Recipe.network, weights, fetch=fetch)
+            unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size or SIZE, least=least)
+        if problems:
+            raise UsageError(*problems)
+        torch.set_num_threads(machine.threads)
+        keep_freed_memory()
+        notes = output.with_name(f".{output.name}.exemplars")
+        reporter.start(str(folder), 1, 1)
+        count_done = counting(reporter, "picture", len(names))
 
-    from dreamer.contact_sheet import sheet
-    from dreamer.disk import write_atomically
-    from dreamer.exemplars import Channel, looks, search, seen
-    from dreamer.image import check_suffix, encode, load
-    from dreamer.library import load_network, visualize
-    from dreamer.machine import Machine, keep_freed_memory
+        def on_picture(so_far: Search) -> None:
+            count_done(len(so_far.done))
 
-    with gathered(problems):
-        format = check_suffix(output)
-    with gathered(problems):
-        machine = Machine(device=device, threads=threads or 0).resolved()
-    with gathered(problems):
-        loaded = load_network(network, weights)
-        unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
-    if problems:
-        raise UsageError(*problems)
-    torch.set_num_threads(machine.threads)
-    keep_freed_memory()
-    notes = output.with_name(f".{output.name}.exemplars")
-    try:
-        found = search(
-            folder,
-            names,
-            unit,
-            count=count,
-            notes=notes,
-            device=torch.device(machine.device),
-            max_pixels=max_pixels,
-            on_picture=_telling(len(names)),
-        )
-    except KeyboardInterrupt:
-        click.echo("dreamer: interrupted; the same command goes on", err=True)
-        return 130
-    for name, why in found.skipped.items():
-        click.echo(line(f"dreamer: {name} is left out: {why}"), err=True)
-    if not found.best:
+        try:
+            found = search(
+                folder,
+                names,
+                unit,
+                count=count,
+                notes=notes,
+                device=torch.device(machine.device),
+                max_pixels=max_pixels,
+                on_picture=on_picture,
+            )
+        except KeyboardInterrupt:
+            reporter.interrupted(str(folder))
+            reporter.say("the same command goes on")
+            return 130
+        (best,) = found.best
+        for name, why in found.skipped.items():
+            reporter.say(f"{name} is left out: {why}")
+        if not best:
+            notes.unlink(missing_ok=True)
+            raise UsageError(f"{folder}: none of its pictures can be looked at")
+        shown = looks(folder, best, max_pixels=max_pixels)
+        if steps:
+            shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device), unit))
+        whole = load(sheet(shown, columns=3))
+        write_atomically(output, encode(whole, whole.pixels, format))
         notes.unlink(missing_ok=True)
-        raise UsageError(f"{folder}: none of its pictures can be looked at")
-    shown = looks(folder, found.best, max_pixels=max_pixels)
-    if steps:
-        shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device), unit))
-    whole = load(sheet(shown, columns=3))
-    write_atomically(output, encode(whole, whole.pixels, format))
-    notes.unlink(missing_ok=True)
-    click.echo(f"{output}: {len(found.best)} of {len(names)} pictures")
+        reporter.say(f"{len(best)} of {len(names)} pictures are shown")
+        reporter.done(str(folder), str(output), time.monotonic() - began)
     return 0
-
-
-def _telling(total: int) -> Callable[[int, str], None]:
-    """A line every few seconds."""
-    begun = last = time.monotonic()
-    first = 0
-
-    def tell(number: int, name: str) -> None:
-        nonlocal last, first
-        first = first or number
-        now = time.monotonic()
-        if now - last > _TOLD and number > first:
-            left = (now - begun) / (number - first) * (total - number)
-            click.echo(f"{number} of {total} pictures, {clock(left)} left", err=True)
-            last = now
-
-    return tell

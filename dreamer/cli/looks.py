@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.failures import line
-from dreamer.cli.options import max_pixels_option, recipe_options
+from dreamer.cli.options import max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.errors import DreamerError, RecipeError, UsageError, gathered
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from dreamer.contact_sheet import Look
     from dreamer.preset import Preset
+    from dreamer.step import Step
 
 _FILE = click.Path(path_type=Path)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -38,6 +41,7 @@ _SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # pixels: a thumbnail is dreamt at
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
 @max_pixels_option
+@progress_option
 def try_(
     photo: Path,
     names: tuple[str, ...],
@@ -48,6 +52,7 @@ def try_(
     seed: int,
     force: bool,
     max_pixels: int,
+    how: str,
 ) -> int:
     """Every look on the middle of your own photo, on one sheet: all presets that are installed, or those named.
 
@@ -60,52 +65,50 @@ def try_(
         for path in outputs
         if path.exists() and not force
     ]
-    from dreamer.contact_sheet import Look, page, sheet
-    from dreamer.disk import write_atomically
-    from dreamer.image import check_suffix, encode, load
-    from dreamer.library import registry
-    from dreamer.preset import find_preset
+    with progress(how) as reporter:
+        from dreamer.contact_sheet import Look, page, sheet
+        from dreamer.disk import write_atomically
+        from dreamer.image import check_suffix, encode, load, to_pil
+        from dreamer.library import registry
+        from dreamer.preset import find_preset
 
-    with gathered(problems):
-        check_folder(output.parent, f"-o {output}")
-        check_spared(outputs, [photo])
-    with gathered(problems):
-        format = check_suffix(output)
-    with gathered(problems):
-        piece = _middle(photo, size, max_pixels)
-    presets, shelf = {}, registry().presets
-    for name in names or map(shelf.shortest, shelf):
-        try:
-            presets[name] = find_preset(registry(), name)
-        except RecipeError as error:
-            if names:
-                problems += error.problems
-            else:
-                _leave_out(name, error)
-    if problems:
-        raise UsageError(*problems)
-    looks = [Look("the photo", photo.name, piece), *_dreamt(piece, presets, strength, seed, photo)]
-    whole = load(sheet(looks))
-    write_atomically(output, encode(whole, whole.pixels, format))
-    if as_page:
-        write_atomically(outputs[1], page(looks, f"Looks for {photo.name}").encode())
-    click.echo(f"{' and '.join(map(str, outputs))}: {len(looks) - 1} looks")
+        began = time.monotonic()
+        with gathered(problems):
+            check_folder(output.parent, f"-o {output}")
+            check_spared(outputs, [photo])
+        with gathered(problems):
+            format = check_suffix(output)
+        with gathered(problems):
+            piece = to_pil(load(photo, max_pixels=max_pixels).middle(size))
+        presets, shelf = {}, registry().presets
+        for name in names or map(shelf.shortest, shelf):
+            try:
+                presets[name] = find_preset(registry(), name)
+            except RecipeError as error:
+                if names:
+                    problems += error.problems
+                else:
+                    reporter.say(f"{name} is left out: {error}")
+        if problems:
+            raise UsageError(*problems)
+        looks = [Look("the photo", photo.name, piece), *_dreamt(piece, presets, strength, seed, photo, reporter)]
+        whole = load(sheet(looks))
+        write_atomically(output, encode(whole, whole.pixels, format))
+        if as_page:
+            write_atomically(outputs[1], page(looks, f"Looks for {photo.name}").encode())
+        reporter.say(f"{len(looks) - 1} looks are shown")
+        for path in outputs:
+            reporter.done(str(photo), str(path), time.monotonic() - began)
     return 0 if len(looks) > 1 else 1
 
 
-def _middle(photo: Path, size: int, max_pixels: int) -> Image.Image:
-    """The largest square about the middle of a photo, `size` pixels a side."""
-    from dreamer.image import load, resize, to_pil
-
-    image = load(photo, max_pixels=max_pixels).image()
-    height, width = image.shape[-2:]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return to_pil(resize(image[..., top : top + side, left : left + side], (size, size)).clamp(0, 1))
-
-
 def _dreamt(
-    piece: Image.Image, presets: Mapping[str, Preset], strength: float, seed: int, photo: Path
+    piece: Image.Image,
+    presets: Mapping[str, Preset],
+    strength: float,
+    seed: int,
+    photo: Path,
+    reporter: Reporter,
 ) -> Iterator[Look]:
     """The looks of presets by the names that they are asked for by."""
     from dreamer.contact_sheet import Look
@@ -113,19 +116,20 @@ def _dreamt(
     from dreamer.machine import keep_freed_memory
 
     keep_freed_memory()
-    for name, preset in presets.items():
-        click.echo(f"{preset.name} ...", err=True)
+    reporter.start(str(photo), 1, 1)
+    for done, (name, preset) in enumerate(presets.items()):
+
+        def on_step(step: Step, done: int = done, doing: str = preset.name) -> None:
+            reporter.frame(Frame(done, len(presets), (done + step.share) / len(presets), doing, "look"))
+
         try:
-            picture = dream(piece, preset=preset, strength=strength, seed=seed)
+            picture = dream(piece, preset=preset, strength=strength, seed=seed, on_step=on_step)
         except DreamerError as error:
-            _leave_out(preset.name, error)
-            continue
-        command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
-        yield Look(preset.name, preset.description or preset.title, picture, command)
-
-
-def _leave_out(name: str, error: DreamerError) -> None:
-    _say(f"dreamer: {name} is left out: {error}")
+            reporter.say(f"{preset.name} is left out: {error}")
+        else:
+            command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
+            yield Look(preset.name, preset.description or preset.title, picture, command)
+        reporter.frame(Frame(done + 1, len(presets), (done + 1) / len(presets), unit="look"))
 
 
 def _say(sentence: str) -> None:

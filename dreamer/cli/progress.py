@@ -1,4 +1,4 @@
-"""How a long job tells where it is: a bar, plain lines, JSON lines, or nothing."""
+"""How a long job reports where it is: a bar, plain lines, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import sys
 import time
 import traceback
+from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dreamer.step import Step
-
-_EVERY = 5.0  # seconds between plain lines
+    from dreamer.training.train import Report
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,26 @@ class Frame:
     unit: str = "frame"
 
 
-class Quiet(AbstractContextManager["Quiet"]):
-    """Tells of failures only, on stderr; the others tell something at each of these moments."""
+class Reporter(AbstractContextManager["Reporter"]):
+    """What a command calls while it works, one method for each thing that can happen."""
 
     def __init__(self, debug: bool = False) -> None:
         self._debug = debug
 
+    def __exit__(self, *error: object) -> None:
+        pass
+
     def start(self, photo: str, number: int, total: int) -> None:
-        """A photo's turn, `number` from 1 of `total`."""
+        """A photo's turn, or another job's, `number` from 1 of `total`."""
 
     def step(self, step: Step) -> None:
         """A step is done."""
 
     def frame(self, frame: Frame) -> None:
         """A clip has come this far."""
+
+    def trained(self, report: Report, text: str) -> None:
+        """A training has come this far; `text` is the report in words, without its share and the time left."""
 
     def say(self, sentence: str) -> None:
         """Something that a person should know."""
@@ -58,31 +65,41 @@ class Quiet(AbstractContextManager["Quiet"]):
         """This very picture is on the disk already."""
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        """A picture is on the disk."""
+        """A picture, or another result, is on the disk."""
 
+    @abstractmethod
     def fail(self, photo: str, error: Exception) -> None:
         """A photo could not be dreamt over."""
-        self._trace(error)
-        for problem in sentences(error):
-            self._print(f"dreamer: {line(problem if photo in problem else f'{photo}: {problem}')}")
 
-    def interrupted(self, photo: str, partial: str) -> None:
-        """Somebody pressed Ctrl-C."""
-        self._print(f"dreamer: interrupted; what had been dreamt by then is {partial}")
-
-    def __exit__(self, *error: object) -> None:
-        pass
+    @abstractmethod
+    def interrupted(self, photo: str, partial: str = "") -> None:
+        """Somebody pressed Ctrl-C; `partial` is the picture or clip of what there was, if there is one."""
 
     def _trace(self, error: Exception) -> None:
         if self._debug:
             click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
 
+
+class SilentReporter(Reporter):
+    """Reports failures only, on stderr."""
+
+    def fail(self, photo: str, error: Exception) -> None:
+        self._trace(error)
+        for problem in sentences(error):
+            self._print(f"dreamer: {line(problem if photo in problem else f'{photo}: {problem}')}")
+
+    def interrupted(self, photo: str, partial: str = "") -> None:
+        kept = f"; what had been dreamt by then is {partial}" if partial else ""
+        self._print(f"dreamer: interrupted{kept}")
+
     def _print(self, text: str) -> None:
         click.echo(text, err=True)
 
 
-class Plain(Quiet):
-    """A line at the end of every octave, and at least one every few seconds."""
+class LineReporter(SilentReporter):
+    """Prints a line at the end of every octave, and at least one every few seconds."""
+
+    every: ClassVar[float] = 5.0  # seconds between two lines
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
@@ -94,24 +111,17 @@ class Plain(Quiet):
         self._began = self._spoke = time.monotonic()
 
     def step(self, step: Step) -> None:
-        now = time.monotonic()
-        if step.number + 1 < step.count and now - self._spoke < _EVERY:
-            return
-        self._spoke = now
         height, width = step.size
-        self._print(
-            f"{self._photo}: {step.share:4.0%}, octave {step.octave + 1}/{step.octaves} ({width}x{height}), "
-            f"score {step.score:.4g}, {clock(_left(now - self._began, step.share))} left"
-        )
+        text = f"octave {step.octave + 1}/{step.octaves} ({width}x{height}), score {step.score:.4g}"
+        self._tell(step.share, text, last=step.number + 1 >= step.count)
 
     def frame(self, frame: Frame) -> None:
-        now = time.monotonic()
-        if frame.number < frame.total and now - self._spoke < _EVERY:
-            return
-        self._spoke = now
-        left = clock(_left(now - self._began, frame.share))
         doing = f", {frame.doing}" if frame.doing else ""
-        self._print(f"{self._photo}: {frame.share:4.0%}, {frame.unit} {frame.number}/{frame.total}{doing}, {left} left")
+        text = f"{frame.unit} {frame.number}/{frame.total}{doing}"
+        self._tell(frame.share, text, last=frame.number >= frame.total)
+
+    def trained(self, report: Report, text: str) -> None:
+        self._show(report.share, report.left, text)
 
     def say(self, sentence: str) -> None:
         self._print(line(sentence))
@@ -122,9 +132,20 @@ class Plain(Quiet):
     def done(self, photo: str, result: str, seconds: float) -> None:
         self._print(f"{result} is done, in {clock(seconds)}")
 
+    def _tell(self, share: float, text: str, *, last: bool) -> None:
+        now = time.monotonic()
+        if last or now - self._spoke >= self.every:
+            self._spoke = now
+            self._show(share, _left(now - self._began, share), text)
 
-class Bar(Plain):
-    """A bar with the share done, the time left, and the score of each octave."""
+    def _show(self, share: float, left: float, text: str) -> None:
+        self._print(f"{self._photo}: {share:4.0%}, {text}, {clock(left)} left")
+
+
+class BarReporter(LineReporter):
+    """Shows a bar with the share done, the time left, and the score of each octave."""
+
+    every = 0.0
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
@@ -132,16 +153,16 @@ class Bar(Plain):
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar: Progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
-            TextColumn("{task.percentage:3.0f} %  {task.fields[left]:>6} left  {task.fields[now]}"),
+            TextColumn("{task.percentage:3.0f} %  {task.fields[left]:>6} left  {task.fields[now]}", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
         self._task: TaskID | None = None
         self._scores: list[str] = []
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> BarReporter:
         self._bar.start()
         return self
 
@@ -150,53 +171,27 @@ class Bar(Plain):
 
     def start(self, photo: str, number: int, total: int) -> None:
         super().start(photo, number, total)
-        self._remove()
+        if self._task is not None:
+            self._bar.remove_task(self._task)
         self._scores = []
         self._task = self._bar.add_task(self._photo, total=1.0, left="", now="")
 
     def step(self, step: Step) -> None:
-        if self._task is None:
-            return
         self._scores[step.octave :] = [f"{step.score:.3g}"]
         height, width = step.size
-        now = f"octave {step.octave + 1}/{step.octaves} {width}x{height}  score {' > '.join(self._scores)}"
-        left = clock(_left(time.monotonic() - self._began, step.share))
-        self._bar.update(self._task, completed=step.share, left=left, now=now)
+        text = f"octave {step.octave + 1}/{step.octaves} {width}x{height}  score {' > '.join(self._scores)}"
+        self._tell(step.share, text, last=False)
 
-    def frame(self, frame: Frame) -> None:
-        if self._task is None:
-            return
-        now = f"{frame.unit} {frame.number}/{frame.total}  {frame.doing}"
-        left = clock(_left(time.monotonic() - self._began, frame.share))
-        self._bar.update(self._task, completed=frame.share, left=left, now=now)
-
-    def done(self, photo: str, result: str, seconds: float) -> None:
-        self._remove()
-        super().done(photo, result, seconds)
-
-    def skip(self, photo: str, result: str) -> None:
-        self._remove()
-        super().skip(photo, result)
-
-    def fail(self, photo: str, error: Exception) -> None:
-        self._remove()
-        super().fail(photo, error)
-
-    def interrupted(self, photo: str, partial: str) -> None:
-        self._remove()
-        super().interrupted(photo, partial)
-
-    def _remove(self) -> None:
+    def _show(self, share: float, left: float, text: str) -> None:
         if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+            self._bar.update(self._task, completed=share, left=clock(left), now=text)
 
     def _print(self, text: str) -> None:
         self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class Json(Quiet):
-    """One JSON object per line on stdout."""
+class JsonReporter(Reporter):
+    """Prints one JSON object per line on stdout."""
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
@@ -208,7 +203,6 @@ class Json(Quiet):
         _object("start", photo=photo, number=number, total=total)
 
     def step(self, step: Step) -> None:
-        seconds = time.monotonic() - self._began
         _object(
             "step",
             photo=self._photo,
@@ -220,19 +214,21 @@ class Json(Quiet):
             width=step.size[1],
             share=round(step.share, 4),
             score=step.score,
-            left=round(_left(seconds, step.share), 1),
+            left=self._left(step.share),
         )
 
     def frame(self, frame: Frame) -> None:
-        left = _left(time.monotonic() - self._began, frame.share)
         _object(
             frame.unit,
             photo=self._photo,
             **{frame.unit: frame.number, f"{frame.unit}s": frame.total},
             share=round(frame.share, 4),
             doing=frame.doing,
-            left=round(left, 1),
+            left=self._left(frame.share),
         )
+
+    def trained(self, report: Report, text: str) -> None:
+        _object("trained", **asdict(report))
 
     def say(self, sentence: str) -> None:
         _object("notice", text=sentence)
@@ -247,16 +243,34 @@ class Json(Quiet):
         self._trace(error)
         _object("failed", photo=photo, problems=list(sentences(error)))
 
-    def interrupted(self, photo: str, partial: str) -> None:
-        _object("interrupted", photo=photo, result=partial)
+    def interrupted(self, photo: str, partial: str = "") -> None:
+        _object("interrupted", photo=photo, result=partial or None)
+
+    def _left(self, share: float) -> float:
+        return round(_left(time.monotonic() - self._began, share), 1)
 
 
-def progress(kind: str) -> Quiet:
-    """By name; `auto` is a bar in a terminal and plain lines elsewhere."""
+def progress(kind: str) -> Reporter:
+    """The reporter of that name; `auto` is a bar in a terminal and plain lines elsewhere."""
     if kind == "auto":
         kind = "bar" if sys.stderr.isatty() else "plain"
     debug = bool(click.get_current_context().find_root().params.get("debug"))
-    return {"bar": Bar, "plain": Plain, "json": Json, "none": Quiet}[kind](debug)
+    kinds: dict[str, type[Reporter]] = {"bar": BarReporter, "plain": LineReporter, "json": JsonReporter}
+    return kinds.get(kind, SilentReporter)(debug)
+
+
+def counting(reporter: Reporter, unit: str, total: int) -> Callable[[int], None]:
+    """A function that reports how many of `total` units are done; it is called first with how many were done before."""
+    before: int | None = None
+
+    def count(number: int) -> None:
+        nonlocal before
+        if before is None:
+            before = number
+        elif number > before:
+            reporter.frame(Frame(number, total, (number - before) / (total - before), unit=unit))
+
+    return count
 
 
 def _object(event: str, **facts: object) -> None:

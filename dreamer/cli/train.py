@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Callable
-from dataclasses import asdict
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.options import progress_option
 from dreamer.cli.photos import check_folder
-from dreamer.cli.progress import clock
+from dreamer.cli.progress import progress
 from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report
 
 _FILE = click.Path(path_type=Path)
-
-
 _MEASURES = {
     "places": "{:.0%} of all places named right",
     "motifs": "{:.0%} of a motif's",
     "psnr": "pictures drawn again at {:.1f} dB",
 }
-
-
-def _plain(report: Report) -> None:
-    measured = ", ".join(_MEASURES[name].format(value) for name, value in report.measures.items())
-    left = clock(report.seconds * (1 / report.share - 1))
-    click.echo(
-        f"{report.share:4.0%}, {report.samples:,} pictures seen, {report.rate:.0f} a second, loss {report.loss:.2f}, "
-        f"{measured}, {left} left",
-        err=True,
-    )
-
-
-def _json(report: Report) -> None:
-    click.echo(json.dumps({"event": "trained", **asdict(report)}))
-
-
-_TELL: dict[str, Callable[[Report], None]] = {"plain": _plain, "json": _json, "none": lambda report: None}
 
 
 @click.command()
@@ -81,7 +61,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @click.option("--keep", type=click.FloatRange(0, min_open=True), help="Keep the weights of every so many minutes too.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
 @click.option("--force", is_flag=True, help="Replace weights that are there already.")
-@click.option("--progress", "how", type=click.Choice(list(_TELL)), default="plain", show_default=True)
+@progress_option
 def train(
     output: Path,
     decoder: bool,
@@ -113,39 +93,53 @@ def train(
         problems.append(f"-o {output}: weights are a .safetensors file")
     if problems:
         raise UsageError(*problems)
-    import torch
+    with progress(how) as reporter:
+        import torch
 
-    from dreamer.learned_priors import decoders_folder
-    from dreamer.machine import Machine, keep_freed_memory
-    from dreamer.motifs import MOTIFS
-    from dreamer.training.album import Album
-    from dreamer.training.decoder import DecoderTraining
-    from dreamer.training.reverie import ReverieTraining
-    from dreamer.training.train import Settings, train
+        from dreamer.learned_priors import decoders_folder
+        from dreamer.machine import Machine, keep_freed_memory
+        from dreamer.motifs import MOTIFS
+        from dreamer.training.album import Album
+        from dreamer.training.decoder import DecoderTraining
+        from dreamer.training.reverie import ReverieTraining
+        from dreamer.training.train import Settings, train
 
-    # Another process draws. Where it has no core of its own, threads that wait for one another stand still with it.
-    torch.set_num_threads(threads or max(1, torch.get_num_threads() - 1))
-    machine = Machine(device=device).resolved()
-    keep_freed_memory()
-    album = None
-    if pictures:
-        album = Album.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
-        for notice in album.notices:
-            click.echo(f"dreamer: {notice}", err=True)
-    kind = DecoderTraining if decoder else ReverieTraining
-    wanted = Settings(minutes=minutes or (15 if pictures else 60), **settings)
-    training = kind(wanted, torch.device(machine.device), album, start)
-    try:
-        train(output, training, resume=resume, keep=keep, on_report=_TELL[how])
-    except KeyboardInterrupt:
-        click.echo("dreamer: interrupted; the same command with --resume goes on", err=True)
-        return 130
-    if decoder:
-        wish = shlex.quote(f"priors.autoencoder.decoder={output.stem}")
-        click.echo(f"{output} is done: as {decoders_folder() / output.name} it goes by its name: --set {wish}")
-    else:
-        click.echo(f"{output} is done: dreamer render PHOTO --weights {shlex.quote(str(output))}")
+        # Another process draws. Where it has no core of its own, threads that wait for one another stand still with it.
+        torch.set_num_threads(threads or max(1, torch.get_num_threads() - 1))
+        machine = Machine(device=device).resolved()
+        keep_freed_memory()
+        began = time.monotonic()
+        reporter.start(str(output), 1, 1)
+        album = None
+        if pictures:
+            album = Album.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
+            for notice in album.notices:
+                reporter.say(notice)
+        kind = DecoderTraining if decoder else ReverieTraining
+        wanted = Settings(minutes=minutes or (15 if pictures else 60), **settings)
+        training = kind(wanted, torch.device(machine.device), album, start)
+
+        def on_report(report: Report) -> None:
+            reporter.trained(report, _in_words(report))
+
+        try:
+            train(output, training, resume=resume, keep=keep, on_report=on_report)
+        except KeyboardInterrupt:
+            reporter.interrupted(str(output))
+            reporter.say("the same command with --resume goes on")
+            return 130
+        reporter.done(str(output), str(output), time.monotonic() - began)
+        if decoder:
+            wish = shlex.quote(f"priors.autoencoder.decoder={output.stem}")
+            reporter.say(f"as {decoders_folder() / output.name} it goes by its name: --set {wish}")
+        else:
+            reporter.say(f"dreamer render PHOTO --weights {shlex.quote(str(output))}")
     return 0
+
+
+def _in_words(report: Report) -> str:
+    measured = ", ".join(_MEASURES[name].format(value) for name, value in report.measures.items())
+    return f"{report.samples:,} pictures seen, {report.rate:.0f} a second, loss {report.loss:.2f}, {measured}"
 
 
 def _claim(output: Path, force: bool) -> None:

@@ -18,7 +18,7 @@ import click
 from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
-from dreamer.cli.progress import Quiet, progress
+from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.stamps import motion_in, stamp_for
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import UsageError, gathered
@@ -138,7 +138,7 @@ class _Work:
         format: Format,
         stability: float,
         preview: bool,
-        told: Quiet,
+        told: Reporter,
     ) -> None:
         from dreamer.clip import frame_size
         from dreamer.film import Film

@@ -20,7 +20,7 @@ from dreamer.cli.options import (
     source_options,
 )
 from dreamer.cli.photos import Place, check_spared
-from dreamer.cli.progress import Quiet, progress
+from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import gathered
 
@@ -160,26 +160,24 @@ def visualize(
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:
     """The names of a folder's pictures, those in its own folders too; what is wrong becomes a problem."""
-    from dreamer.image import pictures_among
+    from dreamer.image import pictures_in
 
     if folder is None:
         return []
     if facets is None:
         problems.append("--pictures goes with --facets N, which begin with pictures of this folder")
-    if not folder.is_dir():
-        problems.append(f"--pictures {folder}: there is no such folder")
-        return []
-    inside = pictures_among(folder.rglob("*"))
+    names = []
     with gathered(problems):
-        check_spared([Path(output)], inside)
-    if len(inside) < (facets or 1):
-        number = f"only {len(inside)} for {facets} facets" if inside else "none"
-        problems.append(f"--pictures {folder}: pictures are wanted, some 15 for each facet, and there are {number}")
-    return [path.relative_to(folder).as_posix() for path in inside]
+        names = pictures_in(folder, "--pictures")
+        if len(names) < (facets or 1):
+            number = f"only {len(names)} for {facets} facets"
+            problems.append(f"--pictures {folder}: pictures are wanted, some 15 for each facet, and there are {number}")
+        check_spared([Path(output)], [folder / name for name in names])
+    return names
 
 
 def _begun(
-    composition: Composition, folder: Path, names: list[str], output: Path, told: Quiet, max_pixels: int
+    composition: Composition, folder: Path, names: list[str], output: Path, told: Reporter, max_pixels: int
 ) -> Composition:
     """The composition, each of its facets beginning with pictures of the folder."""
     from dreamer.facets import facets

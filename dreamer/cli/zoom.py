@@ -13,7 +13,7 @@ import click
 from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options_for
 from dreamer.cli.photos import check_folder, check_spared
-from dreamer.cli.progress import Quiet, progress
+from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.stamps import motion_in, stamp_for, stamp_in
 from dreamer.cli.wishes import Wishes
 from dreamer.errors import UsageError, gathered
@@ -210,7 +210,7 @@ def _recipe(composition: Composition, falling: Zoom, photo: Photo, plugins: Sequ
 class _Fall:
     """The frames of a zoom, told of as they come."""
 
-    def __init__(self, scene: Scene, told: Quiet, done: int, frames: int) -> None:
+    def __init__(self, scene: Scene, told: Reporter, done: int, frames: int) -> None:
         from dreamer.zooming import frames_of
 
         self._told = told

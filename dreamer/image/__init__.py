@@ -10,7 +10,7 @@ from __future__ import annotations
 from dreamer.image.load import load, read_recipe
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
 from dreamer.image.save import SUFFIXES, check_suffix, eight_bits, encode, format_for, losses, suffix_of
-from dreamer.image.source import pictures_among
+from dreamer.image.source import pictures_among, pictures_in
 
 __all__ = [
     "SUFFIXES",
@@ -23,6 +23,7 @@ __all__ = [
     "load",
     "losses",
     "pictures_among",
+    "pictures_in",
     "read_recipe",
     "resize",
     "size_at",

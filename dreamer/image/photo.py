@@ -126,6 +126,12 @@ class Photo:
         """The photo with its longer side shortened to `long_side` pixels; itself where it is no longer."""
         return self.resized(long_side) if max(self.width, self.height) > long_side else self
 
+    def middle(self, side: int) -> Tensor:
+        """The largest square about the photo's middle, as sRGB in [0, 1], (1, 3, side, side)."""
+        short = min(self.height, self.width)
+        top, left = (self.height - short) // 2, (self.width - short) // 2
+        return resize(self.image()[..., top : top + short, left : left + short], (side, side)).clamp(0, 1)
+
     def _space(self) -> ColourSpace | None:
         grey = self.pixels.shape[2] == 1
         return None if grey or self.profile is None else colour_space(self.profile)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from dreamer.errors import PhotoError
+from dreamer.errors import PhotoError, UsageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
@@ -27,6 +27,20 @@ def pictures_among(paths: Iterable[Path]) -> list[Path]:
     """Those that are pictures by their suffix and not hidden, in order."""
     shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
     return sorted(path for path in shown if path.suffix.lower() in _SUFFIXES)
+
+
+def pictures_in(folder: Path, option: str = "") -> list[str]:
+    """The names of the pictures in a folder and its subfolders, relative to it, with slashes, sorted.
+
+    Raises UsageError where there is no such folder, or no picture in it; `option` is the one that named the folder.
+    """
+    where = f"{option} {folder}".strip()
+    if not folder.is_dir():
+        raise UsageError(f"{where}: there is no such folder")
+    names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
+    if not names:
+        raise UsageError(f"{where}: there are no pictures in this folder")
+    return names
 
 
 @contextmanager

@@ -50,6 +50,11 @@ class Report:
     loss: float
     measures: Mapping[str, float]
 
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return self.seconds * (1 / self.share - 1)
+
 
 class Training(ABC):
     """What learns, and how it does; a kind of it for each thing that ships inside.

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 import dreamer
-from dreamer.exemplars import Channel, search
+from dreamer.exemplars import Channel, Search, search
 from dreamer.image import to_pil
 from dreamer.sample import scene
 
@@ -39,15 +39,15 @@ def main() -> int:
             drawn[number % len(drawn)].rotate(number % 360).save(folder / name, quality=85)
         early, begun = 0, time.perf_counter()
 
-        def watch(number: int, name: str) -> None:
+        def watch(so_far: Search) -> None:
             nonlocal early
-            if number == len(names) // 10:
+            if len(so_far.done) == len(names) // 10:
                 early = _peak()
 
         found = search(folder, names, unit, notes=folder / ".notes", device=torch.device("cpu"), on_picture=watch)
         pace = len(names) / (time.perf_counter() - begun)
     growth = _peak() / early - 1
-    print(f"{len(found.done)} pictures, {pace:.1f} a second, {len(found.best)} kept")
+    print(f"{len(found.done)} pictures, {pace:.1f} a second, {len(found.best[0])} kept")
     print(f"peak {early / 1024:.0f} MB after a tenth, {_peak() / 1024:.0f} MB at the end: {growth:+.1%}")
     return 0 if growth < 0.05 else 1
 
