@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar
 
 from dreamer.errors import PluginError, RecipeError, did_you_mean
+from dreamer.hookspecs import NetworkFactory
 from dreamer.options import Option, options_of, wanted_of
 from dreamer.packs import normal
 from dreamer.recipe import KINDS
@@ -98,7 +99,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.ingredients: dict[str, Shelf[IngredientKind]] = {kind: Shelf(noun_of(kind)) for kind in KINDS}
-        self.networks: Shelf[Callable[[], Any]] = Shelf("network")
+        self.networks: Shelf[NetworkFactory[Any]] = Shelf("network")
         self.presets: Shelf[Any] = Shelf("preset")
         self.broken: dict[str, str] = {}
         """Distributions of plugins that could not be loaded, and why."""
