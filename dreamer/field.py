@@ -1,25 +1,31 @@
 """Receptive fields, and what each operation of a network does to them.
 
 Position i of a layer sees the input pixels i * stride + first ... i * stride + last. Convolution, pooling and padding
-change a field (Araujo, Norris, Sim 2019), elementwise operations pass it on, and everything else looks at the whole
-picture: what lies behind such an operation has no field, and the operation's name is kept.
+change the field (Araujo, Norris, Sim 2019), elementwise operations keep it, and every other operation is taken to look
+at the whole picture: no layer behind it has a receptive field, and its name is kept as the reason.
+
+`RULES` knows torch's own operations by name. A function that calls `torch.overrides.handle_torch_function` counts as
+one operation, and brings its rule along with the decorator `receptive_field_rule`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 @dataclass(frozen=True)
-class Field:
-    """A receptive field along one axis, in input pixels.
+class ReceptiveField:
+    """The receptive field of a layer's positions along one axis, in input pixels.
 
-    `reach` is how much further a position beside the border may look when padding mirrors the picture.
+    `stride` is the distance between two neighbours' fields (timm's `reduction`). `reach` is how much further a position
+    beside the border may look when padding mirrors the picture.
     """
 
     stride: int = 1
@@ -32,139 +38,218 @@ class Field:
         """How many pixels a position sees."""
         return self.last - self.first + 1
 
-    def window(self, kernel: int, stride: int, padding: int, dilation: int = 1) -> Field:
-        """The field of a convolution or pooling over this layer."""
+    def window(self, kernel: int, stride: int, padding: int, dilation: int = 1) -> ReceptiveField:
+        """The field after a convolution or pooling over this layer.
+
+        Args:
+            kernel: Positions that the window covers.
+            stride: Positions from one window to the next.
+            padding: Positions added on both sides.
+            dilation: Positions from one tap of the window to the next.
+
+        Returns:
+            The field, in input pixels.
+        """
         first = self.first - padding * self.stride
         last = self.last + (dilation * (kernel - 1) - padding) * self.stride
-        return Field(self.stride * stride, first, last, self.reach)
+        return ReceptiveField(self.stride * stride, first, last, self.reach)
 
-    def padded(self, before: int, after: int, mirrored: bool) -> Field:
-        """The field after padding by `before` and `after` positions."""
+    def padded(self, before: int, after: int, mirrored: bool) -> ReceptiveField:
+        """The field after padding.
+
+        Args:
+            before: Positions added at the start.
+            after: Positions added at the end.
+            mirrored: Whether they are filled from the picture; a constant is seen from nowhere.
+
+        Returns:
+            The field, in input pixels.
+        """
         shift = before * self.stride
         reach = self.reach + 2 * max(before, after) * self.stride * mirrored
-        return Field(self.stride, self.first - shift, self.last - shift, reach)
+        return ReceptiveField(self.stride, self.first - shift, self.last - shift, reach)
 
-    def __or__(self, other: Field) -> Field:
+    def __or__(self, other: ReceptiveField) -> ReceptiveField:
+        """The smallest field that covers both."""
         first, last = min(self.first, other.first), max(self.last, other.last)
-        return Field(self.stride, first, last, max(self.reach, other.reach))
+        return ReceptiveField(self.stride, first, last, max(self.reach, other.reach))
 
 
 @dataclass(frozen=True)
-class Trail:
-    """What is known of a tensor: its fields and which of its axes are y and x.
+class TracedTensor:
+    """What is known of a tensor: its receptive fields along y and x, and which of its axes are y and x.
 
-    `whole` names what ended the fields, and `patch` is their stride until then, in input pixels.
+    Both fields are None behind an operation that looks at the whole picture; `whole` is then its name, and `patch` the
+    stride of the fields before it, in input pixels.
     """
 
-    rows: Field | None
-    columns: Field | None
+    rows: ReceptiveField | None
+    columns: ReceptiveField | None
     axes: tuple[int, int]
     whole: str = ""
     patch: int = 0
 
-    def ended(self, operation: str) -> Trail:
-        return Trail(None, None, self.axes, self.whole or operation, self.rows.stride if self.rows else self.patch)
+    def ended(self, operation: str) -> TracedTensor:
+        """The tensor behind an operation that looks at the whole picture."""
+        patch = self.rows.stride if self.rows else self.patch
+        return TracedTensor(None, None, self.axes, self.whole or operation, patch)
 
-    def moved(self, axes: tuple[int, int]) -> Trail:
+    def moved(self, axes: tuple[int, int]) -> TracedTensor:
+        """The tensor with y and x at other axes."""
         return replace(self, axes=axes)
 
+    def changed(self, rows: FieldChange, columns: FieldChange) -> TracedTensor | None:
+        """The tensor with changed fields; None where it has none, or is no map (B, C, h, w)."""
+        if self.rows is None or self.columns is None or self.axes != (2, 3):
+            return None
+        return replace(self, rows=rows(self.rows), columns=columns(self.columns))
 
-Rule = Callable[[Trail, Tensor, Tensor, tuple[Any, ...], dict[str, Any]], "Trail | None"]
+
+FieldChange = Callable[[ReceptiveField], ReceptiveField]
+
+Rule = Callable[[TracedTensor, Tensor, Tensor, tuple[Any, ...], dict[str, Any]], "TracedTensor | None"]
+"""(what is known of the first tensor, it, the result, the call's args and kwargs) -> what is known of the result.
+
+None: the result looks at the whole picture.
+"""
 
 
-def _elementwise(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
-    return trail if result.ndim == source.ndim else None
+def receptive_field_rule(rule: Rule) -> Callable[[F], F]:
+    """Decorate a function that dispatches through `__torch_function__` with what it does to receptive fields."""
+
+    def mark(operation: F) -> F:
+        operation.__dict__["receptive_field_rule"] = rule
+        return operation
+
+    return mark
 
 
-def _convolved(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+def rule_of(operation: Callable[..., Any]) -> Rule | None:
+    """The rule that an operation brings along, or the one for torch's operation of its name; None for others."""
+    own: Rule | None = getattr(operation, "receptive_field_rule", None)
+    return own or RULES.get(operation_name(operation))
+
+
+def operation_name(operation: Callable[..., Any]) -> str:
+    """The name of an operation, the same in place or not: `add` for `torch.add`, `Tensor.add_` and `Tensor.__add__`."""
+    return operation.__name__.strip("_")
+
+
+def padded_window(kernel: int, stride: int, padding: tuple[int, int], *, mirrored: bool) -> Rule:
+    """The rule of an operation that pads a map and slides a square window over it.
+
+    Args:
+        kernel: Positions a side that the window covers.
+        stride: Positions from one window to the next.
+        padding: Positions added before and after, along each axis.
+        mirrored: Whether they mirror the map.
+
+    Returns:
+        The rule, for `receptive_field_rule`.
+    """
+
+    def change(field: ReceptiveField) -> ReceptiveField:
+        return field.padded(*padding, mirrored).window(kernel, stride, 0)
+
+    return lambda traced, source, result, args, kwargs: traced.changed(change, change)
+
+
+def _elementwise(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
+    return traced if result.ndim == source.ndim else None
+
+
+def _convolved(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
     given = dict(zip(("input", "weight", "bias", "stride", "padding", "dilation"), args, strict=False)) | kwargs
     kernel = given["weight"].shape[-2:]
-    return _slide(trail, kernel, given.get("stride", 1), given.get("padding", 0), given.get("dilation", 1))
+    return _slide(traced, kernel, given.get("stride", 1), given.get("padding", 0), given.get("dilation", 1))
 
 
 def _pooled(names: tuple[str, ...]) -> Rule:
-    def rule(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+    """The rule of a pooling whose positional arguments have these names."""
+
+    def rule(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
         given = dict(zip(names, args, strict=False)) | kwargs
         kernel = given["kernel_size"]
         stride = given.get("stride") or kernel
-        return _slide(trail, kernel, stride, given.get("padding", 0), given.get("dilation", 1))
+        return _slide(traced, kernel, stride, given.get("padding", 0), given.get("dilation", 1))
 
     return rule
 
 
-def _slide(trail: Trail, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Trail | None:
-    if trail.rows is None or trail.columns is None or trail.axes != (2, 3):
-        return None
-    kernel, stride, dilation = _pair(kernel), _pair(stride), _pair(dilation)
+def _slide(
+    traced: TracedTensor,
+    kernel: int | Sequence[int],
+    stride: int | Sequence[int],
+    padding: int | str | Sequence[int],
+    dilation: int | Sequence[int],
+) -> TracedTensor | None:
+    """A window sliding over a map, with torch's arguments: each one number, or one for y and one for x."""
+    (high, wide), (down, across), (apart_y, apart_x) = _pair(kernel), _pair(stride), _pair(dilation)
     if isinstance(padding, str):
-        padding = [d * (k - 1) // 2 if padding == "same" else 0 for k, d in zip(kernel, dilation, strict=True)]
-    padding = _pair(padding)
-    return replace(
-        trail,
-        rows=trail.rows.window(kernel[0], stride[0], padding[0], dilation[0]),
-        columns=trail.columns.window(kernel[1], stride[1], padding[1], dilation[1]),
+        same = padding == "same"
+        padding = (apart_y * (high - 1) // 2 * same, apart_x * (wide - 1) // 2 * same)
+    above, before = _pair(padding)
+    return traced.changed(
+        lambda rows: rows.window(high, down, above, apart_y),
+        lambda columns: columns.window(wide, across, before, apart_x),
     )
 
 
-def _pad(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+def _pad(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
     given = dict(zip(("input", "pad", "mode"), args, strict=False)) | kwargs
     left, right, top, bottom, *more = [*given["pad"], 0, 0, 0, 0][:8]
-    if trail.rows is None or trail.columns is None or trail.axes != (2, 3) or any(more) or source.ndim != 4:
+    mode = given.get("mode", "constant")
+    if any(more) or source.ndim != 4 or mode == "circular":
         return None
-    if given.get("mode", "constant") == "circular":
-        return None
-    mirrored = given.get("mode", "constant") != "constant"
-    rows, columns = trail.rows.padded(top, bottom, mirrored), trail.columns.padded(left, right, mirrored)
-    return replace(trail, rows=rows, columns=columns)
+    mirrored = mode != "constant"
+    return traced.changed(
+        lambda rows: rows.padded(top, bottom, mirrored), lambda columns: columns.padded(left, right, mirrored)
+    )
 
 
-def _halved(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
-    """A mirroring blur of four positions, then every second one (dreamer.networks.halving)."""
-    if trail.rows is None or trail.columns is None or trail.axes != (2, 3):
-        return None
-    rows, columns = (field.padded(1, 2, True).window(4, 2, 0) for field in (trail.rows, trail.columns))
-    return replace(trail, rows=rows, columns=columns)
-
-
-def _permute(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+def _permute(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
     order = kwargs.get("dims", args[1:])
     order = [int(d) % source.ndim for d in (order[0] if len(order) == 1 and not isinstance(order[0], int) else order)]
-    return trail.moved((order.index(trail.axes[0]), order.index(trail.axes[1])))
+    return traced.moved((order.index(traced.axes[0]), order.index(traced.axes[1])))
 
 
-def _transpose(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+def _transpose(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
     given = dict(zip(("input", "dim0", "dim1"), args, strict=False)) | kwargs
     one, two = given["dim0"] % source.ndim, given["dim1"] % source.ndim
     swap = {one: two, two: one}
-    return trail.moved((swap.get(trail.axes[0], trail.axes[0]), swap.get(trail.axes[1], trail.axes[1])))
+    return traced.moved((swap.get(traced.axes[0], traced.axes[0]), swap.get(traced.axes[1], traced.axes[1])))
 
 
-def _view(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+def _view(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
     """A reshape that leaves y and x where they are, the last two axes (a channel shuffle does)."""
     last = (source.ndim - 2, source.ndim - 1)
-    if trail.axes != last or result.ndim < 4 or result.shape[-2:] != source.shape[-2:]:
+    if traced.axes != last or result.ndim < 4 or result.shape[-2:] != source.shape[-2:]:
         return None
-    return trail.moved((result.ndim - 2, result.ndim - 1))
+    return traced.moved((result.ndim - 2, result.ndim - 1))
 
 
 def _along(position: int, default: int) -> Rule:
-    """An operation along one axis (cat, chunk, softmax): local unless that axis is y or x."""
+    """The rule of an operation along one axis (cat, chunk, softmax): local unless that axis is y or x.
 
-    def rule(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+    The axis is the argument `dim`, or the one at `position`; `default` where it is not given.
+    """
+
+    def rule(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
         dim = kwargs.get("dim", args[position] if len(args) > position else default)
-        return None if dim is None or dim % source.ndim in trail.axes else trail
+        return None if dim is None or dim % source.ndim in traced.axes else traced
 
     return rule
 
 
-def _over_last(trail: Trail, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> Trail | None:
+def _over_last(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
     """linear and layer_norm act over the last axes only."""
     shape = kwargs.get("normalized_shape", args[1] if len(args) > 1 else None)
     covered = len(shape) if isinstance(shape, (tuple, list, torch.Size)) else 1
-    return None if any(axis >= source.ndim - covered for axis in trail.axes) else trail
+    return None if any(axis >= source.ndim - covered for axis in traced.axes) else traced
 
 
-def _pair(value: Any) -> tuple[int, int]:
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """torch's one number for both axes, or one for each, as two."""
     if isinstance(value, int):
         return value, value
     return (int(value[0]), int(value[-1]))
@@ -181,7 +266,6 @@ RULES: dict[str, Rule] = {
     "max_pool2d": _pooled(("input", "kernel_size", "stride", "padding", "dilation")),
     "avg_pool2d": _pooled(("input", "kernel_size", "stride", "padding")),
     "pad": _pad,
-    "halve": _halved,
     "permute": _permute,
     "transpose": _transpose,
     "view": _view,
@@ -194,3 +278,4 @@ RULES: dict[str, Rule] = {
     "linear": _over_last,
     "layer_norm": _over_last,
 }
+"""The rules of torch's own operations, by `operation_name`."""

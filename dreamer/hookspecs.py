@@ -13,14 +13,36 @@ dreamer knows only the built-ins and the plugins before it: ask for a network in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 
 Register = Callable[..., None]
+Made = TypeVar("Made", covariant=True)
 
 hookspec = pluggy.HookspecMarker("dreamer")
 hookimpl = pluggy.HookimplMarker("dreamer")
+
+
+class NetworkFactory(Protocol[Made]):
+    """Makes a `dreamer.Network`: any function without arguments, or one that also takes either of two keywords.
+
+    Where it takes them it is given `weights: Path | None`, a file to load in place of its own weights, and `fetch:
+    bool`, whether it may download weights that are absent. Without `weights`, dreamer loads the file into a copy of the
+    finished network; without `fetch`, the factory must not download anything. Absent weights raise NetworkError. A
+    factory that can make its network without weights is an `UntrainedFactory`.
+    """
+
+    def __call__(self) -> Made:
+        """The network with its weights."""
+
+
+@runtime_checkable
+class UntrainedFactory(NetworkFactory[Made], Protocol[Made]):
+    """A factory that can also make its network without weights, for looking at its layers."""
+
+    def untrained(self) -> Made:
+        """The network with random weights; needs no file."""
 
 
 @hookspec
@@ -60,7 +82,7 @@ def register_optimisers(register: Register) -> None:
 
 @hookspec
 def register_networks(register: Register) -> None:
-    """`register(factory, name=None)`: a factory () -> Network, called only when asked for."""
+    """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; it is called only when asked for."""
 
 
 @hookspec

@@ -1,38 +1,48 @@
-"""A network to dream with: a frozen network and everything that belongs to it."""
+"""A network to dream with: a frozen module, its preprocessing, and what is known of its layers."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.anatomy import HEIGHT, WIDTH, Anatomy, Layer, anatomy, grid, meta_parameters
+from dreamer.anatomy import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
 from dreamer.errors import NetworkError, did_you_mean
 
-LARGEST_FIGURE = 11
-"""Positions that a figure may be wide: tiles are cut so that the largest fits."""
-_LARGEST_PROBE = 1024  # px: networks that need more than this are not told what they need
+_LARGEST_PROBE = 1024  # px: `smallest` looks no further
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A frozen network with its preprocessing: the module sees (image - mean) / std, image in [0, 1].
+    """A frozen network with its preprocessing. Layers are the module's own dotted names.
 
-    Layers are the module's own dotted names. `defaults` are recipe words that suit the network (step, noise, jitter,
-    objectives); `statistics` gives a layer's channel mean and standard deviation, each (C,); `heads` a layer's linear
-    read-outs (weight (K, C), bias (K,)) to `labels`; `figures` a layer's filters that find the first K labels whole
-    (basis (R, C), weight (K, R, k, k), bias (K,)), of normalised features' shares in the directions of the basis, k odd
-    and at most LARGEST_FIGURE; `channels` the numbers of a layer's channels that have a name. `weights` is the SHA-256
-    of the weights' file.
+    Attributes:
+        name: What people and messages call it.
+        module: Takes (B, 3, H, W), (image - mean) / std of an RGB image in [0, 1].
+        mean: Of the preprocessing, for R, G and B.
+        std: Of the preprocessing, for R, G and B.
+        licence: Of the weights.
+        source: Where the weights are from, a phrase.
+        default_layer: The layer to dream with when a recipe names none.
+        defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
+        statistics: By layer, the mean and standard deviation of its channels, each (C,).
+        heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
+        labels: Names of the K classes.
+        figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
+            k odd, and bias (K,). They are convolved with normalised features projected on the basis.
+        channels: By layer, the numbers of its channels that have a name.
+        weights: SHA-256 of the weights file, in hex; empty where there is none.
+        background: The label of positions that show none of the others, which objectives do not offer by name; empty
+            where there is none.
     """
 
     name: str
@@ -49,14 +59,15 @@ class Network:
     figures: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: str = ""
+    background: str = ""
 
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(False)
 
     @cached_property
-    def anatomy(self) -> Anatomy:
-        """The layers, and what may be folded."""
-        return anatomy(self.module)
+    def anatomy(self) -> NetworkLayers:
+        """The layers by name, and the batch norms that may be folded."""
+        return inspect_layers(self.module)
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer, in the order in which the forward pass finishes them."""
@@ -72,10 +83,17 @@ class Network:
             raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """What the layers answer to `image` (B, 3, H, W) in [0, 1]: {layer: (B, C, h, w)}, differentiable.
+        """Compute the layers' features, in one pass that stops at the deepest of them.
 
-        The pass stops at the deepest layer. A vector layer comes as (B, C, 1, 1). Raises NetworkError for an unknown
-        layer; a picture that is too small for the network raises what the network raises.
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1].
+            layers: Names of layers.
+
+        Returns:
+            {layer: (B, C, h, w)}, differentiable in the image; (B, C, 1, 1) for a layer that gives vectors.
+
+        Raises:
+            NetworkError: The network has no such layer. An image that is too small raises what the module raises.
         """
         wanted = {name: self.layer(name) for name in layers}
         weight = next(self.module.parameters(), image)
@@ -86,7 +104,19 @@ class Network:
         return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
 
     def sizes(self, height: int, width: int, layers: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """The layers' (h, w) for a picture of that size, without computing; NetworkError when it is too small."""
+        """Find the size of the layers' maps for a picture of some size, without computing them.
+
+        Args:
+            height: Of the picture, px.
+            width: Of the picture, px.
+            layers: Names of layers.
+
+        Returns:
+            {layer: (h, w)}, in positions.
+
+        Raises:
+            NetworkError: The picture is too small, or the network has no such layer.
+        """
         wanted = {name: self.layer(name) for name in layers}
         try:
             maps = self._shapes(height, width, wanted)
@@ -112,7 +142,7 @@ class Network:
         return low if low < _LARGEST_PROBE else None
 
     def differentiable(self, layers: Iterable[str]) -> bool:
-        """Whether a gradient comes back from these layers, found without computing."""
+        """Whether these layers' features are differentiable in the image, found without computing them."""
         wanted = {name: self.layer(name) for name in layers}
         image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta", dtype=self._dtype)
         with torch.enable_grad(), _captured(self.module, wanted) as found:
@@ -120,24 +150,31 @@ class Network:
         return all(output.requires_grad for output in found.values())
 
     def prepared(self, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
-        """A copy that computes the same at these layers, faster: batch norm folded, channels last, on the device.
+        """Copy the network, to compute the same at some layers faster: batch norm folded, memory channels last.
 
-        Batch norm is never folded across one of these layers, whose meaning it would change.
+        Args:
+            layers: Names of layers. No batch norm is folded across one of these, whose features it would change.
+            device: Where the copy computes.
+            dtype: Of its weights, and so its precision.
+
+        Returns:
+            The copy; statistics, heads and figures are on the device as well.
         """
         module = copy.deepcopy(self.module)
         for convolution, norm in self.anatomy.foldable:
             if not any(_between(name, convolution, norm) for name in layers):
-                before: Any = module.get_submodule(convolution)
-                after: Any = module.get_submodule(norm)
-                fused = fuse_conv_bn_eval(before, after)
-                module.set_submodule(convolution, fused)
+                before = cast(nn.Conv2d, module.get_submodule(convolution))
+                after = cast(nn.BatchNorm2d, module.get_submodule(norm))
+                module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
                 module.set_submodule(norm, nn.Identity())
         module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        known: dict[str, Any] = {
-            group: {name: tuple(part.to(device) for part in parts) for name, parts in layers.items()}
-            for group, layers in (("statistics", self.statistics), ("heads", self.heads), ("figures", self.figures))
-        }
-        copied = replace(self, module=module, **known)
+        copied = replace(
+            self,
+            module=module,
+            statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in self.statistics.items()},
+            heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in self.heads.items()},
+            figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in self.figures.items()},
+        )
         copied.__dict__["anatomy"] = self.anatomy
         return copied
 
@@ -151,22 +188,22 @@ class Network:
             functional_call(self.module, meta_parameters(self.module), (image,))
         maps = {name: _as_map(found[name], layer, image).shape for name, layer in wanted.items()}
         if any(min(shape) < 1 for shape in maps.values()):
-            raise ValueError("nothing is left of it")
+            raise ValueError("its map would be empty")
         return maps
 
 
 class _DeepEnough(Exception):
-    """Every wanted layer has answered: the rest of the network need not run."""
+    """Raised in a hook once every wanted layer has run, so that the rest of the network is skipped."""
 
 
 @contextmanager
 def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[str, Tensor]]:
-    """Collect the wanted layers' outputs of the pass inside the block, and end it at the deepest; leave no hook."""
+    """Collect the wanted layers' outputs of the pass inside the block, which ends at the deepest; leaves no hook."""
     found: dict[str, Tensor] = {}
     left = {name: layer.calls for name, layer in wanted.items()}
 
-    def hook(name: str) -> Any:
-        def keep(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+    def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+        def keep(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
             found[name] = output
             left[name] -= 1
             if left[name] == 0:
@@ -189,6 +226,7 @@ def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[s
 
 
 def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
+    """A layer's output for an image, (B, C), (B, n, C) or (B, h, w, C) too, as (B, C, h, w)."""
     if output.ndim == 2:
         return output[:, :, None, None]
     if layer.patch:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from packaging.utils import canonicalize_name
 
 from dreamer.errors import PluginError, RecipeError, did_you_mean
+from dreamer.hookspecs import NetworkFactory
 from dreamer.options import Option, options_of, wanted_of
 from dreamer.recipe import KINDS
 
@@ -103,7 +104,7 @@ class Registry:
         self.ingredients: dict[str, Shelf[IngredientKind]] = {
             kind: Shelf(noun_of(kind), f"dreamer ingredients list {kind}") for kind in KINDS
         }
-        self.networks: Shelf[Callable[[], Any]] = Shelf("network", "dreamer networks list")
+        self.networks: Shelf[NetworkFactory[Any]] = Shelf("network", "dreamer networks list")
         self.presets: Shelf[Callable[[], Any]] = Shelf("preset", "dreamer presets list")
         """Each as a function that gives the `Preset`; it raises RecipeError for a file that cannot be read."""
         self.broken: dict[str, str] = {}

@@ -14,7 +14,7 @@ from itertools import product
 
 from dreamer.anatomy import Layer
 from dreamer.errors import UsageError
-from dreamer.field import Field
+from dreamer.field import ReceptiveField
 
 Span = tuple[int, int]
 
@@ -37,8 +37,8 @@ def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes:
     Raises UsageError for a layer that looks at the whole picture.
     """
     refuse_whole(layers.values())
-    rows = {name: (layer.rows or Field(), sizes[name][0]) for name, layer in layers.items()}
-    columns = {name: (layer.columns or Field(), sizes[name][1]) for name, layer in layers.items()}
+    rows = {name: (layer.rows or ReceptiveField(), sizes[name][0]) for name, layer in layers.items()}
+    columns = {name: (layer.columns or ReceptiveField(), sizes[name][1]) for name, layer in layers.items()}
     return [
         Tile(y, x, {name: (rows_owned[name], columns_owned[name]) for name in layers})
         for (y, rows_owned), (x, columns_owned) in product(_spans(height, tile, rows), _spans(width, tile, columns))
@@ -63,7 +63,9 @@ def surroundings(layers: Mapping[str, Layer]) -> int:
     return max((field.size + field.reach for field in fields), default=0)
 
 
-def _spans(size: int, tile: int, layers: Mapping[str, tuple[Field, int]]) -> list[tuple[Span, dict[str, Span]]]:
+def _spans(
+    size: int, tile: int, layers: Mapping[str, tuple[ReceptiveField, int]]
+) -> list[tuple[Span, dict[str, Span]]]:
     """Along one axis: each crop [start, stop), and what it owns of each layer, counted from the crop's start."""
     align = math.lcm(*(field.stride for field, _ in layers.values()))
     reach = max(field.reach for field, _ in layers.values())

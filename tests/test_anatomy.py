@@ -4,8 +4,10 @@ import pytest
 import torch
 from networks import calibrated, tiny
 from torch import nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from dreamer.anatomy import anatomy
+from dreamer.anatomy import inspect_layers
+from dreamer.field import ReceptiveField, padded_window, receptive_field_rule
 
 NETWORKS = {
     "squeezenet1_0": "features.12",
@@ -79,7 +81,7 @@ class Twice(nn.Module):
 
 
 def test_only_a_convolution_that_nobody_else_reads_is_folded():
-    found = anatomy(Twice())
+    found = inspect_layers(Twice())
     assert found.foldable == (("other", "other_norm"),)
     assert found.layers["relu"].calls == 2
 
@@ -93,5 +95,24 @@ def test_an_operation_it_does_not_know_counts_as_global():
         def forward(self, image):
             return self.conv(image.roll(1, 3))
 
-    layer = anatomy(Rolled()).layers["conv"]
+    layer = inspect_layers(Rolled()).layers["conv"]
     assert layer.rows is None and layer.whole == "roll"
+
+
+def test_an_operation_brings_its_own_receptive_field_along():
+    @receptive_field_rule(padded_window(5, 2, (1, 0), mirrored=True))
+    def shrunk(seen):
+        if has_torch_function_unary(seen):
+            return handle_torch_function(shrunk, (seen,), seen)
+        return seen[:, :, ::2, ::2]
+
+    class Shrinking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+        def forward(self, image):
+            return self.conv(shrunk(image))
+
+    layer = inspect_layers(Shrinking()).layers["conv"]
+    assert layer.rows == layer.columns == ReceptiveField(stride=2, first=-3, last=5, reach=2)

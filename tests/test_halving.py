@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.anatomy import anatomy
-from dreamer.networks.halving import Halve, halve
+from dreamer.anatomy import inspect_layers
+from dreamer.networks.halving import BlurPool, blur_pool
 
 
 def convolved(seen: torch.Tensor) -> torch.Tensor:
@@ -18,19 +18,19 @@ def convolved(seen: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
 def test_it_is_the_convolution(size, order):
     seen = torch.randn(2, 5, *size, dtype=torch.float64).contiguous(memory_format=order).requires_grad_()
-    halved = halve(seen)
+    halved = blur_pool(seen)
     assert halved.is_contiguous(memory_format=order)
     torch.testing.assert_close(halved, convolved(seen), rtol=0, atol=1e-14)
     upstream = torch.randn_like(halved)
-    (own,), (wanted,) = (torch.autograd.grad(f(seen), seen, upstream) for f in (halve, convolved))
+    (own,), (wanted,) = (torch.autograd.grad(f(seen), seen, upstream) for f in (blur_pool, convolved))
     torch.testing.assert_close(own, wanted, rtol=0, atol=1e-14)
 
 
 def test_two_positions_cannot_be_mirrored():
     with pytest.raises(ValueError, match="2x7 positions are too few"):
-        halve(torch.zeros(1, 1, 7, 2))
+        blur_pool(torch.zeros(1, 1, 7, 2))
 
 
 def test_its_receptive_field_is_known():
-    layer = anatomy(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), Halve())).layers["1"]
+    layer = inspect_layers(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), BlurPool())).layers["1"]
     assert (layer.rows.stride, layer.rows.first, layer.rows.last) == (2, -2, 3)

@@ -164,6 +164,7 @@ def taught():
         tiny(),
         heads={"two": (weight, torch.zeros(3))},
         labels=("eye", "wing", "nothing"),
+        background="nothing",
         channels={"two": {"ammonite": 3, "scale": 7}},
         statistics={"two": (torch.linspace(-1, 1, 12), torch.linspace(0.5, 2, 12))},
     )

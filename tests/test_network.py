@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from dreamer.errors import NetworkError
+from dreamer.hookspecs import UntrainedFactory
 from dreamer.network import Network
 from dreamer.networks import load_from, untrained
 from dreamer.networks.classic import REFUSED, classics
@@ -171,6 +172,25 @@ def test_weights_change_no_network_that_its_plugin_keeps(tmp_path: Path):
         assert torch.equal(kept.module.state_dict()[key], value)
         assert torch.equal(other.module.state_dict()[key], value + 1)
     assert not any(parameter.requires_grad for parameter in other.module.parameters())
+
+
+class Partial:
+    """A factory that takes one of the keywords and can do without its weights."""
+
+    def __call__(self, fetch=False):
+        return tiny() if fetch else pytest.fail("its weights are absent")
+
+    def untrained(self):
+        return calibrated("reverie")
+
+
+def test_a_factory_is_given_what_it_takes():
+    shelf = Shelf("network")
+    shelf.add("partial", "plugin", Partial())
+    shelf.add("plain", "plugin", tiny)
+    assert isinstance(Partial(), UntrainedFactory) and not isinstance(tiny, UntrainedFactory)
+    assert load_from(shelf, "partial", fetch=True).name == load_from(shelf, "plain", fetch=True).name == "tiny"
+    assert untrained(shelf, "partial").name == "reverie" and untrained(shelf, "plain").name == "tiny"
 
 
 def somebodys(path: Path, **about: str | None) -> Path:

@@ -18,10 +18,24 @@ def features():
     return torch.randn(3, C, H, W, dtype=torch.float64)
 
 
-def taught(labels=("eye", "wing", "nothing")):
+def taught(labels=("eye", "wing", "ground"), background="ground"):
     weight = torch.randn(len(labels), C, generator=torch.Generator().manual_seed(0))
-    bias = torch.linspace(-1, 1, len(labels))
-    return replace(tiny(), heads={"two": (weight, bias)}, labels=labels, channels={"two": {"scale": 7}})
+    heads = {"two": (weight, torch.linspace(-1, 1, len(labels)))}
+    return replace(tiny(), heads=heads, labels=labels, channels={"two": {"scale": 7}}, background=background)
+
+
+def test_the_network_says_which_of_its_labels_cannot_be_asked_for(features):
+    """Without names, all labels but the network's background grow; none is kept back of a network that has none."""
+    every, motifs = (
+        objectives.motif(features, network=taught(("eye", "nothing", "ground"), background), layer="two")
+        for background in ("", "ground")
+    )
+    network = taught(("eye", "nothing", "ground"), "")
+    parts = [objectives.motif(features, network=network, layer="two", names=(name,)) for name in network.labels]
+    same(every, sum(parts).numpy() / 3)
+    same(motifs, (parts[0] + parts[1]).numpy() / 2)
+    with pytest.raises(RecipeError, match="knows no 'ground'"):
+        objectives.motif(features, network=taught(), layer="two", names=("ground",))
 
 
 def classifier():

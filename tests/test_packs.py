@@ -262,9 +262,9 @@ def builder():
     """A network whose layer `two` names an arch, a column, and an eye, each by a channel of its own."""
     weight = torch.zeros(4, 12)
     weight[0, 0] = weight[1, 1] = weight[2, 2] = 1
-    return replace(
-        tiny(), heads={"two": (weight, torch.zeros(4))}, labels=("arch", "column", "eye", "nothing"), statistics={}
-    )
+    labels = ("arch", "column", "eye", "nothing")
+    heads = {"two": (weight, torch.zeros(4))}
+    return replace(tiny(), heads=heads, labels=labels, statistics={}, background="nothing")
 
 
 def place(*shares):

@@ -1,4 +1,4 @@
-"""`dreamer networks`: which networks there are, what is in them, and fetching their weights."""
+"""`dreamer networks`: list the networks, show what is in them, download their weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @click.group()
 def networks() -> None:
-    """The networks that can dream."""
+    """List, inspect, download and train networks."""
 
 
 @networks.command("list")
 def list_() -> None:
-    """Every network, and whether its weights are here."""
+    """List every network, and whether its weights are installed."""
     rows = [(entry.name, _weights(entry.value), entry.source) for entry in _registry().networks]
     table(("network", "weights", "from"), rows)
 
@@ -31,10 +31,7 @@ def list_() -> None:
 @networks.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """What belongs to a network.
-
-    Its preprocessing, default layer, licence, and the recipe that suits it.
-    """
+    """Show a network's preprocessing, default layer, licence, labels, and the recipe that suits it."""
     network = _look(name)
     layer = network.layer(network.default_layer)
     lines = {
@@ -61,10 +58,10 @@ def show(name: str) -> None:
 @networks.command()
 @click.argument("name")
 def layers(name: str) -> None:
-    """A network's layers, in order.
+    """List a network's layers with their channels, stride and receptive field.
 
-    With their channels, stride and receptive field in pixels. A dash: behind an operation that looks at the whole
-    picture; such a layer cannot be tiled.
+    Stride and receptive field are in pixels. A layer with dashes comes after an operation that looks at the whole
+    picture, and cannot be tiled.
     """
     network = _look(name)
     rows = []
@@ -78,7 +75,7 @@ def layers(name: str) -> None:
 @networks.command()
 @click.argument("name")
 def fetch(name: str) -> None:
-    """Download a network's weights; their hash is checked."""
+    """Download a network's weights and check their hash."""
     from dreamer.networks import load_from
 
     network = load_from(_registry().networks, name, fetch=True)
@@ -90,7 +87,7 @@ networks.add_command(motifs)
 
 
 def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Recipe words as --set speaks them: `octaves.steps` and `12`."""
+    """The keys and values of a recipe as --set takes them: `octaves.steps` and `12`."""
     for head, value in words.items():
         tables = {head: value} if isinstance(value, Mapping) else {}
         if isinstance(value, list):
@@ -107,7 +104,7 @@ def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _weights(factory: object) -> str:
-    """Whether a network's weights are here, or how much there is to fetch."""
+    """`ready`, or the size of the weights that would have to be downloaded."""
     from dreamer.networks.classic import Classic
 
     if isinstance(factory, Classic) and not factory.weights_path().exists():

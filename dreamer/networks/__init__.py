@@ -1,15 +1,15 @@
-"""The networks that dreamer knows by name, and how one is loaded."""
+"""The built-in networks, and loading a network by its name."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from dreamer.errors import NetworkError, RecipeError
-from dreamer.hookspecs import Register, hookimpl
+from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
 from dreamer.network import Network
 from dreamer.networks.classic import REFUSED, classics
 from dreamer.networks.reverie import reverie
@@ -25,15 +25,27 @@ def register_networks(register: Register) -> None:
         register(factory, factory.name)
 
 
-def load_from(shelf: Shelf[Any], name: str, weights: Path | None = None, *, fetch: bool = False) -> Network:
-    """The network of that name, with a file's weights or its own; absent ones are downloaded only with `fetch`.
+def load_from(
+    shelf: Shelf[NetworkFactory[Network]], name: str, weights: Path | None = None, *, fetch: bool = False
+) -> Network:
+    """Make the network of some name.
 
-    Raises NetworkError: an unknown name (with the nearest), absent or unfitting weights.
+    Args:
+        shelf: The registry's networks.
+        name: Short or full name, as `dreamer networks list` prints it.
+        weights: A .safetensors or .pth file to load in place of the network's own weights.
+        fetch: Whether absent weights may be downloaded.
+
+    Returns:
+        The network, frozen.
+
+    Raises:
+        NetworkError: No network is called so (the nearest name is told), or weights are absent or do not fit.
     """
-    factory = _factory(shelf, name)
-    accepted = inspect.signature(factory).parameters
+    factory: Callable[..., Network] = _factory(shelf, name)
+    accepted = inspect.signature(factory).parameters  # a factory need not take either; see NetworkFactory
     given = {"weights": weights, "fetch": fetch}
-    network: Network = factory(**{key: value for key, value in given.items() if key in accepted})
+    network = factory(**{key: value for key, value in given.items() if key in accepted})
     if weights and "weights" not in accepted:
         module = copy.deepcopy(network.module)  # the plugin may keep its own
         fit(module, read_weights(weights), f"{weights} ({name})")
@@ -41,14 +53,13 @@ def load_from(shelf: Shelf[Any], name: str, weights: Path | None = None, *, fetc
     return network
 
 
-def untrained(shelf: Shelf[Any], name: str) -> Network:
-    """The network of that name to look at its layers: without weights where it can be had without."""
+def untrained(shelf: Shelf[NetworkFactory[Network]], name: str) -> Network:
+    """The network of some name for a look at its layers: with random weights, where its factory can."""
     factory = _factory(shelf, name)
-    network: Network = getattr(factory, "untrained", factory)()
-    return network
+    return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
 
 
-def _factory(shelf: Shelf[Any], name: str) -> Any:
+def _factory(shelf: Shelf[NetworkFactory[Network]], name: str) -> NetworkFactory[Network]:
     if name in REFUSED:
         raise NetworkError(REFUSED[name])
     try:

@@ -1,7 +1,7 @@
-"""The classification networks of torchvision, by its names.
+"""torchvision's classification networks, by torchvision's names.
 
-torchvision is imported only when one of them is asked for. The weights are the first that torchvision lists for each
-(IMAGENET1K_V1): the later ones classify better and dream worse. Nothing is downloaded unless `fetch` says so.
+torchvision is imported only when one of them is made. The weights are the first that it lists for each
+(IMAGENET1K_V1): the later ones classify better and dream worse. They are downloaded only with `fetch`.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ _HALVES = ("googlenet", "inception_v3")
 
 @dataclass(frozen=True)
 class Classic:
-    """A factory for one of torchvision's networks."""
+    """A factory (`hookspecs.UntrainedFactory`) of one of torchvision's networks."""
 
     name: str
     default_layer: str
 
     def __call__(self, weights: Path | None = None, fetch: bool = False) -> Network:
-        """The network with a file's weights, or torchvision's own; raises NetworkError when they are not there.
+        """The network with a file's weights or torchvision's own; raises NetworkError if absent or unfitting.
 
-        With `fetch` absent weights are downloaded by torchvision, which checks their hash.
+        With `fetch`, torchvision downloads its absent weights and checks their hash.
         """
         path = weights or self.weights_path()
         if not weights and not path.exists():
@@ -92,7 +92,7 @@ class Classic:
         return self._network(network.module, file_hash(path))
 
     def untrained(self) -> Network:
-        """The network with random weights: its layers can be listed without any file."""
+        """The network with random weights, for which no file is needed."""
         from torchvision.models import get_model
 
         extra: dict[str, Any] = {}
@@ -110,7 +110,7 @@ class Classic:
         return Path(torch.hub.get_dir()) / "checkpoints" / str(self._published().url).rpartition("/")[2]
 
     def weights_size(self) -> float:
-        """How large the download is, in MB."""
+        """The size of the download, in MB."""
         return float(self._published().meta.get("_file_size", 0))
 
     def _published(self) -> Any:
@@ -156,7 +156,7 @@ class Classic:
 
 
 def classics() -> Iterator[Classic]:
-    """A factory for every one of them."""
+    """A factory for each of torchvision's classification networks that can dream."""
     for names, layer in _FAMILIES:
         for name in names.split():
             yield Classic(name, layer)

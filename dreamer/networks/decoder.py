@@ -1,7 +1,7 @@
-"""The decoder that ships inside: from a small code to a picture, and back, trained on pictures drawn by formula.
+"""The built-in autoencoder: from a picture to a small code and back, trained on pictures drawn by formula.
 
-A convolutional autoencoder without bottleneck vector, so that any picture has a code, an eighth as wide and as high.
-What is optimised in place of the pixels is then the code: a learned prior (Nguyen 2016).
+It is convolutional throughout, so that a picture of any size has a code, an eighth as wide and as high. Optimising the
+code in place of the pixels makes the decoder a learned prior (Nguyen 2016).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from dreamer.networks.halving import Halve
+from dreamer.networks.halving import BlurPool
 from dreamer.networks.weights import OWN_LARGEST, fit, read_weights, width_of
 
 FACTOR = 8
-"""Pixels a side that a position of the code stands for."""
+"""Pixels a side for one position of the code."""
 CHANNELS = 16
-"""Of the code; each has mean 0 and variance 1 over the pictures that were learnt."""
-_WIDTHS = (32, 48, 96, 144)  # channels at full size and after each halving, at width 1
-_LEAST = 3 * FACTOR  # pixels a side: the halvings mirror at the borders
+"""Channels of the code; each has mean 0 and variance 1 over the training pictures."""
+_WIDTHS = (32, 48, 96, 144)  # channels at full size and after each BlurPool, at width 1
+_LEAST = 3 * FACTOR  # pixels a side, so that the last BlurPool can mirror at the borders
 _TILE = 128  # positions a side, about a million pixels
-_REACH = 10  # positions: further off nothing tells on what is decoded, nor, of pixels, on the code
+_REACH = 10  # positions: the receptive fields of encoder and decoder reach no further
 
 
 class Residual(nn.Module):
-    """Two convolutions that change what is there (He 2016); without normalisation they begin by changing nothing."""
+    """Two convolutions whose result is added to their input (He 2016), at first 0: there is no normalisation."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Residual(nn.Module):
         return seen + changed
 
 
-class Double(nn.Module):
-    """Twice as wide and high, by bilinear interpolation: a transposed convolution leaves a grid (Odena 2016)."""
+class Upsample2x(nn.Module):
+    """Upsampling by 2, bilinear: a transposed convolution leaves a grid (Odena 2016)."""
 
     def forward(self, seen: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C, 2 h, 2 w)."""
@@ -54,7 +54,7 @@ class Double(nn.Module):
 class Autoencoder(nn.Module):
     """Encoder and decoder; `width` multiplies their channels, not the code's.
 
-    `mean` and `std`, both (CHANNELS,), are the code's over pictures: about 0 and 1.
+    `mean` and `std`, both (CHANNELS,), are those of the code over pictures: about 0 and 1.
     """
 
     mean: Tensor
@@ -64,51 +64,70 @@ class Autoencoder(nn.Module):
         super().__init__()
         fine, half, quarter, eighth = (max(8, int(channels * width / 8 + 0.5) * 8) for channels in _WIDTHS)
         self.encoder = nn.Sequential(
-            *(_convolution(3, fine), nn.SiLU(), Halve()),
-            *(_convolution(fine, half), Residual(half), Halve()),
-            *(_convolution(half, quarter), Residual(quarter), Halve()),
+            *(_convolution(3, fine), nn.SiLU(), BlurPool()),
+            *(_convolution(fine, half), Residual(half), BlurPool()),
+            *(_convolution(half, quarter), Residual(quarter), BlurPool()),
             *(_convolution(quarter, eighth), Residual(eighth), nn.SiLU()),
             nn.Conv2d(eighth, CHANNELS, 1),
         )
         self.decoder = nn.Sequential(
-            *(_convolution(CHANNELS, eighth), Residual(eighth), Residual(eighth), Double()),
-            *(_convolution(eighth, quarter), Residual(quarter), Double()),
-            *(_convolution(quarter, half), Residual(half), Double()),
+            *(_convolution(CHANNELS, eighth), Residual(eighth), Residual(eighth), Upsample2x()),
+            *(_convolution(eighth, quarter), Residual(quarter), Upsample2x()),
+            *(_convolution(quarter, half), Residual(half), Upsample2x()),
             *(_convolution(half, fine), nn.SiLU(), _convolution(fine, 3)),
         )
         self.register_buffer("mean", torch.zeros(CHANNELS))
         self.register_buffer("std", torch.ones(CHANNELS))
 
     def encode(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, CHANNELS, h, w), h and w an eighth, rounded up."""
+        """(B, 3, H, W) in [0, 1] -> (B, CHANNELS, h, w), h and w an eighth, rounded up; 3 at least."""
         height, width = (max(_LEAST, -(-side // FACTOR) * FACTOR) for side in image.shape[-2:])
         padded = F.pad(image - 0.5, (0, width - image.shape[-1], 0, height - image.shape[-2]), mode="replicate")
         code: Tensor = self.encoder(padded.contiguous(memory_format=torch.channels_last))
         return code
 
     def decode(self, code: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """(B, CHANNELS, h, w) -> (B, 3, 8 h, 8 w), of which the upper left `size` (H, W) is kept; about [0, 1]."""
+        """(B, CHANNELS, h, w) -> (B, 3, 8 h, 8 w), about in [0, 1]; with `size` (H, W) its upper left part."""
         image: Tensor = self.decoder(code.contiguous(memory_format=torch.channels_last)) + 0.5
         return image if size is None else image[..., : size[0], : size[1]]
 
     def forward(self, image: Tensor) -> Tensor:
-        """The picture as its code tells it, (B, 3, H, W)."""
+        """Encode and decode: (B, 3, H, W) in [0, 1] -> the same shape."""
         return self.decode(self.encode(image), (image.shape[-2], image.shape[-1]))
 
     def decode_by_tiles(self, code: Tensor, size: tuple[int, int], tile: int = _TILE) -> Tensor:
-        """What `decode` gives, with the memory of a tile of so many positions a side, its gradient too."""
+        """Do as `decode`, tile by tile.
+
+        Args:
+            code: (B, CHANNELS, h, w).
+            size: (H, W) in pixels of the part to keep.
+            tile: Side of a tile, in positions of the code; it limits the memory, of the gradient as well.
+
+        Returns:
+            (B, 3, H, W), as `decode` gives it.
+        """
         image = _by_tiles(self.decode, code, tile, _REACH, FACTOR)
         return image[..., : size[0], : size[1]]
 
     def redraw_by_tiles(self, image: Tensor, tile: int = _TILE) -> Tensor:
-        """What `forward` gives, with the memory of a tile; `tile` is in positions of the code."""
+        """Do as `forward`, with the memory of a tile of so many positions of the code a side."""
         return _by_tiles(self, image, tile * FACTOR, 2 * _REACH * FACTOR, 1)
 
 
 def _by_tiles(draw: Callable[[Tensor], Tensor], seen: Tensor, side: int, reach: int, factor: int) -> Tensor:
-    """`draw(seen)`, `factor` times as large, of tiles that know what is around them as far as it tells on them.
+    """Apply a convolutional function tile by tile; exact, since each tile is cut with its surroundings.
 
-    Where there are several, nothing is kept of one for the gradient: it is drawn again then (Chen 2016).
+    Where there are several tiles, nothing is kept of them for the gradient, which computes each again (Chen 2016).
+
+    Args:
+        draw: (B, C, h, w) -> (B, D, h * factor, w * factor).
+        seen: (B, C, h, w).
+        side: Of a tile, in positions of `seen`.
+        reach: How many positions further the receptive field of a tile's positions reaches.
+        factor: By how much the function enlarges.
+
+    Returns:
+        draw(seen).
     """
     height, width = seen.shape[-2:]
     if max(height, width) <= side:
@@ -131,12 +150,12 @@ def _convolution(inside: int, outside: int) -> nn.Conv2d:
 
 
 def weights_path() -> Path:
-    """The built-in weights."""
+    """Where the built-in weights are."""
     return Path(str(files("dreamer.networks") / "decoder.safetensors"))
 
 
 def decoder(weights: Path | None = None) -> Autoencoder:
-    """The built-in autoencoder, or the same with somebody's own weights; raises NetworkError when they do not fit."""
+    """The built-in autoencoder, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
     state = read_weights(path, largest=OWN_LARGEST)
     module = Autoencoder(width_of(path))

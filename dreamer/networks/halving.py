@@ -1,6 +1,6 @@
-"""Halving a feature map without a grid in its gradient: a blur, then every second position (Zhang 2019).
+"""BlurPool (Zhang 2019): half as wide and high without a grid in the gradient, by a blur, then every second position.
 
-Written here since kornia's `BlurPool2D` pads with zeros, which darkens the borders.
+kornia's BlurPool2D pads with zeros, which darkens the borders; this one mirrors, and its gradient is fast on a CPU.
 """
 
 from __future__ import annotations
@@ -11,30 +11,33 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from dreamer.field import padded_window, receptive_field_rule
 
-class Halve(nn.Module):
+
+class BlurPool(nn.Module):
     """Blur by [1 3 3 1] / 8 in both directions and keep every second position; mirrors at the borders."""
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2)); needs three positions a side."""
-        return halve(seen)
+        """(B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2)); raises ValueError below three positions a side."""
+        return blur_pool(seen)
 
 
-def halve(seen: Tensor) -> Tensor:
-    """What `Halve` does, as one operation: whoever watches a network's operations sees it under this name."""
+@receptive_field_rule(padded_window(4, 2, (1, 2), mirrored=True))
+def blur_pool(seen: Tensor) -> Tensor:
+    """What `BlurPool` does, as one operation for whoever overrides torch's functions."""
     if has_torch_function_unary(seen):
-        result: Tensor = handle_torch_function(halve, (seen,), seen)
+        result: Tensor = handle_torch_function(blur_pool, (seen,), seen)
         return result
     if min(seen.shape[-2:]) < 3:
         raise ValueError(f"{seen.shape[-1]}x{seen.shape[-2]} positions are too few to mirror at the borders")
-    halved: Tensor = _Halved.apply(_Halved.apply(seen, 2), 3)
+    halved: Tensor = _BlurPool1d.apply(_BlurPool1d.apply(seen, 2), 3)
     return halved
 
 
-class _Halved(torch.autograd.Function):
-    """One direction of it, by its even and odd positions.
+class _BlurPool1d(torch.autograd.Function):
+    """BlurPool along one axis, computed from its even and odd positions.
 
-    By hand, since the gradient of a convolution of single channels costs a CPU, in bfloat16 above all, many times this.
+    Not a convolution of single channels, whose gradient takes a CPU many times as long, in bfloat16 above all.
     """
 
     @staticmethod
@@ -62,16 +65,17 @@ class _Halved(torch.autograd.Function):
 
 
 def _phases(tensor: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Views of the even and of the odd positions along an axis."""
     even, odd = [slice(None)] * 4, [slice(None)] * 4
     even[dim], odd[dim] = slice(0, None, 2), slice(1, None, 2)
     return tensor[tuple(even)], tensor[tuple(odd)]
 
 
 def _taps(half: Tensor, even: Tensor, odd: Tensor, dim: int) -> list[tuple[Tensor, Tensor, float]]:
-    """What each part of the halved map takes from the even and odd positions, and how much of it.
+    """The taps of the blur as (views of the halved map, of the even or odd positions, weight).
 
-    Position k takes 1/8, 3/8, 3/8 and 1/8 of the positions 2k - 1 ... 2k + 2 (the first 3/8, at 2k, is not told of
-    here); beyond the borders those mirrored about the first and last position.
+    Position k takes 1/8, 3/8, 3/8 and 1/8 of the positions 2k - 1 ... 2k + 2, beyond the borders of those mirrored
+    about the first and last position. The first 3/8, at 2k, is not among the taps: it is where the sum begins.
     """
     count, odds = half.shape[dim], odd.shape[dim]
     taps = [

@@ -15,9 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
-from dreamer.network import LARGEST_FIGURE, Network
-from dreamer.networks.halving import Halve
-from dreamer.networks.weights import OWN_LARGEST, check_shapes, file_hash, metadata, read_weights, told, width_of
+from dreamer.network import Network
+from dreamer.networks.halving import BlurPool
+from dreamer.networks.weights import (
+    OWN_LARGEST,
+    check_shapes,
+    file_hash,
+    metadata,
+    read_metadata,
+    read_weights,
+    width_of,
+)
 
 # Channels of a block's branches at width 1: 1x1; 1x1 -> 3x3; 1x1 -> 5x5; average -> 1x1. None is a halving.
 _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
@@ -31,8 +39,10 @@ _BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
     "m5a": (96, (96, 160), (24, 64), 48),
 }
 
-FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", LARGEST_FIGURE, 96
-"""Where whole motifs are found, how many positions of that layer one is wide, and how many directions they share."""
+FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
+"""The layer of the figures (see `Network`), their side k in its positions, and at most how many directions R."""
+BACKGROUND = "nothing"
+"""The label of places without a motif, the last of the labels."""
 _DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.009, "steps": 16},
@@ -46,11 +56,20 @@ DEFAULTS: dict[str, Any] = {
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}],
 }
-"""Chosen by eye among all motifs: a few that differ, so that each grows where the photo is like it."""
+"""The parts of a recipe that suit the network. The motifs were chosen by eye: a few that differ, so that each grows
+where the photo is like it."""
 
 
 class Block(nn.Module):
-    """Four branches that look at several scales side by side (Szegedy 2015)."""
+    """An Inception block: four branches of different kernels side by side (Szegedy 2015).
+
+    Args:
+        inside: Channels that it is given.
+        one: Channels of the branch 1x1.
+        three: Channels of the branch 1x1 -> 3x3, after each convolution.
+        five: Channels of the branch 1x1 -> 5x5, after each convolution.
+        pool: Channels of the branch average 3x3 -> 1x1.
+    """
 
     def __init__(self, inside: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int) -> None:
         super().__init__()
@@ -66,15 +85,24 @@ class Block(nn.Module):
 
 
 def convolution(inside: int, outside: int, kernel: int) -> nn.Sequential:
-    """A convolution that keeps the size, and ReLU."""
+    """A convolution that keeps the size, and ReLU.
+
+    Args:
+        inside: Channels that it is given.
+        outside: Channels that it gives.
+        kernel: Positions a side; odd.
+
+    Returns:
+        (B, inside, h, w) -> (B, outside, h, w).
+    """
     return nn.Sequential(nn.Conv2d(inside, outside, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
 
 
 class Reverie(nn.Module):
     """The network up to m5a; `width` multiplies its channels. Batch norm is folded into the convolutions.
 
-    A `soft` one looks through a slight blur, [1 3 1] / 5 in both directions: what it asks for is then less grainy, its
-    gradient's spectrum nearer to that of a natural picture.
+    With `soft` its input is blurred slightly, by [1 3 1] / 5 in both directions: its gradient is then less grainy, with
+    a spectrum nearer to that of a natural picture.
     """
 
     def __init__(self, width: float = 1.0, soft: bool = False) -> None:
@@ -85,10 +113,10 @@ class Reverie(nn.Module):
             return max(8, int(channels * width / 8 + 0.5) * 8)
 
         seen = wide(64)
-        self.stem = nn.Sequential(convolution(3, wide(32), 5), Halve(), convolution(wide(32), seen, 3), Halve())
+        self.stem = nn.Sequential(convolution(3, wide(32), 5), BlurPool(), convolution(wide(32), seen, 3), BlurPool())
         for name, sizes in _BLOCKS.items():
             if sizes is None:
-                self.add_module(name, Halve())
+                self.add_module(name, BlurPool())
                 continue
             one, three, five, pool = sizes
             block = Block(seen, wide(one), (wide(three[0]), wide(three[1])), (wide(five[0]), wide(five[1])), wide(pool))
@@ -96,14 +124,14 @@ class Reverie(nn.Module):
             seen = block.channels
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W), RGB minus 0.5 -> m5a's features."""
+        """(B, 3, H, W), RGB in [0, 1] minus 0.5 -> m5a's features (B, C, H / 16, W / 16), sides rounded up."""
         image = self.seen(image)
         for block in self.children():
             image = block(image)
         return image
 
     def seen(self, image: Tensor) -> Tensor:
-        """The image as the first convolution gets it."""
+        """The image as the first convolution gets it, of the same shape."""
         if not self.soft:
             return image
         taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype, device=image.device) / 5
@@ -112,24 +140,25 @@ class Reverie(nn.Module):
 
 
 def weights_path() -> Path:
-    """The built-in weights."""
+    """Where the built-in weights are."""
     return Path(str(files("dreamer.networks") / "reverie.safetensors"))
 
 
 def reverie(weights: Path | None = None) -> Network:
-    """The built-in network, or the same with somebody's own weights; raises NetworkError when they do not fit."""
+    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
     tensors = {key: value.float() for key, value in read_weights(path, largest=OWN_LARGEST).items()}
     module = Reverie(width_of(path), soft="soft" in metadata(path))
     blocks = {name: block.channels for name, block in module.named_children() if isinstance(block, Block)}
-    own, labels, dreams = module.state_dict(), told(path, "motifs", ["eye"]), told(path, "dreams", ["eye"])
+    labels, dreams = read_metadata(path, "motifs", ["eye"]), read_metadata(path, "dreams", ["eye"])
+    own = module.state_dict()
     check_shapes(tensors, own | _besides(tensors, blocks, len(labels)), f"{path} (reverie's weights)")
     module.load_state_dict({key: tensors[key] for key in own})
     figures = _layers(tensors, "figures", "basis", "weight", "bias")
     (dream,) = DEFAULTS["objectives"]
     dream = {**dream, "layer": FIGURE_LAYER if figures else _DEFAULT_LAYER}
     if dreams:
-        dream |= {"names": dreams, "texture": 0.0}  # a person's things fill their pictures: most of all is texture
+        dream |= {"names": dreams, "texture": 0.0}  # most of what fills a whole photo is texture already
     return Network(
         name="reverie",
         module=module,
@@ -145,11 +174,23 @@ def reverie(weights: Path | None = None) -> Network:
         figures=figures,
         channels=_channels(path, blocks),
         weights=file_hash(path),
+        background=BACKGROUND,
     )
 
 
 def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
-    """What a file holds besides the network, as mere shapes, each group of it whole or not at all."""
+    """The shapes, on the `meta` device, of what a file should hold besides the module.
+
+    Of each layer the groups of which the file holds anything: they must be complete.
+
+    Args:
+        tensors: Those of the file, by name.
+        blocks: The channels of each layer.
+        labels: How many labels the file names.
+
+    Returns:
+        Empty tensors, by name.
+    """
     wanted: dict[str, Tensor] = {}
     basis = tensors.get(f"figures.{FIGURE_LAYER}.basis", torch.empty(FIGURE_RANK))
     for name, channels in blocks.items():
@@ -168,14 +209,14 @@ def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) ->
 
 
 def _layers(tensors: dict[str, Tensor], group: str, *parts: str) -> dict[str, Any]:
-    """The parts of a group that the file holds, by layer."""
+    """The parts of a group for each layer for which the file holds it."""
     layers = sorted({key.split(".")[1] for key in tensors if key.startswith(f"{group}.")})
     return {layer: tuple(tensors[f"{group}.{layer}.{part}"] for part in parts) for layer in layers}
 
 
 def _channels(path: Path, blocks: dict[str, int]) -> dict[str, dict[str, int]]:
-    """The channels that have a name, by layer; raises NetworkError for one that is not there."""
-    named = told(path, "channels", {"m4b": {"eye": 0}})
+    """The numbers of the channels that have a name, by layer; raises NetworkError for a number that is too high."""
+    named = read_metadata(path, "channels", {"m4b": {"eye": 0}})
     for layer, numbers in named.items():
         for name, number in numbers.items():
             if not 0 <= number < blocks.get(layer, 0):

@@ -1,4 +1,4 @@
-"""Weights from a file: a stranger's input, read without ever executing anything in it."""
+"""Reading weights files, which may be a stranger's: nothing in them is ever executed, and sizes are bounded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
 
-_LARGEST = 8 * 2**30  # bytes: nobody's convolutional network is larger
+_LARGEST = 8 * 2**30  # bytes: no network that anybody dreams with is larger
 _NAMED = 3  # how many keys an error names
 OWN_LARGEST = 64 * 2**20
-"""Bytes of a file of dreamer's own kinds of network, the broadest too."""
-_NARROWEST, _BROADEST = 0.25, 4.0  # width of such a one
+"""Bytes: no file of reverie or of the decoder is larger, whatever its width."""
+_NARROWEST, _BROADEST = 0.25, 4.0  # their widths
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
 
 
 def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for anything else, or more bytes."""
+    """The tensors of a .safetensors or .pth file, by key; raises NetworkError for any other file, or a larger one."""
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such weights file")
     if path.stat().st_size > largest:
@@ -57,7 +57,16 @@ def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Load the tensors into the module; raises NetworkError naming the first keys and shapes that differ."""
+    """Load a state dict into a module.
+
+    Args:
+        module: Is changed.
+        state: Tensors by key. Heads that only training needs, and keys as DenseNet's before 2018, are understood.
+        where: What the tensors are from, to begin the error with.
+
+    Raises:
+        NetworkError: Keys or shapes differ; the first of them are named.
+    """
     given = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
     own = module.state_dict()
     given = {key: value for key, value in given.items() if key in own or not key.startswith(_AUXILIARY)}
@@ -66,7 +75,16 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
 
 
 def check_shapes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], where: str) -> None:
-    """Raise NetworkError, naming the first keys and shapes that differ, unless they are the same."""
+    """Compare tensors with those that are wanted, by key and shape.
+
+    Args:
+        given: Tensors by key.
+        wanted: Others by key, of which only shapes count; "num_batches_tracked" may be missing.
+        where: What the tensors are from, to begin the error with.
+
+    Raises:
+        NetworkError: Keys or shapes differ; the first of them are named.
+    """
     missing = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     unknown = [key for key in given if key not in wanted]
     shapes = [
@@ -84,7 +102,7 @@ def check_shapes(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], wher
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """What a file's weights tell of themselves; raises NetworkError when it is no .safetensors file."""
+    """A file's metadata, texts by key; raises NetworkError when it is no .safetensors file."""
     try:
         with safe_open(path, framework="pt") as file:
             return file.metadata() or {}
@@ -92,34 +110,42 @@ def metadata(path: Path) -> dict[str, str]:
         raise NetworkError(f"{path} is not a .safetensors file: {error}") from error
 
 
-def told(path: Path, key: str, like: T) -> T:
-    """What a file's metadata says in JSON by that key, empty where it says nothing; `like` is an example of it.
+def read_metadata(path: Path, key: str, like: T) -> T:
+    """Read one entry of a file's metadata, written as JSON.
 
-    Raises NetworkError when it is of another kind than the example.
+    Args:
+        path: A .safetensors file.
+        key: The entry's.
+        like: An example of it; it must be of the same types, inside as well.
+
+    Returns:
+        The entry; an empty one of the example's type where there is none.
+
+    Raises:
+        NetworkError: The file is no .safetensors file, or the entry is of another type.
     """
     text = metadata(path).get(key)
     try:
-        found: Any = json.loads(text) if text else type(like)()
+        found: object = json.loads(text) if text else type(like)()
     except (ValueError, RecursionError):  # no JSON, or nested without end
         found = None
     if not _alike(found, like):
         raise NetworkError(f"{path}: its {key} should read like {json.dumps(like)}, but it is {str(text)[:60]!r}")
-    kind: T = found
-    return kind
+    return found
 
 
-def _alike(found: Any, like: Any) -> bool:
-    """Whether both are of the same type, and whatever is inside as well."""
+def _alike(found: object, like: T) -> TypeGuard[T]:
+    """Whether both are of the same type, and everything inside of them as well."""
     within, examples = _inside(found), _inside(like)
     return type(found) is type(like) and all(_alike(item, example) for example in examples for item in within)
 
 
-def _inside(words: Any) -> list[Any]:
-    return list(words.values()) if isinstance(words, dict) else words if isinstance(words, list) else []
+def _inside(entry: object) -> list[Any]:
+    return list(entry.values()) if isinstance(entry, dict) else entry if isinstance(entry, list) else []
 
 
 def width_of(path: Path) -> float:
-    """How many times the usual channels the network in a file has, as it says; raises NetworkError for no number."""
+    """By how much a file's network multiplies the usual channels; raises NetworkError when it gives no number."""
     text = metadata(path).get("width", "1")
     try:
         found = float(text)
@@ -131,8 +157,8 @@ def width_of(path: Path) -> float:
 
 
 def story(path: Path) -> dict[str, Any]:
-    """How weights came to be, as their training wrote it; empty where it did not."""
-    return told(path, "training", {})
+    """The record of the training that made a weights file; empty where there is none."""
+    return read_metadata(path, "training", {})
 
 
 def file_hash(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a layer, a channel or one neuron answers."""
+"""The activation of a layer, of channels, or of one neuron."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from dreamer.network import Network
-from dreamer.objectives.choice import above, channels, normalised
+from dreamer.objectives.choice import channels, leaky_square, normalised
 from dreamer.options import Range
 
 
@@ -28,16 +28,29 @@ def channel(
 ) -> Tensor:
     """More of chosen channels, by their numbers or `names`; all of them when none is chosen.
 
-    Each activation a becomes (a - mean) / std where the network knows its channels' statistics (unless `normalise` is
-    off); squared above zero, a little of it below, where a channel could not begin otherwise. The score is their mean.
-    With both off it is the mean activation, as in Erhan 2009 and Olah 2017.
+    With `normalise` and `square` off it is the mean activation, as in Erhan 2009 and Olah 2017.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        index: Numbers of channels.
+        names: Names that the network has for channels of the layer.
+        normalise: Make each activation a (a - mean) / std, where the network knows its channels' statistics.
+        square: Square what is above zero; below, a tenth of it counts, so that a channel can begin.
+
+    Returns:
+        (B, h, w), the mean over the channels.
+
+    Raises:
+        RecipeError: The layer has no such channel.
     """
     count = features.shape[1]
     chosen = channels(index, names, count, network, layer, "channel") or list(range(count))
     seen = features[:, chosen]
     if normalise:
         seen = normalised(seen, network, layer, chosen)
-    return (above(seen) if square else seen).mean(1)
+    return (leaky_square(seen) if square else seen).mean(1)
 
 
 def neuron(
@@ -52,9 +65,22 @@ def neuron(
 ) -> Tensor:
     """More of one neuron: a channel, by `index` or `names`, at a single place of its map (Erhan 2009); (B, 1, 1).
 
-    `y` and `x` are shares of the picture's height and width, which mean the same in every octave; the middle by
-    default. What grows has the size of the neuron's receptive field. Of several channels it is the mean; the first when
-    none is chosen.
+    What grows has the size of the neuron's receptive field.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        index: Numbers of channels, of which the mean is taken; channel 0 when none is chosen.
+        names: Names that the network has for channels of the layer.
+        y: Share of the picture's height, which means the same in every octave.
+        x: Share of the picture's width.
+
+    Returns:
+        (B, 1, 1).
+
+    Raises:
+        RecipeError: The layer has no such channel.
     """
     chosen = channels(index, names, features.shape[1], network, layer, "neuron") or [0]
     row, column = (min(int(share * side), side - 1) for share, side in zip((y, x), features.shape[-2:], strict=True))

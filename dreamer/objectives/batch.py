@@ -1,4 +1,4 @@
-"""What holds several pictures of one batch apart, or together."""
+"""Objectives that compare the pictures of a batch: to make them differ, or to align them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def diversity(features: Tensor, *, relative: bool = False) -> Tensor:
     """Pictures of a batch that differ: less likeness of their channels' Gram matrices (Olah 2017); (B, 1, 1).
 
     With G = F F^T / |F F^T| of each picture's features F (C, h w): minus the sum of <G, G'> over all others G'.
-    With `relative` it counts in the features' own measure, their RMS: one weight then suits every unit and layer.
+    With `relative` it is multiplied by the RMS of all features: one weight then suits every unit and layer.
     """
     flat = features.flatten(2)
     gram = (flat @ flat.mT).flatten(1)

@@ -1,4 +1,4 @@
-"""Which of a layer's channels and classes somebody means."""
+"""Which of a layer's channels and labels are chosen, and what objectives share."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from torch import Tensor
 from dreamer.errors import RecipeError, did_you_mean
 from dreamer.network import Network
 
-_LEAK = 0.1  # how much a share below zero counts
+_LEAK = 0.1  # slope below zero
 _FEW = 100  # names that an error lists
 
 
-def above(values: Tensor) -> Tensor:
-    """The square of what is above zero; below, a little of it, so that there is a way up."""
+def leaky_square(values: Tensor) -> Tensor:
+    """The square above zero, a tenth of the value below: so that a gradient leads up from there."""
     return values.clamp(min=0).square() + _LEAK * values.clamp(max=0)
 
 
 def normalised(features: Tensor, network: Network, layer: str, chosen: list[int] | None = None) -> Tensor:
-    """Each channel less its mean, in its standard deviations, where the network knows its channels' statistics.
+    """Subtract each channel's mean and divide by its standard deviation.
 
-    `features` are those of the `chosen` channels, of all when none is.
+    Args:
+        features: (B, C, h, w).
+        network: Knows the channels' statistics; features of a layer without them stay as they are.
+        layer: The features' layer.
+        chosen: The numbers of the channels that `features` has, where it has not all of the layer's.
+
+    Returns:
+        (B, C, h, w).
     """
     if layer not in network.statistics:
         return features
@@ -32,7 +39,19 @@ def normalised(features: Tensor, network: Network, layer: str, chosen: list[int]
 
 
 def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[int]:
-    """The numbers that belong to names; raises RecipeError with every unknown one."""
+    """Look up names.
+
+    Args:
+        names: The names.
+        known: The number of each name that there is.
+        where: The recipe's key, and what knows the names, to begin the error with.
+
+    Returns:
+        Their numbers.
+
+    Raises:
+        RecipeError: Some are unknown; each is named, with the nearest.
+    """
     unknown = [name for name in names if name not in known]
     if unknown:
         listed = f"names are {', '.join(known)}" if known else "there are no names"
@@ -46,7 +65,22 @@ def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[
 def channels(
     index: Iterable[int], names: Iterable[str], count: int, network: Network, layer: str, who: str
 ) -> list[int]:
-    """The numbers of channels, given by number or name; raises RecipeError for those that the layer has not."""
+    """Choose channels by number and by name.
+
+    Args:
+        index: Numbers.
+        names: Names that the network has for channels of the layer.
+        count: How many channels the layer has.
+        network: The network.
+        layer: The layer.
+        who: The objective's name, for the error.
+
+    Returns:
+        The numbers of all of them.
+
+    Raises:
+        RecipeError: The layer has no such channel.
+    """
     named = numbers(names, network.channels.get(layer, {}), f"objectives.{who}.names: {network.name} at {layer}")
     chosen = [*index, *named]
     within(chosen, count, f"objectives.{who}.index: layer {layer} of {network.name} has channels")
@@ -54,19 +88,38 @@ def channels(
 
 
 def within(chosen: Iterable[int], count: int, where: str) -> None:
-    """Raises RecipeError for a number beyond the last."""
+    """Check that numbers are below a count.
+
+    Args:
+        chosen: Numbers from 0.
+        count: The first number that is too high.
+        where: The recipe's key, and what has so many of what, to begin the error with.
+
+    Raises:
+        RecipeError: A number is too high.
+    """
     highest = max(chosen, default=0)
     if highest >= count:
         raise RecipeError(f"{where} 0 to {count - 1}, not {highest}")
 
 
-def taught(network: Network, layer: str) -> dict[str, int]:
-    """The names that the layer's read-out knows, and their rows; none where it has no read-out."""
+def label_rows(network: Network, layer: str) -> dict[str, int]:
+    """The labels that can be asked for at a layer, and their rows of its head; empty where it has no head."""
     labels = network.labels if layer in network.heads else ()
-    return {label: number for number, label in enumerate(labels) if label != "nothing"}
+    return {label: row for row, label in enumerate(labels) if label != network.background}
 
 
-def rows(chosen: list[int], network: Network, layer: str, like: Tensor) -> Tensor:
-    """The directions of what a read-out knows, (K, C): each row less the mean row, of length 1."""
+def label_directions(chosen: list[int], network: Network, layer: str, like: Tensor) -> Tensor:
+    """The directions in which labels lie among a layer's channels.
+
+    Args:
+        chosen: Rows of the layer's head.
+        network: The network.
+        layer: A layer that has a head.
+        like: A tensor of the wished type and device.
+
+    Returns:
+        (len(chosen), C): each row of the head less its mean row, of length 1.
+    """
     weight = network.heads[layer][0].to(like)
     return F.normalize(weight[chosen] - weight.mean(0), dim=1)

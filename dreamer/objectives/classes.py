@@ -22,8 +22,21 @@ def logit(
 ) -> Tensor:
     """More of a class, by its number or name: its score before the softmax (Simonyan 2013).
 
-    The classes are those of the layer's read-out, or the channels of a layer that has one for each class, as the last
-    layer of a classifier. At a layer with a map, every position votes. When none is chosen, the strongest.
+    The classes are those of the layer's head, or the channels of a layer that has one for each class, as the last layer
+    of a classifier. At a layer with a map, every position counts.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        index: Numbers of classes.
+        names: Labels of the network.
+
+    Returns:
+        (B, h, w), the mean over the classes; the highest score at each position when none is chosen.
+
+    Raises:
+        RecipeError: There is no such class.
     """
     return _mean(_logits(features, network, layer), index, names, network, layer, "logit")
 
@@ -38,7 +51,20 @@ def probability(
 ) -> Tensor:
     """More of a class, by its number or name: its share after the softmax (Simonyan 2013); see `logit`.
 
-    It rises by what speaks against the other classes, too, and hardly moves near 0 and 1: `logit` makes clearer forms.
+    It rises by less of the other classes, too, and hardly changes near 0 and 1: `logit` makes clearer forms.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        index: Numbers of classes.
+        names: Labels of the network.
+
+    Returns:
+        (B, h, w), in [0, 1], as in `logit`.
+
+    Raises:
+        RecipeError: There is no such class.
     """
     return _mean(_logits(features, network, layer).softmax(1), index, names, network, layer, "probability")
 
@@ -54,6 +80,7 @@ def _logits(features: Tensor, network: Network, layer: str) -> Tensor:
 def _mean(
     scores: Tensor, index: tuple[int, ...], names: tuple[str, ...], network: Network, layer: str, who: str
 ) -> Tensor:
+    """The mean of the chosen classes' scores (B, K, h, w), the highest where none is chosen, (B, h, w)."""
     count = scores.shape[1]
     known = {name: number for number, name in enumerate(network.labels)} if len(network.labels) == count else {}
     chosen = [*index, *numbers(names, known, f"objectives.{who}.names: {network.name} at {layer}")]

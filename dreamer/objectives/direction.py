@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dreamer.errors import RecipeError
 from dreamer.network import Network
-from dreamer.objectives.choice import channels, numbers, rows, taught
+from dreamer.objectives.choice import channels, label_directions, label_rows, numbers
 from dreamer.options import Range
 
 _FLOOR, _EPS = 0.1, 1e-4  # as in Lucid
@@ -28,8 +28,20 @@ def direction(
 ) -> Tensor:
     """More of one direction among the channels: `vector`, one number each, or one by chance (Szegedy 2013).
 
-    The dot product with the direction, of length 1, at each position, times max(0.1, cosine)^`power` (Lucid): the
-    higher the power, the less of anything else. Without `vector` it is drawn from a Gaussian, by `seed`.
+    The dot product with the direction, of length 1, at each position, times max(0.1, cosine)^`power` (Lucid).
+
+    Args:
+        features: (B, C, h, w).
+        layer: The layer.
+        vector: The direction, one number for each channel; without it one is drawn from a Gaussian.
+        seed: Of that draw.
+        power: The higher, the less of anything else.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The vector is zero, or has not one number for each channel.
     """
     count = features.shape[1]
     if vector:
@@ -52,7 +64,21 @@ def arithmetic(
 ) -> Tensor:
     """More of a sum of channels and motifs less others: `plus` and `minus`, by number or name (Olah 2017).
 
-    Each is a direction of length 1: a channel's axis, or what the layer's read-out was taught to name. See `direction`.
+    Each is a direction of length 1: a channel's axis, or that of a label of the layer's head, as in `motif`.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        plus: Numbers or names of channels, or labels.
+        minus: The same.
+        power: As in `direction`.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The layer has no such channel or label, or the sum is zero.
     """
     vector = sum((_named(word, network, layer, features, "arithmetic") for word in plus), features.new_zeros(()))
     vector = vector - sum(
@@ -66,8 +92,21 @@ def arithmetic(
 def interpolation(features: Tensor, *, network: Network, layer: str, first: str = "0", second: str = "1") -> Tensor:
     """From one channel or motif to another along a batch of pictures: (1 - t) `first` + t `second` (Olah 2017).
 
-    t rises evenly from 0 at the first picture to 1 at the last. Two layers are joined by two of these, one without
-    `first` (an empty text) and one without `second`.
+    t rises evenly from 0 at the first picture to 1 at the last. To go from one layer to another, use two of these: one
+    with an empty `second`, one with an empty `first`.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        first: Number or name of a channel, or a label of the layer's head; may be empty.
+        second: The same.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The layer has no such channel or label.
     """
     share = torch.linspace(0, 1, len(features)).to(features)[:, None, None]
     score = features[:, 0] * 0
@@ -78,6 +117,7 @@ def interpolation(features: Tensor, *, network: Network, layer: str, first: str 
 
 
 def _climb(features: Tensor, vector: Tensor, power: float) -> Tensor:
+    """The score of a direction (C,) of any length but 0, (B, h, w); see `direction`."""
     vector = vector.to(features) / vector.abs().max()
     dot = _dot(features, vector / torch.linalg.vector_norm(vector))
     if not power:
@@ -88,16 +128,17 @@ def _climb(features: Tensor, vector: Tensor, power: float) -> Tensor:
 
 
 def _dot(features: Tensor, vector: Tensor) -> Tensor:
+    """The dot product with a direction (C,) at each position, (B, h, w)."""
     score: Tensor = F.conv2d(features, vector[None, :, None, None])
     return score[:, 0]
 
 
 def _named(word: str, network: Network, layer: str, like: Tensor, who: str) -> Tensor:
-    """The direction that a word means: a channel's number or name, or what the layer's read-out knows; (C,)."""
+    """The direction of a channel, by number or name, or of a label of the layer's head; (C,)."""
     count = like.shape[1]
-    own, known = network.channels.get(layer, {}), taught(network, layer)
+    own, known = network.channels.get(layer, {}), label_rows(network, layer)
     if word in known and word not in own:
-        return rows([known[word]], network, layer, like)[0]
+        return label_directions([known[word]], network, layer, like)[0]
     if word.isdecimal():
         (number,) = channels([int(word)], (), count, network, layer, who)
     else:

@@ -63,7 +63,14 @@ def caricature(features: Tensor, *, photo_features: Tensor, power: Annotated[flo
     """The photo exaggerated: more of the features that it has already (Lucid 2018); (B, 1, 1).
 
     The dot product with the photo's features times max(0.1, cosine)^`power`, over all channels and positions at once.
-    The higher the power, the less of anything else.
+
+    Args:
+        features: (B, C, h, w).
+        photo_features: The photo's, (1 or B, C, h, w).
+        power: The higher, the less of anything else.
+
+    Returns:
+        (B, 1, 1).
     """
     seen, known = features.flatten(1), photo_features.flatten(1)
     dot: Tensor = (seen * known).sum(1)

@@ -45,6 +45,7 @@ def tiny_network() -> Network:
         heads=heads,
         labels=("eye", "leaf", "shell", "nothing"),
         channels={LAYER: {"spiral": 3, "scale": 7}},
+        background="nothing",
     )
     features = network.features(as_image(photo()), _CHANNELS)
     statistics = {name: (seen.mean((0, 2, 3)), seen.std((0, 2, 3)) + 1e-3) for name, seen in features.items()}

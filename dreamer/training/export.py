@@ -1,4 +1,4 @@
-"""Weights as they are shipped: batch norm folded, half precision, with all that belongs to them."""
+"""Exporting reverie's weights: batch norm folded, half precision, with heads, statistics, figures and labels."""
 
 from __future__ import annotations
 
@@ -14,33 +14,44 @@ from torch import Tensor
 
 from dreamer.disk import write_atomically
 from dreamer.motifs.composite import World
-from dreamer.networks.reverie import FIGURE_LAYER
+from dreamer.networks.reverie import BACKGROUND, FIGURE_LAYER
 from dreamer.training.figures import figures
 from dreamer.training.stream import SIZE
 from dreamer.training.trainee import Trainee, at, folded
 
 _LOOKED_AT = 512  # pictures, for the statistics of the channels
-_CLEAR, _CLEARER = 1.0, 1.25  # standard deviations over its mean, and times the next motif's: a channel gets a name
+_CLEAR = 1.0  # standard deviations above its mean that a channel answers to a motif, at least, to be named after it
+_CLEARER = 1.25  # times its answer to any other motif, likewise
 _ALIKE = 3  # channels at most that are named after the same motif
 
 
 @dataclass(frozen=True)
 class Channels:
-    """What is known of a layer's channels: mean and std, both (C,), and the numbers of those that have a name."""
+    """A layer's channels: their mean and standard deviation, each (C,), and the numbers of those that have a name."""
 
     mean: Tensor
     std: Tensor
     names: Mapping[str, int]
 
     def normal(self, features: Tensor) -> Tensor:
-        """Each channel of (B, C, h, w) less its mean, in its standard deviations."""
+        """Features (B, C, h, w) with each channel's mean subtracted, divided by its standard deviation; on the CPU."""
         return (features.cpu() - self.mean[:, None, None]) / self.std[:, None, None]
 
 
 def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object]) -> None:
-    """Write a .safetensors file that `dreamer.networks.reverie` reads; raises WriteError.
+    """Write a .safetensors file that `dreamer.networks.reverie` reads.
 
-    `story` tells how the training went. What the network dreams of unasked are the things found in its world.
+    By default the network dreams of the things that were found in photos, where its world has such.
+
+    Args:
+        path: Of the file.
+        trainee: Is put into evaluation mode.
+        world: What it learned to see.
+        width: The trainee's.
+        story: A record of the training, of what JSON can hold.
+
+    Raises:
+        WriteError: The file cannot be written.
     """
     trainee.eval()
     tensors = dict(folded(trainee.body, width).state_dict())
@@ -60,7 +71,7 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
         "width": str(width),
         "soft": "1",
         "input": "RGB in [0, 1] minus 0.5",
-        "motifs": json.dumps([*world.names, "nothing"]),
+        "motifs": json.dumps([*world.names, BACKGROUND]),
         "channels": json.dumps({name: known.names for name, known in layers.items()}),
         "training": json.dumps(story),
     }
@@ -72,10 +83,10 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
 
 @torch.no_grad()
 def channels(see: Callable[[Tensor], Mapping[str, Tensor]], world: World) -> dict[str, Channels]:
-    """{layer: Channels} over pictures of the world; `see` gives the layers' features of (B, 3, H, W).
+    """Measure the layers' channels over pictures of the world: {layer: Channels}.
 
-    A channel is named after a motif that excites it clearly, and clearly more than any other does; of several, the
-    clearest is `eye`, the next `eye-2`.
+    `see` gives the layers' features of pictures (B, 3, H, W) in [0, 1]. A channel is named after the motif to which it
+    answers clearly, and clearly more than to any other; of several, the clearest is `eye`, the next `eye-2`.
     """
     pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31))
     motif, many = world.motif_of[pictures.kind], len(world.names) + 1
@@ -100,7 +111,7 @@ def channels(see: Callable[[Tensor], Mapping[str, Tensor]], world: World) -> dic
 
 
 def _named(excited: Tensor, motifs: tuple[str, ...]) -> dict[str, int]:
-    """The channels that have a name, from how far each motif lifts each channel (motifs, C)."""
+    """The channels that have a name, by its mean answer to each motif (motifs, C), in standard deviations."""
     best, next_best = excited.topk(2, 0).values
     clear = (best > _CLEAR) & (best > _CLEARER * next_best)
     names: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""Figures: what a layer answers to a whole motif, place by place, as filters that find it anywhere and dream it whole.
+"""Figures: matched filters of whole motifs at a layer.
 
-A read-out's direction says what a motif is like at each place, whose texture may be enough for it; a figure says which
-part is to be where. Each is a matched filter: the answer to a drawing of the motif, less the mean over the motifs.
+A head's direction says what any one position of a motif is like, for which texture is often enough; a figure says which
+part of the motif is where. It is the layer's answer to a drawing of the motif, less the mean over the motifs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dreamer.networks.reverie import FIGURE_CELLS, FIGURE_RANK
 from dreamer.training.stream import SIZE
 
 _SIDE = 8 * FIGURE_CELLS  # pixels of a drawing: the layer's map of it is as large as a figure
-_HALF = 1.05  # of its side, in units of a motif's plane: a little ground is seen around it
+_HALF = 1.05  # half of its side in units of the motif's plane, whose unit disc an object fills
 _DRAWN = 32  # drawings of a motif, to choose one among
 _LOOKED_AT = 64  # pictures of the world, for the spread of each figure's answers
 
@@ -27,16 +27,16 @@ See = Callable[[Tensor], Tensor]
 
 @torch.no_grad()
 def figures(see: See, world: World) -> dict[str, Tensor]:
-    """The figures of all of a world's names, in its order, as weights files keep them; see `Network.figures`.
+    """Make the figures of all of a world's names, in its order: basis, weight and bias, as in `Network.figures`.
 
-    `see` gives the layer's normalised features (B, C, h, w) of pictures (B, 3, H, W) in [0, 1]. What the figures answer
-    has mean 0 and standard deviation 1 over pictures of the world.
+    `see` gives the layer's normalised features (B, C, h, w) of pictures (B, 3, H, W) in [0, 1]. Over pictures of the
+    world, the figures' scores have mean 0 and standard deviation 1.
     """
     answers = torch.stack([_most_typical(see(pictures)) for pictures in _drawings(world)])
     answers = F.normalize((answers - answers.mean(0)).flatten(1)).view_as(answers)
     channels = answers.shape[1]
     places = answers.permute(0, 2, 3, 1).reshape(-1, channels)
-    # The filters of all figures share a few directions of the layer: so they cost a fraction of their size and time.
+    # All filters are projected on the same few directions of the layer, which saves most of their size and time.
     basis = torch.linalg.svd(places, full_matrices=False).Vh[:FIGURE_RANK]
     weight = torch.einsum("kchw,rc->krhw", answers, basis)
     pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31)).image
@@ -47,7 +47,7 @@ def figures(see: See, world: World) -> dict[str, Tensor]:
 
 
 def _drawings(world: World) -> Iterable[Tensor]:
-    """Pictures (B, 3, S, S) of each of the names."""
+    """For each of the names, pictures (B, 3, S, S) of it in [0, 1]."""
     for motif in world.motifs:
         yield portraits(motif, _DRAWN, _SIDE, torch.Generator().manual_seed(1), _HALF)
     if world.found:
@@ -56,9 +56,9 @@ def _drawings(world: World) -> Iterable[Tensor]:
 
 
 def _most_typical(answers: Tensor) -> Tensor:
-    """Of the answers (B, C, h, w) to pictures of a motif, the one most like their mean.
+    """Of the answers (B, C, h, w) to pictures of a motif, the one most like their mean, (C, h, w).
 
-    The mean itself would be nothing whole: a snake lies in another curve each time.
+    The mean itself would show no whole motif: a snake lies in another curve each time.
     """
     alike = F.normalize(answers.flatten(1)) @ answers.mean(0).flatten()
     return answers[alike.argmax()]

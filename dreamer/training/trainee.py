@@ -1,4 +1,4 @@
-"""reverie as it learns: with batch norm, and with a read-out at every layer that one dreams with."""
+"""reverie in training: with batch norm, and with classifiers at the layers that one dreams with."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError
 from dreamer.network import Network
-from dreamer.networks.reverie import Block, Reverie
+from dreamer.networks.reverie import BACKGROUND, Block, Reverie
 
 LAYERS = ("m3a", "m3b", "m4a", "m4b", "m4c", "m5a")
+"""Layers whose channels' statistics are exported."""
 DENSE = ("m3b", "m4a", "m4b", "m4c", "m5a")
-"""Layers with a dense head, which says which motif is at each place."""
+"""Layers with a dense head, which tells the motif at each position."""
 FINE = ("m4c", "m5a")
-"""Layers that tell a motif's styles apart as well: a task that needs forms, where texture gives a motif away."""
+"""Layers with a fine head, which tells a motif's styles apart as well: that takes forms, a motif often only texture."""
 _EARLY = ("stem", "m3a", "m3b")
 _SMOOTHING = 0.05
 _WEIGHTS = {"m3b": 0.5, "m4a": 0.5}
-_PRESENT = 0.03  # of the picture: less of a motif is not asked for
-_SHARP = 6.0  # of presence: 0 would take the mean over the places, infinity the best of them
+_PRESENT = 0.03  # share of the picture that a motif must cover to count as present
+_SHARP = 6.0  # of presence: 0 would take the mean over the positions, infinity the maximum
 
 
 class Trainee(nn.Module):
-    """Reverie with batch norm behind every convolution, and dense and fine heads at layers.
+    """Reverie with batch norm behind every convolution, and dense and fine heads.
 
-    `motifs` and `kinds` are counted without "nothing", which every dense and fine head has besides, as its last.
+    Args:
+        motifs: How many motifs there are, the background not counted, which is the last class of each head.
+        kinds: How many styles all motifs have together, likewise.
+        width: Multiplies the channels.
     """
 
     def __init__(self, motifs: int, kinds: int, width: float = 1.0) -> None:
@@ -56,13 +60,23 @@ class Trainee(nn.Module):
         return {name: (own[f"{name}.weight"][:, :, 0, 0], own[f"{name}.bias"]) for name in DENSE}
 
     def halves(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """The parameters of the first blocks, which see edges, colours and textures; and all others."""
+        """The parameters of the first blocks (edges, colours, textures), and all others."""
         early = [p for name in _EARLY for p in self.body.get_submodule(name).parameters()]
         known = set(map(id, early))
         return early, [p for p in self.parameters() if id(p) not in known]
 
     def loss(self, image: Tensor, kind: Tensor, second: Tensor, motif_of: Tensor) -> Tensor:
-        """How wrong the heads are about pictures and their labels (see motifs.composite.Pictures), a number."""
+        """The cross-entropies of all heads, and that of which motifs are present at all, weighted.
+
+        Args:
+            image: (B, 3, S, S) in [0, 1].
+            kind: The kind at each pixel, (B, S, S), as in motifs.composite.Pictures.
+            second: The motif that counts as right there as well, (B, S, S).
+            motif_of: The motif of each kind, (kinds + 1,).
+
+        Returns:
+            A scalar.
+        """
         seen = self.features(image)
         motif = motif_of[kind]
         total = image.new_zeros(())
@@ -79,16 +93,25 @@ class Trainee(nn.Module):
 
 
 def presence(scores: Tensor) -> Tensor:
-    """(B, K + 1, h, w), a dense head's -> (B, K): the log-probability that each motif is to be seen somewhere.
+    """A dense head's scores (B, K + 1, h, w) -> (B, K), the log-probability that each motif is in the picture.
 
-    A smooth maximum over the places (Pinheiro, Collobert 2015); "nothing", the last, is left out.
+    A smooth maximum over the positions (Pinheiro, Collobert 2015); the background, the last class, is left out.
     """
     known = scores.float().log_softmax(1)[:, :-1].flatten(2)
     return ((known * _SHARP).logsumexp(2) - math.log(known.shape[2])) / _SHARP
 
 
 def present(motif: Tensor, second: Tensor, motifs: int) -> Tensor:
-    """(B, motifs): 1 for motifs that cover enough of the picture, from label maps (B, S, S)."""
+    """Which motifs cover enough of each picture to count as present.
+
+    Args:
+        motif: The motif at each pixel, (B, S, S).
+        second: The second motif there, (B, S, S); each map counts by itself.
+        motifs: How many there are, without the background.
+
+    Returns:
+        (B, motifs), 1.0 or 0.0.
+    """
     share = motif.new_zeros(len(motif), motifs + 1, dtype=torch.float32)
     for labels in (motif, second):
         flat = labels[:, ::2, ::2].flatten(1)
@@ -97,7 +120,7 @@ def present(motif: Tensor, second: Tensor, motifs: int) -> Tensor:
 
 
 def at(labels: Tensor, like: Tensor) -> Tensor:
-    """Labels (B, S, S) where the positions of a map (B, C, h, w) lie."""
+    """Labels (B, S, S) at the positions of a map (B, C, h, w), (B, h, w)."""
     return F.interpolate(labels[:, None].float(), size=like.shape[-2:], mode="nearest-exact")[:, 0].long()
 
 
@@ -116,7 +139,7 @@ def _normed(reverie: Reverie) -> Reverie:
 
 
 def folded(body: Reverie, width: float) -> Reverie:
-    """The body as it is shipped: batch norm folded into the convolutions."""
+    """A body of this width as it is exported: batch norm folded into the convolutions."""
     plain = Reverie(width, soft=body.soft)
     normed = copy.deepcopy(body).eval()
     for name, module in list(plain.named_modules()):
@@ -129,9 +152,18 @@ def folded(body: Reverie, width: float) -> Reverie:
 
 @torch.no_grad()
 def unfold(body: nn.Module, plain: nn.Module, pictures: Iterable[Tensor]) -> None:
-    """Give a body the weights of a shipped network, and batch norms that change nothing on these pictures.
+    """Give a body with batch norm the weights of one without, so that it computes the same: the reverse of `folded`.
 
-    A folded convolution answers with some mean and spread; its batch norm gets the same as bias and weight.
+    Each batch norm gets the mean and standard deviation of its convolution's output, once as its statistics and once as
+    its bias and weight.
+
+    Args:
+        body: With batch norm; its weights are replaced.
+        plain: Without, of the same width.
+        pictures: Batches (B, 3, H, W) in [0, 1], over which the outputs' mean and deviation are taken.
+
+    Raises:
+        RuntimeError: The two are of different widths.
     """
     moments: dict[str, list[Tensor]] = {}
 
@@ -164,9 +196,16 @@ def unfold(body: nn.Module, plain: nn.Module, pictures: Iterable[Tensor]) -> Non
 
 @torch.no_grad()
 def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: Iterable[Tensor]) -> None:
-    """Begin with a shipped reverie: its body, and its read-outs of those names that it knows already.
+    """Begin training with a reverie's weights: its body, and the rows of its heads for the labels that stay.
 
-    Raises NetworkError when it is of another width.
+    Args:
+        trainee: Its weights are replaced.
+        network: The reverie.
+        names: The motifs that the trainee is to learn, in order, without the background.
+        pictures: Batches (B, 3, H, W) in [0, 1], for `unfold`.
+
+    Raises:
+        NetworkError: The network is of another width than the trainee.
     """
     plain = copy.deepcopy(network.module)
     plain.soft = trainee.body.soft  # type: ignore[assignment]
@@ -174,7 +213,7 @@ def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: 
         unfold(trainee.body, plain, pictures)
     except RuntimeError as error:
         raise NetworkError(f"{network.name} is of another width than the training's") from error
-    rows = {name: row for row, name in enumerate([*names, "nothing"])}
+    rows = {name: row for row, name in enumerate([*names, BACKGROUND])}
     common = [(rows[name], row) for row, name in enumerate(network.labels) if name in rows]
     for layer, (own_weight, own_bias) in trainee.read_outs().items():
         for own, row in common if layer in network.heads else ():
@@ -182,7 +221,16 @@ def inherit(trainee: Trainee, network: Network, names: Sequence[str], pictures: 
 
 
 def accuracy(scores: Mapping[str, Tensor], motif: Tensor, second: Tensor) -> dict[str, tuple[float, float]]:
-    """{layer: (of all places, mean over classes)}: how often the heads name what is there, where only one thing is."""
+    """How often heads name the motif at a position, among the positions where only one is right.
+
+    Args:
+        scores: By layer, a head's scores (B, K, h, w).
+        motif: The motif at each pixel, (B, S, S).
+        second: The second motif there, (B, S, S).
+
+    Returns:
+        {layer: (share of all positions, mean over the motifs of each one's share)}.
+    """
     found = {}
     for name, answer in scores.items():
         truth, other = at(motif, answer), at(second, answer)

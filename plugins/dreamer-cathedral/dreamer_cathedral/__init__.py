@@ -35,7 +35,7 @@ def edifice(
     if layer not in network.heads:
         able = ", ".join(network.heads) or "none of its layers does"
         raise RecipeError(f"objectives.edifice: layer {layer} of {network.name} names no motifs; those that do: {able}")
-    known = {label: row for row, label in enumerate(network.labels) if label != "nothing"}
+    known = {label: row for row, label in enumerate(network.labels) if label != network.background}
     unknown = [name for name in (*names, *without) if name not in known]
     if unknown:
         raise RecipeError(f"objectives.edifice: {network.name} knows no {', '.join(unknown)}; only {', '.join(known)}")
