@@ -15,17 +15,17 @@ from dreamer.ascent import Ascent
 from dreamer.binding import Binding
 from dreamer.errors import Interrupted, NetworkError, RecipeError, UsageError, gathered
 from dreamer.image import Photo
-from dreamer.lens import Lens
+from dreamer.lens import GradientOverrides
 from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
-from dreamer.painting import Painting
+from dreamer.painting import CanvasAscent
 from dreamer.pyramid import Octave, octave_sizes, rising_sizes
 from dreamer.recipe import Recipe
 from dreamer.registry import BUILT_IN, Registry
 from dreamer.render import render
 from dreamer.result import Dream
-from dreamer.sight import Sight, Term, largest_tile, looked_at
-from dreamer.step import Moment, Step
+from dreamer.sight import Scorer, WeightedObjective, largest_tile, looked_at
+from dreamer.step import Step, StepContext
 from dreamer.tiles import refuse_whole
 
 Say = Callable[[str], None]
@@ -41,7 +41,7 @@ class Composition:
     machine: Machine
     guide: Photo | None = None
     say: Say = field(default=lambda sentence: None)
-    own: Term | None = None
+    own: WeightedObjective | None = None
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
     """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
@@ -49,7 +49,7 @@ class Composition:
     """Networks made fast, kept for the next frames of a clip; `replace` passes them on."""
 
     @property
-    def terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[WeightedObjective, ...]:
         """What is climbed."""
         return (self.own,) if self.own else self.binding.terms()
 
@@ -150,7 +150,7 @@ class Composition:
 
     def _figures(self) -> dict[str, int]:
         """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
-        layers = {term.layer for term in self.terms if term.reach} & self.network.figures.keys()
+        layers = {term.layer for term in self.terms if term.context} & self.network.figures.keys()
         strides = {name: rows.stride for name in layers if (rows := self.network.layer(name).rows)}
         return {name: self.network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}
 
@@ -191,7 +191,7 @@ class Composition:
         image = photo.image().to(device).expand(self.recipe.pictures, -1, -1, -1)
         canvas = self._start(image)
         start = self.starts if carried is None else image + carried.to(device)
-        sight = Sight(
+        sight = Scorer(
             self.network,
             self.terms,
             device=device,
@@ -199,16 +199,17 @@ class Composition:
             tile=machine.tile,
             say=self.say,
             prepare=self._prepared,
-            lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
+            overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
         )
-        bind = {kind: self.binding.all(kind) for kind in ("transforms", "gradient_filters", "updates")}
-        priors, keeps = self.binding.priors(), self.binding.keeps_gradient()
+        bind = {kind: self.binding.all(kind) for kind in ("gradient_filters", "updates")}
+        transforms, priors, keeps = self.binding.transforms(), self.binding.priors(), self.binding.keeps_gradient()
 
-        def ascent_at(moment: Moment) -> Ascent | Painting:
+        def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
             weights = sight.balance(moment.image, moment) if self._balances else ()
             ascent = Ascent(
                 partial(sight.gradient, weights=weights),
                 score=partial(sight.score, weights=weights),
+                transforms=transforms,
                 priors=priors,
                 colour=self.recipe.colour,
                 keeps_gradient=keeps,
@@ -217,7 +218,7 @@ class Composition:
             if self._on_pixels:
                 return ascent
             over = self.recipe.init != "canvas" or moment.step.octave > 0
-            return Painting(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
+            return CanvasAscent(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
 
         def finished(picture: Tensor) -> Dream:
             change = picture - image
