@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamer.ascent import Bound
-from dreamer.canvas import Canvas
+from dreamer.ascent import Bound, Draw, draw
+from dreamer.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.errors import UsageError, gathered
 from dreamer.image import Photo, resize
 from dreamer.network import Network
 from dreamer.options import reach_of
 from dreamer.recipe import KINDS, ONES, Ingredient, Recipe
 from dreamer.registry import Entry, IngredientKind, Registry
-from dreamer.sight import Term
-from dreamer.step import Moment, Step
+from dreamer.sight import WeightedObjective
+from dreamer.step import Step, StepContext
 
-_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # what every step brings anew
+_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 
 
@@ -60,23 +60,27 @@ class Binding:
         return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self._items(kind)]
 
     def all(self, kind: str) -> tuple[Bound, ...]:
-        """The recipe's ingredients of a kind."""
+        """The recipe's ingredients of a kind, in order; of transforms, see `transforms`."""
         return tuple(self._bind(kind, item) for item in self._items(kind))
+
+    def transforms(self) -> tuple[Draw, ...]:
+        """The recipe's transforms, in order; each draws its random numbers once a step."""
+        return tuple(partial(draw, self._bind("transforms", item)) for item in self.recipe.transforms)
 
     def priors(self) -> tuple[tuple[float, Bound], ...]:
         """The priors and their weights."""
         return tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
 
-    def terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[WeightedObjective, ...]:
         """The objectives, each at its layer."""
         return tuple(
-            Term(
+            WeightedObjective(
                 item.id or item.name,
                 item.weight,
                 str(item.layer),
                 self._bind("objectives", item),
                 "photo_features" in self._entry("objectives", item).wanted,
-                reach=reach_of(self._entry("objectives", item).function),
+                context=reach_of(self._entry("objectives", item).function),
             )
             for item in self.recipe.objectives
         )
@@ -85,17 +89,17 @@ class Binding:
         """Whether some update asks for the gradient."""
         return any("gradient" in self._entry("updates", item).wanted for item in self.recipe.updates)
 
-    def canvas(self, moment: Moment) -> Canvas:
+    def canvas(self, moment: StepContext) -> Canvas:
         """The canvas for what an octave starts from."""
-        made: Any = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
-        canvas: Canvas = made
+        canvas: Canvas = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
         return canvas
 
-    def optimiser(self, parameters: tuple[Tensor, ...], **known: Any) -> Any:
+    def optimiser(self, parameters: tuple[Tensor, ...], **known: Any) -> Optimiser:
         """The optimiser of these parameters; `known` is what it may ask for."""
         item = self.recipe.optimiser
         entry = self._entry("optimisers", item)
-        return entry.function(parameters, **item.options, **{name: known[name] for name in entry.wanted})
+        made: Optimiser = entry.function(parameters, **item.options, **{name: known[name] for name in entry.wanted})
+        return made
 
     @cached_property
     def gradient_free(self) -> bool:
@@ -129,13 +133,12 @@ class Binding:
         if self.gradient_free:
             with torch.random.fork_rng(devices=[]):
                 grey = torch.full((1, 3, *size), 0.5)
-                canvas = self.canvas(Moment(grey, grey, Step(0, 1, 0, 1, 0.0, size)))
+                canvas = self.canvas(StepContext(grey, grey, Step(0, 1, 0, 1, 0.0, size)))
                 self._is_free(*canvas.parameters)
 
     def _is_free(self, *parameters: Tensor) -> bool:
         with torch.random.fork_rng(devices=[]):
-            optimiser = self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0)
-        return bool(getattr(optimiser, "gradient_free", False))
+            return is_gradient_free(self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0))
 
     def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
         return self.registry.ingredients[kind].get(item.name).value
@@ -145,15 +148,14 @@ class Binding:
         items: tuple[Ingredient, ...] = (getattr(self.recipe, key),) if key else getattr(self.recipe, kind)
         return items
 
-    def _bind(self, kind: str, item: Ingredient) -> Bound:
-        """The ingredient as a function of a tensor and a moment."""
+    def _bind(self, kind: str, item: Ingredient) -> Callable[[Tensor, StepContext], Any]:
+        """The ingredient as a function of a tensor and a step's context."""
         entry = self._entry(kind, item)
         fixed = self._fixed(entry, item)
         passing = entry.wanted & _PASSING
 
-        def bound(tensor: Tensor, moment: Moment) -> Tensor:
-            result: Tensor = entry.function(tensor, **fixed, **{name: getattr(moment, name) for name in passing})
-            return result
+        def bound(tensor: Tensor, context: StepContext) -> Any:
+            return entry.function(tensor, **fixed, **{name: getattr(context, name) for name in passing})
 
         return bound
 

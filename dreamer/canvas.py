@@ -1,9 +1,10 @@
-"""A canvas: what an optimiser may change, and how a picture comes of it (Mordvintsev et al. 2018)."""
+"""A canvas, which is an image parameterization (Lucid's `param`; Mordvintsev et al. 2018), and its optimiser."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -11,17 +12,17 @@ _FLAT = 1e-3
 
 
 def is_flat(image: Tensor) -> bool:
-    """Whether there is nothing in pictures (B, 3, H, W) to begin with: their values hardly differ."""
+    """Whether pictures (B, 3, H, W) are all but uniform: the standard deviation of their values is under 0.001."""
     return float(image.std()) < _FLAT
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Parameters, and the picture that they show.
+    """Parameters, and the picture that they give.
 
-    `parameters` are float tensors that an optimiser changes in place; `paint()` gives the picture of what they are now,
-    (B, 3, H, W) in [0, 1], differentiable in them. Whatever paints is a canvas: the code of a generator and the
-    generator, too.
+    `parameters` are float tensors that an optimiser changes in place; `paint()` gives the picture (B, 3, H, W) in
+    [0, 1] of their current values, differentiable in them. A generator with its code as the parameters is a canvas,
+    too.
     """
 
     parameters: tuple[Tensor, ...]
@@ -29,5 +30,20 @@ class Canvas:
 
     @property
     def count(self) -> int:
-        """How many numbers there are to change."""
+        """Number of values in all parameters."""
         return sum(parameter.numel() for parameter in self.parameters)
+
+
+class Optimiser(Protocol):
+    """Moves parameters towards a smaller loss, as torch.optim's optimisers do.
+
+    With an attribute `gradient_free` that is true it is given the loss alone, without gradients.
+    """
+
+    def step(self, closure: Callable[[], Tensor]) -> Any:
+        """Move the parameters once; `closure` gives the loss, and puts gradients into each parameter's `grad`."""
+
+
+def is_gradient_free(optimiser: Optimiser) -> bool:
+    """Whether an optimiser needs no gradient."""
+    return bool(getattr(optimiser, "gradient_free", False))

@@ -1,7 +1,8 @@
-"""What a picture is painted with: (image (B, 3, H, W), *, options) -> Canvas of that size, for each picture its own.
+"""Canvases, each an image parameterization (Lucid's `param`): (image (B, 3, H, W), *, options) -> Canvas of that size.
 
-The same pictures can be had from all of them; what differs is which of them an optimiser finds, since its steps are
-even in the parameters (Mordvintsev, Pezzotti, Schubert, Olah 2018). Random beginnings are drawn by torch's own dice.
+Every picture of the batch has its own parameters. All canvases can give the same pictures; they differ in which of
+these an optimiser finds, since its steps are even in the parameters (Mordvintsev, Pezzotti, Schubert, Olah 2018). Their
+random beginnings are drawn from torch's global generator.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from dreamer.hookspecs import Register, hookimpl
 from dreamer.options import Range
 from dreamer.pyramid import add_expanded
 
-_TURN = 3.0  # and phases this much times theirs
-_GAIN = 0.1  # weights are this much times their parameters: a rate that suits a spectrum then suits them, too
+_TURN = 3.0  # phases are this many times their parameters
+_GAIN = 0.1  # weights are this many times their parameters: a rate that suits a spectrum then suits them, too
 
 Sigma = Annotated[float, Range(0, 10)]
 
 
 def pixels(image: Tensor, *, sigma: Sigma = 0.01) -> Canvas:
-    """Every pixel for itself: grainy, the baseline of all others.
+    """One parameter for each value of each pixel: grainy, the baseline for all others.
 
     Colours are decorrelated, c ~ N(0, sigma^2); the picture is sigmoid(M c), about the mean colour.
     """
@@ -44,7 +45,7 @@ def fourier(
     """The picture's spectrum, scaled as natural pictures' is, by 1 / f^`decay`: broad forms first (Olah 2017).
 
     c = irfft2(s z) / 4 with s = sqrt(W H) / max(f, 1 / max(W, H))^decay and complex z ~ N(0, sigma^2); the picture is
-    sigmoid(M c). With `frequencies` only so many waves each way are there, the broadest: a small canvas.
+    sigmoid(M c). With `frequencies` only the lowest so many each way exist: a small canvas.
     """
     size = height, width = (image.shape[-2], image.shape[-1])
     scale = math.sqrt(height * width) * _falloff(image, decay)
@@ -70,8 +71,8 @@ def fourier(
 def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma: Sigma = 0.01) -> Canvas:
     """A Laplacian pyramid: bands of detail, each half as wide as the one above it (Burt, Adelson 1983).
 
-    `levels` bands and a residual, n in all, each N(0, sigma^2), fewer where a side would fall under 2 pixels; c is what
-    they merge to, divided by sqrt(n), and the picture is sigmoid(M c).
+    `levels` bands and a residual, n in all, each N(0, sigma^2), fewer where a side would fall under 2 pixels; c is the
+    picture merged from them, divided by sqrt(n), and the picture is sigmoid(M c).
     """
     sides = [tuple(image.shape[-2:])]
     while len(sides) <= levels and min(sides[-1]) > 2:
@@ -97,7 +98,7 @@ def cppn(
 
     x and y, from -sqrt(3) to sqrt(3) along the long side, go through `layers` of h <- [a / 0.67, a^2 / 0.6] with
     a = atan(W h + b), W ~ N(0, 1 / inputs), b = 0, and a last one, which begins at 0, into c = W h + b; the picture is
-    sigmoid(M c). W and b are a tenth of their parameters. It holds without random transforms.
+    sigmoid(M c). W and b are a tenth of their parameters. It gives clear forms even without random transforms.
     """
     batch, height, width = len(image), image.shape[-2], image.shape[-1]
     reach = math.sqrt(3) / max(height - 1, width - 1, 1)
@@ -154,12 +155,12 @@ def phase(
 
 
 def _drawn(image: Tensor, shape: Sequence[int], sigma: float) -> Tensor:
-    """Parameters ~ N(0, sigma^2) of the picture's type and device; always by the CPU's dice: the same everywhere."""
+    """Parameters ~ N(0, sigma^2) of the picture's type and device; drawn on the CPU, so the same on every device."""
     return (sigma * torch.randn(tuple(shape))).to(image).requires_grad_()
 
 
 def _falloff(image: Tensor, decay: float) -> Tensor:
-    """1 / f^decay for each wave of the picture's half spectrum, f in cycles per pixel, at least one per long side."""
+    """1 / f^decay of the half spectrum, (H, W // 2 + 1); f in cycles per pixel, at least one per long side."""
     height, width = image.shape[-2:]
     down = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
     across = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)

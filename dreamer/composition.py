@@ -14,17 +14,17 @@ from dreamer.ascent import Ascent
 from dreamer.binding import Binding, Guide
 from dreamer.errors import Interrupted, RecipeError, UsageError, gathered
 from dreamer.image import Photo
-from dreamer.lens import Lens
+from dreamer.lens import GradientOverrides
 from dreamer.machine import Machine
 from dreamer.network import Network
-from dreamer.painting import Painting
+from dreamer.painting import CanvasAscent
 from dreamer.plan import Plan, layers_of, plan_octaves, plan_tile, smallest_side
 from dreamer.recipe import Recipe
 from dreamer.registry import BUILT_IN, Registry
 from dreamer.render import render
 from dreamer.result import Dream
-from dreamer.sight import Sight, Term
-from dreamer.step import Moment, Step
+from dreamer.sight import Scorer, WeightedObjective
+from dreamer.step import Step, StepContext
 
 Say = Callable[[str], None]
 
@@ -57,7 +57,7 @@ class Composition:
     registry: Registry
     machine: Machine
     say: Say = field(default=lambda sentence: None)
-    own: Term | None = None
+    own: WeightedObjective | None = None
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
     """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
@@ -73,7 +73,7 @@ class Composition:
         return self.session.guide.photo if self.session.guide else None
 
     @cached_property
-    def terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[WeightedObjective, ...]:
         """The objectives, each at its layer with its weight."""
         return (self.own,) if self.own else self.binding.terms()
 
@@ -147,10 +147,10 @@ class Composition:
         side = self.recipe.size
         return photo.at_most(side) if side else photo
 
-    def scorer(self, plan: Plan) -> Sight:
+    def scorer(self, plan: Plan) -> Scorer:
         """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
         layers = tuple(layers_of(self.terms))
-        return Sight(
+        return Scorer(
             self.network,
             self.terms,
             device=torch.device(plan.machine.device),
@@ -158,7 +158,7 @@ class Composition:
             tile=plan.machine.tile,
             say=self.say,
             prepare=partial(self.session.prepared, layers),
-            lens=Lens(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
+            overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
         )
 
     def ascend(
@@ -168,7 +168,7 @@ class Composition:
         plan: Plan | None = None,
         start: Tensor | None = None,
         share: float = 1.0,
-        scorer: Sight | None = None,
+        scorer: Scorer | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
         snapshots: Collection[int] = (),
         on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
@@ -244,16 +244,17 @@ class Composition:
             raise Interrupted(finished(stop.picture)) from None
         return finished(picture)
 
-    def _ascent_with(self, scorer: Sight) -> Callable[[Moment], Ascent | Painting]:
+    def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
         """What climbs an octave, given what it starts from."""
-        bind = {kind: self.binding.all(kind) for kind in ("transforms", "gradient_filters", "updates")}
-        priors, keeps = self.binding.priors(), self.binding.keeps_gradient()
+        bind = {kind: self.binding.all(kind) for kind in ("gradient_filters", "updates")}
+        transforms, priors, keeps = self.binding.transforms(), self.binding.priors(), self.binding.keeps_gradient()
 
-        def ascent_at(moment: Moment) -> Ascent | Painting:
+        def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
             weights = scorer.balance(moment.image, moment) if self._balances else ()
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),
+                transforms=transforms,
                 priors=priors,
                 colour=self.recipe.colour,
                 keeps_gradient=keeps,
@@ -262,7 +263,7 @@ class Composition:
             if self._on_pixels:
                 return ascent
             over = self.recipe.init != "canvas" or moment.step.octave > 0
-            return Painting(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
+            return CanvasAscent(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
 
         return ascent_at
 

@@ -18,8 +18,8 @@ from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.exemplars import Answer, Match, Search, search
 from dreamer.image import Photo, blurred, load
-from dreamer.sight import Sight
-from dreamer.step import Moment, Step
+from dreamer.sight import Scorer
+from dreamer.step import Step, StepContext
 
 _MEMBERS = 15  # pictures in a facet's mean, as in the paper
 _SOFT = 0.02  # the blur of a mean, in shares of its side: no edge of any of them stays
@@ -98,11 +98,11 @@ class Likeness:
         """What ranks a square, lower first; all of it is the place that counts."""
         composition = self.composition
         terms, precision = composition.terms, composition.machine.dtype
-        sight = Sight(composition.network, terms, device=device, precision=precision, tile=0, say=composition.say)
+        sight = Scorer(composition.network, terms, device=device, precision=precision, tile=0, say=composition.say)
 
         def answer(image: Tensor) -> list[Match]:
             step = Step(0, 1, 0, 1, 0.0, (image.shape[-2], image.shape[-1]))
-            return [((-sight.score(image, Moment(image, image, step)),), (0.0, 0.0, 1.0, 1.0))]
+            return [((-sight.score(image, StepContext(image, image, step)),), (0.0, 0.0, 1.0, 1.0))]
 
         return answer
 

@@ -1,7 +1,7 @@
-"""How a gradient becomes a step: (gradient (B, 3, H, W), *, options) -> gradient of the same shape, of RMS 1.
+"""Filters of the gradient before a step: (gradient (B, 3, H, W), *, options) -> gradient of that shape, of RMS 1.
 
-They see the gradient of the whole picture, never of a tile: by the tile, the strength would depend on the tile. A zero
-gradient stays zero. A filter may overwrite the gradient that it is given.
+A filter is given the gradient of the whole picture, never of a tile: else its strength would depend on the tiles. Zero
+gradients stay zero. A filter may overwrite the gradient that it is given.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dreamer.image import blurred
 from dreamer.options import Range
 from dreamer.pyramid import merge, split
 
-_FAINT = 1e-6  # a band this faint beside the whole gradient is rounding noise, and stays faint
+_FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
 
 
 def laplacian(
@@ -64,7 +64,7 @@ def even(
     amount: Annotated[float, Range(0, 1)] = 0.5,
     pixels: Annotated[int, Range(4, 1024)] = 32,
 ) -> Tensor:
-    """Lift the places where little is seen: the gradient divided by its local RMS to the power of `amount`.
+    """Lift the places where the gradient is weak: the gradient divided by its local RMS to the power of `amount`.
 
     Squared activations pull hardest where a form is strong already; a plain wall or a blown-out sky would stay empty.
     The RMS is taken over squares of `pixels` a side.
@@ -86,16 +86,16 @@ def _rms(values: Tensor) -> Tensor:
 
 
 def _tame(gradient: Tensor) -> Tensor:
-    """The gradient within reach of its own square: a random network's can be 1e-21, whose square is 0 in float32."""
+    """The gradient, scaled so that its square can be represented: that of 1e-21 would be 0 in float32."""
     low, high = gradient.aminmax()
     peak = torch.maximum(-low, high)
     return gradient if 1e-12 < peak < 1e12 or peak == 0 else gradient / peak
 
 
 def unit(gradient: Tensor) -> Tensor:
-    """The gradient divided by its RMS, which a filter's result should be; zero stays zero.
+    """The gradient (B, 3, H, W) divided by its RMS, as a filter's result should be; zero stays zero.
 
-    May overwrite it.
+    May overwrite `gradient`.
     """
     return _unit(_tame(gradient))
 

@@ -57,7 +57,7 @@ def register_priors(register: Register) -> None:
 
 @hookspec
 def register_transforms(register: Register) -> None:
-    """`register(function)`: (image (B, 3, H, W), *, options) -> image; random and differentiable."""
+    """`register(function)`: (image (B, 3, H, W), *, options) -> apply: (B, C, H, W) -> (B, C, h, w)."""
 
 
 @hookspec

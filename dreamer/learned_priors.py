@@ -1,7 +1,7 @@
-"""Priors that were learnt from pictures: a decoder's code to paint with, and the distance from what it can draw.
+"""Priors learnt from pictures: a decoder's code as a canvas, and the distance from what the decoder can draw.
 
-The decoder is reverie's, or one of a person's own: NAME.safetensors in a folder of theirs, as `dreamer networks train
---decoder` makes it. A recipe says only the name, and can have no other file read.
+The decoder is reverie's, or a user's own: NAME.safetensors in `decoders_folder()`, as `dreamer networks train
+--decoder` writes it. A recipe gives only the name, so that it can have no other file read.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _NAME = re.compile(r"\w[\w .-]*")
 def autoencoder(image: Tensor, *, decoder: str = "reverie") -> Tensor:
     """Distance from what the decoder can draw: the mean squared difference to the redrawn picture (Nguyen 2017).
 
-    The redrawn picture is held, so that the gradient leads straight to it: the direction of likelier pictures (Alain,
-    Bengio 2014).
+    The redrawn picture is held constant, so that the gradient leads straight to it: the direction of likelier pictures
+    (Alain, Bengio 2014).
     """
     with torch.no_grad():
         drawn = _decoder(decoder, image.device).redraw_by_tiles(image)
@@ -37,10 +37,10 @@ def autoencoder(image: Tensor, *, decoder: str = "reverie") -> Tensor:
 
 
 def latent(image: Tensor, *, decoder: str = "reverie", sigma: Annotated[float, Range(0, 10)] = 0.3) -> Canvas:
-    """A decoder's code, and what it draws of it: whatever is found has the look of what it learnt (Nguyen 2016).
+    """A decoder's code: pictures look like those that the decoder was trained on (Nguyen 2016).
 
-    From nothing the code is drawn about its mean over pictures, `sigma` times as spread as theirs; over a photo it
-    begins as the photo's own.
+    From nothing the code is drawn from a Gaussian with the mean of the training pictures' codes and `sigma` times their
+    standard deviation; over a photo it begins as the photo's own.
     """
     module = _decoder(decoder, image.device)
     with torch.no_grad():
@@ -58,7 +58,7 @@ def latent(image: Tensor, *, decoder: str = "reverie", sigma: Annotated[float, R
 
 
 class _Clipped(torch.autograd.Function):
-    """Clipped to [0, 1]; where a value is outside, its gradient may still lead back."""
+    """Clips to [0, 1]; outside, gradients that lead back inside still pass."""
 
     @staticmethod
     def forward(ctx: Any, drawn: Tensor) -> Tensor:
@@ -73,12 +73,12 @@ class _Clipped(torch.autograd.Function):
 
 
 def decoders_folder() -> Path:
-    """Where a person's own decoders are; it may not be there yet."""
+    """The folder of the user's own decoders; it may not exist yet."""
     return config_folder() / "decoders"
 
 
 def _decoder(name: str, device: torch.device) -> Autoencoder:
-    """The decoder of that name; raises NetworkError with the nearest names, or where the file does not fit."""
+    """The decoder of that name; raises NetworkError with the nearest names, or if the file is not a decoder."""
     path = weights_path() if name == "reverie" else decoders_folder() / f"{name}.safetensors"
     if not _NAME.fullmatch(name) or not path.is_file():
         names = ["reverie", *sorted(path.stem for path in decoders_folder().glob("*.safetensors"))]
@@ -89,7 +89,7 @@ def _decoder(name: str, device: torch.device) -> Autoencoder:
 
 @lru_cache(maxsize=2)
 def _loaded(path: Path, changed: int, device: str) -> Autoencoder:
-    """Every step asks for it again; `changed` so that a newer file is read."""
+    """Cached, since every step asks for it; `changed` is the file's time, so that a newer file is read."""
     return read(path).to(device).to(memory_format=torch.channels_last)
 
 

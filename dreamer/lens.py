@@ -1,7 +1,7 @@
-"""What stands between a dream and its network: gradients that pass where they would end, weights that waver.
+"""Changes to the way that gradients take back through a network, for clearer pictures.
 
-The features stay what they are but for the weights' noise; the way back is another one. It makes clearer pictures, and
-tells less truly what the network does.
+The features stay the same but for the weights' noise; only their gradients change. The pictures then tell less exactly
+what the network does.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ _EPS = 1e-2  # as in Lucid
 
 
 @dataclass(frozen=True)
-class Lens:
-    """How a network is looked through.
+class GradientOverrides:
+    """Which gradients of a network are overridden, and whether its weights vary.
 
-    `redirect`: for so many first steps of a dream, a ReLU through which no gradient would pass lets pass what opens it
-    (Lucid: 16). `smooth_pooling`: max-pooling hands its gradient to all that it saw, in proportion to what each
-    answered (Lucid). `weight_noise`: at every step each weight is multiplied by a number from N(1, weight_noise)
-    (NoiseGrad, Bykov 2021).
+    Attributes:
+        redirect: For so many steps at the start of a dream, a ReLU that would let no gradient through lets through what
+            opens it (Lucid's `redirected_relu_grad`: 16).
+        smooth_pooling: Max-pooling spreads its gradient over its whole window, in proportion to the values (Lucid).
+        weight_noise: At every step each weight is multiplied by a number from N(1, weight_noise^2) (NoiseGrad, Bykov
+            2021).
     """
 
     redirect: int = 0
@@ -37,25 +39,25 @@ class Lens:
     weight_noise: float = 0.0
 
     def redirects(self, step: Step) -> bool:
-        """Whether it does at this step, counted over all octaves."""
+        """Whether ReLU gradients are redirected at this step, counted over all octaves."""
         return step.octave * step.count + step.number < self.redirect
 
     @contextmanager
-    def before(self, module: nn.Module, step: Step) -> Iterator[None]:
-        """Look through it in the block, forward and back; the module is left as it was."""
+    def applied_to(self, module: nn.Module, step: Step) -> Iterator[None]:
+        """Apply the overrides to `module` within the block, forward and backward; it is left as it was."""
         kept = [(weight, weight.data) for weight in module.parameters()] if self.weight_noise else []
         try:
             for weight, values in kept:
                 weight.data = values * (1 + self.weight_noise * torch.randn_like(values))
-            with _OtherWay(self.redirects(step), self.smooth_pooling):
+            with _Overridden(self.redirects(step), self.smooth_pooling):
                 yield
         finally:
             for weight, values in kept:
                 weight.data = values
 
 
-class _OtherWay(TorchFunctionMode):
-    """Every ReLU and max-pooling that runs inside of it has another way back."""
+class _Overridden(TorchFunctionMode):
+    """Every ReLU and max-pooling that runs within it is replaced by one with another gradient."""
 
     def __init__(self, redirect: bool, smooth: bool) -> None:
         super().__init__()
@@ -66,18 +68,19 @@ class _OtherWay(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if self.redirect and func.__name__ in ("relu", "relu_"):
-            return _Redirected.apply(args[0] if args else kwargs["input"], math.inf)
+            return _RedirectedReLU.apply(args[0] if args else kwargs["input"], math.inf)
         if self.redirect and func is F.hardtanh and kwargs.get("min_val") == 0:  # as nn.ReLU6 calls it
-            return _Redirected.apply(args[0] if args else kwargs["input"], kwargs["max_val"])
+            return _RedirectedReLU.apply(args[0] if args else kwargs["input"], kwargs["max_val"])
         if self.smooth and func in (F.max_pool2d, torch.max_pool2d):
-            return _pooled(func, *args, **kwargs)
+            return _smooth_max_pool(func, *args, **kwargs)
         return func(*args, **kwargs)
 
 
-class _Redirected(torch.autograd.Function):
-    """A ReLU; where nothing of a picture's gradient would come through, all does that closes none further.
+class _RedirectedReLU(torch.autograd.Function):
+    """A ReLU with another gradient for pictures of which none would come through.
 
-    With a `top` it is a ReLU6, which is shut there, too.
+    There the gradient of closed units passes where it pushes them towards opening. With a finite `top` it is a ReLU6,
+    which is closed from `top` on, too.
     """
 
     @staticmethod
@@ -89,7 +92,7 @@ class _Redirected(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (seen,) = ctx.saved_tensors
-        usual: Tensor = (  # torch's own way back: a mask costs several times its time
+        usual: Tensor = (  # torch's own backward: a mask takes several times as long
             torch.ops.aten.threshold_backward(gradient, seen, 0)
             if ctx.top == math.inf
             else torch.ops.aten.hardtanh_backward(gradient, seen, 0, ctx.top)
@@ -103,7 +106,7 @@ class _Redirected(torch.autograd.Function):
         return torch.where(passes, usual, redirected), None
 
 
-def _pooled(
+def _smooth_max_pool(
     func: Callable[..., Any],
     input: Tensor,
     kernel_size: Any,
@@ -113,7 +116,7 @@ def _pooled(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Max-pooling whose gradient is that of mean(a^2) / (0.01 + mean |a|) over the same windows."""
+    """Max-pooling with the gradient of mean(a^2) / (0.01 + mean |a|) over the same windows."""
     if return_indices or dilation not in (1, (1, 1)):
         return func(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=return_indices)
     windows = (kernel_size, stride, padding, ceil_mode, False)

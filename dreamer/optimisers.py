@@ -1,19 +1,20 @@
-"""How a canvas is climbed: (parameters, *, options) -> an optimiser, as torch.optim has them.
+"""Optimisers of a canvas' parameters: (parameters, *, options) -> an optimiser, as torch.optim has them.
 
-`step(closure)` moves the parameters; `closure()` is the loss, minus the score, and has the gradients put where torch
-puts them, into each parameter's `grad`. One that sets `gradient_free` is given the loss alone, as often as it asks.
-Within one step every call of the closure looks at the same random transforms.
+`step(closure)` moves the parameters; `closure()` gives the loss, which is minus the score, and puts the gradients into
+each parameter's `grad`. An optimiser that sets `gradient_free` is given the loss alone, as often as it calls the
+closure. Within one step every call of the closure uses the same random transforms.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from dreamer.canvas import Optimiser
 from dreamer.errors import UsageError
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.options import Range
@@ -26,19 +27,12 @@ Decay = Annotated[float, Range(0, 1)]
 Population = Annotated[int, Range(4, 1000)]
 Sigma = Annotated[float, Range(1e-4, 100)]
 
-_MOST = 2000  # numbers that CMA-ES can search: its matrix is this squared
-_FIRST = 1e-2  # how far the first trial step of `ascent` goes
-
-
-class Optimiser(Protocol):
-    """What moves parameters towards a smaller loss."""
-
-    def step(self, closure: Closure) -> Any:
-        """Move them once; returns what `closure` gave."""
+_MOST = 2000  # parameters that CMA-ES can search: its matrix is this squared
+_FIRST = 1e-2  # length of the first trial step of `ascent`, RMS over the parameters
 
 
 def ascent(parameters: Parameters, *, paint: Callable[[], Tensor], step_size: float) -> Optimiser:
-    """The dream's own step: along the gradient, as far as moves the picture by the octaves' `step_size` (RMS)."""
+    """The dream's own steps along the gradient, each moving the picture by the octaves' `step_size` (RMS)."""
     return _Ascent(parameters, paint, step_size)
 
 
@@ -48,7 +42,7 @@ def sgd(parameters: Parameters, *, rate: Rate = 0.01, momentum: Share = 0.9, dec
 
 
 def adam(parameters: Parameters, *, rate: Rate = 0.05, beta1: Share = 0.9, beta2: Share = 0.999) -> Optimiser:
-    """Steps even in all parameters, from running means of gradient and square (Kingma, Ba 2015)."""
+    """Steps of like size in all parameters, from running means of gradient and square (Kingma, Ba 2015)."""
     return torch.optim.Adam(parameters, lr=rate, betas=(beta1, beta2))
 
 
@@ -60,7 +54,7 @@ def adamw(
 
 
 def nadam(parameters: Parameters, *, rate: Rate = 0.05, beta1: Share = 0.9, beta2: Share = 0.999) -> Optimiser:
-    """Adam with Nesterov's look ahead (Dozat 2016)."""
+    """Adam with Nesterov momentum (Dozat 2016)."""
     return torch.optim.NAdam(parameters, lr=rate, betas=(beta1, beta2))
 
 
@@ -70,12 +64,12 @@ def adagrad(parameters: Parameters, *, rate: Rate = 0.2) -> Optimiser:
 
 
 def adadelta(parameters: Parameters, *, rate: Rate = 10.0, rho: Share = 0.9) -> Optimiser:
-    """Steps as long as recent steps were, without a rate to find; slow to begin (Zeiler 2012)."""
+    """Steps as long as recent steps were, without a rate to find; slow at first (Zeiler 2012)."""
     return torch.optim.Adadelta(parameters, lr=rate, rho=rho)
 
 
 def rmsprop(parameters: Parameters, *, rate: Rate = 0.05, rho: Share = 0.95, momentum: Share = 0.0) -> Optimiser:
-    """The gradient by its running RMS (Tieleman, Hinton 2012)."""
+    """The gradient divided by its running RMS (Tieleman, Hinton 2012)."""
     return torch.optim.RMSprop(parameters, lr=rate, alpha=rho, momentum=momentum)
 
 
@@ -86,7 +80,7 @@ def lbfgs(
     looks: Annotated[int, Range(1, 100)] = 4,
     history: Annotated[int, Range(1, 100)] = 10,
 ) -> Optimiser:
-    """Curvature from the last gradients, `looks` passes a step (Liu, Nocedal 1989); it likes no random transforms."""
+    """Curvature from the last gradients, `looks` passes a step (Liu, Nocedal 1989); poor with random transforms."""
     return torch.optim.LBFGS(
         parameters, lr=rate, max_iter=looks, history_size=history, tolerance_grad=0, tolerance_change=0
     )
@@ -99,16 +93,20 @@ def genetic(
     sigma: Sigma = 0.3,
     elite: Annotated[float, Range(0.05, 0.9)] = 0.25,
 ) -> Optimiser:
-    """No gradient: `population` children of the best by crossing and mutation of `sigma`, a step (Holland 1975)."""
+    """Genetic search without gradients: each step crosses and mutates the best so far (Holland 1975).
+
+    A step tries `population` children, mutated by N(0, sigma^2); the best so far, `elite` times as many, are the
+    parents of the next step.
+    """
     return _Genetic(parameters, population, sigma, elite)
 
 
 def cma_es(
     parameters: Parameters, *, population: Population | None = None, sigma: Sigma = 0.5, diagonal: bool = False
 ) -> Optimiser:
-    """No gradient: draws from a Gaussian whose shape follows what was good (Hansen, Ostermeier 2001).
+    """Search without gradients: draws from a Gaussian that adapts to the best draws (Hansen, Ostermeier 2001).
 
-    Up to 2000 numbers; with `diagonal` each for itself, up to any number and less well (Ros, Hansen 2008).
+    For up to 2000 parameters; with `diagonal` for any number, without their correlations (Ros, Hansen 2008).
     """
     return _CmaEs(parameters, population, sigma, diagonal)
 
@@ -142,7 +140,7 @@ class _Ascent:
 
 
 class _Searching:
-    """What searches without a gradient: it works on all parameters as one vector."""
+    """A search without gradients, with all parameters as one vector."""
 
     gradient_free = True
 
@@ -151,15 +149,17 @@ class _Searching:
         self._best: tuple[float, Tensor] | None = None
 
     def _vector(self) -> Tensor:
+        """All parameters, (n,) in float64."""
         return torch.cat([parameter.detach().flatten().cpu().double() for parameter in self._parameters])
 
     def _show(self, vector: Tensor) -> None:
+        """Set the parameters to the vector's values."""
         parts = torch.split(vector, [parameter.numel() for parameter in self._parameters])
         for parameter, part in zip(self._parameters, parts, strict=True):
             parameter.data.copy_(part.view(parameter.shape))
 
     def _loss(self, vector: Tensor, closure: Closure) -> float:
-        """What the vector costs; the best one so far is kept."""
+        """The loss at the vector; keeps the best vector so far."""
         self._show(vector)
         loss = float(closure())
         if self._best is None or loss < self._best[0]:
@@ -167,6 +167,7 @@ class _Searching:
         return loss
 
     def _settle(self) -> float:
+        """Set the parameters to the best vector so far, and give its loss."""
         assert self._best is not None
         self._show(self._best[1])
         return self._best[0]

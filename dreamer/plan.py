@@ -10,7 +10,7 @@ from dreamer.machine import Machine, free_memory
 from dreamer.network import Network
 from dreamer.pyramid import Octave, octave_sizes, rising_sizes
 from dreamer.recipe import Octaves
-from dreamer.sight import Term, largest_tile, looked_at
+from dreamer.sight import WeightedObjective, largest_tile, looked_at
 from dreamer.tiles import refuse_whole
 
 
@@ -41,7 +41,7 @@ class Plan:
 
 
 def plan_octaves(
-    wanted: Octaves, network: Network, terms: Sequence[Term], height: int, width: int
+    wanted: Octaves, network: Network, terms: Sequence[WeightedObjective], height: int, width: int
 ) -> tuple[Octave, ...]:
     """The octaves of a picture, small to large.
 
@@ -69,7 +69,7 @@ def plan_octaves(
     return tuple(Octave(size, wanted.steps, wanted.step_size) for size in sizes)
 
 
-def plan_tile(machine: Machine, network: Network, terms: Sequence[Term], height: int, width: int) -> int:
+def plan_tile(machine: Machine, network: Network, terms: Sequence[WeightedObjective], height: int, width: int) -> int:
     """The side of the tiles for a picture of that size, in pixels, 0 for none: as asked, else as memory allows now.
 
     Raises UsageError where tiles are asked for and a layer looks at the whole picture.
@@ -84,7 +84,7 @@ def plan_tile(machine: Machine, network: Network, terms: Sequence[Term], height:
     return 0 if max(height, width) <= largest else largest
 
 
-def smallest_side(feature_size: float, network: Network, terms: Sequence[Term]) -> int:
+def smallest_side(feature_size: float, network: Network, terms: Sequence[WeightedObjective]) -> int:
     """The shortest side of the first octave, in pixels, where features grow to `feature_size` percent of it.
 
     What a position sees has full weight only near its centre (Luo 2016): half of a receptive field is taken for a
@@ -105,12 +105,14 @@ def smallest_side(feature_size: float, network: Network, terms: Sequence[Term]) 
     return max(1, round(max(features) * 100 / feature_size))
 
 
-def layers_of(terms: Sequence[Term]) -> list[str]:
+def layers_of(terms: Sequence[WeightedObjective]) -> list[str]:
     """The layers that the objectives look at, each once."""
     return list(dict.fromkeys(name for term in terms for name in (term.layers or (term.layer,))))
 
 
-def _visible(sizes: list[tuple[int, int]], network: Network, terms: Sequence[Term]) -> list[tuple[int, int]]:
+def _visible(
+    sizes: list[tuple[int, int]], network: Network, terms: Sequence[WeightedObjective]
+) -> list[tuple[int, int]]:
     """The sizes, small to large, without those that are too small for the network; at least the last."""
     while len(sizes) > 1:
         try:
@@ -122,8 +124,8 @@ def _visible(sizes: list[tuple[int, int]], network: Network, terms: Sequence[Ter
     return sizes
 
 
-def _template_widths(network: Network, terms: Sequence[Term]) -> dict[str, int]:
+def _template_widths(network: Network, terms: Sequence[WeightedObjective]) -> dict[str, int]:
     """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
-    layers = {term.layer for term in terms if term.reach} & network.figures.keys()
+    layers = {term.layer for term in terms if term.context} & network.figures.keys()
     strides = {name: rows.stride for name in layers if (rows := network.layer(name).rows)}
     return {name: network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}

@@ -1,6 +1,6 @@
-"""How unnatural a picture is: (image (B, 3, H, W) in [0, 1], *, options) -> scalar.
+"""Penalties for unnatural pictures: (image (B, 3, H, W) in [0, 1], *, options) -> scalar.
 
-Every prior is a mean over the picture's values. The ascent subtracts its gradient per value, times its weight, from
+A prior is a mean over the picture's values. The ascent subtracts its gradient per value, times its weight, from
 the dream's own, whose RMS is 1: weight 1 on a prior of slope 1 is a pull as strong as the dream.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.options import Range
 
-_EPS = 1e-6  # as in Lucid: the root has no slope at 0
+_EPS = 1e-6  # as in Lucid: the root has no finite slope at 0
 
 
 def total_variation(image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0) -> Tensor:
@@ -28,7 +28,7 @@ def total_variation(image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0
 
 
 def l1(image: Tensor, *, grey: Annotated[float, Range(0, 1)] = 0.5) -> Tensor:
-    """Distance from `grey`, the mean absolute difference: what need not be there goes all the way (Lucid 2017)."""
+    """Distance from `grey`, the mean absolute difference: pixels that do not matter fade fully to grey (Lucid 2017)."""
     return (image - grey).abs().mean()
 
 
@@ -38,9 +38,10 @@ def l2(image: Tensor, *, grey: Annotated[float, Range(0, 1)] = 0.5) -> Tensor:
 
 
 def blur(image: Tensor) -> Tensor:
-    """Grain: half the mean squared difference from the picture blurred, which stands still (Nguyen 2015, as in Lucid).
+    """Grain: half the mean squared difference from the blurred picture, held constant (Nguyen 2015, as in Lucid).
 
-    Weight w blurs the picture by the share w at each step of length 1. The blur is 3x3, its middle counting twice.
+    With weight w, each step of length 1 moves the picture by the share w towards its blurred self. The blur is a 3x3
+    mean in which the middle counts twice.
     """
     kernel = image.new_full((3, 3), 0.5)
     kernel[1, 1] = 1
@@ -53,12 +54,12 @@ def blur(image: Tensor) -> Tensor:
 
 
 def l2_to_photo(image: Tensor, *, photo: Tensor) -> Tensor:
-    """Distance from the photo: the mean squared difference. Weight w holds changes near 1 / (2 w)."""
+    """Distance from the photo: the mean squared difference. Weight w keeps changes near 1 / (2 w)."""
     return (image - photo).square().mean()
 
 
 def frequency(image: Tensor, *, cutoff: Annotated[float, Range(0, 0.7)] = 0.25) -> Tensor:
-    """Fine grain: the mean energy of all that lies above `cutoff`, in cycles per pixel (0.5 is the finest)."""
+    """Fine grain: the mean energy above the frequency `cutoff`, in cycles per pixel (0.5 is the finest)."""
     height, width = image.shape[-2:]
     rows = torch.fft.fftfreq(height, device=image.device)[:, None]
     columns = torch.fft.rfftfreq(width, device=image.device)

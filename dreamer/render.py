@@ -16,12 +16,12 @@ from dreamer.ascent import Ascent
 from dreamer.colour import within
 from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.image import resize
-from dreamer.painting import Painting
+from dreamer.painting import CanvasAscent
 from dreamer.pyramid import Octave
-from dreamer.step import Moment, Step
+from dreamer.step import Step, StepContext
 
-AscentAt = Callable[[Moment], Ascent | Painting]
-"""What climbs an octave, given its photo and its undreamt picture."""
+AscentAt = Callable[[StepContext], Ascent | CanvasAscent]
+"""Gives the ascent of an octave, for its photo, its undreamt picture and its first step."""
 
 
 def render(
@@ -36,45 +36,61 @@ def render(
     snapshots: Collection[int] = (),
     on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
 ) -> Tensor:
-    """Dream over `canvas` (1, 3, H, W); `photo` is what the ingredients know as the photo, often the canvas itself.
+    """Dream over a picture, from the smallest octave to the largest.
 
-    `start` is the canvas with a dream on it already, to be dreamt on; the canvas still sets the limits.
-    Without `reinject` no octave but the first sees the canvas: each goes on with the last one's picture, enlarged.
-    Steps are counted from 1 over all octaves for `snapshots`, each handed to `on_snapshot` as a whole picture. Raises
-    NotFiniteError, naming the octave, and Interrupted with the picture so far.
+    Args:
+        photo: What the ingredients are given as the photo, (B, 3, H, W) in [0, 1]; often `canvas` itself.
+        canvas: The undreamt picture, (B, 3, H, W) in [0, 1]; it sets the limits of the values.
+        octaves: Sizes and steps, small to large; the last has the size of `canvas`.
+        ascent_at: Gives the ascent of each octave.
+        start: What to dream on, (B, 3, H, W): `canvas` with an earlier dream on it.
+        reinject: Whether every octave starts from `canvas` plus the detail dreamt so far. Otherwise only the first
+            does, and the others go on with the last one's picture, enlarged.
+        on_step: Called after every step.
+        snapshots: Steps, counted from 1 over all octaves, after which `on_snapshot` is called.
+        on_snapshot: Called with the step's number and the picture so far, (B, 3, H, W).
+
+    Returns:
+        The dream, (B, 3, H, W) in [0, 1].
+
+    Raises:
+        NotFiniteError: The score or its gradient was NaN or infinite; names the octave.
+        Interrupted: Ctrl-C was pressed; has the picture so far.
     """
     work = sum(_work(octave) for octave in octaves)
     done = number = 0
     start = canvas if start is None else start
-    kept = start if reinject else torch.zeros_like(start)
     image = base = own = canvas
-    detail: Tensor | None = None
+    detail: Tensor | None = None  # of the dream so far, at the last octave's size
+
+    def whole() -> Tensor:
+        """The picture so far at the canvas' size."""
+        if image.shape == canvas.shape:
+            return image
+        return carry_up(image - own, start if reinject else torch.zeros_like(start), canvas)
+
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
-                base = _sized(canvas, octave.size)
-                like = base if photo is canvas else _sized(photo, octave.size)
-                first = base if start is canvas else within(_sized(start, octave.size), base)
-                added = first if reinject else torch.zeros_like(first)
-                begun = first if detail is None else within(resize(detail, octave.size) + added, base)
-                image, own = begun, added  # at once: an interruption finds two of one size
+                base, own, image = begin_octave(canvas, start, octave.size, detail, reinject=reinject)
                 detail = None
-                step = Step(k, len(octaves), 0, octave.steps, done / max(work, 1), octave.size)
                 if not octave.steps:
                     continue
-                ascent = ascent_at(Moment(like, base, step))
+                like = base if photo is canvas else _sized(photo, octave.size)
+                step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size)
+                ascent = ascent_at(StepContext(like, base, step))
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
-                    image, score = ascent.step(image, base, octave.step_size, Moment(like, image, step))
+                    image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
                     done += octave.size[0] * octave.size[1]
                     number += 1
                     on_step(replace(step, share=done / work, score=score))
                     if number in snapshots:
-                        on_snapshot(number, _whole(canvas, kept, image, own))
+                        on_snapshot(number, whole())
                 if k + 1 < len(octaves):
                     detail = image - own
     except KeyboardInterrupt:
-        raise Interrupted(_whole(canvas, kept, image, own)) from None
+        raise Interrupted(whole()) from None
     except NotFiniteError as error:
         height, width = base.shape[-2:]
         raise NotFiniteError(
@@ -83,17 +99,38 @@ def render(
     return image
 
 
+def begin_octave(
+    canvas: Tensor, start: Tensor, size: tuple[int, int], detail: Tensor | None, *, reinject: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pictures that an octave begins with.
+
+    Args:
+        canvas: The undreamt picture at full size, (B, 3, H, W) in [0, 1].
+        start: What to dream on at full size, (B, 3, H, W); often `canvas` itself.
+        size: The octave's (height, width).
+        detail: The detail of the dream so far at the last octave's size, None in the first octave.
+        reinject: Whether `start` is put beneath the detail; otherwise the detail holds it already.
+
+    Returns:
+        The canvas at this size, which sets the limits; what the detail lies on; and the picture to go on with, which is
+        both together. Each (B, 3, height, width).
+    """
+    base = _sized(canvas, size)
+    first = base if start is canvas else within(_sized(start, size), base)
+    own = first if reinject else torch.zeros_like(first)
+    return base, own, first if detail is None else carry_up(detail, own, base)
+
+
+def carry_up(detail: Tensor, own: Tensor, base: Tensor) -> Tensor:
+    """The detail of a smaller octave, enlarged and added to `own`, within the limits that `base` sets (B, 3, H, W)."""
+    return within(resize(detail, (base.shape[-2], base.shape[-1])) + own, base)
+
+
 def _work(octave: Octave) -> int:
+    """The octave's work in pixels times steps."""
     return octave.size[0] * octave.size[1] * octave.steps
 
 
 def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """The picture at an octave's size; cubic resampling overshoots at edges, hence the limits."""
     return picture if picture.shape[-2:] == size else resize(picture, size).clamp_(0, 1)
-
-
-def _whole(canvas: Tensor, kept: Tensor, image: Tensor, own: Tensor) -> Tensor:
-    """An octave's picture at the canvas' size: what every octave keeps, and its detail enlarged."""
-    if image.shape == canvas.shape:
-        return image
-    return within(resize(image - own, (canvas.shape[-2], canvas.shape[-1])) + kept, canvas)

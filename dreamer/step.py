@@ -1,4 +1,4 @@
-"""One step of a dream: where it is, and what an ingredient may know there."""
+"""One step of a dream: its place in the whole, and what an ingredient may know there."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+Apply = Callable[[Tensor], Tensor]
+"""Applies what a transform has drawn to a picture (B, C, H, W) of the size it was drawn for."""
+
 
 @dataclass(frozen=True)
 class Step:
-    """Where a dream is: step `number` of `count` in octave `octave` of `octaves`, all counted from 0.
+    """The place of a step in a dream: step `number` of `count` in octave `octave` of `octaves`, counted from 0.
 
     `share` is the part of the whole work done before this step, 0 to 1, in pixels; `size` is the octave's (height,
-    width); `score` is what the step climbed, NaN until it has.
+    width); `score` is the score of the picture before the step, NaN until it is known.
     """
 
     octave: int
@@ -26,17 +29,18 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What an ingredient may ask for besides its tensor: photo and picture at this octave, and the step.
+class StepContext:
+    """What an ingredient may ask for besides its tensor.
 
-    `view` is what the step's transforms make of a picture of the octave's size, with the same dice as for the picture
-    being dreamt. `photo_features` are the features of the photo so seen, for objectives that compare; `gradient` is the
-    score's at `image`, unfiltered, for updates that ask for it.
+    `photo` (1 or B, 3, H, W) and `image` (B, 3, H, W) are the photo and the picture being dreamt at this octave's size.
+    `apply_transforms` applies the step's transforms, as drawn for `image`, to any picture (B, C, H, W) of that size.
+    `photo_features` (B, C, h, w) are the features of the photo so transformed, for objectives that need them;
+    `gradient` (B, 3, H, W) is the score's gradient at `image`, unfiltered, for updates that ask for it.
     """
 
     photo: Tensor
     image: Tensor
     step: Step
-    view: Callable[[Tensor], Tensor] = lambda picture: picture
+    apply_transforms: Apply = lambda picture: picture
     photo_features: Tensor | None = None
     gradient: Tensor | None = None

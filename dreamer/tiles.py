@@ -1,8 +1,8 @@
 """Tiles whose gradients add up to exactly the gradient of the whole picture.
 
-A tile owns a block of score positions. Its crop is that block's receptive field, its start aligned to the strides so
-that pooling phases agree, and cut at the picture's true borders, where the network's own padding acts as it does
-untiled. Positions beside the crop's other edges see false borders, but nobody owns them: another tile does.
+A tile owns a block of positions of the score map. Its crop is that block's receptive field, its start aligned to the
+strides so that pooling phases agree, and cut at the picture's true borders, where the network's own padding acts as it
+does without tiles. Positions near the crop's other edges see false borders; the tile does not own them, another does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Tile:
-    """A crop of the picture, `rows` and `columns` [start, stop) in pixels, and what it owns of each layer's map.
+    """A crop of the picture, and the positions of each layer that it owns.
 
-    `owned` gives, for each layer, the rows and columns [start, stop) of the crop's own feature map.
+    `rows` and `columns` are the crop's [start, stop) in pixels; `owned` gives for each layer the owned rows and columns
+    [start, stop), counted in the feature map of the crop.
     """
 
     rows: Span
@@ -32,9 +33,17 @@ class Tile:
 
 
 def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes: Mapping[str, Span]) -> list[Tile]:
-    """Tiles of about `tile` pixels a side (plus their surroundings) for a picture and the layers' (h, w) there.
+    """The tiles of a picture.
 
-    Raises UsageError for a layer that looks at the whole picture.
+    Args:
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+        tile: Side of a tile in pixels, without its surroundings; rounded down to a multiple of the strides.
+        layers: The layers whose positions are to be owned, with their receptive fields.
+        sizes: Each layer's (height, width) for the whole picture.
+
+    Raises:
+        UsageError: A layer looks at the whole picture.
     """
     refuse_whole(layers.values())
     rows = {name: (layer.rows or ReceptiveField(), sizes[name][0]) for name, layer in layers.items()}
@@ -46,7 +55,7 @@ def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes:
 
 
 def refuse_whole(layers: Iterable[Layer]) -> None:
-    """Raise UsageError when one of the layers cannot be tiled, saying why."""
+    """Raise UsageError if one of the layers cannot be tiled, with the reason."""
     problems = [
         f"layer {layer.name} cannot be tiled: {layer.whole} looks at the whole picture; "
         "use --tile none, a smaller --size, or an earlier layer"

@@ -1,8 +1,8 @@
-"""What happens to the picture after a step: (image (B, 3, H, W) in [0, 1], *, options) -> image.
+"""Changes of the picture after a step: (image (B, 3, H, W) in [0, 1], *, options) -> image.
 
 Yosinski (2015) found that several weak ones together do more for a picture than any strong one: decay, blur, and the
-clipping of pixels that are small or matter little. Where the field lets pixels fade to grey, a dream's fade to the
-photo, unless `to` says otherwise.
+clipping of pixels that are small or matter little. Elsewhere such pixels fade to grey; here they fade to the photo,
+unless `to` is "grey".
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def small_contribution(
 ) -> Tensor:
     """The pixels whose difference from the photo matters least return to it, this `share` of all (Yosinski 2015).
 
-    What it matters: |sum over the colours of difference times gradient|, about what the score would lose without it.
+    How much a pixel matters is |sum over its colours of difference times gradient|, about what the score would lose
+    without it.
     """
     rest = _rest(photo, image, to)
     return _clipped(image, rest, ((image - rest) * gradient).sum(1, keepdim=True).abs(), share)
@@ -96,6 +97,7 @@ def stretch(image: Tensor, *, step: Step) -> Tensor:
 
 
 def _rest(photo: Tensor, image: Tensor, to: To) -> Tensor:
+    """The picture that pixels return to, (1 or B, 3, H, W)."""
     return photo if to == "photo" else torch.full_like(image[:1], _GREY)
 
 

@@ -13,10 +13,10 @@ from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.exemplars import channel_number
 from dreamer.image import Photo
 from dreamer.network import Network
-from dreamer.objectives.choice import taught
+from dreamer.objectives.choice import head_labels
 from dreamer.recipe import DEFAULTS
-from dreamer.sight import Term
-from dreamer.step import Moment
+from dreamer.sight import WeightedObjective
+from dreamer.step import StepContext
 from dreamer.words import merged
 
 _CLIMB: dict[str, Any] = {
@@ -91,7 +91,7 @@ class Unit:
         if layer is None and network.figures:
             at["layer"] = next(iter(network.figures))
         if at["layer"] in network.heads:
-            known = taught(network, at["layer"])
+            known = head_labels(network, at["layer"])
             if self.label not in known:
                 raise RecipeError(f"{network.name} knows no class {self.label!r}{_nearest(self.label, network, known)}")
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
@@ -184,7 +184,7 @@ def logits(network: Network) -> str:
     return found
 
 
-def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> Term:
+def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> WeightedObjective:
     """A Python function of {layer: features} as an objective, for a picture of that size.
 
     It gives a score: a number, one for each picture, or a map. Which layers it looks at is found by trying it once on
@@ -197,7 +197,9 @@ def own_term(objective: Callable[[Features], Tensor], network: Network, height: 
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise UsageError("the objective must give a tensor that depends on the features, as in f[layer][:, 3].mean()")
     layers = tuple(probe.asked)
-    return Term(getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers=layers)
+    return WeightedObjective(
+        getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers=layers
+    )
 
 
 class _Probe(Mapping[str, Tensor]):
@@ -221,5 +223,5 @@ class _Probe(Mapping[str, Tensor]):
         return len(self._network.anatomy.layers)
 
 
-def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, Moment], Tensor]:
+def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, StepContext], Tensor]:
     return lambda features, moment: objective(features)

@@ -1,18 +1,20 @@
+from functools import partial
+
 import pytest
 import torch
 from networks import calibrated, tiny
 
 from dreamer import image
-from dreamer.ascent import Ascent
+from dreamer.ascent import Ascent, draw
 from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.gradient_filters import normalise
 from dreamer.objectives import content, deepdream
 from dreamer.pyramid import Octave
 from dreamer.render import render
 from dreamer.sample import scene
-from dreamer.sight import Sight, Term
-from dreamer.step import Moment, Step
-from dreamer.transforms import jitter, noise, rotate, standard
+from dreamer.sight import Scorer, WeightedObjective
+from dreamer.step import Step, StepContext
+from dreamer.transforms import crop, jitter, noise, rotate, standard
 
 CPU = torch.device("cpu")
 STEP = Step(0, 1, 0, 1, 0.0, (64, 80))
@@ -20,14 +22,14 @@ STEP = Step(0, 1, 0, 1, 0.0, (64, 80))
 
 def sight(network=None, *, dtype=torch.float32, weights=(1.0,), layers=("two",), objective=deepdream, say=print):
     terms = tuple(
-        Term(f"{layer}-{k}", weight, layer, lambda seen, moment: objective(seen))
+        WeightedObjective(f"{layer}-{k}", weight, layer, lambda seen, moment: objective(seen))
         for k, (weight, layer) in enumerate(zip(weights, layers, strict=True))
     )
-    return Sight(network or tiny(), terms, device=CPU, precision=dtype, tile=0, say=say)
+    return Scorer(network or tiny(), terms, device=CPU, precision=dtype, tile=0, say=say)
 
 
 def moment(image):
-    return Moment(image, image, STEP)
+    return StepContext(image, image, STEP)
 
 
 def test_the_score_and_its_gradient_in_float64():
@@ -60,7 +62,7 @@ def test_the_gradient_comes_back_through_the_transforms():
     seen_gradient = torch.randn(1, 3, 20, 30)
 
     def rolled(picture, moment):
-        return picture.roll((3, 5), (2, 3))
+        return lambda picture: picture.roll((3, 5), (2, 3))
 
     ascent = Ascent(lambda picture, moment: (0.0, seen_gradient), transforms=(rolled,), colour=0.0)
     base = torch.full_like(image, 0.5)
@@ -189,12 +191,23 @@ def test_out_of_memory_on_a_gpu_goes_on_with_smaller_tiles():
     assert looking.tile == 75 and "tiles of 75 pixels" in said[-1]
 
 
-def test_what_compares_sees_the_photo_through_the_same_transforms():
-    """The photo itself is then no way from the photo, however it is thrown about; and the dice stay as they were."""
-    term = Term("likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True)
-    looking = Sight(tiny(), (term,), device=CPU, precision=torch.float32, tile=0, say=print)
+def at_once(transform):
+    """The transform in the form that returns the transformed image itself."""
+    return partial(draw, lambda image, context: transform(image)(image))
+
+
+DRAWING = tuple(lambda image, context, f=f: f(image) for f in (jitter, rotate, noise, standard))
+AT_ONCE = tuple(at_once(f) for f in (jitter, rotate, noise, standard))
+
+
+@pytest.mark.parametrize("shaken", [DRAWING, AT_ONCE], ids=["drawing", "at once"])
+def test_what_needs_the_photo_sees_it_through_the_same_transforms(shaken):
+    """The photo itself is then no way from the photo, however it is thrown about; the random state is not touched."""
+    term = WeightedObjective(
+        "likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True
+    )
+    looking = Scorer(tiny(), (term,), device=CPU, precision=torch.float32, tile=0, say=print)
     image, other = scene(64, 48), scene(64, 48, 5)
-    shaken = tuple(lambda image, moment, f=f: f(image) for f in (jitter, rotate, noise, standard))
     ascent = Ascent(looking.gradient, transforms=shaken)
     torch.manual_seed(3)
     _, score = ascent.step(image, image, 0.01, moment(image))
@@ -204,15 +217,46 @@ def test_what_compares_sees_the_photo_through_the_same_transforms():
     sight_alone = Ascent(sight().gradient, transforms=shaken)
     sight_alone.step(image, image, 0.01, moment(image))
     assert torch.equal(torch.rand(()), after)
-    assert ascent.step(image, image, 0.01, Moment(other, image, STEP))[1] < 0
+    assert ascent.step(image, image, 0.01, StepContext(other, image, STEP))[1] < 0
+
+
+def seen_through(transforms, image):
+    """The image as it is scored, and the function that transforms other pictures alike."""
+    known = []
+    Ascent(lambda seen, context: known.append((seen, context)) or (0.0, torch.zeros_like(seen)), transforms).step(
+        image, image, 0.01, moment(image)
+    )
+    return known[0][0], known[0][1].apply_transforms
+
+
+def test_transforms_do_the_same_in_either_form():
+    image, other = scene(64, 48), scene(64, 48, 5)
+    found = []
+    for shaken in (DRAWING, AT_ONCE):
+        torch.manual_seed(3)
+        seen, apply = seen_through(shaken, image)
+        found.append((seen, torch.rand(()), apply(other), torch.rand(())))
+    assert all(torch.equal(one, same) for one, same in zip(*found, strict=True))
+
+
+def test_a_mask_is_moved_as_the_picture_is():
+    """The noise draws less for one channel; what is drawn after it must not depend on that."""
+    image = scene(64, 48)
+    shaken = (lambda image, context: noise(image, sigma=0.0), *DRAWING[:2], lambda image, context: crop(image))
+    torch.manual_seed(3)
+    seen, apply = seen_through(shaken, image)
+    torch.testing.assert_close(apply(image[:, :1]), seen[:, :1])
+    assert not torch.equal(seen, crop(image)(image))
 
 
 def test_likeness_is_measured_at_the_same_place_in_tiles():
-    term = Term("likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True)
+    term = WeightedObjective(
+        "likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True
+    )
     image, photo = (scene(96, 80, seed).double() for seed in (0, 5))
     found = [
-        Sight(tiny(), (term,), device=CPU, precision=torch.float64, tile=tile, say=print).gradient(
-            image, Moment(photo, image, STEP)
+        Scorer(tiny(), (term,), device=CPU, precision=torch.float64, tile=tile, say=print).gradient(
+            image, StepContext(photo, image, STEP)
         )
         for tile in (0, 24)
     ]

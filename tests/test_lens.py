@@ -10,11 +10,11 @@ from torch import nn
 
 import dreamer
 from dreamer.errors import UsageError
-from dreamer.lens import Lens
+from dreamer.lens import GradientOverrides
 from dreamer.objectives import deepdream
 from dreamer.sample import scene
-from dreamer.sight import Sight, Term
-from dreamer.step import Moment, Step
+from dreamer.sight import Scorer, WeightedObjective
+from dreamer.step import Step, StepContext
 
 FIRST = Step(0, 2, 0, 10, 0.0, (64, 80))
 
@@ -22,7 +22,7 @@ FIRST = Step(0, 2, 0, 10, 0.0, (64, 80))
 def back(module, seen, gradient, lens, step=FIRST):
     """What comes out of the module, and what comes back through it."""
     leaf = torch.as_tensor(seen, dtype=torch.float64).clone().requires_grad_()
-    with lens.before(module, step):
+    with lens.applied_to(module, step):
         answer = module(leaf * 1.0)
         (slope,) = torch.autograd.grad(answer, leaf, torch.as_tensor(gradient, dtype=torch.float64))
     return answer.detach(), slope
@@ -32,10 +32,10 @@ def test_a_shut_relu_lets_pass_what_opens_it():
     """Two pictures: of the first nothing would come through, so that all comes but what closes further."""
     seen = [[-1.0, -2.0, -3.0], [1.0, -2.0, -3.0]]
     gradient = [[5.0, -5.0, 2.0], [7.0, 5.0, -5.0]]
-    answer, slope = back(nn.ReLU(), seen, gradient, Lens(redirect=16))
+    answer, slope = back(nn.ReLU(), seen, gradient, GradientOverrides(redirect=16))
     np.testing.assert_array_equal(answer, np.maximum(seen, 0))
     np.testing.assert_array_equal(slope, [[5, 0, 2], [7, 0, 0]])
-    _, usual = back(nn.ReLU(), seen, gradient, Lens())
+    _, usual = back(nn.ReLU(), seen, gradient, GradientOverrides())
     np.testing.assert_array_equal(usual, [[0, 0, 0], [7, 0, 0]])
 
 
@@ -43,19 +43,19 @@ def test_a_shut_relu_lets_pass_what_opens_it():
 def test_every_way_to_write_a_relu(relu):
     module = nn.Sequential()
     module.forward = lambda seen: relu(seen)
-    _, slope = back(module, [[-1.0]], [[5.0]], Lens(redirect=1))
+    _, slope = back(module, [[-1.0]], [[5.0]], GradientOverrides(redirect=1))
     assert slope.item() == 5
 
 
 def test_a_relu6_is_shut_above_too():
     seen, gradient = [[-1.0, 7.0, -1.0, 7.0]], [[2.0, -2.0, -2.0, 2.0]]
-    answer, slope = back(nn.ReLU6(), seen, gradient, Lens(redirect=16))
+    answer, slope = back(nn.ReLU6(), seen, gradient, GradientOverrides(redirect=16))
     np.testing.assert_array_equal(answer, [[0, 6, 0, 6]])
     np.testing.assert_array_equal(slope, [[2, -2, 0, 0]])
 
 
 def test_it_ends_after_so_many_steps_of_the_whole_dream():
-    lens = Lens(redirect=16)
+    lens = GradientOverrides(redirect=16)
     steps = [(octave, number) for octave in range(3) for number in range(10)]
     redirected = [pair for pair in steps if lens.redirects(Step(pair[0], 3, pair[1], 10, 0.0, (9, 9)))]
     assert redirected == steps[:16]
@@ -69,7 +69,7 @@ def test_smooth_pooling_hands_on_in_proportion(sizes):
     kernel, stride, padding = sizes
     pool = nn.MaxPool2d(kernel, stride, padding)
     seen = np.random.default_rng(0).normal(size=(1, 2, 7, 8))
-    answer, _ = back(pool, seen, np.zeros(pool(torch.from_numpy(seen)).shape), Lens(smooth_pooling=True))
+    answer, _ = back(pool, seen, np.zeros(pool(torch.from_numpy(seen)).shape), GradientOverrides(smooth_pooling=True))
     np.testing.assert_array_equal(answer, pool(torch.from_numpy(seen)))
     gradient = np.random.default_rng(1).normal(size=answer.shape)
     wanted = np.zeros_like(seen)
@@ -83,28 +83,32 @@ def test_smooth_pooling_hands_on_in_proportion(sizes):
                 n, square, size = window.size, (window**2).mean(), 0.01 + np.abs(window).mean()
                 slope = 2 * window / n / size - square / size**2 * np.sign(window) / n
                 wanted[0, c, rows, columns] += gradient[0, c, i, j] * slope
-    _, slope = back(pool, seen, gradient, Lens(smooth_pooling=True))
+    _, slope = back(pool, seen, gradient, GradientOverrides(smooth_pooling=True))
     np.testing.assert_allclose(slope, wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_smooth_pooling_by_hand():
     """A window of 1 and 3: mean square 5, mean 2 (and 0.01): the 3 gets most, the 1 a little less than nothing."""
-    _, slope = back(nn.MaxPool2d((1, 2)), [[[[1.0, 3.0]]]], [[[[1.0]]]], Lens(smooth_pooling=True))
+    _, slope = back(nn.MaxPool2d((1, 2)), [[[[1.0, 3.0]]]], [[[[1.0]]]], GradientOverrides(smooth_pooling=True))
     np.testing.assert_allclose(slope[0, 0, 0], [1 / 2.01 - 2.5 / 2.01**2, 3 / 2.01 - 2.5 / 2.01**2])
 
 
 def looking(lens, tile=0):
-    term = Term("deepdream", 1.0, "two", lambda seen, moment: deepdream(seen))
+    term = WeightedObjective("deepdream", 1.0, "two", lambda seen, moment: deepdream(seen))
     options = {"device": torch.device("cpu"), "precision": torch.float64, "say": print}
-    return Sight(tiny(), (term,), tile=tile, lens=lens, **options)
+    return Scorer(tiny(), (term,), tile=tile, overrides=lens, **options)
 
 
 def test_smooth_pooling_is_exact_in_tiles():
     image = scene(96, 80).double()
-    moment = Moment(image, image, FIRST)
+    moment = StepContext(image, image, FIRST)
     whole, tiled, plain = (
         looking(lens, tile).gradient(image, moment)[1]
-        for lens, tile in ((Lens(smooth_pooling=True), 0), (Lens(smooth_pooling=True), 32), (Lens(), 0))
+        for lens, tile in (
+            (GradientOverrides(smooth_pooling=True), 0),
+            (GradientOverrides(smooth_pooling=True), 32),
+            (GradientOverrides(), 0),
+        )
     )
     torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-9 * float(whole.abs().max()))
     assert not torch.allclose(whole, plain, rtol=0.01)
@@ -113,8 +117,10 @@ def test_smooth_pooling_is_exact_in_tiles():
 def test_redirected_gradients_are_not_for_tiles():
     image = scene(96, 80).double()
     with pytest.raises(UsageError, match="redirect cannot be tiled"):
-        looking(Lens(redirect=16), 32).gradient(image, Moment(image, image, FIRST))
-    looking(Lens(redirect=5), 32).gradient(image, Moment(image, image, Step(0, 1, 5, 10, 0.0, (80, 96))))
+        looking(GradientOverrides(redirect=16), 32).gradient(image, StepContext(image, image, FIRST))
+    looking(GradientOverrides(redirect=5), 32).gradient(
+        image, StepContext(image, image, Step(0, 1, 5, 10, 0.0, (80, 96)))
+    )
 
 
 def test_weights_waver_and_come_back():
@@ -123,9 +129,9 @@ def test_weights_waver_and_come_back():
     drawn = []
     with pytest.raises(ZeroDivisionError):
         for _ in range(3):
-            with Lens(weight_noise=0.2).before(module, FIRST):
+            with GradientOverrides(weight_noise=0.2).applied_to(module, FIRST):
                 drawn.append((module.weight / before - 1).detach())
-        with Lens(weight_noise=0.2).before(module, FIRST):
+        with GradientOverrides(weight_noise=0.2).applied_to(module, FIRST):
             _ = 1 / 0
     assert torch.equal(module.weight, before)
     assert not torch.equal(drawn[0], drawn[1])
@@ -135,14 +141,14 @@ def test_weights_waver_and_come_back():
 
 def test_noise_of_weights_shows_in_the_gradient_and_follows_the_seed():
     image = scene(64, 48).double()
-    moment = Moment(image, image, FIRST)
-    sight = looking(Lens(weight_noise=0.2))
+    moment = StepContext(image, image, FIRST)
+    sight = looking(GradientOverrides(weight_noise=0.2))
     found = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         found.append(sight.gradient(image, moment)[1])
     assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
-    assert not torch.equal(looking(Lens()).gradient(image, moment)[1], found[0])
+    assert not torch.equal(looking(GradientOverrides()).gradient(image, moment)[1], found[0])
 
 
 @pytest.mark.parametrize("change", [{"smooth_pooling": True}, {"weight_noise": 0.2}])

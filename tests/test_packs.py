@@ -244,14 +244,14 @@ def test_bricks_are_half_a_cell_apart(module):
 
 def test_through_the_kaleidoscope_every_sector_is_the_same(module):
     image = soft((64, 64)) * 0.1 + 0.5
-    seen = module("dreamer-kaleido").kaleidoscope(image, folds=4)
+    seen = module("dreamer-kaleido").kaleidoscope(image, folds=4)(image)
     torch.testing.assert_close(seen, seen.rot90(1, (-2, -1)), atol=1e-4, rtol=0)
     assert rms(seen - image) > 0.01
 
 
 def test_a_wall_of_tiles_shows_one_square_of_the_picture(module):
     image = torch.rand(1, 3, 60, 80)
-    seen = module("dreamer-kaleido").tiling(image, cells=4, pattern="repeat")
+    seen = module("dreamer-kaleido").tiling(image, cells=4, pattern="repeat")(image)
     assert seen.shape == image.shape
     torch.testing.assert_close(seen[..., 20:, 20:], seen[..., :-20, :-20])
     squares = image.unfold(2, 20, 1).unfold(3, 20, 1)

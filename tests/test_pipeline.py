@@ -25,7 +25,7 @@ from dreamer.film import Film
 from dreamer.image import load
 from dreamer.library import registry
 from dreamer.network import Network
-from dreamer.sight import Sight
+from dreamer.sight import Scorer
 from dreamer.testing.tiny import photo as drawn
 from dreamer.testing.tiny import tiny_network
 from dreamer.zooming import Falling, Feedback, Scene, zoom_from
@@ -44,15 +44,15 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def tiles(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The tile of each `Sight` that is made."""
+    """The tile of each `Scorer` that is made."""
     seen: list[int] = []
-    original = Sight.__init__
+    original = Scorer.__init__
 
-    def watched(self: Sight, *args: Any, tile: int, **rest: Any) -> None:
+    def watched(self: Scorer, *args: Any, tile: int, **rest: Any) -> None:
         seen.append(tile)
         original(self, *args, tile=tile, **rest)
 
-    monkeypatch.setattr(Sight, "__init__", watched)
+    monkeypatch.setattr(Scorer, "__init__", watched)
     return seen
 
 

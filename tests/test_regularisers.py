@@ -9,7 +9,7 @@ import torch
 from dreamer import priors, transforms, updates
 from dreamer.ascent import Ascent
 from dreamer.sample import scene
-from dreamer.step import Moment, Step
+from dreamer.step import Step, StepContext
 
 STEP = Step(0, 1, 3, 10, 0.5, (9, 11))  # the fourth: when things that happen every fourth time happen
 
@@ -154,7 +154,7 @@ def test_an_update_is_given_the_gradient_before_the_filters():
             updates=(watch,),
             keeps_gradient=keeps,
         )
-        ascent.step(image, image, 0.01, Moment(image, image, STEP))
+        ascent.step(image, image, 0.01, StepContext(image, image, STEP))
     torch.testing.assert_close(given[0], slope)
     assert given[1] is None
 
@@ -183,9 +183,10 @@ def test_crops_shrink_about_the_middle(monkeypatch):
     ramp = (torch.arange(200, dtype=torch.float64) + 0.5).div(200).expand(1, 3, 100, 200)
     monkeypatch.setattr(torch, "randn", lambda *size: torch.tensor([[0.0, 0.0], [1.0, -2.0]]))
     for share, side in ((0.0, 50), (0.5, 30), (1.0, 10)):
-        views = transforms.crops(
+        apply = transforms.crops(
             ramp, step=replace(STEP, share=share), count=2, size=40, first=0.5, last=0.1, spread=0.1
         )
+        views = apply(ramp)
         assert views.shape == (2, 3, 40, 40)
         same(views.mean((1, 2, 3)), [0.5, 0.3])  # the second two deviations of a tenth to the left
         slope = (views[0, 0, 0, 21] - views[0, 0, 0, 19]) / 2
@@ -194,5 +195,5 @@ def test_crops_shrink_about_the_middle(monkeypatch):
 
 def test_crops_stay_inside():
     image = scene(64, 48)
-    views = transforms.crops(image, step=STEP, count=32, size=16, spread=1.0)
+    views = transforms.crops(image, step=STEP, count=32, size=16, spread=1.0)(image)
     assert float(views.min()) >= float(image.min()) - 1e-6 and float(views.max()) <= float(image.max()) + 1e-6

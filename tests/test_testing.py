@@ -132,6 +132,16 @@ def dice(image):
     return image * random.random()
 
 
+def drawing_late(image):
+    """Draws when it is applied."""
+    return lambda picture: picture * torch.rand(())
+
+
+def colours_alone(image):
+    """Swaps red and green, and knows no masks."""
+    return lambda picture: torch.stack((picture[:, 1], picture[:, 0], picture[:, 2]), 1)
+
+
 def growing(image, *, seen=[]):  # noqa: B006 - what it is here for
     """More at every call."""
     seen.append(1)
@@ -215,6 +225,8 @@ BROKEN = [
     ("updates", overwritten_photo, "changes photo in place"),
     ("objectives", relative, "is not exact in tiles"),
     ("transforms", dice, "gives another result under the same seed"),
+    ("transforms", drawing_late, "draws when it is applied; draw before"),
+    ("transforms", colours_alone, "what it draws fails (IndexError"),
     ("gradient_filters", something_of_nothing, "makes something of a zero gradient"),
     ("updates", too_bright, "leaves the range 0 to 1 (1 to 2)"),
     ("priors", fails, "fails with pixels = 0: ZeroDivisionError: division by zero"),

@@ -4,24 +4,25 @@ import pytest
 import torch
 from networks import calibrated, settled, tiny
 
-from dreamer.ascent import Moment
 from dreamer.errors import UsageError
 from dreamer.objectives import deepdream, motif
 from dreamer.options import reach_of
 from dreamer.sample import scene
-from dreamer.sight import Sight, Term, largest_tile
-from dreamer.step import Step
+from dreamer.sight import Scorer, WeightedObjective, largest_tile
+from dreamer.step import Step, StepContext
 
 CPU = torch.device("cpu")
 
 
 def sight(network, layers, tile, dtype=torch.float64, objective=deepdream):
-    terms = tuple(Term(layer, 1.0 + k, layer, lambda seen, moment: objective(seen)) for k, layer in enumerate(layers))
-    return Sight(network, terms, device=CPU, precision=dtype, tile=tile, say=print)
+    terms = tuple(
+        WeightedObjective(layer, 1.0 + k, layer, lambda seen, moment: objective(seen)) for k, layer in enumerate(layers)
+    )
+    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, say=print)
 
 
 def gradient(network, layers, tile, image, **options):
-    moment = Moment(image, image, Step(0, 1, 0, 1, 0.0, (1, 1)))
+    moment = StepContext(image, image, Step(0, 1, 0, 1, 0.0, (1, 1)))
     return sight(network, layers, tile, image.dtype, **options).gradient(image, moment)
 
 
@@ -69,9 +70,9 @@ def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile):
     for reach in (reach_of(motif), 2):
         for side in (0, tile):
             objective = lambda seen, moment: motif(seen, network=network, layer="m4a", names=("eye", "rose"))  # noqa: E731
-            term = Term("motif", 1.0, "m4a", objective, reach=reach)
-            looks = Sight(network, (term,), device=CPU, precision=torch.float64, tile=side, say=print)
-            found[reach, side] = looks.gradient(image, Moment(image, image, Step(0, 1, 0, 1, 0.0, (1, 1))))[1]
+            term = WeightedObjective("motif", 1.0, "m4a", objective, context=reach)
+            looks = Scorer(network, (term,), device=CPU, precision=torch.float64, tile=side, say=print)
+            found[reach, side] = looks.gradient(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (1, 1))))[1]
     whole = found[reach_of(motif), 0]
     assert (found[reach_of(motif), tile] - whole).abs().max() < 1e-9 * whole.abs().max()
     assert (found[2, tile] - whole).abs().max() > 1e-3 * whole.abs().max()

@@ -21,7 +21,7 @@ def one_by_one(image, pad, offset, kept, scaled, degrees, start, size):
 
 
 def drawn(monkeypatch, *numbers):
-    """The dice give these."""
+    """The random whole numbers are these."""
     left = list(numbers)
     monkeypatch.setattr(transforms, "_whole", lambda low, high: left.pop(0))
     return left
@@ -35,7 +35,7 @@ def test_standard_is_pad_jitter_scale_rotate_jitter(monkeypatch, turn):
     y, x = np.mgrid[0:high, 0:wide] + 0.5
     image = torch.from_numpy(plane(x, y)).expand(2, 3, high, wide)
     left = drawn(monkeypatch, 3, 6, 4, turn, 1, 2)
-    result = transforms.standard(image)
+    result = transforms.standard(image)(image)
     assert not left
     kept = (90 + 24 - 8, 70 + 24 - 8)
     scaled = (round(kept[0] * 1.08), round(kept[1] * 1.08))
@@ -51,16 +51,16 @@ def test_standard_is_pad_jitter_scale_rotate_jitter(monkeypatch, turn):
 
 def test_standard_without_chance_is_a_border_of_grey():
     image = scene(64, 48)
-    result = transforms.standard(image, pad=3, jitter=0, amount=0.0, degrees=0.0, nudge=0)
-    torch.testing.assert_close(result, transforms.pad(image, pixels=3), rtol=0, atol=1e-5)
-    assert torch.equal(transforms.pad(image, pixels=3)[..., :3], torch.full((1, 3, 54, 3), 0.5))
+    result = transforms.standard(image, pad=3, jitter=0, amount=0.0, degrees=0.0, nudge=0)(image)
+    torch.testing.assert_close(result, transforms.pad(image, pixels=3)(image), rtol=0, atol=1e-5)
+    assert torch.equal(transforms.pad(image, pixels=3)(image)[..., :3], torch.full((1, 3, 54, 3), 0.5))
 
 
 def test_standard_by_hand(monkeypatch):
     """Four pixels, a border of one, the left column and upper row cut off by one: what was at (0, 0) is there."""
     image = torch.tensor([[0.0, 1.0], [0.25, 0.75]], dtype=torch.float64).expand(1, 3, 2, 2)
     drawn(monkeypatch, 1, 1, 0, 0, 0, 0)
-    result = transforms.standard(image, pad=1, jitter=1, amount=0.1, nudge=0)
+    result = transforms.standard(image, pad=1, jitter=1, amount=0.1, nudge=0)(image)
     expected = [[0, 1, 0.5], [0.25, 0.75, 0.5], [0.5, 0.5, 0.5]]
     torch.testing.assert_close(result[0, 1], torch.tensor(expected, dtype=torch.float64))
 
@@ -69,10 +69,10 @@ def test_standard_turns_the_way_that_rotate_does(monkeypatch):
     """A quarter of a turn, which is no matter of sampling."""
     image = scene(48, 48).double()
     drawn(monkeypatch, 0, 0, 0, 10, 0, 0)
-    result = transforms.standard(image, pad=0, jitter=0, amount=0.0, degrees=90.0, nudge=0)
+    result = transforms.standard(image, pad=0, jitter=0, amount=0.0, degrees=90.0, nudge=0)(image)
     torch.testing.assert_close(result, torch.rot90(image, 1, (-2, -1)), rtol=0, atol=1e-9)
     monkeypatch.setattr(transforms, "_number", lambda low, high: high)
-    torch.testing.assert_close(result, transforms.rotate(image, degrees=90.0), rtol=0, atol=1e-4)
+    torch.testing.assert_close(result, transforms.rotate(image, degrees=90.0)(image), rtol=0, atol=1e-4)
 
 
 def test_standard_draws_all_11_scales_and_21_turns(monkeypatch):
@@ -84,5 +84,20 @@ def test_standard_draws_all_11_scales_and_21_turns(monkeypatch):
 
 def test_pad_mirrors():
     image = scene(64, 48)
-    padded = transforms.pad(image, pixels=2, border="mirror")
+    padded = transforms.pad(image, pixels=2, border="mirror")(image)
     assert torch.equal(padded[..., 2:-2, 0], image[..., 2]) and padded.shape == (1, 3, 52, 68)
+
+
+@pytest.mark.parametrize("name", ["pad", "standard"])
+def test_the_border_is_grey_around_a_picture_and_nothing_in_a_mask(name):
+    image = scene(64, 48)
+    apply = getattr(transforms, name)(image)
+    corners = [apply(picture)[0, 0, 0, 0].item() for picture in (image, torch.ones(1, 1, 48, 64))]
+    assert corners == pytest.approx([0.5, 0.0], abs=1e-6)
+
+
+def test_noise_stays_off_masks():
+    image, mask = scene(64, 48), torch.rand(1, 1, 48, 64)
+    apply = transforms.noise(image, sigma=0.1)
+    assert apply(mask) is mask
+    assert float((apply(image) - image).std()) == pytest.approx(0.1, rel=0.05)

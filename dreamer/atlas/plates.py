@@ -13,8 +13,8 @@ from torch import Tensor
 
 from dreamer.composition import Composition
 from dreamer.image import to_pil
-from dreamer.sight import Term
-from dreamer.step import Moment, Step
+from dreamer.sight import WeightedObjective
+from dreamer.step import Step, StepContext
 from dreamer.visualization import FROM_NOTHING, Features, grey
 
 STEPS, SIZE = 32, 96
@@ -53,7 +53,7 @@ def plates(
         one = replace(
             composition,
             recipe=replace(composition.recipe, pictures=len(batch)),
-            own=Term("channel", 1.0, layer, _each(layer, batch), layers=(layer,)),
+            own=WeightedObjective("channel", 1.0, layer, _each(layer, batch), layers=(layer,)),
         )
         pictures = one.ascend(grey(side, side), on_step=partial(on_step, begin, len(batch)))
         pictures = pictures[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].cpu()
@@ -61,7 +61,7 @@ def plates(
             yield channel, webp(picture[None])
 
 
-def _each(layer: str, channels: list[int]) -> Callable[[Features, Moment], Tensor]:
+def _each(layer: str, channels: list[int]) -> Callable[[Features, StepContext], Tensor]:
     """The first picture's first channel, the second one's second, ...: (B, h, w)."""
     return lambda features, moment: features[layer][torch.arange(len(channels)), channels]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,8 +18,8 @@ from torch import Tensor
 from dreamer.errors import UsageError
 from dreamer.options import reach_of
 from dreamer.registry import Entry, IngredientKind, noun_of
-from dreamer.sight import Sight, Term
-from dreamer.step import Moment
+from dreamer.sight import Scorer, WeightedObjective
+from dreamer.step import StepContext
 from dreamer.testing.bench import STEP, Bench, Case
 from dreamer.testing.finding import Finding
 
@@ -108,6 +109,9 @@ def declared(kind: str, entry: Entry[IngredientKind]) -> Iterator[tuple[str, str
 
 def _kept(kind: str, ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
     """Run it on one case; whatever it raises comes through."""
+    transform = ingredient
+    if kind == "transforms":
+        ingredient = replace(ingredient, function=_drawn_and_applied(ingredient.function))
     subject, tensor = _FIRST.get(kind, "image"), case.tensor.clone()
     with torch.no_grad():
         result = bench.call(ingredient, tensor, case)
@@ -128,6 +132,8 @@ def _kept(kind: str, ingredient: IngredientKind, case: Case, bench: Bench) -> It
     if any(not _same(*(bench.call(ingredient, case.tensor.clone(), case, s) for _ in "ab")) for s in _SEEDS):
         hint = "draw with torch's own functions, and keep nothing between calls"
         yield "deterministic", f"gives another result under the same seed{case.where}; {hint}"
+    elif kind == "transforms":
+        yield from _drawn_once(transform, case, bench)
     if kind in _DIFFERENTIABLE:
         yield from _differentiable(ingredient, subject, case, bench)
     if kind == "objectives" and _maps(result, case.tensor) and (case.options or not case.where):
@@ -155,6 +161,35 @@ def _misfit(kind: str, tensor: Tensor, result: Any) -> str:
         fits = result.ndim == 4 and found[1] == 3 and min(found) > 0 and found[0] % batch == 0
         return "" if fits else f"a tensor of shape {found}; an image ({batch}, 3, H, W) of any size is wanted"
     return "" if found == tensor.shape else f"a tensor of shape {found} for {tuple(tensor.shape)}; the shape stays"
+
+
+def _drawn_and_applied(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """A transform that gives its result at once, of either form."""
+
+    def transformed(image: Tensor, **known: Any) -> Any:
+        drawn = transform(image, **known)
+        return drawn(image) if callable(drawn) else drawn
+
+    return transformed
+
+
+def _drawn_once(transform: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    """What has been drawn for an image does the same to each picture of its size, whatever that picture's channels."""
+    image = case.tensor
+    apply = bench.call(transform, image.clone(), case)
+    if not callable(apply):
+        return
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        first, second = apply(image.clone()), apply(image.clone())
+        try:
+            mask = apply(image[:, :1].clone())
+            wrong = "" if mask.shape == first[:, :1].shape else f"gives {tuple(mask.shape)}"
+        except Exception as error:  # whatever a stranger's function may raise
+            wrong = f"fails ({type(error).__name__}: {error})"
+    if not _same(first, second):
+        yield "drawn once", f"draws when it is applied{case.where}; draw before, and return what only applies it"
+    if wrong:
+        yield "channels", f"what it draws {wrong} on a mask of one channel{case.where}; apply it to any (B, C, H, W)"
 
 
 def _company_kept(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
@@ -216,20 +251,20 @@ def _exact_in_tiles(ingredient: IngredientKind, case: Case, bench: Bench) -> Ite
 def _gradient(ingredient: IngredientKind, case: Case, bench: Bench, image: Tensor, tile: int) -> Tensor:
     company = bench.company(ingredient, Case(case.tensor.to(image)))
 
-    def objective(seen: Tensor, moment: Moment) -> Tensor:
-        own = {"photo_features": moment.photo_features} if compares else {}
+    def objective(seen: Tensor, context: StepContext) -> Tensor:
+        own = {"photo_features": context.photo_features} if needs_photo else {}
         result: Tensor = ingredient.function(seen, **case.options, **{**company, **own})
         return result
 
-    compares = "photo_features" in ingredient.wanted
-    reach = reach_of(ingredient.function)
-    term = Term("objective", 1.0, bench.network.default_layer, objective, compares, reach=reach)
-    sight = Sight(
+    needs_photo = "photo_features" in ingredient.wanted
+    around = reach_of(ingredient.function)
+    term = WeightedObjective("objective", 1.0, bench.network.default_layer, objective, needs_photo, context=around)
+    scorer = Scorer(
         bench.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return sight.gradient(image, Moment(image.flip(-1), image, STEP))[1]
+        return scorer.gradient(image, StepContext(image.flip(-1), image, STEP))[1]
 
 
 def _is_map(ingredient: IngredientKind, bench: Bench) -> bool:

@@ -1,4 +1,4 @@
-"""What a canvas and an optimiser promise, each promise tried: the one on small pictures, the other on a small hill."""
+"""The contracts of canvases and optimisers, tried on small pictures and on a quadratic loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamer.canvas import Canvas
+from dreamer.canvas import Canvas, is_gradient_free
 from dreamer.registry import Entry, IngredientKind, noun_of
 from dreamer.testing.bench import Bench, Case, extremes
 from dreamer.testing.contracts import broken, declared
@@ -22,7 +22,7 @@ Tried = Callable[[IngredientKind, Case, Bench], Iterator[tuple[str, str]]]
 
 
 def try_canvas(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
-    """One finding for each promise that the canvas breaks, or one that says that it keeps all."""
+    """One finding for each promise that the canvas breaks, or one that says that it keeps them all."""
     image = bench.image
     cases = [
         Case(image),
@@ -35,7 +35,7 @@ def try_canvas(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Fi
 
 
 def try_optimiser(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
-    """The same for an optimiser."""
+    """One finding for each promise that the optimiser breaks, or one that says that it keeps them all."""
     hill = torch.linspace(-1, 2, 12)
     cases = [
         Case(hill),
@@ -107,7 +107,7 @@ def _climbs(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tu
 
 
 def _walk(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[float], Tensor]:
-    """Some steps towards the hill's top, (p - top)^2 the loss: the loss before and after, and where it led."""
+    """Minimise mean (p - top)^2 for `count` steps: the losses before and after, and the parameters reached."""
     top = case.tensor
     parts = tuple(torch.zeros(size).requires_grad_() for size in (8, 4))
     known: dict[str, Any] = {"paint": lambda: torch.cat(parts), "step_size": 0.01}
@@ -119,7 +119,7 @@ def _walk(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[floa
         def closure() -> Tensor:
             with torch.enable_grad():
                 loss = (torch.cat(parts) - top).square().mean()
-            if not getattr(optimiser, "gradient_free", False):
+            if not is_gradient_free(optimiser):
                 for part, slope in zip(parts, torch.autograd.grad(loss, parts), strict=True):
                     part.grad = slope
             return loss.detach()

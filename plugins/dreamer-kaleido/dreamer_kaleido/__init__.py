@@ -22,6 +22,7 @@ Folds = Annotated[int, Range(2, 64)]
 Place = Annotated[float, Range(0, 1)]
 Across = Annotated[int, Range(1, 64)]
 Pattern = Literal["repeat", "mirror", "turn", "brick"]
+Apply = Callable[[Tensor], Tensor]  # to any picture (B, C, H, W) of the size that a transform has drawn for
 
 
 def rosette(
@@ -49,18 +50,22 @@ def unlike_rosette(
     return (change - _rosette_mean(change.detach(), folds, mirrors, (across, down))).square().mean()
 
 
-def kaleidoscope(image: Tensor, *, folds: Folds = 8, across: Place = 0.5, down: Place = 0.5) -> Tensor:
+def kaleidoscope(image: Tensor, *, folds: Folds = 8, across: Place = 0.5, down: Place = 0.5) -> Apply:
     """Look through a kaleidoscope: one sector of the picture, another at every step, mirrored all around its centre."""
     height, width = image.shape[-2:]
-    rows = torch.arange(height, device=image.device, dtype=image.dtype)[:, None] + 0.5 - down * height
-    columns = torch.arange(width, device=image.device, dtype=image.dtype) + 0.5 - across * width
     sector = 2 * math.pi / folds
     begin = float(torch.rand(())) * 2 * math.pi
-    angle = ((torch.atan2(rows, columns) - begin) % sector - sector / 2).abs() + begin
-    radius = torch.hypot(rows, columns)
-    seen = torch.stack([radius * angle.cos() / width + across, radius * angle.sin() / height + down], -1) * 2 - 1
-    grid = seen.expand(len(image), height, width, 2)
-    return F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)
+
+    def apply(picture: Tensor) -> Tensor:
+        rows = torch.arange(height).to(picture)[:, None] + 0.5 - down * height
+        columns = torch.arange(width).to(picture) + 0.5 - across * width
+        angle = ((torch.atan2(rows, columns) - begin) % sector - sector / 2).abs() + begin
+        radius = torch.hypot(rows, columns)
+        seen = torch.stack([radius * angle.cos() / width + across, radius * angle.sin() / height + down], -1) * 2 - 1
+        grid = seen.expand(len(picture), height, width, 2)
+        return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
+
+    return apply
 
 
 def wallpaper(gradient: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror") -> Tensor:
@@ -78,15 +83,19 @@ def unlike_wallpaper(image: Tensor, *, photo: Tensor, cells: Across = 4, pattern
     return (change - _wallpaper_mean(change.detach(), cells, pattern)).square().mean()
 
 
-def tiling(image: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror") -> Tensor:
+def tiling(image: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror") -> Apply:
     """Look at a wall of tiles: one square of the picture, another at every step, laid out `cells` to the long side."""
     height, width = image.shape[-2:]
     side = min(_side(image, cells), height, width)
     top, left = (int(torch.randint(0, size - side + 1, ())) for size in (height, width))
-    cell = image[..., top : top + side, left : left + side]
     rows, columns = math.ceil(height / side) + 1, math.ceil(width / side) + 1
-    wall = cell[:, :, None, :, None].expand(*cell.shape[:2], rows, side, columns, side).flatten(4).flatten(2, 3)
-    return _laid(wall, side, pattern, -1)[..., :height, :width]
+
+    def apply(picture: Tensor) -> Tensor:
+        cell = picture[..., top : top + side, left : left + side]
+        wall = cell[:, :, None, :, None].expand(*cell.shape[:2], rows, side, columns, side).flatten(4).flatten(2, 3)
+        return _laid(wall, side, pattern, -1)[..., :height, :width]
+
+    return apply
 
 
 def _rosette_mean(values: Tensor, folds: int, mirrors: bool, centre: tuple[float, float]) -> Tensor:
