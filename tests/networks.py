@@ -26,7 +26,7 @@ def calibrated(name: str) -> Network:
 
         network = next(c for c in classics() if c.name == name)
         module = get_model(name, weights=None, init_weights=True, aux_logits=False, transform_input=False)
-        network = network._network(module, "")
+        network = replace(network.untrained(), module=module)
     else:
         network = next(c for c in classics() if c.name == name).untrained()
     norms = [module for module in network.module.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
-from rich.console import Console
 
 from dreamer import disk
 from dreamer.cli import doctor, progress
@@ -71,15 +70,17 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
 
 
 def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    bar = progress.Bar()
-    bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
-    with bar:
+    monkeypatch.setattr(sys, "stderr", screen := io.StringIO())
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    now = time.monotonic()
+    with progress.Bar() as bar:
+        monkeypatch.setattr(time, "monotonic", lambda: now)
         bar.start("a.png", 1, 1)
-        bar._began = time.monotonic() - 30
+        monkeypatch.setattr(time, "monotonic", lambda: now + 30)
         bar.step(Step(0, 2, 4, 5, 0.1, (36, 48), 1.5))
         bar.step(Step(1, 2, 0, 5, 0.25, (72, 96), 2.5))
-        bar._bar.refresh()
         bar.say("a notice")
         bar.done("a.png", "a-dream.png", 3700)
     shown = screen.getvalue()

@@ -10,6 +10,7 @@ from torch import nn
 
 import dreamer
 from dreamer.errors import UsageError
+from dreamer.image import to_pil
 from dreamer.lens import Lens
 from dreamer.objectives import deepdream
 from dreamer.sample import scene
@@ -145,16 +146,17 @@ def test_noise_of_weights_shows_in_the_gradient_and_follows_the_seed():
     assert not torch.equal(looking(Lens()).gradient(image, moment)[1], found[0])
 
 
-@pytest.mark.parametrize("change", [{"smooth_pooling": True}, {"weight_noise": 0.2}])
-def test_a_recipe_sets_it(change):
-    from dreamer.image import to_pil
-
+@pytest.mark.parametrize("change", [{"redirect": 3}, {"smooth_pooling": True}, {"weight_noise": 0.2}])
+def test_a_recipe_sets_it(change, monkeypatch):
+    used, before = [], Lens.before
+    monkeypatch.setattr(Lens, "before", lambda lens, *where: used.append(lens) or before(lens, *where))
     picture = to_pil(scene(96, 64))
     plain, changed = (
         np.asarray(dreamer.dream(picture, network=tiny(), octaves={"count": 1, "steps": 2}, **more), int)
         for more in ({}, change)
     )
-    assert np.abs(plain - changed).max() > 0
+    assert used[: len(used) // 2] == [Lens()] * 2 and used[len(used) // 2 :] == [Lens(**change)] * 2
+    assert np.abs(plain - changed).mean() > 0.1
 
 
 def test_a_recipe_redirects(tmp_path):

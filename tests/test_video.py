@@ -13,6 +13,7 @@ from networks import tiny
 
 from dreamer.clip import frames, probe, read_recipe
 from dreamer.compose import compose
+from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.film import Film, load_change, save_change
 from dreamer.film.flow import warp
@@ -55,6 +56,20 @@ def flicker(dreams, source):
     images = [Photo(values).image() for _, values in source]
     motions = [find_motion(now, before) for before, now in pairwise(images)]
     return unrest([d.frame for d in dreams]) - unrest([values for _, values in source])
+
+
+def interrupted(monkeypatch, frames):
+    """Ctrl-C after so many dreams; the number that are left, in a list, may be set anew."""
+    dream, left = Composition.dream, [frames]
+
+    def counted(*arguments, **more):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return dream(*arguments, **more)
+
+    monkeypatch.setattr(Composition, "dream", counted)
+    return left
 
 
 def test_it_flickers_less_than_half_as_much_and_changes_as_much():
@@ -153,16 +168,7 @@ def test_a_recipe_repeats_a_clip(tmp_path):
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     source = made(tmp_path / "clip.mp4", 6)
     assert dreamer("video", source, "-o", tmp_path / "whole.mp4", *QUICK).code == 0
-    change, output = Film._change, tmp_path / "out.mp4"
-    left = [4]
-
-    def interrupted(*arguments):
-        left[0] -= 1
-        if left[0] < 0:
-            raise KeyboardInterrupt
-        return change(*arguments)
-
-    monkeypatch.setattr(Film, "_change", interrupted)
+    output, left = tmp_path / "out.mp4", interrupted(monkeypatch, 4)
     ran = dreamer("video", source, "-o", output, *QUICK)
     assert ran.code == 130 and "out-so-far.mp4" in ran.err
     assert len([*frames(probe(tmp_path / "out-so-far.mp4"))]) == 4
@@ -235,23 +241,12 @@ def test_json_progress_counts_frames(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"torn"])
 def test_a_damaged_state_is_a_sentence(tmp_path, damage, monkeypatch):
     source = made(tmp_path / "clip.mp4", 3)
-    change = Film._change
-    monkeypatch.setattr(
-        Film,
-        "_change",
-        lambda self, whole, photo, now, before, last: _second(change, self, whole, photo, now, before, last),
-    )
+    left = interrupted(monkeypatch, 1)
     assert dreamer("video", source, *QUICK).code == 130
-    monkeypatch.setattr(Film, "_change", change)
+    left[0] = 3
     (tmp_path / ".clip-dream.mp4.reel" / "change-000001.safetensors").write_bytes(damage)
     refused(dreamer("video", source, "--resume", *QUICK), "missing or damaged", "--force")
     assert dreamer("video", source, "--force", *QUICK).code == 0
-
-
-def _second(change, film, whole, photo, now, before, last):
-    if before is not None:
-        raise KeyboardInterrupt
-    return change(film, whole, photo, now, before, last)
 
 
 def test_the_frames_of_a_python_program(tmp_path):
