@@ -22,11 +22,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No plugin, no weights and no preset of this machine, and the same seed for every test."""
+    """No plugin, no weights and no preset of this machine, the same seed and one thread for every test."""
     import torch
 
     monkeypatch.setenv("DREAMER_PLUGINS", "")
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    monkeypatch.setattr("dreamer.machine.keep_freed_memory", lambda: None)  # it is for the rest of a process
     torch.manual_seed(0)
     torch.set_num_threads(1)

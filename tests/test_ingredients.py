@@ -52,8 +52,8 @@ def test_deepdream_is_the_mean_square():
 
 
 def test_channel_normalises_where_the_statistics_are_known():
-    features = torch.randn(1, 12, 4, 5)
-    mean, std = torch.randn(12), torch.rand(12) + 0.5
+    features = torch.randn(1, 16, 4, 5)
+    mean, std = torch.randn(16), torch.rand(16) + 0.5
     network = replace(tiny(), statistics={"two": (mean, std)})
     above = lambda values: torch.where(values > 0, values**2, 0.1 * values)  # noqa: E731
     expected = sum(above((features[:, c] - mean[c]) / std[c]) for c in (3, 7)) / 2
@@ -64,8 +64,8 @@ def test_channel_normalises_where_the_statistics_are_known():
 
 
 def test_channel_refuses_one_that_is_not_there():
-    with pytest.raises(RecipeError, match="channels 0 to 11, not 12"):
-        objectives.channel(torch.randn(1, 12, 4, 5), network=tiny(), layer="two", index=(0, 12))
+    with pytest.raises(RecipeError, match="channels 0 to 15, not 16"):
+        objectives.channel(torch.randn(1, 16, 4, 5), network=tiny(), layer="two", index=(0, 16))
 
 
 def test_guided_climbs_the_best_match():
@@ -121,21 +121,9 @@ def test_rotate_by_nothing_is_nothing():
     torch.testing.assert_close(transforms.rotate(PHOTO, degrees=0.0), PHOTO, rtol=0, atol=1e-4)
 
 
-def taught():
-    """The tiny network with read-outs of two motifs and nothing at its layer, and two named channels."""
-    weight = torch.randn(3, 12, generator=torch.Generator().manual_seed(0))
-    return replace(
-        tiny(),
-        heads={"two": (weight, torch.zeros(3))},
-        labels=("eye", "wing", "nothing"),
-        channels={"two": {"ammonite": 3, "scale": 7}},
-        statistics={"two": (torch.linspace(-1, 1, 12), torch.linspace(0.5, 2, 12))},
-    )
-
-
 def test_motif_climbs_the_direction_of_its_own_read_out():
-    network = taught()
-    features = torch.randn(1, 12, 4, 5)
+    network = tiny()
+    features = torch.randn(1, 16, 4, 5)
     mean, std = network.statistics["two"]
     weight = network.heads["two"][0]
     direction = weight[1] - weight.mean(0)
@@ -144,24 +132,25 @@ def test_motif_climbs_the_direction_of_its_own_read_out():
     share = (normal * direction[:, None, None]).sum(1)
     assert (share < 0).any() and (share > 0).any()
     wanted = torch.where(share > 0, share**2, 0.1 * share)
-    assert torch.allclose(objectives.motif(features, network=network, layer="two", names=("wing",)), wanted, atol=1e-5)
+    assert torch.allclose(objectives.motif(features, network=network, layer="two", names=("leaf",)), wanted, atol=1e-5)
     both = objectives.motif(features, network=network, layer="two")
-    assert torch.allclose(both, objectives.motif(features, network=network, layer="two", names=("eye", "wing")))
+    names = ("eye", "leaf", "shell")
+    assert torch.allclose(both, objectives.motif(features, network=network, layer="two", names=names))
     assert not torch.allclose(both, wanted)
 
 
 def test_channels_may_be_called_by_their_names():
-    network = taught()
-    features = torch.randn(1, 12, 4, 5)
+    network = tiny()
+    features = torch.randn(1, 16, 4, 5)
     by_name = objectives.channel(features, network=network, layer="two", index=(1,), names=("scale",))
     assert torch.equal(by_name, objectives.channel(features, network=network, layer="two", index=(1, 7)))
 
 
 def test_unknown_motifs_and_channels_are_told_of_with_those_that_there_are():
-    network, features = taught(), torch.zeros(1, 12, 2, 2)
+    network, features = tiny(), torch.zeros(1, 16, 2, 2)
     with pytest.raises(RecipeError, match=r"knows no 'eie'; did you mean eye\?") as caught:
         objectives.motif(features, network=network, layer="two", names=("eie", "nothing"))
-    assert "names are eye, wing" in str(caught.value)
+    assert "names are eye, leaf, shell" in str(caught.value)
     with pytest.raises(RecipeError, match="names no motifs; those that do: two"):
         objectives.motif(features, network=network, layer="one")
     with pytest.raises(RecipeError, match=r"knows no 'scales'; did you mean scale\?"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from command import photo as photo_file
 from command import refused, render
-from networks import tiny
+from networks import pooling
 from torch import nn
 
 import dreamer
@@ -97,7 +97,7 @@ def test_smooth_pooling_by_hand():
 def looking(lens, tile=0):
     term = Term("deepdream", 1.0, "two", lambda seen, moment: deepdream(seen))
     options = {"device": torch.device("cpu"), "precision": torch.float64, "say": print}
-    return Sight(tiny(), (term,), tile=tile, lens=lens, **options)
+    return Sight(pooling(), (term,), tile=tile, lens=lens, **options)
 
 
 def test_smooth_pooling_is_exact_in_tiles():
@@ -146,17 +146,17 @@ def test_noise_of_weights_shows_in_the_gradient_and_follows_the_seed():
     assert not torch.equal(looking(Lens()).gradient(image, moment)[1], found[0])
 
 
-@pytest.mark.parametrize("change", [{"redirect": 3}, {"smooth_pooling": True}, {"weight_noise": 0.2}])
+@pytest.mark.parametrize("change", [{"smooth_pooling": True}, {"weight_noise": 0.2}])
 def test_a_recipe_sets_it(change, monkeypatch):
     used, before = [], Lens.before
     monkeypatch.setattr(Lens, "before", lambda lens, *where: used.append(lens) or before(lens, *where))
     picture = to_pil(scene(96, 64))
     plain, changed = (
-        np.asarray(dreamer.dream(picture, network=tiny(), octaves={"count": 1, "steps": 2}, **more), int)
+        np.asarray(dreamer.dream(picture, network=pooling(), octaves={"count": 1, "steps": 2}, **more), int)
         for more in ({}, change)
     )
     assert used[: len(used) // 2] == [Lens()] * 2 and used[len(used) // 2 :] == [Lens(**change)] * 2
-    assert np.abs(plain - changed).mean() > 0.1
+    assert np.abs(plain - changed).mean() > 0.2
 
 
 def test_a_recipe_redirects(tmp_path):
