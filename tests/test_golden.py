@@ -18,7 +18,7 @@ from dreamer.sample import scene
 
 GOLDEN = Path(__file__).parent / "golden"
 # Levels of 255, as a mean and at most. With one thread and with two the pictures are what they were, to the bit, and a
-# step half a percent longer changes them by 0.2 to 0.6 and at most 13 to 39: this is room for other processors' rounding.
+# step half a percent longer changes them by 0.2 to 0.6 and at most 13 to 39: this leaves room for other processors.
 MEAN, MOST = 0.2, 4
 
 CASES = {
