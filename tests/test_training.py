@@ -53,7 +53,7 @@ class Still(AbstractContextManager["Still"]):
     """In place of a stream: a few pictures, always the same, and no process that draws more of them for ever."""
 
     def __init__(self, world: World, seed: int) -> None:
-        self.pictures = world.draw(64, stream.SIZE, torch.Generator().manual_seed(seed))
+        self.pictures = world.draw(32, stream.SIZE, torch.Generator().manual_seed(seed))
 
     def __exit__(self, *error: object) -> None: ...
 
