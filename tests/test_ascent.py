@@ -1,6 +1,7 @@
 import pytest
 import torch
-from networks import calibrated, tiny
+from networks import calibrated
+from networks import pooling as tiny
 
 from dreamer import image
 from dreamer.ascent import Ascent
