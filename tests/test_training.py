@@ -199,7 +199,7 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_training_goes_on(tmp_path: Path, quick: None, signum: int):
+def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: int):
     output = tmp_path / "mine.safetensors"
     words = ["networks", "train", "-o", str(output), "--minutes", "9", "--width", "0.25", "--threads", "1"]
     code = f"{QUICK}from dreamer.cli import main\nif __name__ == '__main__': main({words!r})"
