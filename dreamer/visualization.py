@@ -13,7 +13,7 @@ from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.exemplars import channel_number
 from dreamer.image import Photo
 from dreamer.network import Network
-from dreamer.objectives.choice import head_labels
+from dreamer.objectives.choice import label_rows
 from dreamer.recipe import DEFAULTS
 from dreamer.sight import WeightedObjective
 from dreamer.step import StepContext
@@ -91,7 +91,7 @@ class Unit:
         if layer is None and network.figures:
             at["layer"] = next(iter(network.figures))
         if at["layer"] in network.heads:
-            known = head_labels(network, at["layer"])
+            known = label_rows(network, at["layer"])
             if self.label not in known:
                 raise RecipeError(f"{network.name} knows no class {self.label!r}{_nearest(self.label, network, known)}")
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]

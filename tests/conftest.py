@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# One thread a process, the ones that tests start too: tests run beside each other, and bytes depend on the threads.
+# It is read when torch is imported, which only the processes that run tests do.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No worker to wait for where single tests are named; else one for each core."""
+    return 0 if any("::" in argument for argument in config.args) else None
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No plugin, no weights and no preset of this machine, and the same seed for every test."""
+    """No plugin, no weights and no preset of this machine, the same seed and one thread for every test."""
+    import torch
+
     monkeypatch.setenv("DREAMER_PLUGINS", "")
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    monkeypatch.setattr("dreamer.machine.keep_freed_memory", lambda: None)  # it is for the rest of a process
     torch.manual_seed(0)
+    torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Networks for tests: small, seeded, or torchvision's with random weights that still pass a signal on."""
+"""Networks for tests: tiny, odd, or torchvision's with random weights that still pass a signal on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dreamer.network import Network
 from dreamer.networks import reverie
 from dreamer.networks.classic import classics
 from dreamer.sample import scene
+from dreamer.testing import tiny_network
 
 
 @cache
@@ -26,7 +27,7 @@ def calibrated(name: str) -> Network:
 
         network = next(c for c in classics() if c.name == name)
         module = get_model(name, weights=None, init_weights=True, aux_logits=False, transform_input=False)
-        network = network._network(module, "")
+        network = replace(network.untrained(), module=module)
     else:
         network = next(c for c in classics() if c.name == name).untrained()
     norms = [module for module in network.module.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -44,13 +45,19 @@ def calibrated(name: str) -> Network:
 
 @cache
 def tiny() -> Network:
-    """Two convolutions and a pooling, seeded: 8 channels at `one`, 12 at `two`."""
+    """dreamer's own for tests, made once: 8 channels at `one`, 16 at `two`."""
+    return tiny_network()
+
+
+@cache
+def pooling() -> Network:
+    """What the tiny one has not, max-pooling and activations in place: 8 channels at `one`, 12 at `two`."""
     torch.manual_seed(0)
     module = nn.Sequential()
     module.add_module("one", nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(inplace=True)))
     module.add_module("pool", nn.MaxPool2d(2, ceil_mode=True))
     module.add_module("two", nn.Sequential(nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(inplace=True)))
-    return Network("tiny", module, (0.5,) * 3, (0.25,) * 3, "none", "random, seeded", "two")
+    return Network("pooling", module, (0.5,) * 3, (0.25,) * 3, "none", "random, seeded", "two")
 
 
 def settled(network: Network) -> Network:

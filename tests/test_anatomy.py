@@ -52,7 +52,7 @@ def test_a_layer_behind_a_global_operation_has_no_field_and_says_why():
 def test_layers_come_in_order_with_their_channels():
     layers = {layer.name: layer.channels for layer in tiny().layers()}
     assert list(layers) == ["one.0", "one.1", "one", "pool", "two.0", "two.1", "two"]
-    assert layers["one"] == 8 and layers["two"] == 12
+    assert layers["one"] == 8 and layers["two"] == 16
 
 
 def test_the_known_numbers():

@@ -2,7 +2,8 @@ from functools import partial
 
 import pytest
 import torch
-from networks import calibrated, tiny
+from networks import calibrated
+from networks import pooling as tiny
 
 from dreamer import image
 from dreamer.ascent import Ascent, draw

@@ -359,9 +359,10 @@ in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium
 
 def opened(page, folder, **state):
     """The page's elements after its script has run, at a place in it."""
-    switches = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     address = f"{page.as_uri()}#{urlencode(state)}"
-    command = [CHROMIUM, *switches, "--virtual-time-budget=2000", "--dump-dom", address]
+    command = [CHROMIUM, *switches, *quiet, "--virtual-time-budget=2000", "--dump-dom", address]
     return Tags(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
 
 

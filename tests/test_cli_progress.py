@@ -14,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
-from rich.console import Console
 
 from dreamer import disk
 from dreamer.cli import doctor, progress
@@ -73,15 +72,17 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
 
 
 def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    bar = progress.BarReporter()
-    bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
-    with bar:
+    monkeypatch.setattr(sys, "stderr", screen := io.StringIO())
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    now = time.monotonic()
+    with progress.BarReporter() as bar:
+        monkeypatch.setattr(time, "monotonic", lambda: now)
         bar.start("a.png", 1, 1)
-        bar._began = time.monotonic() - 30
+        monkeypatch.setattr(time, "monotonic", lambda: now + 30)
         bar.step(Step(0, 2, 4, 5, 0.1, (36, 48), 1.5))
         bar.step(Step(1, 2, 0, 5, 0.25, (72, 96), 2.5))
-        bar._bar.refresh()
         bar.say("a notice")
         bar.done("a.png", "a-dream.png", 3700)
     shown = screen.getvalue()
@@ -90,14 +91,14 @@ def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.
     assert "a-dream.png is done, in 1:01:40" in shown
 
 
-def test_a_bar_shows_names_as_they_are() -> None:
-    screen = io.StringIO()
-    bar = progress.BarReporter()
-    bar._bar.live.console = Console(file=screen, force_terminal=True, width=120)
-    with bar:
+def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := io.StringIO())
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with progress.BarReporter() as bar:
         bar.start("holiday[/b]/a.png", 1, 1)
         bar.frame(progress.Frame(1, 2, 0.5, "[red]", "look"))
-        bar._bar.refresh()
     assert "holiday[/b]/a.png" in screen.getvalue() and "look 1/2, [red]" in screen.getvalue()
 
 

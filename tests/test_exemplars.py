@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from command import dreamer, refused
-from networks import tiny
+from networks import pooling as tiny
 from PIL import Image
 
 from dreamer import exemplars

@@ -1,4 +1,4 @@
-"""Five small pictures from a tiny seeded network, against what they were: mean error under a level of 255.
+"""Five small pictures from a small seeded network, against what they were.
 
 Where a change of the pictures is meant: `python tests/test_golden.py` draws them anew; look at them.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import tiny
+from networks import pooling
 from PIL import Image
 
 from dreamer.compose import compose
@@ -17,7 +17,9 @@ from dreamer.plugins import load_plugins
 from dreamer.sample import scene
 
 GOLDEN = Path(__file__).parent / "golden"
-TOLERANCE = 1.0
+# Levels of 255, as a mean and at most. With one thread and with two the pictures are what they were, to the bit, and a
+# step half a percent longer changes them by 0.2 to 0.6 and at most 13 to 39: this leaves room for other processors.
+MEAN, MOST = 0.2, 4
 
 CASES = {
     "plain": {},
@@ -30,10 +32,12 @@ CASES = {
 
 def draw(words):
     registry = load_plugins()[0]
-    registry.networks.add("tiny", "tests", tiny)
+    registry.networks.add("pooling", "tests", pooling)
     pixels = (scene(64, 48)[0].permute(1, 2, 0) * 255).round().byte().numpy()
     octaves = {"smallest": 24, "steps": 4, "step_size": 0.02}
-    composition = compose({"octaves": octaves, **words}, registry, network="tiny", machine=Machine("cpu", "float32", 0))
+    composition = compose(
+        {"octaves": octaves, **words}, registry, network="pooling", machine=Machine("cpu", "float32", 0)
+    )
     dream = composition.dream(Photo(pixels))
     return dream.photo.with_change(dream.change)
 
@@ -41,13 +45,14 @@ def draw(words):
 @pytest.mark.parametrize("name", CASES)
 def test_the_picture_is_what_it_was(name):
     expected = np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(float)
-    assert np.abs(draw(CASES[name]) - expected).mean() < TOLERANCE
+    difference = np.abs(draw(CASES[name]) - expected)
+    assert difference.mean() < MEAN and difference.max() <= MOST
 
 
 def test_the_five_differ():
     pictures = [np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(float) for name in CASES]
     for i, one in enumerate(pictures):
-        assert all(np.abs(one - other).mean() > 2 * TOLERANCE for other in pictures[:i])
+        assert all(np.abs(one - other).mean() > 2 for other in pictures[:i])
 
 
 def test_the_same_twice():

@@ -248,10 +248,21 @@ def test_cmyk_goes_through_its_profile_and_says_so(tmp_path):
     assert any("CMYK" in notice for notice in photo.notices)
 
 
-def test_lab_becomes_srgb(tmp_path):
+@pytest.mark.parametrize(
+    ("lab", "srgb"),  # L in 255ths, a and b as signed bytes, by CIE's formulas for the white of D50
+    [
+        ((255, 0, 0), (255, 255, 255)),
+        ((137, 0, 0), (128, 128, 128)),
+        ((0, 0, 0), (0, 0, 0)),
+        ((149, 28, 46), (199, 120, 59)),
+        ((101, 12, -46), (71, 89, 169)),
+    ],
+)
+def test_lab_becomes_srgb(tmp_path, lab, srgb):
     path = tmp_path / "a.tif"
-    Image.frombytes("LAB", (4, 4), bytes([255, 0, 0]) * 16).save(path)
-    assert load(path).pixels.min() > 240
+    Image.frombytes("LAB", (4, 4), bytes(value % 256 for value in lab) * 16).save(path)
+    pixels = load(path).pixels
+    assert pixels.shape == (4, 4, 3) and np.abs(pixels.astype(int) - srgb).max() <= 2
 
 
 def test_a_picture_of_several_counts_as_jpeg(tmp_path):

@@ -5,11 +5,12 @@ import pytest
 import torch
 from command import photo as photo_file
 from command import refused, render
-from networks import tiny
+from networks import pooling
 from torch import nn
 
 import dreamer
 from dreamer.errors import UsageError
+from dreamer.image import to_pil
 from dreamer.lens import GradientOverrides
 from dreamer.objectives import deepdream
 from dreamer.sample import scene
@@ -96,7 +97,7 @@ def test_smooth_pooling_by_hand():
 def looking(lens, tile=0):
     term = WeightedObjective("deepdream", 1.0, "two", lambda seen, moment: deepdream(seen))
     options = {"device": torch.device("cpu"), "precision": torch.float64, "say": print}
-    return Scorer(tiny(), (term,), tile=tile, overrides=lens, **options)
+    return Scorer(pooling(), (term,), tile=tile, overrides=lens, **options)
 
 
 def test_smooth_pooling_is_exact_in_tiles():
@@ -152,15 +153,17 @@ def test_noise_of_weights_shows_in_the_gradient_and_follows_the_seed():
 
 
 @pytest.mark.parametrize("change", [{"smooth_pooling": True}, {"weight_noise": 0.2}])
-def test_a_recipe_sets_it(change):
-    from dreamer.image import to_pil
-
+def test_a_recipe_sets_it(change, monkeypatch):
+    used, before = [], GradientOverrides.before
+    monkeypatch.setattr(GradientOverrides, "before", lambda lens, *where: used.append(lens) or before(lens, *where))
     picture = to_pil(scene(96, 64))
     plain, changed = (
-        np.asarray(dreamer.dream(picture, network=tiny(), octaves={"count": 1, "steps": 2}, **more), int)
+        np.asarray(dreamer.dream(picture, network=pooling(), octaves={"count": 1, "steps": 2}, **more), int)
         for more in ({}, change)
     )
-    assert np.abs(plain - changed).max() > 0
+    assert used[: len(used) // 2] == [GradientOverrides()] * 2
+    assert used[len(used) // 2 :] == [GradientOverrides(**change)] * 2
+    assert np.abs(plain - changed).mean() > 0.2
 
 
 def test_a_recipe_redirects(tmp_path):

@@ -1,7 +1,10 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import psutil
 import pytest
+import torch
 
 from dreamer.errors import UsageError
 from dreamer.machine import Machine, free_memory
@@ -25,8 +28,11 @@ def test_a_device_that_is_not_there():
         Machine(device="toaster").resolved()
 
 
-def test_free_memory_is_a_part_of_what_is_there():
-    assert 2**20 < free_memory("cpu") < 2**50
+def test_free_memory_is_half_of_what_is_there(monkeypatch):
+    assert 0 < free_memory("cpu") <= psutil.virtual_memory().total / 2
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000, total=50_000))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (6_000, 80_000))
+    assert (free_memory("cpu"), free_memory("mps"), free_memory("cuda")) == (5_000, 5_000, 3_000)
 
 
 def test_memory_may_be_kept_on_any_system():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from networks import tiny
+from networks import pooling as tiny
 
 from dreamer import objectives
 from dreamer.errors import RecipeError

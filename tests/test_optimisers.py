@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import tiny
+from networks import pooling as tiny
 from torch import nn
 
 from dreamer import optimisers

@@ -260,7 +260,7 @@ def test_a_wall_of_tiles_shows_one_square_of_the_picture(module):
 
 def builder():
     """A network whose layer `two` names an arch, a column, and an eye, each by a channel of its own."""
-    weight = torch.zeros(4, 12)
+    weight = torch.zeros(4, 16)
     weight[0, 0] = weight[1, 1] = weight[2, 2] = 1
     labels = ("arch", "column", "eye", "nothing")
     heads = {"two": (weight, torch.zeros(4))}
@@ -268,7 +268,7 @@ def builder():
 
 
 def place(*shares):
-    features = torch.zeros(1, 12, 1, 1)
+    features = torch.zeros(1, 16, 1, 1)
     for channel, share in enumerate(shares):
         features[0, channel] = share
     return features

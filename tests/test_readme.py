@@ -61,14 +61,15 @@ def test_the_keyframes_of_the_readme(tmp_path):
 def test_the_plugin_of_the_readme():
     from types import ModuleType
 
-    from dreamer.plugins import _register
+    from dreamer.testing import assert_plugin_ok
+    from dreamer.testing.target import opened
 
     source = re.search(r"```python\n(from dreamer import hookimpl.*?)```", README, re.S).group(1)
     module = ModuleType("asymmetry")
     exec(source, module.__dict__)
-    registry = load_plugins()[0]
-    _register(module, "readme", registry)
-    assert registry.ingredients["priors"].get("asymmetry").value.options["power"].default == 2.0
+    assert_plugin_ok(module)
+    with opened(module) as target:
+        assert target.registry.ingredients["priors"].get("asymmetry").value.options["power"].default == 2.0
 
 
 def test_the_set_up_commands_are_the_two_that_ci_and_people_run():

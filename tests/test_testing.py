@@ -15,15 +15,8 @@ from command import ENVIRONMENT
 
 from dreamer import Range, hookimpl
 from dreamer.errors import NetworkError, RecipeError, UsageError
-from dreamer.plugins import load_plugins
 from dreamer.preset import Preset
-from dreamer.recipe import INGREDIENTS
 from dreamer.testing import assert_plugin_ok, examine, photo, tiny_network
-from dreamer.testing.bench import Bench
-from dreamer.testing.contracts import try_ingredient
-
-REGISTRY = load_plugins()[0]
-BUILT_IN = [(kind, entry) for kind in INGREDIENTS for entry in REGISTRY.ingredients[kind]]
 
 
 def brings(**things):
@@ -244,9 +237,6 @@ def test_one_broken_promise_is_told_in_one_sentence(kind, function, words):
     (finding,) = findings(**{kind: function})
     assert finding.verdict == "broken" and finding.name == function.__name__
     assert words in finding.sentence
-    with pytest.raises(AssertionError) as caught:
-        assert_plugin_ok(brings(**{kind: function}))
-    assert words in str(caught.value)
 
 
 def test_a_filter_that_divides_by_nothing_is_told_of_zero():
@@ -278,12 +268,6 @@ def test_every_sentence_comes_in_the_assertion():
         assert_plugin_ok(brings(priors=undocumented, transforms=dice))
     assert "prior undocumented: has no docstring" in str(caught.value)
     assert "transform dice: gives another result" in str(caught.value)
-
-
-@pytest.mark.parametrize(("kind", "entry"), BUILT_IN, ids=lambda case: getattr(case, "name", case))
-def test_what_dreamer_brings_keeps_every_promise(kind, entry):
-    (finding,) = try_ingredient(kind, entry, Bench())
-    assert finding.ok and "keeps every promise" in finding.sentence
 
 
 def test_an_objective_that_looks_at_the_whole_picture_is_told_not_failed():

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from command import dreamer, refused
+from command import dreamer, left_in, refused
 from PIL import Image
 from safetensors import safe_open
 
@@ -26,10 +27,10 @@ from dreamer.motifs.composite import Pictures, World
 from dreamer.motifs.portrait import portraits
 from dreamer.networks.reverie import Reverie, reverie, weights_path
 from dreamer.networks.weights import story
-from dreamer.training import checkpoint, export, stream, train
+from dreamer.training import checkpoint, export, figures, stream, train
 from dreamer.training.album import Album
 from dreamer.training.reverie import ReverieTraining
-from dreamer.training.stream import Stream, varied
+from dreamer.training.stream import Stream, Vary, varied
 from dreamer.training.train import Settings
 from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, inherit, present, unfold
 
@@ -41,9 +42,37 @@ QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; t._SAVE = t._TELL = 0.5\
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "_HELD_OUT", 4)
     monkeypatch.setattr(export, "_LOOKED_AT", 4)
+    monkeypatch.setattr(figures, "_DRAWN", 2)
+    monkeypatch.setattr(figures, "_LOOKED_AT", 8)
     monkeypatch.setattr(stream, "_FIRST", 1)
     monkeypatch.setattr(train, "_SAVE", 0.5)
     monkeypatch.setattr(train, "_TELL", 0.5)
+
+
+class Still(AbstractContextManager["Still"]):
+    """In place of a stream: a few pictures, always the same, and no process that draws more of them for ever."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.pictures = world.draw(32, stream.SIZE, torch.Generator().manual_seed(seed))
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def wait(self) -> None: ...
+
+    def batch(self, count: int, size: int, random: torch.Generator, vary: Vary) -> Pictures:
+        rows = torch.randint(0, len(self.pictures.image), (count,), generator=random)
+        top, left = torch.randint(0, stream.SIZE - size + 1, (2,), generator=random).tolist()
+        drawn = (self.pictures.image, self.pictures.kind, self.pictures.second)
+        image, kind, second = (part[rows, ..., top : top + size, left : left + size] for part in drawn)
+        return Pictures(vary(image, random), kind, second)
+
+
+@pytest.fixture
+def paced(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training whose batches take 0.75 seconds by its own clock, whatever this machine has to do besides."""
+    ticks = count(0, 0.75)
+    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(train, "Stream", Still)
 
 
 @pytest.fixture(scope="module")
@@ -150,12 +179,11 @@ def test_a_painter_that_died_is_told_of(world: World):
             drawn.batch(4, 64, torch.Generator(), varied)
 
 
-def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
+def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None):
     output, told = tmp_path / "mine.safetensors", []
     settings = Settings(minutes=0.15, width=0.25)
-    train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.03, on_report=told.append)
-    assert sorted(path.name for path in tmp_path.iterdir())[-1] == "mine.safetensors"
-    assert len(list(tmp_path.iterdir())) >= 2 and not (tmp_path / "mine.safetensors.training").exists()
+    train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.1, on_report=told.append)
+    assert left_in(tmp_path) == ["mine-000.safetensors", "mine.safetensors"]
     assert output.stat().st_size < 8e6
     network = reverie(output)
     assert network.labels == (*(motif.name for motif in MOTIFS), "nothing")
@@ -165,12 +193,13 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, quick: None):
     basis, figures, _ = network.figures["m4a"]
     assert basis.shape[1] == network.layer("m4a").channels and figures.shape[:2] == (len(MOTIFS), len(basis))
     story = json.loads(safe_open(output, "pt").metadata()["training"])
-    assert story["samples"] > 0 and story["seconds"] >= 9 and story["width"] == 0.25
-    assert told and 0 < told[-1].share <= 1 and told[-1].samples > 0
+    assert (story["samples"], story["seconds"], story["width"]) == (7 * 64 + 5 * 40, 9, 0.25)
+    assert [report.share for report in told] == pytest.approx([(n + 1) / 12 for n in range(12)])
+    assert told[-1].samples == story["samples"]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_training_goes_on(tmp_path: Path, quick: None, signum: int):
+def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: int):
     output = tmp_path / "mine.safetensors"
     words = ["networks", "train", "-o", str(output), "--minutes", "9", "--width", "0.25", "--threads", "1"]
     code = f"{QUICK}from dreamer.cli import main\nif __name__ == '__main__': main({words!r})"
@@ -247,7 +276,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
     assert mark.path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
-def test_wrong_commands_are_told_of_at_once(tmp_path: Path):
+def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
     there = tmp_path / "there.safetensors"
     there.write_bytes(b"weights")
     refused(dreamer("networks", "train", "-o", there), "there already", "--force")
@@ -324,10 +353,9 @@ def test_too_many_things_to_tell_apart(tmp_path: Path):
         Album.read(tmp_path)
 
 
-def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch):
+def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch):
     """After a short fine-tuning, the head knows stripes from dots, and the weights dream of them unasked."""
-    ticks = count(0, 0.7)  # the seconds that a batch takes, whatever this machine has to do besides
-    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(ReverieTraining, "batch", (24, 16))
     for number in range(4):
         stripes = np.tile(np.arange(96) // 6 % 2 * 255, (96, 1)).astype(np.uint8)
         dots = ((np.indices((96, 96)) % 16 - 8) ** 2).sum(0) < 30
@@ -377,14 +405,12 @@ def test_the_shipped_weights_are_small_and_tell_their_story():
     assert isinstance(reverie().module, Reverie)
 
 
-def test_weights_tell_what_they_began_with(tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch):
-    ticks = count(0, 10.0)
-    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+def test_weights_tell_what_they_began_with(tmp_path: Path, paced: None):
     shipped = weights_path()
     output = tmp_path / "on.safetensors"
-    ran = dreamer("networks", "train", "-o", output, "--start", shipped, "--minutes", 0.1)
+    ran = dreamer("networks", "train", "-o", output, "--start", shipped, "--minutes", 0.02)
     assert ran.code == 0, ran.err
-    assert story(output)["minutes"] == 0.1 and story(output)["before"] == story(shipped)
+    assert story(output)["minutes"] == 0.02 and story(output)["before"] == story(shipped)
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from networks import tiny
 
 from dreamer.clip import FolderStore, frames, probe, read_recipe
 from dreamer.compose import compose
+from dreamer.composition import Composition
 from dreamer.errors import UsageError
 from dreamer.film import Film, load_change, save_change
 from dreamer.film.flow import warp
@@ -56,6 +57,20 @@ def flicker(dreams, source):
     images = [Photo(values).image() for _, values in source]
     motions = [find_motion(now, before) for before, now in pairwise(images)]
     return unrest([d.frame for d in dreams]) - unrest([values for _, values in source])
+
+
+def interrupted(monkeypatch, frames):
+    """Ctrl-C after so many dreams; the number that are left, in a list, may be set anew."""
+    ascend, left = Composition.ascend, [frames]
+
+    def counted(*arguments, **more):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return ascend(*arguments, **more)
+
+    monkeypatch.setattr(Composition, "ascend", counted)
+    return left
 
 
 def test_it_flickers_less_than_half_as_much_and_changes_as_much():
@@ -154,16 +169,7 @@ def test_a_recipe_repeats_a_clip(tmp_path):
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     source = made(tmp_path / "clip.mp4", 6)
     assert dreamer("video", source, "-o", tmp_path / "whole.mp4", *QUICK).code == 0
-    start, output = Film._start, tmp_path / "out.mp4"
-    left = [4]
-
-    def interrupted(*arguments):
-        left[0] -= 1
-        if left[0] < 0:
-            raise KeyboardInterrupt
-        return start(*arguments)
-
-    monkeypatch.setattr(Film, "_start", interrupted)
+    output, left = tmp_path / "out.mp4", interrupted(monkeypatch, 4)
     ran = dreamer("video", source, "-o", output, *QUICK)
     assert ran.code == 130 and "out-so-far.mp4" in ran.err
     assert len([*frames(probe(tmp_path / "out-so-far.mp4"))]) == 4
@@ -236,16 +242,9 @@ def test_json_progress_counts_frames(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"torn"])
 def test_a_damaged_state_is_a_sentence(tmp_path, damage, monkeypatch):
     source = made(tmp_path / "clip.mp4", 3)
-    start = Film._start
-
-    def interrupted(self, now, before, change):
-        if before is not None:
-            raise KeyboardInterrupt
-        return start(self, now, before, change)
-
-    monkeypatch.setattr(Film, "_start", interrupted)
+    left = interrupted(monkeypatch, 1)
     assert dreamer("video", source, *QUICK).code == 130
-    monkeypatch.setattr(Film, "_start", start)
+    left[0] = 3
     (tmp_path / ".clip-dream.mp4.reel" / "change-000001.safetensors").write_bytes(damage)
     refused(dreamer("video", source, "--resume", *QUICK), "missing or damaged", "--force")
     assert dreamer("video", source, "--force", *QUICK).code == 0

@@ -11,15 +11,13 @@ from packaging.utils import canonicalize_name
 
 from dreamer.plugins import Plugin
 from dreamer.recipe import KINDS
-from dreamer.registry import BUILT_IN
+from dreamer.registry import BUILT_IN, Entry, IngredientKind
 from dreamer.testing.bench import Bench
 from dreamer.testing.contracts import try_ingredient
 from dreamer.testing.easel import try_canvas, try_optimiser
 from dreamer.testing.finding import Finding, broken
 from dreamer.testing.looks import try_network, try_preset
 from dreamer.testing.target import Target, opened
-
-_TRY = {"canvases": try_canvas, "optimisers": try_optimiser}
 
 
 def examine(plugin: str | Path | ModuleType) -> list[Finding]:
@@ -30,6 +28,12 @@ def examine(plugin: str | Path | ModuleType) -> list[Finding]:
     """
     with opened(plugin) as target:
         return [*_loaded(target), *_tried(target)]
+
+
+def try_entry(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
+    """Try one ingredient: one finding for each promise that it breaks, or one that says that it keeps all."""
+    tries = {"canvases": try_canvas, "optimisers": try_optimiser}
+    return tries.get(kind, try_ingredient)(kind, entry, bench)
 
 
 def assert_plugin_ok(plugin: str | Path | ModuleType) -> None:
@@ -70,6 +74,6 @@ def _tried(target: Target) -> Iterator[Finding]:
     for kind in KINDS:
         for entry in registry.ingredients[kind]:
             if entry.source == source:
-                yield from _TRY.get(kind, try_ingredient)(kind, entry, bench)
+                yield from try_entry(kind, entry, bench)
     yield from (try_network(entry, registry) for entry in registry.networks if entry.source == source)
     yield from (try_preset(entry, registry) for entry in registry.presets if entry.source == source)
