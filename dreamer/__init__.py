@@ -19,13 +19,13 @@ from dreamer.errors import DreamerError, Interrupted, RecipeError
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.canvas import Canvas
-    from dreamer.gradient_filters import unit
+    from dreamer.api import dream, load_network, video, visualize, zoom
+    from dreamer.engine.canvas import Canvas
+    from dreamer.engine.step import Step
     from dreamer.hookspecs import hookimpl
-    from dreamer.library import dream, load_network, video, visualize, zoom
-    from dreamer.network import Network
-    from dreamer.options import Range, reaching
-    from dreamer.step import Step
+    from dreamer.ingredients.gradient_filters import unit
+    from dreamer.networks.network import Network
+    from dreamer.recipes.options import Range, reaching
 
 __version__ = "0.1.0"  # pyproject.toml takes it from here without importing anything
 
@@ -49,18 +49,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Canvas": "canvas",
-    "Network": "network",
-    "Range": "options",
-    "Step": "step",
-    "dream": "library",
+    "Canvas": "engine.canvas",
+    "Network": "networks.network",
+    "Range": "recipes.options",
+    "Step": "engine.step",
+    "dream": "api",
     "hookimpl": "hookspecs",
-    "load_network": "library",
-    "reaching": "options",
-    "unit": "gradient_filters",
-    "video": "library",
-    "visualize": "library",
-    "zoom": "library",
+    "load_network": "api",
+    "reaching": "recipes.options",
+    "unit": "ingredients.gradient_filters",
+    "video": "api",
+    "visualize": "api",
+    "zoom": "api",
 }
 
 limit_spinning()

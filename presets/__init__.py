@@ -1,1 +1,1 @@
-"""The built-in presets: TOML files beside this one, which `dreamer.plugins` registers."""
+"""The built-in presets: TOML files beside this one, which `dreamer.plugins.loading` registers."""

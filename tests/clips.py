@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.clip import Reel, format_for
+from dreamer.video.clip import Reel, format_for
 
 NTSC = Fraction(30000, 1001)
 

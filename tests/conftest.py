@@ -28,6 +28,6 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     monkeypatch.setenv("DREAMER_PLUGINS", "")
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
-    monkeypatch.setattr("dreamer.machine.keep_freed_memory", lambda: None)  # it is for the rest of a process
+    monkeypatch.setattr("dreamer.engine.device.keep_freed_memory", lambda: None)  # it is for the rest of a process
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -9,10 +9,10 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from dreamer.network import Network
+from dreamer.motifs.sample_scene import scene
 from dreamer.networks import reverie
-from dreamer.networks.classic import classics
-from dreamer.sample import scene
+from dreamer.networks.network import Network
+from dreamer.networks.torchvision import classics
 from dreamer.testing import tiny_network
 
 
@@ -92,7 +92,7 @@ def tiny_transformer() -> Network:
     """A vision transformer of two blocks, seeded: patches of 8 px, 16 channels, learnt at 32x32 px."""
     from torchvision.models.vision_transformer import VisionTransformer
 
-    from dreamer.networks.transformer import AnySize
+    from dreamer.networks.vit import AnySize
 
     torch.manual_seed(0)
     module = AnySize(VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=5))

@@ -6,8 +6,8 @@ from networks import calibrated, tiny
 from torch import nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from dreamer.anatomy import inspect_layers
-from dreamer.field import ReceptiveField, padded_window, receptive_field_rule
+from dreamer.networks.layers import inspect_layers
+from dreamer.networks.receptive_field import ReceptiveField, padded_window, receptive_field_rule
 
 NETWORKS = {
     "squeezenet1_0": "features.12",

@@ -6,16 +6,16 @@ from networks import calibrated
 from networks import pooling as tiny
 
 from dreamer import image
-from dreamer.ascent import Ascent, draw
+from dreamer.engine.ascent import Ascent, draw
+from dreamer.engine.octaves import Octave
+from dreamer.engine.render import render
+from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, NotFiniteError
-from dreamer.gradient_filters import normalise
-from dreamer.objectives import content, deepdream
-from dreamer.pyramid import Octave
-from dreamer.render import render
-from dreamer.sample import scene
-from dreamer.sight import Scorer, WeightedObjective
-from dreamer.step import Step, StepContext
-from dreamer.transforms import crop, jitter, noise, rotate, standard
+from dreamer.ingredients.gradient_filters import normalise
+from dreamer.ingredients.objectives import content, deepdream
+from dreamer.ingredients.transforms import crop, jitter, noise, rotate, standard
+from dreamer.motifs.sample_scene import scene
 
 CPU = torch.device("cpu")
 STEP = Step(0, 1, 0, 1, 0.0, (64, 80))
@@ -133,7 +133,7 @@ def test_interrupting_between_octaves_keeps_the_picture(monkeypatch):
                 raise KeyboardInterrupt
             return image.resize(picture, size)
 
-        monkeypatch.setattr("dreamer.render.resize", resize)
+        monkeypatch.setattr("dreamer.engine.render.resize", resize)
         with pytest.raises(Interrupted) as caught:
             render(photo, photo, octaves(), ascent_at)
         return caught.value.picture

@@ -18,16 +18,16 @@ from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, stam
 from networks import tiny
 from PIL import Image
 
-from dreamer import atlas, exemplars
-from dreamer.atlas import Atlas, Chapter, Crop, Heat, chosen, look, plates, plates_in, words
-from dreamer.compose import compose
 from dreamer.errors import UsageError
-from dreamer.exemplars import channel_names
 from dreamer.image import load
 from dreamer.networks import reverie
-from dreamer.plugins import load_plugins
-from dreamer.preset import read_preset
-from dreamer.words import read_setting
+from dreamer.pipeline.build import compose
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.overrides import read_setting
+from dreamer.recipes.preset import read_preset
+from dreamer.visualization import atlas, exemplars
+from dreamer.visualization.atlas import Atlas, Chapter, Crop, Heat, chosen, look, plates, plates_in, words
+from dreamer.visualization.exemplars import channel_names
 
 REGISTRY = load_plugins()[0]
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> & \"quoted\" 'so' <!-- ${x} $title \u2028"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dreamer import canvases
-from dreamer.colour import decorrelated, natural
-from dreamer.sample import scene
+from dreamer.engine.colour import decorrelated, natural
+from dreamer.ingredients import canvases
+from dreamer.motifs.sample_scene import scene
 
 SIZES = [(24, 32), (31, 24), (25, 33)]
 M = np.array([[0.26, 0.09, 0.02], [0.27, 0.0, -0.05], [0.27, -0.09, 0.03]]) / math.sqrt(0.26**2 + 2 * 0.27**2)

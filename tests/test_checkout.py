@@ -15,7 +15,7 @@ from command import photo, refused
 
 import dreamer
 from dreamer.errors import RecipeError
-from dreamer.registry import Registry
+from dreamer.recipes.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 SITES = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
@@ -52,7 +52,7 @@ def test_where_one_package_is_missing_a_sentence_says_so(tmp_path: Path, monkeyp
     def load_plugins() -> None:
         raise ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
 
-    monkeypatch.setattr("dreamer.plugins.load_plugins", load_plugins)
+    monkeypatch.setattr("dreamer.plugins.loading.load_plugins", load_plugins)
     ran = command("render", photo(tmp_path / "a.png"))
     refused(ran, "the Python package torchvision is missing; ", "python -m pip install -e .", code=1)
 
@@ -61,7 +61,7 @@ def test_dreamer_is_no_plugin_that_is_missing(monkeypatch: pytest.MonkeyPatch) -
     def absent(distribution: str) -> str:
         raise PackageNotFoundError(distribution)
 
-    monkeypatch.setattr("dreamer.registry.version", absent)
+    monkeypatch.setattr("dreamer.recipes.registry.version", absent)
     with pytest.raises(RecipeError) as caught:
         Registry().vocabulary("priors", "dreamer-art:tilt")
     assert len(caught.value.problems) == 1

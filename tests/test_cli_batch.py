@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command import QUICK, dreamer, left_in, photo, refused, render
 
-from dreamer import compose
 from dreamer.image import load
+from dreamer.pipeline import build as compose
 
 
 def test_files_folders_and_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

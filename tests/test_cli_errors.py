@@ -17,10 +17,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import dreamer as package
-from dreamer.composition import Composition
 from dreamer.image import Photo, encode
-from dreamer.networks.classic import classics
-from dreamer.result import Dream
+from dreamer.networks.torchvision import classics
+from dreamer.pipeline.dream import Dream
+from dreamer.pipeline.pipeline import Composition
 
 
 def _cut(path: Path) -> Path:

@@ -13,8 +13,8 @@ from command import dreamer, left_in, photo, refused, render
 
 from dreamer.cli import tables
 from dreamer.networks import classic
-from dreamer.plugins import Plugin, load_plugins
-from dreamer.preset import Preset, read_preset
+from dreamer.plugins.loading import Plugin, load_plugins
+from dreamer.recipes.preset import Preset, read_preset
 
 NAME = "squeezenet1_1"
 
@@ -153,7 +153,7 @@ def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     registry.presets.add("torn", "dreamer-torn", partial(read_preset, tmp_path / "torn.toml"))
     made = Preset("made", "Made", "", "me", {"seed": 3})
     registry.presets.add("made", "dreamer-made", lambda: made)
-    monkeypatch.setattr("dreamer.plugins.load_presets", lambda: (registry, ()))
+    monkeypatch.setattr("dreamer.plugins.loading.load_presets", lambda: (registry, ()))
     ran = dreamer("presets", "list")
     rows = {line.split("\t")[0]: line for line in ran.out.splitlines()}
     assert ran.code == 0 and rows["made"] == "made\treverie\t\tdreamer-made\tMade"
@@ -164,7 +164,7 @@ def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     wants = {"extends": "bloom", "requires": ("dreamer-absent",)}
     needy = Preset("needy", "", "", "", {"size": None, "seed": 3}, **wants)
     registry.presets.add("needy", "dreamer-made", lambda: needy)
-    monkeypatch.setattr("dreamer.recipe.SCHEMA", 2)
+    monkeypatch.setattr("dreamer.recipes.recipe.SCHEMA", 2)
     assert dreamer("presets", "show", "needy").out == (
         'schema = 2\ntitle = ""\ndescription = ""\nauthor = ""\nlikes = ""\nextends = "bloom"\n'
         'requires = [\n    "dreamer-absent",\n]\nseed = 3\n'
@@ -187,7 +187,7 @@ def test_plugins_list(monkeypatch: pytest.MonkeyPatch) -> None:
         Plugin("a", "dreamer-a", "1.0", ("prior tilt", "preset sea")),
         Plugin("b", "dreamer-b", "2.0", problem="no module named b"),
     )
-    monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (None, found))
+    monkeypatch.setattr("dreamer.plugins.loading.load_plugins", lambda: (None, found))
     assert dreamer("plugins", "list").out == (
         "dreamer-a\t1.0\tprior tilt, preset sea\tok\ndreamer-b\t2.0\t\tbroken: no module named b\n"
     )

@@ -10,10 +10,10 @@ import pytest
 from command import dreamer, forged, photo, refused, render, stamp_of
 from PIL import Image
 
-from dreamer import library
-from dreamer.ledger import entries
-from dreamer.plugins import load_presets
-from dreamer.preset import find_preset
+from dreamer import api as library
+from dreamer.plugins.installed import entries
+from dreamer.plugins.loading import load_presets
+from dreamer.recipes.preset import find_preset
 
 QUICK_LOOK = 'schema = 1\ntitle = "Quick"\ndescription = "d"\nauthor = "a"\nlikes = "l"\n[octaves]\nsteps = 1\n'
 REGISTRY = load_presets()[0]

@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
 
-from dreamer import disk
+from dreamer import files as disk
 from dreamer.cli import doctor, progress
+from dreamer.engine.step import Step
 from dreamer.errors import WriteError
 from dreamer.image import load
-from dreamer.step import Step
 from dreamer.training.train import Report
 
 
@@ -186,7 +186,7 @@ def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
         raise WriteError(f"{path} could not be written: no space is left")
 
     monkeypatch.setattr(progress.LineReporter, "step", step)
-    monkeypatch.setattr("dreamer.disk.write_atomically", write)
+    monkeypatch.setattr("dreamer.files.write_atomically", write)
     refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
 
 
@@ -200,7 +200,7 @@ def test_a_dream_that_finds_no_room_is_kept_elsewhere(tmp_path: Path, monkeypatc
             raise WriteError(f"{path} could not be written: no space is left")
         write(path, data)
 
-    monkeypatch.setattr("dreamer.disk.write_atomically", full)
+    monkeypatch.setattr("dreamer.files.write_atomically", full)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
     ran = render(photo(tmp_path / "mine" / "a.png"), "--progress", "none")
     kept = tmp_path / "spare" / "a-dream.png"
@@ -217,7 +217,7 @@ def test_a_dream_interrupted_while_it_is_written_is_kept(tmp_path: Path, monkeyp
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr("dreamer.disk.write_atomically", once)
+    monkeypatch.setattr("dreamer.files.write_atomically", once)
     ran = render(photo(tmp_path / "a.png"))
     assert ran.code == 130 and "a-dream-partial.png" in ran.err
     assert left_in(tmp_path) == ["a-dream-partial.png", "a.png"]
@@ -227,7 +227,7 @@ def test_interrupted_before_anything_is_computed(tmp_path: Path, monkeypatch: py
     def load_plugins() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dreamer.plugins.load_plugins", load_plugins)
+    monkeypatch.setattr("dreamer.plugins.loading.load_plugins", load_plugins)
     ran = render(photo(tmp_path / "a.png"))
     assert (ran.code, ran.err.strip()) == (130, "dreamer: interrupted")
 
@@ -238,7 +238,7 @@ def test_help_imports_neither_torch_nor_any_plugin() -> None:
         "for words in (['--help'], ['render', '--help'], ['networks', '--help'], ['--version']):\n"
         "    try: dreamer.cli.main(words)\n"
         "    except SystemExit as end: assert not end.code\n"
-        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'rich', 'dreamer.plugins'} & set(sys.modules)\n"
+        "heavy = {'torch', 'torchvision', 'numpy', 'PIL', 'rich', 'dreamer.plugins.loading'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -285,17 +285,17 @@ def test_the_doctor_asks_for_no_option_where_a_gpu_is_used_by_itself(monkeypatch
 
 
 def test_the_doctor_names_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.plugins import Plugin, load_plugins
+    from dreamer.plugins.loading import Plugin, load_plugins
 
     broken = Plugin("swirl", "dreamer-swirl", "1.0", problem="No module named 'swirl'")
-    monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (load_plugins()[0], (broken,)))
+    monkeypatch.setattr("dreamer.plugins.loading.load_plugins", lambda: (load_plugins()[0], (broken,)))
     (finding,) = [finding for finding in doctor.examine() if finding.what == "swirl"]
     assert finding.found == "broken: No module named 'swirl'" and "dreamer-swirl" in finding.fix
 
 
 def test_the_doctor_names_a_plugin_of_two_parts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.plugins import Plugin, load_plugins
+    from dreamer.plugins.loading import Plugin, load_plugins
 
     parts = tuple(Plugin(name, "dreamer-swirl", "1.0") for name in ("swirl", "looks"))
-    monkeypatch.setattr("dreamer.plugins.load_plugins", lambda: (load_plugins()[0], parts))
+    monkeypatch.setattr("dreamer.plugins.loading.load_plugins", lambda: (load_plugins()[0], parts))
     assert "dreamer-swirl 1.0" in [finding.found for finding in doctor.examine() if finding.what == "plugins"]

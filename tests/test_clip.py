@@ -15,8 +15,8 @@ from clips import NTSC, heard, made, opened, picture, tone
 from command import ENVIRONMENT, left_in
 from filelock import FileLock
 
-from dreamer.clip import frames, probe, read_recipe
 from dreamer.errors import UsageError, WriteError
+from dreamer.video.clip import frames, probe, read_recipe
 
 KILLED = """
 import os, signal, sys
@@ -176,7 +176,7 @@ def test_whatever_stops_the_opening_no_lock_is_left(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     for name in ("check_encoder", "is_reel"):
-        monkeypatch.setattr(f"dreamer.clip.reel.{name}", interrupted)
+        monkeypatch.setattr(f"dreamer.video.clip.writer.{name}", interrupted)
         with pytest.raises(KeyboardInterrupt):
             opened(tmp_path / "clip.mp4")
         monkeypatch.undo()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dreamer.colour import MARGIN, climb, hold, within
+from dreamer.engine.colour import MARGIN, climb, hold, within
 from dreamer.image.luma import luma
 
 

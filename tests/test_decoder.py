@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from dreamer.errors import NetworkError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
-from dreamer.networks.decoder import CHANNELS, Autoencoder, decoder, weights_path
+from dreamer.networks.autoencoder import CHANNELS, Autoencoder, decoder, weights_path
 from dreamer.networks.weights import metadata, story
 from dreamer.training import decoder as training_of_it
 from dreamer.training import stream, train

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from dreamer.direction import read_direction
 from dreamer.errors import UsageError
+from dreamer.visualization.direction_file import read_direction
 
 WAY = np.linspace(-1, 1, 12)
 

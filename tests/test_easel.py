@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dreamer import Canvas, Range, hookimpl
-from dreamer.library import registry
+from dreamer.api import registry
 from dreamer.testing import examine
-from dreamer.testing.bench import Bench
-from dreamer.testing.easel import try_canvas, try_optimiser
+from dreamer.testing.cases import Bench
+from dreamer.testing.contracts_canvas import try_canvas, try_optimiser
 
 
 def brings(**things):

@@ -61,7 +61,7 @@ def test_the_network_knows_what_it_sees(tmp_path):
     import torch
 
     from dreamer.networks import load_from
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
 
     network = load_from(load_plugins()[0].networks, "squeezenet1_0", WEIGHTS)
     photo = SHARED / "photos" / "flowers.jpg"

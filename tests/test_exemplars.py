@@ -13,11 +13,11 @@ from command import dreamer, refused
 from networks import pooling as tiny
 from PIL import Image
 
-from dreamer import exemplars
-from dreamer.atlas import Channels
 from dreamer.errors import PhotoError, UsageError
-from dreamer.exemplars import Channel, looks, search
 from dreamer.image import load
+from dreamer.visualization import exemplars
+from dreamer.visualization.atlas import Channels
+from dreamer.visualization.exemplars import Channel, looks, search
 
 CPU = torch.device("cpu")
 COUNT = 24
@@ -305,7 +305,7 @@ def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):
 
 def test_a_unit_s_own_picture_raises_or_lowers_it():
     """What the sheet begins with is climbed by the unit itself, or by its opposite."""
-    from dreamer.library import visualize
+    from dreamer.api import visualize
 
     network = tiny()
     means = []

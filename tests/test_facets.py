@@ -9,9 +9,9 @@ from command import dreamer, left_in, refused, stamp_of
 from PIL import Image
 
 import dreamer as api
-from dreamer import exemplars
 from dreamer.errors import RecipeError, UsageError
-from dreamer.facets import clusters, soft
+from dreamer.visualization import exemplars
+from dreamer.visualization.facets import clusters, soft
 
 QUICK = ("--size", "48", "--steps", "1", "--channel", "7", "--progress", "plain")
 SIDE = 48

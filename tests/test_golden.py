@@ -10,11 +10,11 @@ import pytest
 from networks import pooling
 from PIL import Image
 
-from dreamer.compose import compose
+from dreamer.engine.device import Machine
 from dreamer.image import Photo
-from dreamer.machine import Machine
-from dreamer.plugins import load_plugins
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
+from dreamer.pipeline.build import compose
+from dreamer.plugins.loading import load_plugins
 
 GOLDEN = Path(__file__).parent / "golden"
 # Levels of 255, as a mean and at most. With one thread and with two the pictures are what they were, to the bit, and a

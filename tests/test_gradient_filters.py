@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.gradient_filters import even, laplacian, normalise, smooth
+from dreamer.ingredients.gradient_filters import even, laplacian, normalise, smooth
 
 FILTERS = [laplacian, normalise, smooth, even]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.anatomy import inspect_layers
-from dreamer.networks.halving import BlurPool, blur_pool
+from dreamer.networks.blur_pool import BlurPool, blur_pool
+from dreamer.networks.layers import inspect_layers
 
 
 def convolved(seen: torch.Tensor) -> torch.Tensor:

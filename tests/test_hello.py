@@ -12,7 +12,7 @@ from command import commands_in, understood
 
 from dreamer import hookspecs
 from dreamer.cli.authoring import new
-from dreamer.options import RESERVED
+from dreamer.recipes.options import RESERVED
 from dreamer.testing import Finding, examine
 
 PLUGINS = Path(__file__).parents[1] / "plugins"

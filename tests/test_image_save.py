@@ -10,8 +10,8 @@ import tifffile
 from image_samples import RECIPE, XMP, exif, grey_profile, noise, rgb_profile, smooth
 from PIL import Image
 
-from dreamer.disk import write_atomically
 from dreamer.errors import PhotoError, UsageError, WriteError
+from dreamer.files import write_atomically
 from dreamer.image import Photo, eight_bits, encode, format_for, load, losses, read_recipe, suffix_of
 from dreamer.image import exif as exif_module
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from networks import tiny
 
-from dreamer import objectives, priors, transforms
 from dreamer.errors import RecipeError
-from dreamer.plugins import load_plugins
-from dreamer.recipe import KINDS
-from dreamer.sample import scene
-from dreamer.testing.bench import Bench, Case
-from dreamer.testing.verdict import try_entry
+from dreamer.ingredients import objectives, priors, transforms
+from dreamer.motifs.sample_scene import scene
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.recipe import KINDS
+from dreamer.testing.cases import Bench, Case
+from dreamer.testing.runner import try_entry
 
 REGISTRY = load_plugins()[0]
 ALL = [(kind, entry) for kind in KINDS for entry in REGISTRY.ingredients[kind]]

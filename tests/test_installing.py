@@ -20,7 +20,8 @@ from command import ENVIRONMENT, Ran, dreamer, left_in, refused
 from dreamer.cli import installing
 from dreamer.cli.installing import install
 from dreamer.errors import DreamerError, UsageError
-from dreamer.installer import (
+from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember
+from dreamer.plugins.installer import (
     Change,
     Installed,
     InstallError,
@@ -33,10 +34,9 @@ from dreamer.installer import (
     process,
     tools,
 )
-from dreamer.installer.failure import explain
-from dreamer.installer.plan import from_report, from_uv
-from dreamer.installer.receipt import Receipt
-from dreamer.ledger import Entry, entries, forget, ledger_path, remember
+from dreamer.plugins.installer.errors import explain
+from dreamer.plugins.installer.plan import from_report, from_uv
+from dreamer.plugins.installer.uv_receipt import Receipt
 
 CODE, DATA = frozenset({"dreamer"}), frozenset({"dreamer.presets"})
 CORE = {

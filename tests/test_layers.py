@@ -1,4 +1,7 @@
-"""A file imports only from lower rows: the architecture, held by a test."""
+"""The architecture, held by a test: which room (a folder or a file of dreamer's root) may know which.
+
+    python tests/test_layers.py      # prints the rooms, and how many arrows there are between them
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,28 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "openmp", "config", "sample", "motifs"],
-    ["disk", "options", "field", "pyramid", "step", "canvas", "direction", "image", "packs", "contact_sheet"],
-    ["recipe", "lens", "anatomy", "clip", "installer", "ledger"],
-    ["tiles", "network", "words", "colour"],
-    ["registry", "machine", "ascent", "objectives", "priors", "transforms", "gradient_filters", "updates"],
-    ["canvases", "optimisers", "painting"],
-    ["preset", "networks", "sight", "render", "exemplars"],
-    ["learned_priors"],
-    ["stamp", "plugins", "training", "result"],
-    ["binding"],
-    ["composition"],
-    ["compose"],
-    ["film", "zooming", "visualization", "facets"],
-    ["atlas"],
-    ["library"],
-    ["testing"],
-    ["cli"],
-    ["__main__"],
+    ["errors", "hookspecs", "openmp", "paths", "files"],
+    ["image", "motifs"],
+    ["recipes", "networks"],
+    ["plugins"],
+    ["engine"],
+    ["ingredients"],
+    ["pipeline", "training"],
+    ["video", "visualization", "testing"],
+    ["api"],
+    ["cli", "__main__"],
 ]
-RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
+"""From the bottom: a room knows those of lower rows, and, of its own row, those before it."""
+RANK = {room: rank for rank, room in enumerate(room for row in ROWS for room in row)}
+MOST_ROOMS, MOST_ARROWS, MOST_ROOT_FILES = 25, 100, 9
 
 
-def noun(path: Path) -> str:
+def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
 def imported(path: Path) -> set[str]:
-    """The nouns of dreamer that a file imports anywhere, in functions too; type-checking imports as well."""
+    """The rooms that a file imports from anywhere, in functions too; type-checking imports as well."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "dreamer":
@@ -52,20 +49,49 @@ def files() -> list[Path]:
     return sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
 
-def test_every_file_has_its_row():
-    assert {noun(path) for path in files()} == RANK.keys()
+def arrows() -> set[tuple[str, str]]:
+    """(room, room that it imports from), each pair once."""
+    return {(room(path), other) for path in files() for other in imported(path) if other != room(path)}
+
+
+def test_every_room_has_its_row():
+    assert {room(path) for path in files()} == RANK.keys()
 
 
 def test_files_import_only_from_lower_rows():
+    """And so there is no circle."""
     wrong = [
-        f"{path.relative_to(ROOT)} imports {name}"
+        f"{path.relative_to(ROOT)} imports {other}"
         for path in files()
-        for name in imported(path)
-        if name != noun(path) and RANK[name] >= RANK[noun(path)]
+        for other in imported(path)
+        if other != room(path) and RANK[other] > RANK[room(path)]
     ]
     assert not wrong
+
+
+def test_a_stranger_can_draw_it():
+    assert len(RANK) <= MOST_ROOMS and len(ROWS) <= 10
+    assert len(arrows()) <= MOST_ARROWS
+    assert len(list(ROOT.glob("*.py"))) <= MOST_ROOT_FILES
+
+
+def test_every_folder_says_its_rule():
+    silent = [
+        path.relative_to(ROOT).as_posix() for path in ROOT.rglob("__init__.py") if not ast.get_docstring(_tree(path))
+    ]
+    assert not silent
 
 
 def test_files_stay_short():
     long = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files()}
     assert not {name: lines for name, lines in long.items() if lines > 320}
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    for each in RANK:
+        print(f"{each:14} {', '.join(sorted(other for one, other in arrows() if one == each))}")
+    print(f"{len(RANK)} rooms, {len(arrows())} arrows")

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from dreamer.errors import NetworkError
 from dreamer.image import load, to_pil
-from dreamer.learned_priors import _Clipped, autoencoder, decoders_folder, latent
-from dreamer.networks.decoder import CHANNELS, Autoencoder, decoder
-from dreamer.sample import scene
+from dreamer.ingredients.learned_priors import _Clipped, autoencoder, decoders_folder, latent
+from dreamer.motifs.sample_scene import scene
+from dreamer.networks.autoencoder import CHANNELS, Autoencoder, decoder
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from networks import pooling
 from torch import nn
 
 import dreamer
+from dreamer.engine.gradient_overrides import GradientOverrides
+from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import to_pil
-from dreamer.lens import GradientOverrides
-from dreamer.objectives import deepdream
-from dreamer.sample import scene
-from dreamer.sight import Scorer, WeightedObjective
-from dreamer.step import Step, StepContext
+from dreamer.ingredients.objectives import deepdream
+from dreamer.motifs.sample_scene import scene
 
 FIRST = Step(0, 2, 0, 10, 0.0, (64, 80))
 

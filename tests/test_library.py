@@ -14,12 +14,12 @@ from command import photo, pixels, render
 from PIL import Image
 
 import dreamer
-from dreamer.compose import compose
+from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import load
-from dreamer.network import Network
-from dreamer.plugins import load_plugins
-from dreamer.step import Step
+from dreamer.networks.network import Network
+from dreamer.pipeline.build import compose
+from dreamer.plugins.loading import load_plugins
 
 STEP = {"steps": 1}
 

@@ -6,8 +6,8 @@ import psutil
 import pytest
 import torch
 
+from dreamer.engine.device import Machine, free_memory
 from dreamer.errors import UsageError
-from dreamer.machine import Machine, free_memory
 
 
 def test_auto_is_settled():
@@ -36,5 +36,5 @@ def test_free_memory_is_half_of_what_is_there(monkeypatch):
 
 
 def test_memory_may_be_kept_on_any_system():
-    code = "from dreamer.machine import keep_freed_memory as keep; keep(); keep(); print(sum(range(9)))"
+    code = "from dreamer.engine.device import keep_freed_memory as keep; keep(); keep(); print(sum(range(9)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "36\n"

@@ -9,13 +9,13 @@ from torch import nn
 
 from dreamer.errors import NetworkError
 from dreamer.hookspecs import UntrainedFactory
-from dreamer.network import Network
 from dreamer.networks import load_from, untrained
-from dreamer.networks.classic import REFUSED, classics
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie, weights_path
+from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash, metadata, story
-from dreamer.plugins import load_plugins
-from dreamer.registry import Shelf
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.registry import Shelf
 
 CPU = torch.device("cpu")
 

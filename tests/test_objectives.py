@@ -7,8 +7,8 @@ import pytest
 import torch
 from networks import pooling as tiny
 
-from dreamer import objectives
 from dreamer.errors import RecipeError
+from dreamer.ingredients import objectives
 
 C, H, W = 12, 5, 7
 

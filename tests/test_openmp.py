@@ -24,7 +24,7 @@ def fresh(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 ASKED = f"print({{name: os.environ[name] for name in {VARIABLES} if name in os.environ}})"
 
 
-@pytest.mark.parametrize("module", ["dreamer", "dreamer.cli", "dreamer.library"])
+@pytest.mark.parametrize("module", ["dreamer", "dreamer.cli", "dreamer.api"])
 def test_it_is_set_for_the_process_and_its_children(module: str) -> None:
     script = f"import {module}, subprocess\nsubprocess.run([sys.executable, '-c', {f'import os; {ASKED}'!r}])"
     assert fresh(script).stdout == f"{SPINNING}\n"

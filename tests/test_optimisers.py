@@ -9,15 +9,15 @@ import torch
 from networks import pooling as tiny
 from torch import nn
 
-from dreamer import optimisers
-from dreamer.canvases import cppn, fourier
-from dreamer.compose import compose
+from dreamer.api import registry
+from dreamer.engine.device import Machine
 from dreamer.errors import UsageError
-from dreamer.library import registry
-from dreamer.machine import Machine
-from dreamer.sample import scene
+from dreamer.ingredients import optimisers
+from dreamer.ingredients.canvases import cppn, fourier
+from dreamer.motifs.sample_scene import scene
+from dreamer.pipeline.build import compose
 from dreamer.testing import tiny_network
-from dreamer.visualization import FROM_NOTHING, Unit, grey
+from dreamer.visualization.unit import FROM_NOTHING, Unit, grey
 
 NAMES = registry().ingredients["optimisers"].names()
 SIDE = 32

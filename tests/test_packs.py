@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from networks import tiny
 
+from dreamer.engine.step import Step
 from dreamer.errors import RecipeError
-from dreamer.sample import scene
-from dreamer.step import Step
+from dreamer.motifs.sample_scene import scene
 from dreamer.testing import examine
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
@@ -28,7 +28,7 @@ LOOKS = sorted(PLUGINS.glob("*/dreamer_*/*.toml"))
 LAST = Step(2, 3, 3, 10, 0.9, (48, 64))
 LOADED = """
 import json
-from dreamer.plugins import load_plugins
+from dreamer.plugins.loading import load_plugins
 print(json.dumps([[plugin.distribution, plugin.problem, plugin.adds] for plugin in load_plugins()[1]]))
 """
 

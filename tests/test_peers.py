@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from dreamer.compose import compose
-from dreamer.composition import Composition
-from dreamer.gradient_filters import normalise
+from dreamer.api import registry
+from dreamer.engine.octaves import Octave
+from dreamer.engine.render import render
+from dreamer.engine.step import Step
 from dreamer.image import resize
-from dreamer.library import registry
+from dreamer.ingredients.gradient_filters import normalise
+from dreamer.ingredients.transforms import scale
+from dreamer.ingredients.updates import stretch
 from dreamer.networks import untrained
-from dreamer.preset import find_preset
-from dreamer.pyramid import Octave
-from dreamer.render import render
-from dreamer.step import Step
-from dreamer.transforms import scale
-from dreamer.updates import stretch
+from dreamer.pipeline.build import compose
+from dreamer.pipeline.pipeline import Composition
+from dreamer.recipes.preset import find_preset
 
 PUBLISHED = {
     "google-2015": {

@@ -15,20 +15,20 @@ from clips import made
 from command import dreamer, photo, pixels
 
 import dreamer as api
-from dreamer import plan
-from dreamer.binding import Guide
+from dreamer.api import registry
 from dreamer.cli import clip as cli_clip
-from dreamer.clip import MemoryStore, notes_of
-from dreamer.compose import compose
+from dreamer.engine.score import Scorer
 from dreamer.errors import Interrupted, UsageError
-from dreamer.film import Film
 from dreamer.image import load
-from dreamer.library import registry
-from dreamer.network import Network
-from dreamer.sight import Scorer
+from dreamer.networks.network import Network
+from dreamer.pipeline import plan
+from dreamer.pipeline.bind import Guide
+from dreamer.pipeline.build import compose
 from dreamer.testing.tiny import photo as drawn
 from dreamer.testing.tiny import tiny_network
-from dreamer.zooming import Falling, Feedback, Scene, zoom_from
+from dreamer.video.clip import MemoryStore, notes_of
+from dreamer.video.film import Film
+from dreamer.video.zoom import Falling, Feedback, Scene, zoom_from
 
 STEP = {"octaves": {"count": 1, "steps": 1}}
 CAMERA = [(Fraction(n, 10), np.ascontiguousarray(pixels(160, 120)[:, n : n + 128])) for n in range(3)]

@@ -6,11 +6,11 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-import dreamer.packs
+import dreamer.plugins.preset_packs
 from dreamer import hookimpl
 from dreamer.errors import PluginError, RecipeError
-from dreamer.plugins import load_plugins
-from dreamer.preset import Preset
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.preset import Preset
 
 
 def plugin(monkeypatch, name, **hooks):
@@ -36,7 +36,9 @@ def tilt(image, *, power: float = 2.0):
 @pytest.fixture
 def load(monkeypatch):
     def loaded(*points, only=None):
-        monkeypatch.setattr(dreamer.packs, "entry_points", lambda group: [p for p in points if p.group == group])
+        monkeypatch.setattr(
+            dreamer.plugins.preset_packs, "entry_points", lambda group: [p for p in points if p.group == group]
+        )
         if only is None:
             monkeypatch.delenv("DREAMER_PLUGINS")
         else:
@@ -117,7 +119,7 @@ def test_a_plugins_network_is_made_only_when_asked_for(monkeypatch, load):
 
 
 def test_an_option_may_not_be_called_like_a_recipes_own_key(load):
-    from dreamer.registry import Registry
+    from dreamer.recipes.registry import Registry
 
     def heavy(image, *, weight: float = 1.0):
         return image.mean()

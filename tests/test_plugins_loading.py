@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ASKS = "import dreamer\nfrom dreamer.plugins import load_plugins\n"
+ASKS = "import dreamer\nfrom dreamer.plugins.loading import load_plugins\n"
 TILT = '''
 def tilt(image, *, power: float = 2.0):
     """Unlikeness of the picture to its mirror image."""
@@ -40,7 +40,7 @@ def fresh(site: Path, name: str, code: str, script: str) -> str:
 
 
 WHOLE = """
-from dreamer.library import registry
+from dreamer.api import registry
 names = registry()
 assert "reverie" in names.networks.names() and "classic" in names.presets.names()
 import torchvision
@@ -62,7 +62,7 @@ def test_a_plugin_that_asks_while_it_is_imported_does_too(tmp_path: Path, asked:
 
 def test_a_plugin_that_asks_while_a_person_imports_it_is_said_to_be_broken(tmp_path: Path) -> None:
     code = ASKS + "dreamer.load_network('reverie')\n" + TILT + HOOK.format(asked="pass")
-    script = "import asks\nfrom dreamer.library import registry\nprint(registry().broken['asks'])"
+    script = "import asks\nfrom dreamer.api import registry\nprint(registry().broken['asks'])"
     out = fresh(tmp_path / "site", "asks", code, script)
     assert "asks is still being imported" in out
 
@@ -77,7 +77,7 @@ def test_another_thread_meanwhile_gets_all_that_is_registered(tmp_path: Path) ->
     )
     script = (
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from dreamer.plugins import load_plugins\n"
+        "from dreamer.plugins.loading import load_plugins\n"
         "with ThreadPoolExecutor() as pool:\n"
         "    loads = [pool.submit(load_plugins) for _ in range(2)]\n"
         "for load in loads:\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dreamer import preset as presets
 from dreamer.errors import RecipeError
-from dreamer.plugins import load_plugins, load_presets
-from dreamer.preset import find_preset, lines_of, read_preset
+from dreamer.plugins.loading import load_plugins, load_presets
+from dreamer.recipes import preset as presets
+from dreamer.recipes.preset import find_preset, lines_of, read_preset
 
 
 def pack(folder: Path, name: str, group: str = "dreamer.presets", value: str | None = None, code: str = "") -> Path:

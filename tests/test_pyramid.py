@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.pyramid import Octave, add_expanded, merge, octave_sizes, reduce, rising_sizes, split
+from dreamer.engine.laplacian import add_expanded, merge, reduce, split
+from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes
 
 SIZES = [(64, 64), (37, 50), (38, 49), (17, 33), (16, 16), (333, 64)]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from command import commands_in, understood
 
-from dreamer.plugins import load_plugins
-from dreamer.recipe import DEFAULTS, KINDS, Recipe
-from dreamer.words import merged, read_setting, with_change
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.overrides import merged, read_setting, with_change
+from dreamer.recipes.recipe import DEFAULTS, KINDS, Recipe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_every_command_is_understood(line):
 
 
 def test_the_preset_of_the_readme(tmp_path):
-    from dreamer.preset import read_preset
+    from dreamer.recipes.preset import read_preset
 
     path = tmp_path / "slow-bloom.toml"
     path.write_text(re.search(r"```toml\n(schema.*?)```", README, re.S).group(1))
@@ -51,7 +51,7 @@ def test_the_preset_of_the_readme(tmp_path):
 
 
 def test_the_keyframes_of_the_readme(tmp_path):
-    from dreamer.zooming import read_schedule, zoom_from
+    from dreamer.video.zoom import read_schedule, zoom_from
 
     path = tmp_path / "fall.toml"
     path.write_text(re.search(r"```toml\n(\[\[keyframes.*?)```", README, re.S).group(1))
@@ -62,7 +62,7 @@ def test_the_plugin_of_the_readme():
     from types import ModuleType
 
     from dreamer.testing import assert_plugin_ok
-    from dreamer.testing.target import opened
+    from dreamer.testing.loading import opened
 
     source = re.search(r"```python\n(from dreamer import hookimpl.*?)```", README, re.S).group(1)
     module = ModuleType("asymmetry")

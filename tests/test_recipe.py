@@ -1,10 +1,10 @@
 import pytest
 
 from dreamer.errors import RecipeError
-from dreamer.plugins import load_plugins
-from dreamer.preset import find_preset, read_preset
-from dreamer.recipe import DEFAULTS, Recipe
-from dreamer.words import difference, merged, read_setting, with_change
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.overrides import difference, merged, read_setting, with_change
+from dreamer.recipes.preset import find_preset, read_preset
+from dreamer.recipes.recipe import DEFAULTS, Recipe
 
 REGISTRY = load_plugins()[0]
 

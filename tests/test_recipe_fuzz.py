@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from dreamer.compose import compose
+from dreamer.engine.device import Machine
 from dreamer.errors import UsageError
-from dreamer.machine import Machine
-from dreamer.plugins import load_plugins
-from dreamer.preset import find_preset, read_preset
-from dreamer.recipe import DEFAULTS, Recipe
-from dreamer.stamp import Stamp
-from dreamer.words import merged
+from dreamer.pipeline.build import compose
+from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.overrides import merged
+from dreamer.recipes.preset import find_preset, read_preset
+from dreamer.recipes.provenance import Stamp
+from dreamer.recipes.recipe import DEFAULTS, Recipe
 
 REGISTRY = load_plugins()[0]
 BASE = compose({}, REGISTRY)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from dreamer import priors, transforms, updates
-from dreamer.ascent import Ascent
-from dreamer.sample import scene
-from dreamer.step import Step, StepContext
+from dreamer.engine.ascent import Ascent
+from dreamer.engine.step import Step, StepContext
+from dreamer.ingredients import priors, transforms, updates
+from dreamer.motifs.sample_scene import scene
 
 STEP = Step(0, 1, 3, 10, 0.5, (9, 11))  # the fourth: when things that happen every fourth time happen
 

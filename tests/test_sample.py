@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from command import ENVIRONMENT
 
 from dreamer import Range, hookimpl
 from dreamer.errors import NetworkError, RecipeError, UsageError
-from dreamer.preset import Preset
+from dreamer.recipes.preset import Preset
 from dreamer.testing import assert_plugin_ok, examine, photo, tiny_network
 
 

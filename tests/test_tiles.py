@@ -6,12 +6,12 @@ import pytest
 import torch
 from networks import calibrated, settled, tiny
 
+from dreamer.engine.score import Scorer, WeightedObjective, largest_tile
+from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
-from dreamer.objectives import deepdream, motif
-from dreamer.options import reach_of
-from dreamer.sample import scene
-from dreamer.sight import Scorer, WeightedObjective, largest_tile
-from dreamer.step import Step, StepContext
+from dreamer.ingredients.objectives import deepdream, motif
+from dreamer.motifs.sample_scene import scene
+from dreamer.recipes.options import reach_of
 
 CPU = torch.device("cpu")
 

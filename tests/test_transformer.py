@@ -10,9 +10,9 @@ from torchvision.models.vision_transformer import VisionTransformer
 import dreamer
 from dreamer.errors import NetworkError
 from dreamer.image import to_pil
-from dreamer.networks.classic import classics
-from dreamer.networks.transformer import AnySize
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
+from dreamer.networks.torchvision import classics
+from dreamer.networks.vit import AnySize
 
 LAYER = "encoder.layers.encoder_layer_1"
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dreamer import transforms
-from dreamer.sample import scene
+from dreamer.ingredients import transforms
+from dreamer.motifs.sample_scene import scene
 
 
 def one_by_one(image, pad, offset, kept, scaled, degrees, start, size):

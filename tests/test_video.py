@@ -11,16 +11,16 @@ from clips import heard, made, tone, turned
 from command import dreamer, left_in, refused
 from networks import tiny
 
-from dreamer.clip import FolderStore, frames, probe, read_recipe
-from dreamer.compose import compose
-from dreamer.composition import Composition
+from dreamer.api import registry, video
 from dreamer.errors import UsageError
-from dreamer.film import Film, load_change, save_change
-from dreamer.film.flow import warp
-from dreamer.film.motion import find_motion
 from dreamer.image import Photo, load
-from dreamer.library import registry, video
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
+from dreamer.pipeline.build import compose
+from dreamer.pipeline.pipeline import Composition
+from dreamer.video.clip import FolderStore, frames, probe, read_recipe
+from dreamer.video.film import Film, load_change, save_change
+from dreamer.video.film.motion import find_motion
+from dreamer.video.film.optical_flow import warp
 
 SIZE = (72, 96)
 QUICK = ("--set", "octaves.steps=2", "--threads", "1", "--progress", "none")

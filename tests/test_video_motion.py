@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dreamer.film.flow import find_flow, scaled, warp
-from dreamer.film.motion import Motion, find_motion
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
+from dreamer.video.film.motion import Motion, find_motion
+from dreamer.video.film.optical_flow import find_flow, scaled, warp
 
 HEIGHT, WIDTH, EDGE = 120, 160, 24
 

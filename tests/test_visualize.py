@@ -13,13 +13,13 @@ from PIL import Image
 from torch import nn
 
 import dreamer as api
-from dreamer.compose import compose
+from dreamer.api import registry
+from dreamer.engine.device import Machine
 from dreamer.errors import RecipeError, UsageError
-from dreamer.library import registry
-from dreamer.machine import Machine
-from dreamer.network import Network
+from dreamer.networks.network import Network
+from dreamer.pipeline.build import compose
 from dreamer.testing import tiny_network
-from dreamer.visualization import FROM_NOTHING, Unit, grey, logits
+from dreamer.visualization.unit import FROM_NOTHING, Unit, grey, logits
 
 QUICK = ("--size", "64", "--steps", "2", "--progress", "none")
 CPU = Machine("cpu", "float32", 0)

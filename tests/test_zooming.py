@@ -14,18 +14,18 @@ import torch
 from networks import tiny
 from torch import Tensor
 
-from dreamer.clip import FolderStore, MemoryStore, StateStore
-from dreamer.compose import compose
-from dreamer.composition import Composition
+from dreamer.api import registry
 from dreamer.errors import UsageError
 from dreamer.image.luma import luma
-from dreamer.library import registry
-from dreamer.zooming import Falling, Feedback, Scene, Zoom, read_schedule, zoom_from, zoom_words
-from dreamer.zooming.backdrop import Backdrop
-from dreamer.zooming.path import Path as Way
-from dreamer.zooming.similarity import Similarity
-from dreamer.zooming.spline import coefficients, sample
-from dreamer.zooming.steady import Level
+from dreamer.pipeline.build import compose
+from dreamer.pipeline.pipeline import Composition
+from dreamer.video.clip import FolderStore, MemoryStore, StateStore
+from dreamer.video.zoom import Falling, Feedback, Scene, Zoom, read_schedule, zoom_from, zoom_words
+from dreamer.video.zoom.path import Path as Way
+from dreamer.video.zoom.photo_sampler import Backdrop
+from dreamer.video.zoom.similarity import Similarity
+from dreamer.video.zoom.spline import coefficients, sample
+from dreamer.video.zoom.stabilise import Level
 
 
 def composition(**changes: Any) -> Composition:

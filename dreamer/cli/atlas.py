@@ -16,10 +16,10 @@ from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import Interrupted, UsageError, gathered
 
 if TYPE_CHECKING:
-    from dreamer.atlas import Atlas, Best, Chapter
-    from dreamer.composition import Composition
-    from dreamer.exemplars import Search
-    from dreamer.step import Step
+    from dreamer.engine.step import Step
+    from dreamer.pipeline.pipeline import Composition
+    from dreamer.visualization.atlas import Atlas, Best, Chapter
+    from dreamer.visualization.exemplars import Search
 
 _FILE = click.Path(path_type=Path)
 _KEPT = 60.0  # seconds between two pages that hold what there is
@@ -77,13 +77,13 @@ def atlas(
     with progress(how) as reporter:
         import torch
 
-        from dreamer.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
-        from dreamer.compose import compose
+        from dreamer.engine.device import Machine, keep_freed_memory
         from dreamer.image import load, pictures_in
-        from dreamer.machine import Machine, keep_freed_memory
         from dreamer.networks import load_from
-        from dreamer.plugins import load_plugins
-        from dreamer.recipe import Recipe
+        from dreamer.pipeline.build import compose
+        from dreamer.plugins.loading import load_plugins
+        from dreamer.recipes.recipe import Recipe
+        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
 
         with gathered(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -160,7 +160,7 @@ class _Making:
 
     def paint(self, chapter: Chapter, composition: Composition) -> None:
         """Every plate that a chapter lacks."""
-        from dreamer.atlas import plates
+        from dreamer.visualization.atlas import plates
 
         left, count, began = chapter.left, len(chapter.channels), time.monotonic()
         number = self.atlas.chapters.index(chapter) + 1
@@ -192,8 +192,8 @@ class _Making:
         """What excites the channels in a folder; of an interrupted search, the best by then."""
         import torch
 
-        from dreamer.atlas import COUNT, Channels, cut
-        from dreamer.exemplars import search
+        from dreamer.visualization.atlas import COUNT, Channels, cut
+        from dreamer.visualization.exemplars import search
 
         channels = Channels(composition.network, {chapter.layer: chapter.channels for chapter in self.atlas.chapters})
         best: Best = {}
@@ -226,7 +226,7 @@ class _Making:
 
     def keep(self) -> None:
         """Write what there is."""
-        from dreamer.disk import write_atomically
+        from dreamer.files import write_atomically
 
         write_atomically(self.partial, self.atlas.page().encode())
         self.kept = time.monotonic()
@@ -243,7 +243,7 @@ class _Making:
 
     def finished(self) -> int:
         """The whole page."""
-        from dreamer.disk import write_atomically
+        from dreamer.files import write_atomically
 
         write_atomically(self.output, self.atlas.page().encode())
         with suppress(OSError):

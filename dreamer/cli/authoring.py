@@ -124,8 +124,8 @@ def _check_name(name: str) -> None:
 
 def _check_free(name: str) -> None:
     """Raise UsageError when a prior or preset of dreamer's own is called so: no plugin may take its name."""
-    from dreamer.plugins import load_plugins
-    from dreamer.registry import BUILT_IN
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.recipes.registry import BUILT_IN
 
     registry = load_plugins()[0]
     own = [

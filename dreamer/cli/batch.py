@@ -14,18 +14,18 @@ from dreamer import __version__
 from dreamer.cli.failures import exit_code
 from dreamer.cli.photos import Place, check_folder, check_spared, free
 from dreamer.cli.progress import Reporter
-from dreamer.cli.stamps import stamp_for
+from dreamer.cli.provenance import stamp_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
-    from dreamer.composition import Composition
+    from dreamer.engine.device import Machine
+    from dreamer.engine.step import Step
     from dreamer.image import Photo
-    from dreamer.machine import Machine
-    from dreamer.plan import Plan
-    from dreamer.plugins import Plugin
-    from dreamer.result import Dream
-    from dreamer.stamp import Stamp
-    from dreamer.step import Step
+    from dreamer.pipeline.dream import Dream
+    from dreamer.pipeline.pipeline import Composition
+    from dreamer.pipeline.plan import Plan
+    from dreamer.plugins.loading import Plugin
+    from dreamer.recipes.provenance import Stamp
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Batch:
 
     def _load(self, path: Path | None) -> Photo:
         from dreamer.image import load, to_pil
-        from dreamer.sample import scene
+        from dreamer.motifs.sample_scene import scene
 
         if path is not None:
             return load(path, max_pixels=self.max_pixels)
@@ -131,7 +131,7 @@ class Batch:
 
     def _paint(self, photo: Photo, plan: Plan, output: Path, format: str, label: str) -> Dream:
         """The dream; what there is of an interrupted one is kept beside it."""
-        from dreamer.machine import keep_freed_memory
+        from dreamer.engine.device import keep_freed_memory
 
         if not plan.tiled:
             keep_freed_memory()
@@ -179,7 +179,7 @@ class Batch:
         return place
 
     def _write(self, dream: Dream, place: Path, format: str) -> None:
-        from dreamer.disk import write_atomically
+        from dreamer.files import write_atomically
         from dreamer.image import encode
 
         sheet = dream.sheet()
@@ -198,7 +198,7 @@ class Batch:
 
     def _is_done(self, output: Path, photo: Photo) -> bool:
         from dreamer.image import read_recipe
-        from dreamer.stamp import Stamp
+        from dreamer.recipes.provenance import Stamp
 
         try:
             text = read_recipe(output) if output.exists() else None

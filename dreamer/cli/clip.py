@@ -14,15 +14,15 @@ import click
 
 from dreamer.cli.options import together
 from dreamer.cli.progress import Frame, Reporter
-from dreamer.cli.stamps import stamp_in
+from dreamer.cli.provenance import stamp_in
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dreamer.clip import Reel
-    from dreamer.step import Step
+    from dreamer.engine.step import Step
+    from dreamer.video.clip import Reel
 
 _DREAM = 40.0  # a dream takes about as long as so many frames, until it has been measured
 
@@ -43,7 +43,7 @@ def preview_of(output: Path) -> Path:
 
 def may_replace(output: Path, preview: bool, force: bool) -> bool:
     """Whether a clip may take the place of what lies there: with --force, and a preview that of earlier ones."""
-    from dreamer.clip import partial_of
+    from dreamer.video.clip import partial_of
 
     there = [path for path in (output, partial_of(output)) if path.exists()]
     return force or (preview and all(map(_is_dreamt, there)))
@@ -62,7 +62,7 @@ def tiles_of(output: Path, count: int) -> list[int | None]:
 
     None where it says nothing that makes sense.
     """
-    from dreamer.clip import notes_of
+    from dreamer.video.clip import notes_of
 
     tiles = notes_of(output).get("tiles")
     if not isinstance(tiles, list) or len(tiles) != count:

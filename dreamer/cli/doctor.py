@@ -95,8 +95,8 @@ def _memory() -> Iterator[Finding]:
 def _networks() -> Iterator[Finding]:
     import torch
 
-    from dreamer.networks.classic import classics
     from dreamer.networks.reverie import reverie
+    from dreamer.networks.torchvision import classics
 
     yield Finding("reverie", f"built in, {len(reverie().layers())} layers")
     folder = os.path.join(torch.hub.get_dir(), "checkpoints")
@@ -126,7 +126,7 @@ def _encoders() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
 
     found = load_plugins()[1]
     broken = [plugin for plugin in found if plugin.problem]

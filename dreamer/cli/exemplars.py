@@ -14,7 +14,7 @@ from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
-    from dreamer.exemplars import Search
+    from dreamer.visualization.exemplars import Search
 
 _FILE = click.Path(path_type=Path)
 
@@ -72,13 +72,13 @@ def exemplars(
     with progress(how) as reporter:
         import torch
 
-        from dreamer.contact_sheet import sheet
-        from dreamer.disk import write_atomically
-        from dreamer.exemplars import SIZE, Channel, looks, search, seen
+        from dreamer.api import load_network, visualize
+        from dreamer.engine.device import Machine, keep_freed_memory
+        from dreamer.files import write_atomically
         from dreamer.image import check_suffix, encode, load, pictures_in
-        from dreamer.library import load_network, visualize
-        from dreamer.machine import Machine, keep_freed_memory
-        from dreamer.recipe import Recipe
+        from dreamer.recipes.recipe import Recipe
+        from dreamer.visualization.contact_sheet import sheet
+        from dreamer.visualization.exemplars import SIZE, Channel, looks, search, seen
 
         began = time.monotonic()
         with gathered(problems):

@@ -11,7 +11,7 @@ from dreamer.cli.tables import table
 from dreamer.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
-    from dreamer.registry import Entry, IngredientKind, Registry
+    from dreamer.recipes.registry import Entry, IngredientKind, Registry
 
 
 @click.group()
@@ -60,8 +60,8 @@ def _has(registry: Registry, kind: str, name: str) -> bool:
 
 
 def _show(kind: str, entry: Entry[IngredientKind]) -> None:
-    from dreamer.recipe import ONES
-    from dreamer.registry import noun_of
+    from dreamer.recipes.recipe import ONES
+    from dreamer.recipes.registry import noun_of
 
     click.echo(f"{noun_of(kind)} {entry.name}, from {entry.source}\n\n{inspect.getdoc(entry.value.function)}\n")
     one = next((key for key, kinds in ONES.items() if kinds == kind), None)
@@ -93,6 +93,6 @@ def _spelt(value: object) -> str:
 
 
 def _registry() -> Registry:
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
 
     return load_plugins()[0]

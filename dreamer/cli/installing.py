@@ -12,7 +12,8 @@ from packaging.utils import canonicalize_name
 from dreamer.cli.failures import line
 from dreamer.cli.tables import table
 from dreamer.errors import DreamerError, UsageError, did_you_mean
-from dreamer.installer import (
+from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember
+from dreamer.plugins.installer import (
     HELD,
     InstallError,
     Place,
@@ -27,7 +28,6 @@ from dreamer.installer import (
     parse_sources,
     process,
 )
-from dreamer.ledger import Entry, entries, forget, ledger_path, remember
 
 _YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
 _ANYWAY = click.option("--anyway", is_flag=True, help="Even where conda or the system looks after this Python.")

@@ -22,9 +22,9 @@ from dreamer.errors import DreamerError, RecipeError, UsageError, gathered
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dreamer.contact_sheet import Look
-    from dreamer.preset import Preset
-    from dreamer.step import Step
+    from dreamer.engine.step import Step
+    from dreamer.recipes.preset import Preset
+    from dreamer.visualization.contact_sheet import Look
 
 _FILE = click.Path(path_type=Path)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -66,11 +66,11 @@ def try_(
         if path.exists() and not force
     ]
     with progress(how) as reporter:
-        from dreamer.contact_sheet import Look, page, sheet
-        from dreamer.disk import write_atomically
+        from dreamer.api import registry
+        from dreamer.files import write_atomically
         from dreamer.image import check_suffix, encode, load, to_pil
-        from dreamer.library import registry
-        from dreamer.preset import find_preset
+        from dreamer.recipes.preset import find_preset
+        from dreamer.visualization.contact_sheet import Look, page, sheet
 
         began = time.monotonic()
         with gathered(problems):
@@ -111,9 +111,9 @@ def _dreamt(
     reporter: Reporter,
 ) -> Iterator[Look]:
     """The looks of presets by the names that they are asked for by."""
-    from dreamer.contact_sheet import Look
-    from dreamer.library import dream
-    from dreamer.machine import keep_freed_memory
+    from dreamer.api import dream
+    from dreamer.engine.device import keep_freed_memory
+    from dreamer.visualization.contact_sheet import Look
 
     keep_freed_memory()
     reporter.start(str(photo), 1, 1)
@@ -144,11 +144,11 @@ def check(name: str, thumbnail: bool) -> int:
 
     Nothing is fetched for it: a network whose weights are not here is looked at without them.
     """
-    from dreamer.compose import compose
-    from dreamer.library import registry
+    from dreamer.api import registry
     from dreamer.networks import untrained
-    from dreamer.preset import find_preset, lines_of
-    from dreamer.recipe import Recipe
+    from dreamer.pipeline.build import compose
+    from dreamer.recipes.preset import find_preset, lines_of
+    from dreamer.recipes.recipe import Recipe
 
     problems: list[str] = []
     preset = find_preset(registry(), name)
@@ -180,11 +180,11 @@ def _at(file: str, lines: Mapping[str, int], problem: str) -> str:
 def _draw_thumbnail(preset: Preset) -> Path:
     from PIL.Image import Resampling
 
-    from dreamer.disk import write_atomically
+    from dreamer.api import dream
+    from dreamer.files import write_atomically
     from dreamer.image import to_pil
-    from dreamer.library import dream
-    from dreamer.preset import THUMBNAIL
-    from dreamer.sample import scene
+    from dreamer.motifs.sample_scene import scene
+    from dreamer.recipes.preset import THUMBNAIL
 
     assert preset.file
     picture = dream(to_pil(scene(*_SAMPLE)), preset=preset).resize(_THUMBNAIL, Resampling.LANCZOS)
@@ -218,13 +218,13 @@ def save(
     """Keep a look under a NAME: what options say, on top of a --preset or of the --recipe inside a picture."""
     import tomli_w
 
-    from dreamer.cli.wishes import Wishes
-    from dreamer.compose import compose
-    from dreamer.disk import make_folder, write_atomically
-    from dreamer.packs import OWN, own_presets
-    from dreamer.plugins import load_plugins
-    from dreamer.recipe import SCHEMA
-    from dreamer.words import difference
+    from dreamer.cli.render_options import Wishes
+    from dreamer.files import make_folder, write_atomically
+    from dreamer.pipeline.build import compose
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.plugins.preset_packs import OWN, own_presets
+    from dreamer.recipes.overrides import difference
+    from dreamer.recipes.recipe import SCHEMA
 
     registry, _ = load_plugins()
     problems: list[str] = []

@@ -12,8 +12,8 @@ from dreamer.cli.tables import table
 from dreamer.cli.train import motifs, train
 
 if TYPE_CHECKING:
-    from dreamer.network import Network
-    from dreamer.registry import Registry
+    from dreamer.networks.network import Network
+    from dreamer.recipes.registry import Registry
 
 
 @click.group()
@@ -105,7 +105,7 @@ def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _weights(factory: object) -> str:
     """`ready`, or the size of the weights that would have to be downloaded."""
-    from dreamer.networks.classic import Classic
+    from dreamer.networks.torchvision import Classic
 
     if isinstance(factory, Classic) and not factory.weights_path().exists():
         return f"to fetch, {factory.weights_size():.0f} MB"
@@ -113,7 +113,7 @@ def _weights(factory: object) -> str:
 
 
 def _registry() -> Registry:
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
 
     return load_plugins()[0]
 

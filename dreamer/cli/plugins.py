@@ -25,7 +25,7 @@ for _command in (install, uninstall, restore, new, check):
 @plugins.command("list")
 def list_() -> None:
     """Every plugin: what it adds, and whether it works."""
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
 
     found = load_plugins()[1]
     if not found:
@@ -48,8 +48,8 @@ def show(name: str) -> None:
     """All about one plugin; of a broken one, where it broke."""
     from importlib.metadata import PackageNotFoundError, metadata
 
-    from dreamer.packs import OWN
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.plugins.preset_packs import OWN
 
     found = load_plugins()[1]
     own = [plugin for plugin in found if name in (plugin.distribution, plugin.name)]

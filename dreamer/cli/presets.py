@@ -15,7 +15,7 @@ from dreamer.cli.tables import table
 from dreamer.errors import RecipeError
 
 if TYPE_CHECKING:
-    from dreamer.preset import Preset
+    from dreamer.recipes.preset import Preset
 
 _THUMBNAIL = 24  # letters wide, in a terminal
 
@@ -33,9 +33,9 @@ presets.add_command(save)
 @presets.command("list")
 def list_() -> None:
     """Every preset that is installed, with a small picture of each where the terminal can show it."""
-    from dreamer.plugins import load_presets
-    from dreamer.preset import Preset, find_preset
-    from dreamer.recipe import Recipe
+    from dreamer.plugins.loading import load_presets
+    from dreamer.recipes.preset import Preset, find_preset
+    from dreamer.recipes.recipe import Recipe
 
     registry, _ = load_presets()
     rows: list[tuple[Preset, str, str]] = []
@@ -79,9 +79,9 @@ def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets:
 @click.argument("name")
 def show(name: str) -> None:
     """A preset as it stands in its file, or the recipe inside of a picture that dreamer made."""
-    from dreamer.plugins import load_presets
-    from dreamer.preset import read_preset
-    from dreamer.recipe import SCHEMA
+    from dreamer.plugins.loading import load_presets
+    from dreamer.recipes.preset import read_preset
+    from dreamer.recipes.recipe import SCHEMA
 
     path = Path(name)
     if path.is_file() and not name.endswith(".toml"):
@@ -99,8 +99,8 @@ def show(name: str) -> None:
 def _show_picture(picture: Path) -> None:
     """What stands inside, as a preset that could be kept; what decides its bytes besides, as comments."""
     from dreamer.cli.failures import line
-    from dreamer.cli.stamps import stamp_in
-    from dreamer.recipe import SCHEMA
+    from dreamer.cli.provenance import stamp_in
+    from dreamer.recipes.recipe import SCHEMA
 
     stamp = stamp_in(picture)
     about = {"dreamer": stamp.dreamer, **stamp.machine, "weights": stamp.weights, "photo": stamp.photo}

@@ -19,7 +19,7 @@ from dreamer.cli.failures import line, sentences
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from dreamer.step import Step
+    from dreamer.engine.step import Step
     from dreamer.training.train import Report
 
 

@@ -11,7 +11,7 @@ from dreamer.cli.batch import Batch, Saving
 from dreamer.cli.options import Numbers, machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
-from dreamer.cli.wishes import Wishes
+from dreamer.cli.render_options import Wishes
 from dreamer.errors import UsageError, gathered
 
 
@@ -40,7 +40,7 @@ def render(
 
     Among several photos, pictures that dreamer made are left out. What is done already is skipped.
     """
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
 
     with progress(how) as told:
         found = find(photos)

@@ -37,7 +37,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
     A row for each motif, from top to bottom in the order that is printed.
     """
     _claim(output, force)
-    from dreamer.disk import write_atomically
+    from dreamer.files import write_atomically
     from dreamer.image import check_suffix, encode, load, to_pil
     from dreamer.motifs import MOTIFS
     from dreamer.motifs.sheet import sheet
@@ -96,8 +96,8 @@ def train(
     with progress(how) as reporter:
         import torch
 
-        from dreamer.learned_priors import decoders_folder
-        from dreamer.machine import Machine, keep_freed_memory
+        from dreamer.engine.device import Machine, keep_freed_memory
+        from dreamer.ingredients.learned_priors import decoders_folder
         from dreamer.motifs import MOTIFS
         from dreamer.training.album import Album
         from dreamer.training.decoder import DecoderTraining

@@ -19,18 +19,18 @@ from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace,
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.stamps import motion_in, stamp_for
-from dreamer.cli.wishes import Wishes
+from dreamer.cli.provenance import motion_in, stamp_for
+from dreamer.cli.render_options import Wishes
 from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dreamer.clip import Clip, Format, Reel
-    from dreamer.composition import Composition
-    from dreamer.plugins import Plugin
-    from dreamer.step import Step
+    from dreamer.engine.step import Step
+    from dreamer.pipeline.pipeline import Composition
+    from dreamer.plugins.loading import Plugin
+    from dreamer.video.clip import Clip, Format, Reel
 
 _PREVIEW = 1  # second, at a quarter of the size
 
@@ -69,8 +69,8 @@ def video(
     dreamer video clip.mp4 --size 960 -o out.webm
     dreamer video clip.mp4 --resume                 go on after Ctrl-C or a power cut
     """
-    from dreamer.clip import Reel, format_for, partial_of, probe
-    from dreamer.plugins import load_plugins
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.video.clip import Reel, format_for, partial_of, probe
 
     wish = Wishes(**options)
     output = output or clip.with_name(f"{clip.stem}-dream.mp4")
@@ -119,7 +119,7 @@ def video(
 
 def _stability(recipe: str | None, wished: float | None) -> float:
     """As wished, else as of the clip whose recipe is repeated, else the usual."""
-    from dreamer.film import STABILITY
+    from dreamer.video.film import STABILITY
 
     before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
     found = STABILITY if before is None else before
@@ -140,9 +140,9 @@ class _Work:
         preview: bool,
         told: Reporter,
     ) -> None:
-        from dreamer.clip import frame_size
-        from dreamer.film import Film
-        from dreamer.machine import keep_freed_memory
+        from dreamer.engine.device import keep_freed_memory
+        from dreamer.video.clip import frame_size
+        from dreamer.video.film import Film
 
         self._source, self._told, self._composition = source, told, composition
         self.film = Film.of(
@@ -174,8 +174,8 @@ class _Work:
 
     def made(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
         """The frames that the reel lacks, with their times where they are not evenly spaced."""
-        from dreamer.clip import frames
-        from dreamer.film import load_change
+        from dreamer.video.clip import frames
+        from dreamer.video.film import load_change
 
         assert self._reel is not None
         begin = self._reel.done
@@ -187,7 +187,7 @@ class _Work:
 
     def checkpoint(self, number: int) -> None:
         """All frames before `number` are safe, and it is made."""
-        from dreamer.film import save_change
+        from dreamer.video.film import save_change
 
         assert self._reel is not None
         save_change(self._reel.state, number + 1, self._change)

@@ -21,13 +21,13 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import Place, check_spared
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.wishes import Wishes
+from dreamer.cli.render_options import Wishes
 from dreamer.errors import gathered
 
 if TYPE_CHECKING:
-    from dreamer.composition import Composition
     from dreamer.image import Photo
-    from dreamer.network import Network
+    from dreamer.networks.network import Network
+    from dreamer.pipeline.pipeline import Composition
 
 _FILE = click.Path(path_type=Path)
 
@@ -94,10 +94,10 @@ def visualize(
     dreamer visualize -o unit.png --layer m4b --channel 12
     dreamer visualize -o unit.png --channel 12 --facets 4 --pictures holiday/
     """
-    from dreamer.direction import read_direction
     from dreamer.image import load, to_pil
-    from dreamer.plugins import load_plugins
-    from dreamer.visualization import Unit, climbed, diverse, grey, picture_size, usual
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.visualization.direction_file import read_direction
+    from dreamer.visualization.unit import Unit, climbed, diverse, grey, picture_size, usual
 
     with progress(how) as told:
         problems: list[str] = []
@@ -180,7 +180,7 @@ def _begun(
     composition: Composition, folder: Path, names: list[str], output: Path, told: Reporter, max_pixels: int
 ) -> Composition:
     """The composition, each of its facets beginning with pictures of the folder."""
-    from dreamer.facets import facets
+    from dreamer.visualization.facets import facets
 
     composition.check()
     notes = output.with_name(f".{output.name}.facets")

@@ -14,20 +14,20 @@ from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace,
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options_for
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.stamps import motion_in, stamp_for, stamp_in
-from dreamer.cli.wishes import Wishes
+from dreamer.cli.provenance import motion_in, stamp_for, stamp_in
+from dreamer.cli.render_options import Wishes
 from dreamer.errors import UsageError, gathered
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dreamer.composition import Composition
+    from dreamer.engine.step import Step
     from dreamer.image import Photo
-    from dreamer.plugins import Plugin
-    from dreamer.registry import Registry
-    from dreamer.step import Step
-    from dreamer.zooming import Scene, Zoom
+    from dreamer.pipeline.pipeline import Composition
+    from dreamer.plugins.loading import Plugin
+    from dreamer.recipes.registry import Registry
+    from dreamer.video.zoom import Scene, Zoom
 
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
 
@@ -77,11 +77,11 @@ def zoom(
     dreamer zoom photo.jpg --loop -o clip.webm      a fall without end
     dreamer zoom photo.jpg --resume                 go on after Ctrl-C or a power cut
     """
-    from dreamer.clip import Reel, format_for, frame_size, partial_of
+    from dreamer.engine.device import keep_freed_memory
     from dreamer.image import load
-    from dreamer.machine import keep_freed_memory
-    from dreamer.plugins import load_plugins
-    from dreamer.zooming import SPACING, Scene, check_size, keyframe_size
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.video.clip import Reel, format_for, frame_size, partial_of
+    from dreamer.video.zoom import SPACING, Scene, check_size, keyframe_size
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
@@ -145,7 +145,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
     In a zoom everything grows, a small photo too.
     """
-    from dreamer.zooming import SIZE
+    from dreamer.video.zoom import SIZE
 
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
@@ -157,7 +157,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
     """How the clip moves: by the options, else as the clip whose recipe is repeated."""
-    from dreamer.zooming import read_schedule, zoom_from
+    from dreamer.video.zoom import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
     words |= wishes
@@ -201,7 +201,7 @@ def _looks(
 
 def _recipe(composition: Composition, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
     """What stands inside the clip: a picture's stamp, and how it moves."""
-    from dreamer.zooming import zoom_words
+    from dreamer.video.zoom import zoom_words
 
     stamp = stamp_for(composition, photo.sha256, composition.machine, plugins)
     return {**json.loads(stamp.text()), "zoom": zoom_words(falling)}
@@ -211,7 +211,7 @@ class _Fall:
     """The frames of a zoom, told of as they come."""
 
     def __init__(self, scene: Scene, told: Reporter, done: int, frames: int) -> None:
-        from dreamer.zooming import frames_of
+        from dreamer.video.zoom import frames_of
 
         self._told = told
         self._frames = frames_of(replace(scene, on_step=self._step))

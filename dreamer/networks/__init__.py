@@ -10,11 +10,11 @@ from pathlib import Path
 
 from dreamer.errors import NetworkError, RecipeError
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
-from dreamer.network import Network
-from dreamer.networks.classic import REFUSED, classics
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie
+from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash, fit, read_weights
-from dreamer.registry import Shelf
+from dreamer.recipes.registry import Shelf
 
 
 @hookimpl

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
-from dreamer.network import Network
-from dreamer.networks.halving import BlurPool
+from dreamer.networks.blur_pool import BlurPool
+from dreamer.networks.network import Network
 from dreamer.networks.weights import (
     OWN_LARGEST,
     check_shapes,

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from PIL.Image import Image
 
-from dreamer.network import Network
+from dreamer.networks.network import Network
 from dreamer.testing.finding import Finding, broken
+from dreamer.testing.runner import assert_plugin_ok, examine
 from dreamer.testing.tiny import as_image, photo, tiny_network
-from dreamer.testing.verdict import assert_plugin_ok, examine
 
 __all__ = ["Finding", "as_image", "assert_plugin_ok", "broken", "examine", "photo", "tiny_network"]
 

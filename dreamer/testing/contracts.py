@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.step import StepContext
 from dreamer.errors import UsageError
-from dreamer.options import reach_of
-from dreamer.registry import Entry, IngredientKind, noun_of
-from dreamer.sight import Scorer, WeightedObjective
-from dreamer.step import StepContext
-from dreamer.testing.bench import STEP, Bench, Case
+from dreamer.recipes.options import reach_of
+from dreamer.recipes.registry import Entry, IngredientKind, noun_of
+from dreamer.testing.cases import STEP, Bench, Case
 from dreamer.testing.finding import Finding
 
 _DIFFERENTIABLE = ("objectives", "priors", "transforms")

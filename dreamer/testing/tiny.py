@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from dreamer.network import Network
+from dreamer.networks.network import Network
 
 LAYER = "two"
 """The tiny network's default layer, of stride 4."""

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from dreamer.disk import write_atomically
 from dreamer.errors import UsageError
+from dreamer.files import write_atomically
 
 _VERSION = 1
 

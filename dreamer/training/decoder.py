@@ -13,9 +13,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.disk import write_atomically
+from dreamer.files import write_atomically
 from dreamer.motifs.composite import Pictures
-from dreamer.networks.decoder import CHANNELS, Autoencoder, decoder, weights_path
+from dreamer.networks.autoencoder import CHANNELS, Autoencoder, decoder, weights_path
 from dreamer.networks.reverie import reverie
 from dreamer.networks.weights import fit
 from dreamer.training.album import Album

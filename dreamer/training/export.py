@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
-from dreamer.disk import write_atomically
+from dreamer.files import write_atomically
 from dreamer.motifs.composite import World
 from dreamer.networks.reverie import BACKGROUND, FIGURE_LAYER
 from dreamer.training.figures import figures

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dreamer.machine import bfloat16_pays
+from dreamer.engine.device import bfloat16_pays
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
 from dreamer.networks.weights import story

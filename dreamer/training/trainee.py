@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError
-from dreamer.network import Network
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import BACKGROUND, Block, Reverie
 
 LAYERS = ("m3a", "m3b", "m4a", "m4b", "m4c", "m5a")

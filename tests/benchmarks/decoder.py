@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from dreamer.image import load, resize, to_pil
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
-from dreamer.networks.decoder import FACTOR, Autoencoder, decoder, weights_path
+from dreamer.networks.autoencoder import FACTOR, Autoencoder, decoder, weights_path
 from dreamer.networks.weights import story
 from dreamer.training.decoder import psnr
 

@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 import dreamer
+from dreamer.api import registry
 from dreamer.errors import DreamerError
-from dreamer.library import registry
-from dreamer.preset import find_preset
+from dreamer.recipes.preset import find_preset
 
 LOW = 8  # pixels: what is finer, in the preview, is no low band
 ALIKE = 0.7

@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 import dreamer
-from dreamer.exemplars import Channel, Search, search
 from dreamer.image import to_pil
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
+from dreamer.visualization.exemplars import Channel, Search, search
 
 
 def main() -> int:

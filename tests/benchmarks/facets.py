@@ -21,7 +21,7 @@ from PIL import Image
 
 import dreamer
 from dreamer.image import load, to_pil
-from dreamer.network import Network
+from dreamer.networks.network import Network
 
 _SIDE = 224  # pixels of a square that a photo is cut into
 

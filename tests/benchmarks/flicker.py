@@ -20,14 +20,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamer.clip import frames, probe
-from dreamer.compose import compose
-from dreamer.film import STABILITY, Film
-from dreamer.film.flow import warp
-from dreamer.film.motion import Motion, find_motion
+from dreamer.api import registry
 from dreamer.image import Photo
-from dreamer.library import registry
-from dreamer.preset import find_preset
+from dreamer.pipeline.build import compose
+from dreamer.recipes.preset import find_preset
+from dreamer.video.clip import frames, probe
+from dreamer.video.film import STABILITY, Film
+from dreamer.video.film.motion import Motion, find_motion
+from dreamer.video.film.optical_flow import warp
 
 
 def difference(a: Tensor, b: Tensor) -> float:

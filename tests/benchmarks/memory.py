@@ -45,7 +45,7 @@ def draw(path: Path, side: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from dreamer.sample import scene
+    from dreamer.motifs.sample_scene import scene
 
     part = (scene(1000, 1000)[0].permute(1, 2, 0) * 255).round().byte().numpy()
     times = -(-side // 1000)
@@ -57,10 +57,10 @@ def render(path: Path, tile: int) -> None:
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from networks import calibrated
 
-    from dreamer.compose import compose
+    from dreamer.engine.device import Machine
     from dreamer.image import encode, load, write_atomically
-    from dreamer.machine import Machine
-    from dreamer.plugins import load_plugins
+    from dreamer.pipeline.build import compose
+    from dreamer.plugins.loading import load_plugins
 
     registry, _ = load_plugins()
     network = calibrated("squeezenet1_0")

@@ -21,14 +21,14 @@ from PIL import Image
 from torch import Tensor
 
 import dreamer
-from dreamer.contact_sheet import Look, sheet
-from dreamer.network import Network
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import Reverie, reverie
 from dreamer.training.checkpoint import Mark
 from dreamer.training.reverie import ReverieTraining
 from dreamer.training.stream import Stream, varied
 from dreamer.training.train import Settings
 from dreamer.training.trainee import presence
+from dreamer.visualization.contact_sheet import Look, sheet
 
 SEED, WIDTH = 4711, 0.75
 LAYER, SIZE, PORTRAIT = "m4a", 160, 240

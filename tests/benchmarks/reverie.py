@@ -22,11 +22,11 @@ from PIL import Image
 
 import dreamer
 from dreamer.image import to_pil
+from dreamer.ingredients.objectives import motif as motif_of
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import World
-from dreamer.network import Network
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import FIGURE_LAYER, reverie
-from dreamer.objectives import motif as motif_of
 from dreamer.training.trainee import accuracy, presence, present
 
 Objective = Callable[[torch.Tensor], torch.Tensor]

@@ -21,11 +21,11 @@ from torchvision.models.feature_extraction import create_feature_extractor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from networks import calibrated
 
-from dreamer.compose import compose
+from dreamer.engine.device import Machine, keep_freed_memory
 from dreamer.image import Photo
-from dreamer.machine import Machine, keep_freed_memory
-from dreamer.plugins import load_plugins
-from dreamer.sample import scene
+from dreamer.motifs.sample_scene import scene
+from dreamer.pipeline.build import compose
+from dreamer.plugins.loading import load_plugins
 
 
 def main() -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 import torch
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from dreamer.compose import compose
+from dreamer.api import registry
+from dreamer.engine.device import Machine, keep_freed_memory
 from dreamer.image import load, to_pil
-from dreamer.library import registry
-from dreamer.machine import Machine, keep_freed_memory
 from dreamer.networks import load_from, untrained
-from dreamer.visualization import FROM_NOTHING, Unit, grey
+from dreamer.pipeline.build import compose
+from dreamer.visualization.unit import FROM_NOTHING, Unit, grey
 
 
 def main() -> None:

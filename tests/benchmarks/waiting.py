@@ -19,8 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dreamer.image import to_pil
+from dreamer.motifs.sample_scene import scene
 from dreamer.openmp import VARIABLES
-from dreamer.sample import scene
 
 SETTINGS = {
     "dreamer's": {},  # dreamer sets its own where nothing is set

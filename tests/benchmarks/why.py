@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 import dreamer
-from dreamer.contact_sheet import Look, sheet
+from dreamer.visualization.contact_sheet import Look, sheet
 
 PLAIN, FULL = -1.0, -1.6
 

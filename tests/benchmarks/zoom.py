@@ -34,16 +34,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamer.clip import MemoryStore
-from dreamer.compose import compose
-from dreamer.composition import Composition
+from dreamer.api import load_network, registry
+from dreamer.engine.device import keep_freed_memory
+from dreamer.engine.laplacian import split
 from dreamer.image import Photo, load
 from dreamer.image.luma import luma
-from dreamer.library import load_network, registry
-from dreamer.machine import keep_freed_memory
-from dreamer.pyramid import split
-from dreamer.sample import scene as sample_scene
-from dreamer.zooming import SPACING, Falling, Feedback, Scene, Zoom, frames_of, zoom_from
+from dreamer.motifs.sample_scene import scene as sample_scene
+from dreamer.pipeline.build import compose
+from dreamer.pipeline.pipeline import Composition
+from dreamer.video.clip import MemoryStore
+from dreamer.video.zoom import SPACING, Falling, Feedback, Scene, Zoom, frames_of, zoom_from
 
 
 @dataclass(frozen=True)

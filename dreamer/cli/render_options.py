@@ -1,0 +1,153 @@
+"""What a command line asks of a dream, and the composition that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from dreamer.errors import UsageError, gathered
+
+if TYPE_CHECKING:
+    from dreamer.engine.device import Machine
+    from dreamer.networks.network import Network
+    from dreamer.pipeline.pipeline import Composition
+    from dreamer.recipes.provenance import Stamp
+    from dreamer.recipes.registry import Registry
+
+_FLAGS = {
+    "octaves.feature_size": "--feature-size",
+    "octaves.steps": "--steps",
+    "canvas.name": "--canvas",
+    "optimiser.name": "--optimiser",
+    "pictures": "--count",
+}
+"""Flags whose names are not those of the keys that they set."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The options of `dreamer.cli.options`, as typed; None where nothing was said."""
+
+    preset: str | None
+    recipe: str | None
+    network: str | None
+    weights: Path | None
+    layer: str | None
+    settings: tuple[str, ...]
+    strength: float | None
+    feature_size: float | None
+    size: int | None
+    seed: int | None
+    init: str | None
+    guide: Path | None
+    tile: int | None
+    device: str | None
+    precision: str | None
+    threads: int | None
+    max_pixels: int
+
+    def composed(
+        self,
+        registry: Registry,
+        say: Callable[[str], None],
+        problems: list[str],
+        *,
+        fetch: bool = True,
+        base: Mapping[str, Any] = MappingProxyType({}),
+        flags: Mapping[str, Any] = MappingProxyType({}),
+        aim: Callable[[Network, Mapping[str, Any]], list[dict[str, Any]]] | None = None,
+    ) -> tuple[Composition, Stamp | None]:
+        """The composition, and the stamp of the picture whose recipe is repeated.
+
+        `base` are words under the recipe's; `flags` and `aim` what a command's own options say of the recipe and its
+        objectives.
+        Raises UsageError with every mistake, those in `problems` that were found before it included; then
+        nothing has been downloaded.
+        """
+        import torch
+
+        from dreamer.engine.device import Machine
+        from dreamer.image import load
+        from dreamer.pipeline.build import compose
+        from dreamer.recipes.overrides import merged
+
+        stamp, guide, machine = None, None, Machine()
+        words: Mapping[str, Any] = {}
+        with gathered(problems):
+            stamp, words = self._words(registry)
+        words = merged(base, words)
+        changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
+        with gathered(problems):
+            guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
+        with gathered(problems):
+            machine = self._machine(stamp).resolved()
+        with gathered(problems):
+            composition = compose(
+                words,
+                registry,
+                changes=changes,
+                network=self.network,
+                weights=self.weights,
+                layer=self.layer,
+                fetch=fetch and not problems,
+                guide=guide,
+                machine=machine,
+                say=say,
+                aim=aim,
+            )
+        if problems:
+            problems = [self._as_typed(problem, flags) for problem in problems]
+            lacking = registry.missing(stamp.plugins) if stamp else []
+            raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in lacking), *problems)
+        torch.set_num_threads(composition.machine.threads)
+        return composition, stamp
+
+    def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:
+        """A problem of a key that a flag has set, in the words that were typed."""
+        key, colon, rest = problem.partition(":")
+        typed = {**self._flags, **flags}.get(key) is not None
+        return f"{_FLAGS.get(key, f'--{key}')}{colon}{rest}" if typed else problem
+
+    def _words(self, registry: Registry) -> tuple[Stamp | None, Mapping[str, Any]]:
+        """What --preset or --recipe says."""
+        from dreamer.cli.provenance import stamp_in
+        from dreamer.recipes.preset import find_preset
+
+        if self.recipe and self.preset:
+            raise UsageError("--recipe and --preset exclude each other: each is a whole recipe")
+        if self.preset:
+            return None, find_preset(registry, self.preset).words
+        if not self.recipe:
+            return None, {}
+        source = Path(self.recipe)
+        if source.suffix == ".toml":
+            return None, find_preset(registry, source).words
+        stamp = stamp_in(source)
+        return stamp, stamp.recipe
+
+    def _changes(self, problems: list[str]) -> list[tuple[str, Any]]:
+        """What the options say of the recipe; a flag stands above --set."""
+        from dreamer.recipes.overrides import read_setting
+
+        changes = []
+        for text in self.settings:
+            with gathered(problems):
+                changes.append(read_setting(text))
+        return changes + [(key, value) for key, value in self._flags.items() if value is not None]
+
+    @property
+    def _flags(self) -> dict[str, Any]:
+        """What the flags set, by the recipe's keys."""
+        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
+        return {**plain, "octaves.feature_size": self.feature_size}
+
+    def _machine(self, stamp: Stamp | None) -> Machine:
+        """As wished: by flags, else as the repeated picture was made, else by itself."""
+        from dreamer.engine.device import Machine
+
+        before = Machine.read(stamp.machine) if stamp else Machine()
+        flags = {key: getattr(self, key) for key in ("device", "precision", "tile", "threads")}
+        return replace(before, **{key: value for key, value in flags.items() if value is not None})

@@ -1,0 +1,139 @@
+"""Gradient ascent on a picture, one step at a time (Erhan 2009; Mordvintsev 2015).
+
+Everything here is a function of tensors and callables: no recipe, no registry, no network by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
+
+from dreamer.engine.colour import climb, hold
+from dreamer.engine.step import Apply, StepContext
+
+Bound = Callable[[Tensor, StepContext], Tensor]
+"""An ingredient with its options filled in."""
+
+Draw = Callable[[Tensor, StepContext], Apply]
+"""A transform with its options filled in: draws for an image (B, 3, H, W), and gives what applies the drawn."""
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """Gradient ascent with all of its ingredients.
+
+    `gradient` gives the score of a picture (B, 3, H, W) and its gradient, of the same shape, and `score` the score
+    alone. The transforms are applied to the picture first, and the gradient is carried back through them. The gradient
+    filters bring it to RMS 1. A prior's weight is therefore the strength of its pull per pixel beside that of the
+    dream, whatever the network, layer and size. With `keeps_gradient` the updates are given the gradient as it was
+    before the filters, at the price of a copy.
+    """
+
+    gradient: Callable[[Tensor, StepContext], tuple[float, Tensor]]
+    transforms: tuple[Draw, ...] = ()
+    gradient_filters: tuple[Bound, ...] = ()
+    priors: tuple[tuple[float, Bound], ...] = ()
+    updates: tuple[Bound, ...] = ()
+    colour: float = 0.5
+    score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
+    keeps_gradient: bool = False
+
+    def step(self, image: Tensor, base: Tensor, step_size: float, context: StepContext) -> tuple[Tensor, float]:
+        """Climb one step.
+
+        Args:
+            image: The picture being dreamt, (B, 3, H, W) in [0, 1].
+            base: The undreamt picture of this octave, (B, 3, H, W) in [0, 1]; it sets the limits of the values.
+            step_size: How far to climb, in image units for a gradient of RMS 1.
+            context: What the ingredients may know of this step.
+
+        Returns:
+            The next picture, (B, 3, H, W) in [0, 1], and the score before the step.
+        """
+        score, direction, context = self.direction(image, context)
+        image = climb(image, direction.mul_(step_size), base, self.colour)
+        for update in self.updates:
+            image = update(image, context)
+        return image, score
+
+    def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
+        """The score of `image` (B, 3, H, W), the direction to climb (B, 3, H, W), and the context for the updates.
+
+        The direction is the filtered gradient less the priors' gradients, its colours held back.
+        """
+        score, gradient = self._gradient_through_transforms(image, context)
+        if self.keeps_gradient:
+            context = replace(context, gradient=gradient.clone())
+        for gradient_filter in self.gradient_filters:
+            gradient = gradient_filter(gradient, context)
+        for weight, prior in self.priors:
+            gradient.sub_(_gradient_of(prior, image, context), alpha=weight * image[0].numel())
+        return score, hold(gradient, self.colour), context
+
+    def value(self, image: Tensor, context: StepContext) -> float:
+        """The score of `image` (B, 3, H, W) through the transforms, less the weighted priors: needs no gradient."""
+        seen, context = self._transformed(image, context)
+        return self.score(seen, context) - sum(weight * float(prior(image, context)) for weight, prior in self.priors)
+
+    def _gradient_through_transforms(self, image: Tensor, context: StepContext) -> tuple[float, Tensor]:
+        with torch.enable_grad():
+            leaf = image.detach().requires_grad_()
+            seen, context = self._transformed(leaf, context)
+        if seen is leaf:
+            return self.gradient(image, context)
+        # Going back needs the graph, not the transformed picture itself: a large picture has no room for both.
+        edge, seen = get_gradient_edge(seen), seen.detach()
+        score, gradient = self.gradient(seen, context)
+        del seen
+        (gradient,) = torch.autograd.grad(edge, leaf, gradient)
+        return score, gradient
+
+    def _transformed(self, image: Tensor, context: StepContext) -> tuple[Tensor, StepContext]:
+        """Draw each transform in turn and apply it to `image`; the context then applies the same to other pictures."""
+        drawn: list[Apply] = []
+        for draw_transform in self.transforms:
+            drawn.append(draw_transform(image, context))
+            image = drawn[-1](image)
+
+        def apply_transforms(picture: Tensor) -> Tensor:
+            for apply in drawn:
+                picture = apply(picture)
+            return picture
+
+        return image, replace(context, apply_transforms=apply_transforms)
+
+
+def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tensor, context: StepContext) -> Apply:
+    """Draw a transform's random numbers for the size of `image` (B, 3, H, W), and give what applies them.
+
+    A transform may also return the transformed image at once. It is then run again for each picture, with the random
+    state that it was drawn with; the random state outside stays.
+    """
+    devices = [image.device] if image.is_cuda else []
+    states = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
+    with torch.no_grad():
+        drawn = transform(image, context)
+    if not isinstance(drawn, Tensor):
+        return drawn
+
+    def apply(picture: Tensor) -> Tensor:
+        with torch.random.fork_rng(devices=devices):
+            torch.set_rng_state(states[0])
+            for device, state in zip(devices, states[1:], strict=True):
+                torch.cuda.set_rng_state(state, device)
+            result = transform(picture, context)
+            assert isinstance(result, Tensor)
+            return result
+
+    return apply
+
+
+def _gradient_of(prior: Bound, image: Tensor, context: StepContext) -> Tensor:
+    with torch.enable_grad():
+        leaf = image.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(prior(leaf, context), leaf)
+    return gradient

@@ -1,0 +1,48 @@
+"""The octaves of a dream: the sizes at which a picture is dreamt over, small to large (Mordvintsev 2015)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Octave:
+    """One scale of the dream: `size` (height, width) in pixels, `steps` of `step_size` in image units each."""
+
+    size: tuple[int, int]
+    steps: int
+    step_size: float
+
+    def lessened(self, share: float) -> Octave:
+        """A share of the way: fewer steps, and shorter ones where the share is no whole number of them."""
+        way = self.steps * share
+        steps = math.ceil(way - 1e-9)
+        return Octave(self.size, steps, self.step_size * way / max(steps, 1))
+
+
+def octave_sizes(
+    height: int, width: int, *, smallest: int, scale: float, count: int | None = None
+) -> list[tuple[int, int]]:
+    """The octaves' sizes (height, width), small to large: round(size / scale^(n-1-k)) for k = 0 ... n-1.
+
+    Without `count` there are as many as keep the shortest side at `smallest` pixels or more, and always one.
+    """
+    if count is None:
+        count = 1 + max(0, math.floor(math.log(min(height, width) / smallest) / math.log(scale) + 1e-9))
+    powers = [scale**k for k in reversed(range(count))]
+    return [(max(1, round(height / power)), max(1, round(width / power))) for power in powers]
+
+
+def rising_sizes(height: int, width: int, *, smallest: int, scale: float) -> list[tuple[int, int]]:
+    """The same from below: the first shortest side is `smallest`, or the picture's, whatever the picture's size.
+
+    A preview and a print then share their first octaves, and with them their forms. The last step is the one that
+    gives way: it is a factor between the square root of `scale` and `scale` times that.
+    """
+    short = min(height, width)
+    sides = [float(min(smallest, short))]
+    while sides[-1] * scale**1.5 < short:
+        sides.append(sides[-1] * scale)
+    sizes = [(max(1, round(height * side / short)), max(1, round(width * side / short))) for side in sides]
+    return [size for size in sizes if min(size) * math.sqrt(scale) < short] + [(height, width)]

@@ -1,0 +1,136 @@
+"""One picture, octave by octave: the loop of DeepDream (Mordvintsev 2015).
+
+Each octave starts from the canvas at its size, plus the detail dreamt so far, enlarged: the photo's own detail is never
+lost. The loop knows no ingredient by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.ascent import Ascent
+from dreamer.engine.canvas_ascent import CanvasAscent
+from dreamer.engine.colour import within
+from dreamer.engine.octaves import Octave
+from dreamer.engine.step import Step, StepContext
+from dreamer.errors import Interrupted, NotFiniteError
+from dreamer.image import resize
+
+AscentAt = Callable[[StepContext], Ascent | CanvasAscent]
+"""Gives the ascent of an octave, for its photo, its undreamt picture and its first step."""
+
+
+def render(
+    photo: Tensor,
+    canvas: Tensor,
+    octaves: Sequence[Octave],
+    ascent_at: AscentAt,
+    *,
+    start: Tensor | None = None,
+    reinject: bool = True,
+    on_step: Callable[[Step], None] = lambda step: None,
+    snapshots: Collection[int] = (),
+    on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
+) -> Tensor:
+    """Dream over a picture, from the smallest octave to the largest.
+
+    Args:
+        photo: What the ingredients are given as the photo, (B, 3, H, W) in [0, 1]; often `canvas` itself.
+        canvas: The undreamt picture, (B, 3, H, W) in [0, 1]; it sets the limits of the values.
+        octaves: Sizes and steps, small to large; the last has the size of `canvas`.
+        ascent_at: Gives the ascent of each octave.
+        start: What to dream on, (B, 3, H, W): `canvas` with an earlier dream on it.
+        reinject: Whether every octave starts from `canvas` plus the detail dreamt so far. Otherwise only the first
+            does, and the others go on with the last one's picture, enlarged.
+        on_step: Called after every step.
+        snapshots: Steps, counted from 1 over all octaves, after which `on_snapshot` is called.
+        on_snapshot: Called with the step's number and the picture so far, (B, 3, H, W).
+
+    Returns:
+        The dream, (B, 3, H, W) in [0, 1].
+
+    Raises:
+        NotFiniteError: The score or its gradient was NaN or infinite; names the octave.
+        Interrupted: Ctrl-C was pressed; has the picture so far.
+    """
+    work = sum(_work(octave) for octave in octaves)
+    done = number = 0
+    start = canvas if start is None else start
+    image = base = own = canvas
+    detail: Tensor | None = None  # of the dream so far, at the last octave's size
+
+    def whole() -> Tensor:
+        """The picture so far at the canvas' size."""
+        if image.shape == canvas.shape:
+            return image
+        return carry_up(image - own, start if reinject else torch.zeros_like(start), canvas)
+
+    try:
+        with torch.no_grad():
+            for k, octave in enumerate(octaves):
+                base, own, image = begin_octave(canvas, start, octave.size, detail, reinject=reinject)
+                detail = None
+                if not octave.steps:
+                    continue
+                like = base if photo is canvas else _sized(photo, octave.size)
+                step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size)
+                ascent = ascent_at(StepContext(like, base, step))
+                for i in range(octave.steps):
+                    step = replace(step, number=i, share=done / work)
+                    image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
+                    done += octave.size[0] * octave.size[1]
+                    number += 1
+                    on_step(replace(step, share=done / work, score=score))
+                    if number in snapshots:
+                        on_snapshot(number, whole())
+                if k + 1 < len(octaves):
+                    detail = image - own
+    except KeyboardInterrupt:
+        raise Interrupted(whole()) from None
+    except NotFiniteError as error:
+        height, width = base.shape[-2:]
+        raise NotFiniteError(
+            f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try --precision float32"
+        ) from error
+    return image
+
+
+def begin_octave(
+    canvas: Tensor, start: Tensor, size: tuple[int, int], detail: Tensor | None, *, reinject: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pictures that an octave begins with.
+
+    Args:
+        canvas: The undreamt picture at full size, (B, 3, H, W) in [0, 1].
+        start: What to dream on at full size, (B, 3, H, W); often `canvas` itself.
+        size: The octave's (height, width).
+        detail: The detail of the dream so far at the last octave's size, None in the first octave.
+        reinject: Whether `start` is put beneath the detail; otherwise the detail holds it already.
+
+    Returns:
+        The canvas at this size, which sets the limits; what the detail lies on; and the picture to go on with, which is
+        both together. Each (B, 3, height, width).
+    """
+    base = _sized(canvas, size)
+    first = base if start is canvas else within(_sized(start, size), base)
+    own = first if reinject else torch.zeros_like(first)
+    return base, own, first if detail is None else carry_up(detail, own, base)
+
+
+def carry_up(detail: Tensor, own: Tensor, base: Tensor) -> Tensor:
+    """The detail of a smaller octave, enlarged and added to `own`, within the limits that `base` sets (B, 3, H, W)."""
+    return within(resize(detail, (base.shape[-2], base.shape[-1])) + own, base)
+
+
+def _work(octave: Octave) -> int:
+    """The octave's work in pixels times steps."""
+    return octave.size[0] * octave.size[1] * octave.steps
+
+
+def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The picture at an octave's size; cubic resampling overshoots at edges, hence the limits."""
+    return picture if picture.shape[-2:] == size else resize(picture, size).clamp_(0, 1)

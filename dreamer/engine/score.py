@@ -1,0 +1,271 @@
+"""The score of a picture and its gradient: through a network on a device, in some precision, whole or in tiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.gradient_overrides import GradientOverrides
+from dreamer.engine.step import StepContext
+from dreamer.engine.tiling import Tile, plan, surroundings
+from dreamer.errors import NetworkError, NotFiniteError, UsageError
+from dreamer.networks.layers import Layer
+from dreamer.networks.network import Network
+
+SMALLEST_TILE = 64  # px: smaller ones consist of little but surroundings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WeightedObjective:
+    """One term of the score: an objective at a layer, with its weight.
+
+    Attributes:
+        name: What errors call it.
+        weight: By how much its score counts.
+        layer: The layer whose features (B, C, h, w) the objective is given.
+        objective: The function (features, context) -> score map (B, h, w), or one score for each picture.
+        needs_photo: Whether it needs the photo's features, `StepContext.photo_features`.
+        layers: If any, the objective is given the features of all of these, {layer: (B, C, h, w)}; tiles are then
+            impossible.
+        context: How many positions around its own each position of the score map depends on.
+    """
+
+    name: str
+    weight: float
+    layer: str
+    objective: Callable[[Any, StepContext], Tensor]
+    needs_photo: bool = False
+    layers: tuple[str, ...] = ()
+    context: int = 0
+
+
+class Scorer:
+    """The score of a picture, S(x) = sum of weight * mean over positions, and its gradient.
+
+    Two things change while it works, and each time `say` is called with a sentence: when a GPU runs out of memory the
+    tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
+
+    Args:
+        network: The network that gives the features.
+        terms: The objectives of which the score is the weighted sum.
+        device: Where the network runs; the pictures must be there, too.
+        precision: The data type of the network's weights.
+        tile: Side of a tile in pixels, 0 for none.
+        say: Called with each of the sentences above.
+        overrides: Changes to the gradients on their way back through the network.
+        prepare: Gives the network prepared for a precision; by default `network.prepared`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        terms: tuple[WeightedObjective, ...],
+        *,
+        device: torch.device,
+        precision: torch.dtype,
+        tile: int,
+        say: Callable[[str], None],
+        overrides: GradientOverrides = GradientOverrides(),  # noqa: B008 - frozen
+        prepare: Callable[[torch.dtype], Network] | None = None,
+    ) -> None:
+        self.layers = looked_at(network, terms)
+        self.terms = terms
+        self.tile = tile
+        self.precision = precision
+        self.device = device
+        self._network = network
+        self._prepare = prepare or partial(network.prepared, self.layers, device)
+        self._prepared = self._prepare(precision)
+        self._say = say
+        self._overrides = overrides
+        self._plans: dict[tuple[int, int], _Plan] = {}
+
+    def gradient(self, image: Tensor, context: StepContext, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
+        """The score and its gradient.
+
+        Args:
+            image: The picture as the network sees it, (B, 3, H, W) in [0, 1].
+            context: What the objectives may know of this step.
+            weights: One for each term, in place of their own.
+
+        Returns:
+            The score, and its gradient (B, 3, H, W).
+
+        Raises:
+            NotFiniteError: The score or the gradient is NaN or infinite, in float32 too.
+            UsageError: The recipe cannot be had in tiles, or the transforms leave too little of the picture.
+        """
+        weights = weights or [term.weight for term in self.terms]
+        if self._overrides.redirects(context.step) and len(self._plan(image).tiles) > 1:
+            raise UsageError(
+                "redirect cannot be tiled: it depends on whether any gradient of the whole picture comes through; "
+                "use --tile none, a smaller --size, or redirect=0"
+            )
+
+        def compute() -> tuple[float, Tensor]:
+            with self._overrides.applied_to(self._prepared.module, context.step):
+                return self._gradient(image, context, weights)
+
+        return self._adapting(image, compute)
+
+    def score(self, image: Tensor, context: StepContext, weights: Sequence[float] = ()) -> float:
+        """The score alone of `image` (B, 3, H, W), with `weights` in place of the terms' own where given."""
+        scores = self._adapting(image, lambda: self._scores(image, context))
+        return sum(w * score for w, score in zip(weights or [t.weight for t in self.terms], scores, strict=True))
+
+    def balance(self, image: Tensor, context: StepContext) -> list[float]:
+        """The terms' weights, each divided by the size of its term's score on `image` (B, 3, H, W).
+
+        With these weights all terms contribute alike to the score of that picture.
+        """
+        scores = self._adapting(image, lambda: self._scores(image, context))
+        return [term.weight / (abs(score) or 1.0) for term, score in zip(self.terms, scores, strict=True)]
+
+    def _adapting(self, image: Tensor, compute: Callable[[], T]) -> T:
+        """Compute, and again in smaller tiles if the GPU is out of memory, or in float32 if bfloat16 is not enough."""
+        while True:
+            try:
+                return compute()
+            except torch.cuda.OutOfMemoryError:
+                side = min(self.tile or max(image.shape[-2:]), max(image.shape[-2:])) // 2
+                if side < SMALLEST_TILE:
+                    raise
+                torch.cuda.empty_cache()
+                self.tile = side
+                self._plans.clear()
+                self._say(f"the GPU is out of memory; going on with tiles of {side} pixels")
+            except NotFiniteError:
+                if self.precision != torch.bfloat16:
+                    raise
+                self._say("bfloat16 gave NaN or Inf; going on in float32")
+                self.precision = torch.float32
+                self._prepared = self._prepare(self.precision)
+
+    def _gradient(self, image: Tensor, context: StepContext, weights: Sequence[float]) -> tuple[float, Tensor]:
+        sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
+        tiles = self._plan(image).tiles
+        photo = self._photo(context)
+        gradient = torch.zeros_like(image) if len(tiles) > 1 else image
+        for tile in tiles:
+            crop = _crop(image, tile).detach().requires_grad_()
+            with torch.enable_grad():
+                parts = self._parts(image, tile, crop, context, photo)
+                (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
+            sums += parts.detach()
+            if len(tiles) > 1:
+                _crop(gradient, tile).add_(slope)
+            else:
+                gradient = slope.contiguous()  # plane by plane: the filters' slices are fast then
+        scores = self._finite(sums)
+        if not gradient.sum().isfinite():
+            raise NotFiniteError(f"the gradient of {', '.join(self.layers)} is not finite")
+        return sum(weight * score for weight, score in zip(weights, scores, strict=True)), gradient
+
+    def _scores(self, image: Tensor, context: StepContext) -> list[float]:
+        with torch.no_grad():
+            tiles = self._plan(image).tiles
+            photo = self._photo(context)
+            parts = [self._parts(image, tile, _crop(image, tile), context, photo) for tile in tiles]
+            return self._finite(torch.stack(parts).sum(0))
+
+    def _finite(self, scores: Tensor) -> list[float]:
+        for term, score in zip(self.terms, scores.tolist(), strict=True):
+            if not math.isfinite(score):
+                raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
+        return [float(score) for score in scores]
+
+    def _photo(self, context: StepContext) -> Tensor | None:
+        """The photo through this step's transforms, (B, 3, H, W), if some objective needs its features."""
+        with torch.no_grad():
+            if not any(term.needs_photo for term in self.terms):
+                return None
+            return context.apply_transforms(context.photo.expand_as(context.image))
+
+    def _parts(
+        self, image: Tensor, tile: Tile | None, crop: Tensor, context: StepContext, photo: Tensor | None
+    ) -> Tensor:
+        """The tile's part of each term's mean over the positions of the whole picture, (terms,).
+
+        `crop` is the tile of `image`, (B, 3, h, w); `photo` the transformed photo, of the size of `image`.
+        """
+        features = self._features(crop)
+        known: dict[str, Tensor] = {}
+        if photo is not None:
+            with torch.no_grad():
+                known = self._prepared.features(_crop(photo, tile), self.layers)
+        parts = []
+        for term in self.terms:
+            seen = features[term.layer].to(crop.dtype)
+            if known:
+                context = replace(context, photo_features=known[term.layer].to(crop.dtype))
+            several = {name: features[name].to(crop.dtype) for name in term.layers}
+            scores = term.objective(several or seen, context)
+            if tile is None:
+                parts.append(scores.mean())
+            elif scores.shape[-2:] == seen.shape[-2:] and not several:
+                (top, bottom), (left, right) = tile.owned[term.layer]
+                positions = self._plan(image).positions[term.layer] * len(scores)
+                parts.append(scores[..., top:bottom, left:right].sum() / positions)
+            else:
+                raise UsageError(
+                    f"objective {term.name} cannot be tiled: it looks at the whole picture; "
+                    "use --tile none or a smaller --size"
+                )
+        return torch.stack(parts)
+
+    def _features(self, view: Tensor) -> dict[str, Tensor]:
+        """The layers' features of `view` (B, 3, H, W); UsageError if the transforms left too little of the picture."""
+        try:
+            return self._prepared.features(view, self.layers)
+        except (RuntimeError, ValueError):
+            try:
+                self._network.sizes(view.shape[-2], view.shape[-1], self.layers)
+            except NetworkError as why:
+                raise UsageError(f"the transforms leave too little of the picture: {why}") from None
+            raise
+
+    def _plan(self, image: Tensor) -> _Plan:
+        height, width = size = (image.shape[-2], image.shape[-1])
+        if not self.tile or max(size) <= self.tile:
+            return _WHOLE
+        if size not in self._plans:
+            sizes = self._network.sizes(height, width, self.layers)
+            tiles = plan(height, width, self.tile, self.layers, sizes)
+            self._plans[size] = _Plan(tuple(tiles), {name: h * w for name, (h, w) in sizes.items()})
+        return self._plans[size]
+
+
+def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str, Layer]:
+    """The layers of the terms; a position's receptive field covers all positions that a term there depends on."""
+    contexts: dict[str, int] = {}
+    for term in terms:
+        for name in (term.layer, *term.layers):
+            contexts[name] = max(term.context, contexts.get(name, 0))
+    return {name: network.layer(name).reaching(context) for name, context in contexts.items()}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    tiles: tuple[Tile | None, ...]  # None: the whole picture
+    positions: Mapping[str, int]  # how many positions each layer has in the whole picture
+
+
+_WHOLE = _Plan((None,), {})
+
+
+def largest_tile(layers: Mapping[str, Layer], free: int) -> int:
+    """The side in pixels of the largest tile whose forward and backward pass take at most `free` bytes."""
+    per_pixel = max(layer.memory for layer in layers.values()) * 1.5  # the gradients on the way back
+    return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(layers))
+
+
+def _crop(image: Tensor, tile: Tile | None) -> Tensor:
+    return image if tile is None else image[..., slice(*tile.rows), slice(*tile.columns)]

@@ -1,0 +1,175 @@
+"""Canvases, each an image parameterization (Lucid's `param`): (image (B, 3, H, W), *, options) -> Canvas of that size.
+
+Every picture of the batch has its own parameters. All canvases can give the same pictures; they differ in which of
+these an optimiser finds, since its steps are even in the parameters (Mordvintsev, Pezzotti, Schubert, Olah 2018). Their
+random beginnings are drawn from torch's global generator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.canvas import Canvas, is_flat
+from dreamer.engine.colour import decorrelated, natural
+from dreamer.engine.laplacian import add_expanded
+from dreamer.hookspecs import Register, hookimpl
+from dreamer.recipes.options import Range
+
+_TURN = 3.0  # phases are this many times their parameters
+_GAIN = 0.1  # weights are this many times their parameters: a rate that suits a spectrum then suits them, too
+
+Sigma = Annotated[float, Range(0, 10)]
+
+
+def pixels(image: Tensor, *, sigma: Sigma = 0.01) -> Canvas:
+    """One parameter for each value of each pixel: grainy, the baseline for all others.
+
+    Colours are decorrelated, c ~ N(0, sigma^2); the picture is sigmoid(M c), about the mean colour.
+    """
+    colours = _drawn(image, image.shape, sigma)
+    return Canvas((colours,), lambda: natural(colours))
+
+
+def fourier(
+    image: Tensor,
+    *,
+    decay: Annotated[float, Range(0, 4)] = 1.0,
+    sigma: Sigma = 0.01,
+    frequencies: Annotated[int, Range(1, 4096)] | None = None,
+) -> Canvas:
+    """The picture's spectrum, scaled as natural pictures' is, by 1 / f^`decay`: broad forms first (Olah 2017).
+
+    c = irfft2(s z) / 4 with s = sqrt(W H) / max(f, 1 / max(W, H))^decay and complex z ~ N(0, sigma^2); the picture is
+    sigmoid(M c). With `frequencies` only the lowest so many each way exist: a small canvas.
+    """
+    size = height, width = (image.shape[-2], image.shape[-1])
+    scale = math.sqrt(height * width) * _falloff(image, decay)
+    if frequencies is None:
+        rows = list(range(height))
+    else:
+        lowest = min(frequencies, (height - 1) // 2, width // 2)
+        rows = [*range(lowest + 1), *range(height - lowest, height)]
+        scale = scale[rows, : lowest + 1]
+    z = _drawn(image, (*image.shape[:2], *scale.shape, 2), sigma)
+
+    def paint() -> Tensor:
+        spectrum = torch.view_as_complex(z) * scale
+        if frequencies is not None:
+            whole = spectrum.new_zeros(*image.shape[:2], height, width // 2 + 1)
+            whole[:, :, rows, : spectrum.shape[-1]] = spectrum
+            spectrum = whole
+        return natural(torch.fft.irfft2(spectrum, s=size) / 4)
+
+    return Canvas((z,), paint)
+
+
+def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma: Sigma = 0.01) -> Canvas:
+    """A Laplacian pyramid: bands of detail, each half as wide as the one above it (Burt, Adelson 1983).
+
+    `levels` bands and a residual, n in all, each N(0, sigma^2), fewer where a side would fall under 2 pixels; c is the
+    picture merged from them, divided by sqrt(n), and the picture is sigmoid(M c).
+    """
+    sides = [tuple(image.shape[-2:])]
+    while len(sides) <= levels and min(sides[-1]) > 2:
+        sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))
+    bands = tuple(_drawn(image, (*image.shape[:2], *size), sigma) for size in sides)
+
+    def paint() -> Tensor:
+        merged = bands[-1]
+        for band in reversed(bands[:-1]):
+            merged = add_expanded(band.clone(), merged)
+        return natural(merged / math.sqrt(len(bands)))
+
+    return Canvas(bands, paint)
+
+
+def cppn(
+    image: Tensor,
+    *,
+    channels: Annotated[int, Range(1, 64)] = 24,
+    layers: Annotated[int, Range(1, 16)] = 8,
+) -> Canvas:
+    """A small network that paints each point from its place: smooth at any size (Stanley 2007; Mordvintsev 2018).
+
+    x and y, from -sqrt(3) to sqrt(3) along the long side, go through `layers` of h <- [a / 0.67, a^2 / 0.6] with
+    a = atan(W h + b), W ~ N(0, 1 / inputs), b = 0, and a last one, which begins at 0, into c = W h + b; the picture is
+    sigmoid(M c). W and b are a tenth of their parameters. It gives clear forms even without random transforms.
+    """
+    batch, height, width = len(image), image.shape[-2], image.shape[-1]
+    reach = math.sqrt(3) / max(height - 1, width - 1, 1)
+    y, x = torch.meshgrid(*(torch.arange(n).to(image) * 2 - (n - 1) for n in (height, width)), indexing="ij")
+    places = (torch.stack([x, y]).flatten(1) * reach).expand(batch, 2, -1)
+    inputs = [2, *[2 * channels] * (layers - 1)]
+    weights = [_drawn(image, (batch, channels, n), 1 / math.sqrt(n) / _GAIN) for n in inputs]
+    weights.append(_drawn(image, (batch, 3, 2 * channels), 0))
+    biases = [_drawn(image, (*weight.shape[:2], 1), 0) for weight in weights]
+
+    def paint() -> Tensor:
+        *hidden, (weight, bias) = zip(weights, biases, strict=True)
+        seen = places
+        for before, shift in hidden:
+            bent = torch.atan(torch.baddbmm(shift * _GAIN, before * _GAIN, seen))
+            seen = torch.cat([bent / 0.67, bent.square() / 0.6], 1)
+        return natural(torch.baddbmm(bias * _GAIN, weight * _GAIN, seen).view(batch, 3, height, width))
+
+    return Canvas((*weights, *biases), paint)
+
+
+def phase(
+    image: Tensor,
+    *,
+    decay: Annotated[float, Range(0, 4)] = 1.0,
+    contrast: Annotated[float, Range(0.1, 10)] = 2.0,
+) -> Canvas:
+    """Only the phases of the spectrum are free; magnitudes stay those of a natural picture (MACO, Fel 2023).
+
+    c = irfft2(r exp(i phi)), and the picture is sigmoid(M c). From nothing r falls as 1 / f^`decay`, phi is drawn from
+    -pi to pi, and c is brought to standard deviation `contrast`; over a photo r and phi begin as the photo's own.
+    The mean colour never moves.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    colours = decorrelated(image)
+    mean = colours.mean((-2, -1), keepdim=True)
+    spectrum = torch.fft.rfft2(colours - mean)
+    flat = is_flat(image)
+    if flat:
+        phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
+        magnitude = _falloff(image, decay).expand_as(phi).clone()
+        magnitude[..., 0, 0] = 0
+    else:
+        phi, magnitude = spectrum.angle(), spectrum.abs()
+    angles = (phi / _TURN).requires_grad_()
+
+    def paint() -> Tensor:
+        waves = torch.fft.irfft2(torch.polar(magnitude, angles * _TURN), s=size)
+        if flat:
+            waves = waves * (contrast / waves.std((1, 2, 3), keepdim=True))
+        return natural(mean + waves)
+
+    return Canvas((angles,), paint)
+
+
+def _drawn(image: Tensor, shape: Sequence[int], sigma: float) -> Tensor:
+    """Parameters ~ N(0, sigma^2) of the picture's type and device; drawn on the CPU, so the same on every device."""
+    return (sigma * torch.randn(tuple(shape))).to(image).requires_grad_()
+
+
+def _falloff(image: Tensor, decay: float) -> Tensor:
+    """1 / f^decay of the half spectrum, (H, W // 2 + 1); f in cycles per pixel, at least one per long side."""
+    height, width = image.shape[-2:]
+    down = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
+    across = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
+    f: Tensor = torch.hypot(down, across).clamp(min=1 / max(height, width))
+    return f.pow(-decay)
+
+
+@hookimpl
+def register_canvases(register: Register) -> None:
+    """The built-in canvases."""
+    for function in (pixels, fourier, laplacian, cppn, phase):
+        register(function)

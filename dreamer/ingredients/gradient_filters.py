@@ -1,0 +1,112 @@
+"""Filters of the gradient before a step: (gradient (B, 3, H, W), *, options) -> gradient of that shape, of RMS 1.
+
+A filter is given the gradient of the whole picture, never of a tile: else its strength would depend on the tiles. Zero
+gradients stay zero. A filter may overwrite the gradient that it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.engine.laplacian import merge, split
+from dreamer.hookspecs import Register, hookimpl
+from dreamer.image import blurred
+from dreamer.recipes.options import Range
+
+_FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
+
+
+def laplacian(
+    gradient: Tensor,
+    *,
+    levels: Annotated[int, Range(1, 10)] = 4,
+    residual: Annotated[float, Range(0, 1)] = 0.1,
+) -> Tensor:
+    """Equal strength for every frequency band: each band of the Laplacian pyramid is divided by its RMS.
+
+    Mordvintsev's notebook of 2016. Plain gradients starve the low bands, which carry the large shapes. The low residual
+    is weighted: at 1 it lets one colour flood the picture, near 0 the colours stay the photo's.
+    """
+    gradient = _tame(gradient)
+    faintest = _FAINT * _rms(gradient)
+    bands = split(gradient, levels)
+    for band in bands:
+        band.div_(torch.maximum(_rms(band), faintest).clamp(min=torch.finfo(band.dtype).tiny))
+    bands[-1].mul_(residual if len(bands) > 1 else 1.0)
+    return _unit(merge(bands))
+
+
+def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor:
+    """The gradient divided by its RMS and nothing else, or by its mean size, as the first DeepDream did (2015)."""
+    gradient = _tame(gradient)
+    if by == "rms":
+        return _unit(gradient)
+    mean = gradient.abs().mean((1, 2, 3), keepdim=True)
+    return gradient.div_(mean.clamp(min=torch.finfo(gradient.dtype).tiny))
+
+
+def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:
+    """The gradient blurred by Gaussians of `sigma` / 2, `sigma` and 2 `sigma` pixels, their mean: soft, large forms."""
+    total = torch.zeros_like(gradient)
+    for width in (sigma / 2, sigma, 2 * sigma):
+        total += blurred(_tame(gradient), width)
+    return _unit(total)
+
+
+def even(
+    gradient: Tensor,
+    *,
+    amount: Annotated[float, Range(0, 1)] = 0.5,
+    pixels: Annotated[int, Range(4, 1024)] = 32,
+) -> Tensor:
+    """Lift the places where the gradient is weak: the gradient divided by its local RMS to the power of `amount`.
+
+    Squared activations pull hardest where a form is strong already; a plain wall or a blown-out sky would stay empty.
+    The RMS is taken over squares of `pixels` a side.
+    """
+    gradient = _tame(gradient)
+    red, green, blue = gradient.unbind(1)
+    energy = (red * red).addcmul_(green, green).addcmul_(blue, blue)[:, None]
+    size = energy.shape[-2:]
+    energy = F.avg_pool2d(energy, min(pixels, *size), ceil_mode=True)
+    whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
+    lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
+    return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
+
+
+def _rms(values: Tensor) -> Tensor:
+    """Root mean square of each picture of the batch, (B, 1, 1, 1)."""
+    norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True)
+    return norm / math.sqrt(values[0].numel())
+
+
+def _tame(gradient: Tensor) -> Tensor:
+    """The gradient, scaled so that its square can be represented: that of 1e-21 would be 0 in float32."""
+    low, high = gradient.aminmax()
+    peak = torch.maximum(-low, high)
+    return gradient if 1e-12 < peak < 1e12 or peak == 0 else gradient / peak
+
+
+def unit(gradient: Tensor) -> Tensor:
+    """The gradient (B, 3, H, W) divided by its RMS, as a filter's result should be; zero stays zero.
+
+    May overwrite `gradient`.
+    """
+    return _unit(_tame(gradient))
+
+
+def _unit(gradient: Tensor) -> Tensor:
+    """Divide by the RMS, in place; zero stays zero."""
+    return gradient.div_(_rms(gradient).clamp(min=torch.finfo(gradient.dtype).tiny))
+
+
+@hookimpl
+def register_gradient_filters(register: Register) -> None:
+    """The built-in gradient filters."""
+    for function in (laplacian, normalise, smooth, even):
+        register(function)

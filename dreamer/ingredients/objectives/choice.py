@@ -1,0 +1,125 @@
+"""Which of a layer's channels and labels are chosen, and what objectives share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.errors import RecipeError, did_you_mean
+from dreamer.networks.network import Network
+
+_LEAK = 0.1  # slope below zero
+_FEW = 100  # names that an error lists
+
+
+def leaky_square(values: Tensor) -> Tensor:
+    """The square above zero, a tenth of the value below: so that a gradient leads up from there."""
+    return values.clamp(min=0).square() + _LEAK * values.clamp(max=0)
+
+
+def normalised(features: Tensor, network: Network, layer: str, chosen: list[int] | None = None) -> Tensor:
+    """Subtract each channel's mean and divide by its standard deviation.
+
+    Args:
+        features: (B, C, h, w).
+        network: Knows the channels' statistics; features of a layer without them stay as they are.
+        layer: The features' layer.
+        chosen: The numbers of the channels that `features` has, where it has not all of the layer's.
+
+    Returns:
+        (B, C, h, w).
+    """
+    if layer not in network.statistics:
+        return features
+    which = slice(None) if chosen is None else chosen
+    mean, std = (values[which].to(features)[:, None, None] for values in network.statistics[layer])
+    return (features - mean) / std
+
+
+def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[int]:
+    """Look up names.
+
+    Args:
+        names: The names.
+        known: The number of each name that there is.
+        where: The recipe's key, and what knows the names, to begin the error with.
+
+    Returns:
+        Their numbers.
+
+    Raises:
+        RecipeError: Some are unknown; each is named, with the nearest.
+    """
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        listed = f"names are {', '.join(known)}" if known else "there are no names"
+        raise RecipeError(
+            *(f"{where} knows no {name!r}{did_you_mean(name, known)}" for name in unknown),
+            *([listed] if len(known) <= _FEW else []),
+        )
+    return [known[name] for name in names]
+
+
+def channels(
+    index: Iterable[int], names: Iterable[str], count: int, network: Network, layer: str, who: str
+) -> list[int]:
+    """Choose channels by number and by name.
+
+    Args:
+        index: Numbers.
+        names: Names that the network has for channels of the layer.
+        count: How many channels the layer has.
+        network: The network.
+        layer: The layer.
+        who: The objective's name, for the error.
+
+    Returns:
+        The numbers of all of them.
+
+    Raises:
+        RecipeError: The layer has no such channel.
+    """
+    named = numbers(names, network.channels.get(layer, {}), f"objectives.{who}.names: {network.name} at {layer}")
+    chosen = [*index, *named]
+    within(chosen, count, f"objectives.{who}.index: layer {layer} of {network.name} has channels")
+    return chosen
+
+
+def within(chosen: Iterable[int], count: int, where: str) -> None:
+    """Check that numbers are below a count.
+
+    Args:
+        chosen: Numbers from 0.
+        count: The first number that is too high.
+        where: The recipe's key, and what has so many of what, to begin the error with.
+
+    Raises:
+        RecipeError: A number is too high.
+    """
+    highest = max(chosen, default=0)
+    if highest >= count:
+        raise RecipeError(f"{where} 0 to {count - 1}, not {highest}")
+
+
+def label_rows(network: Network, layer: str) -> dict[str, int]:
+    """The labels that can be asked for at a layer, and their rows of its head; empty where it has no head."""
+    labels = network.labels if layer in network.heads else ()
+    return {label: row for row, label in enumerate(labels) if label != network.background}
+
+
+def label_directions(chosen: list[int], network: Network, layer: str, like: Tensor) -> Tensor:
+    """The directions in which labels lie among a layer's channels.
+
+    Args:
+        chosen: Rows of the layer's head.
+        network: The network.
+        layer: A layer that has a head.
+        like: A tensor of the wished type and device.
+
+    Returns:
+        (len(chosen), C): each row of the head less its mean row, of length 1.
+    """
+    weight = network.heads[layer][0].to(like)
+    return F.normalize(weight[chosen] - weight.mean(0), dim=1)

@@ -1,0 +1,146 @@
+"""Directions in a layer's activation space: given or random ones, and sums and differences of named ones."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.errors import RecipeError
+from dreamer.ingredients.objectives.choice import channels, label_directions, label_rows, numbers
+from dreamer.networks.network import Network
+from dreamer.recipes.options import Range
+
+_FLOOR, _EPS = 0.1, 1e-4  # as in Lucid
+
+Power = Annotated[float, Range(0, 10)]
+
+
+def direction(
+    features: Tensor,
+    *,
+    layer: str,
+    vector: tuple[float, ...] = (),
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0,
+    power: Power = 0.0,
+) -> Tensor:
+    """More of one direction among the channels: `vector`, one number each, or one by chance (Szegedy 2013).
+
+    The dot product with the direction, of length 1, at each position, times max(0.1, cosine)^`power` (Lucid).
+
+    Args:
+        features: (B, C, h, w).
+        layer: The layer.
+        vector: The direction, one number for each channel; without it one is drawn from a Gaussian.
+        seed: Of that draw.
+        power: The higher, the less of anything else.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The vector is zero, or has not one number for each channel.
+    """
+    count = features.shape[1]
+    if vector:
+        if len(vector) != count or not any(vector):
+            wrong = f"has {len(vector)} numbers" if any(vector) else "has no number but 0"
+            raise RecipeError(f"objectives.direction.vector: it {wrong}, and layer {layer} has {count} channels")
+        return _climb(features, features.new_tensor(vector), power)
+    drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed))
+    return _climb(features, drawn, power)
+
+
+def arithmetic(
+    features: Tensor,
+    *,
+    network: Network,
+    layer: str,
+    plus: tuple[str, ...] = ("0",),
+    minus: tuple[str, ...] = (),
+    power: Power = 0.0,
+) -> Tensor:
+    """More of a sum of channels and motifs less others: `plus` and `minus`, by number or name (Olah 2017).
+
+    Each is a direction of length 1: a channel's axis, or that of a label of the layer's head, as in `motif`.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        plus: Numbers or names of channels, or labels.
+        minus: The same.
+        power: As in `direction`.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The layer has no such channel or label, or the sum is zero.
+    """
+    vector = sum((_named(word, network, layer, features, "arithmetic") for word in plus), features.new_zeros(()))
+    vector = vector - sum(
+        (_named(word, network, layer, features, "arithmetic") for word in minus), features.new_zeros(())
+    )
+    if not vector.any():
+        raise RecipeError("objectives.arithmetic: plus and minus leave nothing of each other; name something else")
+    return _climb(features, vector, power)
+
+
+def interpolation(features: Tensor, *, network: Network, layer: str, first: str = "0", second: str = "1") -> Tensor:
+    """From one channel or motif to another along a batch of pictures: (1 - t) `first` + t `second` (Olah 2017).
+
+    t rises evenly from 0 at the first picture to 1 at the last. To go from one layer to another, use two of these: one
+    with an empty `second`, one with an empty `first`.
+
+    Args:
+        features: (B, C, h, w).
+        network: The network.
+        layer: The layer.
+        first: Number or name of a channel, or a label of the layer's head; may be empty.
+        second: The same.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The layer has no such channel or label.
+    """
+    share = torch.linspace(0, 1, len(features)).to(features)[:, None, None]
+    score = features[:, 0] * 0
+    for word, part in ((first, 1 - share), (second, share)):
+        if word:
+            score = score + part * _dot(features, _named(word, network, layer, features, "interpolation"))
+    return score
+
+
+def _climb(features: Tensor, vector: Tensor, power: float) -> Tensor:
+    """The score of a direction (C,) of any length but 0, (B, h, w); see `direction`."""
+    vector = vector.to(features) / vector.abs().max()
+    dot = _dot(features, vector / torch.linalg.vector_norm(vector))
+    if not power:
+        return dot
+    cosine = dot / (torch.linalg.vector_norm(features, dim=1) + _EPS)
+    score: Tensor = dot * cosine.clamp(min=_FLOOR).pow(power)
+    return score
+
+
+def _dot(features: Tensor, vector: Tensor) -> Tensor:
+    """The dot product with a direction (C,) at each position, (B, h, w)."""
+    score: Tensor = F.conv2d(features, vector[None, :, None, None])
+    return score[:, 0]
+
+
+def _named(word: str, network: Network, layer: str, like: Tensor, who: str) -> Tensor:
+    """The direction of a channel, by number or name, or of a label of the layer's head; (C,)."""
+    count = like.shape[1]
+    own, known = network.channels.get(layer, {}), label_rows(network, layer)
+    if word in known and word not in own:
+        return label_directions([known[word]], network, layer, like)[0]
+    if word.isdecimal():
+        (number,) = channels([int(word)], (), count, network, layer, who)
+    else:
+        (number,) = numbers([word], {**known, **own}, f"objectives.{who}: {network.name} at {layer}")
+    return torch.eye(count, dtype=like.dtype, device=like.device)[number]

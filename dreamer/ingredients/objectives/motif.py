@@ -1,0 +1,82 @@
+"""The motifs that a network was taught to name: as texture, and whole where the network has figures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.errors import RecipeError
+from dreamer.ingredients.objectives.choice import label_directions, label_rows, leaky_square, normalised, numbers
+from dreamer.networks.network import Network
+from dreamer.recipes.options import Range, reaching
+
+_LARGEST_FIGURE = 11  # positions: tiles overlap by so many, so that it fits
+_APART, _NEAR = 4, 2  # positions within which figures of one kind, and of different kinds, are rivals
+_LINEAR = 10.0  # weight of a figure's score beside its square, for a gradient where nothing is found yet
+_SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
+
+
+@reaching(_LARGEST_FIGURE // 2 + _APART)
+def motif(
+    features: Tensor,
+    *,
+    network: Network,
+    layer: str,
+    names: tuple[str, ...] = (),
+    texture: Annotated[float, Range(0, 1)] = 0.02,
+) -> Tensor:
+    """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
+
+    Where the network has figures for the layer, whole motifs grow, each where the picture is most like it already. The
+    texture is the features' dot product with each motif's direction (its row of the layer's head less the mean row, of
+    length 1), squared; below zero a tenth of it, so that a motif can begin in flat grey.
+
+    Args:
+        features: (B, C, h, w); they are normalised channel by channel here.
+        network: The network, which needs a head for the layer.
+        layer: The layer.
+        names: Labels; all of them when there are none.
+        texture: Share of the texture in the score, the rest is the whole motifs'; all without figures.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The layer has no head, a label is unknown, or a figure is wider than 11 positions.
+    """
+    if layer not in network.heads:
+        able = ", ".join(network.heads) or "none of its layers does"
+        raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
+    known = label_rows(network, layer)
+    chosen = numbers(names, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    seen = normalised(features, network, layer)
+    directions = label_directions(chosen, network, layer, seen)
+    textured = leaky_square(F.conv2d(seen, directions[:, :, None, None])).mean(1)
+    if layer not in network.figures or texture == 1:
+        return textured
+    return (1 - texture) * _whole(seen, network, layer, chosen) + texture * textured
+
+
+def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
+    """The mean score of the chosen figures at each position of normalised features (B, C, h, w), (B, h, w).
+
+    A position counts the less, the further its score lies below the best one near it: so one whole figure grows there
+    instead of many that overlap.
+    """
+    basis, weight, bias = (values.to(seen) for values in network.figures[layer])
+    if (wide := weight.shape[-1]) > _LARGEST_FIGURE:
+        raise RecipeError(
+            f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_LARGEST_FIGURE}"
+        )
+    weight, bias = weight[chosen], bias[chosen]
+    found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=weight.shape[-1] // 2)
+    now = found.detach()
+    behind = _best(now, _APART) + _best(now.amax(1, keepdim=True), _NEAR) - 2 * now
+    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).mean(1)
+
+
+def _best(found: Tensor, reach: int) -> Tensor:
+    """The highest value within `reach` positions of each, of the same shape."""
+    return F.max_pool2d(found, 2 * reach + 1, 1, reach)

@@ -1,0 +1,207 @@
+"""Transforms of the picture before the network sees it: (image (B, 3, H, W), *, options) -> apply.
+
+A transform draws its random numbers once, for the size of `image`. What it returns, `apply(picture (B, C, H, W)) ->
+picture`, applies them alike to any picture of that size and number: to the dream, the photo, or a mask of one channel.
+It is differentiable: autograd carries the gradient back. Where a picture (C = 3) gets a grey border, anything else gets
+0, so that no mask covers what is no picture; and noise is added to pictures alone.
+
+Small changes of place, angle and size make forms that hold under all of them (Olah, Mordvintsev, Schubert 2017), and
+average the network's own grid away.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dreamer.engine.step import Apply, Step
+from dreamer.hookspecs import Register, hookimpl
+from dreamer.recipes.options import Range
+
+_GREY = 0.5
+
+
+def jitter(
+    image: Tensor,
+    *,
+    pixels: Annotated[int, Range(0, 1024)] = 32,
+    border: Literal["roll", "mirror"] = "roll",
+) -> Apply:
+    """Move the picture by up to `pixels` each way.
+
+    `roll` covers every pixel alike and joins opposite edges; `mirror` reflects at the borders and loses what leaves.
+    """
+    height, width = image.shape[-2:]
+    if border == "roll":
+        down, right = _whole(-pixels, pixels), _whole(-pixels, pixels)
+        return lambda picture: picture.roll((down, right), (-2, -1)) if down or right else picture
+    tall, wide = min(pixels, height - 1), min(pixels, width - 1)
+    top, left = _whole(0, 2 * tall), _whole(0, 2 * wide)
+
+    def apply(picture: Tensor) -> Tensor:
+        padded = F.pad(picture, (wide, wide, tall, tall), mode="reflect")
+        return padded[..., top : top + height, left : left + width]
+
+    return apply
+
+
+def rotate(image: Tensor, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> Apply:
+    """Turn the picture about its centre by up to `degrees` each way, reflecting at the borders."""
+    from kornia.geometry.transform import rotate as turn
+
+    angle = _number(-degrees, degrees)
+    return lambda picture: turn(picture, picture.new_full((len(picture),), angle), padding_mode="reflection")
+
+
+def scale(
+    image: Tensor,
+    *,
+    amount: Annotated[float, Range(0, 0.9)] = 0.1,
+    about: Annotated[float, Range(0.5, 2)] = 1.0,
+) -> Apply:
+    """Enlarge or shrink the picture by a factor of `about` - `amount` to `about` + `amount`, never under 0.1."""
+    from kornia.geometry.transform import resize
+
+    factor = _number(max(about - amount, 0.1), about + amount)
+    size = (max(1, round(image.shape[-2] * factor)), max(1, round(image.shape[-1] * factor)))
+    return lambda picture: resize(picture, size, antialias=factor < 1)
+
+
+def crop(image: Tensor, *, share: Annotated[float, Range(0.1, 1)] = 0.8) -> Apply:
+    """Look only at a random part of the picture whose sides are `share` of the picture's."""
+    height, width = (max(1, round(side * share)) for side in image.shape[-2:])
+    top, left = _whole(0, image.shape[-2] - height), _whole(0, image.shape[-1] - width)
+    return lambda picture: picture[..., top : top + height, left : left + width]
+
+
+def crops(
+    image: Tensor,
+    *,
+    step: Step,
+    count: Annotated[int, Range(1, 64)] = 8,
+    size: Annotated[int, Range(16, 512)] = 224,
+    first: Annotated[float, Range(0.01, 1)] = 0.5,
+    last: Annotated[float, Range(0.01, 1)] = 0.05,
+    spread: Annotated[float, Range(0, 1)] = 0.15,
+) -> Apply:
+    """Look at `count` squares at once, large ones first, small ones at the end (Fel 2023): (B count, 3, size, size).
+
+    Their sides fall evenly from `first` to `last` of the picture's short side over the dream, and each is resized to
+    `size` pixels; their middles lie about the picture's, off it by `spread` of its sides (a Gaussian's deviation).
+    """
+    height, width = image.shape[-2:]
+    side = max(1, round((first + (last - first) * step.share) * min(height, width)))
+    corners = [
+        tuple(
+            min(max(0, round((0.5 + spread * off) * whole - side / 2)), whole - side)
+            for off, whole in ((down, height), (right, width))
+        )
+        for down, right in torch.randn(count, 2).tolist()
+    ]
+
+    def apply(picture: Tensor) -> Tensor:
+        parts = (picture[..., top : top + side, left : left + side] for top, left in corners)
+        return torch.cat([F.interpolate(part, (size, size), mode="bilinear", antialias=True) for part in parts])
+
+    return apply
+
+
+def noise(image: Tensor, *, sigma: Annotated[float, Range(0, 1)] = 0.03) -> Apply:
+    """Add Gaussian noise of standard deviation `sigma`, in image units (Smilkov 2017: it smooths the gradient).
+
+    A mask, or whatever else is no picture of three channels, stays as it is.
+    """
+    grain = sigma * torch.randn_like(image)
+    return lambda picture: picture + grain if _is_picture(picture) else picture
+
+
+def pad(
+    image: Tensor,
+    *,
+    pixels: Annotated[int, Range(0, 1024)] = 12,
+    border: Literal["grey", "mirror"] = "grey",
+) -> Apply:
+    """Add a border of `pixels`, middle grey or the picture's mirror image, so that nothing grows by its edge alone."""
+    if border == "grey":
+        return lambda picture: F.pad(picture, (pixels,) * 4, value=_outside(picture))
+    tall, wide = (min(pixels, side - 1) for side in image.shape[-2:])
+    return lambda picture: F.pad(picture, (wide, wide, tall, tall), mode="reflect")
+
+
+def standard(
+    image: Tensor,
+    *,
+    pad: Annotated[int, Range(0, 256)] = 12,
+    jitter: Annotated[int, Range(0, 256)] = 8,
+    amount: Annotated[float, Range(0, 0.9)] = 0.1,
+    degrees: Annotated[float, Range(0, 180)] = 10.0,
+    nudge: Annotated[int, Range(0, 256)] = 4,
+) -> Apply:
+    """Lucid's standard changes in one: pad, jitter, scale, rotate, jitter (Olah, Mordvintsev, Schubert 2017).
+
+    A grey border of `pad` pixels, of which `jitter` are cut off at random; a scale of 1 - `amount` to 1 + `amount` in
+    11 steps; a turn by up to `degrees` in 21 steps, straight a little more often; `nudge` pixels cut off at random.
+    The picture is sampled once for all of them, (B, 3, round((H + 2 pad - jitter) scale) - nudge, ...).
+    """
+    size = torch.tensor([image.shape[-1], image.shape[-2]], dtype=torch.float64)  # width, height, as in all below
+    offset, kept = _cut(size + 2 * pad, jitter)
+    scaled = (kept * (1 + amount * _whole(-5, 5) / 5)).round().clamp(min=1)
+    turn = _whole(-10, 15)
+    start, final = _cut(scaled, nudge)
+    matrix = (  # from a place in the result to the one in the picture that it shows, each from -1 to 1
+        torch.linalg.inv(_affine(size / 2, size / 2))
+        @ _affine(kept / scaled, offset + kept / 2 - pad, degrees * turn / 10 if turn <= 10 else 0.0)
+        @ _affine(final / 2, start + final / 2 - scaled / 2)
+    )
+    wide, high = (int(side) for side in final)
+
+    def apply(picture: Tensor) -> Tensor:
+        grid = F.affine_grid(matrix[None, :2], [1, 1, high, wide], align_corners=False).to(picture)
+        outside = _outside(picture)  # grid_sample gives 0 there: for grey to be there, grey is 0 meanwhile
+        grid = grid.expand(len(picture), -1, -1, -1)
+        return F.grid_sample(picture - outside, grid, align_corners=False) + outside
+
+    return apply
+
+
+def _is_picture(tensor: Tensor) -> bool:
+    """Whether it has three channels, as dream and photo do; a mask has one."""
+    return tensor.shape[1] == 3
+
+
+def _outside(picture: Tensor) -> float:
+    """The value of a border: middle grey around a picture, and 0, nothing, around anything else."""
+    return _GREY if _is_picture(picture) else 0.0
+
+
+def _cut(size: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Where a random part begins whose sides are `most` shorter, and its size, of at least 1."""
+    cut = (size - 1).clamp(max=most)
+    return torch.tensor([_whole(0, int(side)) for side in cut], dtype=size.dtype), size - cut
+
+
+def _affine(scale: Tensor, shift: Tensor, degrees: float = 0.0) -> Tensor:
+    """Turned by `degrees` clockwise, then scaled, then moved: a 3x3 matrix for (x, y, 1)."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turned = torch.diag(scale) @ torch.tensor([[cos, -sin], [sin, cos]], dtype=scale.dtype)
+    return torch.cat([torch.cat([turned, shift[:, None]], 1), torch.tensor([[0.0, 0.0, 1.0]], dtype=scale.dtype)])
+
+
+def _whole(low: int, high: int) -> int:
+    """A random whole number, both ends included. Always from the CPU's generator: the same on every device."""
+    return int(torch.randint(low, high + 1, ()))
+
+
+def _number(low: float, high: float) -> float:
+    return low + (high - low) * float(torch.rand(()))
+
+
+@hookimpl
+def register_transforms(register: Register) -> None:
+    """The built-in transforms."""
+    for function in (jitter, rotate, scale, crop, crops, noise, pad, standard):
+        register(function)

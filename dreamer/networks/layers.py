@@ -1,0 +1,235 @@
+"""The layers of a network in order, each with its channels, stride and receptive field.
+
+One forward pass on the `meta` device (shapes only, no arithmetic) is traced operation by operation, and each tensor
+carries its receptive field along. torch.fx gives shapes but no fields, and cannot trace a forward pass that depends on
+its data; timm's models declare their strides by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
+
+HEIGHT, WIDTH = 224, 352
+"""Of the traced picture, px: two sides that no channel count is likely to equal."""
+
+_OTHER_TOKENS = 8  # at most, that belong to no patch: a class token, registers
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer that gives a feature map (B, C, h, w), or a vector (B, C) for the whole picture.
+
+    Attributes:
+        name: The module's dotted name.
+        channels: C.
+        rows: Receptive field along y, in input pixels; None behind an operation that looks at the whole picture.
+        columns: The same along x.
+        whole: The name of that operation, or empty.
+        calls: How often the module runs in a pass; the last call counts.
+        channels_last: Whether the module gives (B, h, w, C).
+        patch: Side in pixels of the patches that the last of its tokens (B, n, C) stand for, row by row; 0 for a map.
+        memory: Bytes per input pixel (float32) that a pass up to here writes.
+    """
+
+    name: str
+    channels: int
+    rows: ReceptiveField | None
+    columns: ReceptiveField | None
+    whole: str
+    calls: int
+    channels_last: bool
+    patch: int
+    memory: float
+
+    def reaching(self, positions: int) -> Layer:
+        """The layer with the fields that its positions have together with so many around them, in each direction."""
+        rows, columns = (field and field.window(2 * positions + 1, 1, positions) for field in (self.rows, self.columns))
+        return replace(self, rows=rows, columns=columns)
+
+
+@dataclass(frozen=True)
+class NetworkLayers:
+    """A network's layers by name, in the order in which they finish.
+
+    `foldable` are the names of a convolution and its batch norm, where the batch norm may be folded into it.
+    """
+
+    layers: Mapping[str, Layer]
+    foldable: tuple[tuple[str, str], ...]
+
+
+def inspect_layers(module: nn.Module) -> NetworkLayers:
+    """Trace a pass of `module` over a picture (1, 3, HEIGHT, WIDTH); errors of its forward pass come through."""
+    tracer = _LayerTracer(module)
+    with torch.no_grad(), tracer.hooked(), tracer:
+        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta")
+        tracer.follow(image, TracedTensor(ReceptiveField(), ReceptiveField(), (2, 3)))
+        functional_call(module, meta_parameters(module), (image,))
+    return NetworkLayers(tracer.layers, tracer.foldable())
+
+
+def meta_parameters(module: nn.Module) -> dict[str, Tensor]:
+    """Stand-ins on the `meta` device for every parameter and buffer, for a pass that computes shapes alone."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+
+
+def grid(tokens: int, height: int, width: int, patch: int) -> tuple[int, int] | None:
+    """Find the rows and columns of the patches among a picture's tokens.
+
+    Args:
+        tokens: How many there are, those that belong to no patch included.
+        height: Of the picture, px.
+        width: Of the picture, px.
+        patch: Side of a patch, px.
+
+    Returns:
+        (rows, columns), or None where the tokens are no such patches.
+    """
+    for rounded in (math.ceil, math.floor):
+        rows, columns = int(rounded(height / patch)), int(rounded(width / patch))
+        if 0 <= tokens - rows * columns <= _OTHER_TOKENS:
+            return rows, columns
+    return None
+
+
+class _LayerTracer(TorchFunctionMode):
+    """Follows every tensor that depends on the picture through the operations that run inside of it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.layers: dict[str, Layer] = {}
+        self._traced: dict[int, TracedTensor] = {}
+        self._alive: list[Tensor] = []  # an id means something only while its tensor lives
+        self._running: list[str] = []
+        self._convolved: dict[int, str] = {}  # a convolution's output -> the module that made it
+        self._uses: dict[int, int] = {}
+        self._pairs: list[tuple[int, str]] = []  # a convolution's output, the batch norm that read it
+        self._floats = 0
+
+    def follow(self, tensor: Tensor, traced: TracedTensor) -> None:
+        self._traced[id(tensor)] = traced
+        self._alive.append(tensor)
+
+    def foldable(self) -> tuple[tuple[str, str], ...]:
+        return tuple((self._convolved[key], norm) for key, norm in self._pairs if self._uses[key] == 1)
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        handles = []
+        for name, module in self.module.named_modules():
+            if name:
+                handles.append(module.register_forward_pre_hook(self._enters(name)))
+                handles.append(module.register_forward_hook(self._leaves(name)))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enters(self, name: str) -> Callable[[nn.Module, Any], None]:
+        return lambda module, args: self._running.append(name)
+
+    def _leaves(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def leave(module: nn.Module, args: Any, output: Any) -> None:
+            self._running.pop()
+            before = self.layers.pop(name, None)
+            if not isinstance(output, Tensor) or min(output.shape) == 0:
+                return
+            traced = self._traced.get(id(output), TracedTensor(None, None, (2, 3), "something unknown"))
+            tokens = output.ndim == 3 and traced.patch > 0 and grid(output.shape[1], HEIGHT, WIDTH, traced.patch)
+            if output.ndim in (2, 4) or tokens:
+                last = output.ndim == 4 and _channels_last(output)
+                self.layers[name] = Layer(
+                    name,
+                    channels=output.shape[-1 if last or tokens else 1],
+                    rows=traced.rows,
+                    columns=traced.columns,
+                    whole=traced.whole,
+                    calls=1 + (before.calls if before else 0),
+                    channels_last=last,
+                    patch=traced.patch if tokens else 0,
+                    memory=4 * self._floats / (HEIGHT * WIDTH),
+                )
+
+        return leave
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        results = [item for item in _flat((output,)) if isinstance(item, Tensor)]
+        sources = [item for item in _flat((args, kwargs)) if id(item) in self._traced]
+        if not results or not sources:
+            return output
+        name = operation_name(func)
+        for source in sources:
+            self._uses[id(source)] = self._uses.get(id(source), 0) + 1
+        if name == "batch_norm" and id(sources[0]) in self._convolved and self._running:
+            self._pairs.append((id(sources[0]), self._running[-1]))
+        traced = self._after(func, args, kwargs, sources, results[0])
+        for result in results:
+            self.follow(result, traced)
+            self._floats += result.numel()
+        if name == "conv2d" and self._running:
+            self._convolved[id(output)] = self._running[-1]
+        return output
+
+    def _after(
+        self,
+        operation: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        sources: list[Tensor],
+        result: Tensor,
+    ) -> TracedTensor:
+        """What is known of an operation's result: of several sources, it sees what any of them does."""
+        name, rule = operation_name(operation), rule_of(operation)
+        known = [self._traced[id(source)] for source in sources]
+        first = known[0]
+        ended = next((traced for traced in known if traced.rows is None), None)
+        moved = rule(first, sources[0], result, args, kwargs) if rule else None
+        if ended:
+            return ended if moved is None else ended.moved(moved.axes)
+        if moved is None:
+            return first.ended(name)
+        for other in known[1:]:
+            if not (other.rows and other.columns and moved.rows and moved.columns):
+                return first.ended(name)
+            if other.rows.stride != moved.rows.stride or other.columns.stride != moved.columns.stride:
+                return first.ended(name)
+            moved = replace(moved, rows=moved.rows | other.rows, columns=moved.columns | other.columns)
+        return moved
+
+
+def _flat(items: Any) -> Iterator[Any]:
+    """Every item of nested tuples, lists and dicts."""
+    for item in items.values() if isinstance(items, dict) else items:
+        if isinstance(item, (tuple, list, dict)):
+            yield from _flat(item)
+        else:
+            yield item
+
+
+def _channels_last(output: Tensor) -> bool:
+    """Whether a map is (B, h, w, C): then axes 1 and 2, not 2 and 3, have the picture's proportions."""
+    _, one, two, three = output.shape
+    wanted = HEIGHT / WIDTH
+    return abs(one / two / wanted - 1) < abs(two / three / wanted - 1)

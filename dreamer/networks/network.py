@@ -1,0 +1,247 @@
+"""A network to dream with: a frozen module, its preprocessing, and what is known of its layers."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from dreamer.errors import NetworkError, did_you_mean
+from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
+
+_LARGEST_PROBE = 1024  # px: `smallest` looks no further
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A frozen network with its preprocessing. Layers are the module's own dotted names.
+
+    Attributes:
+        name: What people and messages call it.
+        module: Takes (B, 3, H, W), (image - mean) / std of an RGB image in [0, 1].
+        mean: Of the preprocessing, for R, G and B.
+        std: Of the preprocessing, for R, G and B.
+        licence: Of the weights.
+        source: Where the weights are from, a phrase.
+        default_layer: The layer to dream with when a recipe names none.
+        defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
+        statistics: By layer, the mean and standard deviation of its channels, each (C,).
+        heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
+        labels: Names of the K classes.
+        figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
+            k odd, and bias (K,). They are convolved with normalised features projected on the basis.
+        channels: By layer, the numbers of its channels that have a name.
+        weights: SHA-256 of the weights file, in hex; empty where there is none.
+        background: The label of positions that show none of the others, which objectives do not offer by name; empty
+            where there is none.
+    """
+
+    name: str
+    module: nn.Module
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    licence: str
+    source: str
+    default_layer: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    statistics: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    heads: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    figures: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    weights: str = ""
+    background: str = ""
+
+    def __post_init__(self) -> None:
+        self.module.eval().requires_grad_(False)
+
+    @cached_property
+    def anatomy(self) -> NetworkLayers:
+        """The layers by name, and the batch norms that may be folded."""
+        return inspect_layers(self.module)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer, in the order in which the forward pass finishes them."""
+        return tuple(self.anatomy.layers.values())
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name; raises NetworkError with the nearest names."""
+        try:
+            return self.anatomy.layers[name]
+        except KeyError:
+            guess = did_you_mean(name, self.anatomy.layers)
+            hint = f"`dreamer networks layers {self.name}` lists them"
+            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
+
+    def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Compute the layers' features, in one pass that stops at the deepest of them.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1].
+            layers: Names of layers.
+
+        Returns:
+            {layer: (B, C, h, w)}, differentiable in the image; (B, C, 1, 1) for a layer that gives vectors.
+
+        Raises:
+            NetworkError: The network has no such layer. An image that is too small raises what the module raises.
+        """
+        wanted = {name: self.layer(name) for name in layers}
+        weight = next(self.module.parameters(), image)
+        mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        seen = ((image - mean) / std).to(weight.dtype).contiguous(memory_format=torch.channels_last)
+        with _captured(self.module, wanted) as found:
+            self.module(seen)
+        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
+
+    def sizes(self, height: int, width: int, layers: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Find the size of the layers' maps for a picture of some size, without computing them.
+
+        Args:
+            height: Of the picture, px.
+            width: Of the picture, px.
+            layers: Names of layers.
+
+        Returns:
+            {layer: (h, w)}, in positions.
+
+        Raises:
+            NetworkError: The picture is too small, or the network has no such layer.
+        """
+        wanted = {name: self.layer(name) for name in layers}
+        try:
+            maps = self._shapes(height, width, wanted)
+        except (RuntimeError, ValueError, AssertionError) as error:
+            need = self.smallest(wanted)
+            what = f"needs at least {need} pixels a side" if need else f"cannot look at it ({error})"
+            raise NetworkError(
+                f"{width}x{height} pixels are too small for {self.name} at {', '.join(wanted)}, which {what}"
+            ) from error
+        return {name: (shape[2], shape[3]) for name, shape in maps.items()}
+
+    def smallest(self, layers: Iterable[str]) -> int | None:
+        """The smallest square picture, in pixels a side, that the network can look at up to these layers."""
+        wanted = {name: self.layer(name) for name in layers}
+        low, high = 1, _LARGEST_PROBE
+        while low < high:
+            middle = (low + high) // 2
+            try:
+                self._shapes(middle, middle, wanted)
+                high = middle
+            except (RuntimeError, ValueError, AssertionError):
+                low = middle + 1
+        return low if low < _LARGEST_PROBE else None
+
+    def differentiable(self, layers: Iterable[str]) -> bool:
+        """Whether these layers' features are differentiable in the image, found without computing them."""
+        wanted = {name: self.layer(name) for name in layers}
+        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta", dtype=self._dtype)
+        with torch.enable_grad(), _captured(self.module, wanted) as found:
+            functional_call(self.module, meta_parameters(self.module), (image.requires_grad_(),))
+        return all(output.requires_grad for output in found.values())
+
+    def prepared(self, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
+        """Copy the network, to compute the same at some layers faster: batch norm folded, memory channels last.
+
+        Args:
+            layers: Names of layers. No batch norm is folded across one of these, whose features it would change.
+            device: Where the copy computes.
+            dtype: Of its weights, and so its precision.
+
+        Returns:
+            The copy; statistics, heads and figures are on the device as well.
+        """
+        module = copy.deepcopy(self.module)
+        for convolution, norm in self.anatomy.foldable:
+            if not any(_between(name, convolution, norm) for name in layers):
+                before = cast(nn.Conv2d, module.get_submodule(convolution))
+                after = cast(nn.BatchNorm2d, module.get_submodule(norm))
+                module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
+                module.set_submodule(norm, nn.Identity())
+        module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+        copied = replace(
+            self,
+            module=module,
+            statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in self.statistics.items()},
+            heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in self.heads.items()},
+            figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in self.figures.items()},
+        )
+        copied.__dict__["anatomy"] = self.anatomy
+        return copied
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next((weight.dtype for weight in self.module.parameters()), torch.float32)
+
+    def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, torch.Size]:
+        image = torch.empty(1, 3, height, width, device="meta", dtype=self._dtype)
+        with torch.no_grad(), _captured(self.module, wanted) as found:
+            functional_call(self.module, meta_parameters(self.module), (image,))
+        maps = {name: _as_map(found[name], layer, image).shape for name, layer in wanted.items()}
+        if any(min(shape) < 1 for shape in maps.values()):
+            raise ValueError("its map would be empty")
+        return maps
+
+
+class _DeepEnough(Exception):
+    """Raised in a hook once every wanted layer has run, so that the rest of the network is skipped."""
+
+
+@contextmanager
+def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[str, Tensor]]:
+    """Collect the wanted layers' outputs of the pass inside the block, which ends at the deepest; leaves no hook."""
+    found: dict[str, Tensor] = {}
+    left = {name: layer.calls for name, layer in wanted.items()}
+
+    def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
+        def keep(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            found[name] = output
+            left[name] -= 1
+            if left[name] == 0:
+                del left[name]
+                if not left:
+                    raise _DeepEnough
+            # What follows works on a copy: an in-place activation must not change what was asked for.
+            return output.clone()
+
+        return keep
+
+    handles = [module.get_submodule(name).register_forward_hook(hook(name)) for name in wanted]
+    try:
+        yield found
+    except _DeepEnough:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
+    """A layer's output for an image, (B, C), (B, n, C) or (B, h, w, C) too, as (B, C, h, w)."""
+    if output.ndim == 2:
+        return output[:, :, None, None]
+    if layer.patch:
+        cells = grid(output.shape[1], image.shape[-2], image.shape[-1], layer.patch)
+        if cells is None:
+            raise NetworkError(f"{layer.name} gives {output.shape[1]} tokens, which are no patches of this picture")
+        patches = output[:, -math.prod(cells) :].transpose(1, 2)
+        return patches.reshape(*patches.shape[:2], *cells)
+    return output.permute(0, 3, 1, 2) if layer.channels_last else output
+
+
+def _between(layer: str, convolution: str, norm: str) -> bool:
+    """Whether the layer ends after the convolution and before its batch norm."""
+    return _holds(layer, convolution) and not _holds(layer, norm)
+
+
+def _holds(layer: str, module: str) -> bool:
+    return module == layer or module.startswith(layer + ".")

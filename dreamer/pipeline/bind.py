@@ -1,0 +1,173 @@
+"""A recipe's ingredients as functions: their options and all that they ask for filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.ascent import Bound, Draw, draw
+from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
+from dreamer.engine.score import WeightedObjective
+from dreamer.engine.step import Step, StepContext
+from dreamer.errors import UsageError, gathered
+from dreamer.image import Photo, resize
+from dreamer.networks.network import Network
+from dreamer.recipes.options import reach_of
+from dreamer.recipes.recipe import KINDS, ONES, Ingredient, Recipe
+from dreamer.recipes.registry import Entry, IngredientKind, Registry
+
+_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
+_GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
+
+
+class Guide:
+    """A picture whose features are to grow. A layer looks at it once, for all frames of a clip."""
+
+    def __init__(self, photo: Photo, network: Network, device: str) -> None:
+        self.photo = photo
+        self._network, self._device = network, device
+        self._known: dict[str, Tensor] = {}
+
+    def features(self, layers: Iterable[str]) -> Mapping[str, Tensor]:
+        """What the layers answer to the guide, {layer: (1, C, h, w)}."""
+        absent = set(layers) - self._known.keys()
+        if absent:
+            image = self.photo.image()
+            shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
+            image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
+            with torch.no_grad():
+                features = self._network.features(image, absent)
+            self._known |= {name: values.to(self._device) for name, values in features.items()}
+        return self._known
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A recipe with the registry that knows its names, and what its ingredients may ask for."""
+
+    recipe: Recipe
+    network: Network
+    registry: Registry
+    guide: Guide | None
+
+    def used(self) -> list[Entry[IngredientKind]]:
+        """Every ingredient that the recipe names."""
+        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self._items(kind)]
+
+    def all(self, kind: str) -> tuple[Bound, ...]:
+        """The recipe's ingredients of a kind, in order; of transforms, see `transforms`."""
+        return tuple(self._bind(kind, item) for item in self._items(kind))
+
+    def transforms(self) -> tuple[Draw, ...]:
+        """The recipe's transforms, in order; each draws its random numbers once a step."""
+        return tuple(partial(draw, self._bind("transforms", item)) for item in self.recipe.transforms)
+
+    def priors(self) -> tuple[tuple[float, Bound], ...]:
+        """The priors and their weights."""
+        return tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
+
+    def terms(self) -> tuple[WeightedObjective, ...]:
+        """The objectives, each at its layer."""
+        return tuple(
+            WeightedObjective(
+                item.id or item.name,
+                item.weight,
+                str(item.layer),
+                self._bind("objectives", item),
+                "photo_features" in self._entry("objectives", item).wanted,
+                context=reach_of(self._entry("objectives", item).function),
+            )
+            for item in self.recipe.objectives
+        )
+
+    def keeps_gradient(self) -> bool:
+        """Whether some update asks for the gradient."""
+        return any("gradient" in self._entry("updates", item).wanted for item in self.recipe.updates)
+
+    def canvas(self, moment: StepContext) -> Canvas:
+        """The canvas for what an octave starts from."""
+        canvas: Canvas = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
+        return canvas
+
+    def optimiser(self, parameters: tuple[Tensor, ...], **known: Any) -> Optimiser:
+        """The optimiser of these parameters; `known` is what it may ask for."""
+        item = self.recipe.optimiser
+        entry = self._entry("optimisers", item)
+        made: Optimiser = entry.function(parameters, **item.options, **{name: known[name] for name in entry.wanted})
+        return made
+
+    @cached_property
+    def gradient_free(self) -> bool:
+        """Whether the optimiser needs no gradient; raises UsageError where it cannot be had."""
+        return self._is_free(torch.zeros(4, requires_grad=True))
+
+    def check(self) -> None:
+        """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
+        problems: list[str] = []
+        for item in self.recipe.objectives:
+            with gathered(problems):
+                entry = self._entry("objectives", item)
+                channels = self.network.layer(str(item.layer)).channels
+                if "guide" in entry.wanted and self.guide is None:
+                    raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
+                if not entry.wanted & {*_PASSING, "guide"}:
+                    entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+        with gathered(problems):
+            layers = [str(item.layer) for item in self.recipe.objectives]
+            if not self.gradient_free and not self.network.differentiable(layers):
+                raise UsageError(
+                    f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
+                    "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
+                    "--set canvas.name=fourier --set canvas.frequencies=6"
+                )
+        if problems:
+            raise UsageError(*dict.fromkeys(problems))
+
+    def check_canvas(self, size: tuple[int, int]) -> None:
+        """Raises UsageError where the optimiser cannot search so large a canvas."""
+        if self.gradient_free:
+            with torch.random.fork_rng(devices=[]):
+                grey = torch.full((1, 3, *size), 0.5)
+                canvas = self.canvas(StepContext(grey, grey, Step(0, 1, 0, 1, 0.0, size)))
+                self._is_free(*canvas.parameters)
+
+    def _is_free(self, *parameters: Tensor) -> bool:
+        with torch.random.fork_rng(devices=[]):
+            return is_gradient_free(self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0))
+
+    def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
+        return self.registry.ingredients[kind].get(item.name).value
+
+    def _items(self, kind: str) -> tuple[Ingredient, ...]:
+        key = next((key for key, ones in ONES.items() if ones == kind), None)
+        items: tuple[Ingredient, ...] = (getattr(self.recipe, key),) if key else getattr(self.recipe, kind)
+        return items
+
+    def _bind(self, kind: str, item: Ingredient) -> Callable[[Tensor, StepContext], Any]:
+        """The ingredient as a function of a tensor and a step's context."""
+        entry = self._entry(kind, item)
+        fixed = self._fixed(entry, item)
+        passing = entry.wanted & _PASSING
+
+        def bound(tensor: Tensor, context: StepContext) -> Any:
+            return entry.function(tensor, **fixed, **{name: getattr(context, name) for name in passing})
+
+        return bound
+
+    def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
+        """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
+        fixed: dict[str, Any] = {**item.options}
+        if "network" in entry.wanted:
+            fixed["network"] = self.network
+        if "layer" in entry.wanted:
+            fixed["layer"] = item.layer
+        if "guide" in entry.wanted:
+            assert self.guide is not None  # `check` has seen to that
+            layers = [str(item.layer) for item in self.recipe.objectives]
+            fixed["guide"] = self.guide.features(layers)[str(item.layer)]
+        return fixed

@@ -1,0 +1,288 @@
+"""A checked recipe with everything that it names, and how a picture becomes a dream by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.ascent import Ascent
+from dreamer.engine.canvas_ascent import CanvasAscent
+from dreamer.engine.device import Machine
+from dreamer.engine.gradient_overrides import GradientOverrides
+from dreamer.engine.render import render
+from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.step import Step, StepContext
+from dreamer.errors import Interrupted, RecipeError, UsageError, gathered
+from dreamer.image import Photo
+from dreamer.networks.network import Network
+from dreamer.pipeline.bind import Binding, Guide
+from dreamer.pipeline.dream import Dream
+from dreamer.pipeline.plan import Plan, layers_of, plan_octaves, plan_tile, smallest_side
+from dreamer.recipes.recipe import Recipe
+from dreamer.recipes.registry import BUILT_IN, Registry
+
+Say = Callable[[str], None]
+
+
+class Session:
+    """What all pictures of one network on one device share, each made when it is first needed, and then kept."""
+
+    def __init__(self, network: Network, device: str, guide: Photo | None = None) -> None:
+        self.network = network
+        self.guide = Guide(guide, network, device) if guide else None
+        self._device = torch.device(device)
+        self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
+
+    def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
+        """The network made fast for these layers."""
+        if (layers, precision) not in self._prepared:
+            self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
+        return self._prepared[layers, precision]
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """Everything that several pictures share: a checked recipe, its network and ingredients, a machine.
+
+    `replace(pipeline, recipe=...)` is another recipe in the same session: nothing is prepared again.
+    """
+
+    recipe: Recipe
+    session: Session
+    registry: Registry
+    machine: Machine
+    say: Say = field(default=lambda sentence: None)
+    own: WeightedObjective | None = None
+    """An objective of Python's, in the place of the recipe's."""
+    starts: Tensor | None = None
+    """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
+
+    @property
+    def network(self) -> Network:
+        """The network that dreams."""
+        return self.session.network
+
+    @property
+    def guide(self) -> Photo | None:
+        """The picture whose features are to grow, if there is one."""
+        return self.session.guide.photo if self.session.guide else None
+
+    @cached_property
+    def terms(self) -> tuple[WeightedObjective, ...]:
+        """The objectives, each at its layer with its weight."""
+        return (self.own,) if self.own else self.binding.terms()
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers that the objectives look at."""
+        return layers_of(self.terms)
+
+    def words(self) -> dict[str, object]:
+        """The whole recipe as nested dicts and lists, defaults too."""
+        return self.recipe.words(self.registry.vocabulary)
+
+    @property
+    def plugins(self) -> frozenset[str]:
+        """The distributions of the plugins that the recipe needs."""
+        sources = {entry.source for entry in self.binding.used()}
+        with suppress(RecipeError):  # a network that was handed over has no name here
+            sources.add(self.registry.networks.get(self.recipe.network).source)
+        return frozenset(sources - {BUILT_IN})
+
+    @cached_property
+    def binding(self) -> Binding:
+        """The recipe's ingredients as functions."""
+        return Binding(self.recipe, self.network, self.registry, self.session.guide)
+
+    def check(self) -> None:
+        """Raises UsageError for what the ingredients refuse; of a picture from nothing, for its size, too."""
+        problems: list[str] = []
+        with gathered(problems):
+            self.binding.check()
+        side = self.recipe.size
+        if self.recipe.init == "canvas" and side:
+            with gathered(problems):
+                self.plan(side, side)
+        if problems:
+            raise UsageError(*problems)
+
+    def plan(self, height: int, width: int) -> Plan:
+        """How pictures of this size are dreamt.
+
+        Raises UsageError for one that is too small for the network, or too large for the optimiser, and where tiles
+        cannot be.
+        """
+        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
+        self.binding.check_canvas(octaves[-1].size)
+        tile = plan_tile(self.machine, self.network, self.terms, height, width)
+        return Plan(octaves, replace(self.machine, tile=tile))
+
+    def plan_frames(self, height: int, width: int) -> Plan:
+        """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
+        if self.recipe.pictures > 1:
+            raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
+        return self.plan(height, width)
+
+    def settled(self, height: int, width: int) -> Composition:
+        """The same with its tile settled, so that all frames of a clip, none larger than this, are cut alike."""
+        return replace(self, machine=self.plan(height, width).machine)
+
+    def remarks(self, height: int, width: int) -> list[str]:
+        """What of the recipe cannot be had at a picture's size, a sentence each."""
+        wished, short = self.recipe.octaves.feature_size, min(height, width)
+        if wished is None or (whole := smallest_side(wished, self.network, self.terms)) <= short:
+            return []
+        return [
+            f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
+            f"picture of {width}x{height} pixels; a larger --size has smaller ones"
+        ]
+
+    def sized(self, photo: Photo) -> Photo:
+        """The photo at the recipe's size: a long side over it is shortened."""
+        side = self.recipe.size
+        return photo.at_most(side) if side else photo
+
+    def scorer(self, plan: Plan) -> Scorer:
+        """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
+        layers = tuple(layers_of(self.terms))
+        return Scorer(
+            self.network,
+            self.terms,
+            device=torch.device(plan.machine.device),
+            precision=plan.machine.dtype,
+            tile=plan.machine.tile,
+            say=self.say,
+            prepare=partial(self.session.prepared, layers),
+            overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
+        )
+
+    def ascend(
+        self,
+        image: Tensor,
+        *,
+        plan: Plan | None = None,
+        start: Tensor | None = None,
+        share: float = 1.0,
+        scorer: Scorer | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+        snapshots: Collection[int] = (),
+        on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
+    ) -> Tensor:
+        """Dream over an image at full strength: the engine's front door.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1], on any device.
+            plan: Of `plan(H, W)`; made here where there is none.
+            start: The image with an earlier dream on it, (1, 3, H, W), to be dreamt on; the image sets the limits.
+            share: The part of the recipe's steps to do, from 0 to 1.
+            scorer: Of `scorer(plan)`, for whoever wants to know which tile and precision were used.
+            on_step: Told of each `Step`.
+            snapshots: After which steps, counted from 1 over all octaves, `on_snapshot` gets the whole picture.
+            on_snapshot: Given the step's number and the picture (B, 3, H, W).
+
+        Returns:
+            The dream, (B, 3, H, W) in [0, 1] on the plan's device, with B = `recipe.pictures`.
+
+        Raises:
+            UsageError: The image is too small, or cannot be dreamt in tiles.
+            NotFiniteError: The network gave NaN or Inf.
+            Interrupted: Somebody pressed Ctrl-C; its `picture` is the dream so far.
+        """
+        plan = plan or self.plan(image.shape[-2], image.shape[-1])
+        scorer = scorer or self.scorer(plan)
+        device = torch.device(plan.machine.device)
+        image = image.to(device).expand(self.recipe.pictures, -1, -1, -1)
+        start = self.starts if start is None else start
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.recipe.seed)
+            return render(
+                image,
+                self._start(image),
+                plan.lessened(share).octaves,
+                self._ascent_with(scorer),
+                start=None if start is None else start.to(device),
+                reinject=self.recipe.octaves.reinject,
+                on_step=on_step,
+                snapshots=snapshots,
+                on_snapshot=on_snapshot,
+            )
+
+    def dream(
+        self,
+        photo: Photo,
+        *,
+        plan: Plan | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+        snapshots: Collection[int] = (),
+        on_snapshot: Callable[[int, Dream], None] = lambda number, dream: None,
+    ) -> Dream:
+        """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
+        plan = plan or self.plan(photo.height, photo.width)
+        scorer, image = self.scorer(plan), photo.image()
+
+        def finished(picture: Tensor) -> Dream:
+            change = picture - image.to(picture.device)
+            precision = str(scorer.precision).removeprefix("torch.")
+            machine = replace(plan.machine, tile=scorer.tile, precision=precision)
+            return Dream(photo, change.mul_(self.recipe.strength).cpu(), machine)
+
+        try:
+            picture = self.ascend(
+                image,
+                plan=plan,
+                scorer=scorer,
+                on_step=on_step,
+                snapshots=snapshots,
+                on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
+            )
+        except Interrupted as stop:
+            raise Interrupted(finished(stop.picture)) from None
+        return finished(picture)
+
+    def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
+        """What climbs an octave, given what it starts from."""
+        bind = {kind: self.binding.all(kind) for kind in ("gradient_filters", "updates")}
+        transforms, priors, keeps = self.binding.transforms(), self.binding.priors(), self.binding.keeps_gradient()
+
+        def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
+            weights = scorer.balance(moment.image, moment) if self._balances else ()
+            ascent = Ascent(
+                partial(scorer.gradient, weights=weights),
+                score=partial(scorer.score, weights=weights),
+                transforms=transforms,
+                priors=priors,
+                colour=self.recipe.colour,
+                keeps_gradient=keeps,
+                **bind,
+            )
+            if self._on_pixels:
+                return ascent
+            over = self.recipe.init != "canvas" or moment.step.octave > 0
+            return CanvasAscent(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
+
+        return ascent_at
+
+    @property
+    def _balances(self) -> bool:
+        wished = self.recipe.balance
+        return len(self.recipe.objectives) > 1 if wished is None else wished
+
+    @property
+    def _on_pixels(self) -> bool:
+        """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
+        return (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+
+    def _start(self, image: Tensor) -> Tensor:
+        """What the dream begins with; a canvas' own beginning comes with the canvas."""
+        if self.recipe.init == "photo":
+            return image
+        canvas = torch.full_like(image, 0.5)
+        if self.recipe.init == "noise":
+            generator = torch.Generator().manual_seed(self.recipe.seed)
+            canvas += 0.1 * torch.randn(canvas.shape, generator=generator).to(canvas)
+        return canvas.clamp_(0, 1)

@@ -1,0 +1,131 @@
+"""How pictures of one size are dreamt: octaves, tile and machine, settled once and kept for all frames of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dreamer.engine.device import Machine, free_memory
+from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes
+from dreamer.engine.score import WeightedObjective, largest_tile, looked_at
+from dreamer.engine.tiling import refuse_whole
+from dreamer.errors import NetworkError, UsageError
+from dreamer.networks.network import Network
+from dreamer.recipes.recipe import Octaves
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The octaves, small to large, and the machine, on which nothing is left to be settled: the tile neither."""
+
+    octaves: tuple[Octave, ...]
+    machine: Machine
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the pictures that it is for."""
+        return self.octaves[-1].size
+
+    @property
+    def tiled(self) -> bool:
+        """Whether the largest octave is looked at in tiles."""
+        return 0 < self.machine.tile < max(self.size)
+
+    def lessened(self, share: float) -> Plan:
+        """The same with a share of the steps, from 0 to 1."""
+        return replace(self, octaves=tuple(octave.lessened(share) for octave in self.octaves))
+
+    def with_steps(self, steps: int) -> Plan:
+        """The same with so many steps in each octave."""
+        return replace(self, octaves=tuple(replace(octave, steps=steps) for octave in self.octaves))
+
+
+def plan_octaves(
+    wanted: Octaves, network: Network, terms: Sequence[WeightedObjective], height: int, width: int
+) -> tuple[Octave, ...]:
+    """The octaves of a picture, small to large.
+
+    Args:
+        wanted: What the recipe says of them.
+        network: The network that looks at them.
+        terms: The objectives, whose layers have to fit in.
+        height: Of the picture, in pixels.
+        width: Likewise.
+
+    Raises:
+        NetworkError: The picture, or an octave that the recipe asks for, is too small for the network.
+        UsageError: `feature_size` is asked for at a layer whose features have no size.
+    """
+    if wanted.feature_size is None:
+        sizes = octave_sizes(height, width, smallest=wanted.smallest, scale=wanted.scale, count=wanted.count)
+    else:
+        smallest = smallest_side(wanted.feature_size, network, terms)
+        sizes = rising_sizes(height, width, smallest=smallest, scale=wanted.scale)
+    if not (wanted.count or wanted.feature_size):
+        widest = max(_template_widths(network, terms).values(), default=0)
+        sizes = [size for size in sizes if min(size) >= widest] or sizes[-1:]
+        sizes = _visible(sizes, network, terms)
+    network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
+    return tuple(Octave(size, wanted.steps, wanted.step_size) for size in sizes)
+
+
+def plan_tile(machine: Machine, network: Network, terms: Sequence[WeightedObjective], height: int, width: int) -> int:
+    """The side of the tiles for a picture of that size, in pixels, 0 for none: as asked, else as memory allows now.
+
+    Raises UsageError where tiles are asked for and a layer looks at the whole picture.
+    """
+    layers = looked_at(network, terms)
+    if machine.tile > 0:
+        refuse_whole(layers.values())
+        return machine.tile
+    if machine.tile == 0 or any(layer.rows is None for layer in layers.values()):
+        return 0
+    largest = largest_tile(layers, free_memory(machine.device))
+    return 0 if max(height, width) <= largest else largest
+
+
+def smallest_side(feature_size: float, network: Network, terms: Sequence[WeightedObjective]) -> int:
+    """The shortest side of the first octave, in pixels, where features grow to `feature_size` percent of it.
+
+    What a position sees has full weight only near its centre (Luo 2016): half of a receptive field is taken for a
+    feature, where none has a width of its own, as whole motifs have.
+    """
+    layers = [network.layer(name) for name in layers_of(terms)]
+    whole = _template_widths(network, terms)
+    features = [
+        whole.get(layer.name, max(layer.rows.size, layer.columns.size) / 2)
+        for layer in layers
+        if layer.rows and layer.columns
+    ]
+    if not features:
+        raise UsageError(
+            f"octaves.feature_size: layer {layers[0].name} looks at the whole picture ({layers[0].whole}), so that "
+            "its features have no size of their own; leave it out, or choose an earlier layer"
+        )
+    return max(1, round(max(features) * 100 / feature_size))
+
+
+def layers_of(terms: Sequence[WeightedObjective]) -> list[str]:
+    """The layers that the objectives look at, each once."""
+    return list(dict.fromkeys(name for term in terms for name in (term.layers or (term.layer,))))
+
+
+def _visible(
+    sizes: list[tuple[int, int]], network: Network, terms: Sequence[WeightedObjective]
+) -> list[tuple[int, int]]:
+    """The sizes, small to large, without those that are too small for the network; at least the last."""
+    while len(sizes) > 1:
+        try:
+            network.sizes(*sizes[0], layers_of(terms))
+        except NetworkError:
+            sizes = sizes[1:]
+        else:
+            break
+    return sizes
+
+
+def _template_widths(network: Network, terms: Sequence[WeightedObjective]) -> dict[str, int]:
+    """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
+    layers = {term.layer for term in terms if term.context} & network.figures.keys()
+    strides = {name: rows.stride for name in layers if (rows := network.layer(name).rows)}
+    return {name: network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}

@@ -1,0 +1,94 @@
+"""What an installation would change, read from a rehearsal of pip or uv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from dreamer.plugins.installer.environment import Installed
+from dreamer.plugins.installer.errors import core_refusal
+from dreamer.plugins.installer.requirement import of_wheel
+
+HELD = ("dreamer-art", "torch", "torchvision", "kornia", "numpy", "pillow")
+"""What dreamer itself stands on: no plugin changes it unasked."""
+
+_LINE = re.compile(
+    r"^ (?P<sign>[-+~]) (?P<name>[\w.-]+)(?:==(?P<version>\S+))?(?: \(from (?P<from>.+)\)| @ (?P<at>\S+))?"
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A distribution that would be installed: `old` is the version there is, empty for a new one, `new` likewise."""
+
+    name: str
+    new: str
+    old: str = ""
+    url: str = ""
+
+
+Plan = tuple[Change, ...]
+
+
+def held_versions(distributions: Mapping[str, Installed], allow_core_change: bool = False) -> dict[str, str]:
+    """The versions to hold. dreamer itself is always held: a plugin never brings another dreamer."""
+    names = HELD[:1] if allow_core_change else HELD
+    return {name: distributions[name].version for name in names if name in distributions}
+
+
+def from_report(report: Mapping[str, Any], distributions: Mapping[str, Installed]) -> Plan:
+    """pip's report of a dry run. Raises ValueError where it is of another form."""
+    try:
+        found = [(i["metadata"]["name"], i["metadata"]["version"], i) for i in report["install"]]
+        return _sorted(
+            Change(
+                name,
+                version,
+                _version(canonicalize_name(name), distributions),
+                item["download_info"]["url"] if item.get("is_direct") else "",
+            )
+            for name, version, item in found
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"pip's report has no {error}") from error
+
+
+def from_uv(output: str, distributions: Mapping[str, Installed]) -> Plan:
+    """uv's lines of a dry run: `+ name==version`, `- ` for what it replaces, `~ ` for the same version anew.
+
+    They are prose, since uv has no report of a dry run yet (astral-sh/uv#1442; `--output-format json` is #21893).
+    """
+    changes: dict[str, Change] = {}
+    for line in output.splitlines():
+        match = _LINE.match(line)
+        if match and match["sign"] in "+~":
+            name = canonicalize_name(match["name"])
+            url = match["from"] or match["at"] or ""
+            version = match["version"] or of_wheel(url)[1]
+            changes[name] = Change(match["name"], version, _version(name, distributions), url)
+    return _sorted(iter(changes.values()))
+
+
+def core_changes(plan: Plan, held: Mapping[str, str]) -> tuple[str, ...]:
+    """A sentence for each of dreamer's own packages that the plan would replace all the same."""
+    refused = []
+    for change in plan:
+        name = canonicalize_name(change.name)
+        if name == HELD[0]:
+            refused.append(f"{change.url or name} is dreamer itself, not a plugin")
+        elif name in held:
+            refused.append(core_refusal(name, held[name], f"{change.name} {change.new} would come with it"))
+    return tuple(refused)
+
+
+def _version(name: str, distributions: Mapping[str, Installed]) -> str:
+    """The version that is installed, empty where none is."""
+    return distributions[name].version if name in distributions else ""
+
+
+def _sorted(changes: Iterator[Change]) -> Plan:
+    return tuple(sorted(changes, key=lambda change: canonicalize_name(change.name)))

@@ -1,0 +1,132 @@
+"""What somebody asks to install: a name on the index, a wheel, a folder or a git address."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from dreamer.errors import UsageError, gathered
+from dreamer.plugins.installer.environment import Installed
+
+_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
+_KINDS = "a plugin is a name on the index, a wheel, a folder that holds a pyproject.toml, or a git address"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to install: `spec` as every tool takes it, paths absolute; `name` where it is known beforehand."""
+
+    spec: str
+    name: str = ""
+
+    def named(self, distributions: Mapping[str, Installed]) -> str:
+        """The canonical name, for a folder or a git address that of what was installed from there; or empty."""
+        if self.name:
+            return canonicalize_name(self.name)
+        here = _address(Path(self.spec).as_uri() if os.path.isabs(self.spec) else self.spec)
+        for name, found in distributions.items():
+            if found.origin and _address(found.origin["url"]) == here:
+                return name
+        return ""
+
+
+def parse_sources(words: Iterable[str]) -> tuple[Source, ...]:
+    """Every word as a source. Raises UsageError with a sentence for each that is none."""
+    problems: list[str] = []
+    sources = []
+    for word in words:
+        with gathered(problems):
+            sources.append(_parse(word.strip()))
+    if problems:
+        raise UsageError(*problems)
+    return tuple(sources)
+
+
+def _parse(word: str) -> Source:
+    from packaging.requirements import InvalidRequirement, Requirement  # not for `dreamer --help`
+
+    git = _as_git(word)
+    if git:
+        return Source(git)
+    if "://" not in word and (word.startswith((".", "~")) or word.endswith(_ARCHIVES) or "/" in word or os.sep in word):
+        return _on_disk(word)
+    if word.startswith(("https://", "http://", "file://")) and word.partition("#")[0].endswith(_ARCHIVES):
+        return Source(word, of_wheel(word)[0])
+    try:
+        return Source(word, Requirement(word).name)
+    except InvalidRequirement:
+        raise UsageError(f"{word!r}: {_KINDS}") from None
+
+
+def _as_git(word: str) -> str:
+    """The address as the tools take it, or nothing when it is none."""
+    if word.startswith("git+"):
+        return word
+    if match := re.fullmatch(r"([\w.-]+@[\w.-]+):(?!/)(.+)", word):
+        return f"git+ssh://{match[1]}/{match[2]}"
+    path = re.split(r"[#@]", word.rpartition("/")[2])[0]
+    if word.startswith(("ssh://", "git://")) or (word.startswith("https://") and path.endswith(".git")):
+        return f"git+{word}"
+    if re.fullmatch(r"https://(github|gitlab|codeberg|bitbucket)\.(com|org)/[\w.-]+/[\w.-]+/?", word):
+        return f"git+{word.rstrip('/')}"
+    return ""
+
+
+def _on_disk(word: str) -> Source:
+    path = Path(word).expanduser().absolute()
+    path = Path(os.path.normpath(path))
+    if not path.exists():
+        raise UsageError(f"{word}: there is no such file or folder")
+    if path.is_dir():
+        if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            raise UsageError(f"{word}: this folder is no plugin, for it holds no pyproject.toml")
+        return Source(str(path), _of_folder(path))
+    if path.suffix == ".whl":
+        _check_wheel(path, word)
+        return Source(str(path), of_wheel(path.name)[0])
+    if path.name.endswith(_ARCHIVES):
+        return Source(str(path))
+    raise UsageError(f"{word}: {_KINDS}")
+
+
+def _check_wheel(path: Path, word: str) -> None:
+    if not of_wheel(path.name)[0]:
+        raise UsageError(f"{word}: a wheel is called name-version-py3-none-any.whl or similar; was it renamed?")
+    try:
+        with zipfile.ZipFile(path) as file:
+            whole = any(name.endswith(".dist-info/METADATA") for name in file.namelist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UsageError(f"{word}: this wheel is broken ({error})") from error
+    if not whole:
+        raise UsageError(f"{word}: this wheel is broken (it says nothing about itself: METADATA is missing)")
+
+
+def of_wheel(place: str) -> tuple[str, str]:
+    """Canonical name and version that a wheel's file name or address says; empty where it is no wheel's."""
+    try:
+        name, version, _, _ = parse_wheel_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
+    except ValueError:  # no wheel, or no address
+        return "", ""
+    return name, str(version)
+
+
+def _of_folder(path: Path) -> str:
+    try:
+        name = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # its build says it, or breaks with a sentence of its own
+    return canonicalize_name(name) if isinstance(name, str) else ""
+
+
+def _address(url: str) -> str:
+    """Where something lies, without revision and subfolder."""
+    start, slash, end = url.removeprefix("git+").partition("#")[0].rpartition("/")
+    return (start + slash + end.partition("@")[0]).rstrip("/")

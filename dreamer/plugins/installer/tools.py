@@ -1,0 +1,283 @@
+"""The tools that can install into the environment that dreamer runs in, and which of them is the right one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from packaging.utils import canonicalize_name
+
+from dreamer.plugins.installer import process
+from dreamer.plugins.installer.environment import Place, installed, is_plugin
+from dreamer.plugins.installer.errors import InstallError, explain
+from dreamer.plugins.installer.plan import Plan, from_report, from_uv, held_versions
+from dreamer.plugins.installer.requirement import Source
+from dreamer.plugins.installer.uv_receipt import NAME as RECEIPT
+from dreamer.plugins.installer.uv_receipt import Receipt, Requirement, from_origin
+
+METADATA = "pipx_metadata.json"
+OnLine = Callable[[str], None]
+Held = Mapping[str, str]
+
+
+class Tool(Protocol):
+    """Plans, installs and uninstalls; everything raises InstallError where it cannot be done."""
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+
+    def plan(self, sources: Sequence[Source], held: Held) -> Plan:
+        """What installing would change, with some versions held; nothing is changed."""
+
+    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
+        """Install all, or fail."""
+
+    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
+        """Take installed distributions away."""
+
+
+@dataclass(frozen=True)
+class Pip:
+    """pip of the environment's own Python, always as a process: pip promises nothing to who imports it."""
+
+    python: str
+    extra: tuple[str, ...] = ()
+    name: str = "pip"
+
+    def plan(self, sources: Sequence[Source], held: Held) -> Plan:
+        with _constraints(held) as file:
+            report = file.with_name("report.json")
+            command = [*self._command("install", file), "--dry-run", "--report", str(report), *_specs(sources)]
+            _do(command, "planning", held)
+            try:
+                return from_report(json.loads(report.read_text(encoding="utf-8")), installed())
+            except (OSError, ValueError) as error:
+                raise InstallError(f"pip's plan cannot be read ({error}); is pip older than 22.2?") from error
+
+    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
+        with _constraints(held) as file:
+            _do([*self._command("install", file), *_specs(sources)], "installing", held, on_line)
+
+    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
+        command = [self.python, "-m", "pip", "uninstall", "--yes", *self.extra, *names]
+        _do(command, "uninstalling", {}, on_line)
+
+    def _command(self, verb: str, constraints: Path) -> list[str]:
+        return [self.python, "-m", "pip", verb, "--no-input", *self.extra, "--constraint", str(constraints)]
+
+
+@dataclass(frozen=True)
+class Uv:
+    """uv, for an environment that it made without pip."""
+
+    uv: str
+    python: str
+    extra: tuple[str, ...] = ()
+    name: str = "uv"
+
+    def plan(self, sources: Sequence[Source], held: Held) -> Plan:
+        with _constraints(held) as file:
+            ran = _do([*self._command("install", file), "--dry-run", *_specs(sources)], "planning", held)
+            return from_uv(ran.output, installed())
+
+    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
+        with _constraints(held) as file:
+            _do([*self._command("install", file), *_specs(sources)], "installing", held, on_line)
+
+    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
+        command = [self.uv, "pip", "uninstall", "--python", self.python, *self.extra, *names]
+        _do(command, "uninstalling", {}, on_line)
+
+    def _command(self, verb: str, constraints: Path) -> list[str]:
+        return [self.uv, "pip", verb, "--python", self.python, *self.extra, "--constraint", str(constraints)]
+
+
+@dataclass(frozen=True)
+class UvTool:
+    """uv's environment of a tool: to stay, a plugin has to stand in the receipt that it is rebuilt from."""
+
+    uv: str
+    place: Place
+    name: str = "uv tool"
+
+    def plan(self, sources: Sequence[Source], held: Held) -> Plan:
+        receipt = self._receipt()
+        with _own_files(receipt) as words:
+            return Uv(self.uv, self.place.python, (*receipt.options, *words)).plan(sources, held)
+
+    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
+        receipt, there = self._receipt(), installed()
+        new = {name for source in sources if (name := source.named(there))}
+        beside = [r for r in self._beside(receipt) if r.name not in new]
+        self._rebuild(receipt, [*beside, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
+
+    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
+        receipt, gone, there = self._receipt(), {canonicalize_name(name) for name in names}, installed()
+        beside = [requirement for requirement in self._beside(receipt) if requirement.name not in gone]
+        self._rebuild(receipt, beside, held_versions(there), on_line, "uninstalling")
+
+    def _receipt(self) -> Receipt:
+        return Receipt.read(self.place.prefix / RECEIPT)
+
+    def _beside(self, receipt: Receipt) -> list[Requirement]:
+        """What lies beside the tool, with the plugins that came past uv's receipt: a rebuild would drop them."""
+        known = {requirement.name for requirement in receipt.requirements}
+        strays = [found for name, found in installed().items() if is_plugin(found) and name not in known]
+        return [*receipt.requirements[1:], *map(from_origin, strays)]
+
+    def _rebuild(
+        self, receipt: Receipt, beside: Sequence[Requirement], held: Held, on_line: OnLine, doing: str
+    ) -> None:
+        """Twice: uv writes constraints into the receipt, where they would hold torch for ever.
+
+        The second time changes nothing but the receipt, since uv prefers the versions that are there.
+        """
+        main = receipt.requirements[0]
+        words = [self.uv, "tool", "install", *(["--editable"] if main.editable else []), main.spec]
+        for requirement in beside:
+            plain = "--with-executables-from" if requirement.name in receipt.executables else "--with"
+            words += ["--with-editable" if requirement.editable else plain, requirement.spec]
+        # Without the Python of now, uv may find a newer one and begin from nothing.
+        words += [*receipt.options, "--python", receipt.python or self.place.version]
+        environment = {"UV_TOOL_DIR": str(self.place.prefix.parent)}
+        if receipt.commands:
+            environment["UV_TOOL_BIN_DIR"] = receipt.commands
+        with _constraints(held) as file, _own_files(receipt) as own:
+            _do([*words, *own, "--constraints", str(file)], doing, held, on_line, environment)
+            _do([*words, *own], doing, held, None, environment)
+
+
+@dataclass(frozen=True)
+class Pipx:
+    """pipx's environment of a tool: what is injected stands in its metadata, and comes again when it is rebuilt."""
+
+    pipx: str
+    place: Place
+    planner: Pip | Uv
+    name: str = "pipx"
+
+    def plan(self, sources: Sequence[Source], held: Held) -> Plan:
+        return self.planner.plan(sources, held)
+
+    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
+        with _constraints(held) as file:
+            # Not by --pip-args, which pipx would remember after the file is gone.
+            own = os.environ.get("PIP_CONSTRAINT", ""), os.environ.get("UV_CONSTRAINT", "")
+            pip, uv = (" ".join(filter(None, (theirs, str(file)))) for theirs in own)
+            environment = {**self._home(), "PIP_CONSTRAINT": pip, "UV_CONSTRAINT": uv}
+            # pipx leaves alone what it has injected; its --force would bring torch down anew with every plugin.
+            there = installed()
+            again = [name for source in sources if (name := source.named(there)) in self._injected()]
+            if again:
+                command = [self.pipx, "uninject", "--leave-deps", self.place.prefix.name, *again]
+                _do(command, "installing", held, on_line, environment)
+            command = [self.pipx, "inject", self.place.prefix.name, *_specs(sources)]
+            _do(command, "installing", held, on_line, environment)
+
+    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
+        command = [self.pipx, "uninject", self.place.prefix.name, *names]
+        _do(command, "uninstalling", {}, on_line, self._home())
+
+    def _injected(self) -> set[str]:
+        try:
+            text = (self.place.prefix / METADATA).read_text(encoding="utf-8")
+            return {canonicalize_name(name) for name in json.loads(text)["injected_packages"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InstallError(f"{self.place.prefix / METADATA}: pipx's own notes cannot be read ({error})") from error
+
+    def _home(self) -> dict[str, str]:
+        folder = self.place.prefix.parent
+        return {"PIPX_HOME": str(folder.parent)} if folder.name == "venvs" else {}
+
+
+def choose(
+    place: Place,
+    wish: Sequence[str],
+    held: Held,
+    *,
+    anyway: bool = False,
+    which: Callable[[str], str | None] = shutil.which,
+) -> Tool:
+    """The tool for a place. Raises InstallError where there is none, with the command that a person may run instead.
+
+    `wish` is what comes after `pip` in that command, as in `install dream-x`; `anyway` permits to cross whoever looks
+    after the place.
+    """
+    uv = which("uv") or os.environ.get("UV", "")
+    breaking = ("--break-system-packages",) if place.keeper == "the system" else ()
+    plain = Pip(place.python, breaking) if place.pip else Uv(uv, place.python, breaking) if uv else None
+    pins = [f"{name}=={version}" for name, version in held.items() if name != "dreamer-art"]
+    pins = pins if wish[0] == "install" else []
+    if (place.prefix / RECEIPT).is_file():
+        if not uv:
+            raise _absent("uv made this environment, but is not on the PATH", [])
+        return UvTool(uv, place)
+    if (place.prefix / METADATA).is_file():
+        pipx, verb = which("pipx"), "inject" if wish[0] == "install" else "uninject"
+        if not pipx or not plain:
+            missing = "pipx" if not pipx else "uv"
+            command = ["pipx", verb, place.prefix.name, *wish[1:]]
+            raise _absent(f"pipx made this environment, but {missing} is not on the PATH", command)
+        return Pipx(pipx, place, plain)
+    if place.keeper and not anyway:
+        command = [place.python, "-m", "pip", *wish, *breaking, *pins]
+        raise _absent(f"{place.keeper} looks after this Python; with --anyway dreamer installs all the same", command)
+    if not plain:
+        raise _absent(f"{place.python} has no pip, and uv is not on the PATH; `python -m ensurepip` brings pip", [])
+    return plain
+
+
+def _absent(why: str, command: Sequence[str]) -> InstallError:
+    said = f"{why}. To do it yourself: {shlex.join(command)}" if command else why
+    return InstallError(said, refused=True)
+
+
+def _do(
+    command: Sequence[str],
+    doing: str,
+    held: Held,
+    on_line: OnLine | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> process.Ran:
+    try:
+        ran = process.run(command, environment, on_line)
+    except OSError as error:
+        raise InstallError(f"{doing} failed: {command[0]} cannot be started ({error.strerror})") from error
+    if ran.code:
+        raise explain(ran.output, doing, held)
+    return ran
+
+
+@contextmanager
+def _constraints(held: Held) -> Iterator[Path]:
+    """A file that holds versions, in a folder of its own, for as long as a tool needs it."""
+    with tempfile.TemporaryDirectory(prefix="dreamer-") as folder:
+        file = Path(folder) / "constraints.txt"
+        file.write_text("".join(f"{name}=={version}\n" for name, version in held.items()), encoding="utf-8")
+        yield file
+
+
+@contextmanager
+def _own_files(receipt: Receipt) -> Iterator[tuple[str, ...]]:
+    """The constraints and overrides that a person gave uv for this tool, as words."""
+    with tempfile.TemporaryDirectory(prefix="dreamer-") as folder:
+        words: list[str] = []
+        for flag, lines in (("--constraints", receipt.constraints), ("--overrides", receipt.overrides)):
+            if lines:
+                file = Path(folder) / f"{flag.strip('-')}.txt"
+                file.write_text("\n".join(lines), encoding="utf-8")
+                words += [flag, str(file)]
+        yield tuple(words)
+
+
+def _specs(sources: Sequence[Source]) -> list[str]:
+    return [source.spec for source in sources]

@@ -1,0 +1,135 @@
+"""uv's receipt of a tool's environment, said again as the words of `uv tool install`.
+
+A tool's environment is rebuilt from its receipt at every change, so whatever is left out of the words is lost: the
+source that the tool came from, what was put beside it, the indexes it was found on.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from packaging.utils import canonicalize_name
+
+from dreamer.plugins.installer.environment import Installed
+from dreamer.plugins.installer.errors import InstallError
+
+NAME = "uv-receipt.toml"
+_FLAGS = {  # of `[tool.options]`; the rest of it is rare, and uv's own configuration brings it again
+    "index-url": "--default-index",
+    "extra-index-url": "--index",
+    "find-links": "--find-links",
+    "no-index": "--no-index",
+    "index-strategy": "--index-strategy",
+    "keyring-provider": "--keyring-provider",
+    "prerelease": "--prerelease",
+    "resolution": "--resolution",
+    "exclude-newer": "--exclude-newer",
+    "torch-backend": "--torch-backend",
+    "no-build-isolation": "--no-build-isolation",
+}
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One package of a receipt: `spec` as uv takes it, or the folder of an editable one."""
+
+    name: str
+    spec: str
+    editable: bool = False
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a tool's environment was made of; the first requirement is the tool itself."""
+
+    requirements: tuple[Requirement, ...]
+    options: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    python: str = ""
+    executables: tuple[str, ...] = ()
+    """Packages other than the tool whose commands are exposed."""
+    commands: str = ""
+    """The folder where the commands lie."""
+
+    @classmethod
+    def read(cls, path: Path) -> Receipt:
+        """Raises InstallError where it cannot be read."""
+        try:
+            tool = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]
+            requirements = tuple(_requirement(entry) for entry in tool["requirements"])
+            entrypoints = tool.get("entrypoints", [])
+            froms = {canonicalize_name(entry["from"]) for entry in entrypoints if "from" in entry}
+            return cls(
+                requirements,
+                tuple(_options(tool.get("options", {}))),
+                tuple(_requirement(entry).spec for entry in tool.get("constraints", [])),
+                tuple(_requirement(entry).spec for entry in tool.get("overrides", [])),
+                tool.get("python", ""),
+                tuple(sorted(froms - {requirements[0].name})),
+                next((str(Path(entry["install-path"]).parent) for entry in entrypoints), ""),
+            )
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise InstallError(f"{path}: uv's receipt of this environment cannot be read ({error})") from error
+
+
+def from_origin(found: Installed) -> Requirement:
+    """What is installed, from where it came: a folder, a wheel, a git address, or that version from the index."""
+    if not found.origin:
+        return Requirement(canonicalize_name(found.name), f"{found.name}=={found.version}")
+    url, vcs = found.origin["url"], found.origin.get("vcs_info")
+    if found.origin.get("dir_info", {}).get("editable"):
+        return Requirement(canonicalize_name(found.name), url, editable=True)
+    if vcs:
+        url = f"{vcs['vcs']}+{url}@{vcs.get('requested_revision') or vcs['commit_id']}"
+    if found.origin.get("subdirectory"):
+        url += f"#subdirectory={found.origin['subdirectory']}"
+    return Requirement(canonicalize_name(found.name), f"{found.name} @ {url}")
+
+
+def _requirement(entry: Mapping[str, Any]) -> Requirement:
+    name = canonicalize_name(entry["name"])
+    extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
+    if "editable" in entry:
+        return Requirement(name, entry["editable"] + extras, editable=True)
+    spec = entry["name"] + extras
+    folder = entry.get("directory") or entry.get("path")
+    if folder:
+        spec += f" @ {Path(folder).absolute().as_uri()}"
+    elif "git" in entry:
+        spec += f" @ {_git(entry['git'])}"
+    elif "url" in entry:
+        spec += f" @ {entry['url']}"
+    else:
+        spec += entry.get("specifier", "")
+    return Requirement(name, spec + (f" ; {entry['marker']}" if entry.get("marker") else ""))
+
+
+def _git(url: str) -> str:
+    """`https://host/repo?rev=main&subdirectory=a` as `git+https://host/repo@main#subdirectory=a`."""
+    parts = urlsplit(url)
+    asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
+    plain = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+    revision = next((asked[key] for key in ("rev", "tag", "branch") if key in asked), "")
+    subfolder = f"#subdirectory={asked['subdirectory']}" if "subdirectory" in asked else ""
+    return f"git+{plain}{'@' + revision if revision else ''}{subfolder}"
+
+
+def _options(options: Mapping[str, Any]) -> Iterator[str]:
+    pairs = []
+    for index in options.get("index", []):
+        named = f"{index['name']}={index['url']}" if index.get("name") else index["url"]
+        pairs.append(("--default-index" if index.get("default") else "--index", named))
+    for key, flag in _FLAGS.items():
+        value = options.get(key)
+        if value is True:
+            pairs.append((flag, ""))
+        elif isinstance(value, (str, list)):
+            pairs += [(flag, str(one)) for one in ([value] if isinstance(value, str) else value)]
+    for flag, value in dict.fromkeys(pairs):  # once each: uv adds those of its own configuration every time
+        yield from (flag, value) if value else (flag,)

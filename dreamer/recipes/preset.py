@@ -1,0 +1,151 @@
+"""A preset: a recipe worth a name, as a TOML file. It is data: it can never run, fetch or install anything."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dreamer.errors import RecipeError, gathered
+from dreamer.recipes.overrides import check_size, merged
+from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, Words
+from dreamer.recipes.registry import Registry
+
+_LARGEST = 1_000_000  # bytes
+_ABOUT = ("title", "description", "author", "likes", "extends")
+# Not packaging's check: it knows no longest name and, before 26, accepts the Kelvin sign and a line break at the end.
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+THUMBNAIL = ".webp"
+"""What the name of a preset's thumbnail ends in."""
+
+_MIGRATIONS: dict[int, Callable[[Words], dict[str, Any]]] = {}
+"""Schema -> what makes words of the next schema from words of that one. Nobody's file is ever rewritten."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`words` are the recipe's; only what differs from the defaults, or from the preset that it `extends`, is named.
+
+    `likes` says which photos suit it; `requires` names the distributions of plugins that it needs; `file` is where it
+    stands, if anywhere.
+    """
+
+    name: str
+    title: str
+    description: str
+    author: str
+    words: Words
+    likes: str = ""
+    extends: str = ""
+    requires: tuple[str, ...] = ()
+    file: Path | None = None
+
+    @property
+    def thumbnail(self) -> Path | None:
+        """A small picture of what it does to dreamer's own scene, where there is one beside its file."""
+        path = self.file.with_suffix(THUMBNAIL) if self.file else None
+        return path if path and path.is_file() else None
+
+
+def read_preset(path: Path) -> Preset:
+    """The preset in a TOML file; raises RecipeError. What its words mean is checked when they are composed."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise RecipeError(f"{path}: too large for a preset")
+        words = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: there is no such preset file") from None
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RecipeError(f"{path}: not a preset that can be read ({why})") from error
+    check_size(words, str(path))
+    words = migrated(words, str(path))
+    problems: list[str] = []
+    about = {key: words.pop(key, "") for key in _ABOUT}
+    problems += [f"{path}: {key}: must be a text" for key, value in about.items() if not isinstance(value, str)]
+    requires: tuple[str, ...] = ()
+    with gathered(problems):
+        requires = distributions(words.pop("requires", []), f"{path}: requires")
+    if problems:
+        raise RecipeError(*problems)
+    return Preset(path.stem, words=words, requires=requires, file=path, **about)
+
+
+def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
+    """A preset by name, by the path of a TOML file, or itself, laid upon the one that it extends.
+
+    Raises RecipeError: with the nearest names, or with what it extends or requires that is not here.
+    """
+    preset = _found(registry, name)
+    problems = [f"preset {preset.name}: {sentence}" for sentence in registry.missing(preset.requires)]
+    if preset.extends:
+        with gathered(problems):
+            base = _found(registry, preset.extends, f"preset {preset.name}: extends: ")
+            problems += [f"preset {base.name}: {sentence}" for sentence in registry.missing(base.requires)]
+            if base.extends:
+                raise RecipeError(
+                    f"preset {preset.name} extends {base.name}, which itself extends {base.extends}: one step is all"
+                )
+            preset = replace(preset, words=merged(base.words, preset.words))
+    if problems:
+        raise RecipeError(*problems)
+    return preset
+
+
+def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Preset:
+    if isinstance(name, Preset):
+        return name
+    if not where and (isinstance(name, Path) or name.endswith(".toml")):
+        return read_preset(Path(name))
+    try:
+        entry = registry.presets.get(str(name))
+    except RecipeError as error:
+        raise RecipeError(*(where + problem for problem in error.problems)) from None
+    preset: Preset = entry.value()
+    return preset
+
+
+def distributions(names: Any, where: str) -> tuple[str, ...]:
+    """Names of plugins in a stranger's words, to be shown to a person; raises RecipeError for what is no name."""
+    if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
+        raise RecipeError(f"{where}: must be a list of plugins' names")
+    wrong = [name for name in names if not (isinstance(name, str) and _DISTRIBUTION.fullmatch(name))]
+    if wrong:
+        raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin's name")
+    return tuple(names)
+
+
+def migrated(words: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The words without their `schema`, brought to the one of this dreamer; raises RecipeError for a newer one."""
+    result = dict(words)
+    schema = result.pop("schema", None)
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise RecipeError(f"{where}: it must say `schema = {SCHEMA}`")
+    if schema > SCHEMA:
+        raise RecipeError(f"{where}: made by a newer dreamer (schema {schema}, this one reads up to {SCHEMA})")
+    for older in range(schema, SCHEMA):
+        result = _MIGRATIONS[older](result)
+    return result
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """Where in a preset's TOML each key stands: key path, as errors spell it, to line. For TOML that can be read."""
+    found: dict[str, int] = {}
+    table = label = ""
+    names: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[\[?\s*([\w.]+)\s*\]", line):
+            table, names = header[1], {}
+            found.setdefault(table, number)
+        elif pair := re.match(r"\s*([\w.-]+)\s*=\s*(.*)", line):
+            names[pair[1]] = number
+            if table in INGREDIENTS and pair[1] in ("name", "id"):
+                label = pair[2].strip().strip("\"'")
+                found[f"{table}.{label}"] = number
+                found |= {f"{table}.{label}.{key}": line for key, line in names.items()}
+            prefix = f"{table}.{label}" if table in INGREDIENTS and ("name" in names or "id" in names) else table
+            found[f"{prefix}.{pair[1]}".lstrip(".")] = number
+    return found

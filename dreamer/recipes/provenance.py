@@ -1,0 +1,81 @@
+"""What stands inside a finished picture, so that it can be made again: recipe, machine, versions, hashes, no paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dreamer.errors import RecipeError
+from dreamer.recipes.overrides import check_size
+from dreamer.recipes.preset import distributions, migrated
+from dreamer.recipes.recipe import SCHEMA
+
+_INPUTS = ("recipe", "weights", "photo", "guide", "pictures")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """`recipe` in words, every option spelled out; `machine` as resolved, with the torch version; `dreamer` and
+    `plugins`, those that it needs, are versions; `weights`, `photo` and `guide` are SHA-256 of the files,
+    `pictures` of what several pictures begin with."""
+
+    recipe: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    dreamer: str
+    weights: str
+    photo: str
+    guide: str = ""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    pictures: str = ""
+
+    def text(self) -> str:
+        """As compact JSON."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Stamp:
+        """The stamp in a text; raises RecipeError. A picture may come from a stranger: its recipe is checked like a
+        preset when it is composed."""
+        try:
+            words = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise RecipeError(f"{where}: the recipe inside cannot be read ({error})") from error
+        if not isinstance(words, dict):
+            raise RecipeError(f"{where}: the recipe inside is not a table")
+        check_size(words, where)
+        words = migrated(words, where)
+        kinds = {"recipe": dict, "machine": dict, "plugins": dict}
+        known = {name: words.get(name, kinds.get(name, str)()) for name in cls.__dataclass_fields__}
+        wrong = [name for name, value in known.items() if not isinstance(value, kinds.get(name, str))]
+        if wrong:
+            raise RecipeError(f"{where}: the recipe inside is damaged at {', '.join(wrong)}")
+        distributions(known["plugins"], f"{where}: plugins")
+        return cls(**known)
+
+    def same_picture(self, other: Stamp) -> bool:
+        """Whether both say the same picture: recipe, weights, photo, guide and pictures; machines may differ."""
+        return all(_plain(getattr(self, part)) == _plain(getattr(other, part)) for part in _INPUTS)
+
+    def differences(self, now: Stamp) -> list[str]:
+        """Why making the picture again may not give the same bytes, a sentence each."""
+        found = []
+        for what in _INPUTS:
+            if _plain(getattr(self, what)) != _plain(getattr(now, what)):
+                found.append(f"the {what} {'are' if what in ('weights', 'pictures') else 'is'} not the same")
+        if self.dreamer != now.dreamer:
+            found.append(f"dreamer was {self.dreamer or 'unknown'}, is {now.dreamer}")
+        for name in sorted({*self.plugins, *now.plugins}):
+            if self.plugins.get(name) != now.plugins.get(name):
+                found.append(
+                    f"plugin {name} was {self.plugins.get(name, 'absent')}, is {now.plugins.get(name, 'absent')}"
+                )
+        for name in sorted({*self.machine, *now.machine}):
+            if self.machine.get(name) != now.machine.get(name):
+                found.append(f"{name} was {self.machine.get(name, 'unknown')}, is {now.machine.get(name, 'unknown')}")
+        return found
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))

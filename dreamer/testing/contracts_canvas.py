@@ -1,0 +1,132 @@
+"""The contracts of canvases and optimisers, tried on small pictures and on a quadratic loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.canvas import Canvas, is_gradient_free
+from dreamer.recipes.registry import Entry, IngredientKind, noun_of
+from dreamer.testing.cases import Bench, Case, extremes
+from dreamer.testing.contracts import broken, declared
+from dreamer.testing.finding import Finding
+from dreamer.testing.tiny import as_image, photo
+
+_CLIMB = 40  # steps
+_NEAR = 1e-3
+
+Tried = Callable[[IngredientKind, Case, Bench], Iterator[tuple[str, str]]]
+
+
+def try_canvas(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
+    """One finding for each promise that the canvas breaks, or one that says that it keeps them all."""
+    image = bench.image
+    cases = [
+        Case(image),
+        *(Case(image, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
+        Case(torch.full((1, 3, 40, 56), 0.5), " from plain grey", flat=True),
+        Case(as_image(photo(53, 37)), " on a picture of 53x37 pixels"),
+        Case(torch.cat((image, image.flip(-2))), " on two pictures at once"),
+    ]
+    return _found(kind, entry, bench, cases, _paints)
+
+
+def try_optimiser(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
+    """One finding for each promise that the optimiser breaks, or one that says that it keeps them all."""
+    hill = torch.linspace(-1, 2, 12)
+    cases = [
+        Case(hill),
+        *(Case(hill, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
+    ]
+    return _found(kind, entry, bench, cases, _climbs)
+
+
+def _found(kind: str, entry: Entry[IngredientKind], bench: Bench, cases: list[Case], tried: Tried) -> list[Finding]:
+    noun = noun_of(kind)
+    problems = dict(declared(kind, entry))
+    if "asks" not in problems:
+        for case in cases:
+            why = broken(problems, case, tried(entry.value, case, bench))
+            if why is not None:
+                return [Finding(noun, entry.name, None, f"it refuses to work here: {why}")]
+    if problems:
+        return [Finding(noun, entry.name, False, sentence) for sentence in problems.values()]
+    return [Finding(noun, entry.name, True, f"keeps every promise in {len(cases)} tries")]
+
+
+def _paints(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    image = case.tensor.clone()
+    canvas = bench.call(ingredient, image, case)
+    if not torch.equal(image, case.tensor):
+        yield "in place", f"changes its image in place{case.where}; work on a copy, as in image.clone()"
+    if not isinstance(canvas, Canvas):
+        yield "shape", f"gives a {type(canvas).__name__}{case.where}; a dreamer.Canvas(parameters, paint) is wanted"
+        return
+    loose = [p for p in canvas.parameters if not (isinstance(p, Tensor) and p.is_leaf and p.requires_grad)]
+    if loose or not canvas.parameters:
+        yield "parameters", f"has parameters that cannot be moved{case.where}: each is a tensor with .requires_grad_()"
+        return
+    shown = canvas.paint()
+    picture = shown.detach() if isinstance(shown, Tensor) else None
+    if picture is None or picture.shape != image.shape or picture.dtype != image.dtype:
+        shape = type(shown).__name__ if picture is None else tuple(picture.shape)
+        yield "shape", f"paints {shape}{case.where}; {tuple(image.shape)} and {image.dtype} are wanted"
+        return
+    if not picture.isfinite().all():
+        yield "finite", f"paints NaN or Inf{case.where}"
+        return
+    if not -_NEAR <= float(picture.min()) <= float(picture.max()) <= 1 + _NEAR:
+        yield "range", f"leaves the range 0 to 1{case.where}; end with .sigmoid()"
+    again = bench.call(ingredient, case.tensor.clone(), case)
+    if not torch.equal(picture, canvas.paint()) or not torch.equal(picture, again.paint()):
+        yield (
+            "deterministic",
+            f"paints another picture under the same seed{case.where}; draw with torch's own functions",
+        )
+    up = torch.linspace(-1, 1, picture.numel()).view_as(picture)
+    slopes = torch.autograd.grad((shown * up).sum(), canvas.parameters, allow_unused=True)
+    if not any(slope is not None and slope.any() for slope in slopes):
+        yield "differentiable", f"no gradient reaches its parameters{case.where}"
+    elif not all(slope is None or slope.isfinite().all() for slope in slopes):
+        yield "differentiable", f"its gradient has NaN or Inf{case.where}"
+
+
+def _climbs(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+    count = 2 if case.options else _CLIMB
+    losses, where = _walk(ingredient, case, count)
+    if not where.isfinite().all():
+        yield "finite", f"moves its parameters to NaN or Inf{case.where}"
+        return
+    if not case.options and not losses[-1] < losses[0]:
+        yield "climbs", f"does not make the loss smaller: {losses[0]:.3g} became {losses[-1]:.3g} in {_CLIMB} steps"
+    if not torch.equal(where, _walk(ingredient, case, count)[1]):
+        yield "deterministic", f"goes another way under the same seed{case.where}; draw with torch's own functions"
+
+
+def _walk(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[float], Tensor]:
+    """Minimise mean (p - top)^2 for `count` steps: the losses before and after, and the parameters reached."""
+    top = case.tensor
+    parts = tuple(torch.zeros(size).requires_grad_() for size in (8, 4))
+    known: dict[str, Any] = {"paint": lambda: torch.cat(parts), "step_size": 0.01}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        asked = {name: known[name] for name in ingredient.wanted}
+        optimiser = ingredient.function(parts, **case.options, **asked)
+
+        def closure() -> Tensor:
+            with torch.enable_grad():
+                loss = (torch.cat(parts) - top).square().mean()
+            if not is_gradient_free(optimiser):
+                for part, slope in zip(parts, torch.autograd.grad(loss, parts), strict=True):
+                    part.grad = slope
+            return loss.detach()
+
+        with torch.no_grad():
+            losses = [float(closure())]
+            for _ in range(count):
+                optimiser.step(closure)
+            losses.append(float(closure()))
+    return losses, torch.cat(parts).detach()

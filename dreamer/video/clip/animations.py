@@ -1,0 +1,172 @@
+"""Clips whose frames cannot be joined: GIF, and animated WebP. They are encoded at the end, frame by frame.
+
+Through libav, and the recipe spliced in here, since Pillow would hold every frame in memory.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from dreamer.errors import UsageError
+from dreamer.image import xmp
+from dreamer.video.clip.encode import BIT_EXACT, Frame
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+MOST_FRAMES, FASTEST = 600, 50  # of a GIF
+
+Frames = Callable[[], Iterable[tuple[Fraction, Frame]]]
+"""The frames with their times in seconds, from the beginning each time."""
+
+
+def check_gif(frames: int | None, fps: Fraction) -> None:
+    """Raise UsageError for what no GIF should be asked to be."""
+    if frames is not None and frames > MOST_FRAMES:
+        raise UsageError(
+            f"{frames} frames are too many for a GIF, which takes {MOST_FRAMES} at most here; write .webp or .mp4, "
+            "which are smaller and have all colours"
+        )
+    if fps > FASTEST:
+        raise UsageError(f"a GIF shows at most {FASTEST} frames a second, not {float(fps):.4g}; write .webp or .mp4")
+
+
+def write_gif(frames: Frames, path: Path, fps: Fraction, recipe: str) -> None:
+    """A GIF that loops, of the 256 colours that suit all its frames best, dithered; the recipe is its comment."""
+    import av
+
+    with av.open(str(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
+        stream: Any = container.add_stream("gif", rate=fps)
+        pictures = _dithered(frames, _palette(frames))
+        _encode(container, stream, pictures, Fraction(1, 100), fps, "pal8")
+    with path.open("rb") as file:
+        data = file.read()
+    path.write_bytes(with_comment(data, recipe))
+
+
+def write_webp(frames: Frames, path: Path, fps: Fraction, quality: int, recipe: str) -> None:
+    """An animated WebP that loops; the recipe stands in its XMP, as in a picture's."""
+    import av
+
+    clock = Fraction(1, 1000)
+    with av.open(str(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
+        options = {"quality": str(quality), "compression_level": "4"}
+        stream: Any = container.add_stream("libwebp_anim", rate=fps, options=options)
+        pictures = (_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames())
+        _encode(container, stream, pictures, clock, fps, "bgra")
+    path.write_bytes(with_xmp(path.read_bytes(), xmp.rewritten(b"", recipe=recipe)))
+
+
+def with_comment(gif: bytes, text: str) -> bytes:
+    """A GIF with a comment extension (GIF89a, 24) before its first picture."""
+    flags = gif[10]
+    start = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    words = text.encode()
+    blocks = [words[i : i + 255] for i in range(0, len(words), 255)]
+    comment = b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
+    return gif[:start] + comment + gif[start:]
+
+
+def with_xmp(webp: bytes, packet: bytes) -> bytes:
+    """A WebP with a packet of XMP as its last chunk (WebP container, "Extended File Format")."""
+    if webp[12:16] != b"VP8X":  # of frames that are all alike libwebp makes a still, with no such header
+        with Image.open(io.BytesIO(webp)) as still:
+            sides = b"".join((side - 1).to_bytes(3, "little") for side in still.size)
+        webp = webp[:12] + b"VP8X" + struct.pack("<II", 10, 0) + sides + webp[12:]
+    body = bytearray(webp[8:] + b"XMP " + struct.pack("<I", len(packet)) + packet + bytes(len(packet) % 2))
+    body[12] |= 4  # there is XMP
+    return b"RIFF" + struct.pack("<I", len(body)) + bytes(body)
+
+
+def _encode(
+    container: Any, stream: Any, pictures: Iterable[VideoFrame], clock: Fraction, fps: Fraction, pixels: str
+) -> None:
+    """Every picture into the stream; the last one lasts as long as `fps` says."""
+    begun = False
+    for picture in pictures:
+        if not begun:
+            stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, pixels
+            stream.time_base = stream.codec_context.time_base = clock
+            begun = True
+        for packet in stream.encode(picture):
+            packet.duration = round(1 / fps / clock)
+            container.mux(packet)
+    for packet in stream.encode(None):
+        container.mux(packet)
+
+
+def _palette(frames: Frames) -> VideoFrame:
+    """The 256 colours, as a picture of 16 x 16."""
+    import av
+
+    graph = av.filter.Graph()
+    source: Any = None
+    for seconds, values in frames():
+        if source is None:
+            source = _source(graph, values)
+            sink = graph.add("buffersink")
+            graph.link_nodes(source, graph.add("palettegen", "stats_mode=full"), sink).configure()
+        source.push(_frame(values, seconds, Fraction(1, 100)))
+    source.push(None)
+    palette: Any = sink.pull()
+    palette.pts = 0
+    return palette  # type: ignore[no-any-return]
+
+
+def _dithered(frames: Frames, palette: VideoFrame) -> Iterator[VideoFrame]:
+    import av
+
+    graph = av.filter.Graph()
+    source: Any = None
+    for seconds, values in frames():
+        if source is None:
+            source, use, sink = (
+                _source(graph, values),
+                graph.add("paletteuse", "dither=sierra2_4a"),
+                graph.add("buffersink"),
+            )
+            colours = graph.add_buffer(width=16, height=16, format=palette.format, time_base=Fraction(1, 100))
+            source.link_to(use, 0, 0)
+            colours.link_to(use, 0, 1)
+            use.link_to(sink)
+            graph.configure()
+            colours.push(palette)
+            colours.push(None)
+        source.push(_frame(values, seconds, Fraction(1, 100)))
+        yield from _ready(sink)
+    source.push(None)
+    yield from _ready(sink)
+
+
+def _ready(sink: Any) -> Iterator[VideoFrame]:
+    """What a graph has finished so far."""
+    import av
+
+    while True:
+        try:
+            yield sink.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+
+
+def _source(graph: Any, values: Frame) -> Any:
+    import av
+
+    height, width = values.shape[:2]
+    pixels = av.VideoFormat("rgb24", width, height)
+    return graph.add_buffer(width=width, height=height, format=pixels, time_base=Fraction(1, 100))
+
+
+def _frame(values: Frame, seconds: Fraction, clock: Fraction) -> VideoFrame:
+    import av
+
+    frame = av.VideoFrame.from_ndarray(values, format="rgb24")
+    frame.pts, frame.time_base = round(seconds / clock), clock
+    return frame

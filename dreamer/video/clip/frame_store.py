@@ -1,0 +1,105 @@
+"""The frames of a reel that are not in a segment yet: a PNG each, losslessly, with its time inside."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from dreamer.errors import RenderError, WriteError
+from dreamer.files import make_folder, write_atomically
+from dreamer.video.clip.encode import Frame
+
+_TIME = "seconds"
+
+
+class Keep:
+    """Frames number `begin` to `end` - 1 of a clip, of `size` (height, width), in a folder."""
+
+    def __init__(self, folder: Path, recipe: str, size: tuple[int, int]) -> None:
+        self.folder, self._recipe, self._size = folder, recipe, size
+        self.begin = self.end = 0
+
+    def settle(self, begin: int, sure: int) -> None:
+        """Find out what is there: frames from `begin` on, of which those before `sure` must be; a damaged one and
+        all behind it are taken away. Raises WriteError when the folder cannot be made."""
+        make_folder(self.folder)
+        self.begin = self.end = begin
+        while self.path(self.end).exists() and (self.end < sure or self._is_whole(self.end)):
+            self.end += 1
+        for path in self.folder.iterdir():
+            if not self.begin <= _number(path) < self.end:
+                path.unlink()
+
+    def add(self, frame: Frame, seconds: Fraction) -> None:
+        """Put one more behind the others. Raises WriteError."""
+        texts = PngImagePlugin.PngInfo()
+        texts.add_text(_TIME, str(seconds))
+        texts.add_itxt("dreamer", self._recipe)
+        file = io.BytesIO()
+        Image.fromarray(frame).save(file, "PNG", compress_level=1, pnginfo=texts)
+        write_atomically(self.path(self.end), file.getvalue())
+        self.end += 1
+
+    def frames(self, begin: int, end: int) -> Iterator[tuple[Fraction, Frame]]:
+        """Some of them with their times in seconds. Raises RenderError for one that cannot be read."""
+        for number in range(begin, end):
+            path = self.path(number)
+            try:
+                with Image.open(path, formats=["PNG"]) as picture:
+                    values = np.asarray(picture)
+                    seconds = Fraction(picture.info[_TIME])
+            except (OSError, ValueError, KeyError, SyntaxError) as error:
+                raise RenderError(f"{path} is damaged ({error}); --force begins the clip anew") from error
+            if values.shape != (*self._size, 3):
+                raise RenderError(f"{path} is of another size; --force begins the clip anew")
+            yield seconds, values
+
+    def all(self) -> Iterator[tuple[Fraction, Frame]]:
+        """All of them."""
+        return self.frames(self.begin, self.end)
+
+    def drop(self, before: int) -> None:
+        """Take away the frames that a segment holds now."""
+        for number in range(self.begin, before):
+            with suppress(OSError):
+                self.path(number).unlink(missing_ok=True)
+        self.begin = max(self.begin, before)
+
+    def become(self, output: Path) -> None:
+        """Turn into a folder of PNGs at `output`, in the place of an older one. Raises WriteError."""
+        old = self.folder.with_name("replaced")
+        try:
+            if output.is_dir():
+                os.replace(output, old)
+            os.replace(self.folder, output)
+        except OSError as error:
+            raise WriteError(f"{output} could not be put in its place: {error.strerror}") from error
+        shutil.rmtree(old, ignore_errors=True)
+
+    def path(self, number: int) -> Path:
+        """Where a frame lies."""
+        return self.folder / f"frame-{number:06d}.png"
+
+    def _is_whole(self, number: int) -> bool:
+        try:
+            return bool([*self.frames(number, number + 1)])
+        except RenderError:
+            return False
+
+
+def is_frame(path: Path) -> bool:
+    """Whether a file of a folder is a frame, by its name."""
+    return _number(path) >= 0
+
+
+def _number(path: Path) -> int:
+    digits = path.name.removeprefix("frame-").removesuffix(".png")
+    return int(digits) if path.name == f"frame-{digits}.png" and digits.isdecimal() else -1

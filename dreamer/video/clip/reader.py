@@ -1,0 +1,188 @@
+"""A clip's frames, upright and in sRGB, each with its time; and the recipe in a clip that dreamer made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dreamer.errors import UsageError
+from dreamer.video.clip.encode import Frame
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_LONGEST_RECIPE = 1 << 20  # letters, beyond which none is read
+_HD = 720  # lines from which on a clip that does not tell is taken for BT.709; below it is BT.601
+_ODDEST = 10  # times as wide as high, or as high as wide, is a pixel at most
+_UNSPECIFIED = 2  # of libav's colour spaces
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a clip before a frame is decoded.
+
+    `width` and `height` are upright and of square pixels; `fps` is the average; `rotation` is in degrees, how far the
+    stored frames are turned counter-clockwise to be upright; `variable` says that the frames are not evenly spaced.
+    """
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    frames: int
+    duration: Fraction
+    rotation: int
+    has_audio: bool
+    variable: bool
+
+
+def read_recipe(path: Path) -> str | None:
+    """The recipe inside a finished clip: mp4, webm, GIF, WebP or a folder of PNGs; None when there is none.
+
+    Raises UsageError when the file is no clip.
+    """
+    from dreamer.image import read_recipe as recipe_in_picture
+
+    if path.is_dir():
+        first = path / "frame-000000.png"
+        return recipe_in_picture(first) if first.exists() else None
+    if path.suffix.lower() == ".webp":
+        return recipe_in_picture(path)
+    if path.suffix.lower() == ".gif":
+        return _gif_comment(path)
+    with _opened(path) as container:
+        tags = {key.lower(): value for key, value in container.metadata.items()}
+    comment = tags.get("comment")
+    return comment if comment and len(comment) <= _LONGEST_RECIPE else None
+
+
+def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
+    """Look at a clip: its size, and the times of its frames, of which none is decoded but the first.
+
+    Raises UsageError for what is missing, empty, no clip, or has frames larger than `max_pixels`.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        _check_size(path, stream.height, stream.width, max_pixels)
+        first = next(_decoded(container), None)
+        if first is None:
+            raise UsageError(f"{path}: no frame of it can be decoded")
+        height, width = _upright_size(first, stream)
+        _check_size(path, height, width, max_pixels)
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        base = stream.time_base or Fraction(1, 1000)
+        times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size)
+        sound = bool(container.streams.audio)
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+    steps = np.diff(np.array(times, np.int64))
+    # Containers round times to their clock; frames that are evenly spaced but for that are of a steady rate.
+    variable = bool(len(steps)) and bool(steps.max() - steps.min() > 1 and (steps.max() - steps.min()) * base > 2e-3)
+    if variable and len(times) > 1 and times[-1] > times[0]:
+        rate = Fraction(len(times) - 1) / ((times[-1] - times[0]) * base)
+    fps = Fraction(rate).limit_denominator(1001 * 1000)
+    return Clip(
+        path=path,
+        width=width,
+        height=height,
+        fps=fps,
+        frames=max(1, len(times)),
+        duration=(times[-1] - times[0]) * base + 1 / fps if times else 1 / fps,
+        rotation=first.rotation % 360,
+        has_audio=sound,
+        variable=variable,
+    )
+
+
+def frames(clip: Clip) -> Iterator[tuple[Fraction, Frame]]:
+    """Every frame (H, W, 3) with its time in seconds from the first, in the order of showing, upright, in sRGB's range.
+
+    A frame that is damaged beyond decoding is left out, as players do; times always rise.
+    """
+    with _opened(clip.path) as container:
+        base = container.streams.video[0].time_base or Fraction(1, 1000)
+        begin = last = None
+        for number, frame in enumerate(_decoded(container)):
+            time = frame.pts * (frame.time_base or base) if frame.pts is not None else Fraction(number) / clip.fps
+            begin = time if begin is None else begin
+            if last is not None and time <= last:
+                continue
+            last = time
+            yield time - begin, _rgb(frame, (clip.height, clip.width))
+
+
+def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
+    import av
+
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
+
+
+def _check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise UsageError(
+            f"{path} has {width} x {height} pixels a frame, and the limit is {max_pixels:,} in all; "
+            "if it is a clip that you trust, raise the limit with --max-pixels"
+        )
+
+
+def _upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """The frame's height and width when it is upright and its pixels are square; an absurd shape of them is damage."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / _ODDEST <= aspect <= _ODDEST:
+        aspect = Fraction(1)
+    height, width = frame.height, max(1, round(frame.width * aspect))
+    return (width, height) if frame.rotation % 180 else (height, width)
+
+
+def _rgb(frame: VideoFrame, size: tuple[int, int]) -> Frame:
+    """A frame as RGB, by the matrix and range that it names, else by those usual for its size; upright."""
+    turned = frame.rotation % 180 != 0
+    height, width = size[::-1] if turned else size
+    hd = frame.height >= _HD or frame.width >= 1280
+    space = {"src_colorspace": "ITU709" if hd else "ITU601"} if frame.colorspace == _UNSPECIFIED else {}
+    rgb = frame.reformat(width, height, "rgb24", interpolation="BICUBIC", threads=1, **space)  # type: ignore[arg-type]
+    return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), frame.rotation // 90))
+
+
+def _opened(path: Path) -> InputContainer:
+    """The clip, opened; what goes wrong becomes a UsageError."""
+    import av
+
+    if not path.exists():
+        raise UsageError(f"there is no file {path}")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a clip")
+    if not path.stat().st_size:
+        raise UsageError(f"{path} is empty")
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise UsageError(f"{path} is not a clip that can be read ({getattr(error, 'strerror', error)})") from error
+    if container.format.name.endswith("_pipe") or container.format.name == "image2":
+        container.close()
+        raise UsageError(f"{path} is a picture; `dreamer render` dreams over it")
+    if not container.streams.video:
+        container.close()
+        raise UsageError(f"{path}: there are no pictures in it")
+    return container
+
+
+def _gif_comment(path: Path) -> str | None:
+    from dreamer.image.source import opened, picture_in
+
+    with opened(path) as file, picture_in(path, file, max_pixels=1 << 40) as picture:
+        comment = picture.info.get("comment", b"")
+        return comment.decode("utf-8", "replace") if 0 < len(comment) <= _LONGEST_RECIPE else None

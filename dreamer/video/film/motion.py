@@ -1,0 +1,58 @@
+"""What happened between two frames: where things went, where that is sure, and whether it is another scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamer.image import blurred, resize
+from dreamer.image.luma import luma
+from dreamer.video.film.optical_flow import SIDE, find_flow, scaled, warp
+
+_SLACK, _PER_MOTION = 0.5, 0.01  # of the two flows' disagreement, in squared pixels (Sundaram, Brox and Keutzer 2010)
+_UNLIKE = 0.08  # of black to white: pixels that differ by more are not the same thing
+_SOFT = 1.5  # px: how softly what is carried along ends
+_SURE = 0.5  # less of the picture followed than this: a cut
+
+
+@dataclass(frozen=True)
+class Motion:
+    """`flow` (1, 2, H, W) leads from each pixel back to where it was; `trust` (1, 1, H, W) is 0 where it was hidden or
+    has left no trace, and 1 where it was seen; `cut` says that there is nothing to follow at all."""
+
+    flow: Tensor
+    trust: Tensor
+    cut: bool
+
+    def carry(self, change: Tensor) -> Tensor:
+        """A change to the frame before, (1, 3, H, W), moved to where its things are now; zero where they are new."""
+        # Linear sampling blurs a little each time, cubic rings: in equal shares neither adds up over many frames.
+        moved = warp(change, self.flow).add_(warp(change, self.flow, mode="bicubic")).mul_(0.5)
+        return moved.mul_(self.trust)
+
+
+def find_motion(now: Tensor, before: Tensor) -> Motion:
+    """The motion from `before` to `now`, pictures (1, 3, H, W) of one size in [0, 1]."""
+    height, width = now.shape[-2:]
+    shrink = min(1.0, SIDE / max(height, width))
+    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    here, there = resize(now, size), resize(before, size)
+    back, forth = find_flow(luma(here), luma(there)), find_flow(luma(there), luma(here))
+    returned = warp(forth, back)
+    astray = (back + returned).square().sum(1, keepdim=True)
+    lengths = back.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
+    alike = blurred((here - warp(there, back)).abs(), 1.0, "replicate").amax(1, keepdim=True) < _UNLIKE
+    seen = (astray < _PER_MOTION * lengths + _SLACK) & alike & _inside(back)
+    trust = blurred(seen.to(now.dtype), _SOFT, "replicate")
+    cut = bool(trust.mean() < _SURE)
+    return Motion(scaled(back, (height, width)), resize(trust, (height, width)).clamp_(0, 1), cut)
+
+
+def _inside(flow: Tensor) -> Tensor:
+    """Whether each pixel comes from inside of the picture, (1, 1, H, W)."""
+    height, width = flow.shape[-2:]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1:]
+    x = torch.arange(width, device=flow.device)[None, :] + flow[:, :1]
+    return (x > -1) & (x < width) & (y > -1) & (y < height)

@@ -1,0 +1,144 @@
+"""What a zoom's frames are made of: the photo beneath, the way through it, and how a picture there is dreamt over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.step import Step
+from dreamer.errors import UsageError
+from dreamer.image import Photo
+from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.plan import Plan
+from dreamer.recipes.recipe import Ingredient
+from dreamer.video.clip import StateStore
+from dreamer.video.zoom.path import Path
+from dreamer.video.zoom.photo_sampler import Backdrop
+from dreamer.video.zoom.similarity import Similarity
+from dreamer.video.zoom.spline import coefficients, sample
+from dreamer.video.zoom.zoom import Zoom
+
+SPACING = 1.5  # what everything grows by from keyframe to keyframe
+_MANY = 4  # so many names take turns
+SMALLEST = 16  # px: a side of a photo, and of a frame
+
+CompositionAt = Callable[[float], Composition]
+OnStep = Callable[[int, Step], None]
+"""Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
+
+
+def keyframe_size(size: tuple[int, int], spacing: float = SPACING) -> tuple[int, int]:
+    """(height, width) of a keyframe for frames of `size`: it fills the frame from halfway (on a log scale) before its
+    time."""
+    beyond = math.sqrt(spacing)
+    return math.ceil(size[0] * beyond), math.ceil(size[1] * beyond)
+
+
+def check_size(*photos: Photo) -> None:
+    """Raises UsageError where a photo, or the photo at a frame's size, is too small to be sampled."""
+    for photo in photos:
+        if min(photo.width, photo.height) < SMALLEST:
+            raise UsageError(
+                f"{photo.width}x{photo.height} pixels are too few for a zoom: {SMALLEST} each way at least"
+            )
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo (1, 3, H, W), how its zoom moves, and the composition that dreams at each time.
+
+    Frames have `size` (h, w) pixels; `spacing` is the factor between keyframes.
+    """
+
+    photo: Tensor
+    zoom: Zoom
+    size: tuple[int, int]
+    composition_at: CompositionAt
+    store: StateStore
+    spacing: float
+    on_step: OnStep = lambda number, step: None
+    _plans: dict[tuple[Composition, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
+    """How each composition dreams at each size: made once for all frames."""
+
+    @cached_property
+    def path(self) -> Path:
+        """The way through the photo, in long sides of the frame."""
+        height, width = self.size
+        aspect = (width / max(self.size), height / max(self.size))
+        return Path(self.zoom.speed, self.zoom.seconds, aspect, self.spacing, whole=self.zoom.loop)
+
+    @cached_property
+    def _backdrop(self) -> Backdrop:
+        return Backdrop(self.photo, self.size)
+
+    def place(self, time: float) -> Similarity:
+        """From a frame's pixels to the photo's, at the frame's scale."""
+        return self.path.at(time).scaled(max(self.size))
+
+    def undreamt(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+        """The photo as a picture of `size` at `place` sees it, (1, 3, h, w) in [0, 1]."""
+        return self._backdrop.at(place, size)
+
+    def strength(self, time: float) -> float:
+        """How strong the dream is at a time."""
+        return self.zoom.strength(time, self.composition_at(time).recipe.strength)
+
+    def dreamt(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
+        """The dream over `base` (1, 3, H, W), whole, by the recipe of that time; each number has a seed of its own.
+
+        Motifs take turns, keyframe by keyframe.
+        """
+        composition = self.composition_at(time)
+        recipe = composition.recipe
+        turn = int(self.path.keyframe(time) + 1e-6)
+        recipe = replace(
+            recipe,
+            seed=recipe.seed + number,
+            init="photo" if number else recipe.init,
+            objectives=tuple(_in_turn(item, turn) for item in recipe.objectives),
+        )
+        plan = self._plan(composition, base.shape[-2], base.shape[-1])
+        dream = replace(composition, recipe=recipe).ascend(
+            base,
+            plan=plan if steps is None else plan.with_steps(steps),
+            on_step=lambda step: self.on_step(number, step),
+        )
+        return dream.cpu()
+
+    def _plan(self, composition: Composition, height: int, width: int) -> Plan:
+        """How a composition dreams over pictures of a size."""
+        key = (composition, height, width)
+        if key not in self._plans:
+            self._plans[key] = composition.plan(height, width)
+        return self._plans[key]
+
+    def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """A change from the store, or made and put there, in half precision: what is kept is what is used."""
+        found = self.store.load(name)
+        if found is None:
+            found = make().half()
+            self.store.save(name, found)
+        return found.float()
+
+
+def _in_turn(objective: Ingredient, turn: int) -> Ingredient:
+    """The objective with half of the `names` it is after, others at each turn; with all of them at first.
+
+    Left to itself, the strongest motif of many sees itself in all that it has grown, and no other is born any more.
+    """
+    names = objective.options.get("names", ())
+    if not turn or len(names) < _MANY:
+        return objective
+    chosen = tuple(names[(turn + k) % len(names)] for k in range(len(names) // 2))
+    return replace(objective, options={**objective.options, "names": chosen})
+
+
+def moved(change: Tensor, place: Similarity, size: tuple[int, int]) -> Tensor:
+    """A change (1, 3, H, W) as a picture of `size` at `place`, in its pixels from its centre, sees it."""
+    spline = coefficients(change.contiguous(memory_format=torch.channels_last))
+    return sample(spline, *place.places(size, (change.shape[-2], change.shape[-1])))

@@ -1,0 +1,227 @@
+"""Feature visualization: what a unit of a network wants to see (Erhan 2009; Olah, Mordvintsev, Schubert 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.score import WeightedObjective
+from dreamer.engine.step import StepContext
+from dreamer.errors import RecipeError, UsageError, did_you_mean
+from dreamer.image import Photo
+from dreamer.ingredients.objectives.choice import label_rows
+from dreamer.networks.network import Network
+from dreamer.recipes.overrides import merged
+from dreamer.recipes.recipe import DEFAULTS
+from dreamer.visualization.exemplars import channel_number
+
+_CLIMB: dict[str, Any] = {
+    "colour": 0.0,
+    "redirect": 16,
+    "transforms": [{"name": "standard"}],
+    "gradient_filters": [{"name": "normalise"}],
+    "canvas": {"name": "fourier"},
+    "optimiser": {"name": "adam"},
+}
+FROM_NOTHING: Mapping[str, Any] = {
+    **_CLIMB,
+    "init": "canvas",
+    "size": 224,
+    "octaves": {"smallest": 40, "scale": 1.7, "steps": 32},
+}
+"""What a visualization is when nobody says otherwise, in a recipe's words.
+
+It begins small, where the unit sees the whole picture: so it becomes one large thing instead of many small ones.
+"""
+OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
+"""The same over a photo, octave by octave."""
+_DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+_STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
+_IN_OCTAVES = ("fourier", "laplacian", "pixels")  # on others a picture that was enlarged is none of theirs any more
+_AT_ONCE = {"octaves": {"count": 1, "steps": 256}}
+
+Features = Mapping[str, Tensor]
+_NEAREST = 6  # names that an error gives
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is to be seen: at most one of a channel, a neuron, a class, a direction; without any, the whole layer.
+
+    A channel is a number or a name; a neuron (channel, row, column) of the layer's map, or (channel,), which is the
+    middle; a class a name or a number; a direction has a number for each channel.
+    """
+
+    channel: int | str | None = None
+    neuron: tuple[int, ...] | None = None
+    label: str | None = None
+    direction: tuple[float, ...] | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether there is any."""
+        return self != Unit()
+
+    def words(self, network: Network, layer: str | None, size: tuple[int, int]) -> list[dict[str, Any]]:
+        """The objectives for a network and a picture of that (height, width); raises UsageError for a place or class
+        that it does not have."""
+        at = {"layer": layer or network.default_layer}
+        if self.neuron is not None:
+            if len(self.neuron) not in (1, 3):
+                raise UsageError(f"neuron: a channel, or a channel, a row and a column are wanted, not {self.neuron}")
+            index, *place = self.neuron
+            channel_number(network, at["layer"], str(index), "neuron")
+            return [{"name": "neuron", **at, "index": [index], **_shares(network, at["layer"], place, size)}]
+        if self.direction is not None:
+            count = network.layer(at["layer"]).channels
+            if len(self.direction) != count:
+                has = f"it has {len(self.direction)} numbers"
+                raise UsageError(f"direction: {has}, and layer {at['layer']} of {network.name} has {count} channels")
+            return [{"name": "direction", **at, "vector": list(self.direction)}]
+        if self.channel is not None:
+            text = str(self.channel)
+            channel_number(network, at["layer"], text, "channel")
+            which = {"index": [int(text)]} if text.isdecimal() else {"names": [text]}
+            return [{"name": "channel", **at, **which, "normalise": False, "square": False}]
+        assert self.label is not None
+        if layer is None and network.figures:
+            at["layer"] = next(iter(network.figures))
+        if at["layer"] in network.heads:
+            known = label_rows(network, at["layer"])
+            if self.label not in known:
+                raise RecipeError(f"{network.name} knows no class {self.label!r}{_nearest(self.label, network, known)}")
+            return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
+        last = layer or logits(network)
+        return [{"name": "logit", "layer": last, **_class(network, self.label)}]
+
+
+def _shares(network: Network, layer: str, place: list[int], size: tuple[int, int]) -> dict[str, float]:
+    """A place of the layer's map as shares of the picture's height and width."""
+    if not place:
+        return {}
+    height, width = network.sizes(*size, [layer])[layer]
+    row, column = place
+    if row >= height or column >= width:
+        raise UsageError(
+            f"row {row}, column {column} lies outside of the map of {layer}, which is {height} high and {width} wide "
+            f"for this picture: rows 0 to {height - 1}, columns 0 to {width - 1}"
+        )
+    return {"y": (row + 0.5) / height, "x": (column + 0.5) / width}
+
+
+def _class(network: Network, name: str) -> dict[str, list[Any]]:
+    """A class by its name, whatever its capitals, or by its number; raises RecipeError with the nearest names."""
+    wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
+    if wanted in labels:
+        number = labels.index(wanted)
+        return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
+    if name.isdecimal() and int(name) < len(labels):
+        return {"index": [int(name)]}
+    raise RecipeError(f"{network.name} knows no class {name!r}{_nearest(name, network, network.labels)}")
+
+
+def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
+    """The tail of an error about an unknown class: those that hold the name, else what comes nearest."""
+    within = [label for label in labels if name.strip().lower() in label.lower()][:_NEAREST]
+    if within:
+        return f"; there are {', '.join(within)}"
+    return did_you_mean(name, labels) or f"; `dreamer networks show {network.name}` lists them"
+
+
+def climbed(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a recipe's words climb, the network's own where they say nothing."""
+    found: list[dict[str, Any]] = merged(merged(DEFAULTS, network.defaults), words)["objectives"]
+    return found
+
+
+def diverse(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The objectives, and that pictures of a batch differ, if none says so already."""
+    words = [dict(item) for item in objectives]
+    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
+
+
+def usual(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
+    """What a visualization on that canvas is when nobody says otherwise, of one facet or of several."""
+    words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
+    if canvas not in (None, *_IN_OCTAVES) and not over_a_photo:
+        words = {**words, **_AT_ONCE}
+    words = {**words, "balance": False} if facets else words
+    return {**words, "transforms": []} if canvas in _STEADY else words
+
+
+def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:
+    """The (height, width) that a recipe's words give a picture; a size that makes no sense is told of elsewhere."""
+    side = words.get("size")
+    side = side if isinstance(side, int) and side > 0 else int(FROM_NOTHING["size"])
+    if photo is None:
+        return side, side
+    share = min(1.0, side / max(photo.height, photo.width))
+    return round(photo.height * share), round(photo.width * share)
+
+
+def grey(height: int, width: int) -> Tensor:
+    """The picture that a visualization from nothing is laid upon: middle grey, (1, 3, H, W)."""
+    return torch.full((1, 3, height, width), 128 / 255)
+
+
+def logits(network: Network) -> str:
+    """The layer whose channels are the classes, before anything is done to their scores; RecipeError without one.
+
+    It is the first of the last layers that have as many channels as there are labels: what follows it, as SqueezeNet's
+    ReLU, could only hide what it says.
+    """
+    found = None
+    for layer in reversed(network.layers()):
+        if not network.labels or layer.channels != len(network.labels):
+            break
+        found = layer.name
+    if found is None:
+        raise RecipeError(f"{network.name} has no layer of classes; --channel or --neuron show what else it sees")
+    return found
+
+
+def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> WeightedObjective:
+    """A Python function of {layer: features} as an objective, for a picture of that size.
+
+    It gives a score: a number, one for each picture, or a map. Which layers it looks at is found by trying it once on
+    features of zeros. Raises UsageError when it looks at none, or gives something else.
+    """
+    probe = _Probe(network, height, width)
+    result = objective(probe)
+    if not probe.asked:
+        raise UsageError("the objective looks at no layer: it is given {layer: features}, as in f['features.10']")
+    if not isinstance(result, Tensor) or not result.requires_grad:
+        raise UsageError("the objective must give a tensor that depends on the features, as in f[layer][:, 3].mean()")
+    layers = tuple(probe.asked)
+    return WeightedObjective(
+        getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers=layers
+    )
+
+
+class _Probe(Mapping[str, Tensor]):
+    """Features of zeros for whatever layer is asked for; it keeps which."""
+
+    def __init__(self, network: Network, height: int, width: int) -> None:
+        self._network, self._size = network, (height, width)
+        self.asked: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.asked:
+            channels = self._network.layer(name).channels
+            size = self._network.sizes(*self._size, [name])[name]
+            self.asked[name] = torch.zeros(1, channels, *size, requires_grad=True)
+        return self.asked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._network.anatomy.layers)
+
+    def __len__(self) -> int:
+        return len(self._network.anatomy.layers)
+
+
+def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, StepContext], Tensor]:
+    return lambda features, moment: objective(features)
