@@ -19,13 +19,13 @@ from dreamer.errors import Interrupted, RecipeError
 from dreamer.image import Photo, eight_bits, load, pictures_in, to_pil
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.pipeline.dream import Dream
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.plugins.loading import being_loaded, load_plugins
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
-from dreamer.recipes.recipe import Words
+from dreamer.recipes.recipe import RecipeDict
 from dreamer.recipes.registry import Registry
 from dreamer.video.clip import MemoryStore, frames, probe
 from dreamer.video.film import STABILITY, Film
@@ -61,13 +61,13 @@ def dream(
     """
     source = load(photo)
     machine = Machine(device, precision, -1 if tile is None else tile)
-    composition = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
-    return _pil(_dreamt(composition, composition.sized(source), on_step).sheet())
+    pipeline = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
+    return _pil(_dreamt(pipeline, pipeline.sized(source), on_step).sheet())
 
 
 def visualize(
     network: str | Network,
-    objective: str | Words | list[Words] | Callable[[Features], Tensor] | None = None,
+    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = None,
     *,
     layer: str | None = None,
     channel: int | str | None = None,
@@ -126,11 +126,11 @@ def visualize(
     base = merged(base, find_preset(names, preset).words if preset else {})
     source = None if photo is None else load(photo)
 
-    def aim(network: Network, words: Words) -> list[dict[str, Any]]:
-        found = unit.words(network, layer, picture_size(source, words)) if unit.named else climbed(network, words)
+    def aim(network: Network, words: RecipeDict) -> list[dict[str, Any]]:
+        found = unit.objectives(network, layer, picture_size(source, words)) if unit.named else climbed(network, words)
         return diverse(found) if facets and not folder else found
 
-    composition = compose(
+    pipeline = build(
         merged(merged(base, {key: words for key, words in own.items() if words is not None}), changes),
         names,
         network=network,
@@ -141,13 +141,13 @@ def visualize(
         machine=Machine(device, precision, 0),
         aim=aim if unit.named or facets else None,
     )
-    side = composition.recipe.size
-    source = composition.sized(load(to_pil(grey(side, side))) if source is None else source)
+    side = pipeline.recipe.size
+    source = pipeline.sized(load(to_pil(grey(side, side))) if source is None else source)
     if callable(objective):
-        composition = replace(composition, own=own_term(objective, composition.network, source.height, source.width))
+        pipeline = replace(pipeline, own=own_term(objective, pipeline.network, source.height, source.width))
     if folder:
-        composition = replace(composition, starts=_begun(composition, Path(folder)))
-    dream = _dreamt(composition, source, on_step)
+        pipeline = replace(pipeline, starts=_begun(pipeline, Path(folder)))
+    dream = _dreamt(pipeline, source, on_step)
     pictures = [_pil(replace(dream, change=change[None])) for change in dream.change]
     return pictures if len(pictures) > 1 else pictures[0]
 
@@ -187,10 +187,10 @@ def zoom(
         looks[look, at] = _composed(chosen, recipe, network, weights, at or layer, fetch, machine)
     sized = source.resized(size or min(SIZE, max(source.width, source.height)))
     check_size(source, sized)
-    for composition in looks.values():
-        composition.plan_frames(sized.height, sized.width)
+    for pipeline in looks.values():
+        pipeline.plan_frames(sized.height, sized.width)
     frame = (sized.height, sized.width)
-    looks = {look: composition.settled(*keyframe_size(frame)) for look, composition in looks.items()}
+    looks = {look: pipeline.settled(*keyframe_size(frame)) for look, pipeline in looks.items()}
     scene = Scene(
         source.image(),
         motion,
@@ -234,8 +234,8 @@ def video(
     """
     source = probe(Path(clip))
     machine = Machine(device, precision, -1 if tile is None else tile)
-    composition = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
-    film = Film.of(composition, source.height, source.width, stability=stability, on_step=on_step)
+    pipeline = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
+    film = Film.of(pipeline, source.height, source.width, stability=stability, on_step=on_step)
     return (Image.fromarray(dreamt.frame) for dreamt in film.dreams(frames(source)))
 
 
@@ -258,16 +258,16 @@ def loaded_registry() -> Registry:
     return load_plugins()[0]
 
 
-def _begun(composition: Composition, folder: Path) -> Tensor:
+def _begun(pipeline: Pipeline, folder: Path) -> Tensor:
     """What facets begin with, from a folder's pictures."""
     names = pictures_in(folder)
     with TemporaryDirectory() as kept:
-        return facets_of(composition, folder, names, notes=Path(kept) / "notes").starts
+        return facets_of(pipeline, folder, names, notes=Path(kept) / "notes").starts
 
 
-def _dreamt(composition: Composition, photo: Photo, on_step: Callable[[Step], None]) -> Dream:
+def _dreamt(pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None]) -> Dream:
     try:
-        return composition.dream(photo, on_step=on_step)
+        return pipeline.dream(photo, on_step=on_step)
     except Interrupted as stop:
         raise Interrupted(_pil(stop.picture.sheet())) from None
 
@@ -281,9 +281,9 @@ def _composed(
     fetch: bool,
     machine: Machine,
     guide: str | Path | Image.Image | None = None,
-) -> Composition:
+) -> Pipeline:
     names = registry()
-    return compose(
+    return build(
         merged(find_preset(names, preset).words if preset is not None else {}, changes),
         names,
         network=network,

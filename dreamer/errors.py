@@ -73,7 +73,7 @@ class Interrupted(DreamerError):
 
 
 @contextmanager
-def gathered(problems: list[str]) -> Iterator[None]:
+def collect_problems(problems: list[str]) -> Iterator[None]:
     """Put the block's UsageError among `problems` instead of raising it, so that all can be told at once."""
     try:
         yield

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.video.clip import Reel, format_for
+from dreamer.video.clip import ClipWriter, format_for
 
 NTSC = Fraction(30000, 1001)
 
@@ -25,19 +25,21 @@ def picture(number: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]
     return values
 
 
-def opened(output: Path, count: int = 7, *, size: tuple[int, int] = (48, 64), fps: Any = 24, **options: Any) -> Reel:
-    """A reel of small segments; the options are those of `Reel.open`, and the format's codec and quality."""
+def opened(
+    output: Path, count: int = 7, *, size: tuple[int, int] = (48, 64), fps: Any = 24, **options: Any
+) -> ClipWriter:
+    """A writer of small segments; the options are those of `ClipWriter.open`, and the format's codec and quality."""
     format = format_for(output, options.pop("codec", None), options.pop("quality", None))
     options = {"recipe": '{"seed":1}', "identity": '{"seed":1}', "segment": 3} | options
-    return Reel.open(output, format, size=size, fps=Fraction(fps), frames=count, **options)
+    return ClipWriter.open(output, format, size=size, fps=Fraction(fps), frames=count, **options)
 
 
 def made(output: Path, count: int = 7, *, times: list[Fraction] | None = None, **options: Any) -> Path:
     """A finished clip of `picture`s."""
-    with opened(output, count, **options) as reel:
-        for number in range(reel.done, count):
-            reel.add(picture(number, *options.get("size", (48, 64))), times[number] if times else None)
-        reel.finish()
+    with opened(output, count, **options) as writer:
+        for number in range(writer.done, count):
+            writer.add(picture(number, *options.get("size", (48, 64))), times[number] if times else None)
+        writer.finish()
     return output
 
 

@@ -21,12 +21,22 @@ from PIL import Image
 from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.networks import reverie
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.overrides import read_setting
 from dreamer.recipes.preset import read_preset
 from dreamer.visualization import atlas, exemplars
-from dreamer.visualization.atlas import Atlas, Chapter, Crop, Heat, chosen, look, plates, plates_in, words
+from dreamer.visualization.atlas import (
+    ActivationMaps,
+    Atlas,
+    Crop,
+    LayerSection,
+    chosen,
+    look,
+    plates,
+    plates_in,
+    words,
+)
 from dreamer.visualization.exemplars import channel_names
 
 REGISTRY = load_plugins()[0]
@@ -47,17 +57,17 @@ def picture(text):
 
 
 def painted(network, layer, channels, **options):
-    composition = compose(words(layer, **options), REGISTRY, network=network)
-    return dict(plates(composition, channels))
+    pipeline = build(words(layer, **options), REGISTRY, network=network)
+    return dict(plates(pipeline, channels))
 
 
 def hostile(path):
     """An atlas all of whose strings are an enemy's."""
     plate, crop = painted(tiny(), "two", [0, 5], size=32, steps=1), io.BytesIO()
     Image.new("RGB", (8, 8)).save(crop, "WEBP")
-    chapter = Chapter("two", (0, 5), {0: HOSTILE}, HOSTILE, plate, {0: [Crop(HOSTILE, 1.5, crop.getvalue())]})
+    section = LayerSection("two", (0, 5), {0: HOSTILE}, HOSTILE, plate, {0: [Crop(HOSTILE, 1.5, crop.getvalue())]})
     seen = look(load(photo(path / "seen.png")), HOSTILE, tiny(), ["two"], CPU)
-    return Atlas(HOSTILE, (chapter,), HOSTILE, seen)
+    return Atlas(HOSTILE, (section,), HOSTILE, seen)
 
 
 class Tags(HTMLParser):
@@ -145,7 +155,7 @@ def test_a_plate_excites_its_own_channel_most():
 def test_maps_are_near_and_the_strongest_exact():
     seen = np.random.default_rng(0).normal(size=(40, 7, 9)).astype(np.float32)
     seen[3] = 0.5
-    heat = Heat.measured(seen)
+    heat = ActivationMaps.measured(seen)
     span = heat.high - heat.low
     again = heat.low[:, None, None] + heat.maps / 255 * span[:, None, None]
     assert (np.abs(again - seen) <= span[:, None, None] / 510 + 1e-6).all()
@@ -211,7 +221,7 @@ def test_every_command_is_understood_and_means_its_channel(made, tmp_path):
 
 
 def test_commands_of_another_network_with_weights_of_any_name(tmp_path):
-    (channel, _) = hostile(tmp_path).words()["layers"][0]["channels"]
+    (channel, _) = hostile(tmp_path).to_dict()["layers"][0]["channels"]
     for line in (channel["visualize"], channel["render"]):
         shows = understood(line).params
         assert (shows["network"], str(shows["weights"])) == (HOSTILE, HOSTILE)
@@ -233,9 +243,9 @@ def test_channels_by_number_range_and_name():
 def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypatch):
     real, asked = atlas.plates, []
 
-    def stopping(composition, channels, *, on_step):
+    def stopping(pipeline, channels, *, on_step):
         asked.append(list(channels))
-        for channel, plate in real(composition, channels, on_step=on_step):
+        for channel, plate in real(pipeline, channels, on_step=on_step):
             if channel == 5 and len(asked) == 1:
                 raise KeyboardInterrupt
             yield channel, plate
@@ -338,10 +348,10 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
     ["", "[]", '{"layers": 3}', '{"layers": [{"name": "two", "made": "x", "channels": [{"plate": "!"}]}]}', "[" * 9999],
 )
 def test_a_strange_page_is_not_gone_on_with(tmp_path, text):
-    path, chapter = tmp_path / "page.html", Chapter("two", (0, 1), made="x")
+    path, section = tmp_path / "page.html", LayerSection("two", (0, 1), made="x")
     path.write_text(f'<script type="application/json" id="atlas">{text}</script>')
-    plates_in(path, [chapter])
-    assert chapter.plates == {}
+    plates_in(path, [section])
+    assert section.plates == {}
 
 
 @pytest.mark.parametrize("name", ["page.html", "page-partial.html"])

@@ -20,7 +20,7 @@ import dreamer as package
 from dreamer.image import Photo, encode
 from dreamer.networks.torchvision import classics
 from dreamer.pipeline.dream import Dream
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.pipeline import Pipeline
 
 
 def _cut(path: Path) -> Path:
@@ -225,14 +225,14 @@ def test_debug_shows_the_traceback(tmp_path: Path, where: str) -> None:
 def test_a_bug_is_a_sentence_and_stops_no_other_photo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, debug: bool
 ) -> None:
-    dream, photos = Composition.dream, [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
+    dream, photos = Pipeline.dream, [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
 
-    def broken(self: Composition, source: Photo, **rest: object) -> Dream:
+    def broken(self: Pipeline, source: Photo, **rest: object) -> Dream:
         if source.path == photos[0]:
             raise ZeroDivisionError("by design")
         return dream(self, source, **rest)
 
-    monkeypatch.setattr(Composition, "dream", broken)
+    monkeypatch.setattr(Pipeline, "dream", broken)
     ran = render(*photos, *(["--debug"] if debug else []))
     assert ran.code == 1 and (tmp_path / "b-dream.png").exists()
     assert "a.png: something broke inside (ZeroDivisionError: by design); --debug shows where" in ran.err
@@ -240,10 +240,10 @@ def test_a_bug_is_a_sentence_and_stops_no_other_photo(
 
 
 def test_memory_that_is_used_up_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dream(self: Composition, source: Photo, **rest: object) -> Dream:
+    def dream(self: Pipeline, source: Photo, **rest: object) -> Dream:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(Composition, "dream", dream)
+    monkeypatch.setattr(Pipeline, "dream", dream)
     refused(render(photo(tmp_path / "a.png")), "the memory is used up; try a smaller --size", code=1)
 
 

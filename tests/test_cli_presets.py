@@ -72,13 +72,13 @@ def test_show_prints_a_preset_a_file_or_the_recipe_inside_a_picture(tmp_path: Pa
 
 def test_a_recipe_inside_a_picture_may_hold_null(tmp_path: Path) -> None:
     assert render(photo(tmp_path / "a.png")).code == 0
-    stamp = stamp_of(tmp_path / "a-dream.png")
-    stamp["recipe"] |= {
+    provenance = stamp_of(tmp_path / "a-dream.png")
+    provenance["recipe"] |= {
         "size": None,
         "octaves": {"steps": 1, "count": None},
         "priors": [None, {"name": "x", "id": None}],
     }
-    ran = dreamer("presets", "show", forged(tmp_path / "f.png", json.dumps(stamp)))
+    ran = dreamer("presets", "show", forged(tmp_path / "f.png", json.dumps(provenance)))
     assert ran.code == 0, ran.err
     words = tomllib.loads(ran.out)
     assert "size" not in words and words["octaves"] == {"steps": 1} and words["priors"] == [{"name": "x"}]
@@ -227,15 +227,15 @@ def test_where_no_ledger_can_be_there_is_none(tmp_path: Path, config: Path) -> N
 def test_a_picture_made_with_an_absent_plugin_names_it(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert render(source).code == 0
-    stamp = stamp_of(tmp_path / "a-dream.png")
-    stamp["recipe"]["priors"] = [{"name": "engraving", "weight": 1.0}]
-    stamp["plugins"] = {"dreamer-ink": "1.0"}
-    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "b.png")
+    provenance = stamp_of(tmp_path / "a-dream.png")
+    provenance["recipe"]["priors"] = [{"name": "engraving", "weight": 1.0}]
+    provenance["plugins"] = {"dreamer-ink": "1.0"}
+    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(provenance)), "-o", tmp_path / "b.png")
     refused(
         ran, "needs the plugin dreamer-ink", "`dreamer plugins install dreamer-ink`", "no prior is called 'engraving'"
     )
-    stamp["plugins"] = {"; rm -rf /": "1.0"}
-    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "b.png")
+    provenance["plugins"] = {"; rm -rf /": "1.0"}
+    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(provenance)), "-o", tmp_path / "b.png")
     refused(ran, "is not a plugin's name")
 
 

@@ -106,13 +106,13 @@ def test_a_flag_stands_above_set_and_set_above_a_preset(tmp_path: Path) -> None:
 def test_the_whole_recipe_is_inside_and_no_path(tmp_path: Path) -> None:
     source, guide = photo(tmp_path / "secret.jpg"), photo(tmp_path / "guide.jpg", shift=7)
     assert render(source, "--guide", guide, "-o", tmp_path / "dream.jpg").code == 0
-    stamp = stamp_of(tmp_path / "dream.jpg")
-    assert set(stamp["machine"]) == {"device", "precision", "threads", "tile", "torch"}
-    assert "auto" not in stamp["machine"].values() and stamp["machine"]["tile"] >= 0
-    assert all(len(stamp[what]) == 64 for what in ("photo", "guide", "weights"))
-    assert stamp["dreamer"] and stamp["plugins"] == {}
-    assert stamp["recipe"]["octaves"]["scale"] == 1.4 and stamp["recipe"]["strength"] == 1.0
-    text = json.dumps(stamp)
+    provenance = stamp_of(tmp_path / "dream.jpg")
+    assert set(provenance["machine"]) == {"device", "precision", "threads", "tile", "torch"}
+    assert "auto" not in provenance["machine"].values() and provenance["machine"]["tile"] >= 0
+    assert all(len(provenance[what]) == 64 for what in ("photo", "guide", "weights"))
+    assert provenance["dreamer"] and provenance["plugins"] == {}
+    assert provenance["recipe"]["octaves"]["scale"] == 1.4 and provenance["recipe"]["strength"] == 1.0
+    text = json.dumps(provenance)
     assert "secret" not in text and "guide.jpg" not in text and str(tmp_path) not in text
 
 
@@ -131,15 +131,17 @@ def test_a_picture_repeats_its_recipe_byte_for_byte(tmp_path: Path, name: str) -
 def test_what_differs_from_the_repeated_picture_is_named(tmp_path: Path) -> None:
     source, other = photo(tmp_path / "a.png"), photo(tmp_path / "b.png", shift=3)
     assert render(source).code == 0
-    stamp = stamp_of(tmp_path / "a-dream.png")
+    provenance = stamp_of(tmp_path / "a-dream.png")
     ran = dreamer("render", other, "--recipe", tmp_path / "a-dream.png")
     assert "not byte for byte the picture that it repeats: the photo is not the same" in ran.err
     ran = dreamer("render", source, "--recipe", tmp_path / "a-dream.png", "--seed", "1", "-o", tmp_path / "s.png")
     assert "it repeats: the recipe is not the same\n" in ran.err
-    stamp["machine"] |= {"torch": "1.0", "threads": 4096, "device": "cuda"}
-    stamp["plugins"] = {"dreamer-swirl": "2.0"}
-    stamp["weights"] = "0" * 64
-    ran = dreamer("render", source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "c.png")
+    provenance["machine"] |= {"torch": "1.0", "threads": 4096, "device": "cuda"}
+    provenance["plugins"] = {"dreamer-swirl": "2.0"}
+    provenance["weights"] = "0" * 64
+    ran = dreamer(
+        "render", source, "--recipe", forged(tmp_path / "f.png", json.dumps(provenance)), "-o", tmp_path / "c.png"
+    )
     assert ran.code == 0
     for part in (
         "torch was 1.0",

@@ -149,12 +149,12 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
 
 
 def test_a_clip_is_gone_on_with_on_another_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.video.clip import Reel
+    from dreamer.video.clip import ClipWriter
 
     def interrupted(self: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Reel, "finish", interrupted)
+    monkeypatch.setattr(ClipWriter, "finish", interrupted)
     assert zoom("-o", "clip.mp4").code == 130
     monkeypatch.undo()
     monkeypatch.chdir(here)

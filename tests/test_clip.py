@@ -78,17 +78,17 @@ def test_killed_at_any_file_it_writes_it_goes_on_to_the_same_bytes(tmp_path):
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path):
     whole = made(tmp_path / "whole.mp4").read_bytes()
     output = tmp_path / "clip.mp4"
-    with opened(output) as reel:
+    with opened(output) as writer:
         for number in range(5):
-            reel.add(picture(number))
-        reel.flush()
+            writer.add(picture(number))
+        writer.flush()
     assert left_in(tmp_path) == [".clip.mp4.reel", "clip-so-far.mp4", "whole.mp4"]
-    assert len([*frames(probe(reel.partial))]) == 5
-    with opened(output, resume=True) as reel:
-        assert reel.done == 5
+    assert len([*frames(probe(writer.partial))]) == 5
+    with opened(output, resume=True) as writer:
+        assert writer.done == 5
         for number in range(5, 7):
-            reel.add(picture(number))
-        reel.finish()
+            writer.add(picture(number))
+        writer.finish()
     assert output.read_bytes() == whole
     assert left_in(tmp_path) == ["clip.mp4", "whole.mp4"]
 
@@ -97,20 +97,20 @@ def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp
 def test_interruptions_leave_no_trace_in_any_format(tmp_path, name):
     whole = made(tmp_path / f"whole{Path(name).suffix}").read_bytes()
     for until in (2, 4, 6):
-        with opened(tmp_path / name, resume=True) as reel:
-            for number in range(reel.done, until):
-                reel.add(picture(number))
-            reel.flush()
+        with opened(tmp_path / name, resume=True) as writer:
+            for number in range(writer.done, until):
+                writer.add(picture(number))
+            writer.flush()
     assert made(tmp_path / name, resume=True).read_bytes() == whole
 
 
 def test_the_clip_so_far_grows_with_the_segments(tmp_path):
-    with opened(tmp_path / "clip.mp4", 9) as reel:
+    with opened(tmp_path / "clip.mp4", 9) as writer:
         for number in range(8):
-            reel.add(picture(number))
-        assert probe(reel.partial).frames == 6
-        assert left_in(reel.folder / "frames") == ["frame-000006.png", "frame-000007.png"]
-        assert probe(reel.partial).fps == 24
+            writer.add(picture(number))
+        assert probe(writer.partial).frames == 6
+        assert left_in(writer.folder / "frames") == ["frame-000006.png", "frame-000007.png"]
+        assert probe(writer.partial).fps == 24
 
 
 def test_a_full_disk_is_a_sentence_and_what_was_done_is_kept(tmp_path, monkeypatch):
@@ -120,49 +120,49 @@ def test_a_full_disk_is_a_sentence_and_what_was_done_is_kept(tmp_path, monkeypat
     def full(file):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with opened(output) as reel:
+    with opened(output) as writer:
         for number in range(4):
-            reel.add(picture(number))
+            writer.add(picture(number))
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(WriteError, match=r"no space is left in .*clip\.mp4\.reel"):
-            reel.add(picture(4))
-        assert reel.done == 4
+            writer.add(picture(4))
+        assert writer.done == 4
         with pytest.raises(WriteError, match="no space is left"):
-            reel.finish()
+            writer.finish()
     monkeypatch.setattr(os, "fsync", sync)
     assert not output.exists()
-    with opened(output, resume=True) as reel:
-        assert reel.done == 4
+    with opened(output, resume=True) as writer:
+        assert writer.done == 4
     assert made(output, resume=True).read_bytes() == whole
 
 
 def test_nothing_is_overwritten_or_mixed_up_without_a_word(tmp_path):
     output = made(tmp_path / "clip.mp4")
     for resume in (False, True):
-        with opened(output, resume=resume) as reel:
-            assert reel.finished
+        with opened(output, resume=resume) as writer:
+            assert writer.finished
         with pytest.raises(UsageError, match=r"clip\.mp4 is there already; --force replaces it"):
             opened(output, resume=resume, recipe="another")
-    with opened(output, force=True) as reel:
-        reel.add(picture(0))
+    with opened(output, force=True) as writer:
+        writer.add(picture(0))
     with pytest.raises(UsageError, match=r"was begun already, in .*: --resume goes on with it, --force begins it anew"):
         opened(output)
     with pytest.raises(UsageError, match=r"cannot go on .* differs in fps, seed; --force discards it"):
         opened(output, resume=True, fps=25, identity='{"seed":2}')
     assert probe(output).frames == 7
-    with opened(output, force=True) as reel:
-        assert reel.done == 0
+    with opened(output, force=True) as writer:
+        assert writer.done == 0
     assert probe(made(output, 2, force=True)).frames == 2
 
 
 def test_one_process_at_a_time(tmp_path):
     out = tmp_path / "clip.mp4"
-    with opened(out) as reel:
-        reel.add(picture(0))
+    with opened(out) as writer:
+        writer.add(picture(0))
         for wish in ("resume", "force"):
             with pytest.raises(UsageError, match="being made by another process"):
                 opened(out, **{wish: True})
-        reel.add(picture(1))
+        writer.add(picture(1))
     made(out, resume=True)
     assert out.read_bytes() == made(tmp_path / "other.mp4").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "other.mp4"]
@@ -185,24 +185,24 @@ def test_whatever_stops_the_opening_no_lock_is_left(tmp_path, monkeypatch):
 
 
 def test_the_lock_is_taken_away_before_another_can_have_it(tmp_path, monkeypatch):
-    reel, release = opened(tmp_path / "clip.mp4"), FileLock.release
+    writer, release = opened(tmp_path / "clip.mp4"), FileLock.release
 
     def released(*arguments):
         assert not list(tmp_path.glob(".*.lock"))
         release(*arguments)
 
     monkeypatch.setattr(FileLock, "release", released)
-    reel.close()
+    writer.close()
     with opened(tmp_path / "clip.mp4", resume=True):
         assert list(tmp_path.glob(".*.lock"))
 
 
 def test_a_damaged_manifest_or_segment_is_a_sentence(tmp_path):
     output = tmp_path / "clip.mp4"
-    with opened(output) as reel:
+    with opened(output) as writer:
         for number in range(4):
-            reel.add(picture(number))
-    manifest, segment = reel.folder / "manifest.json", reel.folder / "segment-000000.mp4"
+            writer.add(picture(number))
+    manifest, segment = writer.folder / "manifest.json", writer.folder / "segment-000000.mp4"
     intact = manifest.read_bytes(), segment.read_bytes()
     for damaged in (
         b"",
@@ -220,9 +220,9 @@ def test_a_damaged_manifest_or_segment_is_a_sentence(tmp_path):
     with pytest.raises(UsageError, match=r"segment-000000\.mp4 is missing or damaged; --force"):
         opened(output, resume=True)
     segment.write_bytes(intact[1])
-    (reel.folder / "frames" / "frame-000003.png").write_bytes(b"torn")
-    with opened(output, resume=True) as reel:
-        assert reel.done == 3
+    (writer.folder / "frames" / "frame-000003.png").write_bytes(b"torn")
+    with opened(output, resume=True) as writer:
+        assert writer.done == 3
 
 
 def test_every_problem_is_told_at_once_and_nothing_is_made(tmp_path):
@@ -304,9 +304,9 @@ def test_variable_frame_rates_keep_their_times(tmp_path):
 
 def test_a_folder_of_pngs_is_lossless_and_carries_the_recipe(tmp_path):
     output = tmp_path / "stills"
-    with opened(output, 4, size=(31, 33)) as reel:
-        reel.add(picture(0, 31, 33))
-    (reel.folder / "frames" / ".dreamer-0.part").touch()  # as a killed process leaves it
+    with opened(output, 4, size=(31, 33)) as writer:
+        writer.add(picture(0, 31, 33))
+    (writer.folder / "frames" / ".dreamer-0.part").touch()  # as a killed process leaves it
     made(output, 4, size=(31, 33), resume=True)
     assert left_in(output) == [f"frame-{number:06d}.png" for number in range(4)]
     from dreamer.image import load

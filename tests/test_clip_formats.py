@@ -66,10 +66,10 @@ def test_looped_pictures(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.gif", "a.webp"])
 def test_frames_that_are_all_alike_may_become_a_single_picture(tmp_path, name, count):
     output = tmp_path / name
-    with opened(output, count, size=(49, 65)) as reel:
+    with opened(output, count, size=(49, 65)) as writer:
         for _ in range(count):
-            reel.add(picture(0, 49, 65))
-        reel.finish()
+            writer.add(picture(0, 49, 65))
+        writer.finish()
     with Image.open(output) as clip:
         assert clip.size == (65, 49)
         red_stays_red(np.asarray(clip.convert("RGB")))

@@ -13,7 +13,7 @@ from PIL import Image
 from dreamer.engine.device import Machine
 from dreamer.image import Photo
 from dreamer.motifs.sample_scene import scene
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -35,10 +35,8 @@ def draw(words):
     registry.networks.add("pooling", "tests", pooling)
     pixels = (scene(64, 48)[0].permute(1, 2, 0) * 255).round().byte().numpy()
     octaves = {"smallest": 24, "steps": 4, "step_size": 0.02}
-    composition = compose(
-        {"octaves": octaves, **words}, registry, network="pooling", machine=Machine("cpu", "float32", 0)
-    )
-    dream = composition.dream(Photo(pixels))
+    pipeline = build({"octaves": octaves, **words}, registry, network="pooling", machine=Machine("cpu", "float32", 0))
+    dream = pipeline.dream(Photo(pixels))
     return dream.photo.with_change(dream.change)
 
 

@@ -1,6 +1,6 @@
 """The architecture, held by a test: which room (a folder or a file of dreamer's root) may know which.
 
-    python tests/test_layers.py      # prints the rooms, and how many arrows there are between them
+python tests/test_layers.py      # prints the rooms, and how many arrows there are between them
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.networks.network import Network
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
 STEP = {"steps": 1}
@@ -157,17 +157,17 @@ def test_whole_motifs_are_as_large_as_asked_for() -> None:
     for layer, first in (("m4a", 440), ("m4b", 320)):
         objectives = [{"name": "motif", "layer": layer, "names": ["eye"]}]
         words = {"octaves": {"feature_size": 20.0}, "objectives": objectives}
-        composition = compose(words, load_plugins()[0], network="reverie")
-        assert min(composition.plan(photo.height, photo.width).octaves[0].size) == first
+        pipeline = build(words, load_plugins()[0], network="reverie")
+        assert min(pipeline.plan(photo.height, photo.width).octaves[0].size) == first
 
 
 def test_no_octave_is_too_small_for_a_whole_motif() -> None:
     small = load(Image.new("RGB", (160, 120), "grey"))
     for words, first in (({}, 89), ({"count": 4}, 44), ({"scale": 4.0}, 120)):
         octaves = {"smallest": 30, "scale": 1.35, **words}
-        composition = compose({"octaves": octaves}, load_plugins()[0], network="reverie")
-        assert min(composition.plan(small.height, small.width).octaves[0].size) == pytest.approx(first, abs=5)
-    assert [octave.size for octave in composition.plan(40, 50).octaves] == [(40, 50)]
+        pipeline = build({"octaves": octaves}, load_plugins()[0], network="reverie")
+        assert min(pipeline.plan(small.height, small.width).octaves[0].size) == pytest.approx(first, abs=5)
+    assert [octave.size for octave in pipeline.plan(40, 50).octaves] == [(40, 50)]
 
 
 def test_a_network_without_weights_can_be_dreamt_with() -> None:

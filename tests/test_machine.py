@@ -13,7 +13,7 @@ from dreamer.errors import UsageError
 def test_auto_is_settled():
     machine = Machine().resolved()
     assert machine.device in ("cpu", "cuda", "mps") and machine.precision == "float32" and machine.threads > 0
-    assert {"device", "precision", "tile", "threads", "torch"} == machine.words().keys()
+    assert {"device", "precision", "tile", "threads", "torch"} == machine.to_dict().keys()
 
 
 def test_what_a_stranger_says_of_a_machine_is_checked():

@@ -15,7 +15,7 @@ from dreamer.networks.reverie import reverie, weights_path
 from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash, metadata, story
 from dreamer.plugins.loading import load_plugins
-from dreamer.recipes.registry import Shelf
+from dreamer.recipes.registry import NamedRegistry
 
 CPU = torch.device("cpu")
 
@@ -165,7 +165,7 @@ def test_an_unknown_layer_brings_the_nearest():
 
 
 def test_weights_change_no_network_that_its_plugin_keeps(tmp_path: Path):
-    kept, shelf = tiny(), Shelf("network", "dreamer networks list")
+    kept, shelf = tiny(), NamedRegistry("network", "dreamer networks list")
     shelf.add("kept", "plugin", lambda: kept)
     before = {key: value.clone() for key, value in kept.module.state_dict().items()}
     torch.save({key: value + 1 for key, value in before.items()}, tmp_path / "other.pth")
@@ -188,7 +188,7 @@ class Partial:
 
 
 def test_a_factory_is_given_what_it_takes():
-    shelf = Shelf("network")
+    shelf = NamedRegistry("network")
     shelf.add("partial", "plugin", Partial())
     shelf.add("plain", "plugin", tiny)
     assert isinstance(Partial(), UntrainedFactory) and not isinstance(tiny, UntrainedFactory)

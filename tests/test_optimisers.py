@@ -15,7 +15,7 @@ from dreamer.errors import UsageError
 from dreamer.ingredients import optimisers
 from dreamer.ingredients.canvases import cppn, fourier
 from dreamer.motifs.sample_scene import scene
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.testing import tiny_network
 from dreamer.visualization.unit import FROM_NOTHING, Unit, grey
 
@@ -27,16 +27,16 @@ CPU = Machine("cpu", "float32", 0)
 
 def composed(words, network=None, seed=0):
     words = {**FROM_NOTHING, "size": SIDE, "seed": seed, "transforms": [], **words}
-    aim = lambda network, words: Unit(channel=3).words(network, None, (SIDE, SIDE))  # noqa: E731
-    return compose(words, registry(), network=network or tiny(), machine=CPU, aim=aim)
+    aim = lambda network, words: Unit(channel=3).objectives(network, None, (SIDE, SIDE))  # noqa: E731
+    return build(words, registry(), network=network or tiny(), machine=CPU, aim=aim)
 
 
-def climbed(composition):
+def climbed(pipeline):
     """The score before the first step, and of the finished picture."""
     steps = []
-    picture = composition.ascend(grey(SIDE, SIDE), on_step=steps.append)
-    layer = composition.layers[0]
-    return steps[0].score, float(composition.network.features(picture, [layer])[layer][:, 3].mean())
+    picture = pipeline.ascend(grey(SIDE, SIDE), on_step=steps.append)
+    layer = pipeline.layers[0]
+    return steps[0].score, float(pipeline.network.features(picture, [layer])[layer][:, 3].mean())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,18 +101,18 @@ def test_searches_beat_chance_by_a_fifth_without_a_gradient(name):
     for seed in range(5):
         population = {"population": 24}
         words = {"octaves": {"count": 1, "steps": evaluations // 24}, "canvas": SMALL}
-        composition = composed({**words, "optimiser": {"name": name, **population}}, network, seed)
-        won.append(climbed(composition)[1])
-        lost.append(max(chance(composition, evaluations, sigma, seed) for sigma in (0.5, 1.0, 2.0)))
+        pipeline = composed({**words, "optimiser": {"name": name, **population}}, network, seed)
+        won.append(climbed(pipeline)[1])
+        lost.append(max(chance(pipeline, evaluations, sigma, seed) for sigma in (0.5, 1.0, 2.0)))
     assert statistics.median(won) > 1.2 * statistics.median(lost)
 
 
-def chance(composition, evaluations, sigma, seed):
+def chance(pipeline, evaluations, sigma, seed):
     """The best of so many pictures drawn at random on the same canvas."""
     torch.manual_seed(seed)
     pictures = fourier(torch.full((evaluations, 3, SIDE, SIDE), 0.5), frequencies=2, sigma=sigma).paint().detach()
-    layer = composition.layers[0]
-    return float(composition.network.features(pictures, [layer])[layer][:, 3].mean((1, 2)).max())
+    layer = pipeline.layers[0]
+    return float(pipeline.network.features(pictures, [layer])[layer][:, 3].mean((1, 2)).max())
 
 
 def test_without_its_package_cma_es_says_what_to_install(monkeypatch):

@@ -12,8 +12,8 @@ from dreamer.ingredients.gradient_filters import normalise
 from dreamer.ingredients.transforms import scale
 from dreamer.ingredients.updates import stretch
 from dreamer.networks import untrained
-from dreamer.pipeline.build import compose
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.build import build
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.preset import find_preset
 
 PUBLISHED = {
@@ -75,15 +75,15 @@ PUBLISHED = {
 }
 
 
-def composed(name: str) -> Composition:
+def composed(name: str) -> Pipeline:
     words = find_preset(registry(), name).words
-    return compose(words, registry(), network=untrained(registry().networks, str(words.get("network", "reverie"))))
+    return build(words, registry(), network=untrained(registry().networks, str(words.get("network", "reverie"))))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_peer_s_preset_has_the_published_settings(name: str) -> None:
-    composition, published = composed(name), dict(PUBLISHED[name])
-    words, recipe = composition.words(), composition.recipe
+    pipeline, published = composed(name), dict(PUBLISHED[name])
+    words, recipe = pipeline.to_dict(), pipeline.recipe
     assert recipe.colour == 0 and not recipe.priors
     assert {key: words["octaves"][key] for key in published["octaves"]} == published.pop("octaves")
     if "levels" in published:

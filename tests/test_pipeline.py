@@ -23,12 +23,12 @@ from dreamer.image import load
 from dreamer.networks.network import Network
 from dreamer.pipeline import plan
 from dreamer.pipeline.bind import Guide
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.testing.tiny import photo as drawn
 from dreamer.testing.tiny import tiny_network
 from dreamer.video.clip import MemoryStore, notes_of
 from dreamer.video.film import Film
-from dreamer.video.zoom import Falling, Feedback, Scene, zoom_from
+from dreamer.video.zoom import FeedbackZoom, KeyframeZoom, Scene, zoom_from
 
 STEP = {"octaves": {"count": 1, "steps": 1}}
 CAMERA = [(Fraction(n, 10), np.ascontiguousarray(pixels(160, 120)[:, n : n + 128])) for n in range(3)]
@@ -60,16 +60,16 @@ def test_a_change_that_is_ambiguous_beside_the_network_s_own_objectives_is_no_si
     two = [{"name": "channel", "id": name, "index": [number]} for number, name in enumerate("ab")]
     network = replace(tiny_network(), defaults={"objectives": two})
     with pytest.raises(UsageError, match=r"objectives\.channel\.weight: channel is there 2 times; .*\(a, b\)"):
-        compose({}, registry(), network=network, changes=[("objectives.channel.weight", 5.0)])
-    composition = compose({}, registry(), network=network, changes=[("objectives.a.weight", 5.0)])
-    assert [item.weight for item in composition.recipe.objectives] == [5.0, 1.0]
+        build({}, registry(), network=network, changes=[("objectives.channel.weight", 5.0)])
+    pipeline = build({}, registry(), network=network, changes=[("objectives.a.weight", 5.0)])
+    assert [item.weight for item in pipeline.recipe.objectives] == [5.0, 1.0]
 
 
 def test_all_frames_of_a_film_are_cut_alike(memory: None, tiles: list[int]) -> None:
     for begin in range(2):  # with much memory, and with little
         tiles.clear()
-        composition = compose(STEP, registry(), network=tiny_network())
-        film = Film.of(composition, 120, 128)
+        pipeline = build(STEP, registry(), network=tiny_network())
+        film = Film.of(pipeline, 120, 128)
         assert len([*film.dreams(CAMERA)]) == 3
         assert set(tiles) == {film.plan.machine.tile} == {(0, 64)[begin]}
 
@@ -129,15 +129,15 @@ def test_a_guide_is_looked_at_once_for_all_frames(monkeypatch: pytest.MonkeyPatc
         return features(self, image, layers)
 
     monkeypatch.setattr(Network, "features", watched)
-    composition = compose(STEP, registry(), network=network, guide=guide)
-    for mode, frames_of in (("feedback", Feedback), ("keyframes", Falling)):
+    pipeline = build(STEP, registry(), network=network, guide=guide)
+    for mode, frames_of in (("feedback", FeedbackZoom), ("keyframes", KeyframeZoom)):
         zoom = zoom_from({"seconds": 0.5, "fps": 10, "rate": 4, "mode": mode})
-        scene = Scene(load(drawn()).image(), zoom, (72, 96), lambda time: composition, MemoryStore(), 1.5)
+        scene = Scene(load(drawn()).image(), zoom, (72, 96), lambda time: pipeline, MemoryStore(), 1.5)
         frames = frames_of(scene)
         for number in range(zoom.frames):
             frames.frame(number)
-    assert len([*Film.of(composition, 120, 128).dreams(CAMERA)]) == 3
-    assert len(looks) == 1 and isinstance(composition.binding.guide, Guide)
+    assert len([*Film.of(pipeline, 120, 128).dreams(CAMERA)]) == 3
+    assert len(looks) == 1 and isinstance(pipeline.binder.guide, Guide)
 
 
 def test_octaves_are_planned_once_for_all_frames(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,42 +146,42 @@ def test_octaves_are_planned_once_for_all_frames(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         Network, "sizes", lambda self, h, w, layers: (asked.append((h, w)), sizes(self, h, w, layers))[1]
     )
-    composition = compose({"octaves": {"steps": 1}}, registry(), network=tiny_network())
+    pipeline = build({"octaves": {"steps": 1}}, registry(), network=tiny_network())
     scene = Scene(
         load(drawn()).image(),
         zoom_from({"seconds": 0.5, "fps": 10, "mode": "feedback"}),
         (72, 96),
-        lambda time: composition,
+        lambda time: pipeline,
         MemoryStore(),
         1.5,
     )
-    frames = Feedback(scene)
+    frames = FeedbackZoom(scene)
     for number in range(5):
         frames.frame(number)
     assert len(asked) == len(set(asked)) > 0
     asked.clear()
-    film = Film.of(composition, 120, 128)
+    film = Film.of(pipeline, 120, 128)
     planned = len(asked)
     assert len([*film.dreams(CAMERA)]) == 3
     assert len(asked) == planned > 0
 
 
 def test_an_image_is_dreamt_over_without_a_photo_around_it() -> None:
-    composition = compose({"octaves": {"steps": 2}}, registry(), network=tiny_network())
+    pipeline = build({"octaves": {"steps": 2}}, registry(), network=tiny_network())
     source = load(drawn())
-    picture = composition.ascend(source.image())
+    picture = pipeline.ascend(source.image())
     assert picture.shape == source.image().shape and 0 <= picture.min() and picture.max() <= 1
-    assert (composition.dream(source).change - (picture - source.image())).abs().max() < 1e-6
+    assert (pipeline.dream(source).change - (picture - source.image())).abs().max() < 1e-6
 
 
 def test_an_interrupted_ascent_hands_over_its_picture() -> None:
-    composition = compose({"octaves": {"steps": 5}}, registry(), network=tiny_network())
+    pipeline = build({"octaves": {"steps": 5}}, registry(), network=tiny_network())
 
     def stop(step: Any) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as caught:
-        composition.ascend(load(drawn()).image(), on_step=stop)
+        pipeline.ascend(load(drawn()).image(), on_step=stop)
     assert tuple(caught.value.picture.shape) == (1, 3, 72, 96)
 
 

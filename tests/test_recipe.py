@@ -104,8 +104,8 @@ def test_a_setting_without_a_key_or_a_value(setting):
 
 def test_words_and_back_are_the_same_recipe():
     recipe = read({"objectives": [{"name": "channel", "index": [1, 2], "layer": "m4b"}]}, "priors.frequency.weight=2")
-    words = recipe.words(vocabulary)
-    assert Recipe.read(words, vocabulary).words(vocabulary) == words
+    words = recipe.to_dict(vocabulary)
+    assert Recipe.read(words, vocabulary).to_dict(vocabulary) == words
     assert words["objectives"][0] == {
         "name": "channel", "layer": "m4b", "weight": 1.0, "index": [1, 2], "names": [], "normalise": True,
         "square": True,
@@ -116,11 +116,11 @@ def test_words_and_back_are_the_same_recipe():
 def test_a_canvas_and_an_optimiser_are_tables_of_one():
     recipe = read({}, "canvas.name=fourier", "canvas.decay=1.2", "optimiser.name=adam")
     assert (recipe.canvas.name, recipe.canvas.options) == ("fourier", {"decay": 1.2})
-    words = recipe.words(vocabulary)
+    words = recipe.to_dict(vocabulary)
     assert words["canvas"] == {"name": "fourier", "decay": 1.2, "sigma": 0.01}
     assert words["optimiser"] == {"name": "adam", "rate": 0.05, "beta1": 0.9, "beta2": 0.999}
-    assert Recipe.read(words, vocabulary).words(vocabulary) == words
-    assert read().words(vocabulary)["canvas"] == {"name": "pixels", "sigma": 0.01}
+    assert Recipe.read(words, vocabulary).to_dict(vocabulary) == words
+    assert read().to_dict(vocabulary)["canvas"] == {"name": "pixels", "sigma": 0.01}
     assert read({"canvas": {"sigma": 0.5}}).canvas.options == {"sigma": 0.5}  # the usual one, otherwise
 
 
@@ -134,10 +134,10 @@ def test_another_canvas_brings_its_own_options():
 
 
 def test_a_preset_keeps_what_is_its_own_of_a_canvas():
-    base = read().words(vocabulary)
-    other = read({}, "canvas.name=fourier", "canvas.decay=1.2").words(vocabulary)
+    base = read().to_dict(vocabulary)
+    other = read({}, "canvas.name=fourier", "canvas.decay=1.2").to_dict(vocabulary)
     assert difference(other, base, vocabulary)["canvas"] == {"name": "fourier", "decay": 1.2}
-    more = read({}, "canvas.name=fourier", "canvas.decay=0.5").words(vocabulary)
+    more = read({}, "canvas.name=fourier", "canvas.decay=0.5").to_dict(vocabulary)
     assert difference(more, other, vocabulary)["canvas"] == {"decay": 0.5}
     assert "canvas" not in difference(other, other, vocabulary)
 

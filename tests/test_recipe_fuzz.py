@@ -15,15 +15,15 @@ import pytest
 
 from dreamer.engine.device import Machine
 from dreamer.errors import UsageError
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import find_preset, read_preset
-from dreamer.recipes.provenance import Stamp
+from dreamer.recipes.provenance import Provenance
 from dreamer.recipes.recipe import DEFAULTS, Recipe
 
 REGISTRY = load_plugins()[0]
-BASE = compose({}, REGISTRY)
+BASE = build({}, REGISTRY)
 HALF = 5000
 NASTY = [
     None,
@@ -118,13 +118,15 @@ def understood(recipe: object) -> None:
 
 
 def test_damaged_recipes_inside_pictures(shut: None) -> None:
-    text = Stamp(BASE.words(), BASE.machine.words(), "0.1", "0" * 64, "1" * 64, "", {"dreamer-ink": "1.0"}).text()
+    text = Provenance(
+        BASE.to_dict(), BASE.machine.to_dict(), "0.1", "0" * 64, "1" * 64, "", {"dreamer-ink": "1.0"}
+    ).text()
     chance, told, passed = random.Random(1), 0, 0
     for number in range(HALF):
         words = damaged(json.loads(text), chance)
         one = scrambled(text, chance) if number % 2 else json.dumps(words)
         try:
-            read = Stamp.read(one, "picture.png")
+            read = Provenance.read(one, "picture.png")
             Machine.read(read.machine)
             REGISTRY.missing(read.plugins)
             understood(read.recipe)

@@ -15,8 +15,8 @@ from dreamer.api import registry, video
 from dreamer.errors import UsageError
 from dreamer.image import Photo, load
 from dreamer.motifs.sample_scene import scene
-from dreamer.pipeline.build import compose
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.build import build
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.video.clip import FolderStore, frames, probe, read_recipe
 from dreamer.video.film import Film, load_change, save_change
 from dreamer.video.film.motion import find_motion
@@ -34,12 +34,12 @@ def shots(count, step=0, seed=1):
 
 def composed(octaves=1, **words):
     plan = {"steps": 10, "step_size": 0.01, "count": octaves}
-    return compose({"octaves": plan, **words}, registry(), network=tiny())
+    return build({"octaves": plan, **words}, registry(), network=tiny())
 
 
 def film(stability, **words):
-    composition = composed(**words)
-    return Film(composition, 96, composition.plan(*SIZE), stability)
+    pipeline = composed(**words)
+    return Film(pipeline, 96, pipeline.plan(*SIZE), stability)
 
 
 def changes(dreams, source):
@@ -61,7 +61,7 @@ def flicker(dreams, source):
 
 def interrupted(monkeypatch, frames):
     """Ctrl-C after so many dreams; the number that are left, in a list, may be set anew."""
-    ascend, left = Composition.ascend, [frames]
+    ascend, left = Pipeline.ascend, [frames]
 
     def counted(*arguments, **more):
         left[0] -= 1
@@ -69,7 +69,7 @@ def interrupted(monkeypatch, frames):
             raise KeyboardInterrupt
         return ascend(*arguments, **more)
 
-    monkeypatch.setattr(Composition, "ascend", counted)
+    monkeypatch.setattr(Pipeline, "ascend", counted)
     return left
 
 

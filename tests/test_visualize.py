@@ -17,7 +17,7 @@ from dreamer.api import registry
 from dreamer.engine.device import Machine
 from dreamer.errors import RecipeError, UsageError
 from dreamer.networks.network import Network
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.testing import tiny_network
 from dreamer.visualization.unit import FROM_NOTHING, Unit, grey, logits
 
@@ -239,7 +239,7 @@ def classifier():
 def test_a_class_is_seen_before_anything_is_done_to_its_score():
     network = classifier()
     assert logits(network) == "2"
-    words = Unit(label="Lion").words(network, None, (48, 48))
+    words = Unit(label="Lion").objectives(network, None, (48, 48))
     assert words == [{"name": "logit", "layer": "2", "names": ["lion"]}]
     lion, bee = (api.visualize(network, name, size=48, steps=30) for name in ("LION", "6"))
     assert score_of(network, lion, "2", 0) > score_of(network, bee, "2", 0) + 0.03
@@ -275,11 +275,11 @@ def test_a_neuron_s_picture_is_at_its_place():
     for place in ((3,), (3, 2, 8)):
         words = {**FROM_NOTHING, "size": 40, "octaves": {"count": 1, "steps": 6}, "transforms": []}
         words |= {"canvas": {"name": "pixels", "sigma": 0.0}}
-        composition = compose(
+        pipeline = build(
             words, registry(), network=network, machine=CPU,
-            aim=lambda network, words, place=place: Unit(neuron=place).words(network, None, (40, 40)),
+            aim=lambda network, words, place=place: Unit(neuron=place).objectives(network, None, (40, 40)),
         )  # fmt: skip
-        dream = composition.ascend(grey(40, 40))[0]
+        dream = pipeline.ascend(grey(40, 40))[0]
         change = dream - dream[:, :1, :1]
         rows, columns = (change.abs().amax(0) > 1e-3).nonzero().unbind(1)
         changed[place] = (float(rows.float().mean()), float(columns.float().mean()))

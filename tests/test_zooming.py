@@ -17,21 +17,21 @@ from torch import Tensor
 from dreamer.api import registry
 from dreamer.errors import UsageError
 from dreamer.image.luma import luma
-from dreamer.pipeline.build import compose
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.build import build
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.video.clip import FolderStore, MemoryStore, StateStore
-from dreamer.video.zoom import Falling, Feedback, Scene, Zoom, read_schedule, zoom_from, zoom_words
+from dreamer.video.zoom import FeedbackZoom, KeyframeZoom, Scene, Zoom, read_schedule, zoom_from, zoom_words
 from dreamer.video.zoom.path import Path as Way
-from dreamer.video.zoom.photo_sampler import Backdrop
+from dreamer.video.zoom.photo_sampler import PhotoSampler
 from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
 from dreamer.video.zoom.stabilise import Level
 
 
-def composition(**changes: Any) -> Composition:
+def pipeline(**changes: Any) -> Pipeline:
     """Two steps of a tiny network."""
     words = {"octaves": {"smallest": 32, "steps": 2, "step_size": 0.02}, **changes}
-    return compose(words, registry(), network=tiny())
+    return build(words, registry(), network=tiny())
 
 
 def picture(height: int = 48, width: int = 64) -> Tensor:
@@ -46,7 +46,7 @@ def picture(height: int = 48, width: int = 64) -> Tensor:
 def scene(zoom: Zoom, store: StateStore | None = None, photo: Tensor | None = None, **recipe: Any) -> Scene:
     """A small scene for a zoom."""
     photo = picture() if photo is None else photo
-    composed = composition(**recipe)
+    composed = pipeline(**recipe)
     return Scene(photo, zoom, (48, 64), lambda time: composed, MemoryStore() if store is None else store, 1.5)
 
 
@@ -95,7 +95,7 @@ def test_a_rate_in_time_is_followed_on_a_log_scale() -> None:
 
 @pytest.mark.parametrize("words", [{"rate": 1.7, "angle": 25, "centre": (0.3, 0.6)}, {"rate": 1.2, "ease": "both"}])
 def test_24_and_60_frames_a_second_show_the_same_motion(words: dict[str, Any]) -> None:
-    slow, fast = (Falling(scene(zoom_from({**words, "fps": fps, "seconds": 1}), strength=0.0)) for fps in (24, 60))
+    slow, fast = (KeyframeZoom(scene(zoom_from({**words, "fps": fps, "seconds": 1}), strength=0.0)) for fps in (24, 60))
     for k in range(12):
         assert (slow.frame(2 * k) - fast.frame(5 * k)).abs().max() < 2 / 255
     assert (slow.frame(0) - slow.frame(12)).abs().max() > 0.1, "and it moves"
@@ -185,7 +185,7 @@ def test_a_calmed_change_keeps_its_luma_and_loses_coloured_grain() -> None:
 @pytest.mark.parametrize("mode", ["keyframes", "feedback"])
 def test_frames_are_the_same_whether_or_not_the_work_was_interrupted(mode: str, tmp_path: Path) -> None:
     zoom = zoom_from({"mode": mode, "seconds": 2, "fps": 12, "rate": 1.6, "angle": 8})
-    maker: Any = Falling if mode == "keyframes" else Feedback
+    maker: Any = KeyframeZoom if mode == "keyframes" else FeedbackZoom
     whole = maker(scene(zoom))
     frames = []
     for number in range(zoom.frames):
@@ -207,7 +207,7 @@ def test_frames_are_the_same_whether_or_not_the_work_was_interrupted(mode: str, 
 @pytest.mark.parametrize("mode", ["keyframes", "feedback"])
 def test_outward_is_the_inward_clip_reversed(mode: str) -> None:
     zoom = zoom_from({"mode": mode, "seconds": 1, "fps": 8, "rate": 1.8})
-    maker: Any = Falling if mode == "keyframes" else Feedback
+    maker: Any = KeyframeZoom if mode == "keyframes" else FeedbackZoom
     inward, outward = maker(scene(zoom)), maker(scene(replace(zoom, direction="out")))
     last = zoom.frames - 1
     seen = [inward.frame(number) for number in range(zoom.frames)]
@@ -218,7 +218,7 @@ def test_outward_is_the_inward_clip_reversed(mode: str) -> None:
 
 
 def test_old_keyframes_are_dropped(tmp_path: Path) -> None:
-    falling = Falling(scene(Zoom(seconds=4, fps=Fraction(6), rate=2.0), FolderStore(tmp_path)))
+    falling = KeyframeZoom(scene(Zoom(seconds=4, fps=Fraction(6), rate=2.0), FolderStore(tmp_path)))
     for number in range(24):
         falling.frame(number)
         falling.checkpoint(number)
@@ -227,33 +227,33 @@ def test_old_keyframes_are_dropped(tmp_path: Path) -> None:
 
 def test_a_damaged_keyframe_is_made_again(tmp_path: Path) -> None:
     zoom = Zoom(seconds=1, fps=Fraction(6), rate=2.0)
-    frames = [Falling(scene(zoom, FolderStore(tmp_path))).frame(number) for number in (0, 5)]
+    frames = [KeyframeZoom(scene(zoom, FolderStore(tmp_path))).frame(number) for number in (0, 5)]
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    again = Falling(scene(zoom, FolderStore(tmp_path)))
+    again = KeyframeZoom(scene(zoom, FolderStore(tmp_path)))
     assert [torch.equal(again.frame(number), frame) for number, frame in zip((0, 5), frames, strict=True)] == [True] * 2
 
 
 def test_the_ends_of_a_loop_meet() -> None:
     looped = scene(Zoom(seconds=2, fps=Fraction(12), rate=2.0, loop=True, angle=30))
-    falling = Falling(looped)
+    falling = KeyframeZoom(looped)
     assert falling.last == 3, "log 4 / log 1.5 is 3.4"
     first = falling.frame(0)
     assert (falling.frame(24) - first).abs().max() < 1 / 255, "the frame after the last is the first"
     assert (falling.frame(12) - first).abs().mean() > 0.05, "in between it has gone somewhere"
     nearly = replace(looped.zoom, fps=Fraction(1200))
-    before = Falling(replace(looped, zoom=nearly)).frame(nearly.frames - 1)
+    before = KeyframeZoom(replace(looped, zoom=nearly)).frame(nearly.frames - 1)
     assert (before - first).abs().mean() < 0.02, "and it is come to in no jump"
 
 
 def test_without_strength_a_zoom_only_moves_the_photo(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dream(self: Composition, photo: Any, **rest: Any) -> Any:
+    def dream(self: Pipeline, photo: Any, **rest: Any) -> Any:
         raise InterruptedError
 
-    monkeypatch.setattr(Composition, "dream", dream)
+    monkeypatch.setattr(Pipeline, "dream", dream)
     with pytest.raises(InterruptedError):
-        Falling(scene(Zoom(seconds=1), strength=0.5)).frame(0)
-    falling = Falling(scene(Zoom(seconds=1, fps=Fraction(4), rate=1.5), strength=0.0))
+        KeyframeZoom(scene(Zoom(seconds=1), strength=0.5)).frame(0)
+    falling = KeyframeZoom(scene(Zoom(seconds=1, fps=Fraction(4), rate=1.5), strength=0.0))
     assert (falling.frame(0) - picture()).abs().max() < 0.01
     assert torch.isfinite(falling.frame(3)).all()
 
@@ -269,16 +269,16 @@ def test_motifs_take_turns_from_keyframe_to_keyframe(monkeypatch: pytest.MonkeyP
     names = ["rose", "eye", "arch", "shell"]
     few = {"name": "channel", "id": "few", "layer": "two", "index": [1]}
 
-    def ascend(self: Composition, image: Any, **rest: Any) -> Any:
+    def ascend(self: Pipeline, image: Any, **rest: Any) -> Any:
         seen.append([item.options.get("names") for item in self.recipe.objectives])
         raise InterruptedError
 
-    monkeypatch.setattr(Composition, "ascend", ascend)
-    many = replace(composition().recipe.objectives[0], options={"names": tuple(names)})
+    monkeypatch.setattr(Pipeline, "ascend", ascend)
+    many = replace(pipeline().recipe.objectives[0], options={"names": tuple(names)})
     made = scene(Zoom(rate=1.5, seconds=9), objectives=[few])
-    composed = made.composition_at(0.0)
+    composed = made.pipeline_at(0.0)
     composed = replace(composed, recipe=replace(composed.recipe, objectives=(many, *composed.recipe.objectives)))
-    made = replace(made, composition_at=lambda time: composed)
+    made = replace(made, pipeline_at=lambda time: composed)
     for time in (0.0, 1.0, 2.0, 5.5):
         with pytest.raises(InterruptedError):
             made.dreamt(picture(), time, 0)
@@ -291,11 +291,11 @@ def test_each_keyframe_has_a_seed_of_its_own_and_only_the_first_begins_as_the_re
 ) -> None:
     seen: list[Any] = []
 
-    def ascend(self: Composition, image: Any, **rest: Any) -> Any:
+    def ascend(self: Pipeline, image: Any, **rest: Any) -> Any:
         seen.append((self.recipe.seed, self.recipe.init))
         raise InterruptedError
 
-    monkeypatch.setattr(Composition, "ascend", ascend)
+    monkeypatch.setattr(Pipeline, "ascend", ascend)
     made = scene(Zoom(), seed=5, init="noise", strength=0.3)
     for number in (0, 1, 4):
         with pytest.raises(InterruptedError):
@@ -306,17 +306,17 @@ def test_each_keyframe_has_a_seed_of_its_own_and_only_the_first_begins_as_the_re
 def test_feedback_goes_on_from_what_was_kept_and_not_from_the_beginning() -> None:
     store, dreamt = MemoryStore(), []
     zoom = zoom_from({"mode": "feedback", "seconds": 2, "fps": 12})
-    first = Feedback(scene(zoom, store))
+    first = FeedbackZoom(scene(zoom, store))
     for number in range(15):
         first.frame(number)
         first.checkpoint(number)
-    Feedback(replace(scene(zoom, store), on_step=lambda number, step: dreamt.append(number))).frame(15)
+    FeedbackZoom(replace(scene(zoom, store), on_step=lambda number, step: dreamt.append(number))).frame(15)
     assert min(dreamt) == 11 and max(dreamt) == 15, "that of frame 10 was kept"
 
 
 def test_a_large_photo_loses_sharpness_without_a_jump() -> None:
     generator = torch.Generator().manual_seed(0)
-    backdrop = Backdrop(torch.rand(1, 3, 192, 256, generator=generator), (48, 64))
+    backdrop = PhotoSampler(torch.rand(1, 3, 192, 256, generator=generator), (48, 64))
     frames = [
         backdrop.at(Similarity(complex(2 ** (power / 2) / 4)), (48, 64)) for power in (1.999, 2.001, 2.5, 2.999, 3.001)
     ]

@@ -13,12 +13,12 @@ import click
 from dreamer.cli.options import max_pixels_option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
-from dreamer.errors import Interrupted, UsageError, gathered
+from dreamer.errors import Interrupted, UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
-    from dreamer.pipeline.pipeline import Composition
-    from dreamer.visualization.atlas import Atlas, Best, Chapter
+    from dreamer.pipeline.pipeline import Pipeline
+    from dreamer.visualization.atlas import Atlas, Best, LayerSection
     from dreamer.visualization.exemplars import Search
 
 _FILE = click.Path(path_type=Path)
@@ -80,44 +80,44 @@ def atlas(
         from dreamer.engine.device import Machine, keep_freed_memory
         from dreamer.image import load, pictures_in
         from dreamer.networks import load_from
-        from dreamer.pipeline.build import compose
+        from dreamer.pipeline.build import build
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
 
-        with gathered(problems):
+        with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
         registry, _ = load_plugins()
         machine, seen = Machine(), None
-        with gathered(problems):
+        with collect_problems(problems):
             machine = Machine(device, "auto", 0, threads or 0).resolved()
-        with gathered(problems):
+        with collect_problems(problems):
             fetch = network is not None and not problems
             loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
             torch.set_num_threads(machine.threads)
-            parts: list[tuple[Chapter, Composition]] = []
+            parts: list[tuple[LayerSection, Pipeline]] = []
             for layer in dict.fromkeys(part.strip() for part in (wished or loaded.default_layer).split(",")):
-                with gathered(problems):
+                with collect_problems(problems):
                     recipe = words(layer, size=size or SIZE, steps=steps or STEPS, seed=seed)
-                    chapter = chosen(loaded, layer, channels)
-                    composition = compose(recipe, registry, network=loaded, machine=machine, say=reporter.say)
-                    chapter.made = made(composition)
-                    parts.append((chapter, composition))
-            layers = [chapter.layer for chapter, _ in parts]
+                    section = chosen(loaded, layer, channels)
+                    pipeline = build(recipe, registry, network=loaded, machine=machine, say=reporter.say)
+                    section.made = made(pipeline)
+                    parts.append((section, pipeline))
+            layers = [section.layer for section, _ in parts]
             if photo and photo.is_file() and layers:
                 whole = load(photo, max_pixels=max_pixels)
                 seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
-        chapters = tuple(chapter for chapter, _ in parts)
+        sections = tuple(section for section, _ in parts)
         for page in (output, partial) if resume else ():
-            with gathered(problems):
-                plates_in(page, chapters)
+            with collect_problems(problems):
+                plates_in(page, sections)
         if problems:
             raise UsageError(*problems)
         keep_freed_memory()
-        making = _Making(Atlas(loaded.name, chapters, str(weights or ""), seen), output, partial, reporter)
+        making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter)
         try:
-            for chapter, composition in parts:
-                making.paint(chapter, composition)
+            for section, pipeline in parts:
+                making.paint(section, pipeline)
             if exemplars:
                 making.search(exemplars, names, parts[0][1], max_pixels, resume)
         except (Interrupted, KeyboardInterrupt):
@@ -130,7 +130,7 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
     problems: list[str] = []
     if output.suffix.lower() not in (".html", ".htm"):
         problems.append(f"-o {output}: an atlas is a page; let its name end in .html")
-    with gathered(problems):
+    with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     if resume and force:
         problems.append("--resume and --force exclude each other: one goes on with what is there, one replaces it")
@@ -158,44 +158,44 @@ class _Making:
         self.began = self.kept = time.monotonic()
         self.warned = False
 
-    def paint(self, chapter: Chapter, composition: Composition) -> None:
-        """Every plate that a chapter lacks."""
+    def paint(self, section: LayerSection, pipeline: Pipeline) -> None:
+        """Every plate that a section lacks."""
         from dreamer.visualization.atlas import plates
 
-        left, count, began = chapter.left, len(chapter.channels), time.monotonic()
-        number = self.atlas.chapters.index(chapter) + 1
-        self.reporter.start(f"{self.atlas.network} {chapter.layer}", number, len(self.atlas.chapters))
+        left, count, began = section.left, len(section.channels), time.monotonic()
+        number = self.atlas.sections.index(section) + 1
+        self.reporter.start(f"{self.atlas.network} {section.layer}", number, len(self.atlas.sections))
 
         def on_step(done: int, batch: int, step: Step) -> None:
             share = (done + batch * step.share) / len(left)
             self.reporter.frame(Frame(count - len(left) + done, count, share, unit="channel"))
             if step.share == 1:
-                self._warn(chapter, time.monotonic() - began, (done + batch) / len(left))
+                self._warn(section, time.monotonic() - began, (done + batch) / len(left))
 
-        for channel, plate in plates(composition, left, on_step=on_step):
-            chapter.plates[channel] = plate
+        for channel, plate in plates(pipeline, left, on_step=on_step):
+            section.plates[channel] = plate
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
 
-    def _warn(self, chapter: Chapter, seconds: float, share: float) -> None:
+    def _warn(self, section: LayerSection, seconds: float, share: float) -> None:
         """Say once how to have sooner what takes long."""
         whole = seconds / share
         if whole > _LONG and not self.warned:
             self.warned = True
             self.reporter.say(
-                f"the {len(chapter.channels)} channels of {chapter.layer} take about {clock(whole)}; --channels 0-31 "
+                f"the {len(section.channels)} channels of {section.layer} take about {clock(whole)}; --channels 0-31 "
                 "shows some of them, smaller --size and --steps are quicker; Ctrl-C keeps what there is, and --resume "
                 "goes on"
             )
 
-    def search(self, folder: Path, names: list[str], composition: Composition, max_pixels: int, resume: bool) -> None:
+    def search(self, folder: Path, names: list[str], pipeline: Pipeline, max_pixels: int, resume: bool) -> None:
         """What excites the channels in a folder; of an interrupted search, the best by then."""
         import torch
 
         from dreamer.visualization.atlas import COUNT, Channels, cut
         from dreamer.visualization.exemplars import search
 
-        channels = Channels(composition.network, {chapter.layer: chapter.channels for chapter in self.atlas.chapters})
+        channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})
         best: Best = {}
         self.reporter.start(str(folder), 1, 1)
         count = counting(self.reporter, "picture", len(names))
@@ -213,16 +213,16 @@ class _Making:
                 channels,
                 count=COUNT,
                 notes=self.notes,
-                device=torch.device(composition.machine.device),
+                device=torch.device(pipeline.machine.device),
                 max_pixels=max_pixels,
                 on_picture=on_picture,
             )
             for name, why in found.skipped.items():
                 self.reporter.say(f"{name} is left out: {why}")
         finally:
-            crops = cut(folder, best, composition.recipe.size, max_pixels)
-            for chapter in self.atlas.chapters:
-                chapter.crops = {channel: crops.get((chapter.layer, channel), []) for channel in chapter.channels}
+            crops = cut(folder, best, pipeline.recipe.size, max_pixels)
+            for section in self.atlas.sections:
+                section.crops = {channel: crops.get((section.layer, channel), []) for channel in section.channels}
 
     def keep(self) -> None:
         """Write what there is."""
@@ -233,7 +233,7 @@ class _Making:
 
     def interrupted(self) -> int:
         """Somebody pressed Ctrl-C."""
-        if any(chapter.plates for chapter in self.atlas.chapters):
+        if any(section.plates for section in self.atlas.sections):
             self.keep()
             self.reporter.interrupted(str(self.output), str(self.partial))
             self.reporter.say("the same command with --resume goes on")

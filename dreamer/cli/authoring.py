@@ -16,7 +16,7 @@ from dreamer import __version__
 from dreamer.cli.failures import line
 from dreamer.cli.photos import check_folder
 from dreamer.cli.tables import table
-from dreamer.errors import UsageError, WriteError, gathered
+from dreamer.errors import UsageError, WriteError, collect_problems
 
 _LONGEST = 40  # letters of a name
 _TAKEN = frozenset({"hookimpl", "register-priors"})
@@ -63,9 +63,9 @@ def new(name: str, folder: Path) -> None:
     a preset that uses it, tests, and all that is needed to install and publish it.
     """
     problems: list[str] = []
-    with gathered(problems):
+    with collect_problems(problems):
         _check_name(name)
-    with gathered(problems):
+    with collect_problems(problems):
         check_folder(folder, f"-o {folder}")
     project = folder / name
     if not problems and project.exists():

@@ -14,7 +14,7 @@ from dreamer import __version__
 from dreamer.cli.failures import exit_code
 from dreamer.cli.photos import Place, check_folder, check_spared, free
 from dreamer.cli.progress import Reporter
-from dreamer.cli.provenance import stamp_for
+from dreamer.cli.provenance import provenance_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from dreamer.engine.step import Step
     from dreamer.image import Photo
     from dreamer.pipeline.dream import Dream
-    from dreamer.pipeline.pipeline import Composition
+    from dreamer.pipeline.pipeline import Pipeline
     from dreamer.pipeline.plan import Plan
     from dreamer.plugins.loading import Plugin
-    from dreamer.recipes.provenance import Stamp
+    from dreamer.recipes.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Saving:
 class Batch:
     """What several photos share; `stamp` is that of the picture whose recipe is repeated."""
 
-    composition: Composition
-    stamp: Stamp | None
+    pipeline: Pipeline
+    provenance: Provenance | None
     plugins: Sequence[Plugin]
     saving: Saving
-    told: Reporter
+    reporter: Reporter
     max_pixels: int
     protected: Sequence[Path]
     """Files that are never overwritten: the photos themselves."""
@@ -60,7 +60,7 @@ class Batch:
         """Dream over all of them (None is the sample scene, or what is blank) and return the exit code."""
         for number, path in enumerate(photos, 1):
             label = str(path or ("visualization" if self.blank else "sample"))
-            self.told.start(label, number, len(photos))
+            self.reporter.start(label, number, len(photos))
             try:
                 self._dream(path, label)
             except Interrupted:
@@ -73,22 +73,22 @@ class Batch:
         """Tell of a photo that could not be dreamt over."""
         self.failed = True
         self.worked |= exit_code(error) == 1
-        self.told.fail(label, error)
+        self.reporter.fail(label, error)
 
     def _dream(self, path: Path | None, label: str) -> None:
         from dreamer.image import format_for, suffix_of
 
         whole = self._load(path)
-        photo = self.composition.sized(whole)
+        photo = self.pipeline.sized(whole)
         format = format_for(photo, self.saving.place.file)
         output = self.saving.place.of(path or Path(label), suffix_of(format))
         self._claim(output, label)
         if not self.saving.force and self._is_done(output, photo):
-            self.told.skip(label, str(output))
+            self.reporter.skip(label, str(output))
             return
         if os.path.lexists(output) and not self.saving.force:
             raise UsageError(f"{output} is there already; --force replaces it, -o chooses another name")
-        plan = self.composition.plan(photo.height, photo.width)  # what is too small is told of before anything is made
+        plan = self.pipeline.plan(photo.height, photo.width)  # what is too small is told of before anything is made
         self.saving.place.make()
         check_folder(output.parent, str(output))
         self._announce(whole, photo, format)
@@ -102,7 +102,7 @@ class Batch:
             raise Interrupted(dream) from None
         except WriteError as error:
             raise WriteError(f"{error}{self._rescued(dream, output, format)}") from error
-        self.told.done(label, str(output), time.monotonic() - began)
+        self.reporter.done(label, str(output), time.monotonic() - began)
 
     def _load(self, path: Path | None) -> Photo:
         from dreamer.image import load, to_pil
@@ -123,11 +123,11 @@ class Batch:
     def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
         from dreamer.image import losses
 
-        for notice in (*photo.notices, *losses(photo, format), *self.composition.remarks(photo.height, photo.width)):
-            self.told.say(notice)
+        for notice in (*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)):
+            self.reporter.say(notice)
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
-            self.told.say(f"{before} pixels become {now}; --size full keeps them all")
+            self.reporter.say(f"{before} pixels become {now}; --size full keeps them all")
 
     def _paint(self, photo: Photo, plan: Plan, output: Path, format: str, label: str) -> Dream:
         """The dream; what there is of an interrupted one is kept beside it."""
@@ -140,7 +140,7 @@ class Batch:
             self._keep(dream, output, f"{step:04d}", format)
 
         try:
-            return self.composition.dream(
+            return self.pipeline.dream(
                 photo,
                 plan=plan,
                 on_step=self._on_step,
@@ -164,13 +164,13 @@ class Batch:
         try:
             kept = self._keep(dream, output, "partial", format)
         except WriteError as error:
-            self.told.fail(label, error)
+            self.reporter.fail(label, error)
         else:
-            self.told.interrupted(label, str(kept))
+            self.reporter.interrupted(label, str(kept))
 
     def _on_step(self, step: Step) -> None:
         self.worked = True
-        self.told.step(step)
+        self.reporter.step(step)
 
     def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
         """Write an unfinished dream beside its output, over nothing."""
@@ -193,23 +193,23 @@ class Batch:
         )
         write_atomically(place, data)
 
-    def _stamp(self, photo: Photo, machine: Machine) -> Stamp:
-        return stamp_for(self.composition, photo.sha256, machine, self.plugins)
+    def _stamp(self, photo: Photo, machine: Machine) -> Provenance:
+        return provenance_for(self.pipeline, photo.sha256, machine, self.plugins)
 
     def _is_done(self, output: Path, photo: Photo) -> bool:
         from dreamer.image import read_recipe
-        from dreamer.recipes.provenance import Stamp
+        from dreamer.recipes.provenance import Provenance
 
         try:
             text = read_recipe(output) if output.exists() else None
-            now = self._stamp(photo, self.composition.machine)
-            return text is not None and Stamp.read(text, str(output)).same_picture(now)
+            now = self._stamp(photo, self.pipeline.machine)
+            return text is not None and Provenance.read(text, str(output)).same_picture(now)
         except UsageError:
             return False
 
     def _compare(self, dream: Dream) -> None:
         """Say what keeps a repeated picture from being the same, byte for byte."""
-        if self.stamp:
-            differences = self.stamp.differences(self._stamp(dream.photo, dream.machine))
+        if self.provenance:
+            differences = self.provenance.differences(self._stamp(dream.photo, dream.machine))
             if differences:
-                self.told.say(f"not byte for byte the picture that it repeats: {'; '.join(differences)}")
+                self.reporter.say(f"not byte for byte the picture that it repeats: {'; '.join(differences)}")

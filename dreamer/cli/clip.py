@@ -14,7 +14,7 @@ import click
 
 from dreamer.cli.options import together
 from dreamer.cli.progress import Frame, Reporter
-from dreamer.cli.provenance import stamp_in
+from dreamer.cli.provenance import provenance_in
 from dreamer.errors import Interrupted, UsageError, WriteError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
-    from dreamer.video.clip import Reel
+    from dreamer.video.clip import ClipWriter
 
 _DREAM = 40.0  # a dream takes about as long as so many frames, until it has been measured
 
@@ -51,7 +51,7 @@ def may_replace(output: Path, preview: bool, force: bool) -> bool:
 
 def _is_dreamt(path: Path) -> bool:
     try:
-        stamp_in(path)
+        provenance_in(path)
     except UsageError:
         return False
     return True
@@ -117,32 +117,32 @@ class Pace:
 
 
 def film(
-    reel: Reel,
+    writer: ClipWriter,
     frames: Iterable[tuple[NDArray[np.uint8], Fraction | None]],
     checkpoint: Callable[[int], None],
     pace: Pace,
-    told: Reporter,
+    reporter: Reporter,
     label: str,
 ) -> int:
-    """Put the frames that the reel lacks on it, with their times or at its rate, and make the clip: the exit code.
+    """Put the frames that the writer lacks on it, with their times or at its rate, and make the clip: the exit code.
 
-    Ctrl-C leaves a playable clip of what there is, and a full disk or a kill a reel to go on with. `checkpoint` is
-    called with a frame's number before that frame is put on the reel: all before it are safe.
+    Ctrl-C leaves a playable clip of what there is, and a full disk or a kill a writer to go on with. `checkpoint` is
+    called with a frame's number before that frame is put on the writer: all before it are safe.
     """
     began = time.monotonic()
     try:
         for values, moment in frames:
-            checkpoint(reel.done)
-            reel.add(values, moment)
-            told.frame(pace.frame(reel.done))
-        reel.finish()
+            checkpoint(writer.done)
+            writer.add(values, moment)
+            reporter.frame(pace.frame(writer.done))
+        writer.finish()
     except (Interrupted, KeyboardInterrupt):
         with suppress(WriteError):
-            reel.flush()
-        told.interrupted(label, str(reel.partial if reel.partial.exists() else reel.folder))
-        told.say("--resume goes on with it")
+            writer.flush()
+        reporter.interrupted(label, str(writer.partial if writer.partial.exists() else writer.folder))
+        reporter.say("--resume goes on with it")
         return 130
     except WriteError as error:
         raise WriteError(f"{error}; what was made is kept, and --resume goes on with it") from error
-    told.done(label, str(reel.output), time.monotonic() - began)
+    reporter.done(label, str(writer.output), time.monotonic() - began)
     return 0

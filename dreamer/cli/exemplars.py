@@ -11,7 +11,7 @@ import click
 from dreamer.cli.options import max_pixels_option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import counting, progress
-from dreamer.errors import UsageError, gathered
+from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.visualization.exemplars import Search
@@ -67,7 +67,7 @@ def exemplars(
     problems: list[str] = []
     if output.exists() and not force:
         problems.append(f"-o {output}: the file is there already; --force replaces it")
-    with gathered(problems):
+    with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     with progress(how) as reporter:
         import torch
@@ -81,14 +81,14 @@ def exemplars(
         from dreamer.visualization.exemplars import SIZE, Channel, looks, search, seen
 
         began = time.monotonic()
-        with gathered(problems):
+        with collect_problems(problems):
             names = pictures_in(folder)
             check_spared([output], [folder / name for name in names])
-        with gathered(problems):
+        with collect_problems(problems):
             format = check_suffix(output)
-        with gathered(problems):
+        with collect_problems(problems):
             machine = Machine(device=device, threads=threads or 0).resolved()
-        with gathered(problems):
+        with collect_problems(problems):
             fetch = network is not None and not problems
             loaded = load_network(network or Recipe.network, weights, fetch=fetch)
             unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size or SIZE, least=least)

@@ -28,7 +28,7 @@ def list_(kind: str | None) -> None:
     if kind is not None and kind not in kinds:
         raise RecipeError(f"{kind}: no kind of ingredients is called that{did_you_mean(kind, kinds)}")
     rows = [
-        (each, registry.ingredients[each].shortest(entry), _options(entry), entry.source, entry.value.summary)
+        (each, registry.ingredients[each].shortest_name(entry), _options(entry), entry.source, entry.value.summary)
         for each in kinds
         if kind in (None, each)
         for entry in registry.ingredients[each]

@@ -17,7 +17,7 @@ from dreamer.cli.failures import line
 from dreamer.cli.options import max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
-from dreamer.errors import DreamerError, RecipeError, UsageError, gathered
+from dreamer.errors import DreamerError, RecipeError, UsageError, collect_problems
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,7 +56,7 @@ def try_(
 ) -> int:
     """Every look on the middle of your own photo, on one sheet: all presets that are installed, or those named.
 
-    Nothing is fetched for it: a preset whose network or plugin is not here is left out, and told of.
+    Nothing is fetched for it: a preset whose network or plugin is not here is left out, and reporter of.
     """
     output = output or photo.with_name(f"{photo.stem}-presets.jpg")
     outputs = [output, output.with_suffix(".html")] if as_page else [output]
@@ -73,15 +73,15 @@ def try_(
         from dreamer.visualization.contact_sheet import Look, page, sheet
 
         began = time.monotonic()
-        with gathered(problems):
+        with collect_problems(problems):
             check_folder(output.parent, f"-o {output}")
             check_spared(outputs, [photo])
-        with gathered(problems):
+        with collect_problems(problems):
             format = check_suffix(output)
-        with gathered(problems):
+        with collect_problems(problems):
             piece = to_pil(load(photo, max_pixels=max_pixels).middle(size))
         presets, shelf = {}, registry().presets
-        for name in names or map(shelf.shortest, shelf):
+        for name in names or map(shelf.shortest_name, shelf):
             try:
                 presets[name] = find_preset(registry(), name)
             except RecipeError as error:
@@ -146,7 +146,7 @@ def check(name: str, thumbnail: bool) -> int:
     """
     from dreamer.api import registry
     from dreamer.networks import untrained
-    from dreamer.pipeline.build import compose
+    from dreamer.pipeline.build import build
     from dreamer.recipes.preset import find_preset, lines_of
     from dreamer.recipes.recipe import Recipe
 
@@ -155,8 +155,8 @@ def check(name: str, thumbnail: bool) -> int:
     network = None
     with suppress(UsageError):  # compose says what is wrong with it
         network = untrained(registry().networks, str(preset.words.get("network", Recipe.network)))
-    with gathered(problems):
-        compose(preset.words, registry(), network=network)
+    with collect_problems(problems):
+        build(preset.words, registry(), network=network)
     for key in ("title", "description", "author", "likes"):
         if not getattr(preset, key):
             problems.append(f"{key}: a preset should have one")
@@ -218,9 +218,9 @@ def save(
     """Keep a look under a NAME: what options say, on top of a --preset or of the --recipe inside a picture."""
     import tomli_w
 
-    from dreamer.cli.render_options import Wishes
+    from dreamer.cli.render_options import RenderOptions
     from dreamer.files import make_folder, write_atomically
-    from dreamer.pipeline.build import compose
+    from dreamer.pipeline.build import build
     from dreamer.plugins.loading import load_plugins
     from dreamer.plugins.preset_packs import OWN, own_presets
     from dreamer.recipes.overrides import difference
@@ -241,16 +241,16 @@ def save(
     for option in ("weights", "guide"):
         if wishes[option]:
             problems.append(f"--{option}: a preset names no file; say it when you render")
-    wish = Wishes(**wishes, tile=None, device=None, precision=None, threads=None)
-    composition, _ = wish.composed(registry, _say, problems, fetch=False)
-    without = compose({"network": composition.recipe.network}, registry, network=composition.network)
+    wish = RenderOptions(**wishes, tile=None, device=None, precision=None, threads=None)
+    pipeline, _ = wish.composed(registry, _say, problems, fetch=False)
+    without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
     about = {"title": title or name, "description": description, "author": author, "likes": likes}
-    required = {"requires": sorted(composition.plugins)} if composition.plugins else {}
+    required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}
     words = {
         "schema": SCHEMA,
         **about,
         **required,
-        **difference(composition.words(), without.words(), registry.vocabulary),
+        **difference(pipeline.to_dict(), without.to_dict(), registry.vocabulary),
     }
     if output is None:
         make_folder(place.parent)

@@ -83,8 +83,10 @@ source_options = together(
 
 
 def recipe_options_for(size: str) -> Callable[[Command], Command]:
-    """What decides the picture: the fields of `Wishes`, with `machine_options` and --max-pixels; `size` is the help of
-    --size."""
+    """What decides the picture: with `machine_options` and --max-pixels the fields of `RenderOptions`.
+
+    `size` is the help of --size, whose default differs.
+    """
     return together(
         source_options,
         click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),

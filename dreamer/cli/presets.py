@@ -99,17 +99,22 @@ def show(name: str) -> None:
 def _show_picture(picture: Path) -> None:
     """What stands inside, as a preset that could be kept; what decides its bytes besides, as comments."""
     from dreamer.cli.failures import line
-    from dreamer.cli.provenance import stamp_in
+    from dreamer.cli.provenance import provenance_in
     from dreamer.recipes.recipe import SCHEMA
 
-    stamp = stamp_in(picture)
-    about = {"dreamer": stamp.dreamer, **stamp.machine, "weights": stamp.weights, "photo": stamp.photo}
-    if stamp.guide:
-        about["guide"] = stamp.guide
+    provenance = provenance_in(picture)
+    about = {
+        "dreamer": provenance.dreamer,
+        **provenance.machine,
+        "weights": provenance.weights,
+        "photo": provenance.photo,
+    }
+    if provenance.guide:
+        about["guide"] = provenance.guide
     for key, value in about.items():
         click.echo(line(f"# {key}: {value}"))
-    required = {"requires": list(stamp.plugins)} if stamp.plugins else {}
-    click.echo(_toml({"schema": SCHEMA, **required, **stamp.recipe}), nl=False)
+    required = {"requires": list(provenance.plugins)} if provenance.plugins else {}
+    click.echo(_toml({"schema": SCHEMA, **required, **provenance.recipe}), nl=False)
 
 
 def _toml(words: Mapping[str, Any]) -> str:

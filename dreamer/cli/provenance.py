@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dreamer.engine.device import Machine
-    from dreamer.pipeline.pipeline import Composition
+    from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
-    from dreamer.recipes.provenance import Stamp
+    from dreamer.recipes.provenance import Provenance
 
 
-def stamp_for(composition: Composition, photo: str, machine: Machine, plugins: Sequence[Plugin]) -> Stamp:
-    """What goes into the dream of a photo, given by its file's hash, made by a composition on a machine."""
-    from dreamer.recipes.provenance import Stamp
+def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Sequence[Plugin]) -> Provenance:
+    """What goes into the dream of a photo, given by its file's hash, made by a pipeline on a machine."""
+    from dreamer.recipes.provenance import Provenance
 
-    return Stamp(
-        recipe=composition.words(),
-        machine=machine.words(),
+    return Provenance(
+        recipe=pipeline.to_dict(),
+        machine=machine.to_dict(),
         dreamer=__version__,
-        weights=composition.network.weights,
+        weights=pipeline.network.weights,
         photo=photo,
-        guide=composition.guide.sha256 if composition.guide else "",
-        pictures=_hash_of(composition.starts) if composition.starts is not None else "",
-        plugins={p.distribution: p.version for p in plugins if p.distribution in composition.plugins},
+        guide=pipeline.guide.sha256 if pipeline.guide else "",
+        pictures=_hash_of(pipeline.starts) if pipeline.starts is not None else "",
+        plugins={p.distribution: p.version for p in plugins if p.distribution in pipeline.plugins},
     )
 
 
@@ -41,21 +41,21 @@ def _hash_of(starts: Tensor) -> str:
     return hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest()
 
 
-def stamp_in(path: Path) -> Stamp:
+def provenance_in(path: Path) -> Provenance:
     """What stands inside a picture or clip that dreamer made; raises UsageError."""
-    from dreamer.recipes.provenance import Stamp
+    from dreamer.recipes.provenance import Provenance
 
-    return Stamp.read(_text_in(path), str(path))
+    return Provenance.read(_text_in(path), str(path))
 
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
     """How a clip of a kind, zoom or video, moves, in words; nothing for a picture. Raises UsageError."""
-    from dreamer.recipes.provenance import Stamp
+    from dreamer.recipes.provenance import Provenance
 
     if path.suffix == ".toml":
         return {}
     text = _text_in(path)
-    Stamp.read(text, str(path))  # it is no larger than a recipe, and of a version that is known
+    Provenance.read(text, str(path))  # it is no larger than a recipe, and of a version that is known
     motion = json.loads(text).get(kind, {})
     if not isinstance(motion, dict):
         raise UsageError(f"{path}: the {kind} inside is damaged")

@@ -11,8 +11,8 @@ from dreamer.cli.batch import Batch, Saving
 from dreamer.cli.options import Numbers, machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
-from dreamer.cli.render_options import Wishes
-from dreamer.errors import UsageError, gathered
+from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import UsageError, collect_problems
 
 
 @click.command()
@@ -42,29 +42,29 @@ def render(
     """
     from dreamer.plugins.loading import load_plugins
 
-    with progress(how) as told:
+    with progress(how) as reporter:
         found = find(photos)
         problems = _without_photos(photos, found, sample)
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
         place = Place(None, False)
-        with gathered(problems):
+        with collect_problems(problems):
             place = Place.read(output, several)
         registry, plugins = load_plugins()
-        wish = Wishes(**wishes)
-        composition, stamp = wish.composed(registry, told.say, problems)
+        wish = RenderOptions(**wishes)
+        pipeline, provenance = wish.composed(registry, reporter.say, problems)
         batch = Batch(
-            composition,
-            stamp,
+            pipeline,
+            provenance,
             plugins,
             Saving(place, force, keep_gps, snapshots),
-            told,
+            reporter,
             wish.max_pixels,
             protected=(*found.photos, *([wish.guide] if wish.guide else [])),
         )
         for label, problem in found.problems:
             batch.fail(label, UsageError(problem))
         if found.dreams:
-            told.say(f"left out, being dreams already: {found.dreams} of the pictures")
+            reporter.say(f"left out, being dreams already: {found.dreams} of the pictures")
         return batch.run(found.photos or [None])
 
 

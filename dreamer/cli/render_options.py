@@ -1,4 +1,4 @@
-"""What a command line asks of a dream, and the composition that comes of it."""
+"""What a command line asks of a dream, and the pipeline that comes of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import UsageError, gathered
+from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
     from dreamer.networks.network import Network
-    from dreamer.pipeline.pipeline import Composition
-    from dreamer.recipes.provenance import Stamp
+    from dreamer.pipeline.pipeline import Pipeline
+    from dreamer.recipes.provenance import Provenance
     from dreamer.recipes.registry import Registry
 
 _FLAGS = {
@@ -28,7 +28,7 @@ _FLAGS = {
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RenderOptions:
     """The options of `dreamer.cli.options`, as typed; None where nothing was said."""
 
     preset: str | None
@@ -59,8 +59,8 @@ class Wishes:
         base: Mapping[str, Any] = MappingProxyType({}),
         flags: Mapping[str, Any] = MappingProxyType({}),
         aim: Callable[[Network, Mapping[str, Any]], list[dict[str, Any]]] | None = None,
-    ) -> tuple[Composition, Stamp | None]:
-        """The composition, and the stamp of the picture whose recipe is repeated.
+    ) -> tuple[Pipeline, Provenance | None]:
+        """The pipeline, and the provenance of the picture whose recipe is repeated.
 
         `base` are words under the recipe's; `flags` and `aim` what a command's own options say of the recipe and its
         objectives.
@@ -71,21 +71,21 @@ class Wishes:
 
         from dreamer.engine.device import Machine
         from dreamer.image import load
-        from dreamer.pipeline.build import compose
+        from dreamer.pipeline.build import build
         from dreamer.recipes.overrides import merged
 
-        stamp, guide, machine = None, None, Machine()
+        provenance, guide, machine = None, None, Machine()
         words: Mapping[str, Any] = {}
-        with gathered(problems):
-            stamp, words = self._words(registry)
+        with collect_problems(problems):
+            provenance, words = self._words(registry)
         words = merged(base, words)
         changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
-        with gathered(problems):
+        with collect_problems(problems):
             guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
-        with gathered(problems):
-            machine = self._machine(stamp).resolved()
-        with gathered(problems):
-            composition = compose(
+        with collect_problems(problems):
+            machine = self._machine(provenance).resolved()
+        with collect_problems(problems):
+            pipeline = build(
                 words,
                 registry,
                 changes=changes,
@@ -100,10 +100,10 @@ class Wishes:
             )
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]
-            lacking = registry.missing(stamp.plugins) if stamp else []
+            lacking = registry.missing(provenance.plugins) if provenance else []
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in lacking), *problems)
-        torch.set_num_threads(composition.machine.threads)
-        return composition, stamp
+        torch.set_num_threads(pipeline.machine.threads)
+        return pipeline, provenance
 
     def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:
         """A problem of a key that a flag has set, in the words that were typed."""
@@ -111,9 +111,9 @@ class Wishes:
         typed = {**self._flags, **flags}.get(key) is not None
         return f"{_FLAGS.get(key, f'--{key}')}{colon}{rest}" if typed else problem
 
-    def _words(self, registry: Registry) -> tuple[Stamp | None, Mapping[str, Any]]:
+    def _words(self, registry: Registry) -> tuple[Provenance | None, Mapping[str, Any]]:
         """What --preset or --recipe says."""
-        from dreamer.cli.provenance import stamp_in
+        from dreamer.cli.provenance import provenance_in
         from dreamer.recipes.preset import find_preset
 
         if self.recipe and self.preset:
@@ -125,8 +125,8 @@ class Wishes:
         source = Path(self.recipe)
         if source.suffix == ".toml":
             return None, find_preset(registry, source).words
-        stamp = stamp_in(source)
-        return stamp, stamp.recipe
+        provenance = provenance_in(source)
+        return provenance, provenance.recipe
 
     def _changes(self, problems: list[str]) -> list[tuple[str, Any]]:
         """What the options say of the recipe; a flag stands above --set."""
@@ -134,7 +134,7 @@ class Wishes:
 
         changes = []
         for text in self.settings:
-            with gathered(problems):
+            with collect_problems(problems):
                 changes.append(read_setting(text))
         return changes + [(key, value) for key, value in self._flags.items() if value is not None]
 
@@ -144,10 +144,10 @@ class Wishes:
         plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
         return {**plain, "octaves.feature_size": self.feature_size}
 
-    def _machine(self, stamp: Stamp | None) -> Machine:
+    def _machine(self, provenance: Provenance | None) -> Machine:
         """As wished: by flags, else as the repeated picture was made, else by itself."""
         from dreamer.engine.device import Machine
 
-        before = Machine.read(stamp.machine) if stamp else Machine()
+        before = Machine.read(provenance.machine) if provenance else Machine()
         flags = {key: getattr(self, key) for key in ("device", "precision", "tile", "threads")}
         return replace(before, **{key: value for key, value in flags.items() if value is not None})

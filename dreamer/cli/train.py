@@ -12,7 +12,7 @@ import click
 from dreamer.cli.options import progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import progress
-from dreamer.errors import UsageError, gathered
+from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report
@@ -84,7 +84,7 @@ def train(
     the same options.
     """
     problems: list[str] = []
-    with gathered(problems):
+    with collect_problems(problems):
         _claim(output, force)
     begun = output.with_name(f"{output.name}.training")
     if begun.exists() and not (resume or force):

@@ -19,18 +19,18 @@ from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace,
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.provenance import motion_in, stamp_for
-from dreamer.cli.render_options import Wishes
-from dreamer.errors import UsageError, gathered
+from dreamer.cli.provenance import motion_in, provenance_for
+from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
-    from dreamer.pipeline.pipeline import Composition
+    from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
-    from dreamer.video.clip import Clip, Format, Reel
+    from dreamer.video.clip import Clip, ClipWriter, Format
 
 _PREVIEW = 1  # second, at a quarter of the size
 
@@ -70,34 +70,34 @@ def video(
     dreamer video clip.mp4 --resume                 go on after Ctrl-C or a power cut
     """
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import Reel, format_for, partial_of, probe
+    from dreamer.video.clip import ClipWriter, format_for, partial_of, probe
 
-    wish = Wishes(**options)
+    wish = RenderOptions(**options)
     output = output or clip.with_name(f"{clip.stem}-dream.mp4")
     output = preview_of(output) if preview else output
     problems: list[str] = []
-    with progress(how) as told:
+    with progress(how) as reporter:
         source = format = None
-        with gathered(problems):
+        with collect_problems(problems):
             source = probe(clip, max_pixels=wish.max_pixels)
-        with gathered(problems):
+        with collect_problems(problems):
             format = format_for(output, codec, quality)
             check_folder(output.parent, f"-o {output}")
             check_spared([output, partial_of(output)], [clip, *([wish.guide] if wish.guide else [])])
-        with gathered(problems):
+        with collect_problems(problems):
             stability = _stability(wish.recipe, stability)
         registry, plugins = load_plugins()
         if resume and wish.tile is None:
             wish = replace(wish, tile=tiles_of(output, 1)[0])
-        composition, _ = wish.composed(registry, told.say, problems)
+        pipeline, _ = wish.composed(registry, reporter.say, problems)
         assert source and format and stability is not None  # else `composed` has raised
         sound = clip if source.has_audio and format.has_sound else None
         if source.has_audio and not sound:
-            told.say(f"{format.codec} has no sound; the clip's own is left out")
-        work = _Work(composition, source, format, stability, preview, told)
+            reporter.say(f"{format.codec} has no sound; the clip's own is left out")
+        work = _Work(pipeline, source, format, stability, preview, reporter)
         recipe = work.recipe(plugins)
-        told.start(str(clip), 1, 1)
-        with Reel.open(
+        reporter.start(str(clip), 1, 1)
+        with ClipWriter.open(
             output,
             format,
             size=work.film.plan.size,
@@ -109,12 +109,12 @@ def video(
             force=may_replace(output, preview, force),
             audio=sound,
             notes={"tiles": [work.film.plan.machine.tile]},
-        ) as reel:
-            if reel.finished:
-                told.skip(str(clip), str(output))
+        ) as writer:
+            if writer.finished:
+                reporter.skip(str(clip), str(output))
                 return 0
-            work.take_up(reel)
-            return film(reel, work.made(), work.checkpoint, work.pace, told, str(clip))
+            work.take_up(writer)
+            return film(writer, work.made(), work.checkpoint, work.pace, reporter, str(clip))
 
 
 def _stability(recipe: str | None, wished: float | None) -> float:
@@ -129,24 +129,24 @@ def _stability(recipe: str | None, wished: float | None) -> float:
 
 
 class _Work:
-    """A clip's frames on their way to the reel, told of as they come."""
+    """A clip's frames on their way to the writer, told of as they come."""
 
     def __init__(
         self,
-        composition: Composition,
+        pipeline: Pipeline,
         source: Clip,
         format: Format,
         stability: float,
         preview: bool,
-        told: Reporter,
+        reporter: Reporter,
     ) -> None:
         from dreamer.engine.device import keep_freed_memory
         from dreamer.video.clip import frame_size
         from dreamer.video.film import Film
 
-        self._source, self._told, self._composition = source, told, composition
+        self._source, self._told, self._composition = source, reporter, pipeline
         self.film = Film.of(
-            composition,
+            pipeline,
             source.height,
             source.width,
             stability=stability,
@@ -159,27 +159,27 @@ class _Work:
         self._until = Fraction(_PREVIEW) if preview else source.duration + 1
         self.frames = min(source.frames, math.ceil(source.fps * _PREVIEW)) if preview else source.frames
         self.pace = Pace((0, self.frames))
-        self._reel: Reel | None = None
+        self._writer: ClipWriter | None = None
 
     def recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
-        """What stands inside the clip: a picture's stamp, and how steady it is."""
+        """What stands inside the clip: a picture's provenance, and how steady it is."""
         with self._source.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        stamp = stamp_for(self._composition, digest, self.film.plan.machine, plugins)
-        return {**json.loads(stamp.text()), "video": {"stability": self.film.stability}}
+        provenance = provenance_for(self._composition, digest, self.film.plan.machine, plugins)
+        return {**json.loads(provenance.text()), "video": {"stability": self.film.stability}}
 
-    def take_up(self, reel: Reel) -> None:
-        """Go on where the reel stands."""
-        self._reel, self.pace = reel, Pace((reel.done, self.frames))
+    def take_up(self, writer: ClipWriter) -> None:
+        """Go on where the writer stands."""
+        self._writer, self.pace = writer, Pace((writer.done, self.frames))
 
     def made(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
-        """The frames that the reel lacks, with their times where they are not evenly spaced."""
+        """The frames that the writer lacks, with their times where they are not evenly spaced."""
         from dreamer.video.clip import frames
         from dreamer.video.film import load_change
 
-        assert self._reel is not None
-        begin = self._reel.done
-        change = load_change(self._reel.state, begin, self.film.plan.size)
+        assert self._writer is not None
+        begin = self._writer.done
+        change = load_change(self._writer.state, begin, self.film.plan.size)
         source = takewhile(lambda pair: pair[0] < self._until, frames(self._source))
         for dreamt in self.film.dreams(source, begin=begin, change=change):
             self._change = dreamt.change
@@ -189,8 +189,8 @@ class _Work:
         """All frames before `number` are safe, and it is made."""
         from dreamer.video.film import save_change
 
-        assert self._reel is not None
-        save_change(self._reel.state, number + 1, self._change)
+        assert self._writer is not None
+        save_change(self._writer.state, number + 1, self._change)
 
     def _step(self, step: Step) -> None:
         self._told.frame(self.pace.step(0, step))

@@ -21,13 +21,13 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import Place, check_spared
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.render_options import Wishes
-from dreamer.errors import gathered
+from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import collect_problems
 
 if TYPE_CHECKING:
     from dreamer.image import Photo
     from dreamer.networks.network import Network
-    from dreamer.pipeline.pipeline import Composition
+    from dreamer.pipeline.pipeline import Pipeline
 
 _FILE = click.Path(path_type=Path)
 
@@ -99,12 +99,12 @@ def visualize(
     from dreamer.visualization.direction_file import read_direction
     from dreamer.visualization.unit import Unit, climbed, diverse, grey, picture_size, usual
 
-    with progress(how) as told:
+    with progress(how) as reporter:
         problems: list[str] = []
         place, way = Place(None, False), None
-        with gathered(problems):
+        with collect_problems(problems):
             place = Place.read(output, False)
-        with gathered(problems):
+        with collect_problems(problems):
             way = read_direction(direction, wishes["layer"]) if direction else None
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
         given = [flag for flag, value in named.items() if value is not None]
@@ -119,17 +119,17 @@ def visualize(
             problems.append(f"--facets begins with nothing, or with --pictures: leave out {photo}")
         unit = Unit(channel, neuron, label, way)
         registry, plugins = load_plugins()
-        wish = Wishes(**wishes, strength=None, feature_size=None, init=None, guide=None)
+        wish = RenderOptions(**wishes, strength=None, feature_size=None, init=None, guide=None)
 
         def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
             whole = load(photo, max_pixels=wish.max_pixels) if photo else None
             size = picture_size(whole, words)
-            found = unit.words(network, wish.layer, size) if unit.named else climbed(network, words)
+            found = unit.objectives(network, wish.layer, size) if unit.named else climbed(network, words)
             return diverse(found) if facets and not pictures else found
 
-        composition, stamp = wish.composed(
+        pipeline, provenance = wish.composed(
             registry,
-            told.say,
+            reporter.say,
             problems,
             base=usual(canvas, over_a_photo=photo is not None, facets=facets is not None),
             flags={
@@ -140,17 +140,17 @@ def visualize(
         )
 
         def blank() -> Photo:
-            side = composition.recipe.size
+            side = pipeline.recipe.size
             return load(to_pil(grey(side, side)))
 
         if pictures:
-            composition = _begun(composition, pictures, names, Path(output), told, wish.max_pixels)
+            pipeline = _begun(pipeline, pictures, names, Path(output), reporter, wish.max_pixels)
         batch = Batch(
-            composition,
-            stamp,
+            pipeline,
+            provenance,
             plugins,
             Saving(place, force, False, snapshots),
-            told,
+            reporter,
             wish.max_pixels,
             protected=[photo] if photo else [],
             blank=blank,
@@ -167,7 +167,7 @@ def _pictures(folder: Path | None, output: str, facets: int | None, problems: li
     if facets is None:
         problems.append("--pictures goes with --facets N, which begin with pictures of this folder")
     names = []
-    with gathered(problems):
+    with collect_problems(problems):
         names = pictures_in(folder, "--pictures")
         if len(names) < (facets or 1):
             number = f"only {len(names)} for {facets} facets"
@@ -177,17 +177,17 @@ def _pictures(folder: Path | None, output: str, facets: int | None, problems: li
 
 
 def _begun(
-    composition: Composition, folder: Path, names: list[str], output: Path, told: Reporter, max_pixels: int
-) -> Composition:
-    """The composition, each of its facets beginning with pictures of the folder."""
+    pipeline: Pipeline, folder: Path, names: list[str], output: Path, reporter: Reporter, max_pixels: int
+) -> Pipeline:
+    """The pipeline, each of its facets beginning with pictures of the folder."""
     from dreamer.visualization.facets import facets
 
-    composition.check()
+    pipeline.check()
     notes = output.with_name(f".{output.name}.facets")
-    found = facets(composition, folder, names, notes=notes, max_pixels=max_pixels)
+    found = facets(pipeline, folder, names, notes=notes, max_pixels=max_pixels)
     for name, why in found.skipped.items():
-        told.say(f"{name} is left out: {why}")
+        reporter.say(f"{name} is left out: {why}")
     for number, members in enumerate(found.members, 1):
         how_many = "1 picture" if len(members) == 1 else f"{len(members)} pictures, as"
-        told.say(f"facet {number} begins with {how_many} {', '.join(members[:3])}")
-    return replace(composition, starts=found.starts)
+        reporter.say(f"facet {number} begins with {how_many} {', '.join(members[:3])}")
+    return replace(pipeline, starts=found.starts)

@@ -14,9 +14,9 @@ from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace,
 from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options_for
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.provenance import motion_in, stamp_for, stamp_in
-from dreamer.cli.render_options import Wishes
-from dreamer.errors import UsageError, gathered
+from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
+from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dreamer.engine.step import Step
     from dreamer.image import Photo
-    from dreamer.pipeline.pipeline import Composition
+    from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
     from dreamer.recipes.registry import Registry
     from dreamer.video.zoom import Scene, Zoom
@@ -80,33 +80,33 @@ def zoom(
     from dreamer.engine.device import keep_freed_memory
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import Reel, format_for, frame_size, partial_of
+    from dreamer.video.clip import ClipWriter, format_for, frame_size, partial_of
     from dreamer.video.zoom import SPACING, Scene, check_size, keyframe_size
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
     output = preview_of(output) if preview else output
     problems: list[str] = []
-    with progress(how) as told:
+    with progress(how) as reporter:
         falling = format = whole = None
-        with gathered(problems):
+        with collect_problems(problems):
             falling = _falling(options["recipe"], motion, keyframes)
-        with gathered(problems):
+        with collect_problems(problems):
             format = format_for(output, codec, quality)
             check_folder(output.parent, f"-o {output}")
             check_spared([output, partial_of(output)], [path for path in (photo, audio, keyframes) if path])
-        with gathered(problems):
+        with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = _side(whole, options["size"], options["recipe"], preview)
-        wish = Wishes(**options)
+        wish = RenderOptions(**options)
         registry, plugins = load_plugins()
-        looks = _looks(wish, falling, registry, told.say, problems, begun=output if resume else None)
+        looks = _looks(wish, falling, registry, reporter.say, problems, begun=output if resume else None)
         if problems or not (falling and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[falling.look(0.0)].recipe.size)
         size = frame_size(format, sized.height, sized.width)
         for key, look in looks.items():
-            with gathered(problems):
+            with collect_problems(problems):
                 check_size(whole, sized)
                 look.plan_frames(*size)
                 looks[key] = look.settled(*keyframe_size(size))
@@ -117,27 +117,27 @@ def zoom(
             keep_freed_memory()
         frames = min(falling.frames, max(1, round(falling.fps))) if preview else falling.frames
         recipe = _recipe(usual, falling, whole, plugins)
-        told.start(str(photo), 1, 1)
-        with Reel.open(
+        reporter.start(str(photo), 1, 1)
+        with ClipWriter.open(
             output,
             format,
             size=size,
             fps=falling.fps,
             frames=frames,
             recipe=json.dumps(recipe),
-            identity=identity_of({**recipe, "looks": [look.words() for look in looks.values()]}),
+            identity=identity_of({**recipe, "looks": [look.to_dict() for look in looks.values()]}),
             resume=resume,
             force=may_replace(output, preview, force),
             audio=audio,
             notes={"tiles": [look.machine.tile for look in looks.values()]},
-        ) as reel:
-            if reel.finished:
-                told.skip(str(photo), str(output))
+        ) as writer:
+            if writer.finished:
+                reporter.skip(str(photo), str(output))
                 return 0
-            scene = Scene(whole.image(), falling, size, lambda time: looks[falling.look(time)], reel.state, SPACING)
-            fall = _Fall(scene, told, reel.done, frames)
-            made = ((fall.frame(number), None) for number in range(reel.done, frames))
-            return film(reel, made, fall.checkpoint, fall.pace, told, str(photo))
+            scene = Scene(whole.image(), falling, size, lambda time: looks[falling.look(time)], writer.state, SPACING)
+            fall = _Fall(scene, reporter, writer.done, frames)
+            made = ((fall.frame(number), None) for number in range(writer.done, frames))
+            return film(writer, made, fall.checkpoint, fall.pace, reporter, str(photo))
 
 
 def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -> int:
@@ -149,7 +149,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
-        size = stamp_in(Path(recipe)).recipe.get("size")
+        size = provenance_in(Path(recipe)).recipe.get("size")
         wished = size if isinstance(size, int) and size >= 16 else None
     side = min(whole, SIZE) if wished is None else wished or whole
     return side // 4 if preview else side
@@ -176,14 +176,14 @@ def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | No
 
 
 def _looks(
-    wish: Wishes,
+    wish: RenderOptions,
     falling: Zoom | None,
     registry: Registry,
     say: Callable[[str], None],
     problems: list[str],
     begun: Path | None,
-) -> dict[tuple[str | None, str | None], Composition]:
-    """A composition for every preset and layer that the keyframes name, with its tile in the clip that was begun.
+) -> dict[tuple[str | None, str | None], Pipeline]:
+    """A pipeline for every preset and layer that the keyframes name, with its tile in the clip that was begun.
 
     What is wrong with them goes to `problems`.
     """
@@ -194,26 +194,26 @@ def _looks(
         look = replace(wish, preset=preset or wish.preset, layer=layer or wish.layer)
         look = replace(look, tile=tile if wish.tile is None else wish.tile)
         look = replace(look, recipe=None if preset else wish.recipe)
-        with gathered(problems):
+        with collect_problems(problems):
             looks[preset, layer] = look.composed(registry, say, [], fetch=not problems)[0]
     return looks
 
 
-def _recipe(composition: Composition, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
-    """What stands inside the clip: a picture's stamp, and how it moves."""
+def _recipe(pipeline: Pipeline, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
+    """What stands inside the clip: a picture's provenance, and how it moves."""
     from dreamer.video.zoom import zoom_words
 
-    stamp = stamp_for(composition, photo.sha256, composition.machine, plugins)
-    return {**json.loads(stamp.text()), "zoom": zoom_words(falling)}
+    provenance = provenance_for(pipeline, photo.sha256, pipeline.machine, plugins)
+    return {**json.loads(provenance.text()), "zoom": zoom_words(falling)}
 
 
 class _Fall:
     """The frames of a zoom, told of as they come."""
 
-    def __init__(self, scene: Scene, told: Reporter, done: int, frames: int) -> None:
+    def __init__(self, scene: Scene, reporter: Reporter, done: int, frames: int) -> None:
         from dreamer.video.zoom import frames_of
 
-        self._told = told
+        self._told = reporter
         self._frames = frames_of(replace(scene, on_step=self._step))
         self.pace = Pace((done, frames), self._frames.dreams(done, frames))
 

@@ -68,7 +68,7 @@ class Machine:
         precision = self.precision if self.precision != "auto" else "float32"
         return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
 
-    def words(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the picture: with the torch version, on which bytes depend too."""
         return {**asdict(self), "torch": torch.__version__}
 

@@ -14,7 +14,7 @@ from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie
 from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash, fit, read_weights
-from dreamer.recipes.registry import Shelf
+from dreamer.recipes.registry import NamedRegistry
 
 
 @hookimpl
@@ -26,7 +26,7 @@ def register_networks(register: Register) -> None:
 
 
 def load_from(
-    shelf: Shelf[NetworkFactory[Network]], name: str, weights: Path | None = None, *, fetch: bool = False
+    shelf: NamedRegistry[NetworkFactory[Network]], name: str, weights: Path | None = None, *, fetch: bool = False
 ) -> Network:
     """Make the network of some name.
 
@@ -53,13 +53,13 @@ def load_from(
     return network
 
 
-def untrained(shelf: Shelf[NetworkFactory[Network]], name: str) -> Network:
+def untrained(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Network:
     """The network of some name for a look at its layers: with random weights, where its factory can."""
     factory = _factory(shelf, name)
     return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
 
 
-def _factory(shelf: Shelf[NetworkFactory[Network]], name: str) -> NetworkFactory[Network]:
+def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> NetworkFactory[Network]:
     if name in REFUSED:
         raise NetworkError(REFUSED[name])
     try:

@@ -14,7 +14,7 @@ from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import UsageError, gathered
+from dreamer.errors import UsageError, collect_problems
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
 from dreamer.recipes.options import reach_of
@@ -47,7 +47,7 @@ class Guide:
 
 
 @dataclass(frozen=True)
-class Binding:
+class IngredientBinder:
     """A recipe with the registry that knows its names, and what its ingredients may ask for."""
 
     recipe: Recipe
@@ -110,14 +110,14 @@ class Binding:
         """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
         problems: list[str] = []
         for item in self.recipe.objectives:
-            with gathered(problems):
+            with collect_problems(problems):
                 entry = self._entry("objectives", item)
                 channels = self.network.layer(str(item.layer)).channels
                 if "guide" in entry.wanted and self.guide is None:
                     raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
                 if not entry.wanted & {*_PASSING, "guide"}:
                     entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
-        with gathered(problems):
+        with collect_problems(problems):
             layers = [str(item.layer) for item in self.recipe.objectives]
             if not self.gradient_free and not self.network.differentiable(layers):
                 raise UsageError(

@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.engine.device import Machine
-from dreamer.errors import RecipeError, UsageError, gathered
+from dreamer.errors import RecipeError, UsageError, collect_problems
 from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
-from dreamer.pipeline.pipeline import Composition, Say, Session
+from dreamer.pipeline.pipeline import Pipeline, Say, Session
 from dreamer.recipes.overrides import merged, with_change, with_changes
-from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, Words
+from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
 from dreamer.recipes.registry import Registry
 
 Change = tuple[str, Any]
 _FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 
 
-def compose(
-    words: Words,
+def build(
+    words: RecipeDict,
     registry: Registry,
     *,
     changes: Iterable[Change] = (),
@@ -38,8 +38,8 @@ def compose(
     guide: Photo | None = None,
     machine: Machine = Machine(),  # noqa: B008 - frozen
     say: Say = lambda sentence: None,
-    aim: Callable[[Network, Words], list[dict[str, Any]]] | None = None,
-) -> Composition:
+    aim: Callable[[Network, RecipeDict], list[dict[str, Any]]] | None = None,
+) -> Pipeline:
     """The pipeline that words ask for.
 
     Args:
@@ -61,13 +61,13 @@ def compose(
     changes = sorted(changes, key=lambda change: change[0] not in _FIRST)
     asked = _Asked(words, changes, network, layer, guide is not None, registry)
     unread: list[str] = []
-    with gathered(unread):  # before any network is fetched
+    with collect_problems(unread):  # before any network is fetched
         asked.recipe({})
     problems: list[str] = []
-    with gathered(problems):
+    with collect_problems(problems):
         machine = machine.resolved()
     loaded = None
-    with gathered(problems):
+    with collect_problems(problems):
         may_fetch = fetch and asked.names_network and not (unread or problems)
         loaded = (
             network
@@ -81,22 +81,22 @@ def compose(
     if loaded is None:
         raise UsageError(*unread, *problems)
     for name in asked.layers(readable=not unread):
-        with gathered(problems):
+        with collect_problems(problems):
             loaded.layer(name)
-    with gathered(problems):  # once more: its defaults may hold what the words speak of
+    with collect_problems(problems):  # once more: its defaults may hold what the words speak of
         recipe = asked.recipe(loaded.defaults, loaded.default_layer)
     if problems:
         raise UsageError(*problems)
-    composition = Composition(recipe, Session(loaded, machine.device, guide), registry, machine, say)
-    composition.check()
-    return composition
+    pipeline = Pipeline(recipe, Session(loaded, machine.device, guide), registry, machine, say)
+    pipeline.check()
+    return pipeline
 
 
 @dataclass(frozen=True)
 class _Asked:
     """What somebody asked for, as layers of words; nothing here loads or computes."""
 
-    words: Words
+    words: RecipeDict
     changes: Sequence[Change]
     network: str | Network | None
     layer: str | None
@@ -116,7 +116,7 @@ class _Asked:
         own = self.words.get("network", Recipe.network)
         return dict(self.changes).get("network", own) if self.network is None else self.network
 
-    def recipe(self, defaults: Words, default_layer: str | None = None) -> Recipe:
+    def recipe(self, defaults: RecipeDict, default_layer: str | None = None) -> Recipe:
         """The recipe, laid upon a network's defaults; raises RecipeError with every problem."""
         if self.layer is not None:
             defaults = {key: value for key, value in defaults.items() if key != "objectives"}
@@ -141,7 +141,7 @@ class _Asked:
         """The same with other objectives, before the changes."""
         return replace(self, words={**self.words, "objectives": objectives})
 
-    def changed_words(self) -> Words:
+    def changed_words(self) -> RecipeDict:
         """The words with every change that can be made; those that cannot are told of elsewhere."""
         words = self.words
         for key, value in self.changes:

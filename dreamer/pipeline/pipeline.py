@@ -17,10 +17,10 @@ from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, RecipeError, UsageError, gathered
+from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems
 from dreamer.image import Photo
 from dreamer.networks.network import Network
-from dreamer.pipeline.bind import Binding, Guide
+from dreamer.pipeline.bind import Guide, IngredientBinder
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, plan_octaves, plan_tile, smallest_side
 from dreamer.recipes.recipe import Recipe
@@ -46,7 +46,7 @@ class Session:
 
 
 @dataclass(frozen=True, eq=False)
-class Composition:
+class Pipeline:
     """Everything that several pictures share: a checked recipe, its network and ingredients, a machine.
 
     `replace(pipeline, recipe=...)` is another recipe in the same session: nothing is prepared again.
@@ -75,38 +75,38 @@ class Composition:
     @cached_property
     def terms(self) -> tuple[WeightedObjective, ...]:
         """The objectives, each at its layer with its weight."""
-        return (self.own,) if self.own else self.binding.terms()
+        return (self.own,) if self.own else self.binder.terms()
 
     @property
     def layers(self) -> list[str]:
         """The layers that the objectives look at."""
         return layers_of(self.terms)
 
-    def words(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """The whole recipe as nested dicts and lists, defaults too."""
-        return self.recipe.words(self.registry.vocabulary)
+        return self.recipe.to_dict(self.registry.vocabulary)
 
     @property
     def plugins(self) -> frozenset[str]:
         """The distributions of the plugins that the recipe needs."""
-        sources = {entry.source for entry in self.binding.used()}
+        sources = {entry.source for entry in self.binder.used()}
         with suppress(RecipeError):  # a network that was handed over has no name here
             sources.add(self.registry.networks.get(self.recipe.network).source)
         return frozenset(sources - {BUILT_IN})
 
     @cached_property
-    def binding(self) -> Binding:
+    def binder(self) -> IngredientBinder:
         """The recipe's ingredients as functions."""
-        return Binding(self.recipe, self.network, self.registry, self.session.guide)
+        return IngredientBinder(self.recipe, self.network, self.registry, self.session.guide)
 
     def check(self) -> None:
         """Raises UsageError for what the ingredients refuse; of a picture from nothing, for its size, too."""
         problems: list[str] = []
-        with gathered(problems):
-            self.binding.check()
+        with collect_problems(problems):
+            self.binder.check()
         side = self.recipe.size
         if self.recipe.init == "canvas" and side:
-            with gathered(problems):
+            with collect_problems(problems):
                 self.plan(side, side)
         if problems:
             raise UsageError(*problems)
@@ -118,7 +118,7 @@ class Composition:
         cannot be.
         """
         octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
-        self.binding.check_canvas(octaves[-1].size)
+        self.binder.check_canvas(octaves[-1].size)
         tile = plan_tile(self.machine, self.network, self.terms, height, width)
         return Plan(octaves, replace(self.machine, tile=tile))
 
@@ -128,7 +128,7 @@ class Composition:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         return self.plan(height, width)
 
-    def settled(self, height: int, width: int) -> Composition:
+    def settled(self, height: int, width: int) -> Pipeline:
         """The same with its tile settled, so that all frames of a clip, none larger than this, are cut alike."""
         return replace(self, machine=self.plan(height, width).machine)
 
@@ -246,8 +246,8 @@ class Composition:
 
     def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
         """What climbs an octave, given what it starts from."""
-        bind = {kind: self.binding.all(kind) for kind in ("gradient_filters", "updates")}
-        transforms, priors, keeps = self.binding.transforms(), self.binding.priors(), self.binding.keeps_gradient()
+        bind = {kind: self.binder.all(kind) for kind in ("gradient_filters", "updates")}
+        transforms, priors, keeps = self.binder.transforms(), self.binder.priors(), self.binder.keeps_gradient()
 
         def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
             weights = scorer.balance(moment.image, moment) if self._balances else ()
@@ -263,7 +263,7 @@ class Composition:
             if self._on_pixels:
                 return ascent
             over = self.recipe.init != "canvas" or moment.step.octave > 0
-            return CanvasAscent(ascent, self.binding.canvas(moment), self.binding.optimiser, over=over)
+            return CanvasAscent(ascent, self.binder.canvas(moment), self.binder.optimiser, over=over)
 
         return ascent_at
 

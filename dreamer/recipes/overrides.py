@@ -7,14 +7,23 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dreamer.errors import RecipeError, did_you_mean, gathered
+from dreamer.errors import RecipeError, collect_problems, did_you_mean
 from dreamer.recipes.options import fields_of
-from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, Vocabulary, Words, is_tables, table_wanted, tables_wanted
+from dreamer.recipes.recipe import (
+    INGREDIENTS,
+    ONES,
+    Recipe,
+    RecipeDict,
+    Vocabulary,
+    is_tables,
+    table_wanted,
+    tables_wanted,
+)
 
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, tables within tables, letters of a text
 
 
-def merged(base: Words, over: Words) -> dict[str, Any]:
+def merged(base: RecipeDict, over: RecipeDict) -> dict[str, Any]:
     """`over` laid upon `base`: tables key by key; a list of ingredients replaces the list beneath it.
 
     A canvas or an optimiser of another name brings its own options: none of the one beneath it stay.
@@ -29,7 +38,7 @@ def merged(base: Words, over: Words) -> dict[str, Any]:
     return result
 
 
-def difference(words: Words, base: Words, vocabulary: Vocabulary) -> dict[str, Any]:
+def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:
     """What a preset has to say of a whole recipe: network and objectives, and what is not as in `base`.
 
     Of an ingredient it keeps the options that are not as its function has them.
@@ -50,13 +59,13 @@ def difference(words: Words, base: Words, vocabulary: Vocabulary) -> dict[str, A
     return result
 
 
-def _brief(kind: str, item: Words, vocabulary: Vocabulary) -> dict[str, Any]:
+def _brief(kind: str, item: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:
     usual = {name: option.default for name, option in vocabulary(kind, item["name"]).items()} | {"weight": 1.0}
     as_list = {key: list(value) if isinstance(value, tuple) else value for key, value in usual.items()}
     return {key: value for key, value in item.items() if key not in as_list or value != as_list[key]}
 
 
-def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
+def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
     """The words with one key set, as `--set KEY=VALUE` speaks: `octaves.steps`, `priors.total_variation.weight`.
 
     Naming an ingredient that the recipe lacks adds it. Raises RecipeError for a path that leads nowhere.
@@ -91,11 +100,11 @@ def with_change(words: Words, key: str, value: Any) -> dict[str, Any]:
     return result
 
 
-def with_changes(words: Words, changes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """The words with every key set, one after another; raises RecipeError with all that lead nowhere."""
     result, problems = dict(words), list[str]()
     for key, value in changes:
-        with gathered(problems):
+        with collect_problems(problems):
             result = with_change(result, key, value)
     if problems:
         raise RecipeError(*problems)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, gathered
+from dreamer.errors import RecipeError, collect_problems
 from dreamer.recipes.overrides import check_size, merged
-from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, Words
+from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
 from dreamer.recipes.registry import Registry
 
 _LARGEST = 1_000_000  # bytes
@@ -21,7 +21,7 @@ _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 THUMBNAIL = ".webp"
 """What the name of a preset's thumbnail ends in."""
 
-_MIGRATIONS: dict[int, Callable[[Words], dict[str, Any]]] = {}
+_MIGRATIONS: dict[int, Callable[[RecipeDict], dict[str, Any]]] = {}
 """Schema -> what makes words of the next schema from words of that one. Nobody's file is ever rewritten."""
 
 
@@ -37,7 +37,7 @@ class Preset:
     title: str
     description: str
     author: str
-    words: Words
+    words: RecipeDict
     likes: str = ""
     extends: str = ""
     requires: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def read_preset(path: Path) -> Preset:
     about = {key: words.pop(key, "") for key in _ABOUT}
     problems += [f"{path}: {key}: must be a text" for key, value in about.items() if not isinstance(value, str)]
     requires: tuple[str, ...] = ()
-    with gathered(problems):
+    with collect_problems(problems):
         requires = distributions(words.pop("requires", []), f"{path}: requires")
     if problems:
         raise RecipeError(*problems)
@@ -82,7 +82,7 @@ def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
     preset = _found(registry, name)
     problems = [f"preset {preset.name}: {sentence}" for sentence in registry.missing(preset.requires)]
     if preset.extends:
-        with gathered(problems):
+        with collect_problems(problems):
             base = _found(registry, preset.extends, f"preset {preset.name}: extends: ")
             problems += [f"preset {base.name}: {sentence}" for sentence in registry.missing(base.requires)]
             if base.extends:

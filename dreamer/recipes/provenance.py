@@ -16,7 +16,7 @@ _INPUTS = ("recipe", "weights", "photo", "guide", "pictures")
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Provenance:
     """`recipe` in words, every option spelled out; `machine` as resolved, with the torch version; `dreamer` and
     `plugins`, those that it needs, are versions; `weights`, `photo` and `guide` are SHA-256 of the files,
     `pictures` of what several pictures begin with."""
@@ -35,9 +35,11 @@ class Stamp:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"), sort_keys=True)
 
     @classmethod
-    def read(cls, text: str, where: str) -> Stamp:
-        """The stamp in a text; raises RecipeError. A picture may come from a stranger: its recipe is checked like a
-        preset when it is composed."""
+    def read(cls, text: str, where: str) -> Provenance:
+        """The provenance in a text, which may be a stranger's: its recipe is checked like a preset's when it is built.
+
+        Raises RecipeError.
+        """
         try:
             words = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -54,11 +56,11 @@ class Stamp:
         distributions(known["plugins"], f"{where}: plugins")
         return cls(**known)
 
-    def same_picture(self, other: Stamp) -> bool:
+    def same_picture(self, other: Provenance) -> bool:
         """Whether both say the same picture: recipe, weights, photo, guide and pictures; machines may differ."""
         return all(_plain(getattr(self, part)) == _plain(getattr(other, part)) for part in _INPUTS)
 
-    def differences(self, now: Stamp) -> list[str]:
+    def differences(self, now: Provenance) -> list[str]:
         """Why making the picture again may not give the same bytes, a sentence each."""
         found = []
         for what in _INPUTS:

@@ -1,6 +1,6 @@
 """A recipe: everything that decides the picture except the photo, as plain immutable data.
 
-Words are what people write: nested dicts and lists, as TOML and JSON give them. Several layers of words (dreamer's
+RecipeDict are what people write: nested dicts and lists, as TOML and JSON give them. Several layers of words (dreamer's
 defaults, the network's, a preset's, the command line's) are merged first (`dreamer.recipes.overrides`); `Recipe.read`
 then checks the whole and reports every mistake at once, each with its key path.
 """
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from dreamer.errors import RecipeError, did_you_mean
 from dreamer.recipes.options import Option, Range, fields_of, read_all
 
-Words = Mapping[str, Any]
+RecipeDict = Mapping[str, Any]
 Vocabulary = Callable[[str, str], Mapping[str, Option]]
 """(kind, name) -> the options of that ingredient; raises RecipeError for an unknown name."""
 
@@ -25,7 +25,7 @@ ONES: Mapping[str, str] = {"canvas": "canvases", "optimiser": "optimisers"}
 """Kinds of which it has one, in a table of this name."""
 KINDS = (*INGREDIENTS, *ONES.values())
 
-DEFAULTS: Words = {
+DEFAULTS: RecipeDict = {
     "objectives": [{"name": "deepdream"}],
     "transforms": [{"name": "jitter"}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even"}],
@@ -95,7 +95,7 @@ class Recipe:
     optimiser: Ingredient = Ingredient("ascent")
 
     @classmethod
-    def read(cls, words: Words, vocabulary: Vocabulary) -> Recipe:
+    def read(cls, words: RecipeDict, vocabulary: Vocabulary) -> Recipe:
         """The recipe that the words spell; raises RecipeError with every problem."""
         plain = fields_of(Recipe)
         lists = {key: value for key, value in words.items() if key in INGREDIENTS}
@@ -124,7 +124,7 @@ class Recipe:
             raise RecipeError(*problems)
         return cls(**values)
 
-    def words(self, vocabulary: Vocabulary) -> dict[str, Any]:
+    def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe in words, every option spelled out, defaults too."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
         plan = {f.name: getattr(self.octaves, f.name) for f in fields(Octaves)}
@@ -136,7 +136,7 @@ class Recipe:
         return {key: value for key, value in words.items() if value is not None}
 
 
-def _read_top(words: Words, plain: Mapping[str, Option]) -> tuple[dict[str, Any], list[str]]:
+def _read_top(words: RecipeDict, plain: Mapping[str, Option]) -> tuple[dict[str, Any], list[str]]:
     unknown = [key for key in words if key not in plain]
     values, problems = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
     known = [*plain, "octaves", *INGREDIENTS, *ONES]

@@ -50,7 +50,7 @@ class IngredientKind:
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
-class Shelf(Generic[T]):
+class NamedRegistry(Generic[T]):
     """Names of one sort. A built-in's name is taken; two plugins may share a name, and then only full names work."""
 
     def __init__(self, noun: str, listing: str) -> None:
@@ -84,7 +84,7 @@ class Shelf(Generic[T]):
         """Every name that `get` understands without a plugin's prefix, in order of registration."""
         return list(dict.fromkeys(entry.name for entry in self))
 
-    def shortest(self, entry: Entry[T]) -> str:
+    def shortest_name(self, entry: Entry[T]) -> str:
         """The shortest name by which `get` finds the entry: a shared one needs the plugin's."""
         return entry.name if [entry] == [other for other in self if other.name == entry.name] else entry.full_name
 
@@ -101,11 +101,11 @@ class Registry:
     """All shelves: ingredients of every kind, network factories, presets."""
 
     def __init__(self) -> None:
-        self.ingredients: dict[str, Shelf[IngredientKind]] = {
-            kind: Shelf(noun_of(kind), f"dreamer ingredients list {kind}") for kind in KINDS
+        self.ingredients: dict[str, NamedRegistry[IngredientKind]] = {
+            kind: NamedRegistry(noun_of(kind), f"dreamer ingredients list {kind}") for kind in KINDS
         }
-        self.networks: Shelf[NetworkFactory[Any]] = Shelf("network", "dreamer networks list")
-        self.presets: Shelf[Callable[[], Any]] = Shelf("preset", "dreamer presets list")
+        self.networks: NamedRegistry[NetworkFactory[Any]] = NamedRegistry("network", "dreamer networks list")
+        self.presets: NamedRegistry[Callable[[], Any]] = NamedRegistry("preset", "dreamer presets list")
         """Each as a function that gives the `Preset`; it raises RecipeError for a file that cannot be read."""
         self.broken: dict[str, str] = {}
         """Distributions of plugins that could not be loaded, and why."""
@@ -160,7 +160,7 @@ class Registry:
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
         return sentences
 
-    def _shelves(self) -> list[Shelf[Any]]:
+    def _shelves(self) -> list[NamedRegistry[Any]]:
         return [*self.ingredients.values(), self.networks, self.presets]
 
 

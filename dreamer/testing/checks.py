@@ -15,7 +15,7 @@ from dreamer.errors import DreamerError, NetworkError, RecipeError, UsageError
 from dreamer.image import load
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.recipe import DEFAULTS, Recipe
@@ -84,19 +84,19 @@ def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
         network = load_from(registry.networks, recipe.network)
     except NetworkError as error:
         return None, f"its words are well-formed, its network is not here: {_joined(error)}"
-    composition = compose(
+    pipeline = build(
         preset.words,
         registry,
         changes=[("octaves.steps", 1), ("octaves.count", 1)],
         guide=load(photo(_SIDE, _SIDE)) if _is_guided(recipe, registry) else None,
         machine=Machine("cpu", "float32", 0),
     )
-    needed = {canonicalize_name(name): name for name in composition.plugins}
+    needed = {canonicalize_name(name): name for name in pipeline.plugins}
     untold = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
     if untold:
         return False, f"does not say that it needs {' and '.join(untold)}; add requires = {untold}".replace("'", '"')
-    side = max(_SIDE, network.smallest(composition.layers) or 0)
-    change = composition.dream(load(photo(side, side))).change
+    side = max(_SIDE, network.smallest(pipeline.layers) or 0)
+    change = pipeline.dream(load(photo(side, side))).change
     if recipe.strength and not change.any():
         return False, "changes nothing in the picture"
     return True, f"dreams with {recipe.network}"

@@ -52,7 +52,7 @@ class Ranker(Protocol):
     def on(self, device: torch.device) -> Answer:
         """What ranks it, on a device. Raises UsageError for a picture that cannot be ranked."""
 
-    def words(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What decides the answers, to tell one search from another."""
 
 
@@ -107,7 +107,7 @@ class Channel:
         """The same on a device, its network made fast."""
         return replace(self, network=self.network.prepared([self.layer], device, torch.float32)).answer
 
-    def words(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What decides the answers, to tell one search from another."""
         named = {"network": self.network.name, "weights": self.network.weights, "layer": self.layer}
         return {**named, "channel": self.channel, "size": self.size, "least": self.least}
@@ -193,7 +193,7 @@ def search(
     Raises:
         WriteError: The notes cannot be written.
     """
-    identity = {"folder": str(folder.resolve()), "count": count, **ranker.words()}
+    identity = {"folder": str(folder.resolve()), "count": count, **ranker.identity()}
     so_far = _noted(notes, identity, names, ranker.units) or Search(count, [[] for _ in range(ranker.units)])
     answer = ranker.on(device)
     try:

@@ -18,7 +18,7 @@ from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import Photo, blurred, load
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.visualization.exemplars import Answer, Match, Search, search
 
 _MEMBERS = 15  # pictures in a facet's mean, as in the paper
@@ -36,7 +36,7 @@ class Facets:
 
 
 def facets(
-    composition: Composition,
+    pipeline: Pipeline,
     folder: Path,
     names: Sequence[str],
     *,
@@ -44,12 +44,12 @@ def facets(
     max_pixels: int = 200_000_000,
     on_picture: Callable[[Search], None] = lambda so_far: None,
 ) -> Facets:
-    """As many facets as the composition makes pictures, from a folder's pictures of these names.
+    """As many facets as the pipeline makes pictures, from a folder's pictures of these names.
 
     `notes` is a file that an interrupted search goes on from; it is taken away. Raises UsageError for too few pictures.
     """
-    count, ranker = composition.recipe.pictures, Likeness(composition)
-    device = torch.device(composition.machine.device)
+    count, ranker = pipeline.recipe.pictures, Likeness(pipeline)
+    device = torch.device(pipeline.machine.device)
     found = search(
         folder,
         names,
@@ -73,7 +73,7 @@ def facets(
         return ranker.shown(load(folder / name, max_pixels=max_pixels))
 
     seen = torch.stack([ranker.pooled(shown(name)) for name in best])
-    groups = sorted((list(group) for group in clusters(seen, count, composition.recipe.seed)), key=min)
+    groups = sorted((list(group) for group in clusters(seen, count, pipeline.recipe.seed)), key=min)
     starts, members = [], []
     for group in groups:
         centre = seen[group].mean(0)
@@ -85,20 +85,20 @@ def facets(
 
 @dataclass(frozen=True)
 class Likeness:
-    """Ranks pictures by the very score that a composition climbs: the middle square, at the composition's size."""
+    """Ranks pictures by the very score that a pipeline climbs: the middle square, at the pipeline's size."""
 
-    composition: Composition
+    pipeline: Pipeline
     units: ClassVar[int] = 1
 
     def shown(self, photo: Photo) -> Tensor:
         """The largest square about a photo's middle, (1, 3, side, side)."""
-        return photo.middle(self.composition.recipe.size)
+        return photo.middle(self.pipeline.recipe.size)
 
     def on(self, device: torch.device) -> Answer:
         """What ranks a square, lower first; all of it is the place that counts."""
-        composition = self.composition
-        terms, precision = composition.terms, composition.machine.dtype
-        sight = Scorer(composition.network, terms, device=device, precision=precision, tile=0, say=composition.say)
+        pipeline = self.pipeline
+        terms, precision = pipeline.terms, pipeline.machine.dtype
+        sight = Scorer(pipeline.network, terms, device=device, precision=precision, tile=0, say=pipeline.say)
 
         def answer(image: Tensor) -> list[Match]:
             step = Step(0, 1, 0, 1, 0.0, (image.shape[-2], image.shape[-1]))
@@ -107,15 +107,15 @@ class Likeness:
         return answer
 
     def pooled(self, image: Tensor) -> Tensor:
-        """What the composition's layers see in a square, wherever it is: the channels' means, of length 1, (C,)."""
+        """What the pipeline's layers see in a square, wherever it is: the channels' means, of length 1, (C,)."""
         with torch.no_grad():
-            seen = self.composition.network.features(image, self.composition.layers)
-        means = [seen[name][0].flatten(1).mean(1) for name in self.composition.layers]
+            seen = self.pipeline.network.features(image, self.pipeline.layers)
+        means = [seen[name][0].flatten(1).mean(1) for name in self.pipeline.layers]
         return torch.cat([mean / mean.norm().clamp(min=torch.finfo(mean.dtype).tiny) for mean in means])
 
-    def words(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What decides the ranks, to tell one search from another."""
-        return {"recipe": self.composition.words(), "weights": self.composition.network.weights}
+        return {"recipe": self.pipeline.to_dict(), "weights": self.pipeline.network.weights}
 
 
 def clusters(points: Tensor, count: int, seed: int = 0) -> list[list[int]]:

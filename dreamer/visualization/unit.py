@@ -66,7 +66,7 @@ class Unit:
         """Whether there is any."""
         return self != Unit()
 
-    def words(self, network: Network, layer: str | None, size: tuple[int, int]) -> list[dict[str, Any]]:
+    def objectives(self, network: Network, layer: str | None, size: tuple[int, int]) -> list[dict[str, Any]]:
         """The objectives for a network and a picture of that (height, width); raises UsageError for a place or class
         that it does not have."""
         at = {"layer": layer or network.default_layer}

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from dreamer.api import registry
 from dreamer.image import Photo
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.recipes.preset import find_preset
 from dreamer.video.clip import frames, probe
 from dreamer.video.film import STABILITY, Film
@@ -56,7 +56,7 @@ def main() -> None:
     clip = probe(asked.clip)
     shown = list(islice(frames(clip), asked.frames))
     words = find_preset(registry(), asked.preset).words if asked.preset else {}
-    composition = compose(words, registry())
+    pipeline = build(words, registry())
     photos = [Photo(values).resized(asked.size) for _, values in shown]
     size = (photos[0].height, photos[0].width)
     source = [photo.image() for photo in photos]
@@ -66,7 +66,7 @@ def main() -> None:
     alone = None
     columns = [source]
     for stability in (0.0, *map(float, asked.stability.split(","))):
-        film = Film(composition, asked.size, size, stability)
+        film = Film(pipeline, asked.size, size, stability)
         began = time.monotonic()
         dreams = [Photo(dreamt.frame).image() for dreamt in film.dreams(shown)]
         seconds = (time.monotonic() - began) / len(shown)

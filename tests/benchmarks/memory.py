@@ -59,7 +59,7 @@ def render(path: Path, tile: int) -> None:
 
     from dreamer.engine.device import Machine
     from dreamer.image import encode, load, write_atomically
-    from dreamer.pipeline.build import compose
+    from dreamer.pipeline.build import build
     from dreamer.plugins.loading import load_plugins
 
     registry, _ = load_plugins()
@@ -71,8 +71,8 @@ def render(path: Path, tile: int) -> None:
         "objectives": [{"name": "deepdream", "layer": "features.10"}],
         "transforms": [{"name": "jitter"}],
     }
-    composition = compose(words, registry, network="the-network", machine=Machine("cpu", "float32", tile))
-    dream = composition.dream(composition.sized(load(path)))
+    pipeline = build(words, registry, network="the-network", machine=Machine("cpu", "float32", tile))
+    dream = pipeline.dream(pipeline.sized(load(path)))
     pixels = dream.photo.with_change(dream.change)
     write_atomically(path.with_name("dream.png"), encode(dream.photo, pixels, "PNG"))
     scale = 1 if sys.platform == "darwin" else 1024

@@ -24,7 +24,7 @@ from networks import calibrated
 from dreamer.engine.device import Machine, keep_freed_memory
 from dreamer.image import Photo
 from dreamer.motifs.sample_scene import scene
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
 
@@ -43,13 +43,13 @@ def main() -> None:
     timed: dict[str, Callable[[], object]] = {}
     for precision in ("float32", "bfloat16"):
         dtype = getattr(torch, precision)
-        composition = compose_for(network, arguments.layer, precision)
-        octaves = composition.octaves(photo)
+        pipeline = compose_for(network, arguments.layer, precision)
+        octaves = pipeline.octaves(photo)
         bare = create_feature_extractor(
             network.prepared([arguments.layer], torch.device("cpu"), dtype).module, [arguments.layer]
         )
         images = [torch.rand(1, 3, *octave.size) for octave in octaves]
-        timed[f"render {precision}"] = lambda c=composition: c.dream(photo)
+        timed[f"render {precision}"] = lambda c=pipeline: c.dream(photo)
         timed[f"bare {precision}"] = lambda b=bare, i=images, o=octaves, d=dtype: [
             passes(b, x.to(d), k.steps) for x, k in zip(i, o, strict=True)
         ]
@@ -78,7 +78,7 @@ def compose_for(network, layer: str, precision: str):
         "objectives": [{"name": "deepdream", "layer": layer}],
         "transforms": [{"name": "jitter"}],
     }
-    return compose(words, registry, network=f"the-{network.name}", machine=Machine("cpu", precision, 0))
+    return build(words, registry, network=f"the-{network.name}", machine=Machine("cpu", precision, 0))
 
 
 def passes(module: torch.nn.Module, image: torch.Tensor, count: int) -> None:

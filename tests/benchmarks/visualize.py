@@ -21,7 +21,7 @@ from dreamer.api import registry
 from dreamer.engine.device import Machine, keep_freed_memory
 from dreamer.image import load, to_pil
 from dreamer.networks import load_from, untrained
-from dreamer.pipeline.build import compose
+from dreamer.pipeline.build import build
 from dreamer.visualization.unit import FROM_NOTHING, Unit, grey
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     else:
         network = untrained(networks, arguments.network)
     layer = network.default_layer
-    composition = compose(
+    pipeline = build(
         FROM_NOTHING,
         registry(),
         changes=[
@@ -54,7 +54,7 @@ def main() -> None:
         ],
         network=network,
         machine=Machine("cpu", "float32", 0),
-        aim=lambda network, words: Unit(channel=20).words(network, layer, (arguments.size, arguments.size)),
+        aim=lambda network, words: Unit(channel=20).objectives(network, layer, (arguments.size, arguments.size)),
     )
     photo = load(to_pil(grey(arguments.size, arguments.size)))
     module = network.prepared([layer], torch.device("cpu"), torch.float32).module
@@ -69,7 +69,7 @@ def main() -> None:
 
     seconds: dict[str, list[float]] = {"visualize": [], "bare": []}
     for turn in range(arguments.repeats + 1):
-        for name, work in (("visualize", lambda: composition.dream(photo)), ("bare", passes)):
+        for name, work in (("visualize", lambda: pipeline.dream(photo)), ("bare", passes)):
             began = time.process_time()
             work()
             if turn:  # the first turn warms up

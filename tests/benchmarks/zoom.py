@@ -40,10 +40,10 @@ from dreamer.engine.laplacian import split
 from dreamer.image import Photo, load
 from dreamer.image.luma import luma
 from dreamer.motifs.sample_scene import scene as sample_scene
-from dreamer.pipeline.build import compose
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.build import build
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.video.clip import MemoryStore
-from dreamer.video.zoom import SPACING, Falling, Feedback, Scene, Zoom, frames_of, zoom_from
+from dreamer.video.zoom import SPACING, FeedbackZoom, KeyframeZoom, Scene, Zoom, frames_of, zoom_from
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,15 @@ def tint(image: Tensor) -> float:
     return float((image - luma(image)).square().sum(1).sqrt().mean())
 
 
-def made(options: argparse.Namespace, **words: Any) -> tuple[Falling | Feedback, Scene]:
+def made(options: argparse.Namespace, **words: Any) -> tuple[KeyframeZoom | FeedbackZoom, Scene]:
     """The frames of a zoom over the photo."""
     photo = load(options.photo) if options.photo else clouds()
     network = load_network(options.network, options.weights) if options.network else None
-    composition = compose({}, registry(), network=network)
+    pipeline = build({}, registry(), network=network)
     sized = photo.resized(options.size)
     zoom = zoom_from({"mode": options.mode, "seconds": options.seconds, "rate": options.rate, **words})
     size = (sized.height - sized.height % 2, sized.width - sized.width % 2)
-    scene = Scene(photo.image(), zoom, size, lambda time: composition, MemoryStore(), SPACING)
+    scene = Scene(photo.image(), zoom, size, lambda time: pipeline, MemoryStore(), SPACING)
     return frames_of(scene), scene
 
 
@@ -171,18 +171,18 @@ def cost(options: argparse.Namespace) -> None:
 def motion(options: argparse.Namespace) -> None:
     """The same second at 24 and at 60 frames."""
     photo = sample_scene(360, 640)
-    composition = replace_strength(compose({}, registry()), 0.0)
+    pipeline = replace_strength(build({}, registry()), 0.0)
     made = []
     for fps in (24, 60):
         zoom = zoom_from({"rate": 1.8, "angle": 25, "centre": (0.3, 0.6), "ease": "both", "seconds": 1, "fps": fps})
-        made.append(Falling(Scene(photo, zoom, (360, 640), lambda time: composition, MemoryStore(), SPACING)))
+        made.append(KeyframeZoom(Scene(photo, zoom, (360, 640), lambda time: pipeline, MemoryStore(), SPACING)))
     worst = max(float((made[0].frame(2 * k) - made[1].frame(5 * k)).abs().max()) for k in range(12))
     print(f"24 and 60 frames a second differ at shared times by at most {worst * 255:.4f} levels (2)")
 
 
-def replace_strength(composition: Composition, strength: float) -> Composition:
+def replace_strength(pipeline: Pipeline, strength: float) -> Pipeline:
     """The same, as strong as that."""
-    return replace(composition, recipe=replace(composition.recipe, strength=strength))
+    return replace(pipeline, recipe=replace(pipeline.recipe, strength=strength))
 
 
 def loop(options: argparse.Namespace) -> None:

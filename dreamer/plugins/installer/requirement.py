@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from dreamer.errors import UsageError, gathered
+from dreamer.errors import UsageError, collect_problems
 from dreamer.plugins.installer.environment import Installed
 
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
@@ -43,7 +43,7 @@ def parse_sources(words: Iterable[str]) -> tuple[Source, ...]:
     problems: list[str] = []
     sources = []
     for word in words:
-        with gathered(problems):
+        with collect_problems(problems):
             sources.append(_parse(word.strip()))
     if problems:
         raise UsageError(*problems)

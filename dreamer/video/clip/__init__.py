@@ -1,4 +1,4 @@
-"""Clips in and out: a `Reel` is a clip in the making that survives anything, `frames` reads what others made.
+"""Clips in and out: a `ClipWriter` is a clip in the making that survives anything, `frames` reads what others made.
 
 A frame is uint8 (H, W, 3), sRGB, upright; a time is a Fraction of seconds from the first frame.
 """
@@ -6,16 +6,17 @@ A frame is uint8 (H, W, 3), sRGB, upright; a time is a Fraction of seconds from 
 from __future__ import annotations
 
 from dreamer.video.clip.formats import Format, format_for, frame_size
+from dreamer.video.clip.manifest import notes_of, partial_of
 from dreamer.video.clip.reader import Clip, frames, probe, read_recipe
 from dreamer.video.clip.state import FolderStore, MemoryStore, StateStore
-from dreamer.video.clip.writer import Reel, notes_of, partial_of
+from dreamer.video.clip.writer import ClipWriter
 
 __all__ = [
     "Clip",
+    "ClipWriter",
     "FolderStore",
     "Format",
     "MemoryStore",
-    "Reel",
     "StateStore",
     "format_for",
     "frame_size",

@@ -1,4 +1,4 @@
-"""The frames of a reel that are not in a segment yet: a PNG each, losslessly, with its time inside."""
+"""The frames of a writer that are not in a segment yet: a PNG each, losslessly, with its time inside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dreamer.video.clip.encode import Frame
 _TIME = "seconds"
 
 
-class Keep:
+class FrameStore:
     """Frames number `begin` to `end` - 1 of a clip, of `size` (height, width), in a folder."""
 
     def __init__(self, folder: Path, recipe: str, size: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""What is known of a reel: which clip it will be, and which of its segments are on the disk. It is the only truth."""
+"""What is known of a writer: which clip it will be, and which of its segments are on the disk. It is the only truth."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Manifest:
             ) from error
         for entry, segment in zip(entries, found.placed(folder), strict=True):
             if not segment.path.is_file() or _digest(segment.path.read_bytes()) != entry.sha256:
-                raise UsageError(f"{segment.path} is missing or damaged; --force discards the reel and begins anew")
+                raise UsageError(
+                    f"{segment.path} is missing or damaged; --force discards what lies there and begins anew"
+                )
         return found
 
     def write(self, folder: Path) -> None:
@@ -78,7 +80,25 @@ class Manifest:
         return [*found, *(keys or ["what it is made of"])]
 
 
-def is_reel(folder: Path) -> bool:
+def folder_of(output: Path) -> Path:
+    """Where a clip in the making lies: a hidden folder beside it."""
+    return output.with_name(f".{output.name}.reel")
+
+
+def notes_of(output: Path) -> Mapping[str, Any]:
+    """What the maker of a clip that was begun noted down; nothing where none was, or it is damaged."""
+    try:
+        return Manifest.read(folder_of(output)).notes
+    except UsageError:  # `ClipWriter.open` says what is wrong with it
+        return {}
+
+
+def partial_of(output: Path) -> Path:
+    """The playable clip of what there is so far."""
+    return output.with_name(f"{output.stem}-so-far.mp4")
+
+
+def is_begun(folder: Path) -> bool:
     """Whether something was begun there."""
     return (folder / _NAME).exists()
 

@@ -19,33 +19,32 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dreamer.errors import UsageError, WriteError, gathered
+from dreamer.errors import UsageError, WriteError, collect_problems
 from dreamer.files import replacing, write_atomically
 from dreamer.video.clip.animations import check_gif, write_gif, write_webp
 from dreamer.video.clip.audio import Sound
 from dreamer.video.clip.concat import Segment, join
 from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
 from dreamer.video.clip.formats import PREVIEW, Format
-from dreamer.video.clip.frame_store import Keep, is_frame
-from dreamer.video.clip.manifest import Manifest, entry_of, is_reel, segment_path
+from dreamer.video.clip.frame_store import FrameStore, is_frame
+from dreamer.video.clip.manifest import Manifest, entry_of, folder_of, is_begun, partial_of, segment_path
 from dreamer.video.clip.reader import read_recipe
 from dreamer.video.clip.state import FolderStore
 
 _ALWAYS_SHOWN = 20  # segments; beyond that the clip so far is refreshed whenever it has grown by a twentieth
 
 
-class Reel(AbstractContextManager["Reel"]):
-    """A clip in the making; `Reel.open` makes one or goes on with one.
+class ClipWriter(AbstractContextManager["ClipWriter"]):
+    """A clip in the making; `ClipWriter.open` makes one or goes on with one.
 
-        with Reel.open(output, format, size=(h, w), fps=fps, frames=n, recipe=text, identity=text) as reel:
-            for index in range(reel.done, n):
-                reel.add(frame_number(index))
-            reel.finish()
+        with ClipWriter.open(output, format, size=(h, w), fps=fps, frames=n, recipe=text, identity=text) as writer:
+            for index in range(writer.done, n):
+                writer.add(frame_number(index))
+            writer.finish()
 
-    `state` keeps the maker's own state. `done` counts the frames that are safe: with each `add` it grows by one,
-    and a reel that is resumed goes on from there. A maker whose next frame needs more than the frames themselves writes
-    that state *before* adding, under a name that holds the number of the frame it is for, and keeps the one before it
-    until then: whatever moment the power fails, the state for `done` is there.
+    `done` counts the frames that are safe: each `add` makes it one more, and a resumed writer goes on from there. What
+    the next frame needs besides the frames is saved in `state` *before* adding, under a name with that frame's number,
+    and the one before it is kept until then: whenever the power fails, the state for `done` is there.
 
     `partial` is a playable clip of what there is so far, refreshed as segments are closed; `finish` removes it.
     """
@@ -63,7 +62,7 @@ class Reel(AbstractContextManager["Reel"]):
         self._segment: int = manifest.settings["segment"]
         self._sound: Sound | None = None
         self.state = FolderStore(self.folder)
-        self._keep = Keep(self.folder / "frames", recipe, size)
+        self._frames = FrameStore(self.folder / "frames", recipe, size)
 
     @classmethod
     def open(
@@ -81,18 +80,27 @@ class Reel(AbstractContextManager["Reel"]):
         force: bool = False,
         audio: Path | None = None,
         notes: Mapping[str, Any] | None = None,
-    ) -> Reel:
-        """Begin a clip of frames (height, width) = `size`, or go on with it.
+    ) -> ClipWriter:
+        """Begin a clip, or go on with one that was begun; without `force` a finished one of this recipe is `finished`.
 
-        `recipe` goes into the clip; `identity` says everything that decides the frames, as a hash or, better, as a JSON
-        table, whose differing keys are then named. Unless by `force`, a finished clip with this very recipe inside is
-        `finished`, and nothing is left to do. `notes` is a JSON table that `notes_of` gives to whoever goes on with it,
-        to settle again what was settled for the first frame. `audio` is a file with sound, a film's counted from its
-        first picture.
+        Args:
+            output: Where the clip goes.
+            format: How it is written.
+            size: (height, width) of the frames.
+            fps: Frames per second.
+            frames: How many there will be, where that is known.
+            recipe: What is written into the clip.
+            identity: All that decides the frames, as a hash or a JSON table, whose differing keys are then named.
+            segment: Frames in a segment.
+            resume: Go on with what was begun.
+            force: Replace what is there.
+            audio: A file with sound, which a film counts from its first picture.
+            notes: A JSON table for `notes_of`, to settle again what was settled for the first frame.
 
-        Raises UsageError, every problem at once: the output is there already and `force` is not said; a reel lies there
-        and neither `resume` nor `force` is said, or it is another clip's; no encoder takes such frames; there is no
-        sound in `audio`; another process is at it. Raises WriteError.
+        Raises:
+            UsageError: Every problem at once: something is in the way, or was begun and is another clip's; no encoder
+                takes such frames; `audio` has no sound; another process is making it.
+            WriteError: The folder cannot be written to.
         """
         settings = {
             "width": size[1],
@@ -104,19 +112,19 @@ class Reel(AbstractContextManager["Reel"]):
             "codec": format.codec,
             "quality": format.quality,
         }
-        reel = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
-        reel._claim()
+        writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
+        writer._claim()
         try:
-            reel._begin(frames, audio, resume, force)
+            writer._begin(frames, audio, resume, force)
         except BaseException:
-            reel.close()
+            writer.close()
             raise
-        return reel
+        return writer
 
     @property
     def done(self) -> int:
         """How many frames are safe: the number of the next one to make, from 0."""
-        return self._keep.end
+        return self._frames.end
 
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
         """Put a frame (H, W, 3) behind the others; it is on the disk when this returns.
@@ -128,17 +136,17 @@ class Reel(AbstractContextManager["Reel"]):
             raise ValueError(f"a frame is {frame.dtype} {frame.shape}, and uint8 {(*self._size, 3)} is wanted")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
-        self._keep.add(frame, self.done / self._fps if time is None else time)
+        self._frames.add(frame, self.done / self._fps if time is None else time)
         self._close_full()
 
     def flush(self) -> None:
-        """Refresh `partial` to show every frame that is done, as after Ctrl-C; the reel can still be gone on with."""
+        """Refresh `partial` to show every frame that is done, as after Ctrl-C; the writer can still be gone on with."""
         self._show(whole=True)
 
     def finish(self) -> None:
         """Make the clip of what was added, put it at the output and remove everything else.
 
-        Raises WriteError, after which the reel can be gone on with, and RenderError.
+        Raises WriteError, after which the writer can be gone on with, and RenderError.
         """
         if not self.done:
             raise UsageError(f"{self.output}: a clip needs at least one frame")
@@ -147,12 +155,12 @@ class Reel(AbstractContextManager["Reel"]):
                 join(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
         elif self.format.codec == "gif":
             with replacing(self.output, folder=self.folder) as path:
-                write_gif(self._keep.all, path, self._fps, self._recipe)
+                write_gif(self._frames.all, path, self._fps, self._recipe)
         elif self.format.codec == "webp":
             with replacing(self.output, folder=self.folder) as path:
-                write_webp(self._keep.all, path, self._fps, self.format.quality, self._recipe)
+                write_webp(self._frames.all, path, self._fps, self.format.quality, self._recipe)
         else:
-            self._keep.become(self.output)
+            self._frames.become(self.output)
         self.finished = True
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
@@ -188,15 +196,15 @@ class Reel(AbstractContextManager["Reel"]):
     def _begin(self, frames: int | None, audio: Path | None, resume: bool, force: bool) -> None:
         """Look at everything, and only then touch the disk. Raises UsageError with every problem, WriteError."""
         problems: list[str] = []
-        with gathered(problems):
+        with collect_problems(problems):
             if self.format.codec == "gif":
                 check_gif(frames, self._fps)
             check_encoder(self._encoding, self._size, self._fps)
-        with gathered(problems):
+        with collect_problems(problems):
             if audio is not None and self.format.has_sound:
                 self._sound = Sound.of(audio)
-        with gathered(problems):
-            if not (is_reel(self.folder) and self._goes_on(resume, force)):
+        with collect_problems(problems):
+            if not (is_begun(self.folder) and self._goes_on(resume, force)):
                 self.finished = not force and _recipe_in(self.output) == self._recipe
                 self._check_free(force)
         if problems:
@@ -205,7 +213,7 @@ class Reel(AbstractContextManager["Reel"]):
             self._make()
 
     def _goes_on(self, resume: bool, force: bool) -> bool:
-        """Take over the reel that lies there; False when it is to be discarded. Raises UsageError."""
+        """Take over the writer that lies there; False when it is to be discarded. Raises UsageError."""
         if force and not resume:
             return False
         if not resume:
@@ -252,9 +260,9 @@ class Reel(AbstractContextManager["Reel"]):
             raise WriteError(f"{self.folder} cannot be made: {error.strerror}") from error
         closed = len(self._manifest.segments) * self._segment
         self._manifest.write(self.folder)
-        self._keep.settle(closed if self.format.joins else 0, closed)
-        if self._keep.end < closed:
-            raise UsageError(f"{self._keep.path(self._keep.end)} is missing; --force begins the clip anew")
+        self._frames.settle(closed if self.format.joins else 0, closed)
+        if self._frames.end < closed:
+            raise UsageError(f"{self._frames.path(self._frames.end)} is missing; --force begins the clip anew")
         self._close_full()
 
     def _close_full(self) -> None:
@@ -267,7 +275,7 @@ class Reel(AbstractContextManager["Reel"]):
             self._manifest = replace(self._manifest, segments=(*self._manifest.segments, entry))
             self._manifest.write(self.folder)
             if self.format.joins:
-                self._keep.drop(begin + self._segment)
+                self._frames.drop(begin + self._segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
                 with suppress(WriteError):  # it is only looked at; what cannot be done without is written elsewhere
                     self._show()
@@ -275,7 +283,7 @@ class Reel(AbstractContextManager["Reel"]):
     def _encoded(self, begin: int, end: int) -> tuple[bytes, int]:
         """Frames as a segment, and the time of the first in ticks."""
         rate = ticks_per_second(self._fps)
-        frames = ((round(seconds * rate), values) for seconds, values in self._keep.frames(begin, end))
+        frames = ((round(seconds * rate), values) for seconds, values in self._frames.frames(begin, end))
         first, values = next(frames)
         rest = ((ticks - first, values) for ticks, values in frames)
         return encode_segment(chain([(0, values)], rest), self._encoding, self._size, self._fps), first
@@ -297,24 +305,6 @@ class Reel(AbstractContextManager["Reel"]):
         if segments:
             with replacing(self.partial, folder=self.folder) as path:
                 join(segments, path, PREVIEW.suffix, self._fps, self._recipe, None)
-
-
-def folder_of(output: Path) -> Path:
-    """Where the reel of a clip lies: hidden, beside it."""
-    return output.with_name(f".{output.name}.reel")
-
-
-def notes_of(output: Path) -> Mapping[str, Any]:
-    """What the maker of a clip that was begun noted down; nothing where none was, or the reel is damaged."""
-    try:
-        return Manifest.read(folder_of(output)).notes
-    except UsageError:  # `Reel.open` says what is wrong with it
-        return {}
-
-
-def partial_of(output: Path) -> Path:
-    """Where the clip so far is to be seen."""
-    return output.with_name(f"{output.stem}-so-far.mp4")
 
 
 def _recipe_in(output: Path) -> str | None:

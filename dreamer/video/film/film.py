@@ -20,7 +20,7 @@ from torch import Tensor
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
 from dreamer.video.clip import StateStore
 from dreamer.video.film.motion import find_motion
@@ -64,11 +64,11 @@ class Dreamt:
 
 @dataclass(frozen=True)
 class Film:
-    """How a clip is dreamt over: by a composition, with a stability from 0, each frame for itself, to 1, where hardly
+    """How a clip is dreamt over: by a pipeline, with a stability from 0, each frame for itself, to 1, where hardly
     anything changes that does not move. Frames are brought to a long side of `side` pixels, and what is over the plan's
     size is cut off."""
 
-    composition: Composition
+    pipeline: Pipeline
     side: int
     plan: Plan
     stability: float = STABILITY
@@ -77,7 +77,7 @@ class Film:
     @classmethod
     def of(
         cls,
-        composition: Composition,
+        pipeline: Pipeline,
         height: int,
         width: int,
         *,
@@ -90,9 +90,9 @@ class Film:
         of (height, width) is kept. Raises UsageError when that is too small for the network, and for a recipe of
         several pictures at once."""
         side = max(height, width)
-        side = max(1, min(side, composition.recipe.size or side) // shrink)
-        plan = composition.plan_frames(*fit(*size_at(height, width, side)))
-        return cls(composition, side, plan, stability, on_step)
+        side = max(1, min(side, pipeline.recipe.size or side) // shrink)
+        plan = pipeline.plan_frames(*fit(*size_at(height, width, side)))
+        return cls(pipeline, side, plan, stability, on_step)
 
     def dreams(
         self, frames: Iterable[tuple[Fraction, Frame]], *, begin: int = 0, change: Tensor | None = None
@@ -101,8 +101,8 @@ class Film:
 
         Raises NotFiniteError, and Interrupted.
         """
-        strength = self.composition.recipe.strength
-        scorer = self.composition.scorer(self.plan)
+        strength = self.pipeline.recipe.strength
+        scorer = self.pipeline.scorer(self.plan)
         before: Tensor | None = None
         for number, (time, values) in enumerate(frames):
             if number < begin - 1:
@@ -111,7 +111,7 @@ class Film:
             if number >= begin:
                 start = self._start(now, before, change)
                 share = 1.0 if start is None else self._share
-                picture = self.composition.ascend(
+                picture = self.pipeline.ascend(
                     now, plan=self.plan, start=start, share=share, scorer=scorer, on_step=self.on_step
                 )
                 change = (picture - now).half().cpu()

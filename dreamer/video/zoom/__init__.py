@@ -6,8 +6,8 @@ frames.
 
 from __future__ import annotations
 
-from dreamer.video.zoom.feedback import Feedback
-from dreamer.video.zoom.keyframes import Falling
+from dreamer.video.zoom.feedback import FeedbackZoom
+from dreamer.video.zoom.keyframes import KeyframeZoom
 from dreamer.video.zoom.scene import SPACING, Scene, check_size, keyframe_size
 from dreamer.video.zoom.schedule import read_schedule, zoom_from, zoom_words
 from dreamer.video.zoom.zoom import Zoom
@@ -16,16 +16,16 @@ SIZE = 1280
 """The long side of the frames, in pixels, where nobody says otherwise and the photo has as many."""
 
 
-def frames_of(scene: Scene) -> Falling | Feedback:
+def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom:
     """The frames of a scene, in its zoom's mode."""
-    return Falling(scene) if scene.zoom.mode == "keyframes" else Feedback(scene)
+    return KeyframeZoom(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
 
 
 __all__ = [
     "SIZE",
     "SPACING",
-    "Falling",
-    "Feedback",
+    "FeedbackZoom",
+    "KeyframeZoom",
     "Scene",
     "Zoom",
     "check_size",

@@ -21,7 +21,7 @@ _TIRING = 0.25  # ... and where nothing grows, to exp(-0.25) in a second
 _EVERY = 10  # frames between changes that are kept to go on from
 
 
-class Feedback:
+class FeedbackZoom:
     """The frames of a scene by feedback; in order they come cheapest."""
 
     def __init__(self, scene: Scene) -> None:
@@ -94,7 +94,7 @@ class Feedback:
         way = self._place(number - 1).inverse().after(self._place(number))
         faded = abs(way.factor) ** _FADING * math.exp(-_TIRING / scene.zoom.fps)
         change = moved(before, way, scene.size).mul_(faded)
-        steps = max(1, round(scene.composition_at(time).recipe.octaves.steps / _SHARE))
+        steps = max(1, round(scene.pipeline_at(time).recipe.octaves.steps / _SHARE))
         change = scene.dreamt(change.add_(photo).clamp_(0, 1), time, number, steps) - photo
         return self._level.steadied(self._level.calmed(change), photo)
 

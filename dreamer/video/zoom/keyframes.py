@@ -26,7 +26,7 @@ Share = TypeVar("Share", float, Tensor)
 _KEPT = 0.35  # of the last keyframe's change stays in the next one's ground: at 0.6 one motif drives out all others
 
 
-class Falling:
+class KeyframeZoom:
     """The frames of a scene by keyframes."""
 
     def __init__(self, scene: Scene) -> None:

@@ -14,7 +14,7 @@ from dreamer.video.zoom.spline import coefficients, sample
 _STEP = math.sqrt(2)  # between the sizes that a large photo is kept at
 
 
-class Backdrop:
+class PhotoSampler:
     """A photo (1, 3, H, W) whose frame is `size` (h, w) pixels, of its shape or cut from its middle."""
 
     def __init__(self, photo: Tensor, size: tuple[int, int]) -> None:

@@ -13,12 +13,12 @@ from torch import Tensor
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import Photo
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
 from dreamer.recipes.recipe import Ingredient
 from dreamer.video.clip import StateStore
 from dreamer.video.zoom.path import Path
-from dreamer.video.zoom.photo_sampler import Backdrop
+from dreamer.video.zoom.photo_sampler import PhotoSampler
 from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
 from dreamer.video.zoom.zoom import Zoom
@@ -27,7 +27,7 @@ SPACING = 1.5  # what everything grows by from keyframe to keyframe
 _MANY = 4  # so many names take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
-CompositionAt = Callable[[float], Composition]
+PipelineAt = Callable[[float], Pipeline]
 OnStep = Callable[[int, Step], None]
 """Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
 
@@ -50,7 +50,7 @@ def check_size(*photos: Photo) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """A photo (1, 3, H, W), how its zoom moves, and the composition that dreams at each time.
+    """A photo (1, 3, H, W), how its zoom moves, and the pipeline that dreams at each time.
 
     Frames have `size` (h, w) pixels; `spacing` is the factor between keyframes.
     """
@@ -58,12 +58,12 @@ class Scene:
     photo: Tensor
     zoom: Zoom
     size: tuple[int, int]
-    composition_at: CompositionAt
+    pipeline_at: PipelineAt
     store: StateStore
     spacing: float
     on_step: OnStep = lambda number, step: None
-    _plans: dict[tuple[Composition, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
-    """How each composition dreams at each size: made once for all frames."""
+    _plans: dict[tuple[Pipeline, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
+    """How each pipeline dreams at each size: made once for all frames."""
 
     @cached_property
     def path(self) -> Path:
@@ -73,8 +73,8 @@ class Scene:
         return Path(self.zoom.speed, self.zoom.seconds, aspect, self.spacing, whole=self.zoom.loop)
 
     @cached_property
-    def _backdrop(self) -> Backdrop:
-        return Backdrop(self.photo, self.size)
+    def _backdrop(self) -> PhotoSampler:
+        return PhotoSampler(self.photo, self.size)
 
     def place(self, time: float) -> Similarity:
         """From a frame's pixels to the photo's, at the frame's scale."""
@@ -86,15 +86,15 @@ class Scene:
 
     def strength(self, time: float) -> float:
         """How strong the dream is at a time."""
-        return self.zoom.strength(time, self.composition_at(time).recipe.strength)
+        return self.zoom.strength(time, self.pipeline_at(time).recipe.strength)
 
     def dreamt(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
         """The dream over `base` (1, 3, H, W), whole, by the recipe of that time; each number has a seed of its own.
 
         Motifs take turns, keyframe by keyframe.
         """
-        composition = self.composition_at(time)
-        recipe = composition.recipe
+        pipeline = self.pipeline_at(time)
+        recipe = pipeline.recipe
         turn = int(self.path.keyframe(time) + 1e-6)
         recipe = replace(
             recipe,
@@ -102,19 +102,19 @@ class Scene:
             init="photo" if number else recipe.init,
             objectives=tuple(_in_turn(item, turn) for item in recipe.objectives),
         )
-        plan = self._plan(composition, base.shape[-2], base.shape[-1])
-        dream = replace(composition, recipe=recipe).ascend(
+        plan = self._plan(pipeline, base.shape[-2], base.shape[-1])
+        dream = replace(pipeline, recipe=recipe).ascend(
             base,
             plan=plan if steps is None else plan.with_steps(steps),
             on_step=lambda step: self.on_step(number, step),
         )
         return dream.cpu()
 
-    def _plan(self, composition: Composition, height: int, width: int) -> Plan:
-        """How a composition dreams over pictures of a size."""
-        key = (composition, height, width)
+    def _plan(self, pipeline: Pipeline, height: int, width: int) -> Plan:
+        """How a pipeline dreams over pictures of a size."""
+        key = (pipeline, height, width)
         if key not in self._plans:
-            self._plans[key] = composition.plan(height, width)
+            self._plans[key] = pipeline.plan(height, width)
         return self._plans[key]
 
     def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ STRONGEST = 5
 
 
 @dataclass(frozen=True)
-class Heat:
+class ActivationMaps:
     """The activations of a layer's channels on a photo, (C, h, w): each channel from 0 to 255 between its own ends.
 
     `low` and `high` are those ends, (C,). `strongest` holds, for each place, the five channels that answer most, as
@@ -36,7 +36,7 @@ class Heat:
     values: NDArray[np.float32]
 
     @classmethod
-    def measured(cls, seen: NDArray[np.float32]) -> Heat:
+    def measured(cls, seen: NDArray[np.float32]) -> ActivationMaps:
         """Of activations (C, h, w)."""
         low, high = seen.min((1, 2)), seen.max((1, 2))
         span = np.where(high > low, high - low, 1)[:, None, None]
@@ -56,9 +56,9 @@ class Activations:
     picture: bytes
     features: dict[str, NDArray[np.float32]]
 
-    def heat(self, layer: str, channels: Sequence[int]) -> Heat:
+    def heat(self, layer: str, channels: Sequence[int]) -> ActivationMaps:
         """Of some of a layer's channels."""
-        return Heat.measured(self.features[layer][list(channels)])
+        return ActivationMaps.measured(self.features[layer][list(channels)])
 
 
 def look(photo: Photo, name: str, network: Network, layers: Sequence[str], device: torch.device) -> Activations:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.image import to_pil
-from dreamer.pipeline.pipeline import Composition
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.visualization.unit import FROM_NOTHING, Features, grey
 
 STEPS, SIZE = 32, 96
@@ -36,23 +36,23 @@ def words(layer: str, *, size: int = SIZE, steps: int = STEPS, seed: int = 0) ->
 
 
 def plates(
-    composition: Composition,
+    pipeline: Pipeline,
     channels: Sequence[int],
     *,
     on_step: Callable[[int, int, Step], None] = lambda done, batch, step: None,
 ) -> Iterator[tuple[int, bytes]]:
     """Each channel's number and picture, a WebP file, made as `dreamer visualize` would, several at once.
 
-    `composition` is one of `words`. `on_step` is told how many are done, and how many the Step is of. Raises
+    `pipeline` is one of `words`. `on_step` is told how many are done, and how many the Step is of. Raises
     RenderError, and Interrupted.
     """
-    (layer,), side = composition.layers, composition.recipe.size
-    several = _BATCH.get(composition.machine.device, 8)
+    (layer,), side = pipeline.layers, pipeline.recipe.size
+    several = _BATCH.get(pipeline.machine.device, 8)
     for begin in range(0, len(channels), several):
         batch = list(channels[begin : begin + several])
         one = replace(
-            composition,
-            recipe=replace(composition.recipe, pictures=len(batch)),
+            pipeline,
+            recipe=replace(pipeline.recipe, pictures=len(batch)),
             own=WeightedObjective("channel", 1.0, layer, _each(layer, batch), layers=(layer,)),
         )
         pictures = one.ascend(grey(side, side), on_step=partial(on_step, begin, len(batch)))

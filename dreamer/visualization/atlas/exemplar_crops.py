@@ -68,7 +68,7 @@ class Channels:
         """The same on a device, its network made fast."""
         return replace(self, network=self.network.prepared(self.wanted, device, torch.float32)).answer
 
-    def words(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What decides the answers, to tell one search from another."""
         wanted = {layer: list(channels) for layer, channels in self.wanted.items()}
         return {"network": self.network.name, "weights": self.network.weights, "wanted": wanted, "size": SIZE}

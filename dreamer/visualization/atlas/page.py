@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dreamer.errors import UsageError
 from dreamer.visualization.atlas.activation_maps import Activations
 from dreamer.visualization.atlas.commands import Commands
-from dreamer.visualization.atlas.layer_section import Chapter
+from dreamer.visualization.atlas.layer_section import LayerSection
 
 _DATA = re.compile(r'<script type="application/json" id="atlas">(.*?)</script>', re.S)
 _LARGEST = 2_000_000_000  # bytes of a page that is read again
@@ -32,11 +32,11 @@ class Atlas:
     """Chapters of one network; `weights` is the file that was given, if any, `seen` the photo."""
 
     network: str
-    chapters: tuple[Chapter, ...]
+    sections: tuple[LayerSection, ...]
     weights: str = ""
     seen: Activations | None = None
 
-    def words(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything that the page knows, for JSON; only channels that have a plate."""
         photo = self.seen and {
             "name": self.seen.name,
@@ -44,7 +44,7 @@ class Atlas:
             "height": self.seen.height,
             "picture": _base64(self.seen.picture),
         }
-        shown = [chapter.so_far() for chapter in self.chapters]
+        shown = [section.so_far() for section in self.sections]
         return {"network": self.network, "photo": photo, "layers": [self._layer(one) for one in shown if one.channels]}
 
     def page(self) -> str:
@@ -53,7 +53,7 @@ class Atlas:
         The policy in its head lets this script and this style run, and nothing be loaded.
         """
         script, style = (_part(name) for name in ("page.js", "page.css"))
-        text = json.dumps(self.words(), separators=(",", ":"))
+        text = json.dumps(self.to_dict(), separators=(",", ":"))
         for letter in "<>&":
             text = text.replace(letter, f"\\u{ord(letter):04x}")
         return Template(_part("page.html")).substitute(
@@ -65,14 +65,14 @@ class Atlas:
             atlas=text,
         )
 
-    def _layer(self, chapter: Chapter) -> dict[str, Any]:
+    def _layer(self, section: LayerSection) -> dict[str, Any]:
         words: dict[str, Any] = {
-            "name": chapter.layer,
-            "made": chapter.made,
-            "channels": [self._channel(chapter, channel) for channel in chapter.channels],
+            "name": section.layer,
+            "made": section.made,
+            "channels": [self._channel(section, channel) for channel in section.channels],
         }
         if self.seen:
-            heat = self.seen.heat(chapter.layer, chapter.channels)
+            heat = self.seen.heat(section.layer, section.channels)
             words["heat"] = {
                 "height": heat.maps.shape[1],
                 "width": heat.maps.shape[2],
@@ -84,25 +84,25 @@ class Atlas:
             }
         return words
 
-    def _channel(self, chapter: Chapter, channel: int) -> dict[str, Any]:
-        commands = Commands(self.network, chapter.layer, self.weights)
-        name = chapter.names.get(channel, "")
+    def _channel(self, section: LayerSection, channel: int) -> dict[str, Any]:
+        commands = Commands(self.network, section.layer, self.weights)
+        name = section.names.get(channel, "")
         return {
             "number": channel,
             "name": name,
-            "plate": _base64(chapter.plates[channel]),
+            "plate": _base64(section.plates[channel]),
             "crops": [
                 {"name": crop.name, "activation": crop.activation, "picture": _base64(crop.picture)}
-                for crop in chapter.crops.get(channel, ())
+                for crop in section.crops.get(channel, ())
             ],
             "visualize": commands.visualize(channel),
             "render": commands.render(channel),
-            "preset": commands.preset(channel, name or f"{chapter.layer} {channel}"),
+            "preset": commands.preset(channel, name or f"{section.layer} {channel}"),
         }
 
 
-def plates_in(path: Path, chapters: Iterable[Chapter]) -> None:
-    """Take the plates over that a page holds of these chapters, if it was made in the same way.
+def plates_in(path: Path, sections: Iterable[LayerSection]) -> None:
+    """Take the plates over that a page holds of these sections, if it was made in the same way.
 
     The page may be a stranger's: what makes no sense in it is not heeded. Raises UsageError for one that is no atlas.
     """
@@ -116,14 +116,14 @@ def plates_in(path: Path, chapters: Iterable[Chapter]) -> None:
         raise UsageError(f"{path} is no atlas to go on with; --force replaces it, -o chooses another name")
     try:
         layers = {layer["name"]: layer for layer in json.loads(found[1])["layers"]}
-        for chapter in chapters:
-            layer = layers.get(chapter.layer, {"made": None})
-            if layer["made"] != chapter.made:
+        for section in sections:
+            layer = layers.get(section.layer, {"made": None})
+            if layer["made"] != section.made:
                 continue
             for channel in layer["channels"]:
                 plate = base64.b64decode(channel["plate"], validate=True)
-                if channel["number"] in chapter.channels and _WEBP.match(plate):
-                    chapter.plates[int(channel["number"])] = plate
+                if channel["number"] in section.channels and _WEBP.match(plate):
+                    section.plates[int(channel["number"])] = plate
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
 
