@@ -35,7 +35,7 @@ def test_a_file_whose_name_is_a_pattern_is_that_file(tmp_path: Path) -> None:
 
 def test_the_network_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, load_from = [], build.load_from
-    monkeypatch.setattr(compose, "load_from", lambda *a, **k: loaded.append(a) or load_from(*a, **k))
+    monkeypatch.setattr(build, "load_from", lambda *a, **k: loaded.append(a) or load_from(*a, **k))
     assert render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png"), photo(tmp_path / "c.png")).code == 0
     assert len(loaded) == 1
 
