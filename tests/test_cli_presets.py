@@ -216,7 +216,7 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
 
 def test_a_folder_for_looks_that_cannot_be_made(tmp_path: Path, config: Path) -> None:
     config.parent.write_text("a file where the folder goes")
-    refused(dreamer("presets", "save", "mine"), f"{config} cannot be made", code=1)
+    refused(dreamer("presets", "save", "mine"), f"{config}: this folder cannot be created", code=1)
 
 
 def test_where_no_ledger_can_be_there_is_none(tmp_path: Path, config: Path) -> None:
