@@ -78,6 +78,11 @@ class Machine:
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.precision]
 
 
+def use_threads(machine: Machine) -> None:
+    """Have torch compute with so many threads, for the rest of the process."""
+    torch.set_num_threads(machine.threads)
+
+
 def free_memory(device: str) -> int:
     """Bytes that may be taken on the device right now."""
     if device == "cuda":
