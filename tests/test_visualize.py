@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import dreamer, left_in, photo, refused, stamp_of
-from networks import tiny
+from networks import pooling, tiny
 from PIL import Image
 from torch import nn
 
@@ -115,14 +115,14 @@ def test_strength_0_and_no_steps_leave_the_photo_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--class", "eyf"], ["reverie knows no 'eyf'; did you mean eye?"]),
+        (["--class", "eyf"], ["reverie knows no class 'eyf'; did you mean eye?"]),
         (["--neuron", "3,99,2"], ["row 99, column 2", "8 high and 8 wide", "rows 0 to 7"]),
         (["--neuron", "1,2"], ["'1,2' is not a channel, or a channel, a row and a column"]),
-        (["--channel", "999"], ["channels 0 to 271, not 999"]),
-        (["--channel", "furr"], ["knows no 'furr'; did you mean fur"]),
+        (["--channel", "999"], ["channel 999: layer m4b of reverie has channels 0 to 271"]),
+        (["--channel", "furr"], ["channel furr: ", "did you mean fur"]),
         (["--channel", "1", "--class", "eye"], ["--channel and --class exclude each other"]),
-        (["--canvas", "furier"], ["canvas.name: no canvas is called 'furier'; did you mean fourier?"]),
-        (["--optimiser", "adm"], ["optimiser.name: no optimiser is called 'adm'; did you mean adam"]),
+        (["--canvas", "furier"], ["--canvas: no canvas is called 'furier'; did you mean fourier?"]),
+        (["--optimiser", "adm"], ["--optimiser: no optimiser is called 'adm'; did you mean adam"]),
         (["--set", "canvas.dekay=2"], ["canvas.dekay: unknown key; did you mean decay?"]),
         (["--set", "canvas.decay=9"], ["canvas.decay: 9 is not a number from 0 to 4; the nearest is 4"]),
         (["--set", "canvas=3"], ["canvas: a table is wanted, as in [canvas]"]),
@@ -164,7 +164,7 @@ def test_a_direction_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("1 2 3", "has 3 numbers, and layer m4b has 272 channels"),
+        ("1 2 3", "it has 3 numbers, and layer m4b of reverie has 272 channels"),
         ("one two", "no numbers can be read"),
         ("0 " * 272, "has no number but 0"),
     ],
@@ -262,8 +262,8 @@ def test_no_such_class(name, word):
 
 
 def test_a_network_without_classes():
-    with pytest.raises(UsageError, match="tiny has no layer of classes"):
-        picture_of(tiny(), "lion", size=32)
+    with pytest.raises(UsageError, match="pooling has no layer of classes"):
+        picture_of(pooling(), "lion", size=32)
 
 
 def test_torchvision_s_classifiers_know_imagenet_s_classes():
@@ -303,7 +303,7 @@ def silent():
 
 def test_a_silent_unit_wakes_up():
     words = {"channel": 0, "size": 32, "steps": 80}
-    assert score_of(silent(), grey(32, 32), "1", 0) == 0
+    assert score_of(silent(), to_pil(grey(32, 32)), "1", 0) == 0
     assert score_of(silent(), picture_of(silent(), **words), "1", 0) > 0.01
     asleep = picture_of(silent(), canvas="pixels", optimiser="ascent", **words)  # the dream's own way wakes nobody
     assert score_of(silent(), asleep, "1", 0) == 0

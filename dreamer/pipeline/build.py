@@ -7,7 +7,6 @@ single changes (`--set`, flags). They are merged, then read once as a Recipe, th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.pipeline import Pipeline, Say, Session
-from dreamer.recipes.overrides import merged, with_change, with_changes
+from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
 from dreamer.recipes.registry import Registry
 
@@ -72,7 +71,7 @@ class Request:
             if not unread:
                 asked = asked._moved(network)
             if aim:
-                asked = asked._aimed(aim(network, asked._changed_words()))
+                asked = asked._aimed(aim(network, with_changes(asked.words, asked.changes)[0]))
         if network is None:
             raise UsageError(*unread, *problems)
         for name in asked._layers(readable=not unread):
@@ -90,8 +89,11 @@ class Request:
         """The recipe, laid upon a network's defaults; raises RecipeError with every problem."""
         if self.layer is not None:
             defaults = {key: value for key, value in defaults.items() if key != "objectives"}
-        words = with_changes(merged(merged(DEFAULTS, defaults), self.words), self.changes)
-        recipe = Recipe.read({**words, "network": self._network_name}, registry.vocabulary)
+        words, problems = with_changes(merged(merged(DEFAULTS, defaults), self.words), self.changes)
+        with collect_problems(problems):
+            recipe = Recipe.read({**words, "network": self._network_name}, registry.vocabulary)
+        if problems:
+            raise RecipeError(*problems)
         return recipe if default_layer is None else self._resolved(registry, recipe, default_layer)
 
     def _loaded(self, registry: Registry, *, fetch: bool) -> Network:
@@ -127,20 +129,12 @@ class Request:
         """The same with other objectives, before the changes."""
         return replace(self, words={**self.words, "objectives": objectives})
 
-    def _changed_words(self) -> RecipeDict:
-        """The words with every change that can be made; those that cannot are reported elsewhere."""
-        words = self.words
-        for key, value in self.changes:
-            with suppress(RecipeError):
-                words = with_change(words, key, value)
-        return words
-
     def _layers(self, *, readable: bool) -> list[str]:
         """The layers that are named; where the words could not be read, not those of another network's preset."""
         if self.layer is not None:
             return [self.layer]
         ours = readable or self._network_name == self.words.get("network", Recipe.network)
-        items = (self if ours else replace(self, words={}))._changed_words().get("objectives", ())
+        items = with_changes(self.words if ours else {}, self.changes)[0].get("objectives", ())
         named = [item.get("layer") for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
         return [layer for layer in named if isinstance(layer, str)]
 
