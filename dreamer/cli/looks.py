@@ -242,7 +242,7 @@ def save(
         if wishes[option]:
             problems.append(f"--{option}: a preset names no file; say it when you render")
     wish = RenderOptions(**wishes, tile=None, device=None, precision=None, threads=None)
-    pipeline, _ = wish.composed(registry, _say, problems, fetch=False)
+    pipeline, _ = wish.pipeline(registry, _say, problems, fetch=False)
     without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
     about = {"title": title or name, "description": description, "author": author, "likes": likes}
     required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}

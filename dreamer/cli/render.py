@@ -40,6 +40,7 @@ def render(
 
     Among several photos, pictures that dreamer made are left out. What is done already is skipped.
     """
+    from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
 
     with progress(how) as reporter:
@@ -51,7 +52,8 @@ def render(
             place = Place.read(output, several)
         registry, plugins = load_plugins()
         wish = RenderOptions(**wishes)
-        pipeline, provenance = wish.composed(registry, reporter.say, problems)
+        pipeline, provenance = wish.pipeline(registry, reporter.say, problems)
+        use_threads(pipeline.machine)
         batch = Batch(
             pipeline,
             provenance,

@@ -113,15 +113,13 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
     return result
 
 
-def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A recipe dict with several keys set in order; raises RecipeError with every wrong key."""
+def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """A recipe dict with every valid key set, in order, and a sentence for each key that does not exist."""
     result, problems = dict(words), list[str]()
     for key, value in changes:
         with collect_problems(problems):
             result = with_change(result, key, value)
-    if problems:
-        raise RecipeError(*problems)
-    return result
+    return result, problems
 
 
 def read_setting(text: str) -> tuple[str, Any]:
