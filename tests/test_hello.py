@@ -33,7 +33,7 @@ def column(heading):
 def test_it_keeps_every_promise():
     assert examine(HELLO) == [
         Finding("plugin", "hello", True, "adds prior echo"),
-        Finding("prior", "echo", True, "keeps every promise in 6 tries"),
+        Finding("prior", "echo", True, "keeps every promise in 6 tests"),
     ]
 
 

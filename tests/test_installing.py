@@ -209,7 +209,7 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         "./text.txt": "./text.txt: expected a name on the package index, a wheel",
         "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file)",
         "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
-        "renamed.whl": "renamed.whl: a wheel is called name-version-",
+        "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
         "--index-url=x": "'--index-url=x': a plugin is",
         "two words": "'two words': a plugin is",
         "ftp://a.org/b": "'ftp://a.org/b': a plugin is",
@@ -694,7 +694,7 @@ def test_who_looks_after_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_wrong_sources_are_usage_errors() -> None:
-    with pytest.raises(UsageError, match="a plugin is"):
+    with pytest.raises(UsageError, match="expected a name"):
         parse_sources([""])
 
 
