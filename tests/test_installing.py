@@ -210,11 +210,11 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file)",
         "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
         "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
-        "--index-url=x": "'--index-url=x': a plugin is",
-        "two words": "'two words': a plugin is",
-        "ftp://a.org/b": "'ftp://a.org/b': a plugin is",
-        "dream-x>=new": "'dream-x>=new': a plugin is",
-        "dreäm-x": "'dreäm-x': a plugin is",
+        "--index-url=x": "'--index-url=x': expected a name",
+        "two words": "'two words': expected a name",
+        "ftp://a.org/b": "'ftp://a.org/b': expected a name",
+        "dream-x>=new": "'dream-x>=new': expected a name",
+        "dreäm-x": "'dreäm-x': expected a name",
     }
     ran = command("install", "--", *sentences)
     refused(ran, *sentences.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,9 +95,7 @@ def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     needed = {canonicalize_name(name): name for name in pipeline.plugins}
     lacking = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
     if lacking:
-        return False, f"does not state that it needs {' and '.join(lacking)}; add requires = {lacking}".replace(
-            "'", '"'
-        )
+        return False, f"does not state that it needs {' and '.join(lacking)}; add requires = {json.dumps(lacking)}"
     side = max(_SIDE, network.smallest(pipeline.layers) or 0)
     change = pipeline.dream(load(photo(side, side))).change
     if recipe.strength and not change.any():
