@@ -1,4 +1,4 @@
-"""What can go wrong, as sentences for a person: what is wrong, where, and what to do.
+"""dreamer's exceptions; their texts are sentences for people: what is wrong, where, and what to do.
 
     DreamerError
     ├── UsageError          wrong input, found before anything was computed; carries every problem at once
@@ -25,7 +25,7 @@ _MARGIN = 0.15  # names whose similarity is within this of the best one's are su
 
 
 class DreamerError(Exception):
-    """Everything that dreamer raises on purpose; `str()` is a sentence for a person."""
+    """Everything that dreamer raises on purpose; `str()` is a sentence for people."""
 
 
 class UsageError(DreamerError):

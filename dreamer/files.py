@@ -28,7 +28,7 @@ def replacing(path: Path, size: int = 0, *, folder: Path | None = None) -> Itera
     Args:
         path: The finished file; one that exists is replaced.
         size: Its size in bytes where it is known, for the error about a full disk.
-        folder: Where the temporary file lies, on the same disk; beside `path` by default. A killed process leaves it.
+        folder: Folder of the temporary file, on the same disk; by default that of `path`. A killed process leaves it.
 
     Raises:
         WriteError: For any OSError in the block; nothing half-written is left behind.

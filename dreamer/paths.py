@@ -1,4 +1,4 @@
-"""The folder of a person's own presets and of the record of installed plugins."""
+"""The folder of the user's own presets and of the record of installed plugins."""
 
 from __future__ import annotations
 

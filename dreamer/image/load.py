@@ -75,7 +75,7 @@ def read_recipe(path: Path | str) -> str | None:
             return png.text(file, "dreamer")
         try:
             packets = [exif.read_directory(file).data(Base.XMLPacket)]
-        except ValueError:  # no TIFF
+        except ValueError:  # not a TIFF
             with picture_in(path, file, max_pixels=1 << 40) as picture:
                 packets = xmp.packets(picture)
     return next((recipe for packet in packets if (recipe := xmp.recipe_in(packet)) is not None), None)

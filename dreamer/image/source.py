@@ -72,7 +72,7 @@ def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Im
     `max_pixels`, for one file at a time.
 
     Raises:
-        PhotoError: The picture has more than twice `max_pixels` pixels, or is none that Pillow reads.
+        PhotoError: The picture has more than twice `max_pixels` pixels, or Pillow cannot read it.
     """
     formats = [*FORMATS, *(["HEIF"] if _is_heif(path, file) else [])]
     file.seek(0)

@@ -27,8 +27,8 @@ _LARGEST_TILE = 1 << 24  # pixels; the tiles of a small picture may be larger th
 def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
     """The exact pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF, grey or RGB; `size` is (width, height).
 
-    Raises ValueError if it has another size, is cut short, or has an unsupported layout or compression, and whatever
-    tifffile raises for a damaged one.
+    Raises ValueError if it has another size, is cut short, or has an unsupported layout or compression, and any
+    error of tifffile for a damaged one.
     """
     import tifffile
 

@@ -117,25 +117,25 @@ class UvTool:
     def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
         receipt, there = self._receipt(), installed()
         new = {name for source in sources if (name := source.named(there))}
-        beside = [r for r in self._beside(receipt) if r.name not in new]
-        self._rebuild(receipt, [*beside, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
+        others = [r for r in self._others(receipt) if r.name not in new]
+        self._rebuild(receipt, [*others, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
 
     def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
         receipt, gone, there = self._receipt(), {canonicalize_name(name) for name in names}, installed()
-        beside = [requirement for requirement in self._beside(receipt) if requirement.name not in gone]
-        self._rebuild(receipt, beside, held_versions(there), on_line, "uninstalling")
+        others = [requirement for requirement in self._others(receipt) if requirement.name not in gone]
+        self._rebuild(receipt, others, held_versions(there), on_line, "uninstalling")
 
     def _receipt(self) -> Receipt:
         return Receipt.read(self.place.prefix / RECEIPT)
 
-    def _beside(self, receipt: Receipt) -> list[Requirement]:
+    def _others(self, receipt: Receipt) -> list[Requirement]:
         """Everything to install with the tool, including plugins that the receipt lacks: a rebuild would drop them."""
         known = {requirement.name for requirement in receipt.requirements}
         unlisted = [found for name, found in installed().items() if is_plugin(found) and name not in known]
         return [*receipt.requirements[1:], *map(from_origin, unlisted)]
 
     def _rebuild(
-        self, receipt: Receipt, beside: Sequence[Requirement], held: Held, on_line: OnLine, doing: str
+        self, receipt: Receipt, others: Sequence[Requirement], held: Held, on_line: OnLine, doing: str
     ) -> None:
         """Run `uv tool install` twice: uv writes constraints into the receipt, where they would pin torch for ever.
 
@@ -143,7 +143,7 @@ class UvTool:
         """
         main = receipt.requirements[0]
         words = [self.uv, "tool", "install", *(["--editable"] if main.editable else []), main.spec]
-        for requirement in beside:
+        for requirement in others:
             plain = "--with-executables-from" if requirement.name in receipt.executables else "--with"
             words += ["--with-editable" if requirement.editable else plain, requirement.spec]
         # Without the current Python, uv may pick a newer one and start from scratch.
