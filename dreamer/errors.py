@@ -1,15 +1,15 @@
-"""What can go wrong, as sentences for a person: what is wrong, where, and what to do.
+"""dreamer's exceptions; their texts are sentences for people: what is wrong, where, and what to do.
 
     DreamerError
     ├── UsageError          wrong input, found before anything was computed; carries every problem at once
     │   ├── PhotoError      a photo cannot be read
     │   ├── RecipeError     a preset, a recipe or an option is wrong
-    │   └── NetworkError    an unknown network or layer, absent or unfitting weights
+    │   └── NetworkError    an unknown network or layer, or weights that are missing or do not fit
     ├── PluginError         a plugin cannot be loaded or breaks a rule of its hook
     ├── RenderError         something failed after the work had begun
     │   ├── NotFiniteError  NaN or Inf during the ascent
     │   └── WriteError      the picture could not be written
-    └── Interrupted         somebody pressed Ctrl-C; carries what had been dreamt by then
+    └── Interrupted         Ctrl-C was pressed; carries the unfinished picture
 
 Only the command line turns these into exit codes; only it prints them.
 """
@@ -21,11 +21,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_CLEARLY = 0.15  # by so much a name has to be nearer than others to be the only one suggested
+_MARGIN = 0.15  # names whose similarity is within this of the best one's are suggested together with it
 
 
 class DreamerError(Exception):
-    """Everything that dreamer raises on purpose; `str()` is a sentence for a person."""
+    """Everything that dreamer raises on purpose; `str()` is a sentence for people."""
 
 
 class UsageError(DreamerError):
@@ -41,11 +41,11 @@ class PhotoError(UsageError):
 
 
 class RecipeError(UsageError):
-    """A preset, a recipe or an option that makes no sense."""
+    """A preset, a recipe or an option that is wrong."""
 
 
 class NetworkError(UsageError):
-    """An unknown network or layer, or weights that are absent or do not fit."""
+    """An unknown network or layer, or weights that are missing or do not fit."""
 
 
 class PluginError(DreamerError):
@@ -65,16 +65,16 @@ class WriteError(RenderError):
 
 
 class Interrupted(DreamerError):
-    """Somebody pressed Ctrl-C: `picture` is what had been dreamt by then: a tensor, a Dream of it, or a PIL image."""
+    """Ctrl-C was pressed: `picture` is the unfinished dream, as a tensor, a Dream or a PIL image."""
 
     def __init__(self, picture: Any) -> None:
-        super().__init__("interrupted; `picture` holds what had been dreamt by then")
+        super().__init__("interrupted; the unfinished dream is in `picture`")
         self.picture = picture
 
 
 @contextmanager
 def collect_problems(problems: list[str]) -> Iterator[None]:
-    """Put the block's UsageError among `problems` instead of raising it, so that all can be told at once."""
+    """Add the problems of a UsageError in the block to `problems`, so that all can be reported at once."""
     try:
         yield
     except UsageError as error:
@@ -82,13 +82,13 @@ def collect_problems(problems: list[str]) -> Iterator[None]:
 
 
 def not_installed(error: ModuleNotFoundError) -> str:
-    """A sentence about a package that dreamer needs and cannot find, and what to do."""
+    """The sentence about a missing Python package: which one, and how to install it."""
     how = "`python -m pip install dreamer-art` (in a checkout: `python -m pip install -e .`)"
-    return f"the Python package {error.name} is missing; {how} installs all that dreamer needs"
+    return f"the Python package {error.name} is missing; {how} installs everything that dreamer needs"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The tail of an error about an unknown name: the nearest known ones, or all of them when there are few.
+    """The end of an error about an unknown name: the most similar known ones, or all of them when there are few.
 
     >>> did_you_mean("gogglenet", ["googlenet", "vgg16"])
     '; did you mean googlenet?'
@@ -96,8 +96,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
-        likeness = [difflib.SequenceMatcher(None, name, word).ratio() for name in near]
-        near = [name for name, ratio in zip(near, likeness, strict=True) if ratio > likeness[0] - _CLEARLY]
+        ratios = [difflib.SequenceMatcher(None, name, word).ratio() for name in near]
+        near = [name for name, ratio in zip(near, ratios, strict=True) if ratio > ratios[0] - _MARGIN]
         return f"; did you mean {' or '.join(near)}?"
     if 0 < len(names) <= 12:
         return f"; known: {', '.join(names)}"

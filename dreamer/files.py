@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writing files: whole, or not at all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dreamer.errors import WriteError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put a whole file at `path`, or leave what was there: only when it is on the disk does it get its name.
+    """Write a whole file at `path`, or leave what was there: it gets its name only once it is on the disk.
 
-    Raises WriteError; nothing half-written stays behind.
+    Raises WriteError; nothing half-written is left behind.
     """
     with replacing(path, len(data)) as temporary, temporary.open("xb") as file:
         file.write(data)
@@ -23,10 +23,15 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path, size: int = 0, *, folder: Path | None = None) -> Iterator[Path]:
-    """A place to write a file of `size` bytes, if that is known: it becomes `path` when the block ends well.
+    """A temporary path to write to, which is renamed to `path` when the block ends without an error.
 
-    The place is beside `path`, or in a `folder` on the same disk, where nobody minds what a killed process leaves.
-    Raises WriteError for any OSError on the way; nothing half-written stays behind.
+    Args:
+        path: The finished file; one that exists is replaced.
+        size: Its size in bytes where it is known, for the error about a full disk.
+        folder: Folder of the temporary file, on the same disk; by default that of `path`. A killed process leaves it.
+
+    Raises:
+        WriteError: For any OSError in the block; nothing half-written is left behind.
     """
     temporary = (folder or path.parent) / f".dreamer-{secrets.token_hex(6)}.part"
     try:
@@ -42,21 +47,21 @@ def replacing(path: Path, size: int = 0, *, folder: Path | None = None) -> Itera
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, those above it too, where it is missing; raises WriteError."""
+    """Create a folder, and its parents, unless it exists. Raises WriteError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(f"{path} cannot be made: {error.strerror or error}") from error
+        raise WriteError(f"{path}: this folder cannot be created: {error.strerror or error}") from error
 
 
 def _why(path: Path, size: int, error: OSError) -> str:
-    """A failed write as a sentence."""
+    """The sentence about a failed write."""
     folder = path.parent
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        needed = f", {max(size / 1e6, 0.1):.1f} MB were needed" if size else ""
+        needed = f"; {max(size / 1e6, 0.1):.1f} MB are needed" if size else ""
         return f"{path} could not be written: no space is left in {folder}{needed}"
     if not folder.exists():
         return f"{path} could not be written: there is no folder {folder}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path} could not be written: writing in {folder} is not permitted"
+        return f"{path} could not be written: you have no permission to write to {folder}"
     return f"{path} could not be written: {error.strerror or error}"

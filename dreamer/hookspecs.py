@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement. Each is handed a `register` callable and only registers; nothing runs.
+"""The hooks that a plugin can implement. Each gets a `register` callable and only registers; nothing else runs.
 
     from dreamer import hookimpl
 
@@ -6,8 +6,8 @@
     def register_priors(register):
         register(asymmetry)
 
-`register(function, name=None)` takes the function's own name when none is given. While a plugin is being loaded,
-dreamer knows only the built-ins and the plugins before it: ask for a network in the function that is registered.
+`register(function, name=None)` uses the function's own name by default. While a plugin registers, dreamer knows only
+the built-ins and the plugins loaded before it, so load a network inside the registered function, not in the hook.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ hookimpl = pluggy.HookimplMarker("dreamer")
 
 
 class NetworkFactory(Protocol[Made]):
-    """Makes a `dreamer.Network`: any function without arguments, or one that also takes either of two keywords.
+    """A function that makes a `dreamer.Network`. It takes no arguments, or either or both of two keywords.
 
-    Where it takes them it is given `weights: Path | None`, a file to load in place of its own weights, and `fetch:
-    bool`, whether it may download weights that are absent. Without `weights`, dreamer loads the file into a copy of the
-    finished network; without `fetch`, the factory must not download anything. Absent weights raise NetworkError. A
-    factory that can make its network without weights is an `UntrainedFactory`.
+    `weights: Path | None` is a file to load in place of its own weights; a factory without it gets a file loaded into a
+    copy of the finished network. `fetch: bool` says whether missing weights may be downloaded; a factory without it
+    must not download anything. Missing weights raise NetworkError. A factory that can also make its network without
+    weights is an `UntrainedFactory`.
     """
 
     def __call__(self) -> Made:
-        """The network with its weights."""
+        """Make the network with its weights."""
 
 
 @runtime_checkable
 class UntrainedFactory(NetworkFactory[Made], Protocol[Made]):
-    """A factory that can also make its network without weights, for looking at its layers."""
+    """A factory that can also make its network without weights, to list its layers."""
 
     def untrained(self) -> Made:
-        """The network with random weights; needs no file."""
+        """Make the network with random weights; no file is needed."""
 
 
 @hookspec
 def register_objectives(register: Register) -> None:
-    """`register(function)`: (features (B, C, h, w), *, options) -> score map (B, h, w); larger is dreamier."""
+    """`register(function)`: (features (B, C, h, w), *, options) -> score map (B, h, w); the dream makes it larger."""
 
 
 @hookspec
 def register_priors(register: Register) -> None:
-    """`register(function)`: (image (B, 3, H, W), *, options) -> scalar: how unnatural the picture is."""
+    """`register(function)`: (image (B, 3, H, W), *, options) -> scalar penalty; the dream makes it smaller."""
 
 
 @hookspec
@@ -67,27 +67,27 @@ def register_gradient_filters(register: Register) -> None:
 
 @hookspec
 def register_updates(register: Register) -> None:
-    """`register(function)`: (image (B, 3, H, W), *, options) -> image: what follows each step."""
+    """`register(function)`: (image (B, 3, H, W), *, options) -> image, called after each step."""
 
 
 @hookspec
 def register_canvases(register: Register) -> None:
-    """`register(function)`: (image (B, 3, H, W), *, options) -> Canvas: parameters, and what they paint."""
+    """`register(function)`: (image (B, 3, H, W), *, options) -> Canvas: parameters, and a function that paints them."""
 
 
 @hookspec
 def register_optimisers(register: Register) -> None:
-    """`register(function)`: (parameters, *, options) -> what has `step(closure)`, as in torch.optim."""
+    """`register(function)`: (parameters, *, options) -> an object with `step(closure)`, as in torch.optim."""
 
 
 @hookspec
 def register_networks(register: Register) -> None:
-    """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; it is called only when asked for."""
+    """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; called when the network is needed."""
 
 
 @hookspec
 def register_presets(register: Register) -> None:
-    """`register(path_or_preset)`: a preset; its name is its file's stem."""
+    """`register(path_or_preset)`: a TOML file, whose stem is the preset's name, or a `Preset`."""
 
 
 def hook_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a person's own things are kept: presets, and what was installed."""
+"""The folder of the user's own presets and of the record of installed plugins."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from platformdirs import user_config_path
 
 
 def config_folder() -> Path:
-    """The folder; `DREAMER_CONFIG` names another one. It may not be there yet."""
+    """dreamer's folder among the user's settings, or the one that `DREAMER_CONFIG` names; it may not exist yet."""
     named = os.environ.get("DREAMER_CONFIG")
     return Path(named) if named else user_config_path("dreamer", appauthor=False)

@@ -108,7 +108,7 @@ def test_it_can_be_installed_with_all_that_belongs_to_it(made, tmp_path):
     assert process(tmp_path, "-c", code, PYTHONPATH=str(site)).splitlines() == [
         "plugin slow-tide: adds prior slow_tide",
         "plugin slow-tide: adds preset slow-tide",
-        "prior slow_tide: keeps every promise in 6 tries",
+        "prior slow_tide: keeps every promise in 6 tests",
         "preset slow-tide: dreams with reverie",
     ]
 

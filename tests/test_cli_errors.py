@@ -62,7 +62,7 @@ def test_a_photo_that_is_none(tmp_path: Path, name: str) -> None:
 
 
 OPTIONS = {
-    "format": (["-o", "x.xyz"], "x.xyz: a picture's name ends in .jpg"),
+    "format": (["-o", "x.xyz"], "x.xyz: unsupported extension; use one of .jpg"),
     "no format": (["-o", "x"], "-o x: there is no folder of that name, and no format"),
     "folder": (["-o", "nowhere/deep/"], "-o nowhere/deep/: there is no folder nowhere"),
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
@@ -189,7 +189,7 @@ def test_no_space_left(tmp_path: Path, small_disk: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("tempfile.tempdir", str(small_disk))  # nor is there any for what is rescued
     source = photo(tmp_path / "a.png", width=256, height=256)
     ran = render(source, "-o", small_disk / "a.png", "--progress", "none")
-    refused(ran, "could not be written: no space is left in", "MB were needed", code=1)
+    refused(ran, "could not be written: no space is left in", "MB are needed", code=1)
     assert left_in(small_disk) == []
 
 
@@ -250,7 +250,7 @@ def test_memory_that_is_used_up_is_a_sentence(tmp_path: Path, monkeypatch: pytes
 def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
     values = pixels(17_000, 10)
     (tmp_path / "a.png").write_bytes(encode(Photo(values), values, "PNG"))
-    refused(render(tmp_path / "a.png", "--size", "full", "-o", tmp_path / "a.webp"), "at most 16383 pixels a side")
+    refused(render(tmp_path / "a.png", "--size", "full", "-o", tmp_path / "a.webp"), "at most 16383 pixels per side")
 
 
 def test_options_that_are_missing_are_named(tmp_path: Path) -> None:

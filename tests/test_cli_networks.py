@@ -172,7 +172,7 @@ def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "own.toml").write_text("schema = 1\n# mine\nseed = 4\n")
     assert dreamer("presets", "show", tmp_path / "own.toml").out == "schema = 1\n# mine\nseed = 4\n"
     refused(dreamer("presets", "show", "mad"), "no preset is called 'mad'; did you mean made?")
-    refused(dreamer("presets", "show", "torn"), "torn.toml: not a preset that can be read")
+    refused(dreamer("presets", "show", "torn"), "torn.toml: not a readable preset")
 
 
 def test_every_built_in_preset_is_listed() -> None:

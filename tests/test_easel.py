@@ -10,7 +10,7 @@ import torch
 from dreamer import Canvas, Range, hookimpl
 from dreamer.api import registry
 from dreamer.testing import examine
-from dreamer.testing.cases import Bench
+from dreamer.testing.cases import Fixtures
 from dreamer.testing.contracts_canvas import try_canvas, try_optimiser
 
 
@@ -100,15 +100,15 @@ def climbing(image, *, step_size: float):
 @pytest.mark.parametrize(
     ("canvas", "words"),
     [
-        (a_pair, "gives a tuple; a dreamer.Canvas(parameters, paint) is wanted"),
-        (stuck, "parameters that cannot be moved"),
-        (too_large, "paints (1, 3, 72, 192); (1, 3, 72, 96)"),
+        (a_pair, "returns a tuple; expected a dreamer.Canvas(parameters, paint)"),
+        (stuck, "parameters that cannot be optimised"),
+        (too_large, "paints (1, 3, 72, 192); expected (1, 3, 72, 96)"),
         (too_bright, "leaves the range 0 to 1"),
         (nowhere, "paints NaN or Inf"),
         (flicker, "another picture under the same seed"),
         (cut_off, "no gradient reaches its parameters"),
         (overwriting, "changes its image in place"),
-        (climbing, "asks for step_size, which only optimisers are given"),
+        (climbing, "takes step_size, which only optimisers get"),
     ],
     ids=lambda case: getattr(case, "__name__", None),
 )
@@ -150,8 +150,8 @@ def drunk(parameters):
     ("optimiser", "words"),
     [
         (uphill, "does not make the loss smaller"),
-        (exploding, "moves its parameters to NaN or Inf with rate = 1"),
-        (drunk, "goes another way under the same seed"),
+        (exploding, "changes its parameters to NaN or Inf with rate = 1"),
+        (drunk, "has another result under the same seed"),
     ],
     ids=lambda case: getattr(case, "__name__", None),
 )
@@ -165,8 +165,8 @@ def test_a_good_canvas_and_a_good_optimiser_keep_every_promise(canvas):
     _, *found = examine(brings(canvases=canvas, optimisers=by_hand))
     tries = 6 if canvas is plain else 4  # four pictures, and both ends of each option's range
     assert [str(finding) for finding in found] == [
-        f"canvas {canvas.__name__}: keeps every promise in {tries} tries",
-        "optimiser by_hand: keeps every promise in 3 tries",
+        f"canvas {canvas.__name__}: keeps every promise in {tries} tests",
+        "optimiser by_hand: keeps every promise in 3 tests",
     ]
     assert all(finding.ok for finding in found)
 
@@ -174,6 +174,6 @@ def test_a_good_canvas_and_a_good_optimiser_keep_every_promise(canvas):
 def test_an_optimiser_whose_package_is_absent_is_left_untried(monkeypatch):
     monkeypatch.setitem(sys.modules, "cmaes", None)
     entry = registry().ingredients["optimisers"].get("cma-es")
-    (finding,) = try_optimiser("optimisers", entry, Bench())
+    (finding,) = try_optimiser("optimisers", entry, Fixtures())
     assert finding.ok is None and "pip install" in finding.sentence
-    assert try_canvas("canvases", registry().ingredients["canvases"].get("fourier"), Bench())[0].ok
+    assert try_canvas("canvases", registry().ingredients["canvases"].get("fourier"), Fixtures())[0].ok

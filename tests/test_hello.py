@@ -4,16 +4,19 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from click.testing import CliRunner
 from command import commands_in, understood
 
-from dreamer import hookspecs
+from dreamer import hookimpl, hookspecs
 from dreamer.cli.authoring import new
+from dreamer.openmp import VARIABLES
 from dreamer.recipes.options import RESERVED
-from dreamer.testing import Finding, examine
+from dreamer.testing import Finding, assert_plugin_ok, examine
+from dreamer.testing.contracts import GIVEN_TO
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 HELLO = PLUGINS / "dreamer-hello"
@@ -24,16 +27,16 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.S)
 
 
-def column(heading):
-    """The first column of the guide's table under that heading, without the backticks."""
+def rows(heading):
+    """The guide's table under that heading: what stands in backticks in the first column -> the last column."""
     table = re.search(rf"^\| {heading} \|.*?\n\n", GUIDE, re.M | re.S).group()
-    return re.findall(r"^\| `(\w+)` \|", table, re.M)
+    return dict(re.findall(r"^\| `(\w+)` \|(?:.*\|)? ([^|]+) \|$", table, re.M))
 
 
 def test_it_keeps_every_promise():
     assert examine(HELLO) == [
         Finding("plugin", "hello", True, "adds prior echo"),
-        Finding("prior", "echo", True, "keeps every promise in 6 tries"),
+        Finding("prior", "echo", True, "keeps every promise in 6 tests"),
     ]
 
 
@@ -61,7 +64,7 @@ def test_the_guide_shows_its_files_as_they_are(file, language):
 def test_everything_else_that_the_guide_shows_is_what_new_makes(tmp_path):
     CliRunner().invoke(new, ["slow-tide", "-o", str(tmp_path)], standalone_mode=False, catch_exceptions=False)
     made = [path.read_text(encoding="utf-8") for path in (tmp_path / "slow-tide").rglob("*") if path.is_file()]
-    _, *codes = blocks("python")
+    _hello, _mirror, *codes = blocks("python")
     _, fragment, preset = blocks("toml")
     assert preset in made
     project = tomllib.loads((tmp_path / "slow-tide" / "pyproject.toml").read_text())
@@ -74,9 +77,30 @@ def test_everything_else_that_the_guide_shows_is_what_new_makes(tmp_path):
         assert any(all(line in text for line in lines) for text in made), code
 
 
-def test_the_guide_knows_every_hook_and_every_reserved_keyword():
-    assert column("hook") == hookspecs.hook_names()
-    assert set(column("keyword")) == RESERVED
+def test_the_transform_of_the_guide_keeps_every_promise():
+    module = ModuleType("dreamer_mirror")
+    exec(
+        f"from collections.abc import Callable\nimport torch\nfrom torch import Tensor\n{blocks('python')[1]}",
+        vars(module),
+    )
+    module.register_transforms = hookimpl(lambda register: register(module.mirror))
+    assert_plugin_ok(module)
+    assert [finding.name for finding in examine(module)] == ["dreamer_mirror", "mirror"]
+
+
+def test_the_guide_documents_every_hook():
+    assert list(rows("hook")) == hookspecs.hook_names()
+
+
+def test_the_guide_documents_every_reserved_keyword_and_which_ingredients_get_it():
+    documented = rows("keyword")
+    assert documented.keys() == RESERVED == GIVEN_TO.keys()
+    only = {word: match[1] for word, text in documented.items() if (match := re.search(r"; for (\w+) only$", text))}
+    assert only == {word: kinds[0] for word, kinds in GIVEN_TO.items() if len(kinds) == 1}
+
+
+def test_the_guide_names_every_variable_of_openmp_that_decides():
+    assert not [name for name in VARIABLES if f"`{name}`" not in GUIDE]
 
 
 @pytest.mark.parametrize("line", commands_in(GUIDE))

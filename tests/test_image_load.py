@@ -404,7 +404,7 @@ def raw_tiff(*changes):
     [
         ([(Base.SamplesPerPixel, 60)], "60 channels"),
         ([(32997, 50)], "50 layers"),
-        ([(Base.ImageWidth, 5000), (Base.ImageLength, 5000)], "two sizes"),
+        ([(Base.ImageWidth, 5000), (Base.ImageLength, 5000)], "two different sizes"),
         ([(322, 16000), (323, 16000), (324, 400), (325, 128)], "tiles of 16000 x 16000"),
     ],
 )

@@ -11,7 +11,7 @@ from dreamer.ingredients import objectives, priors, transforms
 from dreamer.motifs.sample_scene import scene
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.recipe import KINDS
-from dreamer.testing.cases import Bench, Case
+from dreamer.testing.cases import Case, Fixtures
 from dreamer.testing.runner import try_entry
 
 REGISTRY = load_plugins()[0]
@@ -25,22 +25,22 @@ def ids(case):
 
 
 @pytest.fixture(scope="module")
-def bench():
-    return Bench()
+def fixtures():
+    return Fixtures()
 
 
 @pytest.mark.parametrize(("kind", "entry"), ALL, ids=ids)
-def test_every_ingredient_keeps_every_promise(kind, entry, bench):
-    (finding,) = try_entry(kind, entry, bench)
+def test_every_ingredient_keeps_every_promise(kind, entry, fixtures):
+    (finding,) = try_entry(kind, entry, fixtures)
     assert finding.ok and finding.sentence.startswith("keeps every promise in "), finding
-    assert ("works without tiles only" in finding.sentence) == (entry.name in WHOLE)
+    assert ("works only without tiles" in finding.sentence) == (entry.name in WHOLE)
     assert len(entry.value.summary) > 20
 
 
 @pytest.mark.parametrize("entry", list(REGISTRY.ingredients["transforms"]), ids=ids)
-def test_transforms_are_random_and_follow_the_seed(entry, bench):
-    case = Case(bench.image)
-    drawn = [[bench.call(entry.value, bench.image, case, first + n) for n in range(3)] for first in (0, 3, 0)]
+def test_transforms_are_random_and_follow_the_seed(entry, fixtures):
+    case = Case(fixtures.image)
+    drawn = [[fixtures.call(entry.value, fixtures.image, case, first + n) for n in range(3)] for first in (0, 3, 0)]
     assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))
     moved = any(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
     assert moved != (entry.name == "pad")  # the one that leaves nothing to chance

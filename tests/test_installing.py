@@ -205,16 +205,16 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         pass
     sentences = {
         "./none": "./none: there is no such file or folder",
-        "./bare": "./bare: this folder is no plugin, for it holds no pyproject.toml",
-        "./text.txt": "./text.txt: a plugin is a name on the index, a wheel",
+        "./bare": "./bare: this folder is not a plugin; it has no pyproject.toml",
+        "./text.txt": "./text.txt: expected a name on the package index, a wheel",
         "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file)",
-        "mute-1.0-py3-none-any.whl": "this wheel is broken (it says nothing about itself",
-        "renamed.whl": "renamed.whl: a wheel is called name-version-",
-        "--index-url=x": "'--index-url=x': a plugin is",
-        "two words": "'two words': a plugin is",
-        "ftp://a.org/b": "'ftp://a.org/b': a plugin is",
-        "dream-x>=new": "'dream-x>=new': a plugin is",
-        "dreäm-x": "'dreäm-x': a plugin is",
+        "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
+        "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
+        "--index-url=x": "'--index-url=x': expected a name",
+        "two words": "'two words': expected a name",
+        "ftp://a.org/b": "'ftp://a.org/b': expected a name",
+        "dream-x>=new": "'dream-x>=new': expected a name",
+        "dreäm-x": "'dreäm-x': expected a name",
     }
     ran = command("install", "--", *sentences)
     refused(ran, *sentences.values())
@@ -249,8 +249,8 @@ def test_pips_report() -> None:
     plan = from_report(report, CORE)
     assert plan == (Change("dream-x", "1", "", "file:///x"), Change("Numpy", "2.5", "2.4.6"))
     assert core_changes(plan, HELD) == (
-        "Numpy 2.5 would come with it, but numpy 2.4.6 is installed and dreamer relies on it: nothing was changed; "
-        "--allow-core-change lets it be replaced",
+        "Numpy 2.5 would be installed, but numpy 2.4.6 is installed and dreamer relies on it: nothing was changed; "
+        "use --allow-core-change to replace it",
     )
     with pytest.raises(ValueError, match="metadata"):
         from_report({"install": [{}]}, CORE)
@@ -277,25 +277,25 @@ Would install 3 packages
 OUTPUTS = {
     PIP_CONFLICT: ("dream-x 1.0 needs torch<2.1, but torch 2.14.1+cpu is installed", True),
     UV_CONFLICT: ("dream-x needs torch<2.1, but torch 2.14.1+cpu is installed", True),
-    "    dream-x 1.0 depends on dreamer-art>=9\n": ("this is dreamer-art 0.1.0: bring dreamer itself", True),
-    "    dream-x 1.0 depends on click<8\nERROR: ResolutionImpossible": ("do not go together", True),
+    "    dream-x 1.0 depends on dreamer-art>=9\n": ("but dreamer-art 0.1.0 is installed; update dreamer first", True),
+    "    dream-x 1.0 depends on click<8\nERROR: ResolutionImpossible": ("conflict with each other", True),
     "ERROR: Could not find a version that satisfies the requirement nosuch (from versions: none)": (
-        "nothing called nosuch that fits",
+        "the package index has no nosuch that fits",
         True,
     ),
     "ERROR: Could not find a version that satisfies the requirement a>=9 (from dream-x) (from versions: 1)": (
-        "nothing called a>=9, which dream-x needs, and that fits",
+        "has no a>=9 (needed by dream-x) that fits",
         True,
     ),
-    "cause: Because nosuch was not found in the package registry and you require it": ("nothing called nosuch", True),
+    "cause: Because nosuch was not found in the package registry and you require it": ("has no nosuch that", True),
     "WARNING: Retrying: NewConnectionError\nERROR: Could not find a version that satisfies the requirement a": (
-        "is there a network?",
+        "check your internet connection",
         False,
     ),
-    "error: error sending request for url": ("is there a network?", False),
+    "error: error sending request for url": ("check your internet connection", False),
     "fatal: Could not read from remote repository. (git fetch)": ("the git address cannot be fetched", False),
     "OSError: [Errno 28] No space left on device": ("no space is left", False),
-    "ERROR: [Errno 13] Permission denied: '/usr'": ("may not be written", False),
+    "ERROR: [Errno 13] Permission denied: '/usr'": ("no permission to change", False),
     "error: something else": ("planning failed; the lines above say why", False),
 }
 
@@ -426,7 +426,7 @@ def test_who_looks_after_a_python_is_not_crossed_unasked(world: World, keeper: s
     world.place = Place("/usr/bin/python3", world.place.prefix, "3.11", pip=True, keeper=keeper)
     world.offer("dream-x")
     ran = command("install", "dream-x")
-    refused(ran, f"{keeper} looks after this Python", "--anyway", "/usr/bin/python3 -m pip install dream-x", flag)
+    refused(ran, f"{keeper} manages this Python", "--anyway", "/usr/bin/python3 -m pip install dream-x", flag)
     assert "torch==2.14.1+cpu" in ran.err and not world.ran
     assert command("install", "dream-x", "--anyway").code == 0
     assert (flag in world.commands("install")[-1]) is bool(flag)
@@ -497,7 +497,7 @@ FAILURES = {
     "unknown": (
         process.Ran(1, "ERROR: No matching distribution: satisfies the requirement dream-x"),
         2,
-        "spelt right?",
+        "check the spelling",
     ),
     "offline": (process.Ran(1, "ERROR: Network is unreachable\n"), 1, "| ERROR: Network is unreachable"),
     "absent": (FileNotFoundError(2, "No such file"), 1, "/env/bin/python cannot be started"),
@@ -518,7 +518,7 @@ def test_nothing_is_noted_down_when_it_fails(world: World, config: Path, kind: s
 def test_a_core_package_in_the_plan_is_refused_unless_permitted(world: World) -> None:
     world.offer("dream-x")
     world.offer("torch", "3.0", frozenset())
-    refused(command("install", "dream-x"), "torch 3.0 would come with it, but torch 2.14.1+cpu is installed")
+    refused(command("install", "dream-x"), "torch 3.0 would be installed, but torch 2.14.1+cpu is installed")
     assert world.there == CORE and entries() == ()
     assert command("install", "dream-x", "--allow-core-change").code == 0
     assert world.ran[-2][2] == "dreamer-art==0.1.0\n" and world.there["torch"].version == "3.0"
@@ -594,7 +594,7 @@ def test_restore_one_that_is_lost_takes_no_other_with_it(world: World) -> None:
     world.fails = lambda command: lost if "dream-gone" in command else None
     ran = command("restore")
     assert ran.code == 1 and "dream-x 1.0 works" in ran.out
-    assert "dream-gone does not come back: nothing called dream-gone" in ran.err
+    assert "dream-gone does not come back: the package index has no dream-gone" in ran.err
     assert "dream-own does not come back: /no/such/folder: there is no such file or folder" in ran.err
     assert [entry.name for entry in entries()] == ["dream-gone", "dream-own", "dream-x"]
 
@@ -628,7 +628,7 @@ LEDGERS = {
     "schema = 9": "written by a newer dreamer",
     "plugins = [": "cannot be read",
     "[[plugins]]\nname = 'a'": "needs a name and a spec",
-    "[[plugins]]\nname = 'a'\nspec = 3": "are texts",
+    "[[plugins]]\nname = 'a'\nspec = 3": "must be text",
     "plugins = 3": "needs a name and a spec",
 }
 
@@ -694,7 +694,7 @@ def test_who_looks_after_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_wrong_sources_are_usage_errors() -> None:
-    with pytest.raises(UsageError, match="a plugin is"):
+    with pytest.raises(UsageError, match="expected a name"):
         parse_sources([""])
 
 
@@ -741,7 +741,7 @@ def test_a_real_pip_installs_restores_and_uninstalls(tmp_path: Path, config: Pat
     ran = real("install", "dream-old")
     assert ran.returncode == 2 and "dream-old 1.0 needs torch<2, but torch" in ran.stderr, ran.stderr
     ran = real("install", "dream-nowhere")
-    assert ran.returncode == 2 and "nothing called dream-nowhere that fits this Python" in ran.stderr
+    assert ran.returncode == 2 and "no dream-nowhere that fits this Python" in ran.stderr
 
     ran = real("uninstall", "dream-broken")
     assert ran.returncode == 0, ran.stderr

@@ -38,7 +38,7 @@ def test_a_persons_own_setting_stands_alone(name: str) -> None:
 
 def test_nothing_is_set_once_torch_has_read_the_environment() -> None:
     ran = fresh(f"import torch, dreamer\n{ASKED}\nfrom dreamer.openmp import spinning\nprint(spinning())")
-    assert ran.stdout == "{}\nOpenMP's own, since torch was imported before dreamer\n"
+    assert ran.stdout == "{}\nOpenMP's default, because torch was imported before dreamer\n"
 
 
 def test_the_runtime_of_torch_takes_it() -> None:

@@ -287,7 +287,7 @@ def test_an_edifice_is_all_of_its_motifs_at_once(module):
     assert float(edifice(place(3, 3, 4), without=("eye",))) < float(edifice(place(3, 3, 4)))
     with pytest.raises(RecipeError, match=r"knows no colum; only arch, column, eye"):
         edifice(place(1, 1), names=("arch", "colum"))
-    with pytest.raises(RecipeError, match="names no motifs; those that do: two"):
+    with pytest.raises(RecipeError, match="has no motifs; layers that have some: two"):
         module("dreamer-cathedral").edifice(place(1), network=builder(), layer="one")
 
 

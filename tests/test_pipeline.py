@@ -59,7 +59,9 @@ def tiles(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_a_change_that_is_ambiguous_beside_the_network_s_own_objectives_is_no_silence() -> None:
     two = [{"name": "channel", "id": name, "index": [number]} for number, name in enumerate("ab")]
     network = replace(tiny_network(), defaults={"objectives": two})
-    with pytest.raises(UsageError, match=r"objectives\.channel\.weight: channel is there 2 times; .*\(a, b\)"):
+    with pytest.raises(
+        UsageError, match=r"objectives\.channel\.weight: the recipe has 2 objectives called channel; .*\(a, b\)"
+    ):
         build({}, registry(), network=network, changes=[("objectives.channel.weight", 5.0)])
     pipeline = build({}, registry(), network=network, changes=[("objectives.a.weight", 5.0)])
     assert [item.weight for item in pipeline.recipe.objectives] == [5.0, 1.0]

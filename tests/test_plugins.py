@@ -155,5 +155,5 @@ def test_a_preset_is_registered_by_its_path_or_as_itself_and_read_when_asked_for
     assert {one.name: bool(one.problem) for one in found} == {"looks": False, "number": True}
     seeds = [registry.presets.get(name).value().words["seed"] for name in ("one", "two", "looks:three")]
     assert seeds == [1, 2, 3]
-    with pytest.raises(RecipeError, match=r"torn\.toml: not a preset"):
+    with pytest.raises(RecipeError, match=r"torn\.toml: not a readable preset"):
         registry.presets.get("torn").value()

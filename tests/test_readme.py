@@ -62,13 +62,13 @@ def test_the_plugin_of_the_readme():
     from types import ModuleType
 
     from dreamer.testing import assert_plugin_ok
-    from dreamer.testing.loading import opened
+    from dreamer.testing.loading import load_target
 
     source = re.search(r"```python\n(from dreamer import hookimpl.*?)```", README, re.S).group(1)
     module = ModuleType("asymmetry")
     exec(source, module.__dict__)
     assert_plugin_ok(module)
-    with opened(module) as target:
+    with load_target(module) as target:
         assert target.registry.ingredients["priors"].get("asymmetry").value.options["power"].default == 2.0
 
 

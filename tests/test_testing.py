@@ -200,15 +200,19 @@ def float32_alone(features):
 
 BROKEN = [
     ("priors", undocumented, "no docstring"),
-    ("objectives", channels_left, "gives a tensor of shape (1, 16, 18, 24); (1, 18, 24), a score map (B, h, w)"),
-    ("objectives", first_alone, "of shape (1, 18, 24); (2, 18, 24), a score map (B, h, w) without channels"),
-    ("priors", one_for_each, "of shape (1,); a prior is one number"),
-    ("priors", plain_number, "gives a float, not a tensor"),
-    ("transforms", no_batch, "an image (1, 3, H, W) of any size is wanted"),
-    ("gradient_filters", cut, "of shape (1, 3, 72, 95) for (1, 3, 72, 96); the shape stays"),
-    ("updates", finer, "gives torch.float64 for torch.float32"),
-    ("updates", nan, "gives NaN or Inf"),
-    ("priors", divided, "gives NaN or Inf with pixels = 0"),
+    (
+        "objectives",
+        channels_left,
+        "of shape (1, 16, 18, 24); expected a score map (B, h, w) without channels, (1, 18, 24)",
+    ),
+    ("objectives", first_alone, "of shape (1, 18, 24); expected a score map (B, h, w) without channels, (2, 18, 24)"),
+    ("priors", one_for_each, "of shape (1,); expected one number"),
+    ("priors", plain_number, "returns a float, not a tensor"),
+    ("transforms", no_batch, "expected an image (1, 3, H, W) of any size"),
+    ("gradient_filters", cut, "of shape (1, 3, 72, 95) for (1, 3, 72, 96); keep the shape"),
+    ("updates", finer, "returns torch.float64 for torch.float32"),
+    ("updates", nan, "returns NaN or Inf"),
+    ("priors", divided, "returns NaN or Inf with pixels = 0"),
     ("priors", distance, "its gradient has NaN or Inf on a black picture that is the photo itself"),
     ("priors", cut_off, "cannot be differentiated: no gradient reaches its image"),
     ("transforms", cut_off_picture, "cannot be differentiated: no gradient reaches its image"),
@@ -217,18 +221,18 @@ BROKEN = [
     ("transforms", overwritten_picture, "changes its image in place"),
     ("updates", overwritten_photo, "changes photo in place"),
     ("objectives", relative, "is not exact in tiles"),
-    ("transforms", dice, "gives another result under the same seed"),
-    ("transforms", drawing_late, "draws when it is applied; draw before"),
-    ("transforms", colours_alone, "what it draws fails (IndexError"),
-    ("gradient_filters", something_of_nothing, "makes something of a zero gradient"),
+    ("transforms", dice, "returns another result under the same seed"),
+    ("transforms", drawing_late, "draws random numbers when it is applied; draw random numbers before"),
+    ("transforms", colours_alone, "its function fails (IndexError"),
+    ("gradient_filters", something_of_nothing, "changes a zero gradient"),
     ("updates", too_bright, "leaves the range 0 to 1 (1 to 2)"),
     ("priors", fails, "fails with pixels = 0: ZeroDivisionError: division by zero"),
     ("priors", refuses, "refuses to work with pixels = 9: five at most"),
-    ("priors", outside, "the default of pixels does not fit: 0 is not a whole number from 1 to 9"),
+    ("priors", outside, "the default of pixels is not allowed: 0 is not a whole number from 1 to 9"),
     ("priors", worded, "the default of pixels is not a whole number"),
-    ("priors", loose, "no recipe can set power: options stand behind a bare *"),
-    ("priors", lonely, "asks for guide, which only objectives are given"),
-    ("objectives", float32_alone, "works on float32 alone"),
+    ("priors", loose, "no recipe can set power: put options after a bare *"),
+    ("priors", lonely, "takes guide, which only objectives get"),
+    ("objectives", float32_alone, "works only with float32"),
 ]
 
 
@@ -241,8 +245,8 @@ def test_one_broken_promise_is_told_in_one_sentence(kind, function, words):
 
 def test_a_filter_that_divides_by_nothing_is_told_of_zero():
     told = [finding.sentence for finding in findings(gradient_filters=unsafe)]
-    assert any("makes something of a zero gradient" in sentence for sentence in told)
-    assert any("gives NaN or Inf on a gradient as faint as 1e-20" in sentence for sentence in told)
+    assert any("changes a zero gradient" in sentence for sentence in told)
+    assert any("returns NaN or Inf on a gradient as faint as 1e-20" in sentence for sentence in told)
 
 
 def test_a_function_with_a_memory_is_no_option_either():
@@ -253,7 +257,7 @@ def test_a_function_with_a_memory_is_no_option_either():
         told = [finding.sentence for finding in examine(module)]
     finally:
         del growing.__annotations__["seen"]
-    assert any("gives another result under the same seed" in sentence for sentence in told)
+    assert any("returns another result under the same seed" in sentence for sentence in told)
 
 
 def test_a_name_that_no_recipe_can_spell():
@@ -267,7 +271,7 @@ def test_every_sentence_comes_in_the_assertion():
     with pytest.raises(AssertionError) as caught:
         assert_plugin_ok(brings(priors=undocumented, transforms=dice))
     assert "prior undocumented: has no docstring" in str(caught.value)
-    assert "transform dice: gives another result" in str(caught.value)
+    assert "transform dice: returns another result" in str(caught.value)
 
 
 def test_an_objective_that_looks_at_the_whole_picture_is_told_not_failed():
@@ -276,7 +280,7 @@ def test_an_objective_that_looks_at_the_whole_picture_is_told_not_failed():
         return features.square().mean((1, 2, 3))[:, None, None]
 
     (finding,) = findings(objectives=whole)
-    assert finding.ok and "looks at the whole picture" in finding.sentence
+    assert finding.ok and "scores the whole picture at once" in finding.sentence
 
 
 def test_an_ingredient_that_needs_another_network_is_not_tried():
@@ -325,10 +329,10 @@ def elsewhere():
 @pytest.mark.parametrize(
     ("factory", "verdict", "words"),
     [
-        (small, "ok", "its default layer two answers with 16 channels"),
+        (small, "ok", "its default layer two works and has 16 channels"),
         (absent, "not tried", "its weights are not on this machine"),
-        (hasty, "not tried", "its weights would have to be downloaded"),
-        (nothing, "broken", "its factory gives a ReLU, not a dreamer.Network"),
+        (hasty, "not tried", "it tried to download its weights"),
+        (nothing, "broken", "its factory returns a ReLU, not a dreamer.Network"),
         (elsewhere, "broken", "its default layer 'nine' does not exist"),
     ],
 )
@@ -356,7 +360,7 @@ def mirror(image):
         ({"words": {"colours": 1}}, "broken", "colours: unknown key; did you mean colour?"),
         ({"words": {"priors": [{"name": "miror"}]}}, "broken", "did you mean mirror?"),
         ({"words": {"network": "revery"}}, "broken", "did you mean reverie?"),
-        ({"words": {"network": "vgg16"}}, "not tried", "its network is not here"),
+        ({"words": {"network": "vgg16"}}, "not tried", "its network is not available"),
         ({"words": {"network": "vgg16", "octaves": {"stepz": 1}}}, "broken", "octaves.stepz: unknown key"),
         ({"words": {}, "requires": ("dreamer-absent",)}, "not tried", "needs the plugin dreamer-absent"),
         ({"words": MIRROR}, "broken", 'needs dreamer_try; add requires = ["dreamer_try"]'),
@@ -417,7 +421,7 @@ def test_a_projects_folder_is_tried_without_being_installed(tmp_path, src):
     before = sorted(tmp_path.rglob("*"))
     assert told(project(tmp_path, src=src)) == [
         "ok: plugin lean: adds prior tilt",
-        "ok: prior tilt: keeps every promise in 4 tries",
+        "ok: prior tilt: keeps every promise in 4 tests",
     ]
     assert sys.path == path and sys.meta_path == finders and os.environ["DREAMER_PLUGINS"] == ""
     assert not [name for name in set(sys.modules) - modules if "lean" in name]
@@ -437,8 +441,7 @@ def test_a_plugin_that_cannot_be_loaded(tmp_path):
 
 def test_a_plugin_that_requires_another_dreamer(tmp_path):
     assert told(project(tmp_path, requires="dreamer"))[1] == (
-        "broken: plugin dreamer-lean: does not require dreamer-art in its metadata; "
-        "what is called `dreamer` there is another project"
+        "broken: plugin dreamer-lean: does not require dreamer-art in its metadata; `dreamer` is another project"
     )
 
 
@@ -446,7 +449,7 @@ def test_what_a_plugin_requires_is_read_as_installers_read_it(tmp_path):
     wanted = "Dreamer.Art[heif]>=0.1; python_version >= '3.11'"
     assert not [sentence for sentence in told(project(tmp_path / "a", requires=wanted)) if "require" in sentence]
     found = told(project(tmp_path / "b", requires="dreamer-art 0.1"))
-    assert "broken: plugin dreamer-lean: requires 'dreamer-art 0.1', which no installer understands" in found
+    assert "broken: plugin dreamer-lean: requires 'dreamer-art 0.1', which is not a valid requirement" in found
 
 
 def test_an_installed_plugin_by_either_name_whatever_is_chosen(tmp_path, monkeypatch):
@@ -477,17 +480,17 @@ def test_a_name_that_two_plugins_share_must_be_said_in_full(tmp_path, monkeypatc
     installed(tmp_path)
     installed(tmp_path, name="dreamer-slope", module="dreamer_slope")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UsageError, match="say dreamer-lean or dreamer-slope"):
+    with pytest.raises(UsageError, match="use dreamer-lean or dreamer-slope"):
         examine("lean")
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "there is no pyproject.toml in it"),
+        (None, "it has no pyproject.toml"),
         ("[project", "cannot be read"),
-        ("[tool.ruff]", "a [project] table with a name is wanted"),
-        ('[project]\nname = "x"', "no plugin is named in it"),
+        ("[tool.ruff]", "expected a [project] table with a name"),
+        ('[project]\nname = "x"', "it declares no plugin"),
     ],
 )
 def test_a_folder_without_a_plugin(tmp_path, text, words):

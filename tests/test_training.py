@@ -391,7 +391,7 @@ def test_the_sheet_of_motifs(tmp_path: Path):
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (20, 20 * len(MOTIFS))
     refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "there already")
-    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.doc"), "a picture's name ends in")
+    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.doc"), "unsupported extension; use one of .jpg")
 
 
 def test_the_shipped_weights_are_small_and_tell_their_story():

@@ -126,7 +126,7 @@ def test_strength_0_and_no_steps_leave_the_photo_as_it_is(tmp_path):
         (["--optimiser", "adm"], ["--optimiser: no optimiser is called 'adm'; did you mean adam"]),
         (["--set", "canvas.dekay=2"], ["canvas.dekay: unknown key; did you mean decay?"]),
         (["--set", "canvas.decay=9"], ["canvas.decay: 9 is not a number from 0 to 4; the nearest is 4"]),
-        (["--set", "canvas=3"], ["canvas: a table is wanted, as in [canvas]"]),
+        (["--set", "canvas=3"], ["canvas: expected a table, as in [canvas]"]),
         (["--set", "canvas.name.x=3"], ["there is no such key"]),
         (["--optimiser", "cma-es"], ["at most 2000 numbers, and this canvas has 12672"]),
         (["--direction", "nothing.npy"], ["there is no such file"]),

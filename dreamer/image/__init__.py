@@ -1,8 +1,9 @@
-"""Photos in, pictures out, nothing of the photo lost on the way.
+"""Reading photos and writing pictures, without losing depth, alpha, profile or metadata.
 
-One convention holds everywhere in dreamer: an image is a tensor (B, 3, H, W), float32, sRGB in [0, 1]; scores
-go up and penalties go down. A `Photo` keeps what an image cannot say (depth, alpha, profile, metadata), gives
-`image()` to the dream, and takes the dream back as a change: what is saved is the original plus that change.
+Layer 1. Nothing here knows a network or a recipe. One convention holds everywhere in dreamer: an image is a tensor
+(B, 3, H, W), float32, sRGB in [0, 1]; scores go up and penalties go down. A `Photo` keeps what such a tensor cannot
+hold (depth, alpha, profile, metadata): `image()` is its tensor, and a dream is saved as the original pixels plus the
+dream's change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures in slices of rows, so that floats exist for one slice at a time."""
+"""Slices of rows, so that a large picture is converted to float one slice at a time."""
 
 from __future__ import annotations
 

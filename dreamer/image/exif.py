@@ -1,7 +1,7 @@
-"""EXIF as the bytes it is: directories of typed fields (TIFF 6.0, section 2), read and written uninterpreted.
+"""Reads and writes EXIF byte by byte: directories of typed fields (TIFF 6.0, section 2), left uninterpreted.
 
-Written here since Pillow's writer guesses the types anew and replaces every letter outside ASCII, and a photographer's
-name must survive. piexif is no longer maintained, and pyexiv2 is a GPL binary.
+Written here since Pillow's writer guesses the types again and replaces every letter outside ASCII, as in a
+photographer's name. piexif is no longer maintained, and pyexiv2 is a GPL binary.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL.ExifTags import IFD, Base
 from PIL.TiffTags import ASCII, LONG, RATIONAL, SHORT
 
 KINDS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one value, by the type's number."""
+"""Type -> bytes per value."""
 INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 LAYOUT = frozenset(
@@ -36,21 +36,21 @@ LAYOUT = frozenset(
         *(559, 37724),  # StripRowCounts and Photoshop's ImageSourceData, which Pillow does not name
     }
 )
-"""Fields of a TIFF's first directory that describe how its pixels lie, or hold what is kept elsewhere."""
+"""Fields of a TIFF's first directory that describe its pixel layout, or that a `Photo` keeps elsewhere."""
 
 LARGEST = 4 << 20
-"""Bytes in a field beyond which it is not worth keeping."""
+"""Bytes; a larger field is left out."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One value or array: its type's number and its bytes, in the directory's byte order."""
+    """One value or array: the number of its type, and its bytes in the directory's byte order."""
 
     kind: int
     data: bytes
 
     def integers(self, order: str) -> tuple[int, ...]:
-        """The numbers in it; none when it holds something else."""
+        """Its integers; empty for another type."""
         if self.kind not in INTEGERS:
             return ()
         return struct.unpack(f"{order}{len(self.data) // KINDS[self.kind]}{INTEGERS[self.kind]}", self.data)
@@ -58,32 +58,32 @@ class Field:
 
 @dataclass
 class Directory:
-    """Fields by tag, and the directories that hang below (EXIF, GPS, interoperability)."""
+    """Fields by tag, and the subdirectories by the tag that points to them (EXIF, GPS, interoperability)."""
 
     order: str = "<"
     fields: dict[int, Field] = field(default_factory=dict)
     children: dict[int, Directory] = field(default_factory=dict)
     damaged: bool = False
-    """Whether something in it could not be read, and was left out."""
+    """Whether a field could not be read and was left out."""
 
     def integers(self, tag: int) -> tuple[int, ...]:
-        """The numbers in an integer field; none when it is absent or of another type."""
+        """The integers of a field; empty if it is missing or of another type."""
         return self.fields[tag].integers(self.order) if tag in self.fields else ()
 
     def data(self, tag: int) -> bytes:
-        """The bytes of a field; none when it is absent."""
+        """The bytes of a field; empty if it is missing."""
         return self.fields[tag].data if tag in self.fields else b""
 
     def ratio(self, tag: int) -> float | None:
-        """The first number in a rational field; None when it is absent or makes no sense."""
+        """The first number of a rational field; None if it is missing or invalid."""
         found = self.fields.get(tag)
         if found is None or found.kind != RATIONAL or len(found.data) < 8:
             return None
-        above, below = struct.unpack(self.order + "II", found.data[:8])
-        return above / below if below else None
+        numerator, denominator = struct.unpack(self.order + "II", found.data[:8])
+        return numerator / denominator if denominator else None
 
     def put(self, tag: int, kind: int, *values: int) -> None:
-        """Set an integer field, or a rational one given numerators and denominators in turn."""
+        """Set an integer field, or a rational one from alternating numerators and denominators."""
         letter = "I" if kind == RATIONAL else INTEGERS[kind]
         self.fields[tag] = Field(kind, struct.pack(f"{self.order}{len(values)}{letter}", *values))
 
@@ -92,13 +92,13 @@ class Directory:
         self.fields[tag] = Field(ASCII, text.encode() + b"\0")
 
     def put_resolution(self, dpi: tuple[float, float]) -> None:
-        """Set the pixels an inch."""
+        """Set the resolution, in pixels per inch (across, down)."""
         for tag, value in zip((Base.XResolution, Base.YResolution), dpi, strict=True):
             self.put(tag, RATIONAL, min(round(value * 1000), 0xFFFFFFFF), 1000)
         self.put(Base.ResolutionUnit, SHORT, 2)
 
     def resolution(self) -> tuple[float, float] | None:
-        """The pixels an inch; None when they are not given."""
+        """The resolution in pixels per inch (across, down); None if it is not given."""
         x, y, unit = self.ratio(Base.XResolution), self.ratio(Base.YResolution), self.integers(Base.ResolutionUnit)
         if not x or not y or unit[:1] == (1,):
             return None
@@ -106,7 +106,7 @@ class Directory:
         return x * scale, y * scale
 
     def shorten(self, limit: int) -> None:
-        """Leave out the longest fields (the maker's notes, mostly) until the block fits `limit` bytes."""
+        """Remove the longest fields (mostly maker notes) until the block fits into `limit` bytes."""
         while len(self.block()) > limit:
             places = [self, *self.children.values()]
             longest = [(len(value.data), tag, place) for place in places for tag, value in place.fields.items()]
@@ -114,7 +114,7 @@ class Directory:
             del place.fields[tag]
 
     def packed(self, offset: int) -> bytes:
-        """The directory, its fields' values and its children, to stand at `offset` in a TIFF file."""
+        """The directory with its fields' values and its subdirectories, as bytes for `offset` in a TIFF file."""
         tags = sorted(self.fields.keys() | self.children.keys())
         entries, body = [struct.pack(self.order + "H", len(tags))], bytearray()
         start = offset + 2 + 12 * len(tags) + 4
@@ -132,14 +132,14 @@ class Directory:
         return b"".join([*entries, bytes(4), body])
 
     def block(self) -> bytes:
-        """The directory as the block that JPEG, PNG, WebP and AVIF carry: a TIFF file without a picture."""
+        """The directory as an EXIF block for JPEG, PNG, WebP and AVIF: a TIFF file without a picture."""
         return header(self.order, 8) + self.packed(8) if self.fields or self.children else b""
 
 
 def read_directory(file: BinaryIO) -> Directory:
-    """The first directory of a TIFF file or EXIF block, and those below it.
+    """The first directory of a TIFF file or EXIF block, with its subdirectories.
 
-    Damaged fields are left out, and `damaged` says so. Raises ValueError when the bytes are no TIFF.
+    Damaged fields are left out, and `damaged` says so. Raises ValueError if the file is not a TIFF.
     """
     file.seek(0)
     head = file.read(16)
@@ -155,7 +155,7 @@ def read_directory(file: BinaryIO) -> Directory:
 
 
 def parse(block: bytes) -> Directory:
-    """The directory in an EXIF block; empty for no bytes, and `damaged` for those that are none."""
+    """The directory in an EXIF block; an empty one for no bytes, and an empty `damaged` one for anything else."""
     try:
         return read_directory(io.BytesIO(block)) if block else Directory()
     except ValueError:
@@ -163,11 +163,12 @@ def parse(block: bytes) -> Directory:
 
 
 def header(order: str, offset: int) -> bytes:
+    """The header of a TIFF file whose first directory is at `offset`."""
     return struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, offset)
 
 
 def _read(file: BinaryIO, offset: int, order: str, big: bool, length: int, below: tuple[int, ...]) -> Directory:
-    """The directory at `offset`; its fields together may hold as many bytes as the file has, and no more."""
+    """The directory at `offset`. Its fields hold at most `length` bytes together, so that a small file stays small."""
     directory = Directory(order)
     count_form, entry_form, inline = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)
     try:

@@ -1,6 +1,6 @@
-"""IPTC captions as the bytes they are: datasets one after the other (IIM 4.2, chapter 1).
+"""Removes locations from IPTC captions: binary datasets, one after the other (IIM 4.2, chapter 1).
 
-Read here since Pillow gives them as a mapping, in which their order is lost, and writes none.
+Written here since Pillow returns them as a mapping, which loses their order, and writes none.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from collections.abc import Iterator
 
 _MARK, _LONG = 0x1C, 0x8000
 _PLACES = {(2, number) for number in (26, 27, 90, 92, 95, 100, 101)}
-"""Code and name of a place, city, part of it, state, country's code and name."""
+"""Location code and name, city, sublocation, state, country code and name."""
 
 
 def without_places(captions: bytes) -> bytes:
-    """The same datasets but for those that say where; what is no dataset, which might say it, is left out as well."""
+    """The captions without locations, and without damaged or unknown bytes, which might hold some."""
     return b"".join(whole for kind, whole in _datasets(captions) if kind not in _PLACES)
 
 
 def _datasets(captions: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """Each with its record and number, up to where they are damaged, or padding."""
+    """((record, number), whole dataset) for each, up to the first damaged one or padding."""
     start = 0
     while len(captions) >= start + 5 and captions[start] == _MARK:
         body, length = start + 5, int.from_bytes(captions[start + 3 : start + 5], "big")
-        if length & _LONG:  # then it is the length of the length
+        if length & _LONG:  # an extended dataset: this is the size of its length field
             body += length - _LONG
             length = int.from_bytes(captions[start + 5 : body], "big")
         if body + length > len(captions):

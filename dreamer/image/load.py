@@ -1,4 +1,4 @@
-"""Reading a photo, whatever it is, into the one form that the rest of dreamer knows."""
+"""Reading photos of every format and mode into a `Photo`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ UPRIGHT = {
     7: (1, True),
     8: (1, False),
 }
-"""By EXIF orientation: quarter turns to the left, and whether left and right are then exchanged."""
+"""EXIF orientation -> (quarter turns counter-clockwise, whether it is then flipped left to right)."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a decoder got out of a picture, before anything is turned or checked."""
+    """A decoded picture with its metadata, before it is turned upright and checked."""
 
     pixels: NDArray[Any]
     alpha: NDArray[Any] | None
@@ -47,10 +47,10 @@ class Found:
 
 
 def load(source: Path | str | Image.Image, *, max_pixels: int = 200_000_000) -> Photo:
-    """A photo from a file, or from a Pillow picture, upright, with its depth, profile, alpha and metadata.
+    """Read a photo from a file or a PIL image: upright, with its depth, profile, alpha and metadata.
 
-    Raises PhotoError, which names the file, for what is missing, damaged, cut short, no picture, or larger
-    than `max_pixels`. Metadata that cannot be read costs a notice, never the photo.
+    Metadata that cannot be read is left out, and a notice says so. Raises PhotoError, which names the file, if it is
+    missing, damaged, cut short, not a picture, or larger than `max_pixels`.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -58,15 +58,15 @@ def load(source: Path | str | Image.Image, *, max_pixels: int = 200_000_000) -> 
             photo = _from_pillow(source, max_pixels)
         else:
             photo = _from_file(Path(source), max_pixels)
-    said = {str(warning.message).strip() for warning in caught if warning.category is UserWarning}
-    said = {words for words in said if "EXIF" not in words}  # dreamer reads that itself
-    return replace(photo, notices=(*photo.notices, *(f"Pillow says: {words}" for words in sorted(said))))
+    texts = {str(warning.message).strip() for warning in caught if warning.category is UserWarning}
+    texts = {text for text in texts if "EXIF" not in text}  # dreamer reads that itself
+    return replace(photo, notices=(*photo.notices, *(f"Pillow says: {text}" for text in sorted(texts))))
 
 
 def read_recipe(path: Path | str) -> str | None:
-    """The recipe inside a picture that dreamer made, as it was written; None when there is none.
+    """The recipe inside a picture that dreamer made, as text; None if there is none.
 
-    No pixel is decoded, and nothing beyond 1 MB is read. Raises PhotoError when the file is no picture.
+    No pixel is decoded, and no recipe beyond 1 MB is read. Raises PhotoError if the file is not a picture.
     """
     path = Path(path)
     with opened(path) as file, warnings.catch_warnings():
@@ -75,7 +75,7 @@ def read_recipe(path: Path | str) -> str | None:
             return png.text(file, "dreamer")
         try:
             packets = [exif.read_directory(file).data(Base.XMLPacket)]
-        except ValueError:  # no TIFF
+        except ValueError:  # not a TIFF
             with picture_in(path, file, max_pixels=1 << 40) as picture:
                 packets = xmp.packets(picture)
     return next((recipe for packet in packets if (recipe := xmp.recipe_in(packet)) is not None), None)
@@ -100,14 +100,14 @@ def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]
     width, height = (sum(directory.integers(side)[:1]) for side in (Base.ImageWidth, Base.ImageLength))
     check_size(str(path), (width, height), max_pixels)
     if bits != 16 or max(directory.integers(Base.SampleFormat), default=1) != 1:
-        raise ValueError(f"its values have {bits} bits or are no whole numbers; dreamer reads 8 and 16 bits")
+        raise ValueError(f"its values have {bits} bits or are not unsigned integers; dreamer reads 8 and 16 bits")
     pixels, alpha = tiff.read_deep(file, (width, height))
     profile, packet = directory.data(Base.InterColorProfile), directory.data(Base.XMLPacket)
     return "TIFF", Found(pixels, alpha, directory, profile, packet)
 
 
 def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]:
-    """Any other picture, by the format's name."""
+    """Any other picture, with the name of its format."""
     with picture_in(path, file, max_pixels) as picture:
         check_size(str(path), picture.size, max_pixels)
         kind = {"MPO": "JPEG", "DIB": "BMP"}.get(picture.format or "", picture.format or "PNG")
@@ -126,28 +126,28 @@ def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, F
 
 
 def _parted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """(H, W, 1 to 4) as colours (H, W, 1 or 3) and alpha (H, W)."""
+    """Split (H, W, 1 to 4) into colours (H, W, 1 or 3) and alpha (H, W) or None."""
     colours = 1 if values.shape[2] < 3 else 3
     alpha = np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None
     return np.ascontiguousarray(values[..., :colours]), alpha
 
 
 def _decoded(picture: Image.Image, directory: exif.Directory) -> Found:
-    """A loaded Pillow picture of any mode as grey or RGB, with its alpha."""
+    """A loaded PIL image of any mode as grey or RGB, with its alpha."""
     mode, notices = picture.mode, []
     if mode in ("I", "F"):
         raise ValueError("its values have 32 bits; dreamer reads 8 and 16 bits")
-    see_through, grey = picture.has_transparency_data, mode in ("1", "L", "LA", "La")
+    transparent, grey = picture.has_transparency_data, mode in ("1", "L", "LA", "La")
     if mode.startswith("I;16"):
         values = np.asarray(picture).astype(np.uint16)
     elif mode in ("CMYK", "LAB"):
         values = np.array(through_profile(picture, _block_of(picture, "icc_profile")))
-        notices.append(f"it is {'Lab' if mode == 'LAB' else mode} and becomes 8-bit sRGB")
+        notices.append(f"it is {'Lab' if mode == 'LAB' else mode} and was converted to 8-bit sRGB")
     else:
-        target = ("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB")
+        target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
         values = np.array(picture if mode == target else picture.convert(target))
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        notices.append("it holds several pictures, of which the first is used")
+        notices.append("it holds several pictures; the first one is used")
     found = _described(picture, *_parted(values if values.ndim == 3 else values[..., None]), directory)
     profile = None if mode in ("CMYK", "LAB") else found.profile
     return replace(found, profile=profile, notices=tuple(notices))
@@ -156,7 +156,7 @@ def _decoded(picture: Image.Image, directory: exif.Directory) -> Found:
 def _described(
     picture: Image.Image, pixels: NDArray[Any], alpha: NDArray[Any] | None, directory: exif.Directory
 ) -> Found:
-    """Pixels with what Pillow knows about them."""
+    """Pixels with the metadata that Pillow found."""
     return Found(
         pixels,
         alpha,
@@ -182,13 +182,13 @@ def _block(picture: Image.Image) -> bytes:
 
 
 def _block_of(picture: Image.Image, key: str) -> bytes:
-    """The bytes of that name; a program can have put anything there, and what is no bytes is damaged."""
+    """The bytes that Pillow keeps under a key; anything else, which only a program can have put there, is damaged."""
     found = picture.info.get(key) or b""
     return bytes(found) if isinstance(found, (bytes, bytearray)) else b"damaged"
 
 
 def _dpi_of(picture: Image.Image) -> tuple[float, float] | None:
-    """The pixels an inch; None where they are not noted, or make no sense."""
+    """Pixels per inch (across, down); None if they are missing or invalid."""
     found = picture.info.get("dpi")
     try:
         across, down = found if isinstance(found, (tuple, list)) else (found, found)
@@ -209,7 +209,7 @@ def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
         picture.load()
         found = _decoded(picture, exif.parse(_block(picture) or _rebuilt_block(picture)))
     except (OSError, ValueError, SyntaxError) as error:
-        raise PhotoError(f"the picture cannot be used: {error}") from error
+        raise PhotoError(f"the picture cannot be read: {error}") from error
     digest = hashlib.sha256(repr(found.pixels.shape).encode() + found.pixels.tobytes())
     if found.alpha is not None:
         digest.update(found.alpha.tobytes())
@@ -218,7 +218,7 @@ def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
 
 
 def _rebuilt_block(picture: Image.Image) -> bytes:
-    """The EXIF of a Pillow picture that has no block of it: of a TIFF, or set by a program."""
+    """The EXIF of a PIL image without a block of it: from a TIFF, or set by a program."""
     try:
         tags = picture.getexif()
         return tags.tobytes()[6:] if tags else b""
@@ -227,14 +227,14 @@ def _rebuilt_block(picture: Image.Image) -> bytes:
 
 
 def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
-    """Turn it upright, keep of the metadata what can be kept, and say what cannot."""
+    """The photo, upright, with the metadata that can be kept and a notice for what cannot."""
     notices, directory = list(found.notices), found.directory
     orientation = next(iter(directory.integers(Base.Orientation)), 1)
     dpi = found.dpi or directory.resolution()
     if dpi is not None and not all(1 <= value <= 30000 for value in dpi):
         dpi = None
     if directory.damaged:
-        notices.append("part of its EXIF is damaged and is left out")
+        notices.append("part of its EXIF is damaged and was left out")
     kept = {tag: value for tag, value in directory.fields.items() if tag not in exif.LAYOUT}
     profile = found.profile or None
     if profile is not None:
@@ -242,9 +242,9 @@ def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
             if found.pixels.shape[2] == 3:
                 colour_space(profile)
             elif kind_of(profile) != "GRAY":
-                raise ValueError("not a profile of grey")
+                raise ValueError("it is not a profile for grey")
         except ValueError as error:
-            notices.append(f"its colour profile was left out, and its colours taken as sRGB: {error}")
+            notices.append(f"its colour profile was left out, and its colours are taken as sRGB: {error}")
             profile = None
     try:
         packet = found.xmp if xmp.rewritten(found.xmp) else b""

@@ -1,4 +1,4 @@
-"""A photo as it was found: its own pixels, depth, colours and metadata, and what a dream adds to them."""
+"""`Photo`: a picture in its own depth and colour space, with its metadata; a dream is added to its pixels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from dreamer.image.profile import ColourSpace, colour_space
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """`image` (B, C, H, W) at `size` (height, width), by antialiased cubic convolution (Keys 1981, a = -0.5).
+    """`image` (B, C, H, W) resized to `size` (height, width), by antialiased cubic convolution (Keys 1981, a = -0.5).
 
-    It overshoots slightly at edges and is not clipped. An image that has the size already is returned itself.
+    It overshoots slightly at edges and is not clipped. An image that already has the size is returned unchanged.
     """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
@@ -29,13 +29,19 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def size_at(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """(height, width) of a picture whose longer side is brought to `long_side` pixels."""
+    """(height, width) of a picture scaled so that its longer side has `long_side` pixels."""
     factor = long_side / max(height, width)
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
-    """`image` (B, C, H, W) through a Gaussian of `sigma` pixels; `border` is a padding mode of torch's."""
+    """`image` (B, C, H, W) blurred by a Gaussian.
+
+    Args:
+        image: Any number of channels.
+        sigma: Its standard deviation in pixels; the kernel is cut off at three of them, and at the picture's size.
+        border: Padding mode of torch, as in "reflect" or "replicate".
+    """
     from kornia.filters import gaussian_blur2d
 
     size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
@@ -43,60 +49,60 @@ def blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """A picture (1, 3, H, W) in [0, 1] as Pillow's, in 8 bits."""
+    """A picture (1, 3, H, W) in [0, 1] as an 8-bit PIL image."""
     return Image.fromarray((image[0].permute(1, 2, 0) * 255).round().byte().numpy())
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture, upright, in its own depth and colour space; a dream is saved as this plus a change."""
+    """An upright picture in its own depth and colour space; a dream is saved as these pixels plus a change."""
 
     pixels: NDArray[Any]
     """(H, W, C), uint8 or uint16; C is 1 for grey and 3 for RGB."""
     alpha: NDArray[Any] | None = None
-    """(H, W), of the pixels' dtype; the colours are not multiplied by it."""
+    """(H, W), of the pixels' dtype; straight, that is, the colours are not multiplied by it."""
     profile: bytes | None = None
-    """The ICC profile that says what the pixels mean; without one they are sRGB."""
+    """The ICC profile of the pixels; without one they are sRGB."""
     exif: bytes = b""
-    """A TIFF block, as behind `Exif\\0\\0` in a JPEG, without the orientation, which has been applied."""
+    """A TIFF block, as after `Exif\\0\\0` in a JPEG, without the orientation, which has been applied."""
     xmp: bytes = b""
     iptc: bytes = b""
     dpi: tuple[float, float] | None = None
     format: str = "PNG"
-    """Pillow's name of the format that it was read from; PNG for a picture that came from no file."""
+    """Pillow's name of the file's format; PNG for a picture that was not read from a file."""
     path: Path | None = None
     sha256: str = ""
-    """Of the file's bytes; of the pixels' for a picture that came from no file."""
+    """Hash of the file; of the pixels for a picture that was not read from a file."""
     notices: tuple[str, ...] = ()
-    """What was lost or changed in reading it, a sentence each."""
+    """A sentence for each thing that was lost or changed in reading it."""
 
     @property
     def width(self) -> int:
-        """Pixels across."""
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        """Pixels down."""
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
     @property
     def white(self) -> int:
-        """The largest value that a channel can have: 255 or 65535."""
+        """The largest value of a channel: 255 or 65535."""
         return int(np.iinfo(self.pixels.dtype).max)
 
     def image(self) -> Tensor:
-        """The photo as networks see it: (1, 3, H, W), float32, sRGB in [0, 1]; other colours are clipped."""
+        """The photo as a tensor (1, 3, H, W), float32, sRGB in [0, 1]; colours outside sRGB are clipped."""
         image = torch.empty(1, 3, self.height, self.width)
         for rows in bands(self.height, self.width):
             image[0, :, rows] = torch.from_numpy(self._srgb(rows)).permute(2, 0, 1)
         return image
 
     def with_change(self, change: Tensor) -> NDArray[Any]:
-        """The photo's pixels plus `change`, the dream minus `image()`: (H, W, C), in the photo's dtype.
+        """The photo's pixels plus `change` (1, 3, H, W), the dream minus `image()`: (H, W, C), in the photo's dtype.
 
-        The change is carried into the photo's own colour space and added there, so where it is zero the
-        pixels come back exactly, whatever their depth and profile. A grey photo takes the luma of the change.
+        The change is converted to the photo's own colour space and added there, so where it is zero the pixels stay
+        exactly as they are, at any depth and profile. A grey photo takes the luma of the change.
         """
         if tuple(change.shape) != (1, 3, self.height, self.width):
             raise ValueError(f"the change is {tuple(change.shape)}, the photo {(1, 3, self.height, self.width)}")
@@ -113,7 +119,7 @@ class Photo:
         return changed
 
     def resized(self, long_side: int) -> Photo:
-        """The photo with its longer side `long_side` pixels, larger or smaller; itself where it is so."""
+        """The photo resized so that its longer side has `long_side` pixels; itself if it has that size."""
         size = size_at(self.height, self.width, long_side)
         if size == (self.height, self.width):
             return self
@@ -123,11 +129,11 @@ class Photo:
         return replace(self, pixels=pixels, alpha=None if self.alpha is None else _resized(self.alpha, size))
 
     def at_most(self, long_side: int) -> Photo:
-        """The photo with its longer side shortened to `long_side` pixels; itself where it is no longer."""
+        """The photo reduced so that its longer side has `long_side` pixels; itself if it is no larger."""
         return self.resized(long_side) if max(self.width, self.height) > long_side else self
 
     def middle(self, side: int) -> Tensor:
-        """The largest square about the photo's middle, as sRGB in [0, 1], (1, 3, side, side)."""
+        """The photo's largest centred square, resized to `side` pixels: (1, 3, side, side), sRGB in [0, 1]."""
         short = min(self.height, self.width)
         top, left = (self.height - short) // 2, (self.width - short) // 2
         return resize(self.image()[..., top : top + short, left : left + short], (side, side)).clamp(0, 1)
@@ -146,6 +152,6 @@ class Photo:
 
 
 def _resized(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """One channel (H, W) at another size, in its own dtype."""
+    """One channel (H, W) resized, in its own dtype."""
     image = resize(torch.from_numpy(plane.astype(np.float32))[None, None], size)
     return image[0, 0].round_().clamp_(0, np.iinfo(plane.dtype).max).numpy().astype(plane.dtype)

@@ -1,6 +1,6 @@
-"""PNG where Pillow is not enough: 16 bits a channel in and out, and text found without decoding a pixel.
+"""Reads and writes PNG of 16 bits per channel, and finds its texts without decoding a pixel.
 
-Written here since Pillow has no colours of 16 bits (python-pillow/Pillow#1888), and imagecodecs, which has, is 26 MB.
+Written here since Pillow has no 16-bit colour (python-pillow/Pillow#1888), and imagecodecs, which has, is 26 MB.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from dreamer.image.bands import bands
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 TEXT_LIMIT = 1 << 20
-"""Characters of a text beyond which it is not read."""
+"""Bytes; a longer text is not read."""
 
 
 def bit_depth(file: BinaryIO) -> int:
-    """Bits a channel, from the header; 0 when the file is no PNG."""
+    """Bits per channel, from the header; 0 if the file is not a PNG."""
     file.seek(0)
     head = file.read(26)
     return head[24] if head.startswith(SIGNATURE) and head[12:16] == b"IHDR" and len(head) == 26 else 0
 
 
 def read_deep(file: BinaryIO) -> NDArray[np.uint16]:
-    """The pixels of a 16-bit PNG, (H, W, C), 1 to 4 channels, exactly; interlaced ones too.
+    """The exact pixels of a 16-bit PNG, interlaced or not: (H, W, C) with 1 to 4 channels.
 
-    Raises ValueError when a chunk is damaged or missing: libav alone would return what it got.
+    Raises ValueError if a chunk is damaged or missing; libav alone would return the part that it could decode.
     """
     ended = False
     for kind, size, start in _chunks(file):
@@ -49,7 +49,7 @@ def read_deep(file: BinaryIO) -> NDArray[np.uint16]:
 
 
 def chunk(file: BinaryIO, name: bytes) -> bytes:
-    """The data of the first chunk of this name, wherever it stands; empty when there is none."""
+    """The data of the first chunk of this name; empty if there is none."""
     for kind, size, start in _chunks(file):
         if kind == name and size <= TEXT_LIMIT:
             file.seek(start)
@@ -58,7 +58,7 @@ def chunk(file: BinaryIO, name: bytes) -> bytes:
 
 
 def text(file: BinaryIO, keyword: str) -> str | None:
-    """The international text (iTXt) under a keyword; None when there is none, or one beyond TEXT_LIMIT."""
+    """The international text (iTXt) of a keyword; None if there is none, or if it is longer than TEXT_LIMIT."""
     for kind, size, start in _chunks(file):
         if kind != b"iTXt" or size > TEXT_LIMIT:
             continue
@@ -88,9 +88,15 @@ def write(
     exif: bytes = b"",
     texts: Iterable[tuple[str, str]] = (),
 ) -> bytes:
-    """A whole PNG file of (H, W, C) pixels, 8 or 16 bits, grey or RGB, with or without alpha.
+    """A PNG file as bytes. Each row gets the filter with the smallest sum of absolute differences (PNG, 12.7).
 
-    Each row gets the filter with the smallest sum of absolute differences (PNG specification, 12.7).
+    Args:
+        pixels: (H, W, C), uint8 or uint16, C 1 for grey or 3 for RGB.
+        alpha: (H, W), of the same dtype.
+        profile: The ICC profile.
+        dpi: Pixels per inch, (across, down).
+        exif: The EXIF block.
+        texts: Keyword and text of each iTXt chunk.
     """
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize
@@ -122,7 +128,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Name, length and position of the data of every chunk, in their order."""
+    """(name, length of the data, position of the data) of every chunk, in order."""
     position = len(SIGNATURE)
     while True:
         file.seek(position)
@@ -137,7 +143,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _filtered(raw: NDArray[np.uint8], above: NDArray[np.uint8] | None, step: int) -> bytes:
-    """Rows of bytes, each behind the number of its filter; `step` is the bytes of one pixel."""
+    """The filtered rows as bytes, each after the number of its filter; `step` is the number of bytes per pixel."""
     up = np.vstack([np.zeros_like(raw[:1]) if above is None else above[None], raw[:-1]])
     left, corner = np.zeros_like(raw), np.zeros_like(raw)
     left[:, step:], corner[:, step:] = raw[:, :-step], up[:, :-step]

@@ -1,10 +1,9 @@
-"""Colour spaces: the way from a photo's own colours to sRGB and back, in float, for any ICC profile of RGB.
+"""Converts colours between an RGB ICC profile and sRGB, in float.
 
-Nearly every camera and editor writes a profile of three curves and a matrix (Display P3, Adobe RGB,
-ProPhoto); that is computed exactly. A profile of tables is sampled through LittleCMS, which Pillow offers in
-8 bits only: a lattice of exact codes goes through it in both directions, and colours between are
-interpolated, so that 16-bit photos show no bands. imagecodecs and pyvips have LittleCMS in 16 bits, but are large
-binaries.
+Nearly every camera and editor writes a profile of three curves and a matrix (Display P3, Adobe RGB, ProPhoto); that
+is computed exactly. A profile of tables is sampled through LittleCMS, which Pillow offers in 8 bits only: a lattice of
+exact codes is converted in both directions, and colours in between are interpolated, so that 16-bit photos show no
+banding. imagecodecs and pyvips have LittleCMS in 16 bits, but are large binaries.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ Icc = ImageCms.ImageCmsProfile
 SRGB_TO_XYZ = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
 )
-"""Of linear sRGB to XYZ under D50, the illuminant of all ICC profiles."""
+"""Linear sRGB to XYZ under D50, the illuminant of all ICC profiles."""
 
 SAME = 2 / 255
-"""A profile that moves no colour further than this is sRGB under another name."""
+"""A profile that changes no colour by more than this is taken as sRGB."""
 
 KNOTS = np.linspace(0, 1, 4097)
 SIDE = 52
@@ -41,7 +40,7 @@ SIDE = 52
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """Two maps of colours (..., 3) in [0, 1]; what lies outside the other gamut is clipped to it."""
+    """Both conversions, for colours (..., 3) in [0, 1]; colours outside the target's gamut are clipped."""
 
     to_srgb: Map
     from_srgb: Map
@@ -49,29 +48,26 @@ class ColourSpace:
 
 @lru_cache(maxsize=8)
 def colour_space(profile: bytes) -> ColourSpace | None:
-    """The colour space of an RGB profile, or None where it is sRGB.
-
-    Raises ValueError when the bytes are no profile that can be used.
-    """
+    """The colour space of an RGB profile; None if it is sRGB. Raises ValueError for any other or a damaged profile."""
     if kind_of(profile) != "RGB":
-        raise ValueError("not a profile of RGB")
+        raise ValueError("it is not a profile for RGB")
     try:
         tags = _tags(profile)
         lut = "A2B0" in tags or not {"rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC"} <= tags.keys()
         space = _lattice_space(profile) if lut else _matrix_space(tags)
     except (struct.error, np.linalg.LinAlgError, OSError, ImageCms.PyCMSError) as error:
-        raise ValueError(f"a damaged profile ({error})") from error
+        raise ValueError(f"it is damaged ({error})") from error
     codes = _lattice(6).astype(np.float32)
     return None if np.abs(space.to_srgb(codes) - codes).max() <= SAME else space
 
 
 def kind_of(profile: bytes) -> str:
-    """What a profile describes: `RGB`, `GRAY`, `CMYK`, ...; empty when it is no profile."""
+    """The colours that a profile describes: `RGB`, `GRAY`, `CMYK`, ...; empty for bytes that are not a profile."""
     return profile[16:20].decode("latin-1").strip() if profile[36:40] == b"acsp" else ""
 
 
 def through_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """A CMYK or Lab picture as 8-bit sRGB, through its own profile where it has one that can be used."""
+    """A CMYK or Lab picture as 8-bit sRGB, converted by its own profile if that can be used."""
     try:
         if picture.mode == "LAB":
             source = Icc(ImageCms.createProfile("LAB"))
@@ -89,15 +85,15 @@ def through_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
         )
     except (OSError, ImageCms.PyCMSError):
         return picture.convert("RGB")
-    assert converted is not None  # only None when asked to work in place
+    assert converted is not None  # it is None only with inPlace=True
     return converted
 
 
 def _matrix_space(tags: dict[str, bytes]) -> ColourSpace:
     curves = [np.clip(np.maximum.accumulate(_curve(tags[name])), 0, 1) for name in ("rTRC", "gTRC", "bTRC")]
     if not all(np.isfinite(curve).all() and curve[-1] > curve[0] for curve in curves):
-        raise ValueError("a curve that cannot be followed back")
-    inverses = [np.interp(KNOTS**2, curve, KNOTS) for curve in curves]  # by the root of the light: even steps
+        raise ValueError("it has a curve that cannot be inverted")
+    inverses = [np.interp(KNOTS**2, curve, KNOTS) for curve in curves]  # over the root of the light, for even steps
     columns = [np.array(struct.unpack(">3i", tags[name][8:20])) / 65536 for name in ("rXYZ", "gXYZ", "bXYZ")]
     to_linear = (np.linalg.inv(SRGB_TO_XYZ) @ np.stack(columns, axis=1)).T.astype(np.float32)
     from_linear = np.linalg.inv(to_linear).astype(np.float32)
@@ -118,7 +114,7 @@ def _matrix_space(tags: dict[str, bytes]) -> ColourSpace:
 
 
 def _looked_up(values: Colours, table: NDArray[np.float64]) -> Colours:
-    """A function given at KNOTS, at `values` in [0, 1]; linear between, ten times as fast as np.interp."""
+    """Linear interpolation, at `values` in [0, 1], of a `table` given at KNOTS; ten times as fast as np.interp."""
     table = table.astype(np.float32)
     place = values * np.float32(len(table) - 1)
     below = np.minimum(place.astype(np.int32), len(table) - 2)
@@ -128,19 +124,19 @@ def _looked_up(values: Colours, table: NDArray[np.float64]) -> Colours:
 
 
 def _encoded(light: Colours) -> Colours:
-    """The transfer function of sRGB (IEC 61966-2-1), light to code."""
+    """Linear light to sRGB codes (IEC 61966-2-1)."""
     codes: Colours = np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055)
     return np.where(light <= np.float32(0.0031308), np.float32(12.92) * light, codes)
 
 
 def _decoded(codes: Colours) -> Colours:
-    """Its inverse, code to light."""
+    """sRGB codes to linear light."""
     light: Colours = ((codes + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
     return np.where(codes <= np.float32(0.04045), codes / np.float32(12.92), light)
 
 
 def _tags(profile: bytes) -> dict[str, bytes]:
-    """The tagged elements of a profile (ICC.1:2022, 7.3), by signature."""
+    """Signature -> bytes of each tagged element of a profile (ICC.1:2022, 7.3)."""
     (count,) = struct.unpack_from(">I", profile, 128)
     tags = {}
     for index in range(min(count, 1000)):
@@ -150,7 +146,7 @@ def _tags(profile: bytes) -> dict[str, bytes]:
 
 
 def _curve(tag: bytes) -> NDArray[np.float64]:
-    """A `curv` or `para` element (ICC.1:2022, 10.6 and 10.18), code to light, at KNOTS."""
+    """Light at KNOTS of a `curv` or `para` element (ICC.1:2022, 10.6 and 10.18), which maps codes to light."""
     x = KNOTS
     if tag[:4] == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)
@@ -172,7 +168,7 @@ def _curve(tag: bytes) -> NDArray[np.float64]:
 
 
 def _parameters(function: int, p: list[float]) -> list[float]:
-    """The five kinds of parametric curve as the last: (ax + b)^g + e from d on, cx + f below."""
+    """(g, a, b, c, d, e, f) of a curve of any of the five kinds: (ax + b)^g + e from d on, cx + f below."""
     if function == 0:
         return [p[0], 1, 0, 0, 0, 0, 0]
     if function == 4:
@@ -185,7 +181,7 @@ def _parameters(function: int, p: list[float]) -> list[float]:
 
 
 def _lattice(side: int) -> NDArray[np.float64]:
-    """(side, side, side, 3): every mixture of `side` levels a channel; red runs fastest."""
+    """(side, side, side, 3): every combination of `side` levels per channel; red varies fastest."""
     levels = np.linspace(0, 1, side)
     blue, green, red = np.meshgrid(levels, levels, levels, indexing="ij")
     return np.stack([red, green, blue], axis=-1)
@@ -201,7 +197,7 @@ def _lattice_space(profile: bytes) -> ColourSpace:
             source, target, "RGB", "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
         )
         seen = ImageCms.applyTransform(Image.fromarray(codes), transform)
-        assert seen is not None  # only None when asked to work in place
+        assert seen is not None  # it is None only with inPlace=True
         table = torch.from_numpy(np.asarray(seen, dtype=np.float32) / 255)
         volume = table.reshape(SIDE, SIDE, SIDE, 3).permute(3, 0, 1, 2)[None].contiguous()
 

@@ -1,4 +1,4 @@
-"""Writing a dream in its photo's format, with everything that the photo carried and the recipe inside."""
+"""Encoding a dream in its photo's format, with the photo's metadata and the recipe inside."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "AVIF": (".avif",),
 }
-"""The formats that are written, and how their files' names end, the usual way first."""
+"""Formats that are written -> their suffixes, the usual one first."""
 
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 32768}
 DEEP = ("PNG", "TIFF")
-"""Formats with 16 bits a channel."""
+"""Formats with 16 bits per channel."""
 
 QUALITY: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0, "optimize": False},
@@ -38,28 +38,28 @@ QUALITY: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 90, "subsampling": "4:4:4"},
 }
 SEGMENT = 65533
-"""Bytes that fit a JPEG segment."""
+"""Bytes that fit into a JPEG segment."""
 EXIF_LIMIT, XMP_LIMIT = SEGMENT - 6, SEGMENT - len(xmp.SEGMENT)
 
 
 def suffix_of(format: str) -> str:
-    """How the names of files in this format end: `.jpg` for JPEG."""
+    """The usual suffix of a format: `.jpg` for JPEG."""
     return SUFFIXES[format][0]
 
 
 def check_suffix(path: Path) -> str:
-    """The format that the path's suffix names; raises UsageError when it names none."""
+    """The format that the path's suffix stands for. Raises UsageError for an unsupported one."""
     formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
     try:
         return formats[path.suffix.lower()]
     except KeyError:
-        raise UsageError(f"{path}: a picture's name ends in {', '.join(formats)}") from None
+        raise UsageError(f"{path}: unsupported extension; use one of {', '.join(formats)}") from None
 
 
 def format_for(photo: Photo, path: Path | None) -> str:
-    """The format to save in: the one that the path's suffix names, else the photo's own, or the nearest.
+    """The format to save in: that of the path's suffix, or the photo's own, or JPEG for HEIC and PNG for others.
 
-    Raises UsageError for a suffix that is not known, and for a format too small for the picture.
+    Raises UsageError for an unsupported suffix, and if the picture is too large for the format.
     """
     if path is None:
         format = photo.format if photo.format in SUFFIXES else {"HEIF": "JPEG"}.get(photo.format, "PNG")
@@ -68,21 +68,21 @@ def format_for(photo: Photo, path: Path | None) -> str:
     longest = LONGEST_SIDE.get(format)
     if longest is not None and max(photo.width, photo.height) > longest:
         raise UsageError(
-            f"a {format} picture has at most {longest} pixels a side, and this one is "
+            f"a {format} file has at most {longest} pixels per side, and this picture is "
             f"{photo.width} x {photo.height}; save it as PNG or TIFF"
         )
     return format
 
 
 def losses(photo: Photo, format: str) -> tuple[str, ...]:
-    """What this photo loses in that format, a sentence each; known before anything is computed."""
+    """A sentence for each thing that this photo loses in a format; known before anything is computed."""
     lost = []
     if photo.pixels.dtype == np.uint16 and format not in DEEP:
-        lost.append(f"{format} has 8 bits a channel, the photo 16; save as PNG or TIFF to keep them")
+        lost.append(f"{format} has 8 bits per channel, the photo 16; save as PNG or TIFF to keep them")
     if photo.alpha is not None and format == "JPEG":
-        lost.append("JPEG has no transparency; the picture is laid on white")
+        lost.append("JPEG has no transparency; the background becomes white")
     if photo.profile is not None and photo.pixels.shape[2] == 1 and format in ("WEBP", "AVIF"):
-        lost.append(f"{format} stores grey as RGB, which the photo's grey profile does not fit; it is left out")
+        lost.append(f"{format} stores grey as RGB, so the photo's grey profile is left out")
     if photo.iptc and format not in ("JPEG", "TIFF"):
         lost.append(f"{format} does not carry the photo's IPTC captions")
     if format == "JPEG" and len(exif.parse(photo.exif).block()) > EXIF_LIMIT:
@@ -99,15 +99,23 @@ def encode(
     keep_gps: bool = False,
     software: str = "dreamer",
 ) -> bytes:
-    """A whole file: `pixels` (H, W, C), with the photo's alpha, profile and metadata, and the recipe.
+    """A picture file as bytes, with the photo's alpha, profile and metadata.
 
-    JPEG at quality 95 without chroma subsampling, WebP 95, AVIF 90; PNG and TIFF lose nothing. Places are
-    left out unless `keep_gps`. The recipe becomes a PNG text named `dreamer`, elsewhere an XMP property.
-    Raises WriteError.
+    JPEG has quality 95 without chroma subsampling, WebP 95, AVIF 90; PNG and TIFF are lossless.
+
+    Args:
+        photo: Where alpha, profile and metadata come from.
+        pixels: (H, W, C), uint8 or uint16, C as the photo's.
+        format: A key of `SUFFIXES`.
+        recipe: Stored as a PNG text named `dreamer`, in other formats as an XMP property.
+        keep_gps: Keep the photo's locations, in EXIF, XMP and IPTC.
+        software: The program's name in the EXIF.
+
+    Raises:
+        WriteError: Pillow cannot encode it.
     """
     directory = _exif(photo, pixels.shape[1], pixels.shape[0], software, keep_gps)
-    told = "" if format == "PNG" else recipe
-    packet = xmp.rewritten(photo.xmp, recipe=told, keep_gps=keep_gps)
+    packet = xmp.rewritten(photo.xmp, recipe="" if format == "PNG" else recipe, keep_gps=keep_gps)
     captions = photo.iptc if keep_gps else iptc.without_places(photo.iptc)
     if format == "PNG":
         texts = {"dreamer": recipe, png.XMP_KEYWORD: packet.decode()}
@@ -133,10 +141,10 @@ def encode(
 
 
 def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) -> exif.Directory:
-    """The photo's EXIF as it holds for the dream."""
+    """The photo's EXIF, with size, software and resolution of the dream."""
     directory = exif.parse(photo.exif)
     directory.put_text(Base.Software, software)
-    if directory.data(Base.ImageDescription).startswith(b'{"shape":'):  # tifffile's, of the photo as it was
+    if directory.data(Base.ImageDescription).startswith(b'{"shape":'):  # written by tifffile about the original
         directory.fields.pop(Base.ImageDescription)
     if not keep_gps:
         directory.children.pop(IFD.GPSInfo, None)
@@ -153,7 +161,7 @@ def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) 
 def _lossy(
     photo: Photo, pixels: NDArray[Any], format: str, directory: exif.Directory, packet: bytes, captions: bytes
 ) -> bytes:
-    """JPEG, WebP or AVIF, through Pillow."""
+    """The bytes of a JPEG, WebP or AVIF file, encoded by Pillow."""
     values = eight_bits(pixels)
     if photo.alpha is not None:
         alpha = eight_bits(photo.alpha)
@@ -175,7 +183,7 @@ def _lossy(
 
 
 def _segments(captions: bytes, packet: bytes) -> bytes:
-    """What Pillow leaves out of a JPEG: IPTC, and XMP too long for one segment (XMP part 3, 1.1.3.1)."""
+    """The JPEG segments that Pillow does not write: IPTC, and XMP too long for one (XMP part 3, 1.1.3.1)."""
     segments = []
     if 0 < len(captions) <= SEGMENT - 30:
         resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(captions)) + captions + bytes(len(captions) % 2)
@@ -190,7 +198,7 @@ def _segments(captions: bytes, packet: bytes) -> bytes:
 
 
 def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """8 bits a channel, rounded."""
+    """uint8 or uint16 values as uint8, rounded."""
     if values.dtype == np.uint8:
         return values
     flat = np.empty(values.shape, np.uint8)
@@ -200,7 +208,7 @@ def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _on_white(values: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colours (H, W, C) seen before white through their transparency (H, W)."""
+    """Colours (H, W, C) with transparency `alpha` (H, W), composited on white."""
     flat = np.empty_like(values)
     for rows in bands(values.shape[0], values.shape[1]):
         cover = alpha[rows, :, None].astype(np.float32) / 255

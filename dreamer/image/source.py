@@ -1,4 +1,4 @@
-"""The file that a photo lies in: is it there, what is it, and how large, before a pixel is decoded."""
+"""Opening a picture's file: does it exist, which format is it, and how large, before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _limit_lock = threading.Lock()
 
 
 def pictures_among(paths: Iterable[Path]) -> list[Path]:
-    """Those that are pictures by their suffix and not hidden, in order."""
+    """The files among `paths` that have a picture's suffix and are not hidden, sorted."""
     shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
     return sorted(path for path in shown if path.suffix.lower() in _SUFFIXES)
 
@@ -32,7 +32,7 @@ def pictures_among(paths: Iterable[Path]) -> list[Path]:
 def pictures_in(folder: Path, option: str = "") -> list[str]:
     """The names of the pictures in a folder and its subfolders, relative to it, with slashes, sorted.
 
-    Raises UsageError where there is no such folder, or no picture in it; `option` is the one that named the folder.
+    Raises UsageError if the folder does not exist or has no pictures; `option` is the one that named it, for the error.
     """
     where = f"{option} {folder}".strip()
     if not folder.is_dir():
@@ -45,12 +45,12 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """The file at `path`, for reading a picture from it: what goes wrong on the way becomes a PhotoError."""
+    """The file at `path`, open for reading; every error inside the block becomes a PhotoError that names the file."""
     try:
         if not path.exists():
             raise PhotoError(f"there is no file {path}")
         if not path.is_file():
-            what = "a folder" if path.is_dir() else "no ordinary file"
+            what = "a folder" if path.is_dir() else "a special file"
             raise PhotoError(f"{path} is {what}, not a picture")
         with path.open("rb") as file:
             if not file.read(1):
@@ -66,10 +66,13 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 
 @contextmanager
 def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
-    """The picture in a file as Pillow opens it, with no pixel decoded yet.
+    """The picture as Pillow opens it, before any pixel is decoded.
 
-    Pillow's limit is one for the whole program, and checked while opening and again while decoding: within
-    this block it is `max_pixels`, for one file at a time.
+    Pillow's limit of pixels is a global that it checks on opening and again on decoding: inside this block it is
+    `max_pixels`, for one file at a time.
+
+    Raises:
+        PhotoError: The picture has more than twice `max_pixels` pixels, or Pillow cannot read it.
     """
     formats = [*FORMATS, *(["HEIF"] if _is_heif(path, file) else [])]
     file.seek(0)
@@ -79,15 +82,15 @@ def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Im
             with Image.open(file, formats=formats) as picture:
                 yield picture
         except Image.DecompressionBombError as error:
-            raise _too_large(str(path), "more than twice as many", max_pixels) from error
+            raise _too_large(str(path), f"more than {2 * max_pixels:,}", max_pixels) from error
         except UnidentifiedImageError as error:
-            raise PhotoError(f"{path} is not a picture that can be read; dreamer reads {READABLE}") from error
+            raise PhotoError(f"{path} is not a picture that dreamer can read; it reads {READABLE}") from error
         finally:
             Image.MAX_IMAGE_PIXELS = usual
 
 
 def _is_heif(path: Path, file: BinaryIO) -> bool:
-    """Whether this is HEIC; then the plugin that reads it is made ready."""
+    """Whether this is HEIC; if so, register Pillow's plugin for it. Raises PhotoError if that is not installed."""
     head = file.read(12)
     if head[4:8] != b"ftyp" or head[8:12] not in HEIF_BRANDS:
         return False
@@ -95,7 +98,7 @@ def _is_heif(path: Path, file: BinaryIO) -> bool:
         importlib.import_module("pillow_heif").register_heif_opener()
     except ImportError:
         raise PhotoError(
-            f"{path} is a HEIC picture; to read those, install dreamer-art[heif], or save it as JPEG"
+            f"{path} is a HEIC picture; install dreamer-art[heif] to read it, or save it as JPEG"
         ) from None
     return True
 
@@ -103,11 +106,12 @@ def _is_heif(path: Path, file: BinaryIO) -> bool:
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
     return PhotoError(
         f"{name} has {size} pixels, and the limit is {max_pixels:,} in all; "
-        "if it is a picture that you trust, raise the limit with --max-pixels"
+        "if you trust this picture, raise the limit with --max-pixels"
     )
 
 
 def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    """Raise PhotoError if a picture of this (width, height) is empty or has more than `max_pixels` pixels."""
     width, height = size
     if width * height > max_pixels:
         raise _too_large(name, f"{width} x {height}", max_pixels)

@@ -1,6 +1,6 @@
-"""TIFF where Pillow is not enough: 16 bits a channel in, and a file with its EXIF directory out.
+"""Reads TIFF of 16 bits per channel, and writes TIFF with an EXIF directory.
 
-Written here since tifffile writes no EXIF directory and says that it never will (cgohlke/tifffile#1).
+Written here since Pillow has no 16-bit colour, and tifffile will not write an EXIF directory (cgohlke/tifffile#1).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _LARGEST_TILE = 1 << 24  # pixels; the tiles of a small picture may be larger th
 
 
 def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16], NDArray[np.uint16] | None]:
-    """Pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF of grey or RGB, exactly; `size` is (width, height).
+    """The exact pixels (H, W, 1 or 3) and alpha (H, W) of a 16-bit TIFF, grey or RGB; `size` is (width, height).
 
-    Raises ValueError when it is of another size, cut short, or laid out or compressed in a way that is not read, and
-    whatever tifffile raises for a damaged one.
+    Raises ValueError if it has another size, is cut short, or has an unsupported layout or compression, and any
+    error of tifffile for a damaged one.
     """
     import tifffile
 
-    if not tifffile.logger().handlers:  # what it has to say comes as an error; it need not be printed as well
+    if not tifffile.logger().handlers:  # it raises what it logs, so the log need not be printed as well
         tifffile.logger().addHandler(logging.NullHandler())
     file.seek(0)
     with tifffile.TiffFile(file) as opened:
@@ -42,11 +42,11 @@ def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16]
         if end > file.seek(0, 2):
             raise ValueError("it is cut short")
         if photometric > 2:
-            raise ValueError("its 16-bit values are neither grey nor RGB")
+            raise ValueError("it has 16 bits but is neither grey nor RGB")
         _check_room(page, size)
         try:
             values = page.asarray()
-        except (KeyError, ValueError, ImportError):  # a compression that tifffile leaves to others
+        except (KeyError, ValueError, ImportError):  # a compression that tifffile does not decode
             if photometric == 0:
                 raise
             values, axes = libav.read_deep(file, "tiff_pipe"), "YXS"
@@ -55,7 +55,7 @@ def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16]
     elif axes == "YX":
         values = values[..., None]
     elif axes != "YXS":
-        raise ValueError(f"its axes are {axes}")
+        raise ValueError(f"its axes {axes} are not supported")
     colours = 3 if photometric == 2 else 1
     if values.shape[2] < colours:
         raise ValueError("it has too few channels")
@@ -74,15 +74,15 @@ def read_deep(file: BinaryIO, size: tuple[int, int]) -> tuple[NDArray[np.uint16]
 
 
 def _check_room(page: Any, size: tuple[int, int]) -> None:
-    """Raise ValueError for a page that would need far more memory than a photo of that size; decodes nothing."""
+    """Raise ValueError if decoding the page would need far more memory than a photo of that size."""
     if (page.imagewidth, page.imagelength) != size:
-        raise ValueError("it gives two sizes of itself")
+        raise ValueError("its header states two different sizes")
     if page.samplesperpixel > _MOST_SAMPLES:
-        raise ValueError(f"it has {page.samplesperpixel} channels; at most {_MOST_SAMPLES} are read")
+        raise ValueError(f"it has {page.samplesperpixel} channels; dreamer reads at most {_MOST_SAMPLES}")
     if page.imagedepth > 1:
-        raise ValueError(f"it is a volume of {page.imagedepth} layers, no photo")
+        raise ValueError(f"it is a volume of {page.imagedepth} layers, not a photo")
     if page.tilewidth * page.tilelength > max(_LARGEST_TILE, page.imagewidth * page.imagelength):
-        raise ValueError(f"it lies in tiles of {page.tilewidth} x {page.tilelength} pixels, larger than itself")
+        raise ValueError(f"its tiles of {page.tilewidth} x {page.tilelength} pixels are larger than the picture")
 
 
 def write(
@@ -95,10 +95,16 @@ def write(
     xmp: bytes = b"",
     iptc: bytes = b"",
 ) -> bytes:
-    """A whole TIFF file of (H, W, C) pixels, 8 or 16 bits, grey or RGB, with or without alpha.
+    """A TIFF file as bytes, in strips deflated with horizontal differences (TIFF 6.0, section 14).
 
-    Deflated with horizontal differences (TIFF 6.0, section 14), in strips; `directory` is the photo's EXIF,
-    which becomes the file's own first directory, in its byte order.
+    Args:
+        pixels: (H, W, C), uint8 or uint16, C 1 for grey or 3 for RGB.
+        alpha: (H, W), of the same dtype.
+        directory: The photo's EXIF; it becomes the file's first directory and decides its byte order.
+        profile: The ICC profile.
+        dpi: Pixels per inch, (across, down).
+        xmp: The XMP packet.
+        iptc: The IPTC captions.
     """
     height, width, channels = pixels.shape
     samples, depth = channels + (alpha is not None), pixels.dtype.itemsize

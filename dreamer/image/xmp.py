@@ -1,6 +1,6 @@
-"""XMP: the packet of XML in which a picture says who took it, and in which dreamer says how it was dreamt.
+"""XMP packets, the XML metadata of a picture: cleans the photo's own, adds dreamer's recipe, and reads it back.
 
-Checked here since defusedxml refuses entities, but not elements nested so deep that minidom fails.
+Packets are checked here since defusedxml refuses entities, but not elements nested so deep that minidom fails.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ DREAMER = "urn:dreamer:recipe:1"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 
 LARGEST = 1 << 20
-"""Bytes of a packet, or of a recipe, beyond which it is not read."""
-_DEEPEST = 100  # elements one inside the other; real packets have about ten
+"""Bytes; a larger packet or recipe is not read."""
+_DEEPEST = 100  # levels of nested elements; real packets have about ten
 
 STALE = {
     *("Orientation", "ImageWidth", "ImageLength", "PixelXDimension", "PixelYDimension"),
@@ -31,7 +31,7 @@ PLACE = re.compile(
 
 SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
-"""How JPEG segments begin that hold a packet, and a part of one too long for a segment."""
+"""First bytes of a JPEG segment with a packet, and of one with a part of a packet too long for a segment."""
 
 EMPTY = (
     f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
@@ -40,9 +40,9 @@ EMPTY = (
 
 
 def packets(picture: Image.Image) -> list[bytes]:
-    """The packet that an opened picture carries, perhaps empty, and those too long for a JPEG segment."""
+    """The packet of an opened picture, which can be empty, and its extended packets, too long for a JPEG segment."""
     packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    if not isinstance(packet, bytes):  # a text, or whatever a program has put there
+    if not isinstance(packet, bytes):  # a text, or anything else that a program has put there
         packet = str(packet).encode(errors="replace")
     extended: dict[bytes, dict[int, bytes]] = {}
     for name, data in getattr(picture, "applist", []):
@@ -54,10 +54,10 @@ def packets(picture: Image.Image) -> list[bytes]:
 
 
 def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> bytes:
-    """A photo's own packet, empty where it had none, as a dream may carry it.
+    """A photo's packet, or an empty one, prepared for its dream.
 
-    What the dream has made untrue (orientation, size, thumbnails) is gone, and so are an older recipe and,
-    unless `keep_gps`, places; `recipe` is added. Raises ValueError when the packet is no XMP.
+    Orientation, size, thumbnails and an older recipe are removed, since they no longer hold, and locations as well
+    unless `keep_gps`; `recipe` is added. Raises ValueError if the packet is not XMP.
     """
     if not packet and not recipe:
         return b""
@@ -81,13 +81,13 @@ def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> byt
 
 
 def pointer(name: str) -> bytes:
-    """A packet that says only where the real one is: in the extension segments of this name."""
+    """A packet that only refers to the real one, in the extension segments of this name."""
     note = f'<rdf:Description rdf:about="" xmlns:xmpNote="{NOTE}" xmpNote:HasExtendedXMP="{name}"/>'
     return EMPTY.replace('<rdf:Description rdf:about=""/>', note).encode()
 
 
 def recipe_in(packet: bytes) -> str | None:
-    """The recipe in a packet; None when there is none, and when the packet is no XMP."""
+    """The recipe in a packet; None if there is none or the packet is not XMP."""
     if DREAMER.encode() not in packet:
         return None
     try:
@@ -108,22 +108,22 @@ def recipe_in(packet: bytes) -> str | None:
 def _parse(packet: bytes) -> minidom.Document:
     packet = packet.strip(b"\0 \r\n\t")
     if len(packet) > LARGEST:
-        raise ValueError("an XMP packet that is too large")
+        raise ValueError(f"it is larger than {LARGEST} bytes")
     try:
         _check(packet)
         return minidom.parseString(packet)
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise ValueError(f"a damaged XMP packet ({error})") from error
+        raise ValueError(f"it is damaged ({error})") from error
 
 
 def _check(packet: bytes) -> None:
-    """Raise ValueError for what a stranger might have a parser choke on, in whatever encoding."""
+    """Raise ValueError for XML that could overload a parser: entities and deep nesting, in any encoding."""
     depth = 0
 
     def begin(*_: object) -> None:
         nonlocal depth
         depth += 1
-        if depth > _DEEPEST:  # minidom goes down by recursion
+        if depth > _DEEPEST:  # minidom recurses
             raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
     def end(_: object) -> None:
@@ -141,11 +141,11 @@ def _check(packet: bytes) -> None:
 def _root(document: minidom.Document) -> minidom.Element:
     for root in document.getElementsByTagNameNS(RDF, "RDF"):
         return root
-    raise ValueError("XML, but no XMP")
+    raise ValueError("it is XML, but not XMP")
 
 
 def _drop_stale(element: minidom.Element, keep_gps: bool) -> None:
-    """Take out this element, or those of its attributes, whose names say that they no longer hold."""
+    """Remove this element, or its attributes, if their names say that they no longer hold."""
     for attribute in list(element.attributes.values()):
         if _is_stale(attribute.namespaceURI, attribute.localName, keep_gps):
             element.removeAttributeNode(attribute)

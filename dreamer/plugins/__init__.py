@@ -1,4 +1,4 @@
-"""What others add to dreamer: found, loaded each in its own guard, installed and remembered.
+"""Plugins: finding, loading and installing them, and the record of installed ones.
 
-Layer 3. A plugin is code with the rights of whoever runs it; a pack of presets is data, and is never imported.
+Layer 3. A plugin is code that runs with the user's rights; a pack of presets is data, and is never imported.
 """

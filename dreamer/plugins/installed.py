@@ -1,4 +1,4 @@
-"""The ledger of installed plugins: what somebody asked for, kept outside of an environment that may be rebuilt."""
+"""The record of installed plugins, kept outside the environment, so that they can be restored when it is rebuilt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One plugin: its distribution's canonical name, what to install it from, and the version that came of it then."""
+    """One plugin: its distribution's canonical name, what to install it from, and the version installed at the time."""
 
     name: str
     spec: str
@@ -26,50 +26,50 @@ class Entry:
 
 
 def ledger_path() -> Path:
-    """Where the ledger lies, if there is one."""
+    """The record's file, which may not exist yet."""
     return config_folder() / "plugins.toml"
 
 
 def entries() -> tuple[Entry, ...]:
-    """Everything that is remembered, by name. Raises DreamerError for a ledger that cannot be read."""
+    """Every recorded plugin. Raises DreamerError if the record cannot be read."""
     path = ledger_path()
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValueError) as error:
-        raise DreamerError(f"{path} cannot be read ({error}); mend it, or delete it to begin anew") from error
+        raise DreamerError(f"{path} cannot be read ({error}); fix the file, or delete it to start over") from error
     if found.get("schema", SCHEMA) != SCHEMA:
         raise DreamerError(
-            f"{path} was written by a newer dreamer (schema {found['schema']}); this one leaves it alone"
+            f"{path} was written by a newer dreamer (schema {found['schema']}); update dreamer to use it"
         )
     known = [field.name for field in fields(Entry)]
     try:
         read = [Entry(**{key: plugin[key] for key in known if key in plugin}) for plugin in found.get("plugins", [])]
     except TypeError as error:
-        raise DreamerError(f"{path}: a plugin needs a name and a spec; mend it, or delete it to begin anew") from error
+        why = "a plugin needs a name and a spec; fix the file, or delete it to start over"
+        raise DreamerError(f"{path}: {why}") from error
     if not all(isinstance(value, str) for entry in read for value in asdict(entry).values()):
-        raise DreamerError(f"{path}: name, spec and version are texts; mend it, or delete it to begin anew")
+        raise DreamerError(f"{path}: name, spec and version must be text; fix the file, or delete it to start over")
     return tuple(read)
 
 
 def remember(new: Iterable[Entry]) -> None:
-    """Note plugins down; one that stands there already is replaced."""
+    """Add plugins to the record, or replace those that it has by the same name."""
     _write({entry.name: entry for entry in (*entries(), *new)}.values())
 
 
 def forget(names: Iterable[str]) -> None:
-    """Strike plugins out; a name that does not stand there is none's harm."""
-    gone, before = set(names), entries()
-    left = [entry for entry in before if entry.name not in gone]
+    """Remove plugins from the record; unknown names are ignored."""
+    removed, before = set(names), entries()
+    left = [entry for entry in before if entry.name not in removed]
     if len(left) < len(before):
         _write(left)
 
 
-def _write(kept: Iterable[Entry]) -> None:
-    """Whole or not at all: the old ledger stands until the new one is on the disk."""
+def _write(recorded: Iterable[Entry]) -> None:
     path = ledger_path()
-    plugins = [asdict(entry) for entry in sorted(kept, key=lambda entry: entry.name)]
+    plugins = [asdict(entry) for entry in sorted(recorded, key=lambda entry: entry.name)]
     text = tomli_w.dumps({"schema": SCHEMA, "plugins": plugins})
     make_folder(path.parent)
     write_atomically(path, text.encode())

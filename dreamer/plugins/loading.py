@@ -1,7 +1,7 @@
-"""Loading plugins: each in a guard of its own, so that a broken one never breaks dreamer.
+"""Loading plugins, each guarded by itself, so that a broken one never breaks dreamer.
 
 Built-ins are ordinary plugins, registered through the same hooks. Others are found by the entry-point groups `dreamer`
-(code) and `dreamer.presets` (data). `DREAMER_PLUGINS` empty loads none, `a,b` only those entry points.
+(code) and `dreamer.presets` (data). With `DREAMER_PLUGINS` empty none is loaded, with `a,b` only those entry points.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _loading: ContextVar[Registry | None] = ContextVar("_loading", default=None)  # 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was found: `adds` names what it registered, as in "prior tilt"; a broken one adds nothing.
+    """A plugin that was found: `adds` lists what it registered, as in "prior tilt"; a broken one adds nothing.
 
-    `problem` says why it is broken, `trace` where; both are empty for a good one.
+    `problem` says why it is broken, and `trace` is the traceback; both are empty for a working one.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Plugin:
 
 
 def load_plugins() -> tuple[Registry, tuple[Plugin, ...]]:
-    """Register the built-ins, then every plugin that `DREAMER_PLUGINS` allows; the broken ones leave no trace.
+    """Register the built-ins, then every plugin that `DREAMER_PLUGINS` allows; of a broken one, nothing is registered.
 
-    A plugin that calls this, or anything of dreamer that does, while it is being loaded gets what is registered so
-    far: the built-ins, and the plugins before it.
+    A plugin that calls this while it is being loaded, directly or through `dreamer.load_network` and the like, gets
+    what is registered so far: the built-ins, and the plugins before it.
     """
     if (so_far := being_loaded()) is not None:
         return so_far, ()
@@ -68,12 +68,12 @@ def load_plugins() -> tuple[Registry, tuple[Plugin, ...]]:
 
 
 def being_loaded() -> Registry | None:
-    """What this thread has registered so far, while it loads plugins; None otherwise."""
+    """The registry that this thread is filling while it loads plugins; None otherwise."""
     return _loading.get()
 
 
 def load_presets() -> tuple[Registry, tuple[Plugin, ...]]:
-    """Every preset, by itself: without torch as long as no installed plugin has code, which might register presets."""
+    """A registry with every preset. It imports torch only if a plugin has code, which can register presets as well."""
     return load_plugins() if allowed("dreamer") else _load_others(Registry())
 
 
@@ -83,14 +83,14 @@ def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
     for pack in packs():
         fill = partial(_add_presets, registry, pack.distribution, pack.presets, pack.problem)
         found.append(_guarded(fill, registry, pack.name, pack.distribution, pack.version))
-    for path in in_folder(own_presets()):  # one that is wrong takes no other with it
+    for path in in_folder(own_presets()):  # each by itself, so that a broken one does not remove the others
         own = _guarded(partial(_add_presets, registry, OWN, [path]), registry, path.name, OWN, "")
         found += [own] if own.problem else []
     return registry, tuple(found)
 
 
 def _built_in_presets() -> tuple[Path, ...]:
-    """dreamer's own presets: their folder is inside the installed package, and beside it in a checkout."""
+    """dreamer's own presets, from the installed package, or in a checkout from the folder beside it."""
     package = Path(dreamer.__file__).parent
     return in_folder(package / "presets") or in_folder(package.parent / "presets")
 
@@ -100,19 +100,19 @@ def _load(entry: EntryPoint, registry: Registry) -> Plugin:
 
     def fill() -> None:
         module = entry.load()
-        if getattr(getattr(module, "__spec__", None), "_initializing", False):  # so its hooks are not there yet
-            raise PluginError(f"{entry.value} is still being imported; call dreamer in a function, not on import")
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):  # its hooks are not defined yet
+            raise PluginError(f"{entry.value} is still being imported; call dreamer inside a function, not on import")
         _register(module, distribution, registry)
 
     return _guarded(fill, registry, entry.name, distribution, version)
 
 
 def _guarded(fill: Callable[[], None], registry: Registry, name: str, distribution: str, version: str) -> Plugin:
-    """Let one plugin register what it has: all of it, or, where something is wrong, nothing."""
+    """Let one plugin register everything, or, if anything fails, nothing."""
     before = registry.state()
     try:
         fill()
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does must not end dreamer
+    except (Exception, SystemExit) as error:  # a plugin must not end dreamer
         registry.restore(before)
         problem = str(error) or type(error).__name__
         registry.broken[distribution] = problem
@@ -128,7 +128,7 @@ def _add_presets(registry: Registry, source: str, presets: Iterable[Path], probl
 
 
 def _register(module: Any, source: str, registry: Registry) -> None:
-    """Call each hook of one plugin by itself; raises PluginError for a misspelt hook."""
+    """Call each hook of one plugin; raises an error for a misspelt hook."""
     manager = pluggy.PluginManager("dreamer")
     manager.add_hookspecs(hookspecs)
     manager.register(module, source)
@@ -150,7 +150,7 @@ def _network(registry: Registry, source: str, kind: str, factory: Callable[[], A
 
 
 def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Preset) -> None:
-    """Register what gives the preset; a file is read only when it is asked for, so a broken one breaks no plugin."""
+    """Register a function that returns the preset; a file is read only when needed, so a bad one breaks no plugin."""
     if isinstance(preset, Preset):
         registry.presets.add(preset.name, source, lambda: preset)
     else:
@@ -159,7 +159,7 @@ def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Pre
 
 
 def _no_such_hook(registry: Registry, source: str, kind: str, *args: Any) -> None:
-    raise PluginError(f"{source}: there is no hook register_{kind}")
+    raise PluginError(f"{source}: there is no hook called register_{kind}")
 
 
 _REGISTER: dict[str, Callable[..., None]] = {

@@ -1,4 +1,4 @@
-"""Presets that come without code: packs of others, found without importing anything of theirs, and a person's own.
+"""Presets that come without code: installed packs, which are found without importing them, and the user's own.
 
 A pack is a distribution with an entry point of the group `dreamer.presets`; its value names the package whose folder
 holds the TOML files, as in `botanica = "dreamer_botanica"` or `"dreamer_botanica.looks"`.
@@ -16,15 +16,15 @@ from dreamer.errors import PluginError
 from dreamer.paths import config_folder
 
 GROUPS = ("dreamer", "dreamer.presets")
-"""A plugin is a distribution with an entry point of one of these groups: of code, or of presets alone."""
+"""The entry-point groups of plugins: with code, and with presets alone."""
 
 OWN = "yours"
-"""Where a person's own presets are said to come from."""
+"""The source that lists show for the user's own presets."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Presets of one entry point; `problem` says why there are none."""
+    """The presets of one entry point; `problem` says why there are none."""
 
     name: str
     distribution: str
@@ -39,7 +39,7 @@ def packs() -> tuple[Pack, ...]:
 
 
 def allowed(group: str) -> list[EntryPoint]:
-    """The entry points of a group by name: all, or those that `DREAMER_PLUGINS` names."""
+    """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names."""
     wanted = os.environ.get("DREAMER_PLUGINS")
     chosen = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
     found = sorted(entry_points(group=group), key=lambda entry: entry.name)
@@ -47,12 +47,12 @@ def allowed(group: str) -> list[EntryPoint]:
 
 
 def own_presets() -> Path:
-    """The folder of a person's own presets, which may not be there yet."""
+    """The folder of the user's own presets, which may not exist yet."""
     return config_folder() / "presets"
 
 
 def in_folder(folder: Path) -> tuple[Path, ...]:
-    """The presets that lie in a folder."""
+    """The preset files in a folder, sorted; none if it does not exist."""
     return tuple(sorted(folder.glob("*.toml"))) if folder.is_dir() else ()
 
 
@@ -67,7 +67,7 @@ def _read(entry: EntryPoint) -> Pack:
 
 
 def _folder(value: str) -> Path:
-    """The folder of a package, inside of another maybe; only the outermost is looked for, which imports nothing."""
+    """The folder of a package or subpackage. Only the outermost package is searched for, so nothing is imported."""
     outermost, *inner = value.replace(":", ".").split(".")
     spec = find_spec(outermost)
     if spec is None or not spec.submodule_search_locations:

@@ -1,8 +1,9 @@
-"""Options: what a function's keyword-only annotated arguments, or a dataclass's fields, tell about themselves.
+"""Options, read from the signature of a function or the fields of a dataclass, and the values given for them, checked.
 
     def jitter(image: Tensor, *, pixels: Annotated[int, Range(0, 512)] = 32) -> Tensor: ...
 
-The signature is at once the documentation, the command line's grammar and the preset's schema.
+A keyword-only argument with an annotation and a default is an option. The signature is at once the documentation, the
+command line's grammar and the preset's schema.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dreamer.errors import did_you_mean
 RESERVED = frozenset(
     {"photo", "photo_features", "guide", "image", "gradient", "step", "network", "layer", "paint", "step_size"}
 )
-"""Keywords that the engine fills in; every other keyword of an ingredient is an option."""
+"""Keywords that dreamer fills in; every other keyword of an ingredient is an option."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHORT = reprlib.Repr()  # how a wrong value is quoted
@@ -41,12 +42,12 @@ class Range:
 
     def __str__(self) -> str:
         if math.isinf(self.high):
-            return f"from {self.low:g} on"
+            return f"of at least {self.low:g}"
         return f"from {_plain(self.low)} to {_plain(self.high)}"
 
 
 def reaching(positions: int) -> Callable[[F], F]:
-    """Marks an objective whose every position looks at so many others around it, in each direction.
+    """Mark an objective whose score at a position depends on neighbours up to `positions` away in each direction.
 
     Tiles overlap by as much, and stay exact: `@reaching(2)` above `def contrast(features, ...)`.
     """
@@ -59,7 +60,7 @@ def reaching(positions: int) -> Callable[[F], F]:
 
 
 def reach_of(function: Callable[..., Any]) -> int:
-    """How far an objective has been marked to look."""
+    """The number of positions that `reaching` marked an objective with; 0 if it did not."""
     found: int = getattr(function, "reach", 0)
     return found
 
@@ -76,14 +77,14 @@ class Option:
 
     @property
     def allowed(self) -> str:
-        """What may be given, in words: "a number from 0 to 1"."""
+        """The allowed values as a phrase: "a number from 0 to 1"."""
         limits = "" if self.range == Range() else f" {self.range}"
         return _words(self.type) + limits
 
     def read(self, value: Any) -> Any:
-        """The value, checked, as the option's own type; text from a command line is understood.
+        """The value, checked and converted to the option's type; a text from the command line is parsed.
 
-        Raises ValueError, whose text says what is allowed, and what comes nearest.
+        Raises ValueError, which says what is allowed and which value is nearest.
         """
         if value is None and self.optional:
             return None
@@ -107,7 +108,7 @@ class Option:
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:
-    """A function's options, by name; raises TypeError for an argument without annotation or default."""
+    """A function's options by name. Raises TypeError for a keyword without an annotation or a default."""
     signature = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
     options = {}
@@ -123,14 +124,14 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
 
 
 def wanted_of(function: Callable[..., Any]) -> frozenset[str]:
-    """The reserved keywords that a function asks for."""
+    """The reserved keywords that a function takes."""
     parameters = inspect.signature(function).parameters.values()
     return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in RESERVED)
 
 
 @cache
 def fields_of(cls: type) -> Mapping[str, Option]:
-    """The plain fields of a dataclass as options: those whose type an option can have."""
+    """The fields of a dataclass as options by name, for those fields whose type an option can have."""
     hints = typing.get_type_hints(cls, include_extras=True)
     options = {}
     for field in dataclasses.fields(cls):
@@ -141,7 +142,16 @@ def fields_of(cls: type) -> Mapping[str, Option]:
 
 
 def read_all(given: Mapping[str, Any], options: Mapping[str, Option], where: str) -> tuple[dict[str, Any], list[str]]:
-    """Every given value as its option's type, and a sentence, with its key path, for each that makes no sense."""
+    """Check values against their options.
+
+    Args:
+        given: Option name -> value, as written.
+        options: Option name -> option.
+        where: Key path in front of the names, for the sentences; "" at the top of a recipe.
+
+    Returns:
+        Option name -> converted value, and a sentence with its key path for each wrong or unknown one.
+    """
     values: dict[str, Any] = {}
     problems = []
     for name, value in given.items():
@@ -177,8 +187,8 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
     if get_origin(kind) is tuple:
-        return f"a list, each {_words(get_args(kind)[0])}"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(kind, str(kind))
+        return f"a list, each item {_words(get_args(kind)[0])}"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(kind, str(kind))
 
 
 def _read(value: Any, kind: Any, limits: Range) -> Any:
@@ -200,7 +210,7 @@ def _read(value: Any, kind: Any, limits: Range) -> Any:
         return value
     if kind is str:
         if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)  # a name may be a number, such as a layer's, and need no quotes
+            return str(value)  # a name that is a number, such as a layer's, needs no quotes
         if not isinstance(value, str):
             raise TypeError
         return value

@@ -1,4 +1,4 @@
-"""Recipes in words: laid one upon another, changed key by key, told apart; what a stranger's may have of them."""
+"""Recipe dicts: merged, changed key by key as by `--set`, compared, and checked for an unreasonable size."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dreamer.recipes.recipe import (
     Recipe,
     RecipeDict,
     Vocabulary,
-    is_tables,
-    table_wanted,
-    tables_wanted,
+    is_list_of_tables,
+    table_expected,
+    tables_expected,
 )
 
-_MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, tables within tables, letters of a text
+_MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, levels of nested tables, letters in a text
 
 
 def merged(base: RecipeDict, over: RecipeDict) -> dict[str, Any]:
-    """`over` laid upon `base`: tables key by key; a list of ingredients replaces the list beneath it.
+    """`base` overridden by `over`: tables key by key, while a list of ingredients replaces the whole list.
 
-    A canvas or an optimiser of another name brings its own options: none of the one beneath it stay.
+    A canvas or an optimiser with another name keeps none of the options of the one that it replaces.
     """
     result = copy.deepcopy(dict(base))
     for key, value in copy.deepcopy(dict(over)).items():
@@ -39,9 +39,16 @@ def merged(base: RecipeDict, over: RecipeDict) -> dict[str, Any]:
 
 
 def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:
-    """What a preset has to say of a whole recipe: network and objectives, and what is not as in `base`.
+    """The part of a recipe that a preset has to state.
 
-    Of an ingredient it keeps the options that are not as its function has them.
+    Args:
+        words: The complete recipe.
+        base: The recipe that it is compared with, such as the defaults.
+        vocabulary: Where the ingredients' default options come from.
+
+    Returns:
+        The network, the objectives, and everything that differs from `base`; of an ingredient, the options that differ
+        from their defaults.
     """
     result: dict[str, Any] = {}
     for key, value in words.items():
@@ -60,15 +67,21 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
 
 
 def _brief(kind: str, item: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:
-    usual = {name: option.default for name, option in vocabulary(kind, item["name"]).items()} | {"weight": 1.0}
-    as_list = {key: list(value) if isinstance(value, tuple) else value for key, value in usual.items()}
-    return {key: value for key, value in item.items() if key not in as_list or value != as_list[key]}
+    defaults = {name: option.default for name, option in vocabulary(kind, item["name"]).items()} | {"weight": 1.0}
+    as_lists = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    return {key: value for key, value in item.items() if key not in as_lists or value != as_lists[key]}
 
 
 def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
-    """The words with one key set, as `--set KEY=VALUE` speaks: `octaves.steps`, `priors.total_variation.weight`.
+    """A recipe dict with one key set, as by `--set KEY=VALUE`.
 
-    Naming an ingredient that the recipe lacks adds it. Raises RecipeError for a path that leads nowhere.
+    Args:
+        words: The recipe dict, which is not changed.
+        key: Key path, as in `octaves.steps` or `priors.total_variation.weight`. An ingredient that is missing is added.
+        value: The value, not checked here.
+
+    Raises:
+        RecipeError: There is no such key, or several ingredients have this name.
     """
     result = copy.deepcopy(dict(words))
     head, *tail = key.split(".")
@@ -76,32 +89,32 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
         result[head] = value
     elif head in ("octaves", *ONES) and len(tail) == 1:
         if not isinstance(result.get(head, {}), Mapping):
-            raise RecipeError(table_wanted(head))
+            raise RecipeError(table_expected(head))
         result = merged(result, {head: {tail[0]: value}})
     elif head in INGREDIENTS and len(tail) > 1:
-        name, option = ".".join(tail[:-1]), tail[-1]  # a full name may have dots
-        if not is_tables(result.get(head, [])):
-            raise RecipeError(tables_wanted(head))
+        name, option = ".".join(tail[:-1]), tail[-1]  # a full name can contain dots
+        if not is_list_of_tables(result.get(head, [])):
+            raise RecipeError(tables_expected(head))
         items = result[head] = list(result.get(head, []))
         found = [item for item in items if item.get("id", item.get("name")) == name]
         found = found or [item for item in items if item.get("name") == name]
         if len(found) > 1:
             ids = ", ".join(str(item.get("id", "(none)")) for item in found)
-            raise RecipeError(f"{key}: {name} is there {len(found)} times; name it by its id ({ids})")
+            raise RecipeError(f"{key}: the recipe has {len(found)} {head} called {name}; use an id instead ({ids})")
         if not found:
             found = [{"name": name}]
             items.append(found[0])
         found[0][option] = value
     else:
         known = [*fields_of(Recipe), "octaves", *INGREDIENTS, *ONES]
-        written = "keys are written as colour, octaves.steps or priors.total_variation.weight"
+        example = "write keys as in colour, octaves.steps or priors.total_variation.weight"
         guess = "" if head in known else did_you_mean(head, known)
-        raise RecipeError(f"{key}: there is no such key; {written}{guess}")
+        raise RecipeError(f"{key}: there is no such key; {example}{guess}")
     return result
 
 
 def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
-    """The words with every key set that can be, one after another, and a sentence for each that leads nowhere."""
+    """A recipe dict with every valid key set, in order, and a sentence for each key that does not exist."""
     result, problems = dict(words), list[str]()
     for key, value in changes:
         with collect_problems(problems):
@@ -110,7 +123,7 @@ def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> tuple
 
 
 def read_setting(text: str) -> tuple[str, Any]:
-    """`KEY=VALUE` as a key and a value: TOML where it is TOML, plain text otherwise."""
+    """Split `KEY=VALUE` into the key and the value, which is parsed as TOML if it is TOML, and else is text."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f"--set {text}: write KEY=VALUE, as in --set octaves.steps=20")
@@ -121,7 +134,7 @@ def read_setting(text: str) -> tuple[str, Any]:
 
 
 def check_size(words: Any, where: str) -> None:
-    """Raises RecipeError when there is more in the words than a recipe has use for: they may be a stranger's."""
+    """Raise RecipeError if a recipe dict is larger than any real one, since it can come from an untrusted file."""
     level, count = [words], 0
     for _ in range(_DEEPEST):
         keys = [key for item in level if isinstance(item, Mapping) for key in item]
@@ -132,9 +145,12 @@ def check_size(words: Any, where: str) -> None:
         level = [value for value in level if isinstance(value, (Mapping, list))]
         if not level and count <= _MOST:
             return
-    raise RecipeError(f"{where}: no recipe is that large (at most {_MOST} values, {_DEEPEST} tables deep)")
+    raise RecipeError(
+        f"{where}: too large for a recipe, which has at most {_MOST} values, {_DEEPEST} levels of tables and "
+        f"{_LONGEST} letters in a text"
+    )
 
 
 def _is_another(key: str, below: Any, over: Any) -> bool:
-    """Whether both are tables of one ingredient each, and not of the same."""
+    """Whether `over` replaces the canvas or optimiser of `below` by one with another name."""
     return key in ONES and "name" in over and over["name"] != below.get("name")

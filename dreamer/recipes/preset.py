@@ -1,4 +1,4 @@
-"""A preset: a recipe worth a name, as a TOML file. It is data: it can never run, fetch or install anything."""
+"""Presets: named recipes in TOML files. A preset is data: it can never run, fetch or install anything."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from dreamer.recipes.registry import Registry
 
 _LARGEST = 1_000_000  # bytes
 _ABOUT = ("title", "description", "author", "likes", "extends")
-# Not packaging's check: it knows no longest name and, before 26, accepts the Kelvin sign and a line break at the end.
+# Not packaging's check: it has no maximal length and, before 26, accepts the Kelvin sign and a line break at the end.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 THUMBNAIL = ".webp"
-"""What the name of a preset's thumbnail ends in."""
+"""The suffix of a preset's thumbnail."""
 
 _MIGRATIONS: dict[int, Callable[[RecipeDict], dict[str, Any]]] = {}
-"""Schema -> what makes words of the next schema from words of that one. Nobody's file is ever rewritten."""
+"""Schema -> function that converts a preset's dict to the next schema. Files are never rewritten."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """`words` are the recipe's; only what differs from the defaults, or from the preset that it `extends`, is named.
+    """A named recipe: `words` holds what differs from the defaults, or from the preset that it `extends`.
 
-    `likes` says which photos suit it; `requires` names the distributions of plugins that it needs; `file` is where it
-    stands, if anywhere.
+    `likes` says which photos suit it, `requires` names the distributions of the plugins that it needs, and `file` is
+    the TOML file that it was read from, if any.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Preset:
 
     @property
     def thumbnail(self) -> Path | None:
-        """A small picture of what it does to dreamer's own scene, where there is one beside its file."""
+        """The picture beside its file that shows its effect on dreamer's sample scene; None if there is none."""
         path = self.file.with_suffix(THUMBNAIL) if self.file else None
         return path if path and path.is_file() else None
 
 
 def read_preset(path: Path) -> Preset:
-    """The preset in a TOML file; raises RecipeError. What its words mean is checked when they are composed."""
+    """Read a preset from a TOML file; raises RecipeError. The recipe itself is checked when it is built."""
     try:
         if path.stat().st_size > _LARGEST:
             raise RecipeError(f"{path}: too large for a preset")
@@ -60,12 +60,12 @@ def read_preset(path: Path) -> Preset:
         raise RecipeError(f"{path}: there is no such preset file") from None
     except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or error
-        raise RecipeError(f"{path}: not a preset that can be read ({why})") from error
+        raise RecipeError(f"{path}: not a readable preset ({why})") from error
     check_size(words, str(path))
     words = migrated(words, str(path))
     problems: list[str] = []
     about = {key: words.pop(key, "") for key in _ABOUT}
-    problems += [f"{path}: {key}: must be a text" for key, value in about.items() if not isinstance(value, str)]
+    problems += [f"{path}: {key}: must be text" for key, value in about.items() if not isinstance(value, str)]
     requires: tuple[str, ...] = ()
     with collect_problems(problems):
         requires = distributions(words.pop("requires", []), f"{path}: requires")
@@ -75,9 +75,9 @@ def read_preset(path: Path) -> Preset:
 
 
 def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
-    """A preset by name, by the path of a TOML file, or itself, laid upon the one that it extends.
+    """A preset by its name or the path of a TOML file, or the given one, merged with the preset that it extends.
 
-    Raises RecipeError: with the nearest names, or with what it extends or requires that is not here.
+    Raises RecipeError for an unknown name, with the most similar ones, and for every missing plugin that it requires.
     """
     preset = _found(registry, name)
     problems = [f"preset {preset.name}: {sentence}" for sentence in registry.missing(preset.requires)]
@@ -87,7 +87,7 @@ def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
             problems += [f"preset {base.name}: {sentence}" for sentence in registry.missing(base.requires)]
             if base.extends:
                 raise RecipeError(
-                    f"preset {preset.name} extends {base.name}, which itself extends {base.extends}: one step is all"
+                    f"preset {preset.name}: {base.name} cannot be extended, because it extends {base.extends} itself"
                 )
             preset = replace(preset, words=merged(base.words, preset.words))
     if problems:
@@ -109,30 +109,32 @@ def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Pr
 
 
 def distributions(names: Any, where: str) -> tuple[str, ...]:
-    """Names of plugins in a stranger's words, to be shown to a person; raises RecipeError for what is no name."""
+    """Plugin names from an untrusted file, checked before they are shown; raises RecipeError for any other value."""
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
-        raise RecipeError(f"{where}: must be a list of plugins' names")
+        raise RecipeError(f"{where}: must be a list of plugin names")
     wrong = [name for name in names if not (isinstance(name, str) and _DISTRIBUTION.fullmatch(name))]
     if wrong:
-        raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin's name")
+        raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin name")
     return tuple(names)
 
 
 def migrated(words: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The words without their `schema`, brought to the one of this dreamer; raises RecipeError for a newer one."""
+    """A preset's dict converted to this dreamer's schema, without the key; raises RecipeError for a newer one."""
     result = dict(words)
     schema = result.pop("schema", None)
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise RecipeError(f"{where}: it must say `schema = {SCHEMA}`")
+        raise RecipeError(f"{where}: its schema is missing or wrong; expected `schema = {SCHEMA}`")
     if schema > SCHEMA:
-        raise RecipeError(f"{where}: made by a newer dreamer (schema {schema}, this one reads up to {SCHEMA})")
+        raise RecipeError(
+            f"{where}: made by a newer dreamer (schema {schema}, this one reads up to {SCHEMA}); update dreamer"
+        )
     for older in range(schema, SCHEMA):
         result = _MIGRATIONS[older](result)
     return result
 
 
 def lines_of(text: str) -> dict[str, int]:
-    """Where in a preset's TOML each key stands: key path, as errors spell it, to line. For TOML that can be read."""
+    """Key path, as errors spell it, -> line number in a preset's TOML, which must be valid."""
     found: dict[str, int] = {}
     table = label = ""
     names: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""What stands inside a finished picture, so that it can be made again: recipe, machine, versions, hashes, no paths."""
+"""Provenance: stored inside a picture so that it can be made again. Recipe, machine, versions and hashes, no paths."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ _INPUTS = ("recipe", "weights", "photo", "guide", "pictures")
 
 @dataclass(frozen=True)
 class Provenance:
-    """`recipe` in words, every option spelled out; `machine` as resolved, with the torch version; `dreamer` and
-    `plugins`, those that it needs, are versions; `weights`, `photo` and `guide` are SHA-256 of the files,
-    `pictures` of what several pictures begin with."""
+    """Everything that a picture was made from.
+
+    `recipe` is the complete recipe dict, `machine` the device, precision and tile with the torch version; `dreamer` and
+    `plugins` (those that it needs) are versions; `weights`, `photo` and `guide` are SHA-256 hashes of the files, and
+    `pictures` is that of the pictures that a sheet starts from.
+    """
 
     recipe: Mapping[str, Any]
     machine: Mapping[str, Any]
@@ -31,21 +34,21 @@ class Provenance:
     pictures: str = ""
 
     def text(self) -> str:
-        """As compact JSON."""
+        """The provenance as compact JSON."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"), sort_keys=True)
 
     @classmethod
     def read(cls, text: str, where: str) -> Provenance:
-        """The provenance in a text, which may be a stranger's: its recipe is checked like a preset's when it is built.
+        """Read the provenance from JSON, which is not trusted; the recipe itself is checked when it is built.
 
-        Raises RecipeError.
+        Raises RecipeError, which names `where` the text comes from.
         """
         try:
             words = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise RecipeError(f"{where}: the recipe inside cannot be read ({error})") from error
         if not isinstance(words, dict):
-            raise RecipeError(f"{where}: the recipe inside is not a table")
+            raise RecipeError(f"{where}: the recipe inside is not a JSON object")
         check_size(words, where)
         words = migrated(words, where)
         kinds = {"recipe": dict, "machine": dict, "plugins": dict}
@@ -57,15 +60,15 @@ class Provenance:
         return cls(**known)
 
     def same_picture(self, other: Provenance) -> bool:
-        """Whether both say the same picture: recipe, weights, photo, guide and pictures; machines may differ."""
+        """Whether recipe, weights, photo, guide and pictures are the same; machine and versions can differ."""
         return all(_plain(getattr(self, part)) == _plain(getattr(other, part)) for part in _INPUTS)
 
     def differences(self, now: Provenance) -> list[str]:
-        """Why making the picture again may not give the same bytes, a sentence each."""
+        """A sentence for each reason why making the picture again could give other bytes."""
         found = []
         for what in _INPUTS:
             if _plain(getattr(self, what)) != _plain(getattr(now, what)):
-                found.append(f"the {what} {'are' if what in ('weights', 'pictures') else 'is'} not the same")
+                found.append(f"the {what} {'are' if what in ('weights', 'pictures') else 'is'} different")
         if self.dreamer != now.dreamer:
             found.append(f"dreamer was {self.dreamer or 'unknown'}, is {now.dreamer}")
         for name in sorted({*self.plugins, *now.plugins}):

@@ -1,8 +1,8 @@
 """A recipe: everything that decides the picture except the photo, as plain immutable data.
 
-RecipeDict are what people write: nested dicts and lists, as TOML and JSON give them. Several layers of words (dreamer's
-defaults, the network's, a preset's, the command line's) are merged first (`dreamer.recipes.overrides`); `Recipe.read`
-then checks the whole and reports every mistake at once, each with its key path.
+A `RecipeDict` is what people write: nested dicts and lists, as read from TOML and JSON. Several of them (the defaults
+of dreamer and of the network, a preset, the command line) are merged first (`dreamer.recipes.overrides`); `Recipe.read`
+then checks the result and reports every mistake at once, each with its key path.
 """
 
 from __future__ import annotations
@@ -20,25 +20,29 @@ Vocabulary = Callable[[str, str], Mapping[str, Option]]
 
 SCHEMA = 1
 INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
-"""Kinds of which a recipe has a list each."""
+"""Kinds of ingredients of which a recipe has a list."""
 ONES: Mapping[str, str] = {"canvas": "canvases", "optimiser": "optimisers"}
-"""Kinds of which it has one, in a table of this name."""
+"""Recipe key -> kind, for the kinds of which a recipe has exactly one."""
 KINDS = (*INGREDIENTS, *ONES.values())
+"""Every kind of ingredient."""
 
 DEFAULTS: RecipeDict = {
     "objectives": [{"name": "deepdream"}],
     "transforms": [{"name": "jitter"}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even"}],
 }
-"""What dreamer dreams when nobody says otherwise; the rest are the defaults of the classes below."""
+"""dreamer's default ingredients; all other defaults are those of the classes below."""
 
 
 @dataclass(frozen=True)
 class Octaves:
-    """The scales of the dream. Without `count` it follows from the picture: the first octave's shortest side is at
-    least `smallest` pixels, and large enough for the network. With `feature_size` they rise from where features grow to
-    that percentage of the picture's shortest side, whatever its size. `step_size` is in image units: black to white is
-    1. Without `reinject` an octave goes on with the last one's picture, enlarged: the photo's own detail is lost."""
+    """The scales of the dream, small to large, each `scale` times the one before.
+
+    `count` is their number; without it, the first octave's shortest side is at least `smallest` pixels, and large
+    enough for the network. `feature_size` is the size of the largest features, in percent of the picture's shortest
+    side, and decides the first octave instead of `count`. `step_size` is in image units: black to white is 1. Without
+    `reinject`, an octave starts from the enlarged result of the one before, and the photo's own detail is lost.
+    """
 
     smallest: Annotated[int, Range(16, 4096)] = 160
     count: Annotated[int, Range(1, 32)] | None = None
@@ -51,9 +55,9 @@ class Octaves:
 
 @dataclass(frozen=True)
 class Ingredient:
-    """An ingredient by name, with all its options; `id` tells two of the same name apart.
+    """An ingredient's name and options; `id` distinguishes two of the same name.
 
-    `weight` is for objectives and priors, `layer` for objectives.
+    `weight` belongs to objectives and priors, `layer` to objectives.
     """
 
     name: str
@@ -68,11 +72,14 @@ _OWN_KEYS = {"objectives": ("name", "id", "weight", "layer"), "priors": ("name",
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the picture. `size` limits the long side in pixels, 0 keeps every pixel; `strength`
-    blends from the photo (0) to the dream (1); `colour` holds the photo's chroma, from 0 (free) to 1; `balance`
-    makes scores of several objectives comparable (by default when there are several). `redirect`, `smooth_pooling` and
-    `weight_noise` are the lens that the network is looked through. `init` is what the dream starts from: with `canvas`
-    it is what the canvas itself begins with. So many `pictures` are made at once, on one sheet."""
+    """Everything that decides the picture, except the photo.
+
+    `size` limits the long side in pixels, 0 keeps the photo's size; `init` is what the dream starts from, where
+    `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `strength` blends from
+    the photo (0) to the dream (1); `colour` keeps the photo's chroma, from 0 (not at all) to 1. `balance` makes the
+    scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
+    `weight_noise` override the network's gradients, pooling and weights.
+    """
 
     network: str = "reverie"
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
@@ -96,7 +103,7 @@ class Recipe:
 
     @classmethod
     def read(cls, words: RecipeDict, vocabulary: Vocabulary) -> Recipe:
-        """The recipe that the words spell; raises RecipeError with every problem."""
+        """Check a merged recipe dict and convert it; raises RecipeError with every problem."""
         plain = fields_of(Recipe)
         lists = {key: value for key, value in words.items() if key in INGREDIENTS}
         ones = {key: value for key, value in words.items() if key in ONES}
@@ -108,9 +115,9 @@ class Recipe:
             values["octaves"] = Octaves(**sizes)
             problems += more
             if sizes.get("count") and sizes.get("feature_size"):
-                problems.append("octaves: count and feature_size exclude each other: each says where to begin")
+                problems.append("octaves: count and feature_size cannot be combined; remove one of them")
         else:
-            problems.append(table_wanted("octaves"))
+            problems.append(table_expected("octaves"))
         for kind, items in lists.items():
             values[kind], more = _read_ingredients(kind, items, vocabulary)
             problems += more
@@ -119,13 +126,13 @@ class Recipe:
             problems += more
             values |= {key: found} if found else {}
         if not problems and not values.get("objectives"):
-            problems.append("objectives: a dream needs at least one")
+            problems.append("objectives: the list is empty; a dream needs at least one objective")
         if problems:
             raise RecipeError(*problems)
         return cls(**values)
 
     def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
-        """The recipe in words, every option spelled out, defaults too."""
+        """The recipe as a dict with every option, defaults included."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
         plan = {f.name: getattr(self.octaves, f.name) for f in fields(Octaves)}
         words["octaves"] = {key: value for key, value in plan.items() if value is not None}
@@ -144,8 +151,8 @@ def _read_top(words: RecipeDict, plain: Mapping[str, Option]) -> tuple[dict[str,
 
 
 def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tuple[Ingredient, ...], list[str]]:
-    if not is_tables(items):
-        return (), [tables_wanted(kind)]
+    if not is_list_of_tables(items):
+        return (), [tables_expected(kind)]
     common = {
         key: option for key, option in fields_of(Ingredient).items() if key in _OWN_KEYS.get(kind, ("name", "id"))
     }
@@ -154,7 +161,7 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tu
     for number, item in enumerate(items):
         name = item.get("name")
         if not isinstance(name, str):
-            problems.append(f"{kind}[{number}]: it needs a name")
+            problems.append(f'{kind}[{number}]: its name is missing; add one, as in name = "..."')
             continue
         label = item.get("id", name)
         where = f"{kind}.{label}"
@@ -166,7 +173,7 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tu
         values, more = read_all(item, {**common, **options}, where)
         problems += more
         if label in [other.id or other.name for other in found]:
-            problems.append(f"{where}: named twice; give one of them an id of its own")
+            problems.append(f"{where}: listed twice; give one of them an id of its own")
         own = {key: value for key, value in values.items() if key in common}
         found.append(
             Ingredient(**own, options={k: v for k, v in values.items() if k not in common})
@@ -177,12 +184,12 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tu
 
 
 def _read_one(key: str, table: Any, vocabulary: Vocabulary) -> tuple[Ingredient | None, list[str]]:
-    """The canvas or the optimiser; without a name the table is about the usual one."""
+    """The canvas or the optimiser; a table without a name means the default one."""
     if not isinstance(table, Mapping):
-        return None, [table_wanted(key)]
+        return None, [table_expected(key)]
     name = table.get("name", Recipe.__dataclass_fields__[key].default.name)
     if not isinstance(name, str):
-        return None, [f"{key}.name: {str(name)[:60]!r} is not a text"]
+        return None, [f"{key}.name: {str(name)[:60]!r} is not text"]
     try:
         options = vocabulary(ONES[key], name)
     except RecipeError as error:
@@ -191,19 +198,19 @@ def _read_one(key: str, table: Any, vocabulary: Vocabulary) -> tuple[Ingredient 
     return Ingredient(name, values), problems
 
 
-def table_wanted(key: str) -> str:
-    """What is said of a key that has something else."""
-    return f"{key}: a table is wanted, as in [{key}]"
+def table_expected(key: str) -> str:
+    """The sentence about a key whose value is not a table."""
+    return f"{key}: expected a table, as in [{key}]"
 
 
-def is_tables(items: Any) -> bool:
-    """Whether they are what a kind of which there is a list has."""
+def is_list_of_tables(items: Any) -> bool:
+    """Whether a value is a list of dicts."""
     return isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
 
 
-def tables_wanted(kind: str) -> str:
-    """What is said of such a kind that has something else."""
-    return f"{kind}: a list of tables is wanted, as in [[{kind}]]"
+def tables_expected(kind: str) -> str:
+    """The sentence about a kind of ingredients whose value is not a list of tables."""
+    return f"{kind}: expected a list of tables, as in [[{kind}]]"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

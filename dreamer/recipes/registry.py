@@ -1,4 +1,4 @@
-"""Every name that a recipe may use, and where it came from."""
+"""The registry: every ingredient, network and preset by name, and the distribution that registered it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dreamer.recipes.options import Option, options_of, wanted_of
 from dreamer.recipes.recipe import KINDS
 
 BUILT_IN = "dreamer-art"
-COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # what a recipe says of an ingredient besides its options
+COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # an ingredient's keys in a recipe besides its options
 
 T = TypeVar("T")
 State = list[dict[str, Any]]
@@ -32,13 +32,13 @@ class Entry(Generic[T]):
 
     @property
     def full_name(self) -> str:
-        """`distribution:name`, which is always understood."""
+        """`distribution:name`, which is always unambiguous."""
         return f"{self.source}:{self.name}"
 
 
 @dataclass(frozen=True)
 class IngredientKind:
-    """An ingredient as a function: its options by name, and the reserved keywords it asks for."""
+    """An ingredient's function, its options by name, and the reserved keywords that it takes."""
 
     function: Callable[..., Any]
     options: Mapping[str, Option]
@@ -46,29 +46,40 @@ class IngredientKind:
 
     @property
     def summary(self) -> str:
-        """The first line of its documentation."""
+        """The first line of its docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
 
 class NamedRegistry(Generic[T]):
-    """Names of one sort. A built-in's name is taken; two plugins may share a name, and then only full names work."""
+    """Things of one sort by name. Plugins cannot take a built-in's name; a name of two plugins needs the full one."""
 
     def __init__(self, noun: str, listing: str) -> None:
-        """`noun` is what one of them is, `listing` the command that lists them."""
+        """`noun` is the word for one of them, as in "prior", `listing` the command that lists them."""
         self.noun, self.listing = noun, listing
         self.entries: dict[str, Entry[T]] = {}
 
     def add(self, name: str, source: str, value: T) -> None:
-        """Register; raises PluginError when the name is a built-in's, or the plugin's own a second time."""
+        """Register a thing.
+
+        Args:
+            name: Its short name.
+            source: The distribution that registers it.
+            value: The thing.
+
+        Raises:
+            PluginError: The name is a built-in's, or `source` has registered it before.
+        """
         entry = Entry(name, source, value)
-        built_in = f"{BUILT_IN}:{name}"
-        if entry.full_name in self.entries or built_in in self.entries:
-            owner = "it has been registered twice" if source == BUILT_IN else "dreamer's own or registered twice"
-            raise PluginError(f"{source} may not register {self.noun} {name!r}: {owner}")
+        if entry.full_name in self.entries:
+            raise PluginError(f"{source} registers {self.noun} {name!r} twice; remove one, or give it another name")
+        if f"{BUILT_IN}:{name}" in self.entries:
+            raise PluginError(
+                f"{source} cannot register {self.noun} {name!r}: dreamer has its own; give it another name"
+            )
         self.entries[entry.full_name] = entry
 
     def get(self, name: str) -> Entry[T]:
-        """By short or full name; raises RecipeError with the nearest names, or both owners of a shared one."""
+        """The entry of a short or full name. Raises RecipeError for an unknown one, and for one of several plugins."""
         if name in self.entries:
             return self.entries[name]
         found = [entry for entry in self if entry.name == name]
@@ -76,16 +87,16 @@ class NamedRegistry(Generic[T]):
             return found[0]
         if found:
             names = " or ".join(entry.full_name for entry in found)
-            raise RecipeError(f"{self.noun} {name!r} comes from several plugins: say {names}")
+            raise RecipeError(f"{self.noun} {name!r} comes from several plugins; use its full name, {names}")
         hint = did_you_mean(name, self.names()) or f"; `{self.listing}` lists them"
         raise RecipeError(f"no {self.noun} is called {name!r}{hint}")
 
     def names(self) -> list[str]:
-        """Every name that `get` understands without a plugin's prefix, in order of registration."""
+        """Every short name, in order of registration."""
         return list(dict.fromkeys(entry.name for entry in self))
 
     def shortest_name(self, entry: Entry[T]) -> str:
-        """The shortest name by which `get` finds the entry: a shared one needs the plugin's."""
+        """The entry's short name, or its full name if plugins share the short one."""
         return entry.name if [entry] == [other for other in self if other.name == entry.name] else entry.full_name
 
     def __iter__(self) -> Iterator[Entry[T]]:
@@ -93,12 +104,12 @@ class NamedRegistry(Generic[T]):
 
 
 def noun_of(kind: str) -> str:
-    """One of a kind of ingredients, in words: `gradient_filters` are each a "gradient filter"."""
+    """The word for one ingredient of a kind: "gradient filter" for `gradient_filters`."""
     return {"canvases": "canvas"}.get(kind, kind.rstrip("s").replace("_", " "))
 
 
 class Registry:
-    """All shelves: ingredients of every kind, network factories, presets."""
+    """All named registries: one for each kind of ingredient, one for network factories, one for presets."""
 
     def __init__(self) -> None:
         self.ingredients: dict[str, NamedRegistry[IngredientKind]] = {
@@ -106,24 +117,35 @@ class Registry:
         }
         self.networks: NamedRegistry[NetworkFactory[Any]] = NamedRegistry("network", "dreamer networks list")
         self.presets: NamedRegistry[Callable[[], Any]] = NamedRegistry("preset", "dreamer presets list")
-        """Each as a function that gives the `Preset`; it raises RecipeError for a file that cannot be read."""
+        """Functions that return the `Preset`, or raise RecipeError if its file cannot be read."""
         self.broken: dict[str, str] = {}
-        """Distributions of plugins that could not be loaded, and why."""
+        """Distribution of each plugin that could not be loaded -> why."""
 
     def add_ingredient(self, kind: str, function: Callable[..., Any], name: str | None, source: str) -> None:
-        """Register a function; raises PluginError when its signature cannot be a recipe's grammar."""
+        """Register an ingredient.
+
+        Args:
+            kind: One of `KINDS`.
+            function: The ingredient; its keyword-only arguments are its options.
+            name: Its short name; None takes the function's.
+            source: The distribution that registers it.
+
+        Raises:
+            PluginError: The name is taken, or an option has no annotation, no default or a reserved name.
+        """
         name = name or function.__name__
         try:
             options = options_of(function)
         except (TypeError, NameError) as error:
-            raise PluginError(f"{source} registers {kind} {name!r}, but {error}") from error
+            raise PluginError(f"{source} cannot register {noun_of(kind)} {name!r}: {error}") from error
         clash = COMMON_KEYS & options.keys()
         if clash:
-            raise PluginError(f"{source} registers {kind} {name!r}: {', '.join(clash)} cannot be an option's name")
+            why = f"no option can be called {' or '.join(sorted(clash))}; give it another name"
+            raise PluginError(f"{source} cannot register {noun_of(kind)} {name!r}: {why}")
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
 
     def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:
-        """The options of an ingredient; raises RecipeError for an unknown name, telling of a plugin that it lacks."""
+        """An ingredient's options by name. Raises RecipeError for an unknown one, and names a missing plugin."""
         try:
             return self.ingredients[kind].get(name).value.options
         except RecipeError as error:
@@ -131,36 +153,36 @@ class Registry:
             raise RecipeError(*error.problems, *(self.missing([owner]) if colon else ())) from None
 
     def state(self) -> State:
-        """What is registered by now, to be given to `restore` or `added_since`."""
-        return [dict(shelf.entries) for shelf in self._shelves()]
+        """A snapshot of everything registered so far, for `restore` and `added_since`."""
+        return [dict(named.entries) for named in self._all()]
 
     def restore(self, state: State) -> None:
-        """Forget everything that has been registered since."""
-        for shelf, entries in zip(self._shelves(), state, strict=True):
-            shelf.entries = entries
+        """Remove everything that was registered after `state`."""
+        for named, entries in zip(self._all(), state, strict=True):
+            named.entries = entries
 
     def added_since(self, state: State) -> tuple[str, ...]:
-        """What has been registered since, in words: "prior tilt"."""
+        """A phrase for each thing that was registered after `state`, as in "prior tilt"."""
         return tuple(
-            f"{shelf.noun} {entry.name}"
-            for shelf, before in zip(self._shelves(), state, strict=True)
-            for key, entry in shelf.entries.items()
+            f"{named.noun} {entry.name}"
+            for named, before in zip(self._all(), state, strict=True)
+            for key, entry in named.entries.items()
             if key not in before
         )
 
     def missing(self, distributions: Iterable[str]) -> list[str]:
-        """A sentence for each plugin of these that is not here, or broken."""
+        """A sentence for each of these plugins that is not installed, or broken."""
         broken = {canonicalize_name(source): reason for source, reason in self.broken.items()}
         sentences = []
         for name in distributions:
             if canonicalize_name(name) in broken:
-                sentences.append(f"it needs the plugin {name}, which is broken here: {broken[canonicalize_name(name)]}")
+                sentences.append(f"it needs the plugin {name}, which is broken: {broken[canonicalize_name(name)]}")
             elif name != BUILT_IN and not _is_installed(name):  # a checkout has no metadata
                 how = f"`dreamer plugins install {name}` installs it"
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
         return sentences
 
-    def _shelves(self) -> list[NamedRegistry[Any]]:
+    def _all(self) -> list[NamedRegistry[Any]]:
         return [*self.ingredients.values(), self.networks, self.presets]
 
 

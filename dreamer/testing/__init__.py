@@ -1,12 +1,12 @@
-"""For plugin authors: a tiny network, a small photo, and everything that a plugin brings tried on them.
+"""For plugin authors: checks everything that a plugin registers, on a tiny network and a small photo.
 
     from dreamer.testing import assert_plugin_ok
 
     def test_my_plugin():
         assert_plugin_ok("dreamer-hello")
 
-With `pytest_plugins = ["dreamer.testing"]` in a conftest.py, tests may ask for `dreamer_network` and `dreamer_photo`.
-Nothing here needs pytest. (PYTEST_DONT_REWRITE: there are no assertions in it, and it may be imported early.)
+With `pytest_plugins = ["dreamer.testing"]` in a conftest.py, tests can use the fixtures `dreamer_network` and
+`dreamer_photo`. Layer 7. Nothing here needs pytest. (PYTEST_DONT_REWRITE: it has no assertions to rewrite.)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ else:
 
     @pytest.fixture
     def dreamer_network() -> Network:
-        """The tiny network, made anew for each test."""
+        """A new tiny network for each test."""
         return tiny_network()
 
     @pytest.fixture

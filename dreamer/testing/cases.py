@@ -1,4 +1,4 @@
-"""What an ingredient is tried on: pictures and features, its options' extremes, and all that it may ask for."""
+"""The inputs that an ingredient is checked with: tensors, extreme options, and the reserved keywords."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ FAINT = 1e-20  # a random network's gradient can be this small, and its square i
 
 @dataclass(frozen=True)
 class Case:
-    """One tensor with some options; `where` tells them apart in a sentence, as in " with pixels = 0"."""
+    """A tensor and options to call an ingredient with; `where` ends a sentence about it, as in " with pixels = 0"."""
 
     tensor: Tensor
     where: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    flat: bool = False
-    """Whether photo and picture are this tensor too, as at the first step of a dream."""
+    unchanged: bool = False
+    """Whether `photo` and `image` are this tensor as well, as at the first step of a dream."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """The tiny network, its features and gradients, and the reserved keywords."""
+class Fixtures:
+    """The tiny network, with the tensors and reserved keywords that ingredients are called with."""
 
     network: Network = field(default_factory=tiny_network)
 
     @cached_property
     def image(self) -> Tensor:
-        """The picture being dreamt: somewhat off the photo, (1, 3, 72, 96)."""
+        """The picture being dreamt, slightly different from the photo, (1, 3, 72, 96)."""
         return (as_image(photo()) * 0.98).roll(1, -1)
 
     @cached_property
     def guide(self) -> Tensor:
-        """Another picture's features at the default layer, (1, C, 10, 14)."""
+        """The guide's features at the default layer, (1, C, 10, 14)."""
         return self.features(as_image(photo(56, 40)).flip(-1))
 
     def features(self, image: Tensor) -> Tensor:
-        """What the default layer answers."""
+        """An image's features at the default layer, (B, C, h, w)."""
         with torch.no_grad():
             return self.network.features(image, [self.network.default_layer])[self.network.default_layer]
 
     def cases(self, kind: str, ingredient: IngredientKind) -> Iterator[Case]:
-        """The sample with the defaults, with each option's extremes, and what lies at the edges."""
+        """A sample with the default options, with the extremes of each option, and unusual tensors."""
         sample = self._sample(kind, self.image)
         yield Case(sample)
         for option, value in extremes(ingredient.options):
             yield Case(sample, f" with {option} = {value}", {option: value})
         if kind == "objectives":
-            yield Case(torch.zeros(1, sample.shape[1], 2, 2), " where every feature is 0", flat=True)
+            yield Case(torch.zeros(1, sample.shape[1], 2, 2), " where every feature is 0", unchanged=True)
         elif kind != "gradient_filters":
-            yield Case(torch.zeros(1, 3, 40, 56), " on a black picture that is the photo itself", flat=True)
+            yield Case(torch.zeros(1, 3, 40, 56), " on a black picture that is the photo itself", unchanged=True)
         if kind == "gradient_filters":
             yield Case(sample * FAINT, f" on a gradient as faint as {FAINT:g}")
         odd = as_image(photo(53, 37))
@@ -69,24 +69,24 @@ class Bench:
         yield Case(self._sample(kind, torch.cat((self.image, self.image.flip(-2)))), " on two pictures at once")
 
     def call(self, ingredient: IngredientKind, tensor: Tensor, case: Case, seed: int = 0) -> Any:
-        """What the ingredient makes of `tensor`, in the case's company; torch's random state outside stays."""
+        """The ingredient's result for `tensor`, with the case's options, under a seed; torch's random state is kept."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return ingredient.function(tensor, **case.options, **self.company(ingredient, case))
+            return ingredient.function(tensor, **case.options, **self.reserved_arguments(ingredient, case))
 
-    def company(self, ingredient: IngredientKind, case: Case) -> dict[str, Any]:
-        """What an ingredient asks for besides its tensor, of that tensor's type; each time anew."""
+    def reserved_arguments(self, ingredient: IngredientKind, case: Case) -> dict[str, Any]:
+        """The reserved keywords that an ingredient takes, of the tensor's type; new copies at each call."""
         known: dict[str, Any] = {"step": STEP, "network": self.network, "layer": self.network.default_layer}
         known["guide"] = self.guide.to(case.tensor)
-        if case.tensor.shape[1] == 3:  # photo and picture have the tensor's size
+        if case.tensor.shape[1] == 3:  # an image: photo and picture have its size
             size = (len(case.tensor), 3, *case.tensor.shape[-2:])
-            known["photo"] = case.tensor if case.flat else as_image(photo(size[3], size[2])).expand(size)
-            known["image"] = case.tensor if case.flat else known["photo"].roll(2, -1)
+            known["photo"] = case.tensor if case.unchanged else as_image(photo(size[3], size[2])).expand(size)
+            known["image"] = case.tensor if case.unchanged else known["photo"].roll(2, -1)
             known["gradient"] = known["image"].diff(dim=-1, append=known["image"][..., :1])
         else:
             known["photo"] = as_image(photo())
             known["image"] = self.image
-            known["photo_features"] = case.tensor if case.flat else case.tensor.detach().cos().abs()
+            known["photo_features"] = case.tensor if case.unchanged else case.tensor.detach().cos().abs()
         return {
             name: value.to(case.tensor).clone() if isinstance(value, Tensor) else value
             for name, value in known.items()
@@ -102,7 +102,7 @@ class Bench:
 
 
 def extremes(options: Mapping[str, Option]) -> Iterator[tuple[str, Any]]:
-    """Each option with the values at the ends of what it declares: its range, every choice, true and false."""
+    """(option, value) for the extreme values of each option: both ends of a range, every choice, true and false."""
     for name, option in options.items():
         values: list[Any] = []
         if option.type in (int, float):

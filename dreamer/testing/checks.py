@@ -1,7 +1,8 @@
-"""The networks and presets that a plugin brings, tried. Nothing is ever fetched."""
+"""Checks of the networks and presets that a plugin registers. Nothing is downloaded."""
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,37 +24,37 @@ from dreamer.recipes.registry import Entry, Registry
 from dreamer.testing.finding import Finding
 from dreamer.testing.tiny import as_image, photo
 
-_SIDE = 48  # px, of the picture that a preset is tried on
+_SIDE = 48  # px, of the picture that a preset dreams over
 
 
 def try_network(entry: Entry[Any], registry: Registry) -> Finding:
-    """Whether the factory gives a Network whose default layer answers; absent weights are not fetched."""
+    """Check that a factory returns a Network with a working default layer; missing weights are not downloaded."""
 
     def finding(ok: bool | None, sentence: str) -> Finding:
         return Finding("network", entry.name, ok, sentence)
 
-    with _offline() as wanted_out:
+    with _offline() as tried:
         try:
             network = load_from(registry.networks, entry.full_name)
             if not isinstance(network, Network):
-                return finding(False, f"its factory gives a {type(network).__name__}, not a dreamer.Network")
+                return finding(False, f"its factory returns a {type(network).__name__}, not a dreamer.Network")
             if network.default_layer not in network.anatomy.layers:
                 return finding(False, f"its default layer {network.default_layer!r} does not exist")
             layer = network.layer(network.default_layer)
             side = max(_SIDE, network.smallest([layer.name]) or 0)
             with torch.no_grad():
-                seen = network.features(as_image(photo(side, side)), [layer.name])[layer.name]
-        except Exception as error:  # a stranger's factory and module
-            if wanted_out:
-                return finding(None, "its weights would have to be downloaded, which only its `fetch` may do")
+                features = network.features(as_image(photo(side, side)), [layer.name])[layer.name]
+        except Exception as error:  # a plugin's factory and module can raise anything
+            if tried:
+                return finding(None, "it tried to download its weights, which it must not do unless `fetch` is true")
             return finding(None if isinstance(error, NetworkError) else False, _joined(error))
-    if not seen.isfinite().all():
-        return finding(False, f"its default layer {layer.name} gives NaN or Inf")
-    return finding(True, f"its default layer {layer.name} answers with {layer.channels} channels")
+    if not features.isfinite().all():
+        return finding(False, f"its default layer {layer.name} returns NaN or Inf")
+    return finding(True, f"its default layer {layer.name} works and has {layer.channels} channels")
 
 
 def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Finding:
-    """Whether it can be read, says what it is, and dreams: one step, where its network is here."""
+    """Check that a preset can be read, has a title and a description, and dreams one step if its network is there."""
 
     def finding(ok: bool | None, sentence: str) -> Finding:
         return Finding("preset", entry.name, ok, sentence)
@@ -62,19 +63,19 @@ def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Findin
         own = entry.value()
         lacking = [key for key in ("title", "description") if not getattr(own, key).strip()]
         if lacking:
-            return finding(False, f"has no {' and no '.join(lacking)}, by which people choose")
+            return finding(False, f"has no {' and no '.join(lacking)}, which lists of presets show")
         missing = registry.missing(own.requires)
         if missing:
             return finding(None, "; ".join(missing))
         preset = find_preset(registry, entry.full_name)
         with _offline():
-            return finding(*_dreams(preset, registry))
-    except Exception as error:  # the ingredients that it names may be a stranger's
+            return finding(*_check_dream(preset, registry))
+    except Exception as error:  # the plugins' ingredients that it names can raise anything
         return finding(False, _joined(error))
 
 
-def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
-    """One step at a small size, and whether it says of whose ingredients it is made."""
+def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
+    """Dream one step at a small size, and check that the preset requires the plugins whose ingredients it uses."""
     recipe = Recipe.read(merged(DEFAULTS, preset.words), registry.vocabulary)
     try:
         registry.networks.get(recipe.network)
@@ -83,7 +84,7 @@ def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     try:
         network = load_from(registry.networks, recipe.network)
     except NetworkError as error:
-        return None, f"its words are well-formed, its network is not here: {_joined(error)}"
+        return None, f"its recipe is valid, but its network is not available: {_joined(error)}"
     pipeline = build(
         preset.words,
         registry,
@@ -92,9 +93,9 @@ def _dreams(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
         machine=Machine("cpu", "float32", 0),
     )
     needed = {canonicalize_name(name): name for name in pipeline.plugins}
-    untold = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
-    if untold:
-        return False, f"does not say that it needs {' and '.join(untold)}; add requires = {untold}".replace("'", '"')
+    lacking = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
+    if lacking:
+        return False, f"does not state that it needs {' and '.join(lacking)}; add requires = {json.dumps(lacking)}"
     side = max(_SIDE, network.smallest(pipeline.layers) or 0)
     change = pipeline.dream(load(photo(side, side))).change
     if recipe.strength and not change.any():
@@ -114,16 +115,16 @@ def _joined(error: Exception) -> str:
 
 @contextmanager
 def _offline() -> Iterator[list[str]]:
-    """No connection can be made inside of the block; the list says whether one was tried."""
+    """Refuse every connection inside the block; the list is not empty if one was tried."""
     tried: list[str] = []
 
     def refuse(*args: Any, **named: Any) -> Any:
         tried.append("once")
-        raise OSError("nothing is downloaded while a plugin is tried")
+        raise OSError("nothing is downloaded while a plugin is checked")
 
-    looked_up: Callable[..., Any] = socket.getaddrinfo
+    original: Callable[..., Any] = socket.getaddrinfo
     try:
         socket.getaddrinfo = refuse
         yield tried
     finally:
-        socket.getaddrinfo = looked_up
+        socket.getaddrinfo = original

@@ -1,8 +1,8 @@
-"""The contracts of canvases and optimisers, tried on small pictures and on a quadratic loss."""
+"""The contracts of canvases and optimisers, checked on small pictures and on a quadratic loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,81 +10,83 @@ from torch import Tensor
 
 from dreamer.engine.canvas import Canvas, is_gradient_free
 from dreamer.recipes.registry import Entry, IngredientKind, noun_of
-from dreamer.testing.cases import Bench, Case, extremes
-from dreamer.testing.contracts import broken, declared
+from dreamer.testing.cases import Case, Fixtures, extremes
+from dreamer.testing.contracts import Problems, check_declaration, note_problems
 from dreamer.testing.finding import Finding
 from dreamer.testing.tiny import as_image, photo
 
-_CLIMB = 40  # steps
+_STEPS = 40  # of an optimiser
 _NEAR = 1e-3
 
-Tried = Callable[[IngredientKind, Case, Bench], Iterator[tuple[str, str]]]
+Check = Callable[[IngredientKind, Case, Fixtures], Problems]
 
 
-def try_canvas(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
-    """One finding for each promise that the canvas breaks, or one that says that it keeps them all."""
-    image = bench.image
+def try_canvas(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> list[Finding]:
+    """Check a canvas: one finding for each promise that it breaks, or a single one if it keeps them all."""
+    image = fixtures.image
     cases = [
         Case(image),
         *(Case(image, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
-        Case(torch.full((1, 3, 40, 56), 0.5), " from plain grey", flat=True),
+        Case(torch.full((1, 3, 40, 56), 0.5), " from plain grey", unchanged=True),
         Case(as_image(photo(53, 37)), " on a picture of 53x37 pixels"),
         Case(torch.cat((image, image.flip(-2))), " on two pictures at once"),
     ]
-    return _found(kind, entry, bench, cases, _paints)
+    return _findings(kind, entry, fixtures, cases, _check_canvas)
 
 
-def try_optimiser(kind: str, entry: Entry[IngredientKind], bench: Bench) -> list[Finding]:
-    """One finding for each promise that the optimiser breaks, or one that says that it keeps them all."""
-    hill = torch.linspace(-1, 2, 12)
+def try_optimiser(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> list[Finding]:
+    """Check an optimiser: one finding for each promise that it breaks, or a single one if it keeps them all."""
+    target = torch.linspace(-1, 2, 12)
     cases = [
-        Case(hill),
-        *(Case(hill, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
+        Case(target),
+        *(Case(target, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
     ]
-    return _found(kind, entry, bench, cases, _climbs)
+    return _findings(kind, entry, fixtures, cases, _check_optimiser)
 
 
-def _found(kind: str, entry: Entry[IngredientKind], bench: Bench, cases: list[Case], tried: Tried) -> list[Finding]:
+def _findings(
+    kind: str, entry: Entry[IngredientKind], fixtures: Fixtures, cases: list[Case], check: Check
+) -> list[Finding]:
     noun = noun_of(kind)
-    problems = dict(declared(kind, entry))
+    problems = dict(check_declaration(kind, entry))
     if "asks" not in problems:
         for case in cases:
-            why = broken(problems, case, tried(entry.value, case, bench))
+            why = note_problems(problems, case, check(entry.value, case, fixtures))
             if why is not None:
-                return [Finding(noun, entry.name, None, f"it refuses to work here: {why}")]
+                return [Finding(noun, entry.name, None, f"it refuses to work: {why}")]
     if problems:
         return [Finding(noun, entry.name, False, sentence) for sentence in problems.values()]
-    return [Finding(noun, entry.name, True, f"keeps every promise in {len(cases)} tries")]
+    return [Finding(noun, entry.name, True, f"keeps every promise in {len(cases)} tests")]
 
 
-def _paints(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
+def _check_canvas(ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
     image = case.tensor.clone()
-    canvas = bench.call(ingredient, image, case)
+    canvas = fixtures.call(ingredient, image, case)
     if not torch.equal(image, case.tensor):
         yield "in place", f"changes its image in place{case.where}; work on a copy, as in image.clone()"
     if not isinstance(canvas, Canvas):
-        yield "shape", f"gives a {type(canvas).__name__}{case.where}; a dreamer.Canvas(parameters, paint) is wanted"
+        yield "shape", f"returns a {type(canvas).__name__}{case.where}; expected a dreamer.Canvas(parameters, paint)"
         return
     loose = [p for p in canvas.parameters if not (isinstance(p, Tensor) and p.is_leaf and p.requires_grad)]
     if loose or not canvas.parameters:
-        yield "parameters", f"has parameters that cannot be moved{case.where}: each is a tensor with .requires_grad_()"
+        yield "parameters", f"has parameters that cannot be optimised{case.where}; use tensors with .requires_grad_()"
         return
     shown = canvas.paint()
     picture = shown.detach() if isinstance(shown, Tensor) else None
     if picture is None or picture.shape != image.shape or picture.dtype != image.dtype:
         shape = type(shown).__name__ if picture is None else tuple(picture.shape)
-        yield "shape", f"paints {shape}{case.where}; {tuple(image.shape)} and {image.dtype} are wanted"
+        yield "shape", f"paints {shape}{case.where}; expected {tuple(image.shape)} of {image.dtype}"
         return
     if not picture.isfinite().all():
         yield "finite", f"paints NaN or Inf{case.where}"
         return
     if not -_NEAR <= float(picture.min()) <= float(picture.max()) <= 1 + _NEAR:
         yield "range", f"leaves the range 0 to 1{case.where}; end with .sigmoid()"
-    again = bench.call(ingredient, case.tensor.clone(), case)
+    again = fixtures.call(ingredient, case.tensor.clone(), case)
     if not torch.equal(picture, canvas.paint()) or not torch.equal(picture, again.paint()):
         yield (
             "deterministic",
-            f"paints another picture under the same seed{case.where}; draw with torch's own functions",
+            f"paints another picture under the same seed{case.where}; use torch's random functions",
         )
     up = torch.linspace(-1, 1, picture.numel()).view_as(picture)
     slopes = torch.autograd.grad((shown * up).sum(), canvas.parameters, allow_unused=True)
@@ -94,31 +96,31 @@ def _paints(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tu
         yield "differentiable", f"its gradient has NaN or Inf{case.where}"
 
 
-def _climbs(ingredient: IngredientKind, case: Case, bench: Bench) -> Iterator[tuple[str, str]]:
-    count = 2 if case.options else _CLIMB
-    losses, where = _walk(ingredient, case, count)
-    if not where.isfinite().all():
-        yield "finite", f"moves its parameters to NaN or Inf{case.where}"
+def _check_optimiser(ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
+    count = 2 if case.options else _STEPS
+    losses, reached = _minimise(ingredient, case, count)
+    if not reached.isfinite().all():
+        yield "finite", f"changes its parameters to NaN or Inf{case.where}"
         return
     if not case.options and not losses[-1] < losses[0]:
-        yield "climbs", f"does not make the loss smaller: {losses[0]:.3g} became {losses[-1]:.3g} in {_CLIMB} steps"
-    if not torch.equal(where, _walk(ingredient, case, count)[1]):
-        yield "deterministic", f"goes another way under the same seed{case.where}; draw with torch's own functions"
+        yield "climbs", f"does not make the loss smaller: {losses[0]:.3g} became {losses[-1]:.3g} in {_STEPS} steps"
+    if not torch.equal(reached, _minimise(ingredient, case, count)[1]):
+        yield "deterministic", f"has another result under the same seed{case.where}; use torch's random functions"
 
 
-def _walk(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[float], Tensor]:
-    """Minimise mean (p - top)^2 for `count` steps: the losses before and after, and the parameters reached."""
-    top = case.tensor
+def _minimise(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[float], Tensor]:
+    """Minimise mean (p - target)^2 for `count` steps; returns the losses before and after, and the parameters."""
+    target = case.tensor
     parts = tuple(torch.zeros(size).requires_grad_() for size in (8, 4))
     known: dict[str, Any] = {"paint": lambda: torch.cat(parts), "step_size": 0.01}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        asked = {name: known[name] for name in ingredient.wanted}
-        optimiser = ingredient.function(parts, **case.options, **asked)
+        reserved = {name: known[name] for name in ingredient.wanted}
+        optimiser = ingredient.function(parts, **case.options, **reserved)
 
         def closure() -> Tensor:
             with torch.enable_grad():
-                loss = (torch.cat(parts) - top).square().mean()
+                loss = (torch.cat(parts) - target).square().mean()
             if not is_gradient_free(optimiser):
                 for part, slope in zip(parts, torch.autograd.grad(loss, parts), strict=True):
                     part.grad = slope

@@ -1,4 +1,4 @@
-"""What came out of trying one thing that a plugin brings."""
+"""The result of checking one thing that a plugin registers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence about one thing: `kind` as in "prior", and its `name`.
+    """The result of one check, as a sentence: `kind` is what was checked, as in "prior", and `name` its name.
 
-    `ok` is True for what keeps its contract, False for what breaks it, and None for what could not be tried here.
+    `ok` is True if it keeps its contract, False if it breaks it, and None if it could not be checked here.
     """
 
     kind: str
@@ -28,5 +28,5 @@ class Finding:
 
 
 def broken(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that break a contract."""
+    """The findings that report a broken contract."""
     return [finding for finding in findings if finding.ok is False]

@@ -1,4 +1,4 @@
-"""Which plugin is meant, loaded as dreamer loads every plugin: an installed one, a project's folder, or a module."""
+"""Loads the plugin to check, as dreamer loads every plugin: an installed one, a project's folder, or a module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from dreamer.recipes.registry import Registry
 
 @dataclass(frozen=True)
 class Target:
-    """A plugin, loaded: its distribution, what that requires, and everything registered, its own among it."""
+    """A loaded plugin: its distribution, the requirements of that, and the registry with what it registered."""
 
     distribution: str
     requires: tuple[str, ...]
@@ -35,24 +35,24 @@ class Target:
 
 
 @contextmanager
-def opened(plugin: str | Path | ModuleType) -> Iterator[Target]:
-    """Load a plugin by its distribution's or entry point's name, from a project's folder, or as a module.
+def load_target(plugin: str | Path | ModuleType) -> Iterator[Target]:
+    """Load a plugin by the name of its distribution or entry point, from a project's folder, or as a module.
 
-    Inside of the block a folder or module is there as if it were installed; afterwards nothing is left of it.
-    Raises UsageError for a name that is not installed and a folder that holds no plugin.
+    Inside the block a folder or module acts as if it were installed; afterwards everything is restored. Raises
+    UsageError if no such plugin is installed, or if the folder is not a plugin.
     """
     with ExitStack() as stack:
         if isinstance(plugin, str):
             name = plugin
         else:
-            made = _of_module(plugin) if isinstance(plugin, ModuleType) else _of_project(plugin)
-            stack.enter_context(_installed(made))
-            name = made.name
+            project = _of_module(plugin) if isinstance(plugin, ModuleType) else _of_project(plugin)
+            stack.enter_context(_as_if_installed(project))
+            name = project.name
         yield _load(name)
 
 
-class _Made(Distribution):
-    """A distribution that is not installed: its metadata as text, and the folders to import it from."""
+class _Project(Distribution):
+    """A distribution that is not installed: the texts of its metadata, and the folders to import it from."""
 
     def __init__(self, metadata: str, entries: str, modules: Mapping[str, ModuleType], folders: list[Path]) -> None:
         self._texts = {"METADATA": metadata, "entry_points.txt": entries}
@@ -67,33 +67,33 @@ class _Made(Distribution):
 
 
 class _Finder(DistributionFinder):
-    """Shows the made distribution to whoever looks for installed ones."""
+    """Makes importlib.metadata find a project as if it were installed."""
 
-    def __init__(self, made: _Made) -> None:
-        self.made = made
+    def __init__(self, project: _Project) -> None:
+        self.project = project
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
-        return None  # modules are found in the made one's folders
+        return None  # its modules are found in its folders, by sys.path
 
     def find_distributions(
         self,
         context: DistributionFinder.Context = DistributionFinder.Context(),  # noqa: B008 - the base class' own
     ) -> Iterator[Distribution]:
-        if context.name is None or _same(context.name, self.made.name):
-            yield self.made
+        if context.name is None or _same_name(context.name, self.project.name):
+            yield self.project
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two names are of one distribution, as the package index compares them."""
+def _same_name(one: str, other: str) -> bool:
+    """Whether two names mean the same distribution, as on the package index."""
     return canonicalize_name(one) == canonicalize_name(other)
 
 
 def _load(name: str) -> Target:
     entries = _entries()
-    mine = [entry for entry in entries if _same(_distribution(entry), name)]
+    mine = [entry for entry in entries if _same_name(_distribution(entry), name)]
     by_entry = {_distribution(entry) for entry in entries if entry.name == name}
     if not mine and len(by_entry) > 1:
-        raise UsageError(f"several plugins have an entry point {name}: say {' or '.join(sorted(by_entry))}")
+        raise UsageError(f"several plugins have an entry point {name}; use {' or '.join(sorted(by_entry))}")
     mine = mine or [entry for entry in entries if _distribution(entry) in by_entry]
     if not mine:
         raise UsageError(f"no plugin called {name} is installed{did_you_mean(name, _known())}")
@@ -108,7 +108,7 @@ def _load(name: str) -> Target:
         distribution,
         tuple(requires),
         registry,
-        tuple(plugin for plugin in plugins if _same(plugin.distribution, distribution)),
+        tuple(plugin for plugin in plugins if _same_name(plugin.distribution, distribution)),
     )
 
 
@@ -130,7 +130,7 @@ def _presets(registry: Registry, source: str) -> Iterator[Preset]:
             try:
                 yield entry.value()
             except UsageError:
-                continue  # found and told of when it is tried
+                continue  # reported when the preset is checked
 
 
 def _entries() -> list[EntryPoint]:
@@ -146,13 +146,13 @@ def _distribution(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else entry.name
 
 
-def _of_module(module: ModuleType) -> _Made:
+def _of_module(module: ModuleType) -> _Project:
     name = module.__name__
     entries = f"[dreamer]\n{name} = {name}\n"
-    return _Made(f"Name: {name}\nVersion: 0\nRequires-Dist: dreamer-art\n", entries, {name: module}, [])
+    return _Project(f"Name: {name}\nVersion: 0\nRequires-Dist: dreamer-art\n", entries, {name: module}, [])
 
 
-def _of_project(folder: Path) -> _Made:
+def _of_project(folder: Path) -> _Project:
     """The distribution that a project's pyproject.toml describes; raises UsageError."""
     file = folder / "pyproject.toml"
     try:
@@ -163,14 +163,14 @@ def _of_project(folder: Path) -> _Made:
         requires = [str(line) for line in project.get("dependencies", ())]
         version = project.get("version", "0")
     except FileNotFoundError:
-        raise UsageError(f"{folder}: there is no pyproject.toml in it, so it is no plugin's folder") from None
+        raise UsageError(f"{folder}: this folder is not a plugin; it has no pyproject.toml") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: cannot be read ({error})") from error
     except (LookupError, TypeError, AttributeError):
-        raise UsageError(f"{file}: a [project] table with a name is wanted") from None
+        raise UsageError(f"{file}: expected a [project] table with a name") from None
     if not groups:
         raise UsageError(
-            f"{file}: no plugin is named in it; write [project.entry-points.dreamer], or, for a pack of presets, "
+            f"{file}: it declares no plugin; add [project.entry-points.dreamer], or, for a pack of presets, "
             '[project.entry-points."dreamer.presets"]'
         )
     lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {line}" for line in requires)]
@@ -178,22 +178,22 @@ def _of_project(folder: Path) -> _Made:
         line for group, named in groups.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in named.items()))
     ]
     folders = [path for path in (folder / "src", folder) if path.is_dir()]
-    return _Made("\n".join(lines) + "\n", "\n".join(entries), {}, [path.resolve() for path in folders])
+    return _Project("\n".join(lines) + "\n", "\n".join(entries), {}, [path.resolve() for path in folders])
 
 
 @contextmanager
-def _installed(made: _Made) -> Iterator[None]:
-    """Have the distribution found and imported inside of the block; an installed one of that name steps aside."""
-    finder = _Finder(made)
-    named = () if made.modules else made.entry_points
+def _as_if_installed(project: _Project) -> Iterator[None]:
+    """Let a project be found and imported inside the block, in place of an installed distribution of that name."""
+    finder = _Finder(project)
+    named = () if project.modules else project.entry_points
     outermost = {re.split(r"[.:]", entry.value)[0].strip() for entry in named}
-    ours = {name for name in sys.modules if name.partition(".")[0] in outermost} | set(made.modules)
+    ours = {name for name in sys.modules if name.partition(".")[0] in outermost} | set(project.modules)
     before = {name: sys.modules.pop(name) for name in ours if name in sys.modules}
     path, writes = list(sys.path), sys.dont_write_bytecode
-    sys.modules.update(made.modules)
-    sys.path[:0] = map(str, made.folders)
+    sys.modules.update(project.modules)
+    sys.path[:0] = map(str, project.folders)
     sys.meta_path.insert(0, finder)
-    sys.dont_write_bytecode = True  # trying a project leaves nothing in its folder
+    sys.dont_write_bytecode = True  # a check must not write into the project's folder
     invalidate_caches()
     try:
         yield
@@ -201,6 +201,6 @@ def _installed(made: _Made) -> Iterator[None]:
         sys.meta_path.remove(finder)
         sys.path[:] = path
         sys.dont_write_bytecode = writes
-        for name in [name for name in sys.modules if name.partition(".")[0] in outermost or name in made.modules]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in outermost or name in project.modules]:
             del sys.modules[name]
         sys.modules.update(before)

@@ -1,4 +1,4 @@
-"""A network and a photo to try things on: small, drawn and seeded, the same each time and everywhere."""
+"""A tiny network and a small photo for checks: seeded and computed, so the same each time and everywhere."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CHANNELS = {"one": 8, "two": 16}
 
 
 def tiny_network() -> Network:
-    """Two convolutions with ReLU, the second behind a pooling, 7 kB: layers `one`, `pool`, `two`, strides 2, 4, 4.
+    """A network of two convolutions with ReLU, with a pooling between: layers `one`, `pool`, `two`, strides 2, 4, 4.
 
-    Untrained, but with all that a trained one may have: channel statistics, read-outs of `eye`, `leaf` and `shell` at
-    `two`, and two named channels there (`spiral` and `scale`). The random state outside is neither heeded nor moved.
+    It is untrained (7 kB), but has everything that a trained one can have: channel statistics, read-outs of `eye`,
+    `leaf` and `shell` at `two`, and two named channels there (`spiral` and `scale`). torch's random state is kept.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -53,7 +53,7 @@ def tiny_network() -> Network:
 
 
 def photo(width: int = 96, height: int = 72) -> Image.Image:
-    """A picture drawn by formula: coloured hills, a black disc, a white corner, and grain everywhere else."""
+    """A computed picture: coloured waves with grain, a black disc and a white corner."""
     y, x = np.mgrid[0:height, 0:width] / max(width, height)
     grain = 0.04 * np.sin(np.arange(height * width) ** 1.7 % 97).reshape(height, width)
     planes = [
@@ -67,5 +67,5 @@ def photo(width: int = 96, height: int = 72) -> Image.Image:
 
 
 def as_image(picture: Image.Image) -> Tensor:
-    """The picture as networks see it: (1, 3, H, W) in [0, 1]."""
+    """A PIL image as a tensor (1, 3, H, W) in [0, 1]."""
     return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255).permute(2, 0, 1)[None].contiguous()

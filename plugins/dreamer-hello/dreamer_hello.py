@@ -9,7 +9,7 @@ from dreamer import Range, hookimpl
 
 
 def echo(image: Tensor, *, photo: Tensor, pixels: Annotated[int, Range(1, 512)] = 48) -> Tensor:
-    """Unlikeness of the dream to itself some pixels to the right: what grows once grows again and again."""
+    """Difference between the dream and the same dream some pixels to the right, so that its forms repeat."""
     dream = image - photo
     return (dream - dream.roll(pixels, -1)).square().mean()
 

@@ -1,7 +1,7 @@
-"""Installing plugins with the tool that made this environment, so that dreamer's own packages stay as they are.
+"""Installs plugins with the tool that made this environment, without changing dreamer's own packages.
 
-`Source` is what somebody asks for, `Place` the Python that dreamer runs in, `Plan` what would change there. `choose`
-picks the tool: pip, uv, uv's or pipx's own environment for a program. Every tool runs as a process of its own.
+`Source` is one thing to install, `Place` the Python that dreamer runs in, `Plan` what would change there. `choose`
+picks the tool: pip, uv, `uv tool` or pipx. Every tool runs in a process of its own.
 
 The scope is frozen: these four tools, and of their output only what is recognised today. Names, requirements and
 wheels are parsed by `packaging`; a message that is not recognised is shown as the tool printed it.

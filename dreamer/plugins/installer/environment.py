@@ -1,4 +1,4 @@
-"""The Python that dreamer runs in: who looks after it, and what is installed there."""
+"""The Python environment that dreamer runs in: who manages it, and which distributions are installed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dreamer.plugins.preset_packs import GROUPS
 
 @dataclass(frozen=True)
 class Place:
-    """An environment: its Python, and what its folders say about who made it."""
+    """A Python environment: its interpreter, folder and version, whether it has pip, and who manages it."""
 
     python: str
     prefix: Path
     version: str
     pip: bool
     keeper: str = ""
-    """Who else looks after it and would be crossed by an installation: `conda`, `the system`, or nobody."""
+    """Who manages it, so that pip should not install into it: `conda`, `the system`, or empty."""
 
     @classmethod
     def here(cls) -> Place:
@@ -42,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Installed:
-    """A distribution that is installed: `origin` is what its direct_url.json says, empty when it is the index's."""
+    """An installed distribution; `origin` is its direct_url.json, None if it came from a package index."""
 
     name: str
     version: str
@@ -51,7 +51,7 @@ class Installed:
 
 
 def installed() -> dict[str, Installed]:
-    """Everything that is installed now, by its canonical name; what was just installed is among it."""
+    """Every installed distribution by its canonical name, read from the disk again at each call."""
     found: dict[str, Installed] = {}
     for distribution in distributions():
         name = distribution.metadata["Name"]
@@ -62,7 +62,7 @@ def installed() -> dict[str, Installed]:
 
 
 def is_plugin(distribution: Installed) -> bool:
-    """Whether it declares anything for dreamer."""
+    """Whether a distribution has an entry point for dreamer."""
     return not distribution.groups.isdisjoint(GROUPS)
 
 

@@ -1,4 +1,4 @@
-"""What pip, uv and pipx print when they fail, as a sentence for a person."""
+"""Turns what pip, uv and pipx print when they fail into one plain sentence."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _UNKNOWN = re.compile(
 )
 _WANTS = re.compile(
     r"(?P<who>[\w.-]+)(?:==| |[<>~!]=?)?(?P<version>\d[\w.+!]*)? depends? on "
-    r"(?P<what>[\w.-]+)(?:\[[^\]]*\])?\s*(?P<wish>[<>=!~]=?[^\s,;]+(?:\s*,\s*[<>=!~]=?[^\s,;]+)*)"
+    r"(?P<what>[\w.-]+)(?:\[[^\]]*\])?\s*(?P<range>[<>=!~]=?[^\s,;]+(?:\s*,\s*[<>=!~]=?[^\s,;]+)*)"
 )
 _USEFUL = re.compile(r"error|cause|hint|conflict|depends|because|could not|failed|not found|invalid|denied", re.I)
 _LAST, _NOISE = 6, re.compile(r"^\s*(\[notice\]|WARNING: .*(retrying|notice)|note: )", re.I)
 
 
 class InstallError(DreamerError):
-    """An installation that cannot be, or that failed.
+    """An installation that is not possible, or that failed.
 
-    `said` is the end of what the tool printed; `refused` tells that nothing had begun and that asking anew is no use.
+    `said` is the end of what the tool printed; `refused` means that nothing was changed and that a retry cannot help.
     """
 
     def __init__(self, sentence: str, said: tuple[str, ...] = (), *, refused: bool = False) -> None:
@@ -54,42 +54,54 @@ class InstallError(DreamerError):
 
 
 def explain(output: str, doing: str, held: Mapping[str, str]) -> InstallError:
-    """The reason in the tool's output, `doing` being what failed in plain words, as in "planning"."""
+    """The reason for a tool's failure.
+
+    Args:
+        output: What the tool printed.
+        doing: What failed, as in "planning".
+        held: Canonical name -> version of the packages that a plugin must not replace.
+    """
     low = output.lower()
     for match in _WANTS.finditer(output):
         what = canonicalize_name(match["what"])
         if what in held and canonicalize_name(match["who"]) not in held:
             who = f"{match['who']} {match['version']}" if match["version"] else match["who"]
-            return InstallError(core_refusal(what, held[what], f"{who} needs {what}{match['wish']}"), refused=True)
+            return InstallError(core_refusal(what, held[what], f"{who} needs {what}{match['range']}"), refused=True)
     if any(word in low for word in _OFFLINE):
-        sentence = "the package index or the git address cannot be reached; is there a network?"
+        sentence = "the package index or the git address cannot be reached; check your internet connection"
         return InstallError(f"{doing} failed: {sentence}", _end(output))
     if unknown := _UNKNOWN.search(output):
         name = unknown["pip"] or unknown["uv"] or unknown["uv2"]
-        called = f"{name}, which {unknown['who']} needs, and" if unknown["who"] else f"{name}"
-        here = f" The folder that lies here is written ./{name}" if Path(name).is_dir() else ""
-        sentence = f"nothing called {called} that fits this Python is on the package index; is it spelt right?{here}"
+        called = f"{name} (needed by {unknown['who']})" if unknown["who"] else name
+        here = f" For the folder {name}, write ./{name}" if Path(name).is_dir() else ""
+        sentence = f"the package index has no {called} that fits this Python; check the spelling.{here}"
         return InstallError(sentence, _end(output), refused=True)
     if "resolutionimpossible" in low or "no solution found" in low:
-        sentence = "these plugins, and what they need, do not go together; the lines above say why"
+        sentence = "these plugins or their dependencies conflict with each other; the lines above say why"
         return InstallError(sentence, _end(output), refused=True)
     if "no space left" in low:
         return InstallError(f"{doing} failed: no space is left on the disk", _end(output))
     if "permission denied" in low or "permissionerror" in low:
-        sentence = "this environment may not be written; install dreamer into one of your own"
+        sentence = "you have no permission to change this environment; install dreamer into one of your own"
         return InstallError(f"{doing} failed: {sentence}", _end(output))
     if "git" in low and ("could not read from remote" in low or "repository" in low or "failed to fetch" in low):
-        return InstallError(f"{doing} failed: the git address cannot be fetched; is it right?", _end(output))
+        return InstallError(f"{doing} failed: the git address cannot be fetched; check it", _end(output))
     return InstallError(f"{doing} failed; the lines above say why", _end(output))
 
 
-def core_refusal(name: str, version: str, wish: str) -> str:
-    """Why a plugin that would change one of dreamer's own packages is not installed."""
+def core_refusal(name: str, version: str, demand: str) -> str:
+    """The sentence about a plugin that would replace one of dreamer's own packages.
+
+    Args:
+        name: The package's canonical name.
+        version: The installed version.
+        demand: What the plugin asks for, as in "dream-x needs torch<2".
+    """
     if name == "dreamer-art":
-        return f"{wish}, and this is dreamer-art {version}: bring dreamer itself to that version first"
+        return f"{demand}, but dreamer-art {version} is installed; update dreamer first"
     return (
-        f"{wish}, but {name} {version} is installed and dreamer relies on it: nothing was changed; "
-        f"--allow-core-change lets it be replaced"
+        f"{demand}, but {name} {version} is installed and dreamer relies on it: nothing was changed; "
+        f"use --allow-core-change to replace it"
     )
 
 

@@ -1,4 +1,4 @@
-"""What an installation would change, read from a rehearsal of pip or uv."""
+"""The plan of an installation: what would change, read from a dry run of pip or uv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamer.plugins.installer.errors import core_refusal
 from dreamer.plugins.installer.requirement import of_wheel
 
 HELD = ("dreamer-art", "torch", "torchvision", "kornia", "numpy", "pillow")
-"""What dreamer itself stands on: no plugin changes it unasked."""
+"""dreamer itself and the packages it relies on: no plugin replaces them without --allow-core-change."""
 
 _LINE = re.compile(
     r"^ (?P<sign>[-+~]) (?P<name>[\w.-]+)(?:==(?P<version>\S+))?(?: \(from (?P<from>.+)\)| @ (?P<at>\S+))?"
@@ -23,7 +23,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Change:
-    """A distribution that would be installed: `old` is the version there is, empty for a new one, `new` likewise."""
+    """A distribution that would be installed. `old` is empty if it is not installed yet, `new` if it is unknown."""
 
     name: str
     new: str
@@ -35,13 +35,13 @@ Plan = tuple[Change, ...]
 
 
 def held_versions(distributions: Mapping[str, Installed], allow_core_change: bool = False) -> dict[str, str]:
-    """The versions to hold. dreamer itself is always held: a plugin never brings another dreamer."""
+    """Canonical name -> version of the packages to keep. dreamer itself is always kept: no plugin replaces it."""
     names = HELD[:1] if allow_core_change else HELD
     return {name: distributions[name].version for name in names if name in distributions}
 
 
 def from_report(report: Mapping[str, Any], distributions: Mapping[str, Installed]) -> Plan:
-    """pip's report of a dry run. Raises ValueError where it is of another form."""
+    """The plan in pip's report of a dry run. Raises ValueError if the report has another form."""
     try:
         found = [(i["metadata"]["name"], i["metadata"]["version"], i) for i in report["install"]]
         return _sorted(
@@ -58,9 +58,9 @@ def from_report(report: Mapping[str, Any], distributions: Mapping[str, Installed
 
 
 def from_uv(output: str, distributions: Mapping[str, Installed]) -> Plan:
-    """uv's lines of a dry run: `+ name==version`, `- ` for what it replaces, `~ ` for the same version anew.
+    """The plan in uv's lines of a dry run: `+ name==version`, `- ` for a replaced one, `~ ` for a reinstalled one.
 
-    They are prose, since uv has no report of a dry run yet (astral-sh/uv#1442; `--output-format json` is #21893).
+    Lines are parsed since uv has no report of a dry run yet (astral-sh/uv#1442; `--output-format json` is #21893).
     """
     changes: dict[str, Change] = {}
     for line in output.splitlines():
@@ -74,19 +74,19 @@ def from_uv(output: str, distributions: Mapping[str, Installed]) -> Plan:
 
 
 def core_changes(plan: Plan, held: Mapping[str, str]) -> tuple[str, ...]:
-    """A sentence for each of dreamer's own packages that the plan would replace all the same."""
+    """A sentence for each of dreamer's own packages that the plan would replace although it is held."""
     refused = []
     for change in plan:
         name = canonicalize_name(change.name)
         if name == HELD[0]:
             refused.append(f"{change.url or name} is dreamer itself, not a plugin")
         elif name in held:
-            refused.append(core_refusal(name, held[name], f"{change.name} {change.new} would come with it"))
+            refused.append(core_refusal(name, held[name], f"{change.name} {change.new} would be installed"))
     return tuple(refused)
 
 
 def _version(name: str, distributions: Mapping[str, Installed]) -> str:
-    """The version that is installed, empty where none is."""
+    """The installed version, empty if there is none."""
     return distributions[name].version if name in distributions else ""
 
 

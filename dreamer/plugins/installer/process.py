@@ -1,4 +1,4 @@
-"""The one place where another program is started."""
+"""Runs another program and captures what it prints."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 _QUIET = {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", "UV_NO_PROGRESS": "1", "GIT_TERMINAL_PROMPT": "0"}
-_PATIENCE = 5  # seconds that an interrupted program gets to tidy up
+_PATIENCE = 5  # seconds that an interrupted program gets to clean up
 
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program ended, and all that it printed."""
+    """A program's exit status and everything that it printed."""
 
     code: int
     output: str
@@ -24,9 +24,17 @@ def run(
     environment: Mapping[str, str | None] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Ran:
-    """Run a program, with some variables set on top of ours, or taken away by None. It cannot ask anything.
+    """Run a program without standard input.
 
-    Raises OSError where it is absent. Ctrl-C reaches it too: it may tidy up for a moment; KeyboardInterrupt goes on.
+    Ctrl-C reaches the program as well: it gets some seconds to clean up, and KeyboardInterrupt is raised again.
+
+    Args:
+        command: The program and its arguments.
+        environment: Variables to set in addition to this process's, or, with None, to remove.
+        on_line: Called with each line as it is printed.
+
+    Raises:
+        OSError: The program does not exist or cannot be started.
     """
     variables = {**os.environ, **_QUIET, **(environment or {})}
     lines = []

@@ -1,4 +1,4 @@
-"""What somebody asks to install: a name on the index, a wheel, a folder or a git address."""
+"""Parses what is to be installed: a name on the package index, a wheel, a folder or a git address."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dreamer.errors import UsageError, collect_problems
 from dreamer.plugins.installer.environment import Installed
 
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
-_KINDS = "a plugin is a name on the index, a wheel, a folder that holds a pyproject.toml, or a git address"
+_KINDS = "expected a name on the package index, a wheel, a folder with a pyproject.toml, or a git address"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to install: `spec` as every tool takes it, paths absolute; `name` where it is known beforehand."""
+    """One thing to install: `spec` as every tool accepts it, with absolute paths; `name` if it is known beforehand."""
 
     spec: str
     name: str = ""
 
     def named(self, distributions: Mapping[str, Installed]) -> str:
-        """The canonical name, for a folder or a git address that of what was installed from there; or empty."""
+        """Its canonical name, if need be that of the distribution installed from this folder or address; or empty."""
         if self.name:
             return canonicalize_name(self.name)
         here = _address(Path(self.spec).as_uri() if os.path.isabs(self.spec) else self.spec)
@@ -39,7 +39,7 @@ class Source:
 
 
 def parse_sources(words: Iterable[str]) -> tuple[Source, ...]:
-    """Every word as a source. Raises UsageError with a sentence for each that is none."""
+    """Parse each word as a source. Raises UsageError with a sentence for each that is not one."""
     problems: list[str] = []
     sources = []
     for word in words:
@@ -67,7 +67,7 @@ def _parse(word: str) -> Source:
 
 
 def _as_git(word: str) -> str:
-    """The address as the tools take it, or nothing when it is none."""
+    """The git address as the tools accept it; empty for anything else."""
     if word.startswith("git+"):
         return word
     if match := re.fullmatch(r"([\w.-]+@[\w.-]+):(?!/)(.+)", word):
@@ -87,7 +87,7 @@ def _on_disk(word: str) -> Source:
         raise UsageError(f"{word}: there is no such file or folder")
     if path.is_dir():
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-            raise UsageError(f"{word}: this folder is no plugin, for it holds no pyproject.toml")
+            raise UsageError(f"{word}: this folder is not a plugin; it has no pyproject.toml")
         return Source(str(path), _of_folder(path))
     if path.suffix == ".whl":
         _check_wheel(path, word)
@@ -99,21 +99,23 @@ def _on_disk(word: str) -> Source:
 
 def _check_wheel(path: Path, word: str) -> None:
     if not of_wheel(path.name)[0]:
-        raise UsageError(f"{word}: a wheel is called name-version-py3-none-any.whl or similar; was it renamed?")
+        raise UsageError(
+            f"{word}: not a wheel's name, which looks like name-version-py3-none-any.whl; undo the renaming"
+        )
     try:
         with zipfile.ZipFile(path) as file:
             whole = any(name.endswith(".dist-info/METADATA") for name in file.namelist())
     except (zipfile.BadZipFile, OSError) as error:
         raise UsageError(f"{word}: this wheel is broken ({error})") from error
     if not whole:
-        raise UsageError(f"{word}: this wheel is broken (it says nothing about itself: METADATA is missing)")
+        raise UsageError(f"{word}: this wheel is broken (its METADATA is missing)")
 
 
 def of_wheel(place: str) -> tuple[str, str]:
-    """Canonical name and version that a wheel's file name or address says; empty where it is no wheel's."""
+    """Canonical name and version in a wheel's file name or address; empty for anything else."""
     try:
         name, version, _, _ = parse_wheel_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
-    except ValueError:  # no wheel, or no address
+    except ValueError:  # not a wheel's name, or not an address
         return "", ""
     return name, str(version)
 
@@ -122,11 +124,11 @@ def _of_folder(path: Path) -> str:
     try:
         name = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # its build says it, or breaks with a sentence of its own
+        return ""  # only its build knows the name, or fails with an error of its own
     return canonicalize_name(name) if isinstance(name, str) else ""
 
 
 def _address(url: str) -> str:
-    """Where something lies, without revision and subfolder."""
+    """An address without revision and subfolder."""
     start, slash, end = url.removeprefix("git+").partition("#")[0].rpartition("/")
     return (start + slash + end.partition("@")[0]).rstrip("/")

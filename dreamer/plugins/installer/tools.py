@@ -1,4 +1,4 @@
-"""The tools that can install into the environment that dreamer runs in, and which of them is the right one."""
+"""The tools that can install into the environment that dreamer runs in, and the choice among them."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ Held = Mapping[str, str]
 
 
 class Tool(Protocol):
-    """Plans, installs and uninstalls; everything raises InstallError where it cannot be done."""
+    """Plans, installs and uninstalls; every method raises InstallError if it fails."""
 
     @property
     def name(self) -> str:
-        """As a person calls it."""
+        """The tool's usual name."""
 
     def plan(self, sources: Sequence[Source], held: Held) -> Plan:
-        """What installing would change, with some versions held; nothing is changed."""
+        """What installing would change while the `held` versions are kept; nothing is changed yet."""
 
     def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
-        """Install all, or fail."""
+        """Install all sources; `on_line` gets each line that the tool prints."""
 
     def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
-        """Take installed distributions away."""
+        """Uninstall distributions; `on_line` gets each line that the tool prints."""
 
 
 @dataclass(frozen=True)
 class Pip:
-    """pip of the environment's own Python, always as a process: pip promises nothing to who imports it."""
+    """pip of the environment's own Python, always as a process, because pip has no API for importing it."""
 
     python: str
     extra: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Pip:
             try:
                 return from_report(json.loads(report.read_text(encoding="utf-8")), installed())
             except (OSError, ValueError) as error:
-                raise InstallError(f"pip's plan cannot be read ({error}); is pip older than 22.2?") from error
+                raise InstallError(f"pip's plan cannot be read ({error}); pip 22.2 or newer is needed") from error
 
     def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
         with _constraints(held) as file:
@@ -77,7 +77,7 @@ class Pip:
 
 @dataclass(frozen=True)
 class Uv:
-    """uv, for an environment that it made without pip."""
+    """uv, for an environment without pip."""
 
     uv: str
     python: str
@@ -103,7 +103,7 @@ class Uv:
 
 @dataclass(frozen=True)
 class UvTool:
-    """uv's environment of a tool: to stay, a plugin has to stand in the receipt that it is rebuilt from."""
+    """An environment made by `uv tool`, which is rebuilt from its receipt: a plugin must be listed there to stay."""
 
     uv: str
     place: Place
@@ -117,36 +117,36 @@ class UvTool:
     def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
         receipt, there = self._receipt(), installed()
         new = {name for source in sources if (name := source.named(there))}
-        beside = [r for r in self._beside(receipt) if r.name not in new]
-        self._rebuild(receipt, [*beside, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
+        others = [r for r in self._others(receipt) if r.name not in new]
+        self._rebuild(receipt, [*others, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
 
     def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
         receipt, gone, there = self._receipt(), {canonicalize_name(name) for name in names}, installed()
-        beside = [requirement for requirement in self._beside(receipt) if requirement.name not in gone]
-        self._rebuild(receipt, beside, held_versions(there), on_line, "uninstalling")
+        others = [requirement for requirement in self._others(receipt) if requirement.name not in gone]
+        self._rebuild(receipt, others, held_versions(there), on_line, "uninstalling")
 
     def _receipt(self) -> Receipt:
         return Receipt.read(self.place.prefix / RECEIPT)
 
-    def _beside(self, receipt: Receipt) -> list[Requirement]:
-        """What lies beside the tool, with the plugins that came past uv's receipt: a rebuild would drop them."""
+    def _others(self, receipt: Receipt) -> list[Requirement]:
+        """Everything to install with the tool, including plugins that the receipt lacks: a rebuild would drop them."""
         known = {requirement.name for requirement in receipt.requirements}
-        strays = [found for name, found in installed().items() if is_plugin(found) and name not in known]
-        return [*receipt.requirements[1:], *map(from_origin, strays)]
+        unlisted = [found for name, found in installed().items() if is_plugin(found) and name not in known]
+        return [*receipt.requirements[1:], *map(from_origin, unlisted)]
 
     def _rebuild(
-        self, receipt: Receipt, beside: Sequence[Requirement], held: Held, on_line: OnLine, doing: str
+        self, receipt: Receipt, others: Sequence[Requirement], held: Held, on_line: OnLine, doing: str
     ) -> None:
-        """Twice: uv writes constraints into the receipt, where they would hold torch for ever.
+        """Run `uv tool install` twice: uv writes constraints into the receipt, where they would pin torch for ever.
 
-        The second time changes nothing but the receipt, since uv prefers the versions that are there.
+        The second run, without them, changes only the receipt, since uv prefers the installed versions.
         """
         main = receipt.requirements[0]
         words = [self.uv, "tool", "install", *(["--editable"] if main.editable else []), main.spec]
-        for requirement in beside:
+        for requirement in others:
             plain = "--with-executables-from" if requirement.name in receipt.executables else "--with"
             words += ["--with-editable" if requirement.editable else plain, requirement.spec]
-        # Without the Python of now, uv may find a newer one and begin from nothing.
+        # Without the current Python, uv may pick a newer one and start from scratch.
         words += [*receipt.options, "--python", receipt.python or self.place.version]
         environment = {"UV_TOOL_DIR": str(self.place.prefix.parent)}
         if receipt.commands:
@@ -158,7 +158,7 @@ class UvTool:
 
 @dataclass(frozen=True)
 class Pipx:
-    """pipx's environment of a tool: what is injected stands in its metadata, and comes again when it is rebuilt."""
+    """An environment made by pipx, which records injected packages and restores them when it is rebuilt."""
 
     pipx: str
     place: Place
@@ -170,11 +170,11 @@ class Pipx:
 
     def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
         with _constraints(held) as file:
-            # Not by --pip-args, which pipx would remember after the file is gone.
+            # Not with --pip-args, which pipx would store although the file is deleted afterwards.
             own = os.environ.get("PIP_CONSTRAINT", ""), os.environ.get("UV_CONSTRAINT", "")
             pip, uv = (" ".join(filter(None, (theirs, str(file)))) for theirs in own)
             environment = {**self._home(), "PIP_CONSTRAINT": pip, "UV_CONSTRAINT": uv}
-            # pipx leaves alone what it has injected; its --force would bring torch down anew with every plugin.
+            # pipx skips what it has injected before; its --force would download torch again with every plugin.
             there = installed()
             again = [name for source in sources if (name := source.named(there)) in self._injected()]
             if again:
@@ -192,7 +192,7 @@ class Pipx:
             text = (self.place.prefix / METADATA).read_text(encoding="utf-8")
             return {canonicalize_name(name) for name in json.loads(text)["injected_packages"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InstallError(f"{self.place.prefix / METADATA}: pipx's own notes cannot be read ({error})") from error
+            raise InstallError(f"{self.place.prefix / METADATA}: pipx's metadata cannot be read ({error})") from error
 
     def _home(self) -> dict[str, str]:
         folder = self.place.prefix.parent
@@ -201,44 +201,51 @@ class Pipx:
 
 def choose(
     place: Place,
-    wish: Sequence[str],
+    request: Sequence[str],
     held: Held,
     *,
     anyway: bool = False,
     which: Callable[[str], str | None] = shutil.which,
 ) -> Tool:
-    """The tool for a place. Raises InstallError where there is none, with the command that a person may run instead.
+    """Choose the tool for an environment.
 
-    `wish` is what comes after `pip` in that command, as in `install dream-x`; `anyway` permits to cross whoever looks
-    after the place.
+    Args:
+        place: The environment.
+        request: The command that follows `pip`, as in `install dream-x`, for the error's advice.
+        held: Canonical name -> version of the packages to keep.
+        anyway: Install even if conda or the operating system manages the environment.
+        which: Finds a program on the PATH.
+
+    Raises:
+        InstallError: There is no tool for it; says which command to run by hand instead.
     """
     uv = which("uv") or os.environ.get("UV", "")
     breaking = ("--break-system-packages",) if place.keeper == "the system" else ()
     plain = Pip(place.python, breaking) if place.pip else Uv(uv, place.python, breaking) if uv else None
     pins = [f"{name}=={version}" for name, version in held.items() if name != "dreamer-art"]
-    pins = pins if wish[0] == "install" else []
+    pins = pins if request[0] == "install" else []
     if (place.prefix / RECEIPT).is_file():
         if not uv:
-            raise _absent("uv made this environment, but is not on the PATH", [])
+            raise _no_tool("uv made this environment, but is not on the PATH", [])
         return UvTool(uv, place)
     if (place.prefix / METADATA).is_file():
-        pipx, verb = which("pipx"), "inject" if wish[0] == "install" else "uninject"
+        pipx, verb = which("pipx"), "inject" if request[0] == "install" else "uninject"
         if not pipx or not plain:
             missing = "pipx" if not pipx else "uv"
-            command = ["pipx", verb, place.prefix.name, *wish[1:]]
-            raise _absent(f"pipx made this environment, but {missing} is not on the PATH", command)
+            command = ["pipx", verb, place.prefix.name, *request[1:]]
+            raise _no_tool(f"pipx made this environment, but {missing} is not on the PATH", command)
         return Pipx(pipx, place, plain)
     if place.keeper and not anyway:
-        command = [place.python, "-m", "pip", *wish, *breaking, *pins]
-        raise _absent(f"{place.keeper} looks after this Python; with --anyway dreamer installs all the same", command)
+        command = [place.python, "-m", "pip", *request, *breaking, *pins]
+        raise _no_tool(f"{place.keeper} manages this Python; use --anyway to install into it", command)
     if not plain:
-        raise _absent(f"{place.python} has no pip, and uv is not on the PATH; `python -m ensurepip` brings pip", [])
+        raise _no_tool(f"{place.python} has no pip, and uv is not on the PATH; `python -m ensurepip` installs pip", [])
     return plain
 
 
-def _absent(why: str, command: Sequence[str]) -> InstallError:
-    said = f"{why}. To do it yourself: {shlex.join(command)}" if command else why
-    return InstallError(said, refused=True)
+def _no_tool(why: str, command: Sequence[str]) -> InstallError:
+    sentence = f"{why}. To do it yourself: {shlex.join(command)}" if command else why
+    return InstallError(sentence, refused=True)
 
 
 def _do(
@@ -259,7 +266,7 @@ def _do(
 
 @contextmanager
 def _constraints(held: Held) -> Iterator[Path]:
-    """A file that holds versions, in a folder of its own, for as long as a tool needs it."""
+    """A temporary constraints file with the held versions, in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="dreamer-") as folder:
         file = Path(folder) / "constraints.txt"
         file.write_text("".join(f"{name}=={version}\n" for name, version in held.items()), encoding="utf-8")
@@ -268,7 +275,7 @@ def _constraints(held: Held) -> Iterator[Path]:
 
 @contextmanager
 def _own_files(receipt: Receipt) -> Iterator[tuple[str, ...]]:
-    """The constraints and overrides that a person gave uv for this tool, as words."""
+    """Arguments with the constraints and overrides that the user gave uv for this tool, in temporary files."""
     with tempfile.TemporaryDirectory(prefix="dreamer-") as folder:
         words: list[str] = []
         for flag, lines in (("--constraints", receipt.constraints), ("--overrides", receipt.overrides)):

@@ -1,7 +1,7 @@
-"""uv's receipt of a tool's environment, said again as the words of `uv tool install`.
+"""Reads uv's receipt of a tool's environment and turns it into arguments of `uv tool install`.
 
-A tool's environment is rebuilt from its receipt at every change, so whatever is left out of the words is lost: the
-source that the tool came from, what was put beside it, the indexes it was found on.
+uv rebuilds such an environment at every change, so anything missing from the arguments is lost: the source of the
+tool, the packages installed with it, the indexes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dreamer.plugins.installer.environment import Installed
 from dreamer.plugins.installer.errors import InstallError
 
 NAME = "uv-receipt.toml"
-_FLAGS = {  # of `[tool.options]`; the rest of it is rare, and uv's own configuration brings it again
+_FLAGS = {  # from keys of `[tool.options]`; the others are rare, and uv's own configuration sets them again
     "index-url": "--default-index",
     "extra-index-url": "--index",
     "find-links": "--find-links",
@@ -36,7 +36,7 @@ _FLAGS = {  # of `[tool.options]`; the rest of it is rare, and uv's own configur
 
 @dataclass(frozen=True)
 class Requirement:
-    """One package of a receipt: `spec` as uv takes it, or the folder of an editable one."""
+    """One package of a receipt: `spec` as uv accepts it, or the folder of an editable one."""
 
     name: str
     spec: str
@@ -45,7 +45,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a tool's environment was made of; the first requirement is the tool itself."""
+    """The contents of a receipt; the first requirement is the tool itself."""
 
     requirements: tuple[Requirement, ...]
     options: tuple[str, ...] = ()
@@ -55,11 +55,11 @@ class Receipt:
     executables: tuple[str, ...] = ()
     """Packages other than the tool whose commands are exposed."""
     commands: str = ""
-    """The folder where the commands lie."""
+    """The folder of the commands."""
 
     @classmethod
     def read(cls, path: Path) -> Receipt:
-        """Raises InstallError where it cannot be read."""
+        """Read a receipt; raises InstallError if that fails."""
         try:
             tool = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]
             requirements = tuple(_requirement(entry) for entry in tool["requirements"])
@@ -79,7 +79,7 @@ class Receipt:
 
 
 def from_origin(found: Installed) -> Requirement:
-    """What is installed, from where it came: a folder, a wheel, a git address, or that version from the index."""
+    """The requirement that reinstalls a distribution: its folder, wheel or git address, or its version on the index."""
     if not found.origin:
         return Requirement(canonicalize_name(found.name), f"{found.name}=={found.version}")
     url, vcs = found.origin["url"], found.origin.get("vcs_info")
@@ -113,10 +113,10 @@ def _requirement(entry: Mapping[str, Any]) -> Requirement:
 def _git(url: str) -> str:
     """`https://host/repo?rev=main&subdirectory=a` as `git+https://host/repo@main#subdirectory=a`."""
     parts = urlsplit(url)
-    asked = {key: values[0] for key, values in parse_qs(parts.query).items()}
+    query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     plain = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-    revision = next((asked[key] for key in ("rev", "tag", "branch") if key in asked), "")
-    subfolder = f"#subdirectory={asked['subdirectory']}" if "subdirectory" in asked else ""
+    revision = next((query[key] for key in ("rev", "tag", "branch") if key in query), "")
+    subfolder = f"#subdirectory={query['subdirectory']}" if "subdirectory" in query else ""
     return f"git+{plain}{'@' + revision if revision else ''}{subfolder}"
 
 
@@ -131,5 +131,5 @@ def _options(options: Mapping[str, Any]) -> Iterator[str]:
             pairs.append((flag, ""))
         elif isinstance(value, (str, list)):
             pairs += [(flag, str(one)) for one in ([value] if isinstance(value, str) else value)]
-    for flag, value in dict.fromkeys(pairs):  # once each: uv adds those of its own configuration every time
+    for flag, value in dict.fromkeys(pairs):  # without duplicates: uv adds those of its configuration every time
         yield from (flag, value) if value else (flag,)

@@ -1,1 +1,1 @@
-"""Presets of dreamer-botanica: data, nothing to import."""
+"""The presets of dreamer-botanica: TOML files only, no code."""

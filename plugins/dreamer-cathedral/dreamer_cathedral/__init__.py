@@ -1,4 +1,4 @@
-"""Architecture for dreamer: places that are several things at once, and lines that rise."""
+"""Architecture for dreamer: an objective for several motifs in one place, and a filter for rising lines."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ def edifice(
     without: tuple[str, ...] = (),
     softness: Annotated[float, Range(0.05, 10)] = 1.0,
 ) -> Tensor:
-    """More of places that show all of the named motifs at once: the geometric mean of their shares, squared.
+    """Strengthen places that show all of the named motifs at once: the geometric mean of their shares, squared.
 
-    A sum of motifs is climbed by whichever is strongest, and a picture falls apart into districts. A geometric mean is
-    climbed fastest through what a place lacks: a column grows an arch, an arch a window. Shares are those of the
-    objective `motif`, rounded off below `softness` so that all may begin at nothing; the motifs in `without` take their
-    mean share away from each of them. Without names, every motif that the network knows.
+    A sum of motifs grows fastest by the strongest one, and each part of the picture shows another motif. A geometric
+    mean grows fastest by what a place lacks: a column gets an arch, an arch a window. Shares are those of the objective
+    `motif`, smoothed below `softness` so that all can start at zero, minus the mean share of the motifs in `without`.
+    By default `names` are all motifs that the network knows.
 
-    (B, C, h, w) -> (B, h, w). Raises RecipeError for a layer that names no motifs, and for names that it lacks.
+    (B, C, h, w) -> (B, h, w). Raises RecipeError for a layer without motifs, and for motifs that it does not know.
     """
     if layer not in network.heads:
-        able = ", ".join(network.heads) or "none of its layers does"
-        raise RecipeError(f"objectives.edifice: layer {layer} of {network.name} names no motifs; those that do: {able}")
+        known_layers = ", ".join(network.heads) or "none"
+        raise RecipeError(
+            f"objectives.edifice: layer {layer} of {network.name} has no motifs; layers that have some: {known_layers}"
+        )
     known = {label: row for row, label in enumerate(network.labels) if label != network.background}
     unknown = [name for name in (*names, *without) if name not in known]
     if unknown:
@@ -48,18 +50,18 @@ def edifice(
         directions = F.normalize(rows[[known[name] for name in chosen]] - rows.mean(0), dim=1)
         return F.conv2d(features, directions[:, :, None, None])
 
-    wanted = shares(names or tuple(known))
+    found = shares(names or tuple(known))
     if without:
-        wanted = wanted - shares(without).clamp(min=0).mean(1, keepdim=True)
-    return F.softplus(wanted / softness).clamp(min=torch.finfo(wanted.dtype).tiny).log().mean(1).mul(2).exp()
+        found = found - shares(without).clamp(min=0).mean(1, keepdim=True)
+    return F.softplus(found / softness).clamp(min=torch.finfo(found.dtype).tiny).log().mean(1).mul(2).exp()
 
 
 def soaring(
     gradient: Tensor, *, pixels: Annotated[float, Range(1, 256)] = 12.0, amount: Annotated[float, Range(0, 1)] = 0.5
 ) -> Tensor:
-    """Lines that rise, as the Gothic builders wanted them: a share `amount` of every step blurred up and down.
+    """Stretch forms upwards, as in Gothic churches: a share `amount` of every step is blurred vertically.
 
-    Forms stretch to shafts and mullions about `pixels` pixels long. (B, 3, H, W), of RMS 1; zero stays zero.
+    Forms become shafts and mullions of about `pixels` pixels. The result is (B, 3, H, W) with RMS 1; zero stays zero.
     """
     gradient = unit(gradient)
     reach = min(math.ceil(3 * pixels), gradient.shape[-2] - 1)
@@ -69,11 +71,11 @@ def soaring(
 
 @hookimpl
 def register_objectives(register: Callable[..., None]) -> None:
-    """The master builder."""
+    """The objective `edifice`."""
     register(edifice)
 
 
 @hookimpl
 def register_gradient_filters(register: Callable[..., None]) -> None:
-    """The vertical."""
+    """The filter `soaring`."""
     register(soaring)

@@ -1,6 +1,6 @@
-"""Pen and ink for dreamer: dreams drawn in strokes, tones carried by engraved lines.
+"""Pen and ink for dreamer: pen strokes, engraved lines and woodcuts.
 
-Nothing here chooses what is dreamt, only the hand that draws it: it goes with any network and any objective. Lengths
+These ingredients decide how a dream is drawn, not what it shows, so they work with any network and objective. Lengths
 are in pixels of the finished picture.
 """
 
@@ -18,8 +18,8 @@ from torch import Tensor
 from dreamer import Range, Step, hookimpl, unit
 
 _EDGE = 6.0  # steepness of a line's edge: about a pixel wide at any spacing
-_SHARP = 4.0  # a relief of a quarter of the depth is cut nearly whole
-_MOST_INK = 0.7  # of a layer of lines: between two lines some paper always shows
+_SHARP = 4.0  # a difference of a quarter of the depth is pushed nearly all the way
+_MOST_INK = 0.7  # share of a layer that lines can cover, so that some paper always shows between them
 
 
 def strokes(
@@ -32,14 +32,14 @@ def strokes(
 ) -> Tensor:
     """Draw with a pen along the picture's contours: flow-based difference of Gaussians (Kang, Lee, Chui 2007).
 
-    Across the contours only waves about `spacing` pixels long stay of the gradient, along them it is smoothed over
-    `length` pixels. `amount` says how much of the step is drawn so; the rest is the gradient as it was. All tensors
-    (B, 3, H, W); the result has RMS 1, and a zero gradient stays zero.
+    Across the contours, only waves of about `spacing` pixels are kept of the gradient; along them, it is smoothed over
+    `length` pixels. `amount` blends from the unchanged gradient (0) to the strokes (1). All tensors are (B, 3, H, W);
+    the result has RMS 1, and a zero gradient stays zero.
     """
     gradient = unit(gradient)
     along = _flow(image, max(2.0, spacing))
     across = along.flip(1) * along.new_tensor([-1.0, 1.0])[:, None, None]
-    pen = _blurred(gradient, spacing / 6)  # the nib: finer waves would pass the difference, too
+    pen = _blurred(gradient, spacing / 6)  # removes finer waves, which the difference would keep
     drawn = pen - 0.5 * _sides(pen, across, spacing / 2)
     reach = 1
     while reach <= length / 2:  # à trous: each pass doubles the length of the strokes
@@ -58,12 +58,12 @@ def hatching(
     bend: Annotated[float, Range(-256, 256)] = 16.0,
     depth: Annotated[float, Range(0, 1)] = 0.3,
 ) -> Tensor:
-    """Unlikeness to an engraving of itself: lines that swell where it is dark, as on a banknote.
+    """Difference between the picture and an engraving of it: lines that are thicker where it is dark, as on a banknote.
 
-    Lines lie `spacing` pixels apart at `angle` degrees, and are pushed aside by `bend` pixels from black to white, so
-    that they run round the forms. With several `layers`, each crosses the ones before where the picture is darker yet.
-    `depth` is how far ink lies below paper, in image units; the mean tone of each place is left alone. Lines are drawn
-    last: before the last octave this is 0.
+    Lines are `spacing` pixels apart at `angle` degrees, and are shifted by up to `bend` pixels from black to white, so
+    that they follow the forms. With several `layers`, each crosses the ones before where the picture is even darker.
+    `depth` is how much darker ink is than paper, in image units; the local mean tone is kept. Before the last octave
+    the result is 0, so that lines are drawn last.
     """
     if step.octave + 1 < step.octaves:
         return image.sum() * 0
@@ -87,21 +87,21 @@ def two_tone(
     pixels: Annotated[float, Range(2, 256)] = 8.0,
     depth: Annotated[float, Range(0.01, 1)] = 0.12,
 ) -> Tensor:
-    """Distance from ink or paper, as in a woodcut: from `depth` below or above the mean of `pixels` around.
+    """Difference between the picture and a woodcut of it: `depth` darker or lighter than the mean of `pixels` around.
 
-    What is darker than its surroundings is pulled down to ink, what is lighter up to paper: a soft local threshold
-    (after the XDoG of Winnemöller, Kyprianidis, Olsen 2012). Where nothing differs, nothing is cut.
+    What is darker than its surroundings becomes ink, what is lighter becomes paper: a soft local threshold (after the
+    XDoG of Winnemöller, Kyprianidis, Olsen 2012). Plain areas stay as they are.
     """
     grey = image.mean(1, keepdim=True)
     with torch.no_grad():
         ground = _blurred(grey, pixels)
         relief = _blurred(grey, pixels / 10) - ground
-        cut = ground + depth * torch.tanh((relief * (_SHARP / depth)) ** 3)  # cubed, grain is too faint to be cut
+        cut = ground + depth * torch.tanh((relief * (_SHARP / depth)) ** 3)  # cubed, so that faint grain is ignored
     return (grey - cut).square().mean()
 
 
 def _flow(image: Tensor, sigma: float) -> Tensor:
-    """Unit vectors along the contours, x and y, (B, 2, H, W): the minor direction of the structure tensor."""
+    """Unit vectors (x, y) along the contours, (B, 2, H, W): the minor direction of the structure tensor."""
     slope = spatial_gradient(image.mean(1, keepdim=True), "sobel")[:, 0]
     x, y = slope.unbind(1)
     xx, xy, yy = _blurred(torch.stack([x * x, x * y, y * y], 1), sigma).unbind(1)
@@ -110,7 +110,7 @@ def _flow(image: Tensor, sigma: float) -> Tensor:
 
 
 def _sides(values: Tensor, direction: Tensor, reach: float) -> Tensor:
-    """The sum of the values `reach` pixels ahead and behind."""
+    """The sum of the values `reach` pixels ahead and `reach` pixels behind, along `direction`."""
     height, width = values.shape[-2:]
     still = torch.eye(2, 3, device=values.device, dtype=values.dtype).expand(len(values), 2, 3)
     here = F.affine_grid(still, [len(values), 1, height, width], align_corners=False)
@@ -122,7 +122,7 @@ def _sides(values: Tensor, direction: Tensor, reach: float) -> Tensor:
 
 
 def _phase(like: Tensor, angle: float) -> Tensor:
-    """Pixels from the picture's corner, across lines at `angle` degrees (counter-clockwise), (H, W)."""
+    """Pixels from the picture's corner, perpendicular to lines at `angle` degrees counter-clockwise, (H, W)."""
     turn = math.radians(angle)
     rows = torch.arange(like.shape[-2], device=like.device, dtype=like.dtype)[:, None]
     columns = torch.arange(like.shape[-1], device=like.device, dtype=like.dtype)
@@ -136,12 +136,12 @@ def _blurred(values: Tensor, sigma: float) -> Tensor:
 
 @hookimpl
 def register_gradient_filters(register: Callable[..., None]) -> None:
-    """The pen."""
+    """Pen strokes."""
     register(strokes)
 
 
 @hookimpl
 def register_priors(register: Callable[..., None]) -> None:
-    """The plate and the block."""
+    """Engraving and woodcut."""
     for function in (hatching, two_tone):
         register(function)

@@ -1,9 +1,8 @@
 """Symmetry for dreamer: rosettes and wallpapers.
 
-Two groups, each in three forms. As a gradient filter it makes every step, and so the dream, symmetric; the photo
-beneath stays as it is. As a prior it pulls the dream's change towards its own symmetric mean, and leaves it some
-freedom. As a transform it lets the network look at the picture through mirrors, so that it dreams what only symmetry
-shows.
+Each comes in three forms. The gradient filter makes every step, and so the dream, symmetric; the photo below it stays
+as it is. The prior pulls the dream's change towards its symmetric mean, and leaves it some freedom. The transform shows
+the network the picture through mirrors, so that it dreams forms that appear only there.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ Folds = Annotated[int, Range(2, 64)]
 Place = Annotated[float, Range(0, 1)]
 Across = Annotated[int, Range(1, 64)]
 Pattern = Literal["repeat", "mirror", "turn", "brick"]
-Apply = Callable[[Tensor], Tensor]  # to any picture (B, C, H, W) of the size that a transform has drawn for
+Apply = Callable[[Tensor], Tensor]  # applies a drawn transform to any picture (B, C, H, W) of the size it was drawn for
 
 
 def rosette(
     gradient: Tensor, *, folds: Folds = 8, mirrors: bool = True, across: Place = 0.5, down: Place = 0.5
 ) -> Tensor:
-    """Every step the same in all sectors of a rosette: the gradient's mean over its `folds` turns, and mirrorings.
+    """Make every step a rosette: the gradient's mean over `folds` rotations and, with `mirrors`, their reflections.
 
-    The centre lies at the shares `across` and `down` of the picture. A place whose turns leave the picture takes the
-    mean over those that stay. (B, 3, H, W), of RMS 1; zero stays zero.
+    `across` and `down` place the centre, as shares of the picture's width and height. Rotations that fall outside the
+    picture are left out of the mean. The result is (B, 3, H, W) with RMS 1; zero stays zero.
     """
     return unit(_rosette_mean(unit(gradient), folds, mirrors, (across, down)))
 
@@ -45,13 +44,13 @@ def unlike_rosette(
     across: Place = 0.5,
     down: Place = 0.5,
 ) -> Tensor:
-    """How far the dream is from a rosette: the mean squared distance of its change from the change's rosette mean."""
+    """Difference between the dream and a rosette: mean squared distance of the change from its rosette mean."""
     change = image - photo
     return (change - _rosette_mean(change.detach(), folds, mirrors, (across, down))).square().mean()
 
 
 def kaleidoscope(image: Tensor, *, folds: Folds = 8, across: Place = 0.5, down: Place = 0.5) -> Apply:
-    """Look through a kaleidoscope: one sector of the picture, another at every step, mirrored all around its centre."""
+    """Show the network a kaleidoscope: a sector of the picture, new at every step, mirrored around the centre."""
     height, width = image.shape[-2:]
     sector = 2 * math.pi / folds
     begin = float(torch.rand(())) * 2 * math.pi
@@ -61,30 +60,30 @@ def kaleidoscope(image: Tensor, *, folds: Folds = 8, across: Place = 0.5, down: 
         columns = torch.arange(width).to(picture) + 0.5 - across * width
         angle = ((torch.atan2(rows, columns) - begin) % sector - sector / 2).abs() + begin
         radius = torch.hypot(rows, columns)
-        seen = torch.stack([radius * angle.cos() / width + across, radius * angle.sin() / height + down], -1) * 2 - 1
-        grid = seen.expand(len(picture), height, width, 2)
+        place = torch.stack([radius * angle.cos() / width + across, radius * angle.sin() / height + down], -1) * 2 - 1
+        grid = place.expand(len(picture), height, width, 2)
         return F.grid_sample(picture, grid, padding_mode="reflection", align_corners=False)
 
     return apply
 
 
 def wallpaper(gradient: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror") -> Tensor:
-    """Every step the same in all cells of a wallpaper: the gradient's mean over square cells, `cells` on the long side.
+    """Make every step a wallpaper: the gradient's mean over square cells, `cells` of them on the long side.
 
-    Cells `repeat` (group p1), `mirror` their neighbours (pmm), `turn` half-way round from one to the next (p2), or lie
-    like a wall's `brick`s. (B, 3, H, W), of RMS 1; zero stays zero.
+    `repeat` copies cells (group p1), `mirror` reflects each neighbour (pmm), `turn` rotates it by 180 degrees (p2), and
+    `brick` shifts every second row by half a cell. The result is (B, 3, H, W) with RMS 1; zero stays zero.
     """
     return unit(_wallpaper_mean(unit(gradient), cells, pattern))
 
 
 def unlike_wallpaper(image: Tensor, *, photo: Tensor, cells: Across = 4, pattern: Pattern = "mirror") -> Tensor:
-    """How far the dream is from a wallpaper: the mean squared distance of its change from the change's cell mean."""
+    """Difference between the dream and a wallpaper: mean squared distance of the change from its cell mean."""
     change = image - photo
     return (change - _wallpaper_mean(change.detach(), cells, pattern)).square().mean()
 
 
 def tiling(image: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror") -> Apply:
-    """Look at a wall of tiles: one square of the picture, another at every step, laid out `cells` to the long side."""
+    """Show the network a wall of tiles: a square of the picture, new at every step, `cells` on the long side."""
     height, width = image.shape[-2:]
     side = min(_side(image, cells), height, width)
     top, left = (int(torch.randint(0, size - side + 1, ())) for size in (height, width))
@@ -99,7 +98,7 @@ def tiling(image: Tensor, *, cells: Across = 4, pattern: Pattern = "mirror") -> 
 
 
 def _rosette_mean(values: Tensor, folds: int, mirrors: bool, centre: tuple[float, float]) -> Tensor:
-    """The mean over all turns and mirrorings that stay inside the picture, (B, C, H, W)."""
+    """The mean over all rotations and reflections that stay inside the picture, (B, C, H, W)."""
     counted = torch.cat([values, torch.ones_like(values[:, :1])], 1)
     total = counted.clone()
     for matrix in _turns(folds, mirrors, centre, counted.shape[-1] / counted.shape[-2]):
@@ -111,7 +110,7 @@ def _rosette_mean(values: Tensor, folds: int, mirrors: bool, centre: tuple[float
 
 
 def _turns(folds: int, mirrors: bool, centre: tuple[float, float], aspect: float) -> Iterator[Tensor]:
-    """The group but for its identity, (2, 3) each, in coordinates from -1 to 1 in both directions."""
+    """The affine matrices (2, 3) of the group without its identity, in coordinates from -1 to 1."""
     middle = torch.tensor(centre, dtype=torch.float64) * 2 - 1
     for side in (1, -1) if mirrors else (1,):
         for turn in range(folds):
@@ -125,10 +124,10 @@ def _turns(folds: int, mirrors: bool, centre: tuple[float, float], aspect: float
 
 
 def _wallpaper_mean(values: Tensor, cells: int, pattern: str) -> Tensor:
-    """The mean over all cells, of those parts that lie inside the picture, (B, C, H, W)."""
+    """The mean over the parts of all cells that are inside the picture, (B, C, H, W)."""
     height, width = values.shape[-2:]
     side = _side(values, cells)
-    tall, wide = (2 * side * math.ceil(size / (2 * side)) for size in (height, width))  # edges cross in the middle
+    tall, wide = (2 * side * math.ceil(size / (2 * side)) for size in (height, width))  # four cells meet in the middle
     top, left = (tall - height) // 2, (wide - width) // 2
     counted = torch.cat([values, torch.ones_like(values[:, :1])], 1)
     padded = F.pad(counted, (left, wide - width - left, top, tall - height - top))
@@ -139,7 +138,7 @@ def _wallpaper_mean(values: Tensor, cells: int, pattern: str) -> Tensor:
 
 
 def _laid(wall: Tensor, side: int, pattern: str, way: int) -> Tensor:
-    """Every cell of a wall of whole cells turned to lie as the first one does (`way` 1), or back from that (-1)."""
+    """All cells brought into the position of the first one (`way` 1), or back into their own (-1), (B, C, H, W)."""
     if pattern == "repeat":
         return wall
     down, right = (torch.arange(size, device=wall.device) for size in wall.shape[-2:])
@@ -169,13 +168,13 @@ def register_gradient_filters(register: Callable[..., None]) -> None:
 
 @hookimpl
 def register_priors(register: Callable[..., None]) -> None:
-    """Pulls towards symmetry."""
+    """Priors for symmetry."""
     for function in (unlike_rosette, unlike_wallpaper):
         register(function)
 
 
 @hookimpl
 def register_transforms(register: Callable[..., None]) -> None:
-    """Mirrors to look through."""
+    """Transforms that mirror the picture."""
     for function in (kaleidoscope, tiling):
         register(function)
