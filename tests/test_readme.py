@@ -75,3 +75,10 @@ def test_the_plugin_of_the_readme():
 def test_the_set_up_commands_are_the_two_that_ci_and_people_run():
     lines = re.findall(r"^python3 -m venv .*$", README, re.M)
     assert len(lines) == 2 and lines[0].endswith("render --sample") and lines[1].endswith("pytest")
+
+
+@pytest.mark.parametrize(("page", "root"), [("dreamer/README.md", "dreamer"), ("tests/README.md", "tests")])
+def test_files_that_the_pages_for_contributors_name_are_there(page, root):
+    named = re.findall(r"`((?:[\w-]+/)*[\w-]+(?:\.py|/))`", (ROOT / page).read_text(encoding="utf-8"))
+    assert len(named) > 5
+    assert not [name for name in named if not (ROOT / root / name).exists() and not (ROOT / name).exists()]

@@ -16,6 +16,7 @@ import dreamer as api
 from dreamer.api import registry
 from dreamer.engine.device import Machine
 from dreamer.errors import RecipeError, UsageError
+from dreamer.image import to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
 from dreamer.testing import tiny_network
