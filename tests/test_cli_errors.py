@@ -84,7 +84,7 @@ OPTIONS = {
     "guide": (["--guide", "none.png"], "there is no file none.png"),
     "guided without guide": (["--set", 'objectives=[{name="guided"}]'], "--guide PICTURE"),
     "channel": (["--set", "objectives.channel.index=9999"], "has channels 0 to 271, not 9999"),
-    "twice": (["--set", 'priors=[{name="total_variation"},{name="total_variation"}]'], "named twice"),
+    "twice": (["--set", 'priors=[{name="total_variation"},{name="total_variation"}]'], "listed twice"),
     "missing weights": (["--weights", "no.pth"], "no.pth: there is no such weights file"),
     "no weights": (["--weights", "a.png"], "a.png"),
     "no weights, classic": (

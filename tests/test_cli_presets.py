@@ -40,7 +40,7 @@ def test_every_preset_tells_all_about_itself(entry) -> None:
         with Image.open(preset.thumbnail) as picture:
             assert picture.size == (240, 160)
     else:
-        assert "untried" in preset.description
+        assert "not tested" in preset.description
 
 
 def test_the_list_names_every_preset_and_hides_none_behind_a_broken_one(config: Path) -> None:
@@ -250,6 +250,6 @@ def test_feature_size_is_a_dial_of_every_recipe(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png", 320, 240)
     assert render(source, "--feature-size", "60").code == 0
     assert stamp_of(tmp_path / "a-dream.png")["recipe"]["octaves"]["feature_size"] == 60
-    refused(render(source, "--feature-size", "0", "-o", tmp_path / "b.png"), "octaves.feature_size: 0")
+    refused(render(source, "--feature-size", "0", "-o", tmp_path / "b.png"), "--feature-size: 0")
     wish = ("--feature-size", "20", "--set", "octaves.count=3")
     refused(render(source, *wish, "-o", tmp_path / "b.png"), "count and feature_size cannot be combined")

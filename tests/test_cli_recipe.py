@@ -159,7 +159,7 @@ NESTED = json.loads("[" * 50 + "]" * 50)
 STRANGERS = {
     "no JSON": ("hello", "cannot be read"),
     "deeper than Python can count": ("[" * 100_000, "cannot be read"),
-    "no table": ("[1]", "not a table"),
+    "no table": ("[1]", "not a JSON object"),
     "no schema": ("{}", "expected `schema = 1`"),
     "of the future": (json.dumps({**GOOD, "schema": 99}), "made by a newer dreamer"),
     "recipe a list": (json.dumps({**GOOD, "recipe": []}), "damaged at recipe"),
