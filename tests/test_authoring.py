@@ -116,7 +116,7 @@ def test_it_can_be_installed_with_all_that_belongs_to_it(made, tmp_path):
 def test_new_overwrites_nothing(made):
     shutil.rmtree(made)
     made.mkdir()
-    with pytest.raises(UsageError, match="is there already, and nothing is ever overwritten"):
+    with pytest.raises(UsageError, match="already exists and is never overwritten"):
         run(new, "slow-tide")
     assert not left_in(made)
 

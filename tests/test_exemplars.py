@@ -234,7 +234,7 @@ def test_a_sheet_of_the_folder(folder, tmp_path):
     sheet = tmp_path / "sheet.png"
     ran = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--count", "4", "--steps", "2")
     assert ran.code == 0 and ran.out == "" and "4 of 25 pictures" in ran.err
-    assert f"{sheet} is done, in " in ran.err and "broken.png is left out" in ran.err
+    assert f"{sheet} is done in " in ran.err and "skipped broken.png" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
     first = sheet.read_bytes()
     with Image.open(sheet) as picture:
@@ -272,7 +272,10 @@ def test_ctrl_c_and_the_same_command_goes_on(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(exemplars, "load", stopping)
         ran = dreamer(*words)
-    assert ran.code == 130 and ran.err.splitlines() == ["dreamer: interrupted", "the same command goes on"]
+    assert ran.code == 130 and ran.err.splitlines() == [
+        "dreamer: interrupted",
+        "run the same command again to continue",
+    ]
     ran = dreamer(*words, "--progress", "json")
     events = [event for event in ran.events if event["event"] == "picture"]
     assert ran.code == 0 and [event["picture"] for event in events] == list(range(9, COUNT + 2))

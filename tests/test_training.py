@@ -213,7 +213,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: in
     os.killpg(process.pid, signum) if signum == signal.SIGINT else process.kill()
     told = process.communicate(timeout=60)[1]
     if signum == signal.SIGINT:
-        assert process.returncode == 130 and "--resume goes on" in told and "Traceback" not in told
+        assert process.returncode == 130 and "with --resume to continue" in told and "Traceback" not in told
     before = torch.load(begun, weights_only=True)["mark"]
     assert before["samples"] > 0
     refused(dreamer("networks", "train", "-o", output), "a training was interrupted here", "--resume")

@@ -163,7 +163,7 @@ def test_a_recipe_repeats_a_clip(tmp_path):
     assert again.read_bytes() == first.read_bytes()
     assert dreamer("video", source, "-o", first, "--seed", "7", *QUICK[:4], "--resume").code == 2
     ran = dreamer("video", source, "-o", first, "--seed", "7", "--stability", "0.5", *QUICK[:4], "--resume")
-    assert ran.code == 0 and "is done already" in ran.err
+    assert ran.code == 0 and "is already done" in ran.err
 
 
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path, monkeypatch):

@@ -36,11 +36,11 @@ _FILES = {
 
 
 @click.command()
-@click.argument("plugin", metavar="PATH|NAME")
+@click.argument("plugin", metavar="FOLDER|NAME")
 def check(plugin: str) -> int:
     """Test everything that a plugin adds.
 
-    PATH is the folder of a plugin's project, which need not be installed; NAME is an installed plugin. Each objective,
+    FOLDER is that of a plugin's project, which need not be installed; NAME is an installed plugin. Each objective,
     prior, transform, filter and update runs on a tiny network with its defaults and at the ends of its options'
     ranges, each network computes its default layer, and each preset dreams one step. Nothing is downloaded. The
     plugin's code runs with your rights.

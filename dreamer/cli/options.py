@@ -54,8 +54,8 @@ class Pixels(ParamType):
             return self.words[value]
         if value.isdecimal() and int(value) >= self.least:
             return int(value)
-        words = "".join(f"{word}, " for word in self.words)
-        self.fail(f"expected {words}or a number of pixels from {self.least}, not {value!r}", param, ctx)
+        choices = " or ".join([*self.words, f"a number of pixels from {self.least}"])
+        self.fail(f"expected {choices}, not {value!r}", param, ctx)
 
 
 class Numbers(ParamType):

@@ -52,7 +52,7 @@ def _named(argument: str) -> tuple[list[Path], str]:
     if path.is_dir():
         return pictures_among(path.iterdir()), "there are no pictures in this folder"
     if path.suffix.lower() in CLIPS:
-        return [], "this is a video clip; use `dreamer video`"
+        return [], "this is a clip; `dreamer video` dreams over it"
     if path.exists():
         return [path], ""
     if glob.has_magic(argument):

@@ -70,10 +70,10 @@ def zoom(
     The result is a clip in which new forms grow all the time.
 
     \b
-    dreamer zoom photo.jpg                      write ten seconds, photo-zoom.mp4
-    dreamer zoom photo.jpg --preview            make a preview of the first second
-    dreamer zoom photo.jpg --loop -o clip.webm  make an endless loop
-    dreamer zoom photo.jpg --resume             continue after Ctrl-C or a power cut
+    dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
+    dreamer zoom photo.jpg --preview    make a preview of the first second
+    dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
+    dreamer zoom photo.jpg --loop -o clip.webm
     """
     from dreamer.engine.device import keep_freed_memory
     from dreamer.image import load
