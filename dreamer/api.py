@@ -16,10 +16,10 @@ from torch import Tensor
 from dreamer.engine.device import Machine
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, RecipeError
-from dreamer.image import Photo, eight_bits, load, pictures_in, to_pil
+from dreamer.image import Photo, eight_bits, load, pictures_in, size_at, to_pil
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
-from dreamer.pipeline.build import build
+from dreamer.pipeline.build import Request
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.plugins.loading import being_loaded, load_plugins
@@ -29,9 +29,10 @@ from dreamer.recipes.recipe import RecipeDict
 from dreamer.recipes.registry import Registry
 from dreamer.video.clip import MemoryStore, frames, probe
 from dreamer.video.film import STABILITY, Film
+from dreamer.video.zoom import SIZE, SPACING, Scene, Zoom, frames_of, settled_looks, zoom_from
 from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
-from dreamer.visualization.unit import Features, Unit, climbed, diverse, grey, own_term, picture_size, usual
+from dreamer.visualization.unit import Features, Unit, grey, own_term, visualization
 
 
 def dream(
@@ -61,7 +62,7 @@ def dream(
     """
     source = load(photo)
     machine = Machine(device, precision, -1 if tile is None else tile)
-    pipeline = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
+    pipeline = _request(preset, changes, network, weights, layer, fetch, machine, guide).build(registry())
     return _pil(_dreamt(pipeline, pipeline.sized(source), on_step).sheet())
 
 
@@ -85,11 +86,12 @@ def visualize(
     folder: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    tile: int = 0,
     fetch: bool = False,
     on_step: Callable[[Step], None] = lambda step: None,
     **changes: Any,
-) -> Any:
-    """The picture that a unit of a network wants to see, from nothing or over a photo: a PIL image, or `count` of them.
+) -> list[Image.Image]:
+    """The picture that a unit of a network wants to see, from nothing or over a photo, or `count` of them.
 
     `objective` is the name of a class ("lion") or of an objective ("deepdream"), an objective's words, as in
     {"name": "channel", "index": [3]}, or a list of such, or a Python function of {layer: features (B, C, h, w)} that
@@ -122,24 +124,13 @@ def visualize(
         raise RecipeError("objective, channel, neuron and direction exclude each other: each says what is to be seen")
     if (facets and photo is not None) or (folder and not facets):
         raise RecipeError("facets begin with nothing, or with pictures of a folder; a photo or a folder alone has none")
-    base = usual(own["canvas"] and own["canvas"].get("name"), over_a_photo=photo is not None, facets=bool(facets))
-    base = merged(base, find_preset(names, preset).words if preset else {})
     source = None if photo is None else load(photo)
-
-    def aim(network: Network, words: RecipeDict) -> list[dict[str, Any]]:
-        found = unit.objectives(network, layer, picture_size(source, words)) if unit.named else climbed(network, words)
-        return diverse(found) if facets and not folder else found
-
-    pipeline = build(
-        merged(merged(base, {key: words for key, words in own.items() if words is not None}), changes),
-        names,
-        network=network,
-        weights=Path(weights) if weights else None,
-        layer=layer,
-        fetch=fetch,
-        guide=load(guide) if guide is not None else None,
-        machine=Machine(device, precision, 0),
-        aim=aim if unit.named or facets else None,
+    request = _request(preset, {}, network, weights, layer, fetch, Machine(device, precision, tile), guide)
+    own = {key: words for key, words in own.items() if words is not None}
+    request = replace(request, words=merged(merged(request.words, own), changes))
+    name = own["canvas"].get("name") if "canvas" in own else None
+    pipeline = visualization(
+        request, names, unit, photo=source, canvas=name, facets=bool(facets), begun=folder is not None
     )
     side = pipeline.recipe.size
     source = pipeline.sized(load(to_pil(grey(side, side))) if source is None else source)
@@ -148,8 +139,7 @@ def visualize(
     if folder:
         pipeline = replace(pipeline, starts=_begun(pipeline, Path(folder)))
     dream = _dreamt(pipeline, source, on_step)
-    pictures = [_pil(replace(dream, change=change[None])) for change in dream.change]
-    return pictures if len(pictures) > 1 else pictures[0]
+    return [_pil(replace(dream, change=change[None])) for change in dream.change]
 
 
 def zoom(
@@ -159,9 +149,11 @@ def zoom(
     network: str | Network | None = None,
     weights: str | Path | None = None,
     layer: str | None = None,
+    guide: str | Path | Image.Image | None = None,
     size: int | None = None,
     device: str = "auto",
     precision: str = "auto",
+    tile: int | None = None,
     fetch: bool = False,
     on_step: Callable[[int, Step], None] = lambda number, step: None,
     **changes: Any,
@@ -174,23 +166,20 @@ def zoom(
 
     Raises DreamerError, for what is wrong with the words at once.
     """
-    from dreamer.video.zoom import SIZE, SPACING, Scene, Zoom, check_size, frames_of, keyframe_size, zoom_from
-
     source = load(photo)
     moving = {field.name for field in fields(Zoom)}
     motion = zoom_from({key: value for key, value in changes.items() if key in moving})
     recipe = {key: value for key, value in changes.items() if key not in moving}
-    looks = {}
-    for look, at in motion.looks():
-        chosen = preset if look is None else look
-        machine = Machine(device, precision)
-        looks[look, at] = _composed(chosen, recipe, network, weights, at or layer, fetch, machine)
-    sized = source.resized(size or min(SIZE, max(source.width, source.height)))
-    check_size(source, sized)
-    for pipeline in looks.values():
-        pipeline.plan_frames(sized.height, sized.width)
-    frame = (sized.height, sized.width)
-    looks = {look: pipeline.settled(*keyframe_size(frame)) for look, pipeline in looks.items()}
+    machine = Machine(device, precision, -1 if tile is None else tile)
+    looks = {
+        (look, at): _request(
+            preset if look is None else look, recipe, network, weights, at or layer, fetch, machine, guide
+        ).build(registry())
+        for look, at in motion.looks()
+    }
+    side = size or min(SIZE, max(source.width, source.height))
+    frame = size_at(source.height, source.width, side)
+    looks = settled_looks(looks, source, frame)
     scene = Scene(
         source.image(),
         motion,
@@ -234,7 +223,7 @@ def video(
     """
     source = probe(Path(clip))
     machine = Machine(device, precision, -1 if tile is None else tile)
-    pipeline = _composed(preset, changes, network, weights, layer, fetch, machine, guide)
+    pipeline = _request(preset, changes, network, weights, layer, fetch, machine, guide).build(registry())
     film = Film.of(pipeline, source.height, source.width, stability=stability, on_step=on_step)
     return (Image.fromarray(dreamt.frame) for dreamt in film.dreams(frames(source)))
 
@@ -272,7 +261,7 @@ def _dreamt(pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None]) -
         raise Interrupted(_pil(stop.picture.sheet())) from None
 
 
-def _composed(
+def _request(
     preset: str | Path | Preset | None,
     changes: Mapping[str, Any],
     network: str | Network | None,
@@ -280,12 +269,11 @@ def _composed(
     layer: str | None,
     fetch: bool,
     machine: Machine,
-    guide: str | Path | Image.Image | None = None,
-) -> Pipeline:
-    names = registry()
-    return build(
-        merged(find_preset(names, preset).words if preset is not None else {}, changes),
-        names,
+    guide: str | Path | Image.Image | None,
+) -> Request:
+    words = find_preset(registry(), preset).words if preset is not None else {}
+    return Request(
+        merged(words, changes),
         network=network,
         weights=Path(weights) if weights else None,
         layer=layer,

@@ -12,7 +12,7 @@ import torch
 from command import dreamer, left_in, photo, refused, render
 
 from dreamer.cli import tables
-from dreamer.networks import classic
+from dreamer.networks import torchvision as classic
 from dreamer.plugins.loading import Plugin, load_plugins
 from dreamer.recipes.preset import Preset, read_preset
 

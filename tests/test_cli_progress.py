@@ -83,6 +83,9 @@ def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.
         monkeypatch.setattr(time, "monotonic", lambda: now + 30)
         bar.step(Step(0, 2, 4, 5, 0.1, (36, 48), 1.5))
         bar.step(Step(1, 2, 0, 5, 0.25, (72, 96), 2.5))
+        for _ in range(500):  # it is drawn ten times a second
+            if "score 1.5 > 2.5" not in screen.getvalue():
+                time.sleep(0.02)
         bar.say("a notice")
         bar.done("a.png", "a-dream.png", 3700)
     shown = screen.getvalue()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command import dreamer, forged, left_in, photo, refused, render, stamp_of
 
-from dreamer.networks import classic
+from dreamer.networks import torchvision as classic
 
 
 @pytest.fixture(autouse=True)

@@ -65,19 +65,19 @@ def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
     assert tiled_score == pytest.approx(score, rel=1e-9)
 
 
-@pytest.mark.parametrize("tile", [64, 104])
-def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile):
+@pytest.mark.parametrize(("tile", "size"), [(64, (180, 211)), (104, (250, 287))])
+def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile, size):
     """Whole motifs are exact in tiles, since they say how far they look; one that says less is not."""
-    network, image = calibrated("reverie"), photo(180, 211)
+    network, image = calibrated("reverie"), photo(*size)
     found = {}
-    for reach in (reach_of(motif), 2):
-        for side in (0, tile):
-            objective = lambda seen, moment: motif(seen, network=network, layer="m4a", names=("eye", "rose"))  # noqa: E731
-            term = WeightedObjective("motif", 1.0, "m4a", objective, context=reach)
-            looks = Scorer(network, (term,), device=CPU, precision=torch.float64, tile=side, say=print)
-            found[reach, side] = looks.gradient(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (1, 1))))[1]
-    whole = found[reach_of(motif), 0]
-    assert (found[reach_of(motif), tile] - whole).abs().max() < 1e-9 * whole.abs().max()
+    far = reach_of(motif)
+    for reach, side in ((far, 0), (far, tile), (2, tile)):
+        objective = lambda seen, moment: motif(seen, network=network, layer="m4a", names=("eye", "rose"))  # noqa: E731
+        term = WeightedObjective("motif", 1.0, "m4a", objective, context=reach)
+        looks = Scorer(network, (term,), device=CPU, precision=torch.float64, tile=side, say=print)
+        found[reach, side] = looks.gradient(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (1, 1))))[1]
+    whole = found[far, 0]
+    assert (found[far, tile] - whole).abs().max() < 1e-9 * whole.abs().max()
     assert (found[2, tile] - whole).abs().max() > 1e-3 * whole.abs().max()
 
 
@@ -128,5 +128,5 @@ def test_the_largest_tile_follows_from_the_memory():
     network = tiny()
     small, large = (largest_tile({"two": network.layer("two")}, free) for free in (2**20, 2**30))
     assert 64 <= small < large
-    further = network.layer("two").reaching(10)  # of two pixels each, on both sides
-    assert largest_tile({"two": further}, 2**30) == large - 40
+    further = network.layer("two").reaching(10)  # of four pixels each, on both sides
+    assert largest_tile({"two": further}, 2**30) == large - 80

@@ -35,7 +35,7 @@ from dreamer.training.train import Settings
 from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, inherit, present, unfold
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
-QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; t._SAVE = t._TELL = 0.5\n"
+QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; s._CHUNK = 16; t._SAVE = t._TELL = 0.5\n"
 
 
 @pytest.fixture

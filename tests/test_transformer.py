@@ -83,7 +83,7 @@ def test_its_layers_know_their_patches_and_are_not_tiled(network):
 def test_a_unit_of_it_is_seen_on_a_canvas(network, canvas):
     scores = []
     words = {"name": "channel", "layer": f"{LAYER}.mlp.1", "index": [3]}
-    shown = dreamer.visualize(
+    (shown,) = dreamer.visualize(
         network, words, canvas=canvas, size=40, steps=20, on_step=lambda step: scores.append(step.score)
     )
     assert shown.size == (40, 40)

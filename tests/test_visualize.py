@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import dreamer, left_in, photo, refused, stamp_of
-from networks import tiny
+from networks import pooling, tiny
 from PIL import Image
 from torch import nn
 
@@ -16,6 +16,7 @@ import dreamer as api
 from dreamer.api import registry
 from dreamer.engine.device import Machine
 from dreamer.errors import RecipeError, UsageError
+from dreamer.image import to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
 from dreamer.testing import tiny_network
@@ -23,6 +24,12 @@ from dreamer.visualization.unit import FROM_NOTHING, Unit, grey, logits
 
 QUICK = ("--size", "64", "--steps", "2", "--progress", "none")
 CPU = Machine("cpu", "float32", 0)
+
+
+def picture_of(*arguments, **words):
+    """The one picture of `dreamer.visualize`, which gives a list."""
+    (picture,) = api.visualize(*arguments, **words)
+    return picture
 
 
 def visualize(*arguments):
@@ -109,14 +116,14 @@ def test_strength_0_and_no_steps_leave_the_photo_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--class", "eyf"], ["reverie knows no 'eyf'; did you mean eye?"]),
+        (["--class", "eyf"], ["reverie knows no class 'eyf'; did you mean eye?"]),
         (["--neuron", "3,99,2"], ["row 99, column 2", "8 high and 8 wide", "rows 0 to 7"]),
         (["--neuron", "1,2"], ["expected a channel, or a channel, a row and a column, as in 12,6,6, not '1,2'"]),
-        (["--channel", "999"], ["channels 0 to 271, not 999"]),
-        (["--channel", "furr"], ["knows no 'furr'; did you mean fur"]),
+        (["--channel", "999"], ["channel 999: layer m4b of reverie has channels 0 to 271"]),
+        (["--channel", "furr"], ["channel furr: ", "did you mean fur"]),
         (["--channel", "1", "--class", "eye"], ["--channel and --class cannot be combined"]),
-        (["--canvas", "furier"], ["canvas.name: no canvas is called 'furier'; did you mean fourier?"]),
-        (["--optimiser", "adm"], ["optimiser.name: no optimiser is called 'adm'; did you mean adam"]),
+        (["--canvas", "furier"], ["--canvas: no canvas is called 'furier'; did you mean fourier?"]),
+        (["--optimiser", "adm"], ["--optimiser: no optimiser is called 'adm'; did you mean adam"]),
         (["--set", "canvas.dekay=2"], ["canvas.dekay: unknown key; did you mean decay?"]),
         (["--set", "canvas.decay=9"], ["canvas.decay: 9 is not a number from 0 to 4; the nearest is 4"]),
         (["--set", "canvas=3"], ["canvas: a table is wanted, as in [canvas]"]),
@@ -144,7 +151,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
 def test_a_canvas_too_small_for_its_layer(tmp_path):
     network = Network("striding", nn.Sequential(nn.Conv2d(3, 4, 33), nn.ReLU()), (0.5,) * 3, (1.0,) * 3, "", "", "1")
     with pytest.raises(UsageError, match="24x24 pixels are too small for striding at 1, which needs at least 33"):
-        api.visualize(network, channel=2, size=24)
+        picture_of(network, channel=2, size=24)
 
 
 def test_a_direction_from_a_file(tmp_path):
@@ -158,7 +165,7 @@ def test_a_direction_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("1 2 3", "has 3 numbers, and layer m4b has 272 channels"),
+        ("1 2 3", "it has 3 numbers, and layer m4b of reverie has 272 channels"),
         ("one two", "no numbers can be read"),
         ("0 " * 272, "has no number but 0"),
     ],
@@ -170,13 +177,13 @@ def test_a_file_that_is_no_direction(tmp_path, text, word):
 
 def test_python_gets_the_same_picture_as_the_command_line(tmp_path):
     assert visualize("-o", tmp_path / "a.png", "--channel", "7").code == 0
-    picture = api.visualize("reverie", channel=7, size=64, steps=2)
+    picture = picture_of("reverie", channel=7, size=64, steps=2)
     assert np.array_equal(np.asarray(picture), np.asarray(Image.open(tmp_path / "a.png")))
 
 
 def test_the_more_steps_the_more_of_the_unit():
     network = tiny_network()
-    scores = [score_of(network, api.visualize(network, channel=2, size=48, steps=n), "two", 2) for n in (0, 8, 24)]
+    scores = [score_of(network, picture_of(network, channel=2, size=48, steps=n), "two", 2) for n in (0, 8, 24)]
     assert scores[0] + 0.05 < scores[1] < scores[2]
 
 
@@ -188,9 +195,9 @@ def test_an_objective_may_be_a_function_of_the_features():
         seen.append({name: tuple(features[name].shape) for name in ("one", "two")})
         return features["one"][:, 2].mean((1, 2)) + features["two"][:, 5]
 
-    assert api.visualize(network, more, size=40, steps=1).size == (40, 40)
-    one = api.visualize(network, lambda f: f["one"][:, 7].mean() - f["two"][:, 12].mean(), size=40, steps=12)
-    two = api.visualize(network, lambda f: f["two"][:, 12].mean() - f["one"][:, 7].mean(), size=40, steps=12)
+    assert picture_of(network, more, size=40, steps=1).size == (40, 40)
+    one = picture_of(network, lambda f: f["one"][:, 7].mean() - f["two"][:, 12].mean(), size=40, steps=12)
+    two = picture_of(network, lambda f: f["two"][:, 12].mean() - f["one"][:, 7].mean(), size=40, steps=12)
     assert seen[0] == {"one": (1, 8, 20, 20), "two": (1, 16, 10, 10)}
     balance = [score_of(network, picture, "one", 7) - score_of(network, picture, "two", 12) for picture in (one, two)]
     assert balance[0] > balance[1] + 0.1
@@ -198,27 +205,27 @@ def test_an_objective_may_be_a_function_of_the_features():
 
 def test_a_function_of_python_may_be_wrong_in_two_ways():
     with pytest.raises(UsageError, match="looks at no layer"):
-        api.visualize(tiny_network(), lambda features: 3.0, size=40)
+        picture_of(tiny_network(), lambda features: 3.0, size=40)
     with pytest.raises(UsageError, match="depends on the features"):
-        api.visualize(tiny_network(), lambda features: features["one"].detach().mean(), size=40)
+        picture_of(tiny_network(), lambda features: features["one"].detach().mean(), size=40)
     with pytest.raises(UsageError, match=r"no layer 'oen'; .*did you mean one"):
-        api.visualize(tiny_network(), lambda features: features["oen"].mean(), size=40)
+        picture_of(tiny_network(), lambda features: features["oen"].mean(), size=40)
 
 
 def test_an_objective_may_be_words_or_a_name():
     network = tiny_network()
-    by_words = api.visualize(
+    by_words = picture_of(
         network, {"name": "channel", "index": [3], "normalise": False, "square": False}, size=40, steps=2
     )
-    by_list = api.visualize(
+    by_list = picture_of(
         network, [{"name": "channel", "index": [3], "normalise": False, "square": False}], size=40, steps=2
     )
-    assert by_words.tobytes() == by_list.tobytes() == api.visualize(network, channel=3, size=40, steps=2).tobytes()
-    assert api.visualize(network, "deepdream", size=40, steps=2).size == (40, 40)
-    assert api.visualize(network, "leaf", size=40, steps=2).size == (40, 40)
-    assert api.visualize(network, channel="spiral", size=40, steps=2).tobytes() == by_words.tobytes()
+    assert by_words.tobytes() == by_list.tobytes() == picture_of(network, channel=3, size=40, steps=2).tobytes()
+    assert picture_of(network, "deepdream", size=40, steps=2).size == (40, 40)
+    assert picture_of(network, "leaf", size=40, steps=2).size == (40, 40)
+    assert picture_of(network, channel="spiral", size=40, steps=2).tobytes() == by_words.tobytes()
     with pytest.raises(RecipeError, match="exclude each other"):
-        api.visualize(network, "leaf", channel=3)
+        picture_of(network, "leaf", channel=3)
 
 
 def test_several_pictures_are_a_list():
@@ -241,7 +248,7 @@ def test_a_class_is_seen_before_anything_is_done_to_its_score():
     assert logits(network) == "2"
     words = Unit(label="Lion").objectives(network, None, (48, 48))
     assert words == [{"name": "logit", "layer": "2", "names": ["lion"]}]
-    lion, bee = (api.visualize(network, name, size=48, steps=30) for name in ("LION", "6"))
+    lion, bee = (picture_of(network, name, size=48, steps=30) for name in ("LION", "6"))
     assert score_of(network, lion, "2", 0) > score_of(network, bee, "2", 0) + 0.03
     assert score_of(network, bee, "2", 6) > score_of(network, lion, "2", 6) + 0.03
 
@@ -252,12 +259,12 @@ def test_a_class_is_seen_before_anything_is_done_to_its_score():
 )
 def test_no_such_class(name, word):
     with pytest.raises(UsageError, match=word):
-        api.visualize(classifier(), name, size=32)
+        picture_of(classifier(), name, size=32)
 
 
 def test_a_network_without_classes():
-    with pytest.raises(UsageError, match="tiny has no layer of classes"):
-        api.visualize(tiny(), "lion", size=32)
+    with pytest.raises(UsageError, match="pooling has no layer of classes"):
+        picture_of(pooling(), "lion", size=32)
 
 
 def test_torchvision_s_classifiers_know_imagenet_s_classes():
@@ -297,16 +304,16 @@ def silent():
 
 def test_a_silent_unit_wakes_up():
     words = {"channel": 0, "size": 32, "steps": 80}
-    assert score_of(silent(), grey(32, 32), "1", 0) == 0
-    assert score_of(silent(), api.visualize(silent(), **words), "1", 0) > 0.01
-    asleep = api.visualize(silent(), canvas="pixels", optimiser="ascent", **words)  # the dream's own way wakes nobody
+    assert score_of(silent(), to_pil(grey(32, 32)), "1", 0) == 0
+    assert score_of(silent(), picture_of(silent(), **words), "1", 0) > 0.01
+    asleep = picture_of(silent(), canvas="pixels", optimiser="ascent", **words)  # the dream's own way wakes nobody
     assert score_of(silent(), asleep, "1", 0) == 0
 
 
 def test_an_update_moves_what_a_canvas_paints():
     network, words = tiny_network(), {"size": 40, "canvas": "fourier", "steps": 4, "channel": 3}
-    free = np.asarray(api.visualize(network, **words)).astype(int)
-    held = np.asarray(api.visualize(network, updates=[{"name": "decay", "rate": 0.5}], **words)).astype(int)
+    free = np.asarray(picture_of(network, **words)).astype(int)
+    held = np.asarray(picture_of(network, updates=[{"name": "decay", "rate": 0.5}], **words)).astype(int)
     # Were each step's decay forgotten by the next, half of it all would be left instead of a quarter.
     assert 0 < np.abs(held - 128).mean() < 0.4 * np.abs(free - 128).mean()
 
@@ -327,5 +334,5 @@ def test_differentiable_says_whether_a_gradient_comes_back():
 @pytest.mark.parametrize(("canvas", "octaves"), [(None, 3), ("pixels", 3), ("phase", 1), ("latent", 1)])
 def test_it_begins_small_on_canvases_that_can_be_enlarged(canvas, octaves):
     seen = []
-    api.visualize("reverie", channel=7, size=120, steps=1, canvas=canvas, on_step=seen.append)
+    picture_of("reverie", channel=7, size=120, steps=1, canvas=canvas, on_step=seen.append)
     assert [step.size[0] for step in seen] == [42, 71, 120][-octaves:]

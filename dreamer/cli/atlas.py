@@ -78,34 +78,37 @@ def atlas(
     with progress(how) as reporter:
         import torch
 
-        from dreamer.engine.device import Machine, keep_freed_memory
+        from dreamer.engine.device import Machine, keep_freed_memory, use_threads
         from dreamer.image import load, pictures_in
         from dreamer.networks import load_from
-        from dreamer.pipeline.build import build
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
-        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
+        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, look, plates_in, sections_of
 
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
         registry, _ = load_plugins()
         machine, seen = Machine(), None
+        parts: list[tuple[LayerSection, Pipeline]] = []
         with collect_problems(problems):
             machine = Machine(device, "auto", 0, threads or 0).resolved()
         with collect_problems(problems):
             fetch = network is not None and not problems
             loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
-            torch.set_num_threads(machine.threads)
-            parts: list[tuple[LayerSection, Pipeline]] = []
-            for layer in dict.fromkeys(part.strip() for part in (wished or loaded.default_layer).split(",")):
-                with collect_problems(problems):
-                    recipe = words(layer, size=size or SIZE, steps=steps or STEPS, seed=seed)
-                    section = chosen(loaded, layer, channels)
-                    pipeline = build(recipe, registry, network=loaded, machine=machine, say=reporter.say)
-                    section.made = made(pipeline)
-                    parts.append((section, pipeline))
-            layers = [section.layer for section, _ in parts]
-            if photo and photo.is_file() and layers:
+            use_threads(machine)
+            layers = [part.strip() for part in (wished or loaded.default_layer).split(",")]
+            parts = sections_of(
+                loaded,
+                registry,
+                layers,
+                channels,
+                size=size or SIZE,
+                steps=steps or STEPS,
+                seed=seed,
+                machine=machine,
+                say=reporter.say,
+            )
+            if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
                 seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
         sections = tuple(section for section, _ in parts)

@@ -71,7 +71,7 @@ def exemplars(
         import torch
 
         from dreamer.api import load_network, visualize
-        from dreamer.engine.device import Machine, keep_freed_memory
+        from dreamer.engine.device import Machine, keep_freed_memory, use_threads
         from dreamer.files import write_atomically
         from dreamer.image import check_suffix, encode, load, pictures_in
         from dreamer.recipes.recipe import Recipe
@@ -92,7 +92,7 @@ def exemplars(
             unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size or SIZE, least=least)
         if problems:
             raise UsageError(*problems)
-        torch.set_num_threads(machine.threads)
+        use_threads(machine)
         keep_freed_memory()
         notes = output.with_name(f".{output.name}.exemplars")
         reporter.start(str(folder), 1, 1)
@@ -124,7 +124,7 @@ def exemplars(
             raise UsageError(f"{folder}: none of its pictures can be used")
         shown = looks(folder, best, max_pixels=max_pixels)
         if steps:
-            shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device), unit))
+            shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
         whole = load(sheet(shown, columns=3))
         write_atomically(output, encode(whole, whole.pixels, format))
         notes.unlink(missing_ok=True)

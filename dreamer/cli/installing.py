@@ -103,8 +103,8 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
 def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
     """Reinstall the plugins that were installed before.
 
-    Use this after reinstalling dreamer, or in another environment: whatever `install` recorded and is missing comes
-    back.
+    Use this after reinstalling dreamer, or in another environment: everything that `install` recorded and that is
+    missing is installed again.
     """
     there, noted = installed(), entries()
     missing = [entry for entry in noted if entry.name not in there]

@@ -251,7 +251,7 @@ def save(
         if options[file]:
             problems.append(f"--{file}: a preset cannot name a file; use this option when you render")
     given = RenderOptions(**options, tile=None, device=None, precision=None, threads=None)
-    pipeline, _ = given.composed(registry, _say, problems, fetch=False)
+    pipeline, _ = given.pipeline(registry, _say, problems, fetch=False)
     without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
     about = {"title": title or name, "description": description, "author": author, "likes": likes}
     required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}

@@ -34,13 +34,14 @@ def render(
     force: bool,
     sample: bool,
     how: str,
-    **wishes: Any,
+    **options: Any,
 ) -> int:
     """Dream over photos.
 
     Each PHOTO is a file, a folder or a pattern; its dream is written beside it, as photo-dream.jpg beside photo.jpg.
     Dreams that are already done are skipped, and so are, among several photos, pictures made by dreamer.
     """
+    from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
 
     with progress(how) as reporter:
@@ -51,16 +52,17 @@ def render(
         with collect_problems(problems):
             place = Place.read(output, several)
         registry, plugins = load_plugins()
-        wish = RenderOptions(**wishes)
-        pipeline, provenance = wish.composed(registry, reporter.say, problems)
+        given = RenderOptions(**options)
+        pipeline, provenance = given.pipeline(registry, reporter.say, problems)
+        use_threads(pipeline.machine)
         batch = Batch(
             pipeline,
             provenance,
             plugins,
             Saving(place, force, keep_gps, snapshots),
             reporter,
-            wish.max_pixels,
-            protected=(*found.photos, *([wish.guide] if wish.guide else [])),
+            given.max_pixels,
+            protected=(*found.photos, *([given.guide] if given.guide else [])),
         )
         for label, problem in found.problems:
             batch.fail(label, UsageError(problem))

@@ -12,7 +12,7 @@ from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
-    from dreamer.networks.network import Network
+    from dreamer.pipeline.build import Request
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.provenance import Provenance
     from dreamer.recipes.registry import Registry
@@ -49,60 +49,59 @@ class RenderOptions:
     threads: int | None
     max_pixels: int
 
-    def composed(
+    def pipeline(
         self,
         registry: Registry,
         say: Callable[[str], None],
         problems: list[str],
         *,
         fetch: bool = True,
-        base: Mapping[str, Any] = MappingProxyType({}),
         flags: Mapping[str, Any] = MappingProxyType({}),
-        aim: Callable[[Network, Mapping[str, Any]], list[dict[str, Any]]] | None = None,
+        use: Callable[[Request], Pipeline] | None = None,
     ) -> tuple[Pipeline, Provenance | None]:
-        """The pipeline, and the provenance of the picture whose recipe is repeated.
+        """Build the pipeline; return it with the provenance of the repeated picture, if there is one.
 
-        `base` are words under the recipe's; `flags` and `aim` what a command's own options say of the recipe and its
-        objectives.
-        Raises UsageError with every mistake, those in `problems` that were found before it included; then
-        nothing has been downloaded.
+        Args:
+            registry: Every name that a recipe may use.
+            say: Called with each notice for the person.
+            problems: Sentences about what was found to be wrong before.
+            fetch: Whether a network that is named may be downloaded.
+            flags: The values of options of the command itself, by recipe key; None where one was not given.
+            use: Makes the pipeline from the request; without it, the request is built.
+
+        Raises:
+            UsageError: With every problem, earlier ones included; then nothing has been downloaded.
         """
-        import torch
-
         from dreamer.engine.device import Machine
         from dreamer.image import load
-        from dreamer.pipeline.build import build
-        from dreamer.recipes.overrides import merged
+        from dreamer.pipeline.build import Request
 
         provenance, guide, machine = None, None, Machine()
         words: Mapping[str, Any] = {}
         with collect_problems(problems):
             provenance, words = self._words(registry)
-        words = merged(base, words)
         changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
         with collect_problems(problems):
             guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
         with collect_problems(problems):
             machine = self._machine(provenance).resolved()
         with collect_problems(problems):
-            pipeline = build(
+            request = Request(
                 words,
-                registry,
-                changes=changes,
-                network=self.network,
-                weights=self.weights,
-                layer=self.layer,
+                changes,
+                self.network,
+                self.weights,
+                self.layer,
                 fetch=fetch and not problems,
                 guide=guide,
                 machine=machine,
                 say=say,
-                aim=aim,
             )
+            pipeline = use(request) if use else request.build(registry)
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]
             lacking = registry.missing(provenance.plugins) if provenance else []
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in lacking), *problems)
-        torch.set_num_threads(pipeline.machine.threads)
         return pipeline, provenance
 
     def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:

@@ -71,6 +71,7 @@ def video(
     dreamer video clip.mp4 --resume     continue after Ctrl-C or a power cut
     dreamer video clip.mp4 --size 960 -o out.webm
     """
+    from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
     from dreamer.video.clip import ClipWriter, format_for, partial_of, probe
 
@@ -91,7 +92,8 @@ def video(
         registry, plugins = load_plugins()
         if resume and wish.tile is None:
             wish = replace(wish, tile=tiles_of(output, 1)[0])
-        pipeline, _ = wish.composed(registry, reporter.say, problems)
+        pipeline, _ = wish.pipeline(registry, reporter.say, problems)
+        use_threads(pipeline.machine)
         assert source and format and stability is not None  # else `composed` has raised
         sound = clip if source.has_audio and format.has_sound else None
         if source.has_audio and not sound:

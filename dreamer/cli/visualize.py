@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ from dreamer.errors import collect_problems
 
 if TYPE_CHECKING:
     from dreamer.image import Photo
-    from dreamer.networks.network import Network
+    from dreamer.pipeline.build import Request
     from dreamer.pipeline.pipeline import Pipeline
 
 
@@ -98,10 +97,11 @@ def visualize(
     dreamer visualize -o unit.png --layer m4b --channel 12
     dreamer visualize -o unit.png --channel 12 --facets 4 --pictures holiday/
     """
+    from dreamer.engine.device import use_threads
     from dreamer.image import load, to_pil
     from dreamer.plugins.loading import load_plugins
     from dreamer.visualization.direction_file import read_direction
-    from dreamer.visualization.unit import Unit, climbed, diverse, grey, picture_size, usual
+    from dreamer.visualization.unit import Unit, grey, visualization
 
     with progress(how) as reporter:
         problems: list[str] = []
@@ -125,23 +125,22 @@ def visualize(
         registry, plugins = load_plugins()
         wish = RenderOptions(**wishes, strength=None, feature_size=None, init=None, guide=None)
 
-        def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
-            whole = load(photo, max_pixels=wish.max_pixels) if photo else None
-            size = picture_size(whole, words)
-            found = unit.objectives(network, wish.layer, size) if unit.named else climbed(network, words)
-            return diverse(found) if facets and not pictures else found
+        def shown(request: Request) -> Pipeline:
+            source = load(photo, max_pixels=wish.max_pixels) if photo else None
+            facetted, begun = facets is not None, pictures is not None
+            return visualization(request, registry, unit, photo=source, canvas=canvas, facets=facetted, begun=begun)
 
-        pipeline, provenance = wish.composed(
+        pipeline, provenance = wish.pipeline(
             registry,
             reporter.say,
             problems,
-            base=usual(canvas, over_a_photo=photo is not None, facets=facets is not None),
             flags={
                 **{"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps},
                 **{"pictures": facets or count, "init": "grey" if pictures else None},
             },
-            aim=aim if unit.named or facets else None,
+            use=shown,
         )
+        use_threads(pipeline.machine)
 
         def blank() -> Photo:
             side = pipeline.recipe.size

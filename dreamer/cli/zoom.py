@@ -75,11 +75,11 @@ def zoom(
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
     """
-    from dreamer.engine.device import keep_freed_memory
+    from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
     from dreamer.video.clip import ClipWriter, format_for, frame_size, partial_of
-    from dreamer.video.zoom import SPACING, Scene, check_size, keyframe_size
+    from dreamer.video.zoom import SPACING, Scene, settled_looks
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
@@ -103,14 +103,9 @@ def zoom(
             raise UsageError(*problems)
         sized = whole.resized(looks[falling.look(0.0)].recipe.size)
         size = frame_size(format, sized.height, sized.width)
-        for key, look in looks.items():
-            with collect_problems(problems):
-                check_size(whole, sized)
-                look.plan_frames(*size)
-                looks[key] = look.settled(*keyframe_size(size))
-        if problems:
-            raise UsageError(*problems)
+        looks = settled_looks(looks, whole, size)
         usual = looks[falling.look(0.0)]
+        use_threads(usual.machine)
         if not usual.plan(*size).tiled:
             keep_freed_memory()
         frames = min(falling.frames, max(1, round(falling.fps))) if preview else falling.frames
@@ -193,7 +188,7 @@ def _looks(
         look = replace(look, tile=tile if wish.tile is None else wish.tile)
         look = replace(look, recipe=None if preset else wish.recipe)
         with collect_problems(problems):
-            looks[preset, layer] = look.composed(registry, say, [], fetch=not problems)[0]
+            looks[preset, layer] = look.pipeline(registry, say, [], fetch=not problems)[0]
     return looks
 
 

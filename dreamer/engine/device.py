@@ -4,7 +4,7 @@ What dreamer changes for the whole process, all of it:
 
 - `GOMP_SPINCOUNT` and `KMP_BLOCKTIME`, unless a person sets one: by `import dreamer`, before torch (`dreamer.openmp`).
 - `SVT_LOG`, unless it is set: when a video is encoded, so that AV1's encoder prints errors only (`clip.encode`).
-- `torch.set_num_threads`: by commands only, to what `--threads` says (`cli.wishes`, `cli.atlas`, `cli.exemplars`,
+- `torch.set_num_threads`: by commands only, to what `--threads` says (`use_threads`,
   `cli.train`), and to 1 in the processes that draw for a training (`training.stream`).
 - glibc's `mallopt`: by commands only, for good (`keep_freed_memory` below).
 - `PIL.Image.MAX_IMAGE_PIXELS`: while a picture is opened and decoded, under a lock, then as before (`image.source`).
@@ -76,6 +76,11 @@ class Machine:
     def dtype(self) -> torch.dtype:
         """The precision as torch's type."""
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.precision]
+
+
+def use_threads(machine: Machine) -> None:
+    """Have torch compute with so many threads, for the rest of the process."""
+    torch.set_num_threads(machine.threads)
 
 
 def free_memory(device: str) -> int:

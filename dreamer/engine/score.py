@@ -101,7 +101,7 @@ class Scorer:
 
         Raises:
             NotFiniteError: The score or the gradient is NaN or infinite, in float32 too.
-            UsageError: The recipe cannot be had in tiles, or the transforms leave too little of the picture.
+            UsageError: A term or an override is impossible in tiles, or the transforms leave too little of the picture.
         """
         weights = weights or [term.weight for term in self.terms]
         if self._overrides.redirects(context.step) and len(self._plan(image).tiles) > 1:

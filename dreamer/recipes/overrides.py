@@ -100,15 +100,13 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
     return result
 
 
-def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """The words with every key set, one after another; raises RecipeError with all that lead nowhere."""
+def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """The words with every key set that can be, one after another, and a sentence for each that leads nowhere."""
     result, problems = dict(words), list[str]()
     for key, value in changes:
         with collect_problems(problems):
             result = with_change(result, key, value)
-    if problems:
-        raise RecipeError(*problems)
-    return result
+    return result, problems
 
 
 def read_setting(text: str) -> tuple[str, Any]:

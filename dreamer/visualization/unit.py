@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,8 +15,11 @@ from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
 from dreamer.networks.network import Network
+from dreamer.pipeline.build import Request
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.recipe import DEFAULTS
+from dreamer.recipes.registry import Registry
 from dreamer.visualization.exemplars import channel_number
 
 _CLIMB: dict[str, Any] = {
@@ -151,6 +154,40 @@ def usual(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Ma
         words = {**words, **_AT_ONCE}
     words = {**words, "balance": False} if facets else words
     return {**words, "transforms": []} if canvas in _STEADY else words
+
+
+def visualization(
+    request: Request,
+    registry: Registry,
+    unit: Unit,
+    *,
+    photo: Photo | None = None,
+    canvas: str | None = None,
+    facets: bool = False,
+    begun: bool = False,
+) -> Pipeline:
+    """The pipeline that shows what a unit wants to see.
+
+    Args:
+        request: What else was asked for; its words are laid upon a visualization's usual ones.
+        registry: Every name that the words may use.
+        unit: What is to be seen; without any, what the words climb.
+        photo: What is dreamt over; without it, grey.
+        canvas: The canvas that was asked for.
+        facets: Whether several pictures are to differ.
+        begun: Whether each of them begins with pictures of its own, and so needs no diversity.
+
+    Raises:
+        UsageError: With every problem.
+    """
+
+    def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+        size = picture_size(photo, words)
+        found = unit.objectives(network, request.layer, size) if unit.named else climbed(network, words)
+        return diverse(found) if facets and not begun else found
+
+    words = merged(usual(canvas, over_a_photo=photo is not None, facets=facets), request.words)
+    return replace(request, words=words).build(registry, aim if unit.named or facets else None)
 
 
 def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:

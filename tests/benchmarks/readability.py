@@ -104,7 +104,7 @@ def dream(network: Network, what: str | Tensor) -> Tensor:
 def portrait(network: Network, name: str) -> Image.Image:
     """A motif dreamt over a grey gradient: a few large ones."""
     gradient = Image.linear_gradient("L").resize((PORTRAIT, PORTRAIT)).point(lambda value: 77 + value * 0.4)
-    return dreamer.visualize(network, name, photo=gradient.convert("RGB"), size=PORTRAIT, octaves=OCTAVES, seed=1)
+    return dreamer.visualize(network, name, photo=gradient.convert("RGB"), size=PORTRAIT, octaves=OCTAVES, seed=1)[0]
 
 
 def train_judge(path: Path, minutes: float) -> None:

@@ -71,7 +71,7 @@ def main() -> int:
             "redirect": 0,
             "gradient_filters": [{"name": "normalise"}],
         }
-        picture = dreamer.visualize(
+        (picture,) = dreamer.visualize(
             network,
             layer=wishes.layer,
             channel=wishes.channel,

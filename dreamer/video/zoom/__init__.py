@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dreamer.video.zoom.feedback import FeedbackZoom
 from dreamer.video.zoom.keyframes import KeyframeZoom
-from dreamer.video.zoom.scene import SPACING, Scene, check_size, keyframe_size
+from dreamer.video.zoom.scene import SPACING, Look, Scene, keyframe_size, settled_looks
 from dreamer.video.zoom.schedule import read_schedule, zoom_from, zoom_words
 from dreamer.video.zoom.zoom import Zoom
 
@@ -26,12 +26,13 @@ __all__ = [
     "SPACING",
     "FeedbackZoom",
     "KeyframeZoom",
+    "Look",
     "Scene",
     "Zoom",
-    "check_size",
     "frames_of",
     "keyframe_size",
     "read_schedule",
+    "settled_looks",
     "zoom_from",
     "zoom_words",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, collect_problems
 from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
@@ -27,6 +27,8 @@ SPACING = 1.5  # what everything grows by from keyframe to keyframe
 _MANY = 4  # so many names take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
+Look = tuple[str | None, str | None]
+"""A preset and a layer that keyframes ask for; None for the command's own."""
 PipelineAt = Callable[[float], Pipeline]
 OnStep = Callable[[int, Step], None]
 """Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
@@ -39,13 +41,32 @@ def keyframe_size(size: tuple[int, int], spacing: float = SPACING) -> tuple[int,
     return math.ceil(size[0] * beyond), math.ceil(size[1] * beyond)
 
 
-def check_size(*photos: Photo) -> None:
-    """Raises UsageError where a photo, or the photo at a frame's size, is too small to be sampled."""
-    for photo in photos:
-        if min(photo.width, photo.height) < SMALLEST:
-            raise UsageError(
-                f"{photo.width}x{photo.height} pixels are too few for a zoom: {SMALLEST} each way at least"
-            )
+def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int, int]) -> dict[Look, Pipeline]:
+    """The looks of a zoom, each with its tile settled for all frames.
+
+    Args:
+        looks: The pipelines, by preset and layer.
+        photo: What is zoomed into.
+        size: (height, width) of the frames.
+
+    Raises:
+        UsageError: The photo or the frames are too small, or a recipe is not one for frames; every problem at once.
+    """
+    problems = [
+        f"{width}x{height} pixels are too few for a zoom; use at least {SMALLEST} each way"
+        for height, width in ((photo.height, photo.width), size)
+        if min(height, width) < SMALLEST
+    ]
+    if problems:
+        raise UsageError(*dict.fromkeys(problems))
+    settled = {}
+    for look, pipeline in looks.items():
+        with collect_problems(problems):
+            pipeline.plan_frames(*size)
+            settled[look] = pipeline.settled(*keyframe_size(size))
+    if problems:
+        raise UsageError(*problems)
+    return settled
 
 
 @dataclass(frozen=True)

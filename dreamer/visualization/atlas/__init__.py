@@ -9,7 +9,7 @@ from dreamer.visualization.atlas.activation_maps import ActivationMaps, Activati
 from dreamer.visualization.atlas.channel_images import SIZE, STEPS, plates, words
 from dreamer.visualization.atlas.commands import Commands
 from dreamer.visualization.atlas.exemplar_crops import COUNT, Best, Channels, Crop, cut
-from dreamer.visualization.atlas.layer_section import LayerSection, chosen, made
+from dreamer.visualization.atlas.layer_section import LayerSection, chosen, made, sections_of
 from dreamer.visualization.atlas.page import Atlas, plates_in
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "made",
     "plates",
     "plates_in",
+    "sections_of",
     "words",
 ]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from dreamer.engine.device import Machine
 from dreamer.errors import UsageError, collect_problems
 from dreamer.networks.network import Network
-from dreamer.pipeline.pipeline import Pipeline
+from dreamer.pipeline.build import build
+from dreamer.pipeline.pipeline import Pipeline, Say
+from dreamer.recipes.registry import Registry
+from dreamer.visualization.atlas.channel_images import SIZE, STEPS, words
 from dreamer.visualization.atlas.exemplar_crops import Crop
 from dreamer.visualization.exemplars import channel_names, channel_number
 
@@ -64,6 +69,47 @@ def chosen(network: Network, layer: str, wish: str | None) -> LayerSection:
     if problems:
         raise UsageError(*problems)
     return LayerSection(layer, tuple(sorted(numbers)), names)
+
+
+def sections_of(
+    network: Network,
+    registry: Registry,
+    layers: Sequence[str],
+    channels: str | None,
+    *,
+    size: int = SIZE,
+    steps: int = STEPS,
+    seed: int = 0,
+    machine: Machine,
+    say: Say,
+) -> list[tuple[LayerSection, Pipeline]]:
+    """The sections of an atlas, each with the pipeline that makes its channels' pictures.
+
+    Args:
+        network: The network whose atlas it is.
+        registry: Every name that a recipe may use.
+        layers: A section each.
+        channels: Which channels, as `chosen` understands them; None for all.
+        size: Side of a channel's picture, in pixels.
+        steps: Of each picture's ascent.
+        seed: Another one gives other pictures.
+        machine: Where to compute.
+        say: Told a sentence for a person.
+
+    Raises:
+        UsageError: An unknown layer or channel; every problem at once.
+    """
+    found = []
+    problems: list[str] = []
+    for layer in dict.fromkeys(layers):
+        with collect_problems(problems):
+            section = chosen(network, layer, channels)
+            recipe = words(layer, size=size, steps=steps, seed=seed)
+            pipeline = build(recipe, registry, network=network, machine=machine, say=say)
+            found.append((replace(section, made=made(pipeline)), pipeline))
+    if problems:
+        raise UsageError(*problems)
+    return found
 
 
 def made(pipeline: Pipeline) -> str:
