@@ -135,7 +135,7 @@ def test_what_differs_from_the_repeated_picture_is_named(tmp_path: Path) -> None
     ran = dreamer("render", other, "--recipe", tmp_path / "a-dream.png")
     assert "not byte for byte the same as the repeated picture: the photo is not the same" in ran.err
     ran = dreamer("render", source, "--recipe", tmp_path / "a-dream.png", "--seed", "1", "-o", tmp_path / "s.png")
-    assert "it repeats: the recipe is not the same\n" in ran.err
+    assert "the repeated picture: the recipe is not the same\n" in ran.err
     provenance["machine"] |= {"torch": "1.0", "threads": 4096, "device": "cuda"}
     provenance["plugins"] = {"dreamer-swirl": "2.0"}
     provenance["weights"] = "0" * 64
