@@ -333,7 +333,7 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
     ran = dreamer("atlas", "-o", tmp_path / "page.png", *wrong)
     refused(ran, "end in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
     (tmp_path / "page.html").write_text("mine")
-    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "there already")
+    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "already exists")
     assert (tmp_path / "page.html").read_text() == "mine"
     (tmp_path / "folder.html").mkdir()
     refused(dreamer("atlas", "-o", tmp_path / "folder.html", "--force"), "folder.html is a folder")

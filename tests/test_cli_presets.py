@@ -210,7 +210,9 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     assert ran.code == 0 and tomllib.loads((config / "again.toml").read_text())["seed"] == 3
     refused(dreamer("presets", "save", "again"), "already exists", "--force")
     refused(dreamer("presets", "save", "bloom"), "dreamer-art:bloom")
-    refused(dreamer("presets", "save", "../x", "--guide", source), "../x: a preset's name", "--guide: a preset names")
+    refused(
+        dreamer("presets", "save", "../x", "--guide", source), "../x: the name of a preset", "--guide: a preset cannot"
+    )
     assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
 
 

@@ -302,7 +302,7 @@ def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):
     refused(dreamer("exemplars", tmp_path / "empty", "--channel", "1", "-o", tmp_path / "a.png"), "no pictures")
     (tmp_path / "empty" / "a.jpg").write_bytes(b"x")
     ran = dreamer("exemplars", tmp_path / "empty", "--channel", "1", "-o", tmp_path / "a.png")
-    assert ran.code == 2 and "none of its pictures can be looked at" in ran.err
+    assert ran.code == 2 and "none of its pictures can be used" in ran.err
 
 
 def test_a_unit_s_own_picture_raises_or_lowers_it():
