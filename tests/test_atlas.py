@@ -127,7 +127,7 @@ def test_the_page_holds_every_channel_with_its_name_and_picture(made):
 
 def test_the_exemplars_are_those_of_the_highest_activation(made):
     folder, ran = made
-    assert "broken.jpg is left out" in ran.err
+    assert "skipped broken.jpg" in ran.err
     for layer in known(folder / "atlas.html")["layers"]:
         answers = {
             name: reverie().features(load(folder / "pictures" / name).image(), [layer["name"]])[layer["name"]][0]
@@ -258,7 +258,7 @@ def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypat
     assert left_in(tmp_path) == ["atlas-partial.html"]
     before = known(partial)["layers"][0]["channels"]
     assert [one["number"] for one in before] == [0, 1, 2, 3, 4]
-    refused(dreamer(*command), "atlas-partial.html is there already", "--resume")
+    refused(dreamer(*command), "atlas-partial.html already exists", "--resume")
     assert dreamer(*command, "--resume").code == 0
     assert asked[1] == [5, 6, 7, 8, 9] and left_in(tmp_path) == ["atlas.html"]
     after = known(page)["layers"][0]["channels"]
@@ -333,7 +333,7 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
     ran = dreamer("atlas", "-o", tmp_path / "page.png", *wrong)
     refused(ran, "end in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
     (tmp_path / "page.html").write_text("mine")
-    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "there already")
+    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "already exists")
     assert (tmp_path / "page.html").read_text() == "mine"
     (tmp_path / "folder.html").mkdir()
     refused(dreamer("atlas", "-o", tmp_path / "folder.html", "--force"), "folder.html is a folder")

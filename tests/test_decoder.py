@@ -201,8 +201,8 @@ def test_the_command_trains_one_and_goes_on(tmp_path: Path, quick: None, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(training_of_it, "DecoderTraining", Stopped)
         ran = dreamer(*words, "--minutes", 9)
-    assert ran.code == 130 and "--resume goes on" in ran.err and "Traceback" not in ran.err
-    assert "drawn again at" in ran.err
+    assert ran.code == 130 and "with --resume to continue" in ran.err and "Traceback" not in ran.err
+    assert "reproduced at" in ran.err
     assert torch.load(begun, weights_only=True)["mark"] == {"seconds": 10.0, "samples": 40} and not output.exists()
     refused(dreamer(*words), "a training was interrupted here", "--resume")
     without = [word for word in words if word != "--decoder"]

@@ -213,7 +213,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: in
     os.killpg(process.pid, signum) if signum == signal.SIGINT else process.kill()
     told = process.communicate(timeout=60)[1]
     if signum == signal.SIGINT:
-        assert process.returncode == 130 and "--resume goes on" in told and "Traceback" not in told
+        assert process.returncode == 130 and "with --resume to continue" in told and "Traceback" not in told
     before = torch.load(begun, weights_only=True)["mark"]
     assert before["samples"] > 0
     refused(dreamer("networks", "train", "-o", output), "a training was interrupted here", "--resume")
@@ -279,7 +279,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
 def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
     there = tmp_path / "there.safetensors"
     there.write_bytes(b"weights")
-    refused(dreamer("networks", "train", "-o", there), "there already", "--force")
+    refused(dreamer("networks", "train", "-o", there), "already exists", "--force")
     refused(dreamer("networks", "train", "-o", tmp_path / "no" / "w.pth"), "no folder", ".safetensors file")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--resume"), "no training to resume")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no folder")
@@ -390,7 +390,7 @@ def test_the_sheet_of_motifs(tmp_path: Path):
     assert ran.code == 0 and "eye" in ran.out
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (20, 20 * len(MOTIFS))
-    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "there already")
+    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "already exists")
     refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.doc"), "unsupported extension; use one of .jpg")
 
 
