@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
     assert left_in(here) == [".clip.mp4.reel", "clip-so-far.mp4", "photo.jpg", "whole.mp4"]
     monkeypatch.undo()
     monkeypatch.chdir(here)
-    refused(zoom("-o", "clip.mp4", *how), "--resume goes on")
+    refused(zoom("-o", "clip.mp4", *how), "--resume continues")
     refused(zoom("-o", "clip.mp4", *how, "--resume", "--seed", "9"), "differs in", "recipe")
     assert zoom("-o", "clip.mp4", *how, "--resume").code == 0
     assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()

@@ -145,9 +145,9 @@ def test_nothing_is_overwritten_or_mixed_up_without_a_word(tmp_path):
             opened(output, resume=resume, recipe="another")
     with opened(output, force=True) as writer:
         writer.add(picture(0))
-    with pytest.raises(UsageError, match=r"there is an unfinished clip in .*; --resume continues it, --force starts again"):
+    with pytest.raises(UsageError, match=r"an unfinished clip in .*; --resume continues it, --force starts again"):
         opened(output)
-    with pytest.raises(UsageError, match=r"--resume: the unfinished clip in .* differs in fps, seed; --force deletes it"):
+    with pytest.raises(UsageError, match=r"--resume: the unfinished .* differs in fps, seed; --force deletes it"):
         opened(output, resume=True, fps=25, identity='{"seed":2}')
     assert probe(output).frames == 7
     with opened(output, force=True) as writer:
