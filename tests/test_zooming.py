@@ -247,10 +247,10 @@ def test_the_ends_of_a_loop_meet() -> None:
 
 
 def test_without_strength_a_zoom_only_moves_the_photo(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dream(self: Pipeline, photo: Any, **rest: Any) -> Any:
+    def ascend(self: Pipeline, image: Any, **rest: Any) -> Any:
         raise InterruptedError
 
-    monkeypatch.setattr(Pipeline, "dream", dream)
+    monkeypatch.setattr(Pipeline, "ascend", ascend)
     with pytest.raises(InterruptedError):
         KeyframeZoom(scene(Zoom(seconds=1), strength=0.5)).frame(0)
     falling = KeyframeZoom(scene(Zoom(seconds=1, fps=Fraction(4), rate=1.5), strength=0.0))

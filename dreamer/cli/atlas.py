@@ -83,7 +83,16 @@ def atlas(
         from dreamer.pipeline.build import build
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
-        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, chosen, look, made, plates_in, words
+        from dreamer.visualization.atlas import (
+            SIZE,
+            STEPS,
+            Atlas,
+            activations_on,
+            channel_recipe,
+            recipe_hash,
+            reuse_images,
+            select_channels,
+        )
 
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -98,19 +107,19 @@ def atlas(
             parts: list[tuple[LayerSection, Pipeline]] = []
             for layer in dict.fromkeys(part.strip() for part in (wished or loaded.default_layer).split(",")):
                 with collect_problems(problems):
-                    recipe = words(layer, size=size or SIZE, steps=steps or STEPS, seed=seed)
-                    section = chosen(loaded, layer, channels)
+                    recipe = channel_recipe(layer, size=size or SIZE, steps=steps or STEPS, seed=seed)
+                    section = select_channels(loaded, layer, channels)
                     pipeline = build(recipe, registry, network=loaded, machine=machine, say=reporter.say)
-                    section.made = made(pipeline)
+                    section.recipe_hash = recipe_hash(pipeline)
                     parts.append((section, pipeline))
             layers = [section.layer for section, _ in parts]
             if photo and photo.is_file() and layers:
                 whole = load(photo, max_pixels=max_pixels)
-                seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
+                seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))
         sections = tuple(section for section, _ in parts)
         for page in (output, partial) if resume else ():
             with collect_problems(problems):
-                plates_in(page, sections)
+                reuse_images(page, sections)
         if problems:
             raise UsageError(*problems)
         keep_freed_memory()
@@ -159,10 +168,10 @@ class _Making:
         self.warned = False
 
     def paint(self, section: LayerSection, pipeline: Pipeline) -> None:
-        """Every plate that a section lacks."""
-        from dreamer.visualization.atlas import plates
+        """Draw every channel image that a section lacks."""
+        from dreamer.visualization.atlas import draw_channels
 
-        left, count, began = section.left, len(section.channels), time.monotonic()
+        left, count, began = section.missing, len(section.channels), time.monotonic()
         number = self.atlas.sections.index(section) + 1
         self.reporter.start(f"{self.atlas.network} {section.layer}", number, len(self.atlas.sections))
 
@@ -172,8 +181,8 @@ class _Making:
             if step.share == 1:
                 self._warn(section, time.monotonic() - began, (done + batch) / len(left))
 
-        for channel, plate in plates(pipeline, left, on_step=on_step):
-            section.plates[channel] = plate
+        for channel, image in draw_channels(pipeline, left, on_step=on_step):
+            section.images[channel] = image
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
 
@@ -192,7 +201,7 @@ class _Making:
         """What excites the channels in a folder; of an interrupted search, the best by then."""
         import torch
 
-        from dreamer.visualization.atlas import COUNT, Channels, cut
+        from dreamer.visualization.atlas import COUNT, Channels, cut_crops
         from dreamer.visualization.exemplars import search
 
         channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})
@@ -220,7 +229,7 @@ class _Making:
             for name, why in found.skipped.items():
                 self.reporter.say(f"{name} is left out: {why}")
         finally:
-            crops = cut(folder, best, pipeline.recipe.size, max_pixels)
+            crops = cut_crops(folder, best, pipeline.recipe.size, max_pixels)
             for section in self.atlas.sections:
                 section.crops = {channel: crops.get((section.layer, channel), []) for channel in section.channels}
 
@@ -233,7 +242,7 @@ class _Making:
 
     def interrupted(self) -> int:
         """Somebody pressed Ctrl-C."""
-        if any(section.plates for section in self.atlas.sections):
+        if any(section.images for section in self.atlas.sections):
             self.keep()
             self.reporter.interrupted(str(self.output), str(self.partial))
             self.reporter.say("the same command with --resume goes on")
