@@ -263,5 +263,5 @@ def test_a_clip_for_render_and_a_picture_for_video(tmp_path: Path) -> None:
     refused(render(clip), "this is a clip; `dreamer video` dreams over it")
     for name in ("a.jpg", "a.png", "a.webp"):
         photo(tmp_path / name)
-        refused(dreamer("video", tmp_path / name), f"{name} is a picture; `dreamer render` dreams over it")
+        refused(dreamer("video", tmp_path / name), f"{name} is a picture, not a clip; use `dreamer render` for it")
     assert source.exists()

@@ -11,7 +11,7 @@ from PIL import Image
 import dreamer as api
 from dreamer.errors import RecipeError, UsageError
 from dreamer.visualization import exemplars
-from dreamer.visualization.facets import clusters, soft
+from dreamer.visualization.facets import clusters, without_edges
 
 QUICK = ("--size", "48", "--steps", "1", "--channel", "7", "--progress", "plain")
 SIDE = 48
@@ -53,14 +53,14 @@ def test_kmeans_finds_the_clusters_that_there_are_and_the_same_ones_again():
     torch.manual_seed(99)
     assert clusters(points[mixed], 3, seed=5) == found
     assert all(clusters(points[mixed], 20, seed=5))  # none is empty
-    with pytest.raises(UsageError, match="3 facets need as many pictures that differ"):
+    with pytest.raises(UsageError, match="3 facets need at least 3 different pictures"):
         clusters(torch.ones(9, 2), 3)
 
 
 def test_a_mean_loses_its_edges_and_keeps_its_colour():
     image = torch.zeros(1, 3, 100, 100)
     image[..., 50:] = 1
-    blurred = soft(image)
+    blurred = without_edges(image)
     assert 0.1 < float(blurred.diff(dim=-1).abs().max()) < 0.3
     assert blurred.mean() == pytest.approx(0.5, abs=1e-3)
 
@@ -136,7 +136,7 @@ def test_an_interrupted_search_goes_on(tmp_path, folder, monkeypatch):
         (["--facets", "2", "--pictures", "empty"], ["--pictures empty: there are no pictures in this folder"]),
         (["--facets", "2", "--pictures", "absent"], ["--pictures absent: there is no such folder"]),
         (["--facets", "20", "--pictures", "pictures"], ["not enough pictures, only 13 for 20 facets"]),
-        (["--facets", "13", "--pictures", "pictures"], ["13 facets need at least 13 pictures that can be", "broken"]),
+        (["--facets", "13", "--pictures", "pictures"], ["13 facets need at least 13 usable pictures", "broken"]),
         (["--pictures", "pictures"], ["--pictures needs --facets N"]),
         (["--facets", "2", "--count", "2"], ["--facets and --count cannot be combined"]),
         (
@@ -159,7 +159,7 @@ def test_pictures_that_are_all_alike_have_no_facets(tmp_path):
     for number in range(3):
         Image.new("RGB", (60, 60), (90, 90, 90)).save(tmp_path / "alike" / f"{number}.png")
     ran = visualize("-o", tmp_path / "out.png", "--facets", "2", "--pictures", tmp_path / "alike")
-    refused(ran, "2 facets need as many pictures that differ")
+    refused(ran, "2 facets need at least 2 different pictures")
     assert left_in(tmp_path) == ["alike"]
 
 

@@ -191,7 +191,7 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
     source = photo(tmp_path / "a.png")
     out = tmp_path / "out.png"
     for words, said in (
-        (("visualize", "--class", "sunflowr"), "reverie knows no class 'sunflowr'; did you mean sunflower?"),
+        (("visualize", "--class", "sunflowr"), "reverie has no class 'sunflowr'; did you mean sunflower?"),
         (("visualize", "--channel", "999"), "channel 999: layer m4b of reverie has channels 0 to 271"),
         (("visualize", "--neuron", "999"), "neuron 999: layer m4b of reverie has channels 0 to 271"),
         (("visualize", "--class", "eye", "--canvas", "forier"), "--canvas: no canvas is called 'forier'"),
@@ -203,7 +203,7 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
         ran = dreamer(*words, "-o", out)
         assert ran.code == 2 and said in ran.err, ran.err
         assert "objectives." not in ran.err and "canvas.name" not in ran.err and "octaves.feature_size" not in ran.err
-    with pytest.raises(UsageError, match="reverie knows no class 'dragn'; `dreamer networks show reverie` lists them"):
+    with pytest.raises(UsageError, match="reverie has no class 'dragn'; `dreamer networks show reverie` lists them"):
         api.visualize("reverie", "dragn")
     with pytest.raises(UsageError, match="channel 999: layer m4b"):
         api.visualize("reverie", channel=999)

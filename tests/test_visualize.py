@@ -204,7 +204,7 @@ def test_an_objective_may_be_a_function_of_the_features():
 
 
 def test_a_function_of_python_may_be_wrong_in_two_ways():
-    with pytest.raises(UsageError, match="looks at no layer"):
+    with pytest.raises(UsageError, match="uses no layer"):
         picture_of(tiny_network(), lambda features: 3.0, size=40)
     with pytest.raises(UsageError, match="depends on the features"):
         picture_of(tiny_network(), lambda features: features["one"].detach().mean(), size=40)

@@ -83,7 +83,7 @@ def atlas(
         from dreamer.networks import load_from
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
-        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, look, plates_in, sections_of
+        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, activations_on, reuse_images, sections_of
 
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -110,11 +110,11 @@ def atlas(
             )
             if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
-                seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
+                seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))
         sections = tuple(section for section, _ in parts)
         for page in (output, partial) if resume else ():
             with collect_problems(problems):
-                plates_in(page, sections)
+                reuse_images(page, sections)
         if problems:
             raise UsageError(*problems)
         keep_freed_memory()
@@ -164,9 +164,9 @@ class _Making:
 
     def paint(self, section: LayerSection, pipeline: Pipeline) -> None:
         """Make the pictures that a section lacks."""
-        from dreamer.visualization.atlas import plates
+        from dreamer.visualization.atlas import draw_channels
 
-        left, count, began = section.left, len(section.channels), time.monotonic()
+        left, count, began = section.missing, len(section.channels), time.monotonic()
         number = self.atlas.sections.index(section) + 1
         self.reporter.start(f"{self.atlas.network} {section.layer}", number, len(self.atlas.sections))
 
@@ -176,8 +176,8 @@ class _Making:
             if step.share == 1:
                 self._warn(section, time.monotonic() - began, (done + batch) / len(left))
 
-        for channel, plate in plates(pipeline, left, on_step=on_step):
-            section.plates[channel] = plate
+        for channel, image in draw_channels(pipeline, left, on_step=on_step):
+            section.images[channel] = image
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
 
@@ -196,7 +196,7 @@ class _Making:
         """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
         import torch
 
-        from dreamer.visualization.atlas import COUNT, Channels, cut
+        from dreamer.visualization.atlas import COUNT, Channels, cut_crops
         from dreamer.visualization.exemplars import search
 
         channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})
@@ -224,7 +224,7 @@ class _Making:
             for name, why in found.skipped.items():
                 self.reporter.say(f"skipped {name}: {why}")
         finally:
-            crops = cut(folder, best, pipeline.recipe.size, max_pixels)
+            crops = cut_crops(folder, best, pipeline.recipe.size, max_pixels)
             for section in self.atlas.sections:
                 section.crops = {channel: crops.get((section.layer, channel), []) for channel in section.channels}
 
@@ -237,7 +237,7 @@ class _Making:
 
     def interrupted(self) -> int:
         """Save the unfinished page after Ctrl-C, and return the exit code."""
-        if any(section.plates for section in self.atlas.sections):
+        if any(section.images for section in self.atlas.sections):
             self.keep()
             self.reporter.interrupted(str(self.output), str(self.partial))
             self.reporter.say("run the same command with --resume to continue")

@@ -115,7 +115,7 @@ def train(
         from dreamer.engine.device import Machine, keep_freed_memory
         from dreamer.ingredients.learned_priors import decoders_folder
         from dreamer.motifs import MOTIFS
-        from dreamer.training.album import Album
+        from dreamer.training.album import OwnPictures
         from dreamer.training.decoder import DecoderTraining
         from dreamer.training.reverie import ReverieTraining
         from dreamer.training.train import Settings, train
@@ -128,7 +128,7 @@ def train(
         reporter.start(str(output), 1, 1)
         album = None
         if pictures:
-            album = Album.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
+            album = OwnPictures.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
             for notice in album.notices:
                 reporter.say(notice)
         kind = DecoderTraining if decoder else ReverieTraining
