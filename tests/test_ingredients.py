@@ -40,7 +40,12 @@ def test_every_ingredient_keeps_every_promise(kind, entry, fixtures):
 @pytest.mark.parametrize("entry", list(REGISTRY.ingredients["transforms"]), ids=ids)
 def test_transforms_are_random_and_follow_the_seed(entry, fixtures):
     case = Case(fixtures.image)
-    drawn = [[fixtures.call(entry.value, fixtures.image, case, first + n) for n in range(3)] for first in (0, 3, 0)]
+
+    def transformed(seed):
+        apply = fixtures.call(entry.value, fixtures.image, case, seed)
+        return apply(fixtures.image)
+
+    drawn = [[transformed(first + n) for n in range(3)] for first in (0, 3, 0)]
     assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))
     moved = any(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
     assert moved != (entry.name == "pad")  # the one that leaves nothing to chance
