@@ -224,7 +224,7 @@ def test_an_objective_may_be_words_or_a_name():
     assert picture_of(network, "deepdream", size=40, steps=2).size == (40, 40)
     assert picture_of(network, "leaf", size=40, steps=2).size == (40, 40)
     assert picture_of(network, channel="spiral", size=40, steps=2).tobytes() == by_words.tobytes()
-    with pytest.raises(RecipeError, match="exclude each other"):
+    with pytest.raises(RecipeError, match="give one of them"):
         picture_of(network, "leaf", channel=3)
 
 
