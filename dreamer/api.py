@@ -9,14 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from dreamer.engine.device import Machine
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, RecipeError
-from dreamer.image import Photo, eight_bits, load, pictures_in, size_at, to_pil
+from dreamer.image import Photo, load, pictures_in, size_at, to_pil
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
@@ -34,15 +33,18 @@ from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Features, Unit, grey, own_term, visualization
 
+Picture = str | Path | Image.Image
+"""A path, or Pillow's image."""
+
 
 def dream(
-    photo: str | Path | Image.Image,
+    photo: Picture,
     *,
     preset: str | Path | Preset | None = None,
     network: str | Network | None = None,
     weights: str | Path | None = None,
     layer: str | None = None,
-    guide: str | Path | Image.Image | None = None,
+    guide: Picture | None = None,
     device: str = "auto",
     precision: str = "auto",
     tile: int | None = None,
@@ -50,20 +52,33 @@ def dream(
     on_step: Callable[[Step], None] = lambda step: None,
     **changes: Any,
 ) -> Image.Image:
-    """Dream over a photo: a path or a PIL image in, a PIL image with its alpha and profile out.
+    """Dream over a photo.
 
-    `network` is a name, or a Network: of `load_network`, or made by hand. `changes` are a recipe's keys, as in
-    `strength=0.5` or `octaves={"steps": 20}`. PIL has no 16-bit colour: that comes out in 8 bits. `tile` is a side in
-    pixels, 0 for none; by itself it follows from free memory. A network whose weights are absent is downloaded only
-    with `fetch=True`. `on_step` gets a `Step` each time.
+    Args:
+        photo: A path or a PIL image, of any mode and size.
+        preset: A name of `dreamer presets list`, a TOML file, or a Preset.
+        network: A name of `dreamer networks list`, or a Network; by itself the preset's, else reverie.
+        weights: A file with the named network's weights, .safetensors or .pth.
+        layer: Where all objectives look, whatever the preset says.
+        guide: A picture whose features are to grow.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        precision: Of the network: `auto`, `float32` or `bfloat16`.
+        tile: Side of the tiles in pixels, 0 for none; by itself it follows from free memory.
+        fetch: Whether absent weights of the named network may be downloaded.
+        on_step: Called with a `Step` after each step.
+        **changes: A recipe's keys, as in `strength=0.5` or `octaves={"steps": 20}`.
 
-    Raises DreamerError, and Interrupted when somebody presses Ctrl-C or a notebook's stop button: its
-    `picture` is the PIL image of what had been dreamt by then.
+    Returns:
+        The dream, with the photo's alpha and profile; in 8 bits, since PIL has no 16-bit colour.
+
+    Raises:
+        DreamerError: The photo cannot be read, or the recipe has mistakes, all of which are named.
+        Interrupted: Ctrl-C, or a notebook's stop button; its `picture` is the unfinished dream, a PIL image.
     """
     source = load(photo)
     machine = Machine(device, precision, -1 if tile is None else tile)
     pipeline = _request(preset, changes, network, weights, layer, fetch, machine, guide).build(registry())
-    return _pil(_dreamt(pipeline, pipeline.sized(source), on_step).sheet())
+    return _dreamt(pipeline, pipeline.sized(source), on_step).sheet().to_pil()
 
 
 def visualize(
@@ -74,10 +89,10 @@ def visualize(
     channel: int | str | None = None,
     neuron: Sequence[int] | None = None,
     direction: Sequence[float] | None = None,
-    photo: str | Path | Image.Image | None = None,
+    photo: Picture | None = None,
     preset: str | Path | Preset | None = None,
     weights: str | Path | None = None,
-    guide: str | Path | Image.Image | None = None,
+    guide: Picture | None = None,
     canvas: str | Mapping[str, Any] | None = None,
     optimiser: str | Mapping[str, Any] | None = None,
     steps: int | None = None,
@@ -91,21 +106,34 @@ def visualize(
     on_step: Callable[[Step], None] = lambda step: None,
     **changes: Any,
 ) -> list[Image.Image]:
-    """The picture that a unit of a network wants to see, from nothing or over a photo, or `count` of them.
+    """Show what a unit of a network wants to see, from nothing or over a photo.
 
-    `objective` is the name of a class ("lion") or of an objective ("deepdream"), an objective's words, as in
-    {"name": "channel", "index": [3]}, or a list of such, or a Python function of {layer: features (B, C, h, w)} that
-    gives a score to climb. Instead of it, `channel`, `neuron` (channel, row, column) or `direction` say what is meant
-    at `layer`. `canvas` and `optimiser` are a name, or their words; `changes` are a recipe's keys, as in `size=320`.
-    `facets` are so many pictures that differ; with a `folder` each begins with some of its pictures.
+    Args:
+        network: A name of `dreamer networks list`, or a Network.
+        objective: The name of a class ("lion") or of an objective ("deepdream"); an objective as a recipe has it,
+            {"name": "channel", "index": [3]}, or a list of such; or a function of {layer: features (B, C, h, w)} that
+            gives a score, larger for what is wanted. Without it, one of the next three.
+        layer: Where the unit is; by itself the network's default layer, or that of its classes.
+        channel: A channel's number or name.
+        neuron: (channel,) in the middle, or (channel, row, column) of the layer's map.
+        direction: A number for each of the layer's channels.
+        photo: What to dream over instead of grey.
+        canvas: How the picture is parameterized, by name or as a recipe has it; likewise `optimiser`.
+        steps: Of the optimiser, in each octave.
+        count: How many pictures to make at once.
+        facets: How many pictures to make that differ; with a `folder` each begins with some of its pictures.
+        tile: As for `dream`, but none by itself.
+        **changes: A recipe's keys, as in `size=320`. All others are as for `dream`.
 
-    Raises DreamerError, and Interrupted with what there was by then.
+    Returns:
+        `count` or `facets` pictures, each of the photo's size, or square.
+
+    Raises:
+        DreamerError: The unit does not exist, or the recipe has mistakes, all of which are named.
+        Interrupted: As for `dream`; its `picture` is a sheet of the unfinished pictures.
     """
-    unit = Unit(
-        channel,
-        None if neuron is None else tuple(neuron),
-        direction=None if direction is None else direction_of(direction),
-    )
+    place = None if neuron is None else tuple(neuron)
+    unit = Unit(channel, place, direction=None if direction is None else direction_of(direction))
     own: dict[str, Any] = {
         "canvas": {"name": canvas} if isinstance(canvas, str) else canvas,
         "optimiser": {"name": optimiser} if isinstance(optimiser, str) else optimiser,
@@ -121,9 +149,9 @@ def visualize(
     elif isinstance(objective, (Mapping, list)):
         own["objectives"] = [objective] if isinstance(objective, Mapping) else objective
     if len([part for part in (objective, channel, neuron, direction) if part is not None]) > 1:
-        raise RecipeError("objective, channel, neuron and direction exclude each other: each says what is to be seen")
+        raise RecipeError("objective, channel, neuron, direction: give one of them, not several")
     if (facets and photo is not None) or (folder and not facets):
-        raise RecipeError("facets begin with nothing, or with pictures of a folder; a photo or a folder alone has none")
+        raise RecipeError("facets start from noise or a folder: give no photo with them, and no folder without")
     source = None if photo is None else load(photo)
     request = _request(preset, {}, network, weights, layer, fetch, Machine(device, precision, tile), guide)
     own = {key: words for key, words in own.items() if words is not None}
@@ -139,17 +167,17 @@ def visualize(
     if folder:
         pipeline = replace(pipeline, starts=_begun(pipeline, Path(folder)))
     dream = _dreamt(pipeline, source, on_step)
-    return [_pil(replace(dream, change=change[None])) for change in dream.change]
+    return [replace(dream, change=change[None]).to_pil() for change in dream.change]
 
 
 def zoom(
-    photo: str | Path | Image.Image,
+    photo: Picture,
     *,
     preset: str | Path | Preset | None = None,
     network: str | Network | None = None,
     weights: str | Path | None = None,
     layer: str | None = None,
-    guide: str | Path | Image.Image | None = None,
+    guide: Picture | None = None,
     size: int | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -158,13 +186,20 @@ def zoom(
     on_step: Callable[[int, Step], None] = lambda number, step: None,
     **changes: Any,
 ) -> Iterator[Image.Image]:
-    """Fall into a photo: the frames of `dreamer zoom`, one by one, as PIL images.
+    """Fall into a photo: the frames of `dreamer zoom`, one by one.
 
-    `changes` are a zoom's words, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
-    `keyframes=[{"time": 5, "rate": 2}]`, and a recipe's keys, as for `dream`. The long side has `size` pixels; by
-    itself the photo's, at most 1280. `on_step` gets the number of the keyframe that is being dreamt, and a `Step`.
+    Args:
+        photo: A path or a PIL image.
+        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
+        **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
+            `keyframes=[{"time": 5, "rate": 2}]`, and a recipe's keys. All others are as for `dream`.
 
-    Raises DreamerError, for what is wrong with the words at once.
+    Returns:
+        An iterator of the frames, as PIL images; each is made when it is asked for.
+
+    Raises:
+        DreamerError: At once, with every mistake.
     """
     source = load(photo)
     moving = {field.name for field in fields(Zoom)}
@@ -180,15 +215,7 @@ def zoom(
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
     looks = settled_looks(looks, source, frame)
-    scene = Scene(
-        source.image(),
-        motion,
-        frame,
-        lambda time: looks[motion.look(time)],
-        MemoryStore(),
-        SPACING,
-        on_step,
-    )
+    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, on_step)
     fall = frames_of(scene)
 
     def pictures() -> Iterator[Image.Image]:
@@ -208,7 +235,7 @@ def video(
     network: str | Network | None = None,
     weights: str | Path | None = None,
     layer: str | None = None,
-    guide: str | Path | Image.Image | None = None,
+    guide: Picture | None = None,
     device: str = "auto",
     precision: str = "auto",
     tile: int | None = None,
@@ -216,10 +243,17 @@ def video(
     on_step: Callable[[Step], None] = lambda step: None,
     **changes: Any,
 ) -> Iterator[Image.Image]:
-    """Dream over a clip: the frames of `dreamer video`, one by one, as PIL images, upright.
+    """Dream over a clip: the frames of `dreamer video`, one by one.
 
-    `stability` is how much of a frame's dream the next one keeps, 0 to 1; the others are as for `dream`. Raises
-    DreamerError before the first frame for a clip that cannot be read and for what is wrong with the words.
+    Args:
+        clip: A file that `dreamer video` can read.
+        stability: How much of a frame's dream the next one keeps, from 0 to 1. All others are as for `dream`.
+
+    Returns:
+        An iterator of the frames, upright, as PIL images; each is made when it is asked for.
+
+    Raises:
+        DreamerError: Before the first frame, for a clip that cannot be read and with every mistake of the recipe.
     """
     source = probe(Path(clip))
     machine = Machine(device, precision, -1 if tile is None else tile)
@@ -258,7 +292,7 @@ def _dreamt(pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None]) -
     try:
         return pipeline.dream(photo, on_step=on_step)
     except Interrupted as stop:
-        raise Interrupted(_pil(stop.picture.sheet())) from None
+        raise Interrupted(stop.picture.sheet().to_pil()) from None
 
 
 def _request(
@@ -269,7 +303,7 @@ def _request(
     layer: str | None,
     fetch: bool,
     machine: Machine,
-    guide: str | Path | Image.Image | None,
+    guide: Picture | None,
 ) -> Request:
     words = find_preset(registry(), preset).words if preset is not None else {}
     return Request(
@@ -281,12 +315,3 @@ def _request(
         guide=load(guide) if guide is not None else None,
         machine=machine,
     )
-
-
-def _pil(dream: Dream) -> Image.Image:
-    pixels = dream.photo.with_change(dream.change)
-    planes = eight_bits(pixels if dream.photo.alpha is None else np.dstack([pixels, dream.photo.alpha]))
-    picture = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
-    if dream.photo.profile:
-        picture.info["icc_profile"] = dream.photo.profile
-    return picture

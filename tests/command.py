@@ -55,7 +55,7 @@ def refused(ran: Ran, *words: str, code: int = 2) -> None:
     """Check that a command ended with one sentence a problem, no traceback, and these words."""
     assert ran.code == code, ran.err
     assert ran.err.strip() and all(line.startswith("dreamer: ") for line in ran.err.splitlines()), ran.err
-    assert "Traceback" not in ran.err and "something broke inside" not in ran.err
+    assert "Traceback" not in ran.err and "internal error" not in ran.err
     for word in words:
         assert word in ran.err
 

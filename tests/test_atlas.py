@@ -31,11 +31,11 @@ from dreamer.visualization.atlas import (
     Atlas,
     Crop,
     LayerSection,
-    chosen,
-    look,
-    plates,
-    plates_in,
-    words,
+    activations_on,
+    channel_recipe,
+    draw_channels,
+    reuse_images,
+    select_channels,
 )
 from dreamer.visualization.exemplars import channel_names
 
@@ -57,8 +57,8 @@ def picture(text):
 
 
 def painted(network, layer, channels, **options):
-    pipeline = build(words(layer, **options), REGISTRY, network=network)
-    return dict(plates(pipeline, channels))
+    pipeline = build(channel_recipe(layer, **options), REGISTRY, network=network)
+    return dict(draw_channels(pipeline, channels))
 
 
 def hostile(path):
@@ -66,7 +66,7 @@ def hostile(path):
     plate, crop = painted(tiny(), "two", [0, 5], size=32, steps=1), io.BytesIO()
     Image.new("RGB", (8, 8)).save(crop, "WEBP")
     section = LayerSection("two", (0, 5), {0: HOSTILE}, HOSTILE, plate, {0: [Crop(HOSTILE, 1.5, crop.getvalue())]})
-    seen = look(load(photo(path / "seen.png")), HOSTILE, tiny(), ["two"], CPU)
+    seen = activations_on(load(photo(path / "seen.png")), HOSTILE, tiny(), ["two"], CPU)
     return Atlas(HOSTILE, (section,), HOSTILE, seen)
 
 
@@ -127,7 +127,7 @@ def test_the_page_holds_every_channel_with_its_name_and_picture(made):
 
 def test_the_exemplars_are_those_of_the_highest_activation(made):
     folder, ran = made
-    assert "broken.jpg is left out" in ran.err
+    assert "skipped broken.jpg" in ran.err
     for layer in known(folder / "atlas.html")["layers"]:
         answers = {
             name: reverie().features(load(folder / "pictures" / name).image(), [layer["name"]])[layer["name"]][0]
@@ -155,7 +155,7 @@ def test_a_plate_excites_its_own_channel_most():
 def test_maps_are_near_and_the_strongest_exact():
     seen = np.random.default_rng(0).normal(size=(40, 7, 9)).astype(np.float32)
     seen[3] = 0.5
-    heat = ActivationMaps.measured(seen)
+    heat = ActivationMaps.of(seen)
     span = heat.high - heat.low
     again = heat.low[:, None, None] + heat.maps / 255 * span[:, None, None]
     assert (np.abs(again - seen) <= span[:, None, None] / 510 + 1e-6).all()
@@ -165,7 +165,7 @@ def test_maps_are_near_and_the_strongest_exact():
 
 def test_fine_maps_are_averaged(tmp_path):
     source = load(photo(tmp_path / "wide.png", 400, 200))
-    found = look(source, "x", tiny(), ["one"], CPU)
+    found = activations_on(source, "x", tiny(), ["one"], CPU)
     wanted = tiny().features(source.image(), ["one"])["one"]
     assert found.features["one"].shape == (8, 48, 96)
     assert found.features["one"].mean((1, 2)) == pytest.approx(wanted.mean((0, 2, 3)).detach().numpy(), rel=0.02)
@@ -233,15 +233,15 @@ def test_channels_by_number_range_and_name():
     network = reverie()
     names = channel_names(network, "m4b")
     name, number = next(iter(names.items()))
-    assert chosen(network, "m4b", f"3-5, 9,{name},4").channels == tuple(sorted({3, 4, 5, 9, number}))
-    assert chosen(network, "m4b", None).channels == tuple(range(272))
+    assert select_channels(network, "m4b", f"3-5, 9,{name},4").channels == tuple(sorted({3, 4, 5, 9, number}))
+    assert select_channels(network, "m4b", None).channels == tuple(range(272))
     with pytest.raises(UsageError) as raised:
-        chosen(network, "m4b", "272,nothing-like-it,5-3")
+        select_channels(network, "m4b", "272,nothing-like-it,5-3")
     assert len(raised.value.problems) == 3
 
 
 def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypatch):
-    real, asked = atlas.plates, []
+    real, asked = atlas.draw_channels, []
 
     def stopping(pipeline, channels, *, on_step):
         asked.append(list(channels))
@@ -250,7 +250,7 @@ def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypat
                 raise KeyboardInterrupt
             yield channel, plate
 
-    monkeypatch.setattr(atlas, "plates", stopping)
+    monkeypatch.setattr(atlas, "draw_channels", stopping)
     page, partial = tmp_path / "atlas.html", tmp_path / "atlas-partial.html"
     command = ("atlas", "-o", page, "--channels", "0-9", *QUICK, "--progress", "plain")
     ran = dreamer(*command)
@@ -258,7 +258,7 @@ def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypat
     assert left_in(tmp_path) == ["atlas-partial.html"]
     before = known(partial)["layers"][0]["channels"]
     assert [one["number"] for one in before] == [0, 1, 2, 3, 4]
-    refused(dreamer(*command), "atlas-partial.html is there already", "--resume")
+    refused(dreamer(*command), "atlas-partial.html already exists", "--resume")
     assert dreamer(*command, "--resume").code == 0
     assert asked[1] == [5, 6, 7, 8, 9] and left_in(tmp_path) == ["atlas.html"]
     after = known(page)["layers"][0]["channels"]
@@ -333,7 +333,7 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
     ran = dreamer("atlas", "-o", tmp_path / "page.png", *wrong)
     refused(ran, "end in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
     (tmp_path / "page.html").write_text("mine")
-    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "there already")
+    refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "already exists")
     assert (tmp_path / "page.html").read_text() == "mine"
     (tmp_path / "folder.html").mkdir()
     refused(dreamer("atlas", "-o", tmp_path / "folder.html", "--force"), "folder.html is a folder")
@@ -348,10 +348,10 @@ def test_what_is_wrong_is_said_all_at_once(tmp_path):
     ["", "[]", '{"layers": 3}', '{"layers": [{"name": "two", "made": "x", "channels": [{"plate": "!"}]}]}', "[" * 9999],
 )
 def test_a_strange_page_is_not_gone_on_with(tmp_path, text):
-    path, section = tmp_path / "page.html", LayerSection("two", (0, 1), made="x")
+    path, section = tmp_path / "page.html", LayerSection("two", (0, 1), recipe_hash="x")
     path.write_text(f'<script type="application/json" id="atlas">{text}</script>')
-    plates_in(path, [section])
-    assert section.plates == {}
+    reuse_images(path, [section])
+    assert section.images == {}
 
 
 @pytest.mark.parametrize("name", ["page.html", "page-partial.html"])
@@ -359,7 +359,7 @@ def test_a_strange_page_is_not_gone_on_with(tmp_path, text):
 def test_a_page_that_is_no_atlas_is_not_gone_on_with_either(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     ran = dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0,9999", *QUICK, "--resume")
-    refused(ran, f"{name} is no atlas to go on with; --force replaces it", "channels 0 to 271")
+    refused(ran, f"{name} is not an atlas that can be continued; --force replaces it", "channels 0 to 271")
     assert (tmp_path / name).read_bytes() == data and left_in(tmp_path) == [name]
 
 

@@ -116,7 +116,7 @@ def test_it_can_be_installed_with_all_that_belongs_to_it(made, tmp_path):
 def test_new_overwrites_nothing(made):
     shutil.rmtree(made)
     made.mkdir()
-    with pytest.raises(UsageError, match="is there already, and nothing is ever overwritten"):
+    with pytest.raises(UsageError, match="already exists and is never overwritten"):
         run(new, "slow-tide")
     assert not left_in(made)
 
@@ -130,11 +130,11 @@ def test_new_overwrites_nothing(made):
         ("3d", "a letter first"),
         ("../tide", "small letters, digits and single hyphens"),
         ("a" * 41, "at most 40 in all"),
-        ("dreamer-tide", "leave dreamer- out"),
-        ("class", "needs this word for itself"),
-        ("register-priors", "needs this word for itself"),
-        ("bloom", "dreamer has a preset bloom of its own"),
-        ("colour-range", "dreamer has a prior colour_range of its own"),
+        ("dreamer-tide", "leave out dreamer-"),
+        ("class", "reserved by Python or dreamer"),
+        ("register-priors", "reserved by Python or dreamer"),
+        ("bloom", "dreamer has a built-in preset bloom"),
+        ("colour-range", "dreamer has a built-in prior colour_range"),
     ],
 )
 def test_a_name_that_cannot_be(tmp_path, monkeypatch, name, words):

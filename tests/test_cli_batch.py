@@ -61,18 +61,18 @@ def test_what_is_done_already_is_skipped(tmp_path: Path, size: str) -> None:
     assert render(*photos, "--size", size).code == 0
     stamps = [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
     ran = render(*photos, "--size", size)
-    assert ran.code == 0 and ran.err.count("is done already") == 2 and "octave" not in ran.err
+    assert ran.code == 0 and ran.err.count("is already done") == 2 and "octave" not in ran.err
     assert stamps == [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
 
 
 def test_done_means_the_same_recipe_photo_and_guide(tmp_path: Path) -> None:
     source, guide = photo(tmp_path / "a.png"), photo(tmp_path / "g.png", shift=9)
     assert render(source).code == 0
-    refused(render(source, "--seed", "1"), "a-dream.png is there already; --force replaces it")
-    refused(render(source, "--guide", guide), "a-dream.png is there already")
-    refused(render(source, "--size", "48"), "a-dream.png is there already")
+    refused(render(source, "--seed", "1"), "a-dream.png already exists; --force replaces it")
+    refused(render(source, "--guide", guide), "a-dream.png already exists")
+    refused(render(source, "--size", "48"), "a-dream.png already exists")
     photo(source, shift=4)
-    refused(render(source), "a-dream.png is there already")
+    refused(render(source), "a-dream.png already exists")
     assert render(source, "--force").code == 0
 
 
@@ -83,7 +83,7 @@ def test_a_folder_can_be_dreamt_again_without_dreaming_its_dreams(tmp_path: Path
     once = left_in(tmp_path)
     ran = render(tmp_path)
     assert ran.code == 0 and left_in(tmp_path) == once
-    assert "left out, being dreams already: 4 of the pictures" in ran.err
+    assert "skipped 4 pictures made by dreamer" in ran.err
     photo(tmp_path / "c.webp")
     assert render(tmp_path).code == 0
     assert left_in(tmp_path) == sorted([*once, "c.webp", "c-dream.webp"])
@@ -99,14 +99,16 @@ def test_one_dream_in_a_folder_is_not(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert render(source).code == 0
     source.unlink()
-    refused(render(tmp_path), "a-dream.png is a dream already")
+    refused(render(tmp_path), "a-dream.png: all these pictures were made by dreamer")
     assert left_in(tmp_path) == ["a-dream.png"]
 
 
 def test_nothing_but_dreams_is_no_reason_to_draw_the_sample(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert render(source).code == 0 and render(source, "--seed", "1", "-o", tmp_path / "b.png").code == 0
-    refused(render(tmp_path / "a-dream.png", tmp_path / "b.png"), "a-dream.png is a dream already, as all are")
+    refused(
+        render(tmp_path / "a-dream.png", tmp_path / "b.png"), "a-dream.png: all these pictures were made by dreamer"
+    )
 
 
 def test_two_photos_never_share_an_output(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_two_photos_never_share_an_output(tmp_path: Path) -> None:
     for _ in range(2):
         ran = render(first, second, "-o", tmp_path / "out")
         assert ran.code in (1, 2)  # the second time nothing is computed
-        assert f"is where the dream of {first} goes; dream them into different folders" in ran.err
+        assert f"is also the name for the dream of {first}; use different folders" in ran.err
     alone = tmp_path / "alone.png"
     assert render(first, "-o", alone).code == 0
     assert (load(tmp_path / "out" / "a-dream.png").pixels == load(alone).pixels).all()
@@ -124,7 +126,7 @@ def test_two_photos_never_share_an_output(tmp_path: Path) -> None:
 
 def test_nor_do_two_formats_that_are_both_written_as_png(tmp_path: Path) -> None:
     ran = render(photo(tmp_path / "a.bmp"), photo(tmp_path / "a.gif", shift=3))
-    assert ran.code == 1 and "a-dream.png is where the dream of" in ran.err
+    assert ran.code == 1 and "a-dream.png is also the name for the dream of" in ran.err
 
 
 def test_several_photos_need_a_folder_that_is_there(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ PHOTOS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "thin.png": (lambda path: _plain(path, (5, 3000)), ("3x2048 pixels are too small for reverie at m4a",)),
     "folder": (lambda path: path.mkdir(), ("there are no pictures in this folder",)),
-    "no*.jpg": (lambda path: None, ("no picture is called like that",)),
+    "no*.jpg": (lambda path: None, ("no picture matches this pattern",)),
     "bomb.png": (lambda path: Image.new("1", (15_000, 14_000)).save(path), ("--max-pixels", "200,000,000")),
 }
 
@@ -63,7 +63,7 @@ def test_a_photo_that_is_none(tmp_path: Path, name: str) -> None:
 
 OPTIONS = {
     "format": (["-o", "x.xyz"], "x.xyz: unsupported extension; use one of .jpg"),
-    "no format": (["-o", "x"], "-o x: there is no folder of that name, and no format"),
+    "no format": (["-o", "x"], "-o x: not a folder, and the name has no extension"),
     "folder": (["-o", "nowhere/deep/"], "-o nowhere/deep/: there is no folder nowhere"),
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
     "preset": (["--preset", "clasic"], "no preset is called 'clasic'; did you mean classic?"),
@@ -78,8 +78,8 @@ OPTIONS = {
     "strength": (["--strength", "2"], "strength: 2.0 is not a number from 0 to 1; the nearest is 1"),
     "nan": (["--strength", "nan"], "strength: nan is not a number from 0 to 1"),
     "seed": (["--seed", "-1"], "seed: -1 is not a whole number"),
-    "size": (["--size", "3"], "--size: '3' is not full or a number of pixels from 16 on"),
-    "snapshots": (["--snapshots", "0,a"], "--snapshots: '0,a' is not a list of step numbers"),
+    "size": (["--size", "3"], "--size: expected full or a number of pixels from 16, not '3'"),
+    "snapshots": (["--snapshots", "0,a"], "--snapshots: expected step numbers such as 10,20,40, not '0,a'"),
     "option": (["--sett", "x"], "no such option '--sett'"),
     "guide": (["--guide", "none.png"], "there is no file none.png"),
     "guided without guide": (["--set", 'objectives=[{name="guided"}]'], "--guide PICTURE"),
@@ -235,7 +235,7 @@ def test_a_bug_is_a_sentence_and_stops_no_other_photo(
     monkeypatch.setattr(Pipeline, "dream", broken)
     ran = render(*photos, *(["--debug"] if debug else []))
     assert ran.code == 1 and (tmp_path / "b-dream.png").exists()
-    assert "a.png: something broke inside (ZeroDivisionError: by design); --debug shows where" in ran.err
+    assert "a.png: internal error (ZeroDivisionError: by design); run again with --debug for the traceback" in ran.err
     assert ("Traceback" in ran.err) is debug
 
 
@@ -244,7 +244,7 @@ def test_memory_that_is_used_up_is_a_sentence(tmp_path: Path, monkeypatch: pytes
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
 
     monkeypatch.setattr(Pipeline, "dream", dream)
-    refused(render(photo(tmp_path / "a.png")), "the memory is used up; try a smaller --size", code=1)
+    refused(render(photo(tmp_path / "a.png")), "out of memory; try a smaller --size", code=1)
 
 
 def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
 
 
 def test_options_that_are_missing_are_named(tmp_path: Path) -> None:
-    refused(dreamer("visualize", "--class", "eye"), "dreamer: -o is missing")
+    refused(dreamer("visualize", "--class", "eye"), "dreamer: -o or --output is missing")
     refused(dreamer("exemplars", tmp_path, "-o", "x.png"), "dreamer: --channel is missing")
 
 
@@ -263,5 +263,5 @@ def test_a_clip_for_render_and_a_picture_for_video(tmp_path: Path) -> None:
     refused(render(clip), "this is a clip; `dreamer video` dreams over it")
     for name in ("a.jpg", "a.png", "a.webp"):
         photo(tmp_path / name)
-        refused(dreamer("video", tmp_path / name), f"{name} is a picture; `dreamer render` dreams over it")
+        refused(dreamer("video", tmp_path / name), f"{name} is a picture, not a clip; use `dreamer render` for it")
     assert source.exists()

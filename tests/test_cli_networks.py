@@ -55,7 +55,7 @@ def test_fetching_weights_and_dreaming_with_them(
 ) -> None:
     _published(monkeypatch, server.as_uri())
     source = photo(tmp_path / "a.png")
-    assert dreamer("networks", "list").out.splitlines()[1].split("\t")[1] == "to fetch, 5 MB"
+    assert dreamer("networks", "list").out.splitlines()[1].split("\t")[1] == "to download, 5 MB"
     ran = dreamer("networks", "fetch", NAME)
     assert ran.code == 0 and ran.out == f"{NAME} is ready: dreamer render PHOTO --network {NAME}\n"
     assert left_in(cache) == [server.name]

@@ -73,7 +73,7 @@ def test_the_guide_is_not_overwritten(tmp_path: Path) -> None:
 def test_another_file_needs_force(tmp_path: Path) -> None:
     source, output = photo(tmp_path / "a.png"), tmp_path / "b.png"
     output.write_bytes(b"mine")
-    refused(render(source, "-o", output), "b.png is there already", "--force")
+    refused(render(source, "-o", output), "b.png already exists", "--force")
     assert output.read_bytes() == b"mine"
     assert render(source, "-o", output, "--force").code == 0
     assert load(output).width == 96
@@ -92,7 +92,7 @@ def test_strength_0_gives_the_photos_pixels(tmp_path: Path, name: str, depth: ty
 def test_the_long_side_is_limited_and_it_says_so(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png", width=2100, height=24)
     ran = render(source)
-    assert "2100x24 pixels become 2048x23; --size full keeps them all" in ran.err
+    assert "resized from 2100x24 to 2048x23 pixels; --size full keeps them all" in ran.err
     assert load(tmp_path / "a-dream.png").width == 2048
     ran = render(source, "--size", "full", "-o", tmp_path / "full.png")
     assert "become" not in ran.err
@@ -129,4 +129,4 @@ def test_the_sample_needs_no_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     assert render("--sample", "--size", "96").code == 0
     assert left_in(tmp_path) == ["sample-dream.png"]
-    refused(render("--sample", "a.jpg"), "leave the photos out")
+    refused(render("--sample", "a.jpg"), "leave out the photos")

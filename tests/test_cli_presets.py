@@ -87,7 +87,7 @@ def test_a_recipe_inside_a_picture_may_hold_null(tmp_path: Path) -> None:
 def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text(QUICK_LOOK)
-    assert dreamer("presets", "check", path).out == f"{path} is fine\n"
+    assert dreamer("presets", "check", path).out == f"{path}: no mistakes\n"
     path.write_text(
         "schema = 1\ncolour = 7\ndescription = 'd'\nlikes = 'l'\nauthor = 'a'\n"
         "[octaves]\nscal = 2\n[[objectives]]\nname = 'deepdream'\nlayer = 'm9'\n"
@@ -127,8 +127,8 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     source, sheet_at = photo(tmp_path / "a.png", 200, 120), tmp_path / "sheet.png"
     ran = dreamer("presets", "try", source, "quick", "plain", "absent", "--size", "96", "--html", "-o", sheet_at)
     assert ran.code == 0, ran.err
-    assert "absent is left out" in ran.err and "vgg16" in ran.err and "2 looks" in ran.err
-    assert ran.out == "" and f"{sheet_at} is done, in " in ran.err
+    assert "skipped absent" in ran.err and "vgg16" in ran.err and "2 looks" in ran.err
+    assert ran.out == "" and f"{sheet_at} is done in " in ran.err
     with Image.open(sheet_at) as sheet:
         tiles = [sheet.crop((14 + n * 110, 14, 14 + n * 110 + 96, 110)) for n in range(3)]
     same = [sum(abs(a - b) for a, b in zip(tiles[0].tobytes(), tile.tobytes(), strict=True)) for tile in tiles]
@@ -137,7 +137,7 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     assert page.count("data:image/jpeg") == 6 and "&lt;i&gt;d" in page and "<i>d" not in page
     assert f"dreamer render {source} --preset quick" in page
     (tmp_path / "a-presets.jpg").touch()
-    refused(dreamer("presets", "try", source, "quick"), "a-presets.jpg is there")
+    refused(dreamer("presets", "try", source, "quick"), "a-presets.jpg already exists")
     refused(dreamer("presets", "try", source, "quik", "-o", tmp_path / "b.jpg"), "did you mean quick")
     refused(dreamer("presets", "try", tmp_path / "no.png", "quick"), "no.png")
 
@@ -208,9 +208,11 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     assert stamp_of(tmp_path / "one.png")["recipe"] == stamp_of(tmp_path / "two.png")["recipe"]
     ran = dreamer("presets", "save", "again", "--recipe", tmp_path / "one.png")
     assert ran.code == 0 and tomllib.loads((config / "again.toml").read_text())["seed"] == 3
-    refused(dreamer("presets", "save", "again"), "there already", "--force")
+    refused(dreamer("presets", "save", "again"), "already exists", "--force")
     refused(dreamer("presets", "save", "bloom"), "dreamer-art:bloom")
-    refused(dreamer("presets", "save", "../x", "--guide", source), "../x: a preset's name", "--guide: a preset names")
+    refused(
+        dreamer("presets", "save", "../x", "--guide", source), "../x: the name of a preset", "--guide: a preset cannot"
+    )
     assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
 
 

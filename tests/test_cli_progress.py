@@ -68,7 +68,7 @@ def test_plain_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
     first, second, done = ran.err.splitlines()
     assert first.startswith(f"{source}:  34%, octave 1/2 (69x51), score ") and first.endswith(" left")
     assert second.startswith(f"{source}: 100%, octave 2/2 (96x72), score ")
-    assert re.fullmatch(rf"{re.escape(str(tmp_path / 'a-dream.png'))} is done, in 0:\d\d", done)
+    assert re.fullmatch(rf"{re.escape(str(tmp_path / 'a-dream.png'))} is done in 0:\d\d", done)
 
 
 def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.
     shown = screen.getvalue()
     for part in ("25 %", "1:30 left", "octave 2/2 96x72", "score 1.5 > 2.5", "a notice"):
         assert part in shown
-    assert "a-dream.png is done, in 1:01:40" in shown
+    assert "a-dream.png is done in 1:01:40" in shown
 
 
 def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_an_interrupted_dream_is_named_and_never_overwrites(
     ran = render(source, photo(tmp_path / "b.png"), "--progress", how)
     partial = tmp_path / "a-dream-partial-2.png"
     assert ran.code == 130
-    assert ran.err.splitlines()[-1] == f"dreamer: interrupted; what had been dreamt by then is {partial}"
+    assert ran.err.splitlines()[-1] == f"dreamer: interrupted; the unfinished result was saved as {partial}"
     assert left_in(tmp_path) == ["a-dream-partial-2.png", "a-dream-partial.png", "a.png", "b.png"]
 
 
@@ -207,7 +207,7 @@ def test_a_dream_that_finds_no_room_is_kept_elsewhere(tmp_path: Path, monkeypatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
     ran = render(photo(tmp_path / "mine" / "a.png"), "--progress", "none")
     kept = tmp_path / "spare" / "a-dream.png"
-    refused(ran, f"no space is left; the dream is kept in {kept}", code=1)
+    refused(ran, f"no space is left; the dream was saved as {kept} instead", code=1)
     assert load(kept).width == 96
 
 
@@ -284,7 +284,7 @@ def test_the_doctor_asks_for_no_option_where_a_gpu_is_used_by_itself(monkeypatch
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
     (finding,) = [finding for finding in doctor.examine() if finding.what == "GPU"]
-    assert finding.found == "Apple, used by itself" and not finding.fix
+    assert finding.found == "Apple, used automatically" and not finding.fix
 
 
 def test_the_doctor_names_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,9 +133,9 @@ def test_what_differs_from_the_repeated_picture_is_named(tmp_path: Path) -> None
     assert render(source).code == 0
     provenance = stamp_of(tmp_path / "a-dream.png")
     ran = dreamer("render", other, "--recipe", tmp_path / "a-dream.png")
-    assert "not byte for byte the picture that it repeats: the photo is different" in ran.err
+    assert "not byte for byte the same as the repeated picture: the photo is different" in ran.err
     ran = dreamer("render", source, "--recipe", tmp_path / "a-dream.png", "--seed", "1", "-o", tmp_path / "s.png")
-    assert "it repeats: the recipe is different\n" in ran.err
+    assert "the repeated picture: the recipe is different\n" in ran.err
     provenance["machine"] |= {"torch": "1.0", "threads": 4096, "device": "cuda"}
     provenance["plugins"] = {"dreamer-swirl": "2.0"}
     provenance["weights"] = "0" * 64
@@ -257,6 +257,6 @@ def test_a_layer_that_the_chosen_network_lacks_becomes_its_default(tmp_path: Pat
 
 def test_recipe_and_preset_exclude_each_other(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
-    refused(render(source, "--recipe", source, "--preset", "x.toml"), "exclude each other")
+    refused(render(source, "--recipe", source, "--preset", "x.toml"), "cannot be combined")
     refused(render(source, "--recipe", source), "there is no recipe inside")
     refused(render(source, "--recipe", tmp_path / "no.png"), "there is no file")

@@ -95,7 +95,7 @@ def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatc
     preview = ("--preview", "--size", "128")
     for name in ("photo-zoom-preview.mp4", "photo-zoom-preview-so-far.mp4"):
         Path(name).write_bytes(b"mine")
-        refused(zoom(*preview), f"{name} is there already", "--force")
+        refused(zoom(*preview), f"{name} already exists", "--force")
         assert Path(name).read_bytes() == b"mine"
         Path(name).unlink()
     for seed in ("1", "2"):
@@ -111,7 +111,7 @@ def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatc
 
 def test_what_is_there_is_not_overwritten(here: Path) -> None:
     Path("clip.mp4").write_bytes(b"mine")
-    refused(zoom("-o", "clip.mp4"), "clip.mp4 is there already", "--force")
+    refused(zoom("-o", "clip.mp4"), "clip.mp4 already exists", "--force")
     assert Path("clip.mp4").read_bytes() == b"mine"
     assert zoom("-o", "clip.mp4", "--force").code == 0
     assert zoom("-o", "clip.mp4", "--resume").code == 0, "done already is no failure"
@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
     assert left_in(here) == [".clip.mp4.reel", "clip-so-far.mp4", "photo.jpg", "whole.mp4"]
     monkeypatch.undo()
     monkeypatch.chdir(here)
-    refused(zoom("-o", "clip.mp4", *how), "--resume goes on")
+    refused(zoom("-o", "clip.mp4", *how), "--resume continues")
     refused(zoom("-o", "clip.mp4", *how, "--resume", "--seed", "9"), "differs in", "recipe")
     assert zoom("-o", "clip.mp4", *how, "--resume").code == 0
     assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()
@@ -270,7 +270,7 @@ def test_a_file_as_a_look_is_a_person_s_wish_and_never_a_clip_s(here: Path) -> N
     keyframes = ("--keyframes", "fall.toml")
     assert zoom("-o", "clip.webp", *keyframes).code == 0
     again = ("-o", "again.webp", "--recipe", "clip.webp")
-    refused(zoom(*again), "clip.webp: keyframes[0].preset", "a clip may name a preset, but no file", "--keyframes")
+    refused(zoom(*again), "clip.webp: keyframes[0].preset", "a clip may name a preset, but not a file", "--keyframes")
     assert zoom(*again, *keyframes).code == 0
     named = {"schema": 1, "zoom": {"keyframes": [{"time": 0, "preset": "/etc/passwd"}]}}
     refused(zoom("-o", "c.webp", "--recipe", forged(here / "named.png", json.dumps(named))), "'/etc/passwd'")
@@ -328,9 +328,9 @@ def test_a_finished_clip_is_left_as_it_is(here: Path) -> None:
     assert zoom().code == 0
     before = Path("photo-zoom.mp4").stat()
     ran = zoom()
-    assert ran.code == 0 and "done already" in ran.err
+    assert ran.code == 0 and "already done" in ran.err
     assert Path("photo-zoom.mp4").stat().st_mtime_ns == before.st_mtime_ns
-    refused(zoom("--seed", "9"), "photo-zoom.mp4 is there already")
+    refused(zoom("--seed", "9"), "photo-zoom.mp4 already exists")
     assert zoom("--force").code == 0 and Path("photo-zoom.mp4").stat().st_mtime_ns > before.st_mtime_ns
 
 

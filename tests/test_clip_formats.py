@@ -99,11 +99,11 @@ def test_quality_is_a_scale_on_which_75_is_crf_18():
 @pytest.mark.parametrize(
     ("name", "codec", "quality", "told"),
     [
-        ("a.avi", None, None, r"a\.avi: a clip's name ends in \.mp4, \.webm, \.gif, \.webp, or in nothing"),
-        ("a.mp4", "h246", None, r"--codec h246: \.mp4 takes h264 or h265 or av1 here; did you mean h265 or h264"),
-        ("a.mp4", "vp9", None, r"--codec vp9: \.mp4 takes .*; vp9 goes into \.webm"),
-        ("a.mp4", None, 101, "--quality 101: a number from 0 to 100"),
-        ("a.gif", None, 50, "gif has one quality only"),
+        ("a.avi", None, None, r"a\.avi: unsupported suffix; use one of \.mp4, \.webm, \.gif, \.webp, or none"),
+        ("a.mp4", "h246", None, r"--codec h246: \.mp4 allows h264 or h265 or av1 here; did you mean h265 or h264"),
+        ("a.mp4", "vp9", None, r"--codec vp9: \.mp4 allows .*; vp9 needs \.webm"),
+        ("a.mp4", None, 101, "--quality 101: expected a number from 0 to 100"),
+        ("a.gif", None, 50, "gif has only one quality"),
     ],
 )
 def test_unknown_formats(name, codec, quality, told):
@@ -148,7 +148,7 @@ def test_a_squeezed_and_turned_clip_is_measured_as_it_is_seen(tmp_path):
     path = turned(squeezed(tmp_path / "a.mp4", 10, 1), 90)
     clip = probe(path)
     assert (clip.height, clip.width) == (640, 48) == next(frames(clip))[1].shape[:2]
-    with pytest.raises(UsageError, match=r"has 48 x 640 pixels a frame, and the limit is 4,000 in all"):
+    with pytest.raises(UsageError, match=r"frames of 48 x 640 pixels exceed the limit of 4,000 pixels"):
         probe(path, max_pixels=4_000)
 
 
@@ -182,16 +182,16 @@ def test_what_is_no_clip(tmp_path):
     text.write_text("not a film")
     sound = tone(tmp_path / "tone.wav")
     for path, told in (
-        (tmp_path / "absent.mp4", "there is no file"),
-        (tmp_path, "is a folder, not a clip"),
-        (silent, "is empty"),
-        (text, "is not a clip that can be read"),
+        (tmp_path / "absent.mp4", "there is no such file"),
+        (tmp_path, "is a folder; give a clip's file"),
+        (silent, "the file is empty"),
+        (text, "not a readable clip"),
         (torn, r"torn\.mp4"),
-        (sound, "there are no pictures in it"),
+        (sound, "the file has no video"),
     ):
         with pytest.raises(UsageError, match=told):
             probe(path)
-    with pytest.raises(UsageError, match="64 x 48 pixels a frame, and the limit is 100 in all"):
+    with pytest.raises(UsageError, match="64 x 48 pixels exceed the limit of 100 pixels"):
         probe(tmp_path / "a.mp4", max_pixels=100)
 
 

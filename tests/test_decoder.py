@@ -20,7 +20,7 @@ from dreamer.networks.autoencoder import CHANNELS, Autoencoder, decoder, weights
 from dreamer.networks.weights import metadata, story
 from dreamer.training import decoder as training_of_it
 from dreamer.training import stream, train
-from dreamer.training.decoder import DecoderTraining, Trainee, edges, psnr
+from dreamer.training.decoder import DecoderTraining, Trainee, edge_distance, psnr
 from dreamer.training.train import Settings
 
 CPU = torch.device("cpu")
@@ -47,10 +47,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures, and a clock by which a batch takes a second, whatever this machine does besides."""
     ticks = count(0, 1.0)
     monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    monkeypatch.setattr(train, "Stream", HereAndNow)
+    monkeypatch.setattr(train, "PictureStream", HereAndNow)
     monkeypatch.setattr(train, "_HELD_OUT", 4)
     monkeypatch.setattr(train, "_SAVE", 3.0)
-    monkeypatch.setattr(train, "_TELL", 3.0)
+    monkeypatch.setattr(train, "_REPORT", 3.0)
     monkeypatch.setattr(DecoderTraining, "batch", (4, 2))
 
 
@@ -149,8 +149,8 @@ def test_folded_it_draws_the_same():
     trainee.eval()
     image = torch.rand(2, 3, 30, 24)
     with torch.no_grad():
-        torch.testing.assert_close(trainee.folded()(image), trainee(image), atol=1e-5, rtol=0)
-        code = trainee.folded().encode(torch.rand(8, 3, 24, 24))
+        torch.testing.assert_close(trainee.without_batch_norm()(image), trainee(image), atol=1e-5, rtol=0)
+        code = trainee.without_batch_norm().encode(torch.rand(8, 3, 24, 24))
     assert code.mean((0, 2, 3)).abs().max() < 0.5 and (code.std((0, 2, 3)) - 1).abs().max() < 0.5
     random = torch.Generator().manual_seed(0)
     assert not torch.allclose(trainee(image, random), trainee(image, random), atol=1e-3)
@@ -166,9 +166,9 @@ def test_pictures_to_draw_again_are_pictures():
 def test_edges_are_missed_where_pixels_hardly_are():
     image = torch.zeros(1, 3, 8, 8)
     step = image + 0.1
-    assert edges(step, image) == 0
+    assert edge_distance(step, image) == 0
     step[..., 4:] += 0.1
-    assert edges(step, image) > 0
+    assert edge_distance(step, image) > 0
 
 
 def test_psnr_is_in_decibels():
@@ -201,8 +201,8 @@ def test_the_command_trains_one_and_goes_on(tmp_path: Path, quick: None, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(training_of_it, "DecoderTraining", Stopped)
         ran = dreamer(*words, "--minutes", 9)
-    assert ran.code == 130 and "--resume goes on" in ran.err and "Traceback" not in ran.err
-    assert "drawn again at" in ran.err
+    assert ran.code == 130 and "with --resume to continue" in ran.err and "Traceback" not in ran.err
+    assert "reproduced at" in ran.err
     assert torch.load(begun, weights_only=True)["mark"] == {"seconds": 10.0, "samples": 40} and not output.exists()
     refused(dreamer(*words), "a training was interrupted here", "--resume")
     without = [word for word in words if word != "--decoder"]

@@ -25,7 +25,7 @@ def test_of_several_the_layers_own(tmp_path):
     save_file({"one": WAY, "two": -WAY}, tmp_path / "ways.safetensors")
     assert read_direction(tmp_path / "ways.safetensors", "two") == pytest.approx(-WAY, abs=1e-6)
     for layer in (None, "three"):
-        with pytest.raises(UsageError, match="several directions, one, two; --layer says which"):
+        with pytest.raises(UsageError, match="several directions, one, two; choose one with --layer"):
             read_direction(tmp_path / "ways.safetensors", layer)
 
 
@@ -49,9 +49,9 @@ def bad_files(folder):
     return {
         **dict.fromkeys(("text.npy", "complex.npy", "pickle.npy", "zip.npz", "promise.npy"), "no numbers can be read"),
         **dict.fromkeys(("broken.safetensors", "words.txt"), "no numbers can be read"),
-        **dict.fromkeys(("empty.safetensors", "empty.txt"), "it holds no numbers"),
+        **dict.fromkeys(("empty.safetensors", "empty.txt"), "the file holds no numbers"),
         **dict.fromkeys(("folder.npy", "absent.npy"), "no such file"),
-        "nan.npy": "it holds NaN or Inf",
+        "nan.npy": "the file holds NaN or Inf",
         "large.npy": "too large",
     }
 

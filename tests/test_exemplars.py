@@ -234,7 +234,7 @@ def test_a_sheet_of_the_folder(folder, tmp_path):
     sheet = tmp_path / "sheet.png"
     ran = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--count", "4", "--steps", "2")
     assert ran.code == 0 and ran.out == "" and "4 of 25 pictures" in ran.err
-    assert f"{sheet} is done, in " in ran.err and "broken.png is left out" in ran.err
+    assert f"{sheet} is done in " in ran.err and "skipped broken.png" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
     first = sheet.read_bytes()
     with Image.open(sheet) as picture:
@@ -272,7 +272,10 @@ def test_ctrl_c_and_the_same_command_goes_on(folder, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(exemplars, "load", stopping)
         ran = dreamer(*words)
-    assert ran.code == 130 and ran.err.splitlines() == ["dreamer: interrupted", "the same command goes on"]
+    assert ran.code == 130 and ran.err.splitlines() == [
+        "dreamer: interrupted",
+        "run the same command again to continue",
+    ]
     ran = dreamer(*words, "--progress", "json")
     events = [event for event in ran.events if event["event"] == "picture"]
     assert ran.code == 0 and [event["picture"] for event in events] == list(range(9, COUNT + 2))
@@ -299,7 +302,7 @@ def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):
     refused(dreamer("exemplars", tmp_path / "empty", "--channel", "1", "-o", tmp_path / "a.png"), "no pictures")
     (tmp_path / "empty" / "a.jpg").write_bytes(b"x")
     ran = dreamer("exemplars", tmp_path / "empty", "--channel", "1", "-o", tmp_path / "a.png")
-    assert ran.code == 2 and "none of its pictures can be looked at" in ran.err
+    assert ran.code == 2 and "none of its pictures can be used" in ran.err
 
 
 def test_a_unit_s_own_picture_raises_or_lowers_it():

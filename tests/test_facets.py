@@ -11,7 +11,7 @@ from PIL import Image
 import dreamer as api
 from dreamer.errors import RecipeError, UsageError
 from dreamer.visualization import exemplars
-from dreamer.visualization.facets import clusters, soft
+from dreamer.visualization.facets import clusters, without_edges
 
 QUICK = ("--size", "48", "--steps", "1", "--channel", "7", "--progress", "plain")
 SIDE = 48
@@ -53,14 +53,14 @@ def test_kmeans_finds_the_clusters_that_there_are_and_the_same_ones_again():
     torch.manual_seed(99)
     assert clusters(points[mixed], 3, seed=5) == found
     assert all(clusters(points[mixed], 20, seed=5))  # none is empty
-    with pytest.raises(UsageError, match="3 facets need as many pictures that differ"):
+    with pytest.raises(UsageError, match="3 facets need at least 3 different pictures"):
         clusters(torch.ones(9, 2), 3)
 
 
 def test_a_mean_loses_its_edges_and_keeps_its_colour():
     image = torch.zeros(1, 3, 100, 100)
     image[..., 50:] = 1
-    blurred = soft(image)
+    blurred = without_edges(image)
     assert 0.1 < float(blurred.diff(dim=-1).abs().max()) < 0.3
     assert blurred.mean() == pytest.approx(0.5, abs=1e-3)
 
@@ -69,7 +69,7 @@ def test_each_facet_begins_with_pictures_that_are_alike(tmp_path, folder):
     out = tmp_path / "out.png"
     ran = visualize("-o", out, "--facets", "2", "--pictures", folder, "--steps", "0")
     assert ran.code == 0, ran.err
-    assert "broken.jpg is left out: " in ran.err and "facet 2 begins with 6 pictures" in ran.err
+    assert "skipped broken.jpg: " in ran.err and "facet 2 starts from 6 pictures" in ran.err
     (red, _, blue), (other_red, _, other_blue) = cells(out).mean((1, 2))
     assert (red > 3 * blue) != (other_red > 3 * other_blue)
     assert (blue > 3 * red) != (other_blue > 3 * other_red)
@@ -102,7 +102,7 @@ def test_the_pictures_belong_to_what_decides_the_sheet(tmp_path, folder):
     assert visualize(*arguments, "--force").code == 0 and out.read_bytes() == before
     Image.new("RGB", (60, 60), (30, 200, 40)).save(folder / "green.png")
     ran = visualize(*arguments)
-    assert ran.code == 2 and "out.png is there already; --force replaces it" in ran.err
+    assert ran.code == 2 and "out.png already exists; --force replaces it" in ran.err
     assert out.read_bytes() == before
     again = dreamer("visualize", "-o", tmp_path / "again.png", "--recipe", out, "--progress", "plain")
     assert again.code == 0 and "the pictures are different" in again.err
@@ -135,11 +135,14 @@ def test_an_interrupted_search_goes_on(tmp_path, folder, monkeypatch):
     [
         (["--facets", "2", "--pictures", "empty"], ["--pictures empty: there are no pictures in this folder"]),
         (["--facets", "2", "--pictures", "absent"], ["--pictures absent: there is no such folder"]),
-        (["--facets", "20", "--pictures", "pictures"], ["there are only 13 for 20 facets"]),
-        (["--facets", "13", "--pictures", "pictures"], ["13 facets need at least 13 pictures that can be", "broken"]),
-        (["--pictures", "pictures"], ["--pictures goes with --facets N"]),
-        (["--facets", "2", "--count", "2"], ["--facets and --count exclude each other"]),
-        (["pictures/red0.png", "--facets", "2"], ["--facets begins with nothing", "leave out pictures/red0.png"]),
+        (["--facets", "20", "--pictures", "pictures"], ["not enough pictures, only 13 for 20 facets"]),
+        (["--facets", "13", "--pictures", "pictures"], ["13 facets need at least 13 usable pictures", "broken"]),
+        (["--pictures", "pictures"], ["--pictures needs --facets N"]),
+        (["--facets", "2", "--count", "2"], ["--facets and --count cannot be combined"]),
+        (
+            ["pictures/red0.png", "--facets", "2"],
+            ["--facets cannot be used with a photo; leave out pictures/red0.png"],
+        ),
         (["--facets", "1"], ["1 is not in the range 2<=x<=64"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and "--" in " ".join(value)[:30] else "",
@@ -156,7 +159,7 @@ def test_pictures_that_are_all_alike_have_no_facets(tmp_path):
     for number in range(3):
         Image.new("RGB", (60, 60), (90, 90, 90)).save(tmp_path / "alike" / f"{number}.png")
     ran = visualize("-o", tmp_path / "out.png", "--facets", "2", "--pictures", tmp_path / "alike")
-    refused(ran, "2 facets need as many pictures that differ")
+    refused(ran, "2 facets need at least 2 different pictures")
     assert left_in(tmp_path) == ["alike"]
 
 

@@ -456,7 +456,7 @@ def test_what_is_there_already_keeps_its_origin(world: World) -> None:
     remember([Entry("dream-x", "/own", "1.0")])
     world.there["dream-x"] = Installed("dream-x", "1.0", CODE)
     ran = command("install", "dream-x")
-    assert ran.code == 0 and "everything is there already" in ran.out
+    assert ran.code == 0 and "everything is already installed" in ran.out
     assert entries() == (Entry("dream-x", "/own", "1.0"),)
 
 
@@ -478,8 +478,8 @@ def test_a_broken_plugin_is_told_of_with_its_reason(world: World) -> None:
     ran = command("install", "dream-x", "plain")
     refused(
         ran,
-        "dream-x 1.0 is broken: No module named 'nothing'; `dreamer plugins uninstall dream-x` undoes it",
-        "plain 1.0 is installed, but declares nothing for dreamer",
+        "dream-x 1.0 is broken: No module named 'nothing'; `dreamer plugins uninstall dream-x` undoes this",
+        "plain 1.0 is installed, but is not a plugin for dreamer",
         code=1,
     )
     assert [entry.name for entry in entries()] == ["dream-x", "plain"]
@@ -532,7 +532,7 @@ def test_dreamer_itself_is_never_replaced(world: World) -> None:
 
 
 def test_what_a_tool_claims_but_is_not_there(world: World) -> None:
-    refused(command("install", "dream-x"), "these are not there: dream-x; nothing was noted down", code=1)
+    refused(command("install", "dream-x"), "these are still not installed: dream-x; nothing was recorded", code=1)
     assert entries() == ()
 
 
@@ -541,7 +541,7 @@ def test_dreamer_failing_afterwards_is_told_of(world: World) -> None:
     world.fails = lambda command: process.Ran(1, "Traceback\nImportError: torch") if command[-1] == "list" else None
     refused(
         command("install", "dream-x"),
-        "dreamer itself fails now (ImportError: torch); `dreamer plugins uninstall dream-x` undoes it",
+        "dreamer itself no longer works (ImportError: torch); `dreamer plugins uninstall dream-x` undoes this",
         code=1,
     )
 
@@ -551,11 +551,11 @@ def test_uninstall(world: World) -> None:
     remember([Entry("dream-x", "dream-x"), Entry("dream-away", "dream-away"), Entry("torch", "torch")])
     ran = command("uninstall", "torch", "click", "dream-z")
     refused(
-        ran, "torch is a part of dreamer", "click is installed, but is no plugin", "no plugin is called 'dream-z'; did"
+        ran, "torch is part of dreamer", "click is installed, but is not a plugin", "no plugin is called 'dream-z'; did"
     )
     assert not world.ran
     ran = command("uninstall", "Dream_X", "dream-away")
-    assert "dream-x is gone" in ran.out and "dream-away is forgotten" in ran.out
+    assert "dream-x is uninstalled" in ran.out and "dream-away was not installed" in ran.out
     assert (
         entries() == (Entry("torch", "torch"),)
         and world.commands("uninstall") == [world.ran[0][0]]
@@ -569,12 +569,12 @@ def test_what_cannot_be_uninstalled_is_remembered(world: World) -> None:
     world.fails = lambda command: process.Ran(0, "Not uninstalling dream-x, outside environment")
     refused(command("uninstall", "dream-x"), "dream-x: not uninstalled", code=1)
     world.fails = lambda command: KeyboardInterrupt()
-    refused(command("uninstall", "dream-x"), "interrupted; the same command goes on", code=130)
+    refused(command("uninstall", "dream-x"), "interrupted; run the same command again to continue", code=130)
     assert [entry.name for entry in entries()] == ["dream-x"]
 
 
 def test_restore_brings_back_what_is_absent(world: World) -> None:
-    assert "no plugins are noted down" in command("restore").out
+    assert "no plugins are recorded" in command("restore").out
     world.there["dream-a"] = Installed("dream-a", "1", CODE)
     remember([Entry("dream-a", "dream-a"), Entry("dream-x", "git+https://a.org/x"), Entry("dream-y", "dream-y>=1")])
     world.offer("dream-x")
@@ -583,7 +583,7 @@ def test_restore_brings_back_what_is_absent(world: World) -> None:
     assert ran.code == 0 and "dream-x 1.0 works" in ran.out, ran.err
     assert world.commands("install")[-1][-2:] == ["git+https://a.org/x", "dream-y>=1"]
     assert {entry.name: entry.spec for entry in entries()}["dream-x"] == "git+https://a.org/x"
-    assert "nothing is missing" in command("restore").out
+    assert "none is missing" in command("restore").out
 
 
 def test_restore_one_that_is_lost_takes_no_other_with_it(world: World) -> None:
@@ -594,8 +594,8 @@ def test_restore_one_that_is_lost_takes_no_other_with_it(world: World) -> None:
     world.fails = lambda command: lost if "dream-gone" in command else None
     ran = command("restore")
     assert ran.code == 1 and "dream-x 1.0 works" in ran.out
-    assert "dream-gone does not come back: the package index has no dream-gone" in ran.err
-    assert "dream-own does not come back: /no/such/folder: there is no such file or folder" in ran.err
+    assert "dream-gone cannot be restored: the package index has no dream-gone" in ran.err
+    assert "dream-own cannot be restored: /no/such/folder: there is no such file or folder" in ran.err
     assert [entry.name for entry in entries()] == ["dream-gone", "dream-own", "dream-x"]
 
 

@@ -154,8 +154,8 @@ def test_noise_of_weights_shows_in_the_gradient_and_follows_the_seed():
 
 @pytest.mark.parametrize("change", [{"smooth_pooling": True}, {"weight_noise": 0.2}])
 def test_a_recipe_sets_it(change, monkeypatch):
-    used, before = [], GradientOverrides.before
-    monkeypatch.setattr(GradientOverrides, "before", lambda lens, *where: used.append(lens) or before(lens, *where))
+    used, before = [], GradientOverrides.applied_to
+    monkeypatch.setattr(GradientOverrides, "applied_to", lambda lens, *where: used.append(lens) or before(lens, *where))
     picture = to_pil(scene(96, 64))
     plain, changed = (
         np.asarray(dreamer.dream(picture, network=pooling(), octaves={"count": 1, "steps": 2}, **more), int)

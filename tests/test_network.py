@@ -188,7 +188,7 @@ class Partial:
 
 
 def test_a_factory_is_given_what_it_takes():
-    shelf = NamedRegistry("network")
+    shelf = NamedRegistry("network", "dreamer networks list")
     shelf.add("partial", "plugin", Partial())
     shelf.add("plain", "plugin", tiny)
     assert isinstance(Partial(), UntrainedFactory) and not isinstance(tiny, UntrainedFactory)

@@ -191,7 +191,7 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
     source = photo(tmp_path / "a.png")
     out = tmp_path / "out.png"
     for words, said in (
-        (("visualize", "--class", "sunflowr"), "reverie knows no class 'sunflowr'; did you mean sunflower?"),
+        (("visualize", "--class", "sunflowr"), "reverie has no class 'sunflowr'; did you mean sunflower?"),
         (("visualize", "--channel", "999"), "channel 999: layer m4b of reverie has channels 0 to 271"),
         (("visualize", "--neuron", "999"), "neuron 999: layer m4b of reverie has channels 0 to 271"),
         (("visualize", "--class", "eye", "--canvas", "forier"), "--canvas: no canvas is called 'forier'"),
@@ -203,7 +203,7 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
         ran = dreamer(*words, "-o", out)
         assert ran.code == 2 and said in ran.err, ran.err
         assert "objectives." not in ran.err and "canvas.name" not in ran.err and "octaves.feature_size" not in ran.err
-    with pytest.raises(UsageError, match="reverie knows no class 'dragn'; `dreamer networks show reverie` lists them"):
+    with pytest.raises(UsageError, match="reverie has no class 'dragn'; `dreamer networks show reverie` lists them"):
         api.visualize("reverie", "dragn")
     with pytest.raises(UsageError, match="channel 999: layer m4b"):
         api.visualize("reverie", channel=999)
@@ -212,3 +212,17 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
 def test_the_help_of_zoom_says_the_size_that_it_has(tmp_path: Path) -> None:
     assert "[1280]" in dreamer("zoom", "--help").out and "[2048]" not in dreamer("zoom", "--help").out
     assert "[2048]" in dreamer("render", "--help").out
+
+
+def test_python_has_what_the_command_line_has() -> None:
+    words: dict[str, Any] = {"network": tiny_network(), "octaves": {"count": 1, "steps": 1}}
+    plain, guided = (
+        next(api.zoom(drawn(), seconds=0.2, fps=5, guide=guide, **words)) for guide in (None, drawn(61, 47))
+    )
+    assert plain.tobytes() != guided.tobytes()
+    with pytest.raises(UsageError, match="cannot be tiled"):
+        next(api.zoom(drawn(), seconds=0.2, fps=5, tile=32, guide=drawn(), **words, objectives=[{"name": "style"}]))
+    seen: list[int] = []
+    words["on_step"] = lambda step: seen.append(1)
+    whole, tiled = (api.visualize(**words, channel=3, size=96, tile=tile, redirect=0)[0] for tile in (0, 32))
+    assert np.abs(np.asarray(whole, int) - np.asarray(tiled, int)).max() <= 2 and len(seen) == 2

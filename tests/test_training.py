@@ -28,25 +28,34 @@ from dreamer.motifs.portrait import portraits
 from dreamer.networks.reverie import Reverie, reverie, weights_path
 from dreamer.networks.weights import story
 from dreamer.training import checkpoint, export, figures, stream, train
-from dreamer.training.album import Album
+from dreamer.training.album import OwnPictures
 from dreamer.training.reverie import ReverieTraining
-from dreamer.training.stream import Stream, Vary, varied
+from dreamer.training.stream import PictureStream, Vary, varied
 from dreamer.training.train import Settings
-from dreamer.training.trainee import LAYERS, Trainee, accuracy, at, folded, inherit, present, unfold
+from dreamer.training.trainee import (
+    LAYERS,
+    Trainee,
+    accuracy,
+    fold_batch_norm,
+    insert_batch_norm,
+    labels_at,
+    load_pretrained,
+    present,
+)
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
-QUICK += "t._HELD_OUT = e._LOOKED_AT = 4; s._FIRST = 1; s._CHUNK = 16; t._SAVE = t._TELL = 0.5\n"
+QUICK += "t._HELD_OUT = e._SAMPLES = 4; s._FIRST = 1; s._CHUNK = 16; t._SAVE = t._REPORT = 0.5\n"
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "_HELD_OUT", 4)
-    monkeypatch.setattr(export, "_LOOKED_AT", 4)
+    monkeypatch.setattr(export, "_SAMPLES", 4)
     monkeypatch.setattr(figures, "_DRAWN", 2)
-    monkeypatch.setattr(figures, "_LOOKED_AT", 8)
+    monkeypatch.setattr(figures, "_SAMPLES", 8)
     monkeypatch.setattr(stream, "_FIRST", 1)
     monkeypatch.setattr(train, "_SAVE", 0.5)
-    monkeypatch.setattr(train, "_TELL", 0.5)
+    monkeypatch.setattr(train, "_REPORT", 0.5)
 
 
 class Still(AbstractContextManager["Still"]):
@@ -72,7 +81,7 @@ def paced(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training whose batches take 0.75 seconds by its own clock, whatever this machine has to do besides."""
     ticks = count(0, 0.75)
     monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    monkeypatch.setattr(train, "Stream", Still)
+    monkeypatch.setattr(train, "PictureStream", Still)
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +111,16 @@ def test_folded_weights_see_the_same():
     image = torch.rand(2, 3, 48, 64)
     with torch.no_grad():
         whole = trainee.features(image)["m5a"]
-        plain = folded(trainee.body, 0.25)(image - 0.5)
+        plain = fold_batch_norm(trainee.body, 0.25)(image - 0.5)
     assert whole.abs().max() > 0.1
     assert torch.allclose(whole, plain, atol=1e-4)
 
 
 def test_unfolded_weights_see_the_same_and_have_batch_norm_again():
-    plain = folded(trained_a_little().body, 0.25)
+    plain = fold_batch_norm(trained_a_little().body, 0.25)
     again = Trainee(3, 5, 0.25)
     views = [torch.rand(4, 3, 64, 64) for _ in range(3)]
-    unfold(again.body, plain, views)
+    insert_batch_norm(again.body, plain, views)
     again.eval()
     image = torch.rand(2, 3, 48, 64)
     with torch.no_grad():
@@ -141,7 +150,7 @@ def test_learning_lessens_the_loss_and_the_late_lessons_are_harder(quick: None):
 
 def test_labels_are_looked_up_where_a_maps_positions_lie():
     labels = torch.arange(64).view(1, 8, 8)
-    assert at(labels, torch.zeros(1, 1, 2, 2)).flatten().tolist() == [18, 22, 50, 54]
+    assert labels_at(labels, torch.zeros(1, 1, 2, 2)).flatten().tolist() == [18, 22, 50, 54]
 
 
 def test_presence_asks_for_what_covers_enough():
@@ -163,18 +172,18 @@ def test_accuracy_is_over_places_and_over_classes():
 
 def test_the_stream_shows_labelled_crops(world: World, quick: None):
     random = torch.Generator().manual_seed(0)
-    with Stream(world, seed=1) as drawn:
+    with PictureStream(world, seed=1) as drawn:
         batch = drawn.batch(6, 64, random, varied)
     assert batch.image.shape == (6, 3, 64, 64) and batch.image.isfinite().all()
     assert batch.kind.shape == batch.second.shape == (6, 64, 64)
     assert batch.kind.max() <= world.kinds and batch.second.max() <= len(world.names)
-    assert not drawn._painter.is_alive()
+    assert not drawn._process.is_alive()
 
 
 def test_a_painter_that_died_is_told_of(world: World):
-    with Stream(world, seed=1) as drawn:
-        drawn._painter.kill()
-        drawn._painter.join()
+    with PictureStream(world, seed=1) as drawn:
+        drawn._process.kill()
+        drawn._process.join()
         with pytest.raises(RenderError, match="has ended"):
             drawn.batch(4, 64, torch.Generator(), varied)
 
@@ -213,7 +222,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: in
     os.killpg(process.pid, signum) if signum == signal.SIGINT else process.kill()
     told = process.communicate(timeout=60)[1]
     if signum == signal.SIGINT:
-        assert process.returncode == 130 and "--resume goes on" in told and "Traceback" not in told
+        assert process.returncode == 130 and "with --resume to continue" in told and "Traceback" not in told
     before = torch.load(begun, weights_only=True)["mark"]
     assert before["samples"] > 0
     refused(dreamer("networks", "train", "-o", output), "a training was interrupted here", "--resume")
@@ -229,11 +238,11 @@ def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
     trainee = Trainee(2, 2, 0.25)
     optimiser = torch.optim.AdamW(trainee.parameters())
     first = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", about)
-    first.mark.samples = 77
+    first.progress.samples = 77
     first.save(trainee, optimiser)
     again = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", {**about, "minutes": 9})
     again.load(trainee, optimiser, torch.device("cpu"))
-    assert again.mark.samples == 77
+    assert again.progress.samples == 77
     for change, words in (({"seed": 2}, "its seed is 1, not 2"), ({"motifs": ["eye"]}, "its motifs differ")):
         other = checkpoint.Checkpoint.beside(tmp_path / "a.safetensors", about | change)
         with pytest.raises(UsageError, match=words):
@@ -254,9 +263,9 @@ def test_another_trainings_checkpoint_is_refused(tmp_path: Path):
 def test_a_training_can_begin_with_weights_that_name_nothing(world: World):
     trainee = Trainee(len(world.names), world.kinds)
     before = trainee.read_outs()["m4b"][0].clone()
-    inherit(trainee, dataclasses.replace(reverie(), heads={}), world.names, [pictures(world, 2).image])
+    load_pretrained(trainee, dataclasses.replace(reverie(), heads={}), world.names, [pictures(world, 2).image])
     assert torch.equal(trainee.read_outs()["m4b"][0], before)
-    inherit(trainee, reverie(), world.names, [pictures(world, 2).image])
+    load_pretrained(trainee, reverie(), world.names, [pictures(world, 2).image])
     assert not torch.equal(trainee.read_outs()["m4b"][0], before)
 
 
@@ -279,10 +288,12 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
 def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
     there = tmp_path / "there.safetensors"
     there.write_bytes(b"weights")
-    refused(dreamer("networks", "train", "-o", there), "there already", "--force")
+    refused(dreamer("networks", "train", "-o", there), "already exists", "--force")
     refused(dreamer("networks", "train", "-o", tmp_path / "no" / "w.pth"), "no folder", ".safetensors file")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--resume"), "no training to resume")
-    refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no folder")
+    refused(
+        dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no such folder"
+    )
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a weights file")
     assert there.read_bytes() == b"weights"
 
@@ -298,7 +309,7 @@ def test_an_albums_subfolders_are_its_classes(tmp_path: Path):
         picture(tmp_path / "eye" / f"{number}.jpg", (0, 0, 250))
     (tmp_path / "red" / "broken.png").write_bytes(b"no picture")
     (tmp_path / "notes").mkdir()
-    album = Album.read(tmp_path, taken=["eye"])
+    album = OwnPictures.read(tmp_path, taken=["eye"])
     assert album.names == ("my-eye", "red") and album.classes == (0, 0, 0, 1, 1, 1)
     assert any("skipped" in notice and "broken.png" in notice for notice in album.notices)
     assert any("6 pictures teach" in notice for notice in album.notices)
@@ -311,19 +322,19 @@ def test_an_albums_subfolders_are_its_classes(tmp_path: Path):
 def test_without_subfolders_each_picture_is_its_own(tmp_path: Path):
     for number in range(25):
         picture(tmp_path / f"p{number:02}.png", (number, 9, 9))
-    album = Album.read(tmp_path)
+    album = OwnPictures.read(tmp_path)
     assert len(album.names) == 25 and album.notices == ()
-    with pytest.raises(UsageError, match="no pictures that can be read"):
+    with pytest.raises(UsageError, match="no readable pictures"):
         (tmp_path / "empty").mkdir()
-        Album.read(tmp_path / "empty")
-    with pytest.raises(UsageError, match="no folder of that name"):
-        Album.read(tmp_path / "nowhere")
+        OwnPictures.read(tmp_path / "empty")
+    with pytest.raises(UsageError, match="no such folder"):
+        OwnPictures.read(tmp_path / "nowhere")
 
 
 def test_no_two_things_have_one_name(tmp_path: Path):
     for name in ("eye.png", "eye.jpg", "eye.tif", "my-eye-2.png", "sea.png", "sea.bmp"):
         picture(tmp_path / name, (9, 9, 9), (8, 8))
-    album = Album.read(tmp_path, taken=["eye"])
+    album = OwnPictures.read(tmp_path, taken=["eye"])
     assert album.names == ("my-eye", "my-eye-2", "my-eye-3", "my-eye-2-2", "sea", "sea-2")
 
 
@@ -332,7 +343,7 @@ def test_an_album_holds_every_kind_of_picture_that_can_be_read(tmp_path: Path):
         picture(tmp_path / name, (9, 9, 9), (8, 8))
     (tmp_path / "f.heic").write_bytes(b"no picture")
     (tmp_path / "notes.txt").write_text("no picture")
-    album = Album.read(tmp_path)
+    album = OwnPictures.read(tmp_path)
     assert album.names == ("a", "b", "c", "d", "e")
     assert [notice.split(" is ")[0] for notice in album.notices[:-1]] == [f"skipped: {tmp_path / 'f.heic'}"]
 
@@ -341,7 +352,7 @@ def test_whole_pictures_of_one_thing(tmp_path: Path):
     for name, colour in (("blue/a.png", (0, 0, 255)), ("red/a.png", (255, 0, 0)), ("red/b.png", (255, 0, 0))):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         picture(tmp_path / name, colour, (20, 12))
-    blue, red = (Album.read(tmp_path).whole(which, 8) for which in (0, 1))
+    blue, red = (OwnPictures.read(tmp_path).whole(which, 8) for which in (0, 1))
     assert blue.shape == (1, 3, 8, 8) and blue[:, 2].min() > 0.99 > 0.01 > blue[:, 0].max()
     assert red.shape == (2, 3, 8, 8) and red[:, 0].min() > 0.99 > 0.01 > red[:, 2].max()
 
@@ -349,8 +360,8 @@ def test_whole_pictures_of_one_thing(tmp_path: Path):
 def test_too_many_things_to_tell_apart(tmp_path: Path):
     for number in range(101):
         picture(tmp_path / f"{number}.png", (1, 2, 3), (8, 8))
-    with pytest.raises(UsageError, match="101 things to tell apart"):
-        Album.read(tmp_path)
+    with pytest.raises(UsageError, match="101 classes"):
+        OwnPictures.read(tmp_path)
 
 
 def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch):
@@ -371,7 +382,7 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None,
     assert dream == {"name": "motif", "layer": "m4a", "names": ["dots", "stripes"], "texture": 0.0}
     (basis, figures, _), (mean, std) = network.figures["m4a"], network.statistics["m4a"]
     assert len(figures) == len(network.labels) - 1
-    album = Album.read(tmp_path / "own")
+    album = OwnPictures.read(tmp_path / "own")
     pieces, which = album.crops(24, 64, torch.Generator().manual_seed(9))
     weight, bias = network.heads["m4b"]
     with torch.no_grad():
@@ -390,7 +401,7 @@ def test_the_sheet_of_motifs(tmp_path: Path):
     assert ran.code == 0 and "eye" in ran.out
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (20, 20 * len(MOTIFS))
-    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "there already")
+    refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.png"), "already exists")
     refused(dreamer("networks", "motifs", "-o", tmp_path / "sheet.doc"), "unsupported extension; use one of .jpg")
 
 

@@ -163,7 +163,7 @@ def test_a_recipe_repeats_a_clip(tmp_path):
     assert again.read_bytes() == first.read_bytes()
     assert dreamer("video", source, "-o", first, "--seed", "7", *QUICK[:4], "--resume").code == 2
     ran = dreamer("video", source, "-o", first, "--seed", "7", "--stability", "0.5", *QUICK[:4], "--resume")
-    assert ran.code == 0 and "is done already" in ran.err
+    assert ran.code == 0 and "is already done" in ran.err
 
 
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
@@ -174,7 +174,7 @@ def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp
     assert ran.code == 130 and "out-so-far.mp4" in ran.err
     assert len([*frames(probe(tmp_path / "out-so-far.mp4"))]) == 4
     assert left_in(tmp_path) == [".out.mp4.reel", "clip.mp4", "out-so-far.mp4", "whole.mp4"]
-    refused(dreamer("video", source, "-o", output, *QUICK), "--resume goes on with it")
+    refused(dreamer("video", source, "-o", output, *QUICK), "--resume continues it")
     refused(dreamer("video", source, "-o", output, "--seed", "1", "--resume", *QUICK), "differs in recipe.seed")
     left[0] = 2
     assert dreamer("video", source, "-o", output, "--resume", *QUICK).code == 0
@@ -194,13 +194,13 @@ def test_a_preview_replaces_earlier_ones_and_nothing_else(tmp_path):
     source, preview = made(tmp_path / "clip.mp4", 2, size=(96, 160)), tmp_path / "clip-dream-preview.mp4"
     made(preview, 1, recipe="somebody's comment")
     before = preview.read_bytes()
-    refused(dreamer("video", source, "--preview", *QUICK), "preview.mp4 is there already", "--force")
+    refused(dreamer("video", source, "--preview", *QUICK), "preview.mp4 already exists", "--force")
     assert preview.read_bytes() == before
     assert dreamer("video", source, "--preview", "--force", *QUICK).code == 0
     assert dreamer("video", source, "--preview", "--seed", "7", *QUICK).code == 0
     assert json.loads(read_recipe(preview))["recipe"]["seed"] == 7
     preview.rename(tmp_path / "clip-dream.mp4")
-    refused(dreamer("video", source, *QUICK), "clip-dream.mp4 is there already")
+    refused(dreamer("video", source, *QUICK), "clip-dream.mp4 already exists")
 
 
 def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
@@ -208,7 +208,7 @@ def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
     before = source.read_bytes()
     (tmp_path / "text.mp4").write_text("no film")
     (tmp_path / "empty.mp4").touch()
-    refused(dreamer("video", tmp_path / "none.mp4", *QUICK), "there is no file")
+    refused(dreamer("video", tmp_path / "none.mp4", *QUICK), "there is no such file")
     refused(dreamer("video", tmp_path / "empty.mp4", *QUICK), "is empty")
     refused(
         dreamer("video", tmp_path / "text.mp4", "--codec", "vp9", "--set", "octaves.step=1", *QUICK),
@@ -229,7 +229,7 @@ def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
 def test_sound_that_the_format_cannot_carry_is_told_of(tmp_path):
     source = made(tmp_path / "clip.mp4", 2, audio=tone(tmp_path / "tone.wav"))
     ran = dreamer("video", source, "-o", tmp_path / "out.gif", *QUICK[:4])
-    assert ran.code == 0 and "gif has no sound" in ran.err
+    assert ran.code == 0 and "gif cannot hold sound" in ran.err
 
 
 def test_json_progress_counts_frames(tmp_path):
@@ -256,5 +256,5 @@ def test_the_frames_of_a_python_program(tmp_path):
     assert dreamer("video", source, "-o", tmp_path / "stills/", *QUICK).code == 0
     for number, picture in enumerate(pictures):
         assert (np.asarray(picture) == load(tmp_path / "stills" / f"frame-{number:06d}.png").pixels).all()
-    with pytest.raises(UsageError, match="there is no file"):
+    with pytest.raises(UsageError, match="there is no such file"):
         video(tmp_path / "none.mp4")

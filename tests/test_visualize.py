@@ -118,10 +118,10 @@ def test_strength_0_and_no_steps_leave_the_photo_as_it_is(tmp_path):
     [
         (["--class", "eyf"], ["reverie knows no class 'eyf'; did you mean eye?"]),
         (["--neuron", "3,99,2"], ["row 99, column 2", "8 high and 8 wide", "rows 0 to 7"]),
-        (["--neuron", "1,2"], ["'1,2' is not a channel, or a channel, a row and a column"]),
+        (["--neuron", "1,2"], ["expected a channel, or a channel, a row and a column, as in 12,6,6, not '1,2'"]),
         (["--channel", "999"], ["channel 999: layer m4b of reverie has channels 0 to 271"]),
         (["--channel", "furr"], ["channel furr: ", "did you mean fur"]),
-        (["--channel", "1", "--class", "eye"], ["--channel and --class exclude each other"]),
+        (["--channel", "1", "--class", "eye"], ["--channel and --class cannot be combined"]),
         (["--canvas", "furier"], ["--canvas: no canvas is called 'furier'; did you mean fourier?"]),
         (["--optimiser", "adm"], ["--optimiser: no optimiser is called 'adm'; did you mean adam"]),
         (["--set", "canvas.dekay=2"], ["canvas.dekay: unknown key; did you mean decay?"]),
@@ -145,7 +145,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
         *("-o", tmp_path / "out.doc", "--canvas", "furier", "--set", "optimiser.rate=-1", "--class", "a", "--channel"),
         *("1", "--layer", "m9", "--direction", tmp_path / "none.npy", "--set", "colour=2"),
     )
-    refused(ran, "out.doc", "furier", "optimiser.rate", "exclude each other", "m9", "none.npy", "colour")
+    refused(ran, "out.doc", "furier", "optimiser.rate", "cannot be combined", "m9", "none.npy", "colour")
 
 
 def test_a_canvas_too_small_for_its_layer(tmp_path):
@@ -204,7 +204,7 @@ def test_an_objective_may_be_a_function_of_the_features():
 
 
 def test_a_function_of_python_may_be_wrong_in_two_ways():
-    with pytest.raises(UsageError, match="looks at no layer"):
+    with pytest.raises(UsageError, match="uses no layer"):
         picture_of(tiny_network(), lambda features: 3.0, size=40)
     with pytest.raises(UsageError, match="depends on the features"):
         picture_of(tiny_network(), lambda features: features["one"].detach().mean(), size=40)
@@ -224,7 +224,7 @@ def test_an_objective_may_be_words_or_a_name():
     assert picture_of(network, "deepdream", size=40, steps=2).size == (40, 40)
     assert picture_of(network, "leaf", size=40, steps=2).size == (40, 40)
     assert picture_of(network, channel="spiral", size=40, steps=2).tobytes() == by_words.tobytes()
-    with pytest.raises(RecipeError, match="exclude each other"):
+    with pytest.raises(RecipeError, match="give one of them"):
         picture_of(network, "leaf", channel=3)
 
 

@@ -25,7 +25,7 @@ from dreamer.video.zoom.path import Path as Way
 from dreamer.video.zoom.photo_sampler import PhotoSampler
 from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
-from dreamer.video.zoom.stabilise import Level
+from dreamer.video.zoom.stabilise import FrameStatistics
 
 
 def pipeline(**changes: Any) -> Pipeline:
@@ -159,27 +159,27 @@ def test_a_steadied_change_has_the_grain_the_light_and_the_colour_of_the_level()
     photo = picture(96, 128)
     torch.manual_seed(1)
     change = 0.1 * torch.nn.functional.interpolate(torch.randn(1, 3, 48, 64), size=(96, 128), mode="bicubic")
-    level = Level.of(change, photo)
+    level = FrameStatistics.measure(change, photo)
     other = 0.5 * change.roll(9, -1) + 0.04
-    steady = Level.of(level.steadied(other, photo), photo)
+    steady = FrameStatistics.measure(level.stabilise(other, photo), photo)
     assert steady.grain == pytest.approx(level.grain, rel=0.03)
-    assert steady.light == pytest.approx(level.light, abs=1e-5)
+    assert steady.brightness == pytest.approx(level.brightness, abs=1e-5)
     assert steady.colour == pytest.approx(level.colour, rel=0.02, abs=1e-3)
-    assert Level.of(other, photo).grain != pytest.approx(level.grain, rel=0.2), "it was not so before"
-    assert (level.steadied(change, photo) - change).abs().max() < 1e-4, "the first frame stays as it is"
+    assert FrameStatistics.measure(other, photo).grain != pytest.approx(level.grain, rel=0.2), "it was not so before"
+    assert (level.stabilise(change, photo) - change).abs().max() < 1e-4, "the first frame stays as it is"
 
 
 def test_a_calmed_change_keeps_its_luma_and_loses_coloured_grain() -> None:
     photo = picture(96, 128)
     torch.manual_seed(1)
     change = 0.05 * torch.randn(1, 3, 96, 128)
-    level = Level.of(change, photo)
-    calm = level.calmed(3 * change)
+    level = FrameStatistics.measure(change, photo)
+    calm = level.limit_chroma_grain(3 * change)
     assert torch.allclose(luma(calm), luma(3 * change), atol=1e-5)
     tint = (calm - luma(calm)).std() / (change - luma(change)).std()
     assert 0.9 < tint < 1.2
-    assert torch.allclose(level.calmed(change), change, atol=1e-5)
-    assert torch.allclose(level.calmed(change / 3), change / 3, atol=1e-5), "what is calm already stays so"
+    assert torch.allclose(level.limit_chroma_grain(change), change, atol=1e-5)
+    assert torch.allclose(level.limit_chroma_grain(change / 3), change / 3, atol=1e-5), "what is calm already stays so"
 
 
 @pytest.mark.parametrize("mode", ["keyframes", "feedback"])
@@ -281,7 +281,7 @@ def test_motifs_take_turns_from_keyframe_to_keyframe(monkeypatch: pytest.MonkeyP
     made = replace(made, pipeline_at=lambda time: composed)
     for time in (0.0, 1.0, 2.0, 5.5):
         with pytest.raises(InterruptedError):
-            made.dreamt(picture(), time, 0)
+            made.dream(picture(), time, 0)
     assert [found[0] for found in seen] == [tuple(names), ("eye", "arch"), ("arch", "shell"), ("eye", "arch")]
     assert all(found[1] == seen[0][1] for found in seen), "what names nothing stays"
 
@@ -299,7 +299,7 @@ def test_each_keyframe_has_a_seed_of_its_own_and_only_the_first_begins_as_the_re
     made = scene(Zoom(), seed=5, init="noise", strength=0.3)
     for number in (0, 1, 4):
         with pytest.raises(InterruptedError):
-            made.dreamt(picture(), 0.0, number)
+            made.dream(picture(), 0.0, number)
     assert seen == [(5, "noise"), (6, "photo"), (9, "photo")]
 
 
@@ -345,7 +345,9 @@ def test_a_zoom_survives_its_words() -> None:
 
 @pytest.mark.parametrize("fps", [[1], {}, True, "1e3000000", "1_0", "9" * 21, float("nan"), 10**30, "-5", "1.5/2"])
 def test_a_stranger_s_frame_rate_is_a_plain_number_or_refused_at_once(fps: Any) -> None:
-    with pytest.raises(UsageError, match=r"^fps: .{1,60} is no number of frames, as in 30, 23\.976 or 30000/1001$"):
+    with pytest.raises(
+        UsageError, match=r"^fps: .{1,60} is not a frame rate; expected a number as in 30, 23\.976 or 30000/1001$"
+    ):
         zoom_from({"fps": fps})
 
 

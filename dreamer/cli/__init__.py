@@ -1,5 +1,8 @@
-"""The command line. Its files import click and nothing heavy: torch and the plugins come with the command
-that needs them, so that `dreamer --help` answers at once."""
+"""The command line: parses options, calls what is below, reports and writes; nothing else.
+
+Layer 9. Files import click and nothing heavy at the top: torch and the plugins are imported inside the commands that
+need them, so that `dreamer --help` answers at once.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from dreamer.cli.failures import exit_code, sentences, tell
 
 
 class _Main(click.Group):
-    """The one place where errors become sentences and exit codes."""
+    """The main command: the one place where errors become sentences and exit codes."""
 
     def main(
         self,
@@ -26,7 +29,7 @@ class _Main(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command and exit; `--debug` may stand anywhere."""
+        """Run a command and exit; `--debug` is accepted at any position."""
         words = list(sys.argv[1:] if args is None else args)
         own = words[: words.index("--")] if "--" in words else words
         debug = "--debug" in own
@@ -47,18 +50,18 @@ class _Main(click.Group):
 
 @click.group("dreamer", cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dreamer")
-@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
 def main(debug: bool) -> None:
     """Paint what a neural network sees into your photographs.
 
     \b
-    dreamer render photo.jpg            a dream beside it: photo-dream.jpg
-    dreamer render --sample             no photo at hand? dreamer draws its own
+    dreamer render photo.jpg            write photo-dream.jpg beside it
+    dreamer render --sample             dream over a scene drawn by dreamer
     dreamer render photo.jpg --preset classic --strength 0.7
     """
 
 
-from dreamer.cli import (  # noqa: E402 - they need nothing of the above
+from dreamer.cli import (  # noqa: E402 - below the group that they are added to
     atlas,
     doctor,
     exemplars,

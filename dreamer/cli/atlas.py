@@ -1,4 +1,4 @@
-"""`dreamer atlas`: a page that shows what each channel of a network wants to see, and where it fires on a photo."""
+"""`dreamer atlas`: a page that shows what each channel of a network responds to, and where it fires on a photo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.options import max_pixels_option, progress_option
+from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import Interrupted, UsageError, collect_problems
@@ -21,26 +21,25 @@ if TYPE_CHECKING:
     from dreamer.visualization.atlas import Atlas, Best, LayerSection
     from dreamer.visualization.exemplars import Search
 
-_FILE = click.Path(path_type=Path)
-_KEPT = 60.0  # seconds between two pages that hold what there is
-_LONG = 600.0  # seconds for which a person should be told how to have it sooner
+_KEPT = 60.0  # seconds between two unfinished pages that are saved
+_LONG = 600.0  # seconds; for longer work a notice says how to shorten it
 
 
 @click.command()
-@click.option("-o", "--output", type=_FILE, required=True, help="The page: a file that ends in .html.")
-@click.option("--network", metavar="NAME", help="Whose atlas it is; fetched when absent. [reverie]")
-@click.option("--weights", metavar="FILE", type=_FILE, help="Its weights: .safetensors or .pth.")
-@click.option("--layer", "wished", metavar="LAYER,...", help="One layer or several. [the network's default layer]")
-@click.option("--channels", metavar="0-31,NAME", help="Some of their channels, by number or name. [all]")
-@click.option("--photo", metavar="FILE", type=_FILE, help="Show where each channel fires on it.")
-@click.option("--exemplars", metavar="FOLDER", type=_FILE, help="Show which of these pictures excite each channel.")
-@click.option("--size", type=click.IntRange(32, 512), metavar="PX", help="Of a channel's picture. [96]")
-@click.option("--steps", type=click.IntRange(1, 2048), metavar="N", help="Steps for each. [32]")
-@click.option("--seed", type=int, default=0, metavar="N", help="Another seed, other pictures. [0]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]")
-@click.option("--resume", is_flag=True, help="Go on after Ctrl-C; keep the pictures of the page that is there.")
-@click.option("--force", is_flag=True, help="Replace a page that is there already.")
+@option("-o", "--output", metavar="FILE", type=FILE, required=True, help="The page to write, an .html file.")
+@option("--network", metavar="NAME", help="The network; downloaded if missing. [reverie]")
+@option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file.")
+@option("--layer", "wished", metavar="LAYER,...", help="One layer or several. [the network's default layer]")
+@option("--channels", metavar="0-31,NAME", help="Limit the channels, by number or name. [all]")
+@option("--photo", metavar="FILE", type=FILE, help="Show where each channel fires on this photo.")
+@option("--exemplars", metavar="FOLDER", type=FILE, help="Show the pictures of this folder that excite each channel.")
+@option("--size", type=click.IntRange(32, 512), metavar="PIXELS", help="Side of the picture of a channel. [96]")
+@option("--steps", type=click.IntRange(1, 2048), metavar="N", help="Number of steps for each channel. [32]")
+@option("--seed", type=int, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
+@option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
+@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--resume", is_flag=True, help="Continue after Ctrl-C; keep the pictures of an existing page.")
+@option("--force", is_flag=True, help="Replace an existing page.")
 @max_pixels_option
 @progress_option
 def atlas(
@@ -61,15 +60,17 @@ def atlas(
     max_pixels: int,
     how: str,
 ) -> int:
-    """A page of all channels of a layer: what each wants to see, what excites it, and where it fires on a photo.
+    """Make a web page of all channels of a layer.
+
+    It shows what each channel responds to, the pictures that excite it, and where it fires on a photo.
 
     \b
     dreamer atlas -o atlas.html --photo photo.jpg
     dreamer atlas -o atlas.html --layer m4a,m4b --exemplars holiday/
     dreamer atlas -o vgg.html --network vgg16 --layer features.24 --channels 0-63
 
-    The page is one file that needs no other and opens without a net. Click the photo for the channels that are
-    strongest there, a channel for its map; arrow keys step through channels and layers.
+    The page is a single self-contained file; it opens offline. Click the photo for the channels that are strongest
+    there, or a channel for its map; the arrow keys step through channels and layers.
     """
     partial = output.parent / f"{output.stem}-partial{output.suffix}"
     problems = _about_files(output, partial, photo, resume, force)
@@ -82,7 +83,7 @@ def atlas(
         from dreamer.networks import load_from
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
-        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, look, plates_in, sections_of
+        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, activations_on, reuse_images, sections_of
 
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -109,11 +110,11 @@ def atlas(
             )
             if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
-                seen = look(whole, photo.name, loaded, layers, torch.device(machine.device))
+                seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))
         sections = tuple(section for section, _ in parts)
         for page in (output, partial) if resume else ():
             with collect_problems(problems):
-                plates_in(page, sections)
+                reuse_images(page, sections)
         if problems:
             raise UsageError(*problems)
         keep_freed_memory()
@@ -129,19 +130,19 @@ def atlas(
 
 
 def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, force: bool) -> list[str]:
-    """What is wrong with the names, a sentence each."""
+    """What is wrong with the files, a sentence each."""
     problems: list[str] = []
     if output.suffix.lower() not in (".html", ".htm"):
-        problems.append(f"-o {output}: an atlas is a page; let its name end in .html")
+        problems.append(f"-o {output}: an atlas is a web page; its name must end in .html")
     with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     if resume and force:
-        problems.append("--resume and --force exclude each other: one goes on with what is there, one replaces it")
+        problems.append("--resume and --force cannot be combined; one continues a page, the other replaces it")
     for path in (output, partial):
         if path.is_dir():
             problems.append(f"{path} is a folder; name a file")
         elif path.exists() and not (resume or force):
-            problems.append(f"{path} is there already; --resume goes on with its pictures, --force begins anew")
+            problems.append(f"{path} already exists; --resume continues it, --force starts over")
     if photo and not photo.is_file():
         problems.append(f"--photo {photo}: there is no such file")
     return problems
@@ -149,7 +150,7 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
 
 @dataclass
 class _Making:
-    """An atlas on its way to the disk; what there is of it is kept beside it, where it is safe."""
+    """Makes the pictures of an atlas and writes the page; unfinished pages are saved beside it as `partial`."""
 
     atlas: Atlas
     output: Path
@@ -162,10 +163,10 @@ class _Making:
         self.warned = False
 
     def paint(self, section: LayerSection, pipeline: Pipeline) -> None:
-        """Every plate that a section lacks."""
-        from dreamer.visualization.atlas import plates
+        """Make the pictures that a section lacks."""
+        from dreamer.visualization.atlas import draw_channels
 
-        left, count, began = section.left, len(section.channels), time.monotonic()
+        left, count, began = section.missing, len(section.channels), time.monotonic()
         number = self.atlas.sections.index(section) + 1
         self.reporter.start(f"{self.atlas.network} {section.layer}", number, len(self.atlas.sections))
 
@@ -175,27 +176,27 @@ class _Making:
             if step.share == 1:
                 self._warn(section, time.monotonic() - began, (done + batch) / len(left))
 
-        for channel, plate in plates(pipeline, left, on_step=on_step):
-            section.plates[channel] = plate
+        for channel, image in draw_channels(pipeline, left, on_step=on_step):
+            section.images[channel] = image
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
 
     def _warn(self, section: LayerSection, seconds: float, share: float) -> None:
-        """Say once how to have sooner what takes long."""
+        """Say once how to shorten work that takes long."""
         whole = seconds / share
         if whole > _LONG and not self.warned:
             self.warned = True
             self.reporter.say(
                 f"the {len(section.channels)} channels of {section.layer} take about {clock(whole)}; --channels 0-31 "
-                "shows some of them, smaller --size and --steps are quicker; Ctrl-C keeps what there is, and --resume "
-                "goes on"
+                "shows a part of them, a smaller --size or fewer --steps are quicker; Ctrl-C keeps what is done, and "
+                "--resume continues"
             )
 
     def search(self, folder: Path, names: list[str], pipeline: Pipeline, max_pixels: int, resume: bool) -> None:
-        """What excites the channels in a folder; of an interrupted search, the best by then."""
+        """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
         import torch
 
-        from dreamer.visualization.atlas import COUNT, Channels, cut
+        from dreamer.visualization.atlas import COUNT, Channels, cut_crops
         from dreamer.visualization.exemplars import search
 
         channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})
@@ -221,31 +222,31 @@ class _Making:
                 on_picture=on_picture,
             )
             for name, why in found.skipped.items():
-                self.reporter.say(f"{name} is left out: {why}")
+                self.reporter.say(f"skipped {name}: {why}")
         finally:
-            crops = cut(folder, best, pipeline.recipe.size, max_pixels)
+            crops = cut_crops(folder, best, pipeline.recipe.size, max_pixels)
             for section in self.atlas.sections:
                 section.crops = {channel: crops.get((section.layer, channel), []) for channel in section.channels}
 
     def keep(self) -> None:
-        """Write what there is."""
+        """Save the unfinished page."""
         from dreamer.files import write_atomically
 
         write_atomically(self.partial, self.atlas.page().encode())
         self.kept = time.monotonic()
 
     def interrupted(self) -> int:
-        """Somebody pressed Ctrl-C."""
-        if any(section.plates for section in self.atlas.sections):
+        """Save the unfinished page after Ctrl-C, and return the exit code."""
+        if any(section.images for section in self.atlas.sections):
             self.keep()
             self.reporter.interrupted(str(self.output), str(self.partial))
-            self.reporter.say("the same command with --resume goes on")
+            self.reporter.say("run the same command with --resume to continue")
         else:
             self.reporter.interrupted(str(self.output))
         return 130
 
     def finished(self) -> int:
-        """The whole page."""
+        """Write the finished page, and return the exit code."""
         from dreamer.files import write_atomically
 
         write_atomically(self.output, self.atlas.page().encode())

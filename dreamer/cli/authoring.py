@@ -1,4 +1,4 @@
-"""`dreamer plugins new` and `dreamer plugins check`: for those who write plugins."""
+"""`dreamer plugins new` and `dreamer plugins check`: for authors of plugins."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import click
 
 from dreamer import __version__
 from dreamer.cli.failures import line
+from dreamer.cli.options import FILE, option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, WriteError, collect_problems
 
 _LONGEST = 40  # letters of a name
 _TAKEN = frozenset({"hookimpl", "register-priors"})
-"""What the made module means something else by."""
+"""Names with another meaning in the module of a new plugin."""
 
 _FILES = {
     "pyproject.toml": "pyproject.toml.in",
@@ -31,18 +32,18 @@ _FILES = {
     "tests/conftest.py": "conftest.py.in",
     "tests/test_$ingredient.py": "test.py.in",
 }
-"""A project's files, and the templates that they are made from."""
+"""The files of a new project, and the templates that they are made from."""
 
 
 @click.command()
-@click.argument("plugin", metavar="PATH|NAME")
+@click.argument("plugin", metavar="FOLDER|NAME")
 def check(plugin: str) -> int:
-    """Try everything that a plugin brings.
+    """Test everything that a plugin adds.
 
-    PATH is the folder of a plugin's project, which need not be installed; NAME is an installed one. Each objective,
-    prior, transform, filter and update is run on a tiny network with its defaults and at the ends of its options'
-    ranges, each network is asked for its default layer, and each preset dreams one step. Nothing is downloaded. The
-    plugin's code runs, with your rights.
+    FOLDER is that of a plugin's project, which need not be installed; NAME is an installed plugin. Each objective,
+    prior, transform, filter and update runs on a tiny network with its defaults and at the ends of its options'
+    ranges, each network computes its default layer, and each preset dreams one step. Nothing is downloaded. The
+    plugin's code runs with your rights.
     """
     from dreamer.testing import broken, examine
 
@@ -55,12 +56,14 @@ def check(plugin: str) -> int:
 
 @click.command()
 @click.argument("name")
-@click.option("-o", "--folder", type=click.Path(path_type=Path), default=".", help="Where to put it.  [here]")
+@option(
+    "-o", "--output", "--folder", "folder", metavar="FOLDER", type=FILE, default=".", help="Where to create it. [here]"
+)
 def new(name: str, folder: Path) -> None:
-    """Begin a plugin: a whole project that works as it is.
+    """Create a plugin: a complete project that works.
 
     NAME, as in slow-tide, becomes the folder slow-tide with the distribution dreamer-slow-tide: a prior with an option,
-    a preset that uses it, tests, and all that is needed to install and publish it.
+    a preset that uses it, tests, and everything needed to install and publish it.
     """
     problems: list[str] = []
     with collect_problems(problems):
@@ -69,20 +72,20 @@ def new(name: str, folder: Path) -> None:
         check_folder(folder, f"-o {folder}")
     project = folder / name
     if not problems and project.exists():
-        problems.append(f"{project}: is there already, and nothing is ever overwritten; choose another name or folder")
+        problems.append(f"{project} already exists and is never overwritten; choose another name or folder")
     if problems:
         raise UsageError(*problems)
     _check_free(name)
     _write(project, _words(name))
     where = shlex.quote(str(project) if project.is_absolute() else f"./{project}")
-    click.echo(f"{project} is a plugin that works as it is. What to type next:")
+    click.echo(f"Created {project}, a plugin that works. Next steps:")
     click.echo(f"  dreamer plugins install {where}")
     click.echo(f"  dreamer plugins check {name}")
     click.echo(f"  dreamer render --sample --preset {name}")
 
 
 def _words(name: str) -> dict[str, str]:
-    """What the templates leave open."""
+    """The values of the templates' placeholders."""
     return {
         "name": name,
         "title": name.replace("-", " ").capitalize(),
@@ -94,7 +97,7 @@ def _words(name: str) -> dict[str, str]:
 
 
 def _write(project: Path, words: dict[str, str]) -> None:
-    """Make the project's folder; nothing is left of it where that fails."""
+    """Create the project's folder; if that fails, nothing is left of it."""
     templates = files("dreamer") / "templates"
     made = False
     try:
@@ -112,18 +115,18 @@ def _write(project: Path, words: dict[str, str]) -> None:
 
 
 def _check_name(name: str) -> None:
-    """Raise UsageError unless distribution, module, prior and preset can all be called by it."""
+    """Raise UsageError unless distribution, module, prior and preset can all have this name."""
     if re.match(r"dreamer[-_]", name, re.IGNORECASE):
-        raise UsageError(f"{line(name)}: leave {name[:8]} out; the distribution is called dreamer-NAME by itself")
+        raise UsageError(f"{line(name)}: leave out {name[:8]}; the distribution is called dreamer-NAME anyway")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > _LONGEST:
         rule = f"small letters, digits and single hyphens, a letter first, at most {_LONGEST} in all, as in slow-tide"
-        raise UsageError(f"{line(name)}: a plugin's name is made of {rule}")
+        raise UsageError(f"{line(name)}: the name of a plugin consists of {rule}")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _TAKEN:
-        raise UsageError(f"{name}: Python or dreamer needs this word for itself; choose another name")
+        raise UsageError(f"{name}: reserved by Python or dreamer; choose another name")
 
 
 def _check_free(name: str) -> None:
-    """Raise UsageError when a prior or preset of dreamer's own is called so: no plugin may take its name."""
+    """Raise UsageError if a built-in prior or preset has this name, which no plugin can take."""
     from dreamer.plugins.loading import load_plugins
     from dreamer.recipes.registry import BUILT_IN
 
@@ -135,4 +138,4 @@ def _check_free(name: str) -> None:
         if entry.source == BUILT_IN and entry.name.replace("_", "-") == name
     ]
     if own:
-        raise UsageError(f"{name}: dreamer has a {own[0]} of its own, whose name no plugin may take; choose another")
+        raise UsageError(f"{name}: dreamer has a built-in {own[0]}; choose another name")

@@ -1,4 +1,4 @@
-"""Photos one after another, with one network: read, dream, write. A bad photo does not stop the others."""
+"""Dreams over photos one after another: read, dream, write. A bad photo does not stop the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Saving:
-    """How the dreams are written."""
+    """Where and how dreams are written; `snapshots` are the steps after which the picture is saved, too."""
 
     place: Place
     force: bool
@@ -40,7 +40,7 @@ class Saving:
 
 @dataclass
 class Batch:
-    """What several photos share; `stamp` is that of the picture whose recipe is repeated."""
+    """What several photos share; `provenance` is that of the picture whose recipe is repeated."""
 
     pipeline: Pipeline
     provenance: Provenance | None
@@ -51,13 +51,13 @@ class Batch:
     protected: Sequence[Path]
     """Files that are never overwritten: the photos themselves."""
     blank: Callable[[], Photo] | None = None
-    """What to begin with where there is no photo; without it, dreamer's own scene."""
+    """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
     worked: bool = False
     failed: bool = False
     _written: dict[str, str] = field(default_factory=dict)
 
     def run(self, photos: Sequence[Path | None]) -> int:
-        """Dream over all of them (None is the sample scene, or what is blank) and return the exit code."""
+        """Dream over all photos (None stands for `blank` or the sample scene) and return the exit code."""
         for number, path in enumerate(photos, 1):
             label = str(path or ("visualization" if self.blank else "sample"))
             self.reporter.start(label, number, len(photos))
@@ -70,7 +70,7 @@ class Batch:
         return (1 if self.worked else 2) if self.failed else 0
 
     def fail(self, label: str, error: Exception) -> None:
-        """Tell of a photo that could not be dreamt over."""
+        """Report a photo that could not be dreamt over."""
         self.failed = True
         self.worked |= exit_code(error) == 1
         self.reporter.fail(label, error)
@@ -87,8 +87,8 @@ class Batch:
             self.reporter.skip(label, str(output))
             return
         if os.path.lexists(output) and not self.saving.force:
-            raise UsageError(f"{output} is there already; --force replaces it, -o chooses another name")
-        plan = self.pipeline.plan(photo.height, photo.width)  # what is too small is told of before anything is made
+            raise UsageError(f"{output} already exists; --force replaces it, -o chooses another name")
+        plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
         self.saving.place.make()
         check_folder(output.parent, str(output))
         self._announce(whole, photo, format)
@@ -113,12 +113,12 @@ class Batch:
         return self.blank() if self.blank else load(to_pil(scene()))
 
     def _claim(self, output: Path, label: str) -> None:
-        """Raise UsageError when a photo lies there, or the dream of another one of this batch."""
+        """Raise UsageError if the output is a photo, or the dream of another photo of this batch."""
         check_spared([output], self.protected)
         key = os.path.normcase(os.path.realpath(output))
         other = self._written.setdefault(key, label)
         if other != label:
-            raise UsageError(f"{output} is where the dream of {other} goes; dream them into different folders")
+            raise UsageError(f"{output} is also the name for the dream of {other}; use different folders")
 
     def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
         from dreamer.image import losses
@@ -127,10 +127,10 @@ class Batch:
             self.reporter.say(notice)
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
-            self.reporter.say(f"{before} pixels become {now}; --size full keeps them all")
+            self.reporter.say(f"resized from {before} to {now} pixels; --size full keeps them all")
 
     def _paint(self, photo: Photo, plan: Plan, output: Path, format: str, label: str) -> Dream:
-        """The dream; what there is of an interrupted one is kept beside it."""
+        """The dream; an interrupted one is saved beside its output."""
         from dreamer.engine.device import keep_freed_memory
 
         if not plan.tiled:
@@ -152,13 +152,13 @@ class Batch:
             raise
 
     def _rescued(self, dream: Dream, output: Path, format: str) -> str:
-        """Where a dream lies whose own place could not be written: a full disk is no reason to lose it."""
+        """Save a dream whose output could not be written in the temporary folder, and say so."""
         place = free(Path(tempfile.gettempdir()) / output.name)
         try:
             self._write(dream, place, format)
         except WriteError:
             return ""
-        return f"; the dream is kept in {place}"
+        return f"; the dream was saved as {place} instead"
 
     def _keep_interrupted(self, dream: Dream, output: Path, format: str, label: str) -> None:
         try:
@@ -173,7 +173,7 @@ class Batch:
         self.reporter.step(step)
 
     def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
-        """Write an unfinished dream beside its output, over nothing."""
+        """Write an unfinished dream beside its output, under a name that is free."""
         place = free(output.with_stem(f"{output.stem}-{mark}"))
         self._write(dream, place, format)
         return place
@@ -208,8 +208,8 @@ class Batch:
             return False
 
     def _compare(self, dream: Dream) -> None:
-        """Say what keeps a repeated picture from being the same, byte for byte."""
+        """Say why a repeated picture is not the same, byte for byte."""
         if self.provenance:
             differences = self.provenance.differences(self._stamp(dream.photo, dream.machine))
             if differences:
-                self.reporter.say(f"not byte for byte the picture that it repeats: {'; '.join(differences)}")
+                self.reporter.say(f"not byte for byte the same as the repeated picture: {'; '.join(differences)}")

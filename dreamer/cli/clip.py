@@ -1,4 +1,4 @@
-"""What commands that make clips share: their options, and the loop that makes frames and loses none."""
+"""What `zoom` and `video` share: their options, and the loop that makes frames and loses none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import together
+from dreamer.cli.options import option, together
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.provenance import provenance_in
 from dreamer.errors import Interrupted, UsageError, WriteError
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from dreamer.engine.step import Step
     from dreamer.video.clip import ClipWriter
 
-_DREAM = 40.0  # a dream takes about as long as so many frames, until it has been measured
+_DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
 clip_options = together(
-    click.option("--codec", metavar="NAME", help="h264, h265 or av1 in .mp4; vp9 or av1 in .webm. [the first]"),
-    click.option("--quality", type=click.IntRange(0, 100), metavar="0..100", help="Of the picture. [75]"),
-    click.option("--resume", is_flag=True, help="Go on with a clip that was interrupted; the same file comes of it."),
-    click.option("--preview", is_flag=True, help="A look first: a quarter of the size, one second."),
-    click.option("--force", is_flag=True, help="Replace a clip that is there already, or begin anew."),
+    option("--codec", metavar="NAME", help="Codec: h264, h265 or av1 in .mp4; vp9 or av1 in .webm. [the first]"),
+    option("--quality", type=click.IntRange(0, 100), metavar="0..100", help="Quality of the compression. [75]"),
+    option("--resume", is_flag=True, help="Continue an interrupted clip; the finished file is the same."),
+    option("--preview", is_flag=True, help="Make a preview: the first second, at a quarter of the size."),
+    option("--force", is_flag=True, help="Replace an existing clip, or start over."),
 )
 """--codec, --quality, --resume, --preview and --force, by their names."""
 
 
 def preview_of(output: Path) -> Path:
-    """Where the preview of a clip goes."""
+    """Return the name of a clip's preview."""
     return output.with_name(f"{output.stem}-preview{output.suffix}")
 
 
 def may_replace(output: Path, preview: bool, force: bool) -> bool:
-    """Whether a clip may take the place of what lies there: with --force, and a preview that of earlier ones."""
+    """Return whether a clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
     from dreamer.video.clip import partial_of
 
     there = [path for path in (output, partial_of(output)) if path.exists()]
@@ -58,9 +58,9 @@ def _is_dreamt(path: Path) -> bool:
 
 
 def tiles_of(output: Path, count: int) -> list[int | None]:
-    """The tiles of a clip that was begun, one for each of its `count` looks: with others it were not the same clip.
+    """Return the tiles of an interrupted clip, one for each of its `count` looks; other tiles give other frames.
 
-    None where it says nothing that makes sense.
+    None for each, where they are missing or damaged.
     """
     from dreamer.video.clip import notes_of
 
@@ -71,15 +71,15 @@ def tiles_of(output: Path, count: int) -> list[int | None]:
 
 
 def identity_of(recipe: Mapping[str, Any]) -> str:
-    """What a clip must share with one that was begun to go on with it: all that it is made of but the machine."""
+    """Return what a clip must have in common with an interrupted one to continue it: all but the machine."""
     return json.dumps({key: value for key, value in recipe.items() if key != "machine"})
 
 
 class Pace:
-    """How much of a clip's work is done, where frames and dreams between them take unequally long."""
+    """Estimates how much of a clip's work is done, where frames and dreams take unequally long."""
 
     def __init__(self, frames: tuple[int, int], dreams: tuple[int, int] = (0, 0)) -> None:
-        """How many `frames` and `dreams` are done already, and how many there are in all."""
+        """Each pair holds the number done before, and the number in all."""
         self._frame, self._frames = frames
         self._dream, self._dreams = float(dreams[0]), dreams[1]
         self._before = (self._frame, self._dream)
@@ -88,13 +88,13 @@ class Pace:
         self._share = 0.0
 
     def frame(self, number: int) -> Frame:
-        """A frame is done, `number` in all."""
+        """Return the progress after a frame; `number` frames are done."""
         self._spent[0] += self._passed()
         self._frame = number
         return self._now("")
 
     def step(self, number: int, step: Step) -> Frame:
-        """A step of dream `number`, counted from 0, is done."""
+        """Return the progress after a step of dream `number`, counted from 0."""
         self._spent[1] += self._passed()
         if self._dreams:
             self._dream = number + step.share
@@ -108,7 +108,7 @@ class Pace:
             cost = (self._spent[1] / dreams) / max(self._spent[0] / frames, 1e-9)
         whole = (self._frames - self._before[0]) + cost * (self._dreams - self._before[1])
         share = min((frames + cost * dreams) / max(whole, 1e-9), 1.0)
-        self._share = max(self._share, share)  # what was promised before the cost was known is not taken back
+        self._share = max(self._share, share)  # it never goes back when the cost turns out higher
         return Frame(self._frame, self._frames, self._share, doing)
 
     def _passed(self) -> float:
@@ -124,10 +124,23 @@ def film(
     reporter: Reporter,
     label: str,
 ) -> int:
-    """Put the frames that the writer lacks on it, with their times or at its rate, and make the clip: the exit code.
+    """Write the frames that a clip lacks and finish it.
 
-    Ctrl-C leaves a playable clip of what there is, and a full disk or a kill a writer to go on with. `checkpoint` is
-    called with a frame's number before that frame is put on the writer: all before it are safe.
+    Ctrl-C leaves a playable clip of the frames so far; after a full disk or a kill --resume continues.
+
+    Args:
+        writer: Takes the frames.
+        frames: Pixels (H, W, 3), uint8, and the frame's time in seconds; None for the writer's own rate.
+        checkpoint: Called with a frame's number before that frame is written: all before it are safe.
+        pace: Turns numbers of frames into progress.
+        reporter: Receives the progress.
+        label: The name of the job, for the reporter.
+
+    Returns:
+        The exit code: 0 when the clip is finished, 130 when it was interrupted.
+
+    Raises:
+        WriteError: A frame or the clip cannot be written.
     """
     began = time.monotonic()
     try:
@@ -140,9 +153,9 @@ def film(
         with suppress(WriteError):
             writer.flush()
         reporter.interrupted(label, str(writer.partial if writer.partial.exists() else writer.folder))
-        reporter.say("--resume goes on with it")
+        reporter.say("run the same command with --resume to continue")
         return 130
     except WriteError as error:
-        raise WriteError(f"{error}; what was made is kept, and --resume goes on with it") from error
+        raise WriteError(f"{error}; what is done is kept, and --resume continues") from error
     reporter.done(label, str(writer.output), time.monotonic() - began)
     return 0

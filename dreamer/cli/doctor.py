@@ -1,4 +1,4 @@
-"""`dreamer doctor`: what this machine has, and one fix for everything that it lacks."""
+"""`dreamer doctor`: checks the installation and suggests a fix for every problem."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ from dreamer.openmp import spinning
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `fix` says what to do about it. Without `ails` nothing is wrong, but more could be had."""
+    """The result of one check; `fix` says what to do about it. Not a `problem`: the fix only adds something."""
 
     what: str
     found: str
     fix: str = ""
-    ails: bool = True
+    problem: bool = True
 
 
 @click.command()
 def doctor() -> None:
     """Check this installation and suggest fixes.
 
-    torch, processor, idle threads, GPU, memory, networks and weights, picture and video formats, plugins.
+    It looks at torch, processor, idle threads, GPU, memory, networks and weights, picture and video formats, and
+    plugins.
     """
     findings = list(examine())
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        click.echo(f"{'!' if finding.fix and finding.ails else ' '} {finding.what.ljust(width)}  {finding.found}")
+        click.echo(f"{'!' if finding.fix and finding.problem else ' '} {finding.what.ljust(width)}  {finding.found}")
         if finding.fix:
             click.echo(f"  {' ' * width}  -> {finding.fix}")
 
 
 def examine() -> Iterator[Finding]:
-    """Everything, from the ground up; one part that fails does not stop the others."""
+    """Yield the results of all checks; one that fails does not stop the others."""
     yield Finding("dreamer", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     for part in (_torch, _processor, _gpu, _memory, _networks, _formats, _encoders, _plugins):
         try:
             yield from part()
-        except Exception as error:  # a doctor looks on when one organ fails
+        except Exception as error:  # a check that crashes is a finding itself
             yield Finding(part.__name__.strip("_"), f"{type(error).__name__}: {error}", "reinstall dreamer-art")
 
 
@@ -62,7 +63,7 @@ def _processor() -> Iterator[Finding]:
     import torch
 
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-    fix = "unset OMP_NUM_THREADS, or say --threads" if threads < cores // 2 else ""
+    fix = "unset OMP_NUM_THREADS, or use --threads" if threads < cores // 2 else ""
     capability = torch.backends.cpu.get_cpu_capability()
     yield Finding("processor", f"{cores} cores, {threads} threads used, {capability}", fix)
     yield Finding("idle threads", spinning())
@@ -76,11 +77,11 @@ def _gpu() -> Iterator[Finding]:
         name = torch.cuda.get_device_name()
         yield Finding("GPU", f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif torch.backends.mps.is_available():
-        yield Finding("GPU", "Apple, used by itself")
+        yield Finding("GPU", "Apple, used automatically")
     elif shutil.which("nvidia-smi"):
-        yield Finding("GPU", "there is one that torch cannot use", "install a torch built for your driver: pytorch.org")
+        yield Finding("GPU", "found, but torch cannot use it", "install a torch built for your driver: pytorch.org")
     else:
-        yield Finding("GPU", "none; dreams are computed on the processor")
+        yield Finding("GPU", "none; computing on the processor")
 
 
 def _memory() -> Iterator[Finding]:
@@ -102,7 +103,7 @@ def _networks() -> Iterator[Finding]:
     folder = os.path.join(torch.hub.get_dir(), "checkpoints")
     here = [factory.name for factory in classics() if factory.weights_path().exists()]
     found = ", ".join(here) or "none"
-    yield Finding("weights", f"{found} in {folder}", "" if here else "dreamer networks fetch googlenet", ails=False)
+    yield Finding("weights", f"{found} in {folder}", "" if here else "dreamer networks fetch googlenet", problem=False)
 
 
 def _formats() -> Iterator[Finding]:
@@ -114,7 +115,7 @@ def _formats() -> Iterator[Finding]:
     try:
         yield Finding("HEIC", f"pillow-heif {version('pillow-heif')}")
     except PackageNotFoundError:
-        yield Finding("HEIC", "not read", "pip install 'dreamer-art[heif]'", ails=False)
+        yield Finding("HEIC", "not supported", "pip install 'dreamer-art[heif]'", problem=False)
 
 
 def _encoders() -> Iterator[Finding]:

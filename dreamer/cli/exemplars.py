@@ -1,4 +1,4 @@
-"""`dreamer exemplars`: which pictures of a folder excite a unit, on one sheet."""
+"""`dreamer exemplars`: the pictures of a folder that excite a unit most, on one sheet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.options import max_pixels_option, progress_option
+from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, collect_problems
@@ -16,29 +16,27 @@ from dreamer.errors import UsageError, collect_problems
 if TYPE_CHECKING:
     from dreamer.visualization.exemplars import Search
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("folder", type=_FILE)
-@click.option("-o", "--output", type=_FILE, required=True, help="The sheet, a picture.")
-@click.option("--network", metavar="NAME", help="Whose unit it is; fetched when absent. [reverie]")
-@click.option("--weights", metavar="FILE", type=_FILE, help="Its weights: .safetensors or .pth.")
-@click.option("--layer", metavar="LAYER", help="The unit's layer. [the network's default layer]")
-@click.option("--channel", metavar="NUMBER|NAME", required=True, help="The unit: a channel, or a class by its name.")
-@click.option("--least", is_flag=True, help="What excites it least, instead of most.")
-@click.option("--count", type=click.IntRange(1, 100), default=9, show_default=True, help="How many pictures.")
-@click.option(
+@click.argument("folder", type=FILE)
+@option("-o", "--output", metavar="FILE", type=FILE, required=True, help="The sheet to write, a picture.")
+@option("--network", metavar="NAME", help="The network; downloaded if missing. [reverie]")
+@option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file.")
+@option("--layer", metavar="LAYER", help="The layer of the unit. [the network's default layer]")
+@option("--channel", metavar="N|NAME", required=True, help="The unit: a channel, or a class by its name.")
+@option("--least", is_flag=True, help="Find the pictures that excite it least.")
+@option("--count", type=click.IntRange(1, 100), default=9, metavar="N", help="Number of pictures. [9]")
+@option(
     "--steps",
     type=click.IntRange(0),
     default=32,
-    show_default=True,
-    help="Of each octave of the unit's visualization; 0: without.",
+    metavar="N",
+    help="Number of steps in each octave of the unit's visualization; 0 leaves it out. [32]",
 )
-@click.option("--size", type=click.IntRange(32, 4096), metavar="PX", help="Long side when looked at. [320]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]")
-@click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
+@option("--size", type=click.IntRange(32, 4096), metavar="PIXELS", help="Long side at which to search. [320]")
+@option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
+@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
 @progress_option
 def exemplars(
@@ -58,15 +56,15 @@ def exemplars(
     max_pixels: int,
     how: str,
 ) -> int:
-    """The pictures of a FOLDER that excite a unit most, and the places in them that do.
+    """Find the pictures in a folder that excite a unit most.
 
-    A unit is a channel of a layer; `dreamer networks layers` lists them. Beside them stands what it wants to see, as
-    `dreamer visualize` shows it. Subfolders are looked through, too. The same
-    command goes on where an interrupted one was; pictures that cannot be read are named and left out.
+    A unit is a channel of a layer; `dreamer networks layers` lists them. The sheet frames the place that excites it
+    in each picture, and begins with the unit's visualization, as from `dreamer visualize`. Subfolders are searched,
+    too; pictures that cannot be read are named and skipped. The same command continues an interrupted search.
     """
     problems: list[str] = []
     if output.exists() and not force:
-        problems.append(f"-o {output}: the file is there already; --force replaces it")
+        problems.append(f"-o {output}: the file already exists; --force replaces it")
     with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     with progress(how) as reporter:
@@ -116,20 +114,20 @@ def exemplars(
             )
         except KeyboardInterrupt:
             reporter.interrupted(str(folder))
-            reporter.say("the same command goes on")
+            reporter.say("run the same command again to continue")
             return 130
         (best,) = found.best
         for name, why in found.skipped.items():
-            reporter.say(f"{name} is left out: {why}")
+            reporter.say(f"skipped {name}: {why}")
         if not best:
             notes.unlink(missing_ok=True)
-            raise UsageError(f"{folder}: none of its pictures can be looked at")
+            raise UsageError(f"{folder}: none of its pictures can be used")
         shown = looks(folder, best, max_pixels=max_pixels)
         if steps:
             shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
         whole = load(sheet(shown, columns=3))
         write_atomically(output, encode(whole, whole.pixels, format))
         notes.unlink(missing_ok=True)
-        reporter.say(f"{len(best)} of {len(names)} pictures are shown")
+        reporter.say(f"showing {len(best)} of {len(names)} pictures")
         reporter.done(str(folder), str(output), time.monotonic() - began)
     return 0

@@ -1,4 +1,4 @@
-"""What went wrong, as sentences and as an exit code."""
+"""Errors as sentences for a person and as exit codes."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import click
 
 from dreamer.errors import DreamerError, Interrupted, UsageError, not_installed
 
-_MOST, _LONGEST = 20, 600  # sentences told of in full, letters of one
+_MOST, _LONGEST = 20, 600  # sentences printed for one error, letters of a sentence
 
 
 def exit_code(error: BaseException) -> int:
-    """1 failed after the work had begun; 2 wrong usage, input or recipe; 130 interrupted."""
+    """Return 1 for a failure after work had begun, 2 for wrong usage, input or recipe, 130 for an interruption."""
     if isinstance(error, (Interrupted, click.Abort)):
         return 130
     return 2 if isinstance(error, (UsageError, click.UsageError)) else 1
 
 
 def sentences(error: Exception) -> Sequence[str]:
-    """The error in words, each problem a sentence; what nobody foresaw, too."""
+    """Return the error as sentences, one for each problem; unforeseen errors become one, too."""
     match error:
         case UsageError():
             return error.problems
         case DreamerError():
             return [str(error)]
         case ModuleNotFoundError():
-            return [f"{not_installed(error)}; --debug shows where"]
+            return [f"{not_installed(error)}; run again with --debug for the traceback"]
         case click.Abort():
             return ["interrupted"]
         case click.MissingParameter() if error.param:
             return [f"{' or '.join(error.param.opts)} is missing{_see_help(error)}"]
         case click.BadParameter() if error.param:
-            return [f"{max(error.param.opts, key=len)}: {_amid(error.message)}{_see_help(error)}"]
+            return [f"{max(error.param.opts, key=len)}: {_clause(error.message)}{_see_help(error)}"]
         case click.UsageError():
-            return [_amid(error.format_message()) + _see_help(error)]
+            return [_clause(error.format_message()) + _see_help(error)]
         case click.ClickException():
             return [error.format_message()]
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
-        return ["the memory is used up; try a smaller --size, or --tile 256"]
-    return [f"something broke inside ({type(error).__name__}: {error}); --debug shows where"]
+        return ["out of memory; try a smaller --size, or --tile 256"]
+    return [f"internal error ({type(error).__name__}: {error}); run again with --debug for the traceback"]
 
 
 def tell(problems: Sequence[str], *, as_json: bool) -> None:
-    """What ended a command, before or outside of its photos."""
+    """Print what ended a command, other than a problem of a single photo."""
     if as_json:
         click.echo(json.dumps({"event": "failed", "photo": None, "problems": list(problems)}))
         return
@@ -55,13 +55,13 @@ def tell(problems: Sequence[str], *, as_json: bool) -> None:
 
 
 def line(text: str) -> str:
-    """The text on one line, harmless to a terminal: names and recipes may be a stranger's."""
+    """Return the text on one line without control characters: names and recipes may come from strangers."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]} ..."
 
 
-def _amid(sentence: str) -> str:
-    """click's sentence as a part of another."""
+def _clause(sentence: str) -> str:
+    """click's sentence, for use inside another one."""
     return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 

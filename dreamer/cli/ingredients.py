@@ -1,4 +1,4 @@
-"""`dreamer ingredients`: what a recipe may be made of, plugins' ingredients too."""
+"""`dreamer ingredients`: the ingredients of recipes, built-in and from plugins."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 
 @click.group()
 def ingredients() -> None:
-    """List and explain what a recipe may be made of."""
+    """List and explain the ingredients of recipes."""
 
 
 @ingredients.command("list")
 @click.argument("kind", required=False)
 def list_(kind: str | None) -> None:
-    """List objectives, priors, transforms, gradient filters, updates, canvases and optimisers, or one KIND of them."""
+    """List all ingredients, or those of one KIND.
+
+    KIND is objectives, priors, transforms, gradient_filters, updates, canvases or optimisers.
+    """
     registry = _registry()
     kinds = list(registry.ingredients)
     if kind is not None and kind not in kinds:
-        raise RecipeError(f"{kind}: no kind of ingredients is called that{did_you_mean(kind, kinds)}")
+        raise RecipeError(f"{kind}: not a kind of ingredient{did_you_mean(kind, kinds)}")
     rows = [
         (each, registry.ingredients[each].shortest_name(entry), _options(entry), entry.source, entry.value.summary)
         for each in kinds
@@ -39,7 +42,10 @@ def list_(kind: str | None) -> None:
 @ingredients.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show what an ingredient does, its options with their defaults and ranges, and how to say them."""
+    """Show what an ingredient does, and its options.
+
+    Each option is shown as for --set, with its range and default.
+    """
     registry = _registry()
     kinds = [kind for kind, entries in registry.ingredients.items() if _has(registry, kind, name)]
     if not kinds:
@@ -84,7 +90,7 @@ def _options(entry: Entry[IngredientKind]) -> str:
 
 
 def _spelt(value: object) -> str:
-    """A default as `--set` would say it."""
+    """A default as `--set` takes it."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     if value is None:

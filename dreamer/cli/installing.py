@@ -10,6 +10,7 @@ import click
 from packaging.utils import canonicalize_name
 
 from dreamer.cli.failures import line
+from dreamer.cli.options import option
 from dreamer.cli.tables import table
 from dreamer.errors import DreamerError, UsageError, did_you_mean
 from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember
@@ -29,9 +30,9 @@ from dreamer.plugins.installer import (
     process,
 )
 
-_YES = click.option("-y", "--yes", is_flag=True, help="Ask nothing.")
-_ANYWAY = click.option("--anyway", is_flag=True, help="Even where conda or the system looks after this Python.")
-_CORE = click.option("--allow-core-change", is_flag=True, help="Let torch, numpy and the like be replaced.")
+_YES = option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+_ANYWAY = option("--anyway", is_flag=True, help="Proceed even if conda or the system manages this Python.")
+_CORE = option("--allow-core-change", is_flag=True, help="Allow other versions of torch, numpy and the like.")
 
 
 @click.command()
@@ -42,15 +43,15 @@ _CORE = click.option("--allow-core-change", is_flag=True, help="Let torch, numpy
 def install(specs: tuple[str, ...], yes: bool, allow_core_change: bool, anyway: bool) -> int:
     """Install plugins.
 
-    A SPEC is a name on the package index, with a version or without, a wheel, a folder or a git address. What would
-    change is shown first. A plugin is code with your rights: install what you trust.
+    A SPEC is a name on the package index, with or without a version, a wheel, a folder or a git address. The changes
+    are shown first. A plugin is code that runs with your rights: install only what you trust.
 
     \b
     dreamer plugins install dreamer-botanica "dreamer-motion>=2"
     dreamer plugins install ./my-plugin plugin-1.0-py3-none-any.whl
     dreamer plugins install git+https://example.org/plugin@v1
     """
-    entries()  # a ledger that cannot be read shall be told of before anything is installed
+    entries()  # a record that cannot be read stops here, before anything is installed
     sources = parse_sources(specs)
     held = held_versions(installed(), allow_core_change)
     tool = _tool(["install", *(source.spec for source in sources)], held, anyway)
@@ -63,14 +64,14 @@ def install(specs: tuple[str, ...], yes: bool, allow_core_change: bool, anyway: 
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @_ANYWAY
 def uninstall(names: tuple[str, ...], anyway: bool) -> int:
-    """Take plugins away, and forget them."""
+    """Uninstall plugins and remove them from the record of `restore`."""
     there = installed()
     known = {entry.name for entry in entries()} | {name for name, found in there.items() if is_plugin(found)}
     wanted = list(dict.fromkeys(map(canonicalize_name, names)))
     problems = [
-        f"{name} is a part of dreamer, not a plugin"
+        f"{name} is part of dreamer, not a plugin"
         if name in HELD
-        else f"{name} is installed, but is no plugin"
+        else f"{name} is installed, but is not a plugin"
         if name in there
         else f"no plugin is called {name!r}{did_you_mean(name, known) or '; none is installed'}"
         for name in wanted
@@ -81,15 +82,17 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
     present = [name for name in wanted if name in there]
     if present:
         tool = _tool(["uninstall", *present], {}, anyway)
-        with _told("the same command goes on"):
+        with _reported("run the same command again to continue"):
             tool.uninstall(present, _as_it_comes)
     left = sorted(set(installed()) & set(present))
     forget(set(wanted) - set(left))
     for name in wanted:
         if name not in left:
-            click.echo(f"{name} is gone" if name in present else f"{name} is forgotten; it was not installed here")
+            click.echo(
+                f"{name} is uninstalled" if name in present else f"{name} was not installed; its record is removed"
+            )
     if left:
-        raise DreamerError(f"{', '.join(left)}: not uninstalled, for it lies outside of this environment, {sys.prefix}")
+        raise DreamerError(f"{', '.join(left)}: not uninstalled, since it lies outside this environment, {sys.prefix}")
     return 0
 
 
@@ -98,21 +101,22 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
 @_CORE
 @_ANYWAY
 def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
-    """Bring the plugins back that were installed before.
+    """Reinstall the plugins that were installed before.
 
-    After dreamer was reinstalled, or in another environment: everything that `install` noted down and that is absent.
+    Use this after reinstalling dreamer, or in another environment: everything that `install` recorded and that is
+    missing is installed again.
     """
     there, noted = installed(), entries()
     missing = [entry for entry in noted if entry.name not in there]
     if not missing:
-        click.echo(f"{_count(len(noted))} noted down in {ledger_path()}, and nothing is missing")
+        click.echo(f"{_count(len(noted))} recorded in {ledger_path()}, and none is missing")
         return 0
     sources, problems = [], []
     for entry in missing:
         try:
             sources += [Source(source.spec, entry.name) for source in parse_sources([entry.spec])]
         except UsageError as error:
-            problems += [f"{entry.name} does not come back: {problem}" for problem in error.problems]
+            problems += [f"{entry.name} cannot be restored: {problem}" for problem in error.problems]
     done: list[Entry] = []
     if sources:
         held = held_versions(there, allow_core_change)
@@ -127,25 +131,25 @@ def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
 def _together_or_each(
     tool: Tool, sources: Sequence[Source], held: dict[str, str], yes: bool, problems: list[str]
 ) -> list[Entry]:
-    """Install all at once, or, where one of them spoils it, the others by themselves."""
+    """Install all at once, or, if one of them prevents that, one by one."""
     try:
         plan = _plan(tool, sources, held, quietly=len(sources) > 1)
         _show(plan, tool)
         return _install(tool, sources, held, plan) if _agreed(yes) else []
     except (InstallError, UsageError) as error:
         if len(sources) == 1:
-            problems.append(f"{sources[0].name} does not come back: {error}")
+            problems.append(f"{sources[0].name} cannot be restored: {error}")
             return []
     return [entry for source in sources for entry in _together_or_each(tool, [source], held, yes, problems)]
 
 
-def _tool(wish: Sequence[str], held: dict[str, str], anyway: bool) -> Tool:
-    with _told("nothing was changed"):
-        return choose(Place.here(), wish, held, anyway=anyway)
+def _tool(command: Sequence[str], held: dict[str, str], anyway: bool) -> Tool:
+    with _reported("nothing was changed"):
+        return choose(Place.here(), command, held, anyway=anyway)
 
 
 def _plan(tool: Tool, sources: Sequence[Source], held: dict[str, str], quietly: bool = False) -> Plan:
-    with _told("nothing was changed", quietly):
+    with _reported("nothing was changed", quietly):
         plan = tool.plan(sources, held)
     if refused := core_changes(plan, held):
         raise UsageError(*refused)
@@ -154,7 +158,7 @@ def _plan(tool: Tool, sources: Sequence[Source], held: dict[str, str], quietly: 
 
 def _show(plan: Plan, tool: Tool) -> None:
     if not plan:
-        click.echo("everything is there already")
+        click.echo("everything is already installed")
         return
     click.echo(f"{tool.name} would install:")
     table(
@@ -164,16 +168,16 @@ def _show(plan: Plan, tool: Tool) -> None:
 
 
 def _agreed(yes: bool) -> bool:
-    """Ask where somebody can answer; a script has decided by running the command."""
-    if yes or not sys.stdin.isatty() or click.confirm("go on?", default=True):
+    """Ask for confirmation in a terminal; a script has decided by running the command."""
+    if yes or not sys.stdin.isatty() or click.confirm("Continue?", default=True):
         return True
     click.echo("nothing was changed")
     return False
 
 
 def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: Plan) -> list[Entry]:
-    """Install and note down, when everything is there; what was there already keeps the note of where it came from."""
-    with _told("nothing was noted down; the same command goes on"):
+    """Install and record, once everything is installed; what was installed before keeps its record."""
+    with _reported("nothing was recorded; run the same command again to continue"):
         tool.install(sources, held, _as_it_comes)
     there = installed()
     done = [(name, source.spec) for source in sources if (name := source.named(there)) in there]
@@ -181,7 +185,7 @@ def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: 
     if len(new) < len(sources):
         lost = [source.spec for source in sources if source.named(there) not in there]
         raise DreamerError(
-            f"{tool.name} is content, but these are not there: {', '.join(lost)}; nothing was noted down"
+            f"{tool.name} reported success, but these are still not installed: {', '.join(lost)}; nothing was recorded"
         )
     changed, noted = {canonicalize_name(change.name) for change in plan}, {entry.name for entry in entries()}
     remember(entry for entry in new if entry.name in changed or entry.name not in noted)
@@ -189,9 +193,10 @@ def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: 
 
 
 def _status(new: Sequence[Entry]) -> int:
-    """Whether the plugins work, asked of a fresh process: this one has older modules in its memory.
+    """Print whether the plugins work, and return the exit code.
 
-    Not in the folder where we are (-P), which may hold another dreamer: its source.
+    A new process finds out, since this one has older modules loaded; -P keeps it from importing from the current
+    folder, which may be a checkout of dreamer.
     """
     there = installed()
     ran = process.run([sys.executable, "-P", "-m", "dreamer", "plugins", "list"], {"DREAMER_PLUGINS": None})
@@ -199,23 +204,23 @@ def _status(new: Sequence[Entry]) -> int:
     status: dict[str, str] = {canonicalize_name(row[0]): row[-1] for row in rows}
     problems = []
     if ran.code:
-        last = (ran.output.strip() or "no word").splitlines()[-1]
+        last = (ran.output.strip() or "no output").splitlines()[-1]
         names = " ".join(entry.name for entry in new)
-        raise DreamerError(f"dreamer itself fails now ({last}); `dreamer plugins uninstall {names}` undoes it")
+        raise DreamerError(f"dreamer itself no longer works ({last}); `dreamer plugins uninstall {names}` undoes this")
     for entry in new:
         found = status.get(entry.name, "")
         if found == "ok":
             click.echo(f"{entry.name} {entry.version} works")
         elif found:
             problems.append(
-                f"{entry.name} {entry.version} is {found}; `dreamer plugins uninstall {entry.name}` undoes it"
+                f"{entry.name} {entry.version} is {found}; `dreamer plugins uninstall {entry.name}` undoes this"
             )
         elif is_plugin(there[entry.name]):
-            problems.append(f"{entry.name} {entry.version} is installed, but `dreamer plugins list` does not know it")
+            problems.append(f"{entry.name} {entry.version} is installed, but `dreamer plugins list` does not show it")
         else:
             problems.append(
-                f"{entry.name} {entry.version} is installed, but declares nothing for dreamer; "
-                f"`dreamer plugins uninstall {entry.name}` undoes it"
+                f"{entry.name} {entry.version} is installed, but is not a plugin for dreamer; "
+                f"`dreamer plugins uninstall {entry.name}` undoes this"
             )
     for problem in problems:
         click.echo(f"dreamer: {line(problem)}", err=True)
@@ -223,8 +228,8 @@ def _status(new: Sequence[Entry]) -> int:
 
 
 @contextmanager
-def _told(interrupted: str, quietly: bool = False) -> Iterator[None]:
-    """Show the last lines of a tool that failed before the sentence; Ctrl-C says what became of it."""
+def _reported(interrupted: str, quietly: bool = False) -> Iterator[None]:
+    """Before the error of a tool that failed, show its last lines; after Ctrl-C, say what was done."""
     try:
         yield
     except InstallError as error:
@@ -239,7 +244,7 @@ def _told(interrupted: str, quietly: bool = False) -> Iterator[None]:
 
 
 def _as_it_comes(text: str) -> None:
-    """A line of a tool at work, for somebody who waits for it; not what is there already, nor details, indented."""
+    """Show a line of a tool's output in a terminal, except indented details and what is already installed."""
     if sys.stderr.isatty() and text[:1].strip() and not text.startswith(("Requirement already", "Looking in")):
         click.echo(f"  {line(text)}", err=True)
 

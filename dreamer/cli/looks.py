@@ -1,4 +1,4 @@
-"""`dreamer presets try`, `check` and `save`: looks tried on one's own photo, mended, and kept."""
+"""`dreamer presets try`, `check` and `save`: presets tried on a photo, checked for mistakes, and saved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.failures import line
-from dreamer.cli.options import max_pixels_option, progress_option, recipe_options
+from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.errors import DreamerError, RecipeError, UsageError, collect_problems
@@ -26,20 +26,25 @@ if TYPE_CHECKING:
     from dreamer.recipes.preset import Preset
     from dreamer.visualization.contact_sheet import Look
 
-_FILE = click.Path(path_type=Path)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # pixels: a thumbnail is dreamt at twice its size
+_SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # width and height; a thumbnail is dreamt at twice its size
 
 
 @click.command("try")
-@click.argument("photo", type=_FILE)
+@click.argument("photo", type=FILE)
 @click.argument("names", nargs=-1, metavar="[PRESET]...")
-@click.option("-o", "--output", type=_FILE, help="The sheet. [PHOTO-presets.jpg]")
-@click.option("--html", "as_page", is_flag=True, help="Also as a page, with the command of each look to copy.")
-@click.option("--size", type=click.IntRange(96, 1024), default=320, show_default=True, help="Of each look, in pixels.")
-@click.option("--strength", type=click.FloatRange(0, 1), default=1.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
+@option("-o", "--output", metavar="FILE", type=FILE, help="The sheet to write. [PHOTO-presets.jpg]")
+@option("--html", "as_page", is_flag=True, help="Also write a web page with the command of each look.")
+@option("--size", type=click.IntRange(96, 1024), default=320, metavar="PIXELS", help="Side of each picture. [320]")
+@option(
+    "--strength",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    metavar="0..1",
+    help="From the photo (0) to the whole dream (1). [1]",
+)
+@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
+@option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
 @progress_option
 def try_(
@@ -54,14 +59,15 @@ def try_(
     max_pixels: int,
     how: str,
 ) -> int:
-    """Every look on the middle of your own photo, on one sheet: all presets that are installed, or those named.
+    """Try presets on the middle of a photo, on one sheet.
 
-    Nothing is fetched for it: a preset whose network or plugin is not here is left out, and reporter of.
+    The sheet shows all installed presets, or those that are named. Nothing is downloaded: presets whose network or
+    plugin is missing are skipped with a message.
     """
     output = output or photo.with_name(f"{photo.stem}-presets.jpg")
     outputs = [output, output.with_suffix(".html")] if as_page else [output]
     problems = [
-        f"{path} is there already; --force replaces it, -o chooses another name"
+        f"{path} already exists; --force replaces it, -o chooses another name"
         for path in outputs
         if path.exists() and not force
     ]
@@ -88,7 +94,7 @@ def try_(
                 if names:
                     problems += error.problems
                 else:
-                    reporter.say(f"{name} is left out: {error}")
+                    reporter.say(f"skipped {name}: {error}")
         if problems:
             raise UsageError(*problems)
         looks = [Look("the photo", photo.name, piece), *_dreamt(piece, presets, strength, seed, photo, reporter)]
@@ -96,7 +102,7 @@ def try_(
         write_atomically(output, encode(whole, whole.pixels, format))
         if as_page:
             write_atomically(outputs[1], page(looks, f"Looks for {photo.name}").encode())
-        reporter.say(f"{len(looks) - 1} looks are shown")
+        reporter.say(f"showing {len(looks) - 1} looks")
         for path in outputs:
             reporter.done(str(photo), str(path), time.monotonic() - began)
     return 0 if len(looks) > 1 else 1
@@ -110,7 +116,7 @@ def _dreamt(
     photo: Path,
     reporter: Reporter,
 ) -> Iterator[Look]:
-    """The looks of presets by the names that they are asked for by."""
+    """The picture dreamt with each preset, by the name that was given."""
     from dreamer.api import dream
     from dreamer.engine.device import keep_freed_memory
     from dreamer.visualization.contact_sheet import Look
@@ -125,7 +131,7 @@ def _dreamt(
         try:
             picture = dream(piece, preset=preset, strength=strength, seed=seed, on_step=on_step)
         except DreamerError as error:
-            reporter.say(f"{preset.name} is left out: {error}")
+            reporter.say(f"skipped {preset.name}: {error}")
         else:
             command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
             yield Look(preset.name, preset.description or preset.title, picture, command)
@@ -138,11 +144,11 @@ def _say(sentence: str) -> None:
 
 @click.command()
 @click.argument("name", metavar="FILE|NAME")
-@click.option("--thumbnail", is_flag=True, help="Also dream it over dreamer's own scene, small: FILE.webp beside it.")
+@option("--thumbnail", is_flag=True, help="Also draw its thumbnail over dreamer's own scene: FILE.webp.")
 def check(name: str, thumbnail: bool) -> int:
-    """Whether a preset is right: every mistake at once, with its line.
+    """Check a preset and list every mistake with its line.
 
-    Nothing is fetched for it: a network whose weights are not here is looked at without them.
+    Nothing is downloaded: a network is checked without its weights if they are missing.
     """
     from dreamer.api import registry
     from dreamer.networks import untrained
@@ -153,24 +159,24 @@ def check(name: str, thumbnail: bool) -> int:
     problems: list[str] = []
     preset = find_preset(registry(), name)
     network = None
-    with suppress(UsageError):  # compose says what is wrong with it
+    with suppress(UsageError):  # build, below, reports it
         network = untrained(registry().networks, str(preset.words.get("network", Recipe.network)))
     with collect_problems(problems):
         build(preset.words, registry(), network=network)
     for key in ("title", "description", "author", "likes"):
         if not getattr(preset, key):
-            problems.append(f"{key}: a preset should have one")
+            problems.append(f"{key}: missing; every preset should have one")
     if problems:
         lines = lines_of(preset.file.read_text(encoding="utf-8")) if preset.file else {}
         raise RecipeError(*(_at(str(preset.file or preset.name), lines, problem) for problem in problems))
     if thumbnail and preset.file:
         click.echo(_draw_thumbnail(preset))
-    click.echo(f"{preset.file or preset.name} is fine")
+    click.echo(f"{preset.file or preset.name}: no mistakes")
     return 0
 
 
 def _at(file: str, lines: Mapping[str, int], problem: str) -> str:
-    """The problem with the line where it stands, as far as it names a key."""
+    """The problem after the file and, if it names a key, the line of that key."""
     path = problem.partition(":")[0]
     while path and path not in lines:
         path = path.rpartition(".")[0]
@@ -198,12 +204,12 @@ def _draw_thumbnail(preset: Preset) -> Path:
 @click.command()
 @click.argument("name")
 @recipe_options
-@click.option("--title", help="As people see it. [NAME]")
-@click.option("--description", default="", help="What it does, in a line.")
-@click.option("--likes", default="", help="Which photos suit it.")
-@click.option("--author", default="")
-@click.option("-o", "--output", type=_FILE, help="The file. [NAME.toml among your own presets]")
-@click.option("--force", is_flag=True, help="Replace a preset of yours that is called like that.")
+@option("--title", metavar="TEXT", help="Title for people. [NAME]")
+@option("--description", metavar="TEXT", default="", help="What it does, in one line.")
+@option("--likes", metavar="TEXT", default="", help="Photos that suit it.")
+@option("--author", metavar="TEXT", default="", help="Who made it.")
+@option("-o", "--output", metavar="FILE", type=FILE, help="The file to write. [NAME.toml among your own presets]")
+@option("--force", is_flag=True, help="Replace an existing preset of your own.")
 @max_pixels_option
 def save(
     name: str,
@@ -213,9 +219,12 @@ def save(
     author: str,
     output: Path | None,
     force: bool,
-    **wishes: Any,
+    **options: Any,
 ) -> int:
-    """Keep a look under a NAME: what options say, on top of a --preset or of the --recipe inside a picture."""
+    """Save a look as a preset.
+
+    The look is a --preset, or the --recipe inside a picture, with the changes that the other options make.
+    """
     import tomli_w
 
     from dreamer.cli.render_options import RenderOptions
@@ -231,18 +240,18 @@ def save(
     if output and output.suffix != ".toml":
         problems.append(f"-o {output}: a preset is a .toml file")
     if not _NAME.fullmatch(name):
-        problems.append(f"{name}: a preset's name is of small letters, digits and hyphens, as in slow-bloom")
+        problems.append(f"{name}: the name of a preset consists of small letters, digits and hyphens, as in slow-bloom")
     place = output or own_presets() / f"{name}.toml"
     taken = [entry.full_name for entry in registry.presets if entry.name == name]
     if output is None and any(not full.startswith(f"{OWN}:") for full in taken):
-        problems.append(f"{name}: there is a preset of that name already, {taken[0]}; choose another")
+        problems.append(f"{name}: a preset of that name already exists, {taken[0]}; choose another name")
     elif place.exists() and not force:
-        problems.append(f"{place} is there already; --force replaces it")
-    for option in ("weights", "guide"):
-        if wishes[option]:
-            problems.append(f"--{option}: a preset names no file; say it when you render")
-    wish = RenderOptions(**wishes, tile=None, device=None, precision=None, threads=None)
-    pipeline, _ = wish.pipeline(registry, _say, problems, fetch=False)
+        problems.append(f"{place} already exists; --force replaces it")
+    for file in ("weights", "guide"):
+        if options[file]:
+            problems.append(f"--{file}: a preset cannot name a file; use this option when you render")
+    given = RenderOptions(**options, tile=None, device=None, precision=None, threads=None)
+    pipeline, _ = given.pipeline(registry, _say, problems, fetch=False)
     without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
     about = {"title": title or name, "description": description, "author": author, "likes": likes}
     required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}

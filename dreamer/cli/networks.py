@@ -1,4 +1,4 @@
-"""`dreamer networks`: list the networks, show what is in them, download their weights."""
+"""`dreamer networks`: list and show networks, download weights; `train` has the other commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def networks() -> None:
 
 @networks.command("list")
 def list_() -> None:
-    """List every network, and whether its weights are installed."""
+    """List the networks and whether their weights are installed."""
     rows = [(entry.name, _weights(entry.value), entry.source) for entry in _registry().networks]
     table(("network", "weights", "from"), rows)
 
@@ -31,7 +31,7 @@ def list_() -> None:
 @networks.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show a network's preprocessing, default layer, licence, labels, and the recipe that suits it."""
+    """Show a network's preprocessing, licence, labels and recipe."""
     network = _look(name)
     layer = network.layer(network.default_layer)
     lines = {
@@ -58,10 +58,10 @@ def show(name: str) -> None:
 @networks.command()
 @click.argument("name")
 def layers(name: str) -> None:
-    """List a network's layers with their channels, stride and receptive field.
+    """List a network's layers.
 
-    Stride and receptive field are in pixels. A layer with dashes comes after an operation that looks at the whole
-    picture, and cannot be tiled.
+    The columns are the number of channels, and the stride and the receptive field in pixels. A layer with dashes
+    depends on the whole picture and cannot be used with tiles.
     """
     network = _look(name)
     rows = []
@@ -87,7 +87,7 @@ networks.add_command(motifs)
 
 
 def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The keys and values of a recipe as --set takes them: `octaves.steps` and `12`."""
+    """Yield the keys and values of a recipe as --set takes them: `octaves.steps` and `12`."""
     for head, value in words.items():
         tables = {head: value} if isinstance(value, Mapping) else {}
         if isinstance(value, list):
@@ -104,11 +104,11 @@ def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _weights(factory: object) -> str:
-    """`ready`, or the size of the weights that would have to be downloaded."""
+    """`ready`, or the size of the weights to download."""
     from dreamer.networks.torchvision import Classic
 
     if isinstance(factory, Classic) and not factory.weights_path().exists():
-        return f"to fetch, {factory.weights_size():.0f} MB"
+        return f"to download, {factory.weights_size():.0f} MB"
     return "ready"
 
 

@@ -1,4 +1,7 @@
-"""Options that several commands share, and the kinds of values that they take."""
+"""Options that several commands share, and the types of their values.
+
+One style for all: the help begins with a verb or a full noun and ends with the default, as in [2048].
+"""
 
 from __future__ import annotations
 
@@ -9,34 +12,54 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
+
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path)
+DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
+
+
+class _Option(click.Option):
+    """An option without click's own note of its range, [1<=x<=100]."""
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """Return what click appends to the help: `[required]` alone."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """`click.option`, whose help names default and range itself."""
+    return click.option(*names, cls=_Option, **settings)
 
 
 class Pixels(ParamType):
-    """A number of pixels, or a word that stands for one."""
+    """A number of pixels, from `least`, or one of the `words` that stand for a number."""
+
+    name = "pixels"
 
     def __init__(self, words: dict[str, int], least: int) -> None:
         self.words, self.least = words, least
-        self.name = "|".join([*words, "pixels"])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; a sentence when it is neither."""
+        """Return the number of pixels, or fail with a sentence."""
         if isinstance(value, int):
             return value
         if value in self.words:
             return self.words[value]
         if value.isdecimal() and int(value) >= self.least:
             return int(value)
-        self.fail(f"{value!r} is not {', '.join(self.words)} or a number of pixels from {self.least} on", param, ctx)
+        choices = " or ".join([*self.words, f"a number of pixels from {self.least}"])
+        self.fail(f"expected {choices}, not {value!r}", param, ctx)
 
 
 class Numbers(ParamType):
-    """Whole numbers from 1 on, with commas between."""
+    """Whole numbers from 1, separated by commas."""
 
     name = "n,m"
 
@@ -46,16 +69,16 @@ class Numbers(ParamType):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> tuple[int, ...]:
-        """The numbers; a sentence when they are not."""
+        """Return the numbers, or fail with a sentence."""
         if isinstance(value, tuple):
             return value
         if not all(part.strip().isdecimal() and int(part) > 0 for part in value.split(",")):
-            self.fail(f"{value!r} is not a list of step numbers, as in 10,20,40", param, ctx)
+            self.fail(f"expected step numbers such as 10,20,40, not {value!r}", param, ctx)
         return tuple(int(part) for part in value.split(","))
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in this order in the help."""
+    """Return several options as one decorator, shown in this order in the help."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -66,56 +89,75 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 source_options = together(
-    click.option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
-    click.option("--recipe", metavar="FILE", help="Repeat a recipe: a picture that dreamer made, or a .toml file."),
-    click.option("--network", metavar="NAME", help="The network that dreams; fetched when absent. [reverie]"),
-    click.option("--weights", metavar="FILE", type=_FILE, help="Its weights: .safetensors or .pth."),
-    click.option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
-    click.option(
+    option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
+    option("--recipe", metavar="FILE", help="Repeat a recipe: a picture made by dreamer, or a .toml file."),
+    option("--network", metavar="NAME", help="The network that dreams; downloaded if missing. [reverie]"),
+    option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file."),
+    option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
+    option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Any part of the recipe: octaves.steps=20.",
+        help="Change any part of the recipe, as in octaves.steps=20; may be repeated.",
     ),
 )
 """Where a recipe comes from, and its network."""
 
 
 def recipe_options_for(size: str) -> Callable[[Command], Command]:
-    """What decides the picture: with `machine_options` and --max-pixels the fields of `RenderOptions`.
+    """Return the options that decide the picture.
 
-    `size` is the help of --size, whose default differs.
+    With `machine_options` and --max-pixels they are the fields of `RenderOptions`. `size` is the help of --size, whose
+    default differs between commands.
     """
     return together(
         source_options,
-        click.option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),
-        click.option("--feature-size", type=float, metavar="PERCENT", help="Size of features, in % of the short side."),
-        click.option("--size", type=Pixels({"full": 0}, 16), help=size),
-        click.option("--seed", type=int, metavar="N", help="Number of the dream: another seed, another dream. [0]"),
-        click.option(
-            "--init", type=click.Choice(["photo", "noise", "grey", "canvas"]), help="What to start from. [photo]"
+        option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),
+        option(
+            "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in percent of the short side."
         ),
-        click.option("--guide", metavar="PICTURE", type=_FILE, help="A picture whose features to grow."),
+        option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
+        option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
+        option(
+            "--init",
+            type=click.Choice(["photo", "noise", "grey", "canvas"]),
+            help="Picture to start from. [photo]",
+        ),
+        option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )
 
 
-recipe_options = recipe_options_for("Limit of the long side, in pixels; `full` keeps the photo's. [2048]")
+recipe_options = recipe_options_for("Limit of the long side; `full` keeps the photo's. [2048]")
 
 machine_options = together(
-    click.option("--tile", type=Pixels({"auto": -1, "none": 0}, 32), help="Side of a tile; auto: as memory allows."),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute. [auto]"),
-    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the network. [auto]"),
-    click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads. [all cores]"),
+    option(
+        "--tile",
+        type=Pixels({"auto": -1, "none": 0}, 32),
+        metavar="PIXELS|auto|none",
+        help="Side of the tiles; auto fits them to the memory. [auto]",
+    ),
+    option("--device", type=DEVICE, help="Where to compute. [auto]"),
+    option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        help="Numeric precision of the network. [auto]",
+    ),
+    option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]"),
 )
+"""What computes the picture, and how."""
 
-max_pixels_option = click.option(
-    "--max-pixels", type=click.IntRange(1), default=200_000_000, metavar="N", help="Refuse larger pictures."
+max_pixels_option = option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=200_000_000,
+    metavar="N",
+    help="Refuse pictures of more pixels. [200000000]",
 )
-progress_option = click.option(
+progress_option = option(
     "--progress",
     "how",
     type=click.Choice(["auto", "plain", "json", "none"]),
     default="auto",
-    help="How to tell of it: a bar in a terminal, lines, JSON lines on stdout, or not at all.",
+    help="Progress output: a bar (in a terminal), plain lines, JSON lines on stdout, or none. [auto]",
 )

@@ -1,4 +1,4 @@
-"""Which photos a command means, and where their dreams go."""
+"""Which photos a command line names, and where their dreams are written."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from dreamer.errors import UsageError
 
 CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
-"""How the names of clips end that are no pictures, too."""
+"""Extensions of video clips; .gif and .webp are missing, since they may be pictures, too."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The photos that were meant, how many dreams lay among them, and what named none, with the reason."""
+    """The photos that were named, the number of dreams among them, and (argument, problem) for what named none."""
 
     photos: tuple[Path, ...]
     dreams: int
@@ -24,9 +24,9 @@ class Found:
 
 
 def find(arguments: Sequence[str]) -> Found:
-    """The photos that files, folders and patterns name.
+    """Return the photos that files, folders and patterns name.
 
-    Pictures that dreamer made are left out, being dreams already, but for a single one that is named itself.
+    Pictures that dreamer made are left out, except a single one that is named directly.
     """
     photos: dict[Path, None] = {}
     problems = []
@@ -39,12 +39,13 @@ def find(arguments: Sequence[str]) -> Found:
     undreamt = [photo for photo in photos if by_name or not _is_dream(photo)]
     if photos and not undreamt:
         first = next(iter(photos))
-        problems.append((str(first), f"{first} is a dream already, as all are; name one alone to dream on"))
+        why = "all these pictures were made by dreamer; name a single one to dream over it again"
+        problems.append((str(first), f"{first}: {why}"))
     return Found(tuple(undreamt), len(photos) - len(undreamt), tuple(problems))
 
 
 def _named(argument: str) -> tuple[list[Path], str]:
-    """The pictures that one argument names, and why there are none."""
+    """The pictures that one argument names, or why there are none."""
     from dreamer.image import pictures_among
 
     path = Path(argument)
@@ -55,7 +56,7 @@ def _named(argument: str) -> tuple[list[Path], str]:
     if path.exists():
         return [path], ""
     if glob.has_magic(argument):
-        return pictures_among(map(Path, glob.glob(argument, recursive=True))), "no picture is called like that"
+        return pictures_among(map(Path, glob.glob(argument, recursive=True))), "no picture matches this pattern"
     return [], "there is no such file"
 
 
@@ -70,14 +71,14 @@ def _is_dream(photo: Path) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where dreams go: beside their photos, to a file, or, for several, into a folder."""
+    """Where dreams are written: beside their photos, to a file, or into a folder."""
 
     output: Path | None
     is_folder: bool
 
     @classmethod
     def read(cls, output: str | None, several: bool) -> Place:
-        """What -o says; raises UsageError for a place where nothing can be written."""
+        """Return the place that -o names; UsageError if nothing can be written there."""
         from dreamer.image import check_suffix
 
         if output is None:
@@ -91,9 +92,9 @@ class Place:
             check_folder(path.parent, f"-o {output}")
             return cls(path, True)
         elif several:
-            raise UsageError(f"-o {output}: several photos need a folder; write {output}/ to have it made")
+            raise UsageError(f"-o {output}: several photos need a folder; write {output}/ to create it")
         elif not path.suffix:
-            raise UsageError(f"-o {output}: there is no folder of that name, and no format at its end, as in .jpg")
+            raise UsageError(f"-o {output}: not a folder, and the name has no extension; add one, as in {output}.jpg")
         else:
             check_suffix(path)
             folder = path.parent
@@ -102,19 +103,19 @@ class Place:
 
     @property
     def file(self) -> Path | None:
-        """The one file to write, where -o names one."""
+        """The file that -o names, if it names one."""
         return None if self.is_folder else self.output
 
     def make(self) -> None:
-        """Make the folder that -o names, when only it is missing."""
+        """Create the folder that -o names, if it is missing."""
         if self.is_folder and self.output:
             try:
                 self.output.mkdir(exist_ok=True)
             except OSError as error:
-                raise UsageError(f"-o {self.output}: the folder cannot be made ({error.strerror})") from error
+                raise UsageError(f"-o {self.output}: the folder cannot be created ({error.strerror})") from error
 
     def of(self, photo: Path, suffix: str) -> Path:
-        """Where the dream of a photo goes, whose format's files end in `suffix`."""
+        """Return where the dream of a photo goes, in a format whose files end in `suffix`, as in .jpg."""
         name = f"{photo.stem}-dream{suffix}"
         if self.output is None:
             return photo.with_name(name)
@@ -122,24 +123,24 @@ class Place:
 
 
 def check_folder(folder: Path, where: str) -> None:
-    """Raise UsageError when no picture can be put in the folder."""
+    """Raise UsageError unless files can be written in the folder; `where` begins the sentence, as in -o NAME."""
     if not folder.is_dir():
-        raise UsageError(f"{where}: there is no folder {folder}; make it first, or choose another with -o")
+        raise UsageError(f"{where}: there is no folder {folder}; create it, or choose another with -o")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"{where}: writing in {folder} is not permitted; choose another with -o")
+        raise UsageError(f"{where}: writing in {folder} is not permitted; choose another folder with -o")
 
 
 def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:
-    """Raise UsageError when a file that is to be written is one of those that are read, which no --force replaces."""
+    """Raise UsageError if a file to write is one of the files to read, which not even --force replaces."""
     there = [source for source in sources if source.exists()]
     for output in outputs:
         source = next((path for path in there if output.exists() and output.samefile(path)), None)
         if source is not None:
-            raise UsageError(f"{output} is {source} itself, which is never overwritten; choose another -o")
+            raise UsageError(f"{output} is the input {source} itself, which is never overwritten; choose another -o")
 
 
 def free(path: Path) -> Path:
-    """The path, or the same with a number, so that nothing is overwritten."""
+    """Return the path, or the first free one with a number, -2 and so on, so that nothing is overwritten."""
     number = 2
     candidate = path
     while candidate.exists():

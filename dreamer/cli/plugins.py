@@ -1,4 +1,4 @@
-"""`dreamer plugins`: what is installed, and what is broken."""
+"""`dreamer plugins`: list and show plugins; `installing` and `authoring` have the other commands."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dreamer.errors import UsageError, did_you_mean
 
 @click.group()
 def plugins() -> None:
-    """What others have added.
+    """Manage plugins.
 
-    Plugins bring objectives, priors, transforms, filters, updates, networks and presets.
+    Plugins add objectives, priors, transforms, filters, updates, networks and presets.
     """
 
 
@@ -24,7 +24,7 @@ for _command in (install, uninstall, restore, new, check):
 
 @plugins.command("list")
 def list_() -> None:
-    """Every plugin: what it adds, and whether it works."""
+    """List the plugins, what they add, and whether they work."""
     from dreamer.plugins.loading import load_plugins
 
     found = load_plugins()[1]
@@ -45,7 +45,7 @@ def list_() -> None:
 @plugins.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """All about one plugin; of a broken one, where it broke."""
+    """Show what a plugin adds and, if it is broken, why."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     from dreamer.plugins.loading import load_plugins
@@ -63,7 +63,7 @@ def show(name: str) -> None:
         for key in ("Summary", "Author", "License-Expression", "Home-page"):
             if key in about:
                 click.echo(f"{key.lower().replace('-expression', '')}: {about[key]}")
-    except PackageNotFoundError:  # a person's own presets are no distribution
+    except PackageNotFoundError:  # your own presets are not a distribution
         pass
     for plugin in own:
         for thing in plugin.adds:

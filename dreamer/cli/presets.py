@@ -1,4 +1,4 @@
-"""`dreamer presets`: the looks that are installed."""
+"""`dreamer presets`: list and show presets; `looks` has the other commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THUMBNAIL = 24  # letters wide, in a terminal
 
 @click.group()
 def presets() -> None:
-    """Looks: recipes worth a name."""
+    """List, try, check and save presets."""
 
 
 presets.add_command(try_)
@@ -32,7 +32,10 @@ presets.add_command(save)
 
 @presets.command("list")
 def list_() -> None:
-    """Every preset that is installed, with a small picture of each where the terminal can show it."""
+    """List the installed presets.
+
+    Terminals that can show pictures show a thumbnail of each.
+    """
     from dreamer.plugins.loading import load_presets
     from dreamer.recipes.preset import Preset, find_preset
     from dreamer.recipes.recipe import Recipe
@@ -43,7 +46,7 @@ def list_() -> None:
         try:
             preset = find_preset(registry, entry.full_name)
             rows.append((preset, entry.source, preset.description or preset.title))
-        except RecipeError as error:  # one broken preset hides no other
+        except RecipeError as error:  # a broken preset must not hide the others
             broken = Preset(entry.name, "", "", "", {"network": ""})
             rows.append((broken, entry.source, f"broken: {error.problems[0]}"))
     cells = [
@@ -57,8 +60,8 @@ def list_() -> None:
 
 
 def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets: Sequence[Preset]) -> bool:
-    """The table with thumbnails; False where nothing is installed that shows pictures in a terminal."""
-    logging.getLogger("textual_image").propagate = False  # it tells of mute terminals, and then assumes enough
+    """Print the table with thumbnails; False if the library for pictures in a terminal is not installed."""
+    logging.getLogger("textual_image").propagate = False  # it warns of terminals that do not answer, and then works
     try:
         from textual_image.renderable import Image
     except ImportError:
@@ -78,7 +81,10 @@ def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets:
 @presets.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """A preset as it stands in its file, or the recipe inside of a picture that dreamer made."""
+    """Print a preset, or the recipe inside a picture.
+
+    NAME is a preset, a .toml file, or a picture made by dreamer.
+    """
     from dreamer.plugins.loading import load_presets
     from dreamer.recipes.preset import read_preset
     from dreamer.recipes.recipe import SCHEMA
@@ -97,7 +103,7 @@ def show(name: str) -> None:
 
 
 def _show_picture(picture: Path) -> None:
-    """What stands inside, as a preset that could be kept; what decides its bytes besides, as comments."""
+    """Print the recipe as a preset, and all else that decides the picture's bytes as comments."""
     from dreamer.cli.failures import line
     from dreamer.cli.provenance import provenance_in
     from dreamer.recipes.recipe import SCHEMA
@@ -118,12 +124,14 @@ def _show_picture(picture: Path) -> None:
 
 
 def _toml(words: Mapping[str, Any]) -> str:
-    """The words as TOML, which has no null: what is null is left out, as if nothing were said of it."""
+    """The words as TOML without what is None: TOML has no null, and None is what a missing key means."""
     import tomli_w
 
-    def said(value: Any) -> Any:
+    def without_none(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: said(inner) for key, inner in value.items() if inner is not None}
-        return [said(inner) for inner in value if inner is not None] if isinstance(value, (list, tuple)) else value
+            return {key: without_none(inner) for key, inner in value.items() if inner is not None}
+        if isinstance(value, (list, tuple)):
+            return [without_none(inner) for inner in value if inner is not None]
+        return value
 
-    return tomli_w.dumps(said(words))
+    return tomli_w.dumps(without_none(words))

@@ -1,4 +1,4 @@
-"""How a long job reports where it is: a bar, plain lines, JSON lines, or nothing."""
+"""How a long job reports its progress: a bar, plain lines, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a clip is: `number` of `total` frames and a `share` of all work are done; `doing` says what is going on.
+    """Progress of a job: `number` of `total` units and a `share` (0 to 1) of all work are done.
 
-    Another job's parts than frames have another `unit`.
+    `doing` says what is being done; `unit` is what is counted, in the singular.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Frame:
 
 
 class Reporter(AbstractContextManager["Reporter"]):
-    """What a command calls while it works, one method for each thing that can happen."""
+    """What a command calls while it works: one method for each kind of event."""
 
     def __init__(self, debug: bool = False) -> None:
         self._debug = debug
@@ -47,25 +47,25 @@ class Reporter(AbstractContextManager["Reporter"]):
         pass
 
     def start(self, photo: str, number: int, total: int) -> None:
-        """A photo's turn, or another job's, `number` from 1 of `total`."""
+        """A photo, or another job, is begun: number `number`, from 1, of `total`."""
 
     def step(self, step: Step) -> None:
         """A step is done."""
 
     def frame(self, frame: Frame) -> None:
-        """A clip has come this far."""
+        """A clip, or another job made of equal units, has made progress."""
 
     def trained(self, report: Report, text: str) -> None:
-        """A training has come this far; `text` is the report in words, without its share and the time left."""
+        """A training has made progress; `text` is the report in words, without its share and the time left."""
 
     def say(self, sentence: str) -> None:
-        """Something that a person should know."""
+        """A notice for the person who runs the command."""
 
     def skip(self, photo: str, result: str) -> None:
-        """This very picture is on the disk already."""
+        """The same picture, or clip, already exists."""
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        """A picture, or another result, is on the disk."""
+        """A picture, or another result, was written."""
 
     @abstractmethod
     def fail(self, photo: str, error: Exception) -> None:
@@ -73,7 +73,7 @@ class Reporter(AbstractContextManager["Reporter"]):
 
     @abstractmethod
     def interrupted(self, photo: str, partial: str = "") -> None:
-        """Somebody pressed Ctrl-C; `partial` is the picture or clip of what there was, if there is one."""
+        """The person pressed Ctrl-C; `partial` is the file or folder with the unfinished result, if there is one."""
 
     def _trace(self, error: Exception) -> None:
         if self._debug:
@@ -89,7 +89,7 @@ class SilentReporter(Reporter):
             self._print(f"dreamer: {line(problem if photo in problem else f'{photo}: {problem}')}")
 
     def interrupted(self, photo: str, partial: str = "") -> None:
-        kept = f"; what had been dreamt by then is {partial}" if partial else ""
+        kept = f"; the unfinished result was saved as {partial}" if partial else ""
         self._print(f"dreamer: interrupted{kept}")
 
     def _print(self, text: str) -> None:
@@ -127,10 +127,10 @@ class LineReporter(SilentReporter):
         self._print(line(sentence))
 
     def skip(self, photo: str, result: str) -> None:
-        self._print(f"{result} is done already")
+        self._print(f"{result} is already done")
 
     def done(self, photo: str, result: str, seconds: float) -> None:
-        self._print(f"{result} is done, in {clock(seconds)}")
+        self._print(f"{result} is done in {clock(seconds)}")
 
     def _tell(self, share: float, text: str, *, last: bool) -> None:
         now = time.monotonic()
@@ -251,7 +251,7 @@ class JsonReporter(Reporter):
 
 
 def progress(kind: str) -> Reporter:
-    """The reporter of that name; `auto` is a bar in a terminal and plain lines elsewhere."""
+    """Return the reporter of that name; `auto` is a bar in a terminal and plain lines elsewhere."""
     if kind == "auto":
         kind = "bar" if sys.stderr.isatty() else "plain"
     debug = bool(click.get_current_context().find_root().params.get("debug"))
@@ -260,7 +260,10 @@ def progress(kind: str) -> Reporter:
 
 
 def counting(reporter: Reporter, unit: str, total: int) -> Callable[[int], None]:
-    """A function that reports how many of `total` units are done; it is called first with how many were done before."""
+    """Return a function that reports how many of `total` units are done.
+
+    Its first call says how many were done before this run.
+    """
     before: int | None = None
 
     def count(number: int) -> None:
@@ -282,7 +285,7 @@ def _left(seconds: float, share: float) -> float:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as minutes and seconds, 1:05, or hours before them."""
+    """Return seconds as minutes and seconds, 1:05, or as hours, minutes and seconds, 1:00:05."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"

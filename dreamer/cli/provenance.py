@@ -1,4 +1,4 @@
-"""What stands inside pictures and clips: written into new ones, read from those whose recipe is repeated."""
+"""Provenance, the recipe inside pictures and clips: written into new ones, read from those that are repeated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 
 def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Sequence[Plugin]) -> Provenance:
-    """What goes into the dream of a photo, given by its file's hash, made by a pipeline on a machine."""
+    """Return what is written into a dream.
+
+    Args:
+        pipeline: What dreamt it.
+        photo: SHA-256 of the photo's file, in hex; empty without a photo.
+        machine: What it was computed on.
+        plugins: The loaded plugins; those that the recipe uses are recorded with their versions.
+    """
     from dreamer.recipes.provenance import Provenance
 
     return Provenance(
@@ -42,20 +49,20 @@ def _hash_of(starts: Tensor) -> str:
 
 
 def provenance_in(path: Path) -> Provenance:
-    """What stands inside a picture or clip that dreamer made; raises UsageError."""
+    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none."""
     from dreamer.recipes.provenance import Provenance
 
     return Provenance.read(_text_in(path), str(path))
 
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
-    """How a clip of a kind, zoom or video, moves, in words; nothing for a picture. Raises UsageError."""
+    """Return the motion settings inside a clip of a kind, zoom or video; empty for a picture. Raises UsageError."""
     from dreamer.recipes.provenance import Provenance
 
     if path.suffix == ".toml":
         return {}
     text = _text_in(path)
-    Provenance.read(text, str(path))  # it is no larger than a recipe, and of a version that is known
+    Provenance.read(text, str(path))  # checks its size and version
     motion = json.loads(text).get(kind, {})
     if not isinstance(motion, dict):
         raise UsageError(f"{path}: the {kind} inside is damaged")
@@ -69,5 +76,5 @@ def _text_in(path: Path) -> str:
     is_clip = path.is_dir() or path.suffix.lower() in (*CLIPS, ".gif")
     text = clip.read_recipe(path) if is_clip else image.read_recipe(path)
     if text is None:
-        raise UsageError(f"{path}: there is no recipe inside; only dreamer's own pictures and clips carry one")
+        raise UsageError(f"{path}: there is no recipe inside; only pictures and clips made by dreamer contain one")
     return text

@@ -1,4 +1,4 @@
-"""`dreamer render`: photos in, dreams out."""
+"""`dreamer render`: dreams over photos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dreamer.cli.batch import Batch, Saving
-from dreamer.cli.options import Numbers, machine_options, max_pixels_option, progress_option, recipe_options
+from dreamer.cli.options import Numbers, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
 from dreamer.cli.render_options import RenderOptions
@@ -17,14 +17,14 @@ from dreamer.errors import UsageError, collect_problems
 
 @click.command()
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
-@click.option("-o", "output", metavar="OUT", help="The picture to write, or a folder. [PHOTO-dream.*]")
+@option("-o", "--output", metavar="FILE|FOLDER", help="The picture or folder to write. [PHOTO-dream.*]")
 @recipe_options
 @machine_options
-@click.option("--snapshots", type=Numbers(), default=(), help="Keep pictures after these steps, too.")
-@click.option("--keep-gps", is_flag=True, help="Keep the place where the photo was taken; else it is left out.")
+@option("--snapshots", type=Numbers(), default=(), help="Also save the picture after these steps.")
+@option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
 @max_pixels_option
-@click.option("--force", is_flag=True, help="Replace pictures that are there already; never a photo.")
-@click.option("--sample", is_flag=True, help="Dream over a scene that dreamer draws itself.")
+@option("--force", is_flag=True, help="Replace existing pictures, but never a photo.")
+@option("--sample", is_flag=True, help="Dream over a scene that dreamer draws itself.")
 @progress_option
 def render(
     photos: tuple[str, ...],
@@ -34,11 +34,12 @@ def render(
     force: bool,
     sample: bool,
     how: str,
-    **wishes: Any,
+    **options: Any,
 ) -> int:
-    """Dream over photos. Each PHOTO may be a file, a folder or a pattern; photo.jpg becomes photo-dream.jpg.
+    """Dream over photos.
 
-    Among several photos, pictures that dreamer made are left out. What is done already is skipped.
+    Each PHOTO is a file, a folder or a pattern; its dream is written beside it, as photo-dream.jpg beside photo.jpg.
+    Dreams that are already done are skipped, and so are, among several photos, pictures made by dreamer.
     """
     from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
@@ -51,8 +52,8 @@ def render(
         with collect_problems(problems):
             place = Place.read(output, several)
         registry, plugins = load_plugins()
-        wish = RenderOptions(**wishes)
-        pipeline, provenance = wish.pipeline(registry, reporter.say, problems)
+        given = RenderOptions(**options)
+        pipeline, provenance = given.pipeline(registry, reporter.say, problems)
         use_threads(pipeline.machine)
         batch = Batch(
             pipeline,
@@ -60,20 +61,20 @@ def render(
             plugins,
             Saving(place, force, keep_gps, snapshots),
             reporter,
-            wish.max_pixels,
-            protected=(*found.photos, *([wish.guide] if wish.guide else [])),
+            given.max_pixels,
+            protected=(*found.photos, *([given.guide] if given.guide else [])),
         )
         for label, problem in found.problems:
             batch.fail(label, UsageError(problem))
         if found.dreams:
-            reporter.say(f"left out, being dreams already: {found.dreams} of the pictures")
+            reporter.say(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
         return batch.run(found.photos or [None])
 
 
 def _without_photos(photos: tuple[str, ...], found: Found, sample: bool) -> list[str]:
-    """Why there is nothing to dream over; of several photos, one that is wrong stops no other."""
+    """Why there is nothing to dream over; one bad photo among several is reported later and stops no other."""
     if sample:
-        return ["--sample draws its own scene: leave the photos out"] if photos else []
+        return ["--sample draws its own scene; leave out the photos"] if photos else []
     if not photos:
         return ["name a photo, as in `dreamer render photo.jpg`, or try `dreamer render --sample`"]
     return [] if found.photos else [problem for _, problem in found.problems]

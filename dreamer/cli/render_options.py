@@ -1,4 +1,4 @@
-"""What a command line asks of a dream, and the pipeline that comes of it."""
+"""The options that decide a dream, as typed, and the pipeline that is built from them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FLAGS = {
     "optimiser.name": "--optimiser",
     "pictures": "--count",
 }
-"""Flags whose names are not those of the keys that they set."""
+"""Flags whose names differ from the recipe keys that they set."""
 
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """The options of `dreamer.cli.options`, as typed; None where nothing was said."""
+    """The options of `dreamer.cli.options`, as typed; None where an option was not given."""
 
     preset: str | None
     recipe: str | None
@@ -59,15 +59,15 @@ class RenderOptions:
         flags: Mapping[str, Any] = MappingProxyType({}),
         use: Callable[[Request], Pipeline] | None = None,
     ) -> tuple[Pipeline, Provenance | None]:
-        """The pipeline, and the provenance of the picture whose recipe is repeated.
+        """Build the pipeline; return it with the provenance of the repeated picture, if there is one.
 
         Args:
             registry: Every name that a recipe may use.
-            say: Told a sentence for a person.
-            problems: What was found to be wrong before.
+            say: Called with each notice for the person.
+            problems: Sentences about what was found to be wrong before.
             fetch: Whether a network that is named may be downloaded.
-            flags: What a command's own options set, by the recipe's keys; None where they were not given.
-            use: What makes the pipeline of the request, where that is more than to build it.
+            flags: The values of options of the command itself, by recipe key; None where one was not given.
+            use: Makes the pipeline from the request; without it, the request is built.
 
         Raises:
             UsageError: With every problem, earlier ones included; then nothing has been downloaded.
@@ -105,18 +105,18 @@ class RenderOptions:
         return pipeline, provenance
 
     def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:
-        """A problem of a key that a flag has set, in the words that were typed."""
+        """The problem, with the flag that was typed in place of the recipe key that it set."""
         key, colon, rest = problem.partition(":")
         typed = {**self._flags, **flags}.get(key) is not None
         return f"{_FLAGS.get(key, f'--{key}')}{colon}{rest}" if typed else problem
 
     def _words(self, registry: Registry) -> tuple[Provenance | None, Mapping[str, Any]]:
-        """What --preset or --recipe says."""
+        """The recipe of --preset or --recipe, and the provenance when it is a picture's."""
         from dreamer.cli.provenance import provenance_in
         from dreamer.recipes.preset import find_preset
 
         if self.recipe and self.preset:
-            raise UsageError("--recipe and --preset exclude each other: each is a whole recipe")
+            raise UsageError("--recipe and --preset cannot be combined; each is a whole recipe")
         if self.preset:
             return None, find_preset(registry, self.preset).words
         if not self.recipe:
@@ -128,7 +128,7 @@ class RenderOptions:
         return provenance, provenance.recipe
 
     def _changes(self, problems: list[str]) -> list[tuple[str, Any]]:
-        """What the options say of the recipe; a flag stands above --set."""
+        """The recipe keys that options set, with their values; flags come after --set and so take precedence."""
         from dreamer.recipes.overrides import read_setting
 
         changes = []
@@ -139,12 +139,12 @@ class RenderOptions:
 
     @property
     def _flags(self) -> dict[str, Any]:
-        """What the flags set, by the recipe's keys."""
+        """The values of flags, by recipe key."""
         plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
         return {**plain, "octaves.feature_size": self.feature_size}
 
     def _machine(self, provenance: Provenance | None) -> Machine:
-        """As wished: by flags, else as the repeated picture was made, else by itself."""
+        """The machine that flags ask for, else that of the repeated picture, else an automatic one."""
         from dreamer.engine.device import Machine
 
         before = Machine.read(provenance.machine) if provenance else Machine()

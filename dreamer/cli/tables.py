@@ -1,4 +1,4 @@
-"""Tables for a person: aligned in a terminal, tab-separated in a pipe."""
+"""Tables: aligned in a terminal, tab-separated in a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dreamer.cli.failures import line
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under a header, which is left out in a pipe."""
+    """Print rows under a header; a pipe gets the rows alone."""
     cells = [[line(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:

@@ -1,4 +1,4 @@
-"""`dreamer networks motifs` and `dreamer networks train`: reverie's pictures, and its training."""
+"""`dreamer networks motifs` and `dreamer networks train`: what reverie learns from, and its training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import progress_option
+from dreamer.cli.options import DEVICE, FILE, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import progress
 from dreamer.errors import UsageError, collect_problems
@@ -17,24 +17,23 @@ from dreamer.errors import UsageError, collect_problems
 if TYPE_CHECKING:
     from dreamer.training.train import Report
 
-_FILE = click.Path(path_type=Path)
 _MEASURES = {
-    "places": "{:.0%} of all places named right",
-    "motifs": "{:.0%} of a motif's",
-    "psnr": "pictures drawn again at {:.1f} dB",
+    "places": "{:.0%} of all places named correctly",
+    "motifs": "{:.0%} of those on motifs",
+    "psnr": "pictures reproduced at {:.1f} dB",
 }
 
 
 @click.command()
-@click.option("-o", "--output", type=_FILE, required=True, help="The sheet, a picture.")
-@click.option("--samples", type=click.IntRange(1, 100), default=12, show_default=True, help="Of each motif.")
-@click.option("--size", type=click.IntRange(16, 512), default=128, show_default=True, help="Pixels a side, of each.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other samples.")
-@click.option("--force", is_flag=True, help="Replace a sheet that is there already.")
+@option("-o", "--output", metavar="FILE", type=FILE, required=True, help="The sheet to write, a picture.")
+@option("--samples", type=click.IntRange(1, 100), default=12, metavar="N", help="Number of samples of each motif. [12]")
+@option("--size", type=click.IntRange(16, 512), default=128, metavar="PIXELS", help="Side of each sample. [128]")
+@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other samples. [0]")
+@option("--force", is_flag=True, help="Replace an existing sheet.")
 def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> None:
-    """Draw what reverie is taught to see.
+    """Draw the motifs that reverie is trained on.
 
-    A row for each motif, from top to bottom in the order that is printed.
+    The sheet has a row for each motif, from top to bottom in the order that is printed.
     """
     _claim(output, force)
     from dreamer.files import write_atomically
@@ -49,18 +48,36 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 
 
 @click.command()
-@click.option("-o", "--output", type=_FILE, required=True, help="The weights, a .safetensors file.")
-@click.option("--decoder", is_flag=True, help="Train the decoder instead, which draws pictures from small codes.")
-@click.option("--pictures", type=_FILE, help="A folder of your own: reverie learns them on top of what it knows.")
-@click.option("--start", type=_FILE, help="Weights to begin with; for your own --pictures, the built-in ones.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long.  [60; 15 with --pictures]")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Other pictures, another start.")
-@click.option("--width", type=click.FloatRange(0.25, 4), default=1.0, show_default=True, help="Times the channels.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
-@click.option("--threads", type=click.IntRange(1), help="That learn; one more process draws.  [all cores but one]")
-@click.option("--keep", type=click.FloatRange(0, min_open=True), help="Keep the weights of every so many minutes too.")
-@click.option("--resume", is_flag=True, help="Go on with a training that was interrupted.")
-@click.option("--force", is_flag=True, help="Replace weights that are there already.")
+@option("-o", "--output", metavar="FILE", type=FILE, required=True, help="The weights to write, a .safetensors file.")
+@option("--decoder", is_flag=True, help="Train the decoder instead, which draws pictures from small codes.")
+@option("--pictures", metavar="FOLDER", type=FILE, help="Teach reverie these pictures on top of what it knows.")
+@option("--start", metavar="FILE", type=FILE, help="Weights to start from. [none; built-in with --pictures]")
+@option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MINUTES",
+    help="Length of the training. [60; 15 with --pictures]",
+)
+@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed of the pictures and the start. [0]")
+@option(
+    "--width",
+    type=click.FloatRange(0.25, 4),
+    default=1.0,
+    metavar="FACTOR",
+    help="Multiply the number of channels by this, from 0.25 to 4. [1]",
+)
+@option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
+@option(
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of CPU threads for training; one more process draws the pictures. [all cores but one]",
+)
+@option(
+    "--keep", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Also save a snapshot at this interval."
+)
+@option("--resume", is_flag=True, help="Continue an interrupted training.")
+@option("--force", is_flag=True, help="Replace existing weights.")
 @progress_option
 def train(
     output: Path,
@@ -76,19 +93,18 @@ def train(
     how: str,
     **settings: Any,
 ) -> int:
-    """Train reverie, the network that ships inside, or teach it your own pictures.
+    """Train reverie, or teach it your own pictures.
 
-    It learns from pictures that are drawn as it learns. Ctrl-C, or a kill, costs at most the last minute: `--resume`
-    goes on. Of your own --pictures, each subfolder is a thing to learn; without subfolders each picture is one. Dream
-    of what was learnt: dreamer render PHOTO --weights FILE. With --decoder it is the decoder that is trained, by all
-    the same options.
+    reverie is the built-in network; it learns from pictures that are drawn during the training. Each subfolder of
+    --pictures is one thing to learn; without subfolders each picture is one. Ctrl-C or a crash costs at most the last
+    minute; --resume continues. Use the result with `dreamer render PHOTO --weights FILE`.
     """
     problems: list[str] = []
     with collect_problems(problems):
         _claim(output, force)
     begun = output.with_name(f"{output.name}.training")
     if begun.exists() and not (resume or force):
-        problems.append(f"{begun}: a training was interrupted here; --resume goes on with it, --force begins anew")
+        problems.append(f"{begun}: a training was interrupted here; --resume continues it, --force starts over")
     if output.suffix != ".safetensors":
         problems.append(f"-o {output}: weights are a .safetensors file")
     if problems:
@@ -99,12 +115,12 @@ def train(
         from dreamer.engine.device import Machine, keep_freed_memory
         from dreamer.ingredients.learned_priors import decoders_folder
         from dreamer.motifs import MOTIFS
-        from dreamer.training.album import Album
+        from dreamer.training.album import OwnPictures
         from dreamer.training.decoder import DecoderTraining
         from dreamer.training.reverie import ReverieTraining
         from dreamer.training.train import Settings, train
 
-        # Another process draws. Where it has no core of its own, threads that wait for one another stand still with it.
+        # One core is left to the process that draws the pictures: a thread that shared it would make the others wait.
         torch.set_num_threads(threads or max(1, torch.get_num_threads() - 1))
         machine = Machine(device=device).resolved()
         keep_freed_memory()
@@ -112,7 +128,7 @@ def train(
         reporter.start(str(output), 1, 1)
         album = None
         if pictures:
-            album = Album.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
+            album = OwnPictures.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
             for notice in album.notices:
                 reporter.say(notice)
         kind = DecoderTraining if decoder else ReverieTraining
@@ -126,12 +142,12 @@ def train(
             train(output, training, resume=resume, keep=keep, on_report=on_report)
         except KeyboardInterrupt:
             reporter.interrupted(str(output))
-            reporter.say("the same command with --resume goes on")
+            reporter.say("run the same command with --resume to continue")
             return 130
         reporter.done(str(output), str(output), time.monotonic() - began)
         if decoder:
-            wish = shlex.quote(f"priors.autoencoder.decoder={output.stem}")
-            reporter.say(f"as {decoders_folder() / output.name} it goes by its name: --set {wish}")
+            setting = shlex.quote(f"priors.autoencoder.decoder={output.stem}")
+            reporter.say(f"copy it to {decoders_folder() / output.name} to use it by name: --set {setting}")
         else:
             reporter.say(f"dreamer render PHOTO --weights {shlex.quote(str(output))}")
     return 0
@@ -144,5 +160,5 @@ def _in_words(report: Report) -> str:
 
 def _claim(output: Path, force: bool) -> None:
     if output.exists() and not force:
-        raise UsageError(f"-o {output}: the file is there already; --force replaces it")
+        raise UsageError(f"-o {output}: the file already exists; --force replaces it")
     check_folder(output.parent, f"-o {output}")

@@ -1,4 +1,4 @@
-"""`dreamer video`: a clip in, its dream out, steadily."""
+"""`dreamer video`: a dream over a video clip, steady over time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
-from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options
+from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in, provenance_for
@@ -36,13 +36,13 @@ _PREVIEW = 1  # second, at a quarter of the size
 
 
 @click.command()
-@click.argument("clip", metavar="CLIP", type=click.Path(path_type=Path))
-@click.option("-o", "output", metavar="OUT", type=click.Path(path_type=Path), help="The new clip. [CLIP-dream.mp4]")
-@click.option(
+@click.argument("clip", type=FILE)
+@option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [CLIP-dream.mp4]")
+@option(
     "--stability",
     type=click.FloatRange(0, 1),
     metavar="0..1",
-    help="How much of a frame's dream the next one keeps; 0 dreams each anew, and flickers. [0.7]",
+    help="How much of a frame's dream the next one keeps; 0 dreams each by itself, and flickers. [0.7]",
 )
 @clip_options
 @recipe_options
@@ -61,13 +61,15 @@ def video(
     how: str,
     **options: Any,
 ) -> int:
-    """Dream over a CLIP: what is dreamt into a thing stays on it while it moves. The sound is kept.
+    """Dream over a video clip.
+
+    The dream follows the motion: what grows on a thing stays on it. The sound is kept.
 
     \b
-    dreamer video clip.mp4                          the dream beside it, clip-dream.mp4
-    dreamer video clip.mp4 --preview                a look at its first second, small
+    dreamer video clip.mp4              write clip-dream.mp4 beside it
+    dreamer video clip.mp4 --preview    make a preview of the first second
+    dreamer video clip.mp4 --resume     continue after Ctrl-C or a power cut
     dreamer video clip.mp4 --size 960 -o out.webm
-    dreamer video clip.mp4 --resume                 go on after Ctrl-C or a power cut
     """
     from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
@@ -95,7 +97,7 @@ def video(
         assert source and format and stability is not None  # else `composed` has raised
         sound = clip if source.has_audio and format.has_sound else None
         if source.has_audio and not sound:
-            reporter.say(f"{format.codec} has no sound; the clip's own is left out")
+            reporter.say(f"{format.codec} cannot hold sound; the sound of the clip is left out")
         work = _Work(pipeline, source, format, stability, preview, reporter)
         recipe = work.recipe(plugins)
         reporter.start(str(clip), 1, 1)
@@ -120,18 +122,18 @@ def video(
 
 
 def _stability(recipe: str | None, wished: float | None) -> float:
-    """As wished, else as of the clip whose recipe is repeated, else the usual."""
+    """The stability that was given, else that of the repeated clip, else the default."""
     from dreamer.video.film import STABILITY
 
     before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
     found = STABILITY if before is None else before
     if wished is None and not (isinstance(found, (int, float)) and 0 <= found <= 1):
-        raise UsageError(f"{recipe}: the stability inside is {found!r}, and 0 to 1 is wanted")
+        raise UsageError(f"{recipe}: the stability inside is {found!r}; expected a number from 0 to 1")
     return float(found if wished is None else wished)
 
 
 class _Work:
-    """A clip's frames on their way to the writer, told of as they come."""
+    """Makes the frames of a clip for the writer, and reports each."""
 
     def __init__(
         self,
@@ -164,18 +166,18 @@ class _Work:
         self._writer: ClipWriter | None = None
 
     def recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
-        """What stands inside the clip: a picture's provenance, and how steady it is."""
+        """Return what is written into the clip: the provenance of a picture, and the stability."""
         with self._source.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         provenance = provenance_for(self._composition, digest, self.film.plan.machine, plugins)
         return {**json.loads(provenance.text()), "video": {"stability": self.film.stability}}
 
     def take_up(self, writer: ClipWriter) -> None:
-        """Go on where the writer stands."""
+        """Continue after the frames that the writer has."""
         self._writer, self.pace = writer, Pace((writer.done, self.frames))
 
     def made(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
-        """The frames that the writer lacks, with their times where they are not evenly spaced."""
+        """Yield the frames that the writer lacks, with their times where they are not evenly spaced."""
         from dreamer.video.clip import frames
         from dreamer.video.film import load_change
 
@@ -188,7 +190,7 @@ class _Work:
             yield dreamt.frame, dreamt.time if self._source.variable else None
 
     def checkpoint(self, number: int) -> None:
-        """All frames before `number` are safe, and it is made."""
+        """Save the state after frame `number`, which is made; all before it are safe."""
         from dreamer.video.film import save_change
 
         assert self._writer is not None

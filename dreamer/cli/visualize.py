@@ -1,4 +1,4 @@
-"""`dreamer visualize`: what a unit of a network wants to see, as a picture."""
+"""`dreamer visualize`: a picture of what a unit of a network responds to."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import click
 
 from dreamer.cli.batch import Batch, Saving
 from dreamer.cli.options import (
+    FILE,
     Numbers,
     ParamType,
     Pixels,
     machine_options,
     max_pixels_option,
+    option,
     progress_option,
     source_options,
 )
@@ -28,44 +30,44 @@ if TYPE_CHECKING:
     from dreamer.pipeline.build import Request
     from dreamer.pipeline.pipeline import Pipeline
 
-_FILE = click.Path(path_type=Path)
-
 
 class Place3(ParamType):
     """A channel, or a channel, a row and a column."""
 
-    name = "i[,y,x]"
+    name = "n[,y,x]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """The numbers; a sentence when they are not."""
+        """Return the numbers, or fail with a sentence."""
         if isinstance(value, tuple):
             return value
         parts = [part.strip() for part in value.split(",")]
         if len(parts) not in (1, 3) or not all(part.isdecimal() for part in parts):
-            self.fail(f"{value!r} is not a channel, or a channel, a row and a column, as in 12,6,6", param, ctx)
+            self.fail(f"expected a channel, or a channel, a row and a column, as in 12,6,6, not {value!r}", param, ctx)
         return tuple(map(int, parts))
 
 
 @click.command()
-@click.argument("photo", required=False, type=_FILE)
-@click.option("-o", "output", required=True, metavar="OUT", help="The picture to write.")
+@click.argument("photo", required=False, type=FILE)
+@option("-o", "--output", required=True, metavar="FILE", help="The picture to write.")
 @source_options
-@click.option("--channel", metavar="I|NAME", help="One channel of the layer, everywhere.")
-@click.option("--neuron", type=Place3(), help="One channel at one place of the map; the centre without Y,X.")
-@click.option("--class", "label", metavar="NAME", help="What the network calls by this name, or number.")
-@click.option("--direction", type=_FILE, help="A direction among the channels: .npy, .safetensors, or numbers as text.")
-@click.option("--canvas", metavar="NAME", help="What is painted with: fourier, pixels, laplacian, cppn, phase, latent.")
-@click.option("--optimiser", metavar="NAME", help="How it is climbed: adam, ascent, lbfgs, cma-es, ...  [adam]")
-@click.option("--steps", type=click.IntRange(0), metavar="N", help="Steps of the optimiser in each octave. [32]")
-@click.option("--size", type=Pixels({}, 16), help="Side of the picture, or a photo's long side. [224; 512]")
-@click.option("--count", "--batch", type=click.IntRange(1, 64), metavar="N", help="Several at once, as one sheet.")
-@click.option("--facets", type=click.IntRange(2, 64), metavar="N", help="N pictures that differ, as one sheet.")
-@click.option("--pictures", type=_FILE, metavar="FOLDER", help="Begin facets with what excites the unit in a folder.")
-@click.option("--seed", type=int, metavar="N", help="Another seed, another picture. [0]")
+@option("--channel", metavar="N|NAME", help="Show a channel of the layer, at every place of its map.")
+@option("--neuron", type=Place3(), help="Show a channel at one place of its map; at the centre without Y,X.")
+@option("--class", "label", metavar="N|NAME", help="Show a class or motif of the network.")
+@option("--direction", type=FILE, metavar="FILE", help="Show a mix of channels: .npy, .safetensors or text.")
+@option("--canvas", metavar="NAME", help="Canvas: fourier, pixels, laplacian, cppn, phase, latent. [fourier]")
+@option("--optimiser", metavar="NAME", help="Optimiser: adam, ascent, lbfgs, cma-es, and others. [adam]")
+@option("--steps", type=click.IntRange(0), metavar="N", help="Number of steps in each octave. [32]")
+@option("--size", type=Pixels({}, 16), help="Side of the picture, or long side over a photo. [224; 512]")
+@option("--count", "--batch", type=click.IntRange(1, 64), metavar="N", help="Number of pictures on one sheet. [1]")
+@option("--facets", type=click.IntRange(2, 64), metavar="N", help="Show N different sides of the unit on one sheet.")
+@option(
+    "--pictures", type=FILE, metavar="FOLDER", help="Start facets from pictures of this folder that excite the unit."
+)
+@option("--seed", type=int, metavar="N", help="Random seed: another seed, another picture. [0]")
 @machine_options
-@click.option("--snapshots", type=Numbers(), default=(), help="Keep pictures after these steps, too.")
+@option("--snapshots", type=Numbers(), default=(), help="Also save the picture after these steps.")
 @max_pixels_option
-@click.option("--force", is_flag=True, help="Replace a picture that is there already; never a photo.")
+@option("--force", is_flag=True, help="Replace an existing picture, but never a photo.")
 @progress_option
 def visualize(
     photo: Path | None,
@@ -85,7 +87,9 @@ def visualize(
     how: str,
     **wishes: Any,
 ) -> int:
-    """The picture that a unit of a network wants to see, from nothing or over a PHOTO.
+    """Show what a unit of a network responds to.
+
+    A unit is a channel, a neuron, a class or a direction. The picture starts from nothing, or from a PHOTO.
 
     \b
     dreamer visualize -o eye.png --class eye
@@ -109,14 +113,14 @@ def visualize(
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
         given = [flag for flag, value in named.items() if value is not None]
         if len(given) > 1:
-            problems.append(f"{' and '.join(given)} exclude each other: each says what is to be seen")
+            problems.append(f"{' and '.join(given)} cannot be combined; each names the unit to show")
         if photo and not photo.is_file():
             problems.append(f"{photo}: there is no such file")
         names = _pictures(pictures, output, facets, problems)
         if facets and count:
-            problems.append("--facets and --count exclude each other: each says how many pictures")
+            problems.append("--facets and --count cannot be combined; each is the number of pictures")
         if facets and photo:
-            problems.append(f"--facets begins with nothing, or with --pictures: leave out {photo}")
+            problems.append(f"--facets cannot be used with a photo; leave out {photo}")
         unit = Unit(channel, neuron, label, way)
         registry, plugins = load_plugins()
         wish = RenderOptions(**wishes, strength=None, feature_size=None, init=None, guide=None)
@@ -158,19 +162,19 @@ def visualize(
 
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:
-    """The names of a folder's pictures, those in its own folders too; what is wrong becomes a problem."""
+    """The names of the pictures in a folder and its subfolders; what is wrong is added to `problems`."""
     from dreamer.image import pictures_in
 
     if folder is None:
         return []
     if facets is None:
-        problems.append("--pictures goes with --facets N, which begin with pictures of this folder")
+        problems.append("--pictures needs --facets N, the number of facets that start from them")
     names = []
     with collect_problems(problems):
         names = pictures_in(folder, "--pictures")
         if len(names) < (facets or 1):
-            number = f"only {len(names)} for {facets} facets"
-            problems.append(f"--pictures {folder}: pictures are wanted, some 15 for each facet, and there are {number}")
+            few = f"only {len(names)} for {facets} facets"
+            problems.append(f"--pictures {folder}: not enough pictures, {few}; use about 15 for each facet")
         check_spared([Path(output)], [folder / name for name in names])
     return names
 
@@ -178,15 +182,15 @@ def _pictures(folder: Path | None, output: str, facets: int | None, problems: li
 def _begun(
     pipeline: Pipeline, folder: Path, names: list[str], output: Path, reporter: Reporter, max_pixels: int
 ) -> Pipeline:
-    """The pipeline, each of its facets beginning with pictures of the folder."""
+    """The pipeline with each facet starting from pictures of the folder."""
     from dreamer.visualization.facets import facets
 
     pipeline.check()
     notes = output.with_name(f".{output.name}.facets")
     found = facets(pipeline, folder, names, notes=notes, max_pixels=max_pixels)
     for name, why in found.skipped.items():
-        reporter.say(f"{name} is left out: {why}")
+        reporter.say(f"skipped {name}: {why}")
     for number, members in enumerate(found.members, 1):
-        how_many = "1 picture" if len(members) == 1 else f"{len(members)} pictures, as"
-        reporter.say(f"facet {number} begins with {how_many} {', '.join(members[:3])}")
+        how_many = "1 picture," if len(members) == 1 else f"{len(members)} pictures, such as"
+        reporter.say(f"facet {number} starts from {how_many} {', '.join(members[:3])}")
     return replace(pipeline, starts=found.starts)

@@ -1,4 +1,4 @@
-"""`dreamer zoom`: a photo in, an endless fall into its dream out."""
+"""`dreamer zoom`: a clip that zooms endlessly into a photo and its dream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
-from dreamer.cli.options import machine_options, max_pixels_option, progress_option, recipe_options_for
+from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
@@ -33,26 +33,22 @@ _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "directio
 
 
 @click.command()
-@click.argument("photo", metavar="PHOTO", type=click.Path(path_type=Path))
-@click.option("-o", "output", metavar="CLIP", type=click.Path(path_type=Path), help="The clip. [PHOTO-zoom.mp4]")
-@click.option("--seconds", metavar="S", help="How long. [10]")
-@click.option("--fps", metavar="N", help="Frames per second, a fraction too: 30000/1001. [30]")
-@click.option("--rate", metavar="FACTOR", help="How much larger things grow in a second. [1.3]")
-@click.option("--angle", metavar="DEGREES", help="The view turns by so much in a second. [0]")
-@click.option("--centre", metavar="X,Y", help="Where to fall into, from 0,0 (top left) to 1,1. [0.5,0.5]")
-@click.option("--pan", metavar="X,Y", help="The view wanders by so many of its long sides in a second. [0,0]")
-@click.option("--ease", metavar="none|in|out|both", help="Start or end slowly. [none]")
-@click.option("--direction", metavar="in|out", help="Fall in, or rise out: the same clip reversed. [in]")
-@click.option("--loop", is_flag=True, default=None, help="The end meets the start: a fall without end.")
-@click.option(
-    "--mode", metavar="keyframes|feedback", help="Sharp and cheap, or the classic frame by frame. [keyframes]"
-)
-@click.option(
-    "--keyframes", metavar="FILE", type=click.Path(path_type=Path), help="Any of these in time: a .toml file."
-)
-@click.option("--audio", metavar="FILE", type=click.Path(path_type=Path), help="Sound for it, cut to its length.")
+@click.argument("photo", type=FILE)
+@option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [PHOTO-zoom.mp4]")
+@option("--seconds", metavar="SECONDS", help="Length of the clip. [10]")
+@option("--fps", metavar="N", help="Frames per second; a fraction such as 30000/1001 is possible. [30]")
+@option("--rate", metavar="FACTOR", help="Magnification per second. [1.3]")
+@option("--angle", metavar="DEGREES", help="Rotation of the view per second. [0]")
+@option("--centre", metavar="X,Y", help="Point to zoom into, from 0,0 (top left) to 1,1. [0.5,0.5]")
+@option("--pan", metavar="X,Y", help="Movement of the view per second, in units of its long side. [0,0]")
+@option("--ease", metavar="none|in|out|both", help="Start slowly, end slowly, or both. [none]")
+@option("--direction", metavar="in|out", help="Zoom in, or out: the same clip reversed. [in]")
+@option("--loop", is_flag=True, default=None, help="Make the end meet the start, for an endless loop.")
+@option("--mode", metavar="keyframes|feedback", help="Sharp and cheap, or the classic frame by frame. [keyframes]")
+@option("--keyframes", metavar="FILE", type=FILE, help="Change settings over time: a .toml file.")
+@option("--audio", metavar="FILE", type=FILE, help="Add a sound track, cut to the length of the clip.")
 @clip_options
-@recipe_options_for("Long side of the frames, in pixels; `full` keeps the photo's. [1280]")
+@recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
 @machine_options
 @max_pixels_option
 @progress_option
@@ -69,13 +65,15 @@ def zoom(
     how: str,
     **options: Any,
 ) -> int:
-    """Fall endlessly into a PHOTO: a clip in which the dream is born anew all the time.
+    """Zoom endlessly into a photo.
+
+    The result is a clip in which new forms grow all the time.
 
     \b
-    dreamer zoom photo.jpg                          ten seconds, photo-zoom.mp4
-    dreamer zoom photo.jpg --preview                a look at its first second
-    dreamer zoom photo.jpg --loop -o clip.webm      a fall without end
-    dreamer zoom photo.jpg --resume                 go on after Ctrl-C or a power cut
+    dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
+    dreamer zoom photo.jpg --preview    make a preview of the first second
+    dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
+    dreamer zoom photo.jpg --loop -o clip.webm
     """
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
@@ -136,9 +134,9 @@ def zoom(
 
 
 def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -> int:
-    """The long side of the frames: as wished, else as of the clip that is repeated, else the photo's within limits.
+    """The long side of the frames: as given, else that of the repeated clip, else the photo's, but at most SIZE.
 
-    In a zoom everything grows, a small photo too.
+    A given size may be larger than the photo, since a zoom magnifies anyway.
     """
     from dreamer.video.zoom import SIZE
 
@@ -151,7 +149,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
-    """How the clip moves: by the options, else as the clip whose recipe is repeated."""
+    """How the clip moves: by the options, else like the repeated clip."""
     from dreamer.video.zoom import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
@@ -164,8 +162,8 @@ def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | No
         where = f"{keyframes}: " if keyframes else ""
         raise UsageError(*(where + each if each.startswith("keyframes") else each for each in error.problems)) from None
     files = [number for number, key in enumerate(falling.keyframes) if (key.preset or "").endswith(".toml")]
-    if files and not keyframes:  # the clip may be a stranger's, and knows nothing of the files that are here
-        why = "a clip may name a preset, but no file; say it with --keyframes"
+    if files and not keyframes:  # a stranger's clip must not open files here
+        why = "a clip may name a preset, but not a file; use --keyframes for that"
         raise UsageError(*(f"{recipe}: keyframes[{number}].preset: {why}" for number in files))
     return falling
 
@@ -178,9 +176,9 @@ def _looks(
     problems: list[str],
     begun: Path | None,
 ) -> dict[tuple[str | None, str | None], Pipeline]:
-    """A pipeline for every preset and layer that the keyframes name, with its tile in the clip that was begun.
+    """A pipeline for every preset and layer that the keyframes name, with its tile in the interrupted clip, if any.
 
-    What is wrong with them goes to `problems`.
+    What is wrong with them is added to `problems`.
     """
     looks = {}
     wanted = falling.looks() if falling else [(None, None)]
@@ -195,7 +193,7 @@ def _looks(
 
 
 def _recipe(pipeline: Pipeline, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
-    """What stands inside the clip: a picture's provenance, and how it moves."""
+    """What is written into the clip: the provenance of a picture, and how the clip moves."""
     from dreamer.video.zoom import zoom_words
 
     provenance = provenance_for(pipeline, photo.sha256, pipeline.machine, plugins)
@@ -203,7 +201,7 @@ def _recipe(pipeline: Pipeline, falling: Zoom, photo: Photo, plugins: Sequence[P
 
 
 class _Fall:
-    """The frames of a zoom, told of as they come."""
+    """Makes the frames of a zoom, and reports each."""
 
     def __init__(self, scene: Scene, reporter: Reporter, done: int, frames: int) -> None:
         from dreamer.video.zoom import frames_of
@@ -213,14 +211,14 @@ class _Fall:
         self.pace = Pace((done, frames), self._frames.dreams(done, frames))
 
     def frame(self, number: int) -> NDArray[np.uint8]:
-        """Frame `number`, (h, w, 3)."""
+        """Return frame `number`, (H, W, 3), uint8."""
         import numpy as np
 
         image = self._frames.frame(number)
         return np.ascontiguousarray(image[0].permute(1, 2, 0).mul(255).round().byte().numpy())
 
     def checkpoint(self, number: int) -> None:
-        """All frames before `number` are safe."""
+        """Note that all frames before `number` are safe."""
         self._frames.checkpoint(number)
 
     def _step(self, number: int, step: Step) -> None:

@@ -1,4 +1,7 @@
-"""The motif world: what reverie learns to see, and so what it dreams."""
+"""The motif world: everything that reverie learns to recognise, drawn by formula, and so what it dreams.
+
+Beside layer 1: imports nothing else of dreamer.
+"""
 
 from __future__ import annotations
 
@@ -15,4 +18,4 @@ MOTIFS: tuple[Motif, ...] = (
     *ornament.MOTIFS,
     *compounds.MOTIFS,
 )
-"""Every motif there is."""
+"""All motifs."""

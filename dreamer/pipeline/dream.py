@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from dreamer.engine.device import Machine
-from dreamer.image import Photo
+from dreamer.image import Photo, eight_bits
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,12 @@ class Dream:
         blank = self.change.new_zeros(rows * columns - count, *self.change.shape[1:])
         cells = torch.cat((self.change, blank)).view(rows, columns, *self.change.shape[1:])
         return Dream(photo, cells.permute(2, 0, 3, 1, 4).reshape(1, 3, photo.height, photo.width), self.machine)
+
+    def to_pil(self) -> Image.Image:
+        """The one picture as Pillow's, with the photo's alpha and profile, in 8 bits."""
+        pixels = self.photo.with_change(self.change)
+        planes = eight_bits(pixels if self.photo.alpha is None else np.dstack([pixels, self.photo.alpha]))
+        picture = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
+        if self.photo.profile:
+            picture.info["icc_profile"] = self.photo.profile
+        return picture

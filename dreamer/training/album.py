@@ -1,4 +1,4 @@
-"""A person's own pictures, to be learnt besides the motifs."""
+"""A person's own pictures, to be learnt in addition to the motifs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from torch import Tensor
 from dreamer.errors import PhotoError, UsageError
 from dreamer.image import load, pictures_among, resize
 
-_SIDE = 384  # pixels, of a picture's shorter side: crops are looked at at a third of this
-_MOST = 100  # things to tell apart
-_MOST_PICTURES = 2000
+_SIDE = 384  # px: the shorter side at which pictures are kept; crops are a third of this
+_MAX_CLASSES = 100
+_MAX_PICTURES = 2000
 _FEW, _SOME = 5, 20
 
 
 @dataclass(frozen=True)
-class Album:
-    """Pictures (3, h, w), uint8, with the number of the class that each shows; classes by name.
+class OwnPictures:
+    """Pictures (3, h, w), uint8, with the class number of each, and the classes' names.
 
-    `notices` are sentences that a person should read before the training: what was skipped, what is too little.
+    `notices` are sentences for the person: which pictures were skipped, and whether there are too few.
     """
 
     pictures: tuple[Tensor, ...]
@@ -33,22 +33,22 @@ class Album:
     notices: tuple[str, ...]
 
     @classmethod
-    def read(cls, folder: Path, taken: Collection[str] = ()) -> Album:
-        """The pictures of a folder: its subfolders are the classes; without any, each picture is its own.
+    def read(cls, folder: Path, taken: Collection[str] = ()) -> OwnPictures:
+        """Read the pictures of a folder: each subfolder is a class; without subfolders, each picture is one.
 
-        A class called like one of the `taken` names gets "my-" before its name, and one called like another a number
-        behind it. Unreadable pictures are skipped, with a notice; raises UsageError where nothing is left, or too much.
+        A class with one of the `taken` names is prefixed with "my-", and one with another class's name gets a number.
+        Unreadable pictures are skipped with a notice; raises UsageError where none can be read, or there are too many.
         """
         if not folder.is_dir():
-            raise UsageError(f"--pictures {folder}: there is no folder of that name")
+            raise UsageError(f"--pictures {folder}: there is no such folder")
         inner = sorted(path for path in folder.iterdir() if path.is_dir() and pictures_among(path.iterdir()))
         groups = [(path.name, pictures_among(path.iterdir())) for path in inner] or [
             (path.stem, [path]) for path in pictures_among(folder.iterdir())
         ]
-        if len(groups) > _MOST or sum(len(paths) for _, paths in groups) > _MOST_PICTURES:
+        if len(groups) > _MAX_CLASSES or sum(len(paths) for _, paths in groups) > _MAX_PICTURES:
             raise UsageError(
-                f"--pictures {folder}: {len(groups)} things to tell apart in {sum(len(p) for _, p in groups)} pictures "
-                f"are too many; at most {_MOST} and {_MOST_PICTURES}: put pictures of the same thing in a subfolder"
+                f"--pictures {folder}: {len(groups)} classes in {sum(len(p) for _, p in groups)} pictures are too many "
+                f"(at most {_MAX_CLASSES} and {_MAX_PICTURES}); put pictures of the same thing into a subfolder"
             )
         pictures: list[Tensor] = []
         classes: list[int] = []
@@ -66,11 +66,11 @@ class Album:
                 names.append(_free(f"my-{name}" if name in taken else name, {*taken, *names}))
                 pictures += read
         if not pictures:
-            raise UsageError(f"--pictures {folder}: there are no pictures that can be read", *notices)
+            raise UsageError(f"--pictures {folder}: there are no readable pictures", *notices)
         return cls(tuple(pictures), tuple(classes), tuple(names), (*notices, *_too_few(len(pictures), len(names))))
 
     def crops(self, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pieces of the pictures, (count, 3, size, size) in [0, 1], and their classes (count,)."""
+        """Draw random crops of the pictures, (count, 3, size, size) in [0, 1], and their classes (count,)."""
         chosen = torch.randint(0, len(self.pictures), (count,), generator=random, device=random.device).tolist()
         pieces = []
         for row in chosen:
@@ -81,34 +81,37 @@ class Album:
         return torch.cat(pieces), torch.tensor([self.classes[row] for row in chosen], device=random.device)
 
     def whole(self, which: int, size: int) -> Tensor:
-        """The middles of all pictures of a class, as large as they can be, (B, 3, size, size) in [0, 1]."""
+        """The largest middle squares of all pictures of a class, (B, 3, size, size) in [0, 1]."""
         pictures = [picture for picture, one in zip(self.pictures, self.classes, strict=True) if one == which]
         return torch.cat([_piece(picture, min(picture.shape[1:]), 0.5, 0.5, size) for picture in pictures])
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """The name, with the first number behind it that makes it one of its own, where it is taken."""
+    """The name, followed by the first free number where it is taken."""
     numbered = (f"{name}-{number}" for number in count(2))
     return next(free for free in chain([name], numbered) if free not in taken)
 
 
 def _piece(picture: Tensor, side: int, y: float, x: float, size: int) -> Tensor:
-    """A square of a picture (3, h, w), at `y` and `x` from 0 to 1, made (1, 3, size, size) in [0, 1]."""
+    """A square of a picture (3, h, w), placed at `y` and `x` from 0 to 1, resized: (1, 3, size, size) in [0, 1]."""
     top, left = round(y * (picture.shape[1] - side)), round(x * (picture.shape[2] - side))
     piece = picture[None, :, top : top + side, left : left + side].float() / 255
     return F.interpolate(piece, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _small(image: Tensor) -> Tensor:
+    """A picture (1, 3, H, W) in [0, 1] with a shorter side of at most `_SIDE` pixels: (3, h, w), uint8."""
     factor = min(1.0, _SIDE / min(image.shape[-2:]))
     size = (max(8, round(image.shape[-2] * factor)), max(8, round(image.shape[-1] * factor)))
     return (resize(image, size)[0].clamp(0, 1) * 255).round().byte()
 
 
-def _too_few(pictures: int, things: int) -> tuple[str, ...]:
-    """What so few pictures can give, as a sentence; nothing where there are enough."""
+def _too_few(pictures: int, classes: int) -> tuple[str, ...]:
+    """A sentence about what can be expected of few pictures; nothing where there are enough."""
     if pictures < _FEW:
-        return (f"{pictures} pictures teach little more than their colours and textures; forms need {_SOME} or more",)
-    if pictures / things < _FEW and pictures < _SOME:
-        return (f"{pictures} pictures teach textures and some forms; {_SOME} or more would teach forms well",)
+        return (
+            f"{pictures} pictures teach little more than colours and textures; add more: shapes need at least {_SOME}",
+        )
+    if pictures / classes < _FEW and pictures < _SOME:
+        return (f"{pictures} pictures teach textures and some shapes; {_SOME} or more would teach shapes well",)
     return ()

@@ -1,4 +1,4 @@
-"""Exporting reverie's weights: batch norm folded, half precision, with heads, statistics, figures and labels."""
+"""Export reverie's weights: batch norm folded in, half precision, with heads, statistics, figures and labels."""
 
 from __future__ import annotations
 
@@ -17,44 +17,45 @@ from dreamer.motifs.composite import World
 from dreamer.networks.reverie import BACKGROUND, FIGURE_LAYER
 from dreamer.training.figures import figures
 from dreamer.training.stream import SIZE
-from dreamer.training.trainee import Trainee, at, folded
+from dreamer.training.trainee import Trainee, fold_batch_norm, labels_at
 
-_LOOKED_AT = 512  # pictures, for the statistics of the channels
-_CLEAR = 1.0  # standard deviations above its mean that a channel answers to a motif, at least, to be named after it
-_CLEARER = 1.25  # times its answer to any other motif, likewise
-_ALIKE = 3  # channels at most that are named after the same motif
+_SAMPLES = 512  # pictures for the statistics of the channels
+# A channel is named after a motif whose mean activation is at least this many standard deviations above its mean ...
+_CLEAR = 1.0
+_CLEARER = 1.25  # ... and this many times that of any other motif
+_MAX_ALIKE = 3  # channels that are named after the same motif
 
 
 @dataclass(frozen=True)
 class Channels:
-    """A layer's channels: their mean and standard deviation, each (C,), and the numbers of those that have a name."""
+    """A layer's channels: mean and standard deviation, each (C,), and the numbers of the named ones."""
 
     mean: Tensor
     std: Tensor
     names: Mapping[str, int]
 
     def normal(self, features: Tensor) -> Tensor:
-        """Features (B, C, h, w) with each channel's mean subtracted, divided by its standard deviation; on the CPU."""
+        """Features (B, C, h, w) normalised to mean 0 and standard deviation 1 in each channel, on the CPU."""
         return (features.cpu() - self.mean[:, None, None]) / self.std[:, None, None]
 
 
-def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapping[str, object]) -> None:
+def export(path: Path, trainee: Trainee, world: World, width: float, info: Mapping[str, object]) -> None:
     """Write a .safetensors file that `dreamer.networks.reverie` reads.
 
-    By default the network dreams of the things that were found in photos, where its world has such.
+    Where the world has classes from photos, the network dreams of these by default.
 
     Args:
-        path: Of the file.
-        trainee: Is put into evaluation mode.
-        world: What it learned to see.
-        width: The trainee's.
-        story: A record of the training, of what JSON can hold.
+        path: The file to write.
+        trainee: Put into evaluation mode.
+        world: The motifs and classes that it has learnt.
+        width: Multiplier of the trainee's channels.
+        info: Record of the training, for the file's metadata; JSON values.
 
     Raises:
         WriteError: The file cannot be written.
     """
     trainee.eval()
-    tensors = dict(folded(trainee.body, width).state_dict())
+    tensors = dict(fold_batch_norm(trainee.body, width).state_dict())
     for name, (weight, bias) in trainee.read_outs().items():
         tensors[f"heads.{name}.weight"], tensors[f"heads.{name}.bias"] = weight, bias
     device = next(trainee.parameters()).device
@@ -73,7 +74,7 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
         "input": "RGB in [0, 1] minus 0.5",
         "motifs": json.dumps([*world.names, BACKGROUND]),
         "channels": json.dumps({name: known.names for name, known in layers.items()}),
-        "training": json.dumps(story),
+        "training": json.dumps(info),
     }
     if world.found:
         about["dreams"] = json.dumps(world.found.names)
@@ -83,20 +84,20 @@ def export(path: Path, trainee: Trainee, world: World, width: float, story: Mapp
 
 @torch.no_grad()
 def channels(see: Callable[[Tensor], Mapping[str, Tensor]], world: World) -> dict[str, Channels]:
-    """Measure the layers' channels over pictures of the world: {layer: Channels}.
+    """Measure the channels of layers over pictures of the world: {layer: Channels}.
 
-    `see` gives the layers' features of pictures (B, 3, H, W) in [0, 1]. A channel is named after the motif to which it
-    answers clearly, and clearly more than to any other; of several, the clearest is `eye`, the next `eye-2`.
+    `see` returns the layers' features {layer: (B, C, h, w)} of pictures (B, 3, H, W) in [0, 1]. A channel is named
+    after the motif that excites it clearly, and clearly more than any other; the clearest is `eye`, the next `eye-2`.
     """
-    pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31))
+    pictures = world.draw(_SAMPLES, SIZE, torch.Generator().manual_seed(2**31))
     motif, many = world.motif_of[pictures.kind], len(world.names) + 1
-    sums: dict[str, Tensor] = {}  # (motifs + 1, C): of the features where each motif is
+    sums: dict[str, Tensor] = {}  # (motifs + 1, C): sums of the features where each motif is
     squares: dict[str, Tensor] = {}
     counts: dict[str, Tensor] = {}
     for image, labels in zip(torch.split(pictures.image, 64), torch.split(motif, 64), strict=True):
         for name, seen in see(image).items():
             seen = seen.cpu()
-            there = F.one_hot(at(labels, seen), many).float()
+            there = F.one_hot(labels_at(labels, seen), many).float()
             sums[name] = sums.get(name, 0) + torch.einsum("bhwk,bchw->kc", there, seen)
             squares[name] = squares.get(name, 0) + seen.square().sum((0, 2, 3))
             counts[name] = counts.get(name, 0) + there.sum((0, 1, 2))
@@ -111,13 +112,13 @@ def channels(see: Callable[[Tensor], Mapping[str, Tensor]], world: World) -> dic
 
 
 def _named(excited: Tensor, motifs: tuple[str, ...]) -> dict[str, int]:
-    """The channels that have a name, by its mean answer to each motif (motifs, C), in standard deviations."""
+    """Name channels by their mean activations on each motif, (motifs, C), in standard deviations."""
     best, next_best = excited.topk(2, 0).values
     clear = (best > _CLEAR) & (best > _CLEARER * next_best)
     names: dict[str, int] = {}
     for number in best.argsort(descending=True).tolist():
         own = motifs[int(excited[:, number].argmax())]
         alike = sum(name.removeprefix(own)[:1] in ("", "-") for name in names if name.startswith(own))
-        if clear[number] and alike < _ALIKE:
+        if clear[number] and alike < _MAX_ALIKE:
             names[own if not alike else f"{own}-{alike + 1}"] = number
     return names

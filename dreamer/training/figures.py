@@ -1,7 +1,7 @@
-"""Figures: matched filters of whole motifs at a layer.
+"""Figures: matched filters (templates) of whole motifs at a layer.
 
-A head's direction says what any one position of a motif is like, for which texture is often enough; a figure says which
-part of the motif is where. It is the layer's answer to a drawing of the motif, less the mean over the motifs.
+A head's direction describes any one position of a motif, for which texture is often enough; a figure also describes
+which part of the motif is where. It is the layer's features of a drawing of the motif minus the mean over the motifs.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from dreamer.motifs.portrait import portraits
 from dreamer.networks.reverie import FIGURE_CELLS, FIGURE_RANK
 from dreamer.training.stream import SIZE
 
-_SIDE = 8 * FIGURE_CELLS  # pixels of a drawing: the layer's map of it is as large as a figure
-_HALF = 1.05  # half of its side in units of the motif's plane, whose unit disc an object fills
-_DRAWN = 32  # drawings of a motif, to choose one among
-_LOOKED_AT = 64  # pictures of the world, for the spread of each figure's answers
+_SIDE = 8 * FIGURE_CELLS  # px: side of a drawing, so that the layer's map of it has a figure's size
+_HALF = 1.05  # half a drawing's side in units of the motif's plane, whose unit disc an object fills
+_DRAWN = 32  # drawings of each motif, of which one is chosen
+_SAMPLES = 64  # pictures for the statistics of the scores
 
 See = Callable[[Tensor], Tensor]
+"""From pictures (B, 3, H, W) in [0, 1] to a layer's normalised features (B, C, h, w)."""
 
 
 @torch.no_grad()
 def figures(see: See, world: World) -> dict[str, Tensor]:
-    """Make the figures of all of a world's names, in its order: basis, weight and bias, as in `Network.figures`.
+    """Make the figures of all names of a world, in its order: basis, weight and bias, as in `Network.figures`.
 
-    `see` gives the layer's normalised features (B, C, h, w) of pictures (B, 3, H, W) in [0, 1]. Over pictures of the
-    world, the figures' scores have mean 0 and standard deviation 1.
+    Over pictures of the world, the figures' scores have mean 0 and standard deviation 1.
     """
     answers = torch.stack([_most_typical(see(pictures)) for pictures in _drawings(world)])
     answers = F.normalize((answers - answers.mean(0)).flatten(1)).view_as(answers)
     channels = answers.shape[1]
     places = answers.permute(0, 2, 3, 1).reshape(-1, channels)
-    # All filters are projected on the same few directions of the layer, which saves most of their size and time.
+    # All filters are projected onto the same few directions of the layer, which saves most of their size and time.
     basis = torch.linalg.svd(places, full_matrices=False).Vh[:FIGURE_RANK]
     weight = torch.einsum("kchw,rc->krhw", answers, basis)
-    pictures = world.draw(_LOOKED_AT, SIZE, torch.Generator().manual_seed(2**31)).image
+    pictures = world.draw(_SAMPLES, SIZE, torch.Generator().manual_seed(2**31)).image
     seen = F.conv2d(see(pictures), basis[:, :, None, None])
     found = F.conv2d(seen, weight, padding=FIGURE_CELLS // 2).transpose(0, 1).flatten(1)
     std = found.std(1).clamp_min(1e-6)
@@ -47,7 +47,7 @@ def figures(see: See, world: World) -> dict[str, Tensor]:
 
 
 def _drawings(world: World) -> Iterable[Tensor]:
-    """For each of the names, pictures (B, 3, S, S) of it in [0, 1]."""
+    """Pictures (B, 3, S, S) in [0, 1] of each name."""
     for motif in world.motifs:
         yield portraits(motif, _DRAWN, _SIDE, torch.Generator().manual_seed(1), _HALF)
     if world.found:
@@ -56,9 +56,9 @@ def _drawings(world: World) -> Iterable[Tensor]:
 
 
 def _most_typical(answers: Tensor) -> Tensor:
-    """Of the answers (B, C, h, w) to pictures of a motif, the one most like their mean, (C, h, w).
+    """Of the features (B, C, h, w) of a motif's pictures, those most similar to their mean, (C, h, w).
 
-    The mean itself would show no whole motif: a snake lies in another curve each time.
+    The mean itself is of no whole motif: a snake is curved differently each time.
     """
     alike = F.normalize(answers.flatten(1)) @ answers.mean(0).flatten()
     return answers[alike.argmax()]

@@ -1,4 +1,4 @@
-"""Pictures to learn from: drawn by a process of their own into shared memory, seen in changing crops and colours."""
+"""Training pictures: a second process draws them into shared memory; crops and colours vary each time."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from dreamer.errors import RenderError
 from dreamer.motifs.composite import Pictures, World
 
 Vary = Callable[[Tensor, torch.Generator], Tensor]
-"""How crops (B, 3, S, S) are changed, by chance, before they are learnt."""
+"""Changes crops (B, 3, S, S) in [0, 1] at random, before they are learnt."""
 SIZE = 128
-"""Pixels a side of a picture as drawn; crops of it are looked at."""
-_CHUNK = 128
-_HELD = 48  # chunks: what is kept, and drawn anew in turn, round and round
-_FIRST = 4  # chunks to begin with
-_PERMUTED, _GREY = 0.2, 0.05  # of batches, of samples: more would teach that colour means nothing
-_NOISE = 0.2  # as much as, of a sample: it keeps the gradients' spectrum natural, and costs nothing
+"""Side of a drawn picture in pixels; training uses crops of it."""
+_CHUNK = 128  # pictures drawn at once
+_HELD = 48  # chunks in shared memory; the oldest is replaced by the newest
+_FIRST = 4  # chunks that must be drawn before training starts
+_PERMUTED, _GREY = 0.2, 0.05  # shares of batches and of samples: more would teach that colour means nothing
+_NOISE = 0.2  # largest deviation of the noise on a sample, which keeps the gradients' spectrum natural
 
 
-class Stream(AbstractContextManager["Stream"]):
-    """Endless labelled pictures of a world; a second process draws them, from `seed` on."""
+class PictureStream(AbstractContextManager["PictureStream"]):
+    """An endless supply of labelled pictures of a world, drawn by a second process with the seed `seed`."""
 
     def __init__(self, world: World, seed: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -40,28 +40,38 @@ class Stream(AbstractContextManager["Stream"]):
             shared.share_memory_()  # type: ignore[no-untyped-call]
         self._drawn = context.Value("q", 0)
         arguments = (world, self._pictures, self._labels, self._drawn, seed)
-        self._painter = context.Process(target=_paint, args=arguments, daemon=True)
+        self._process = context.Process(target=_draw, args=arguments, daemon=True)
 
-    def __enter__(self) -> Stream:
-        self._painter.start()
+    def __enter__(self) -> PictureStream:
+        self._process.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._painter.terminate()
-        self._painter.join()
+        self._process.terminate()
+        self._process.join()
 
     def wait(self) -> None:
-        """Until the first pictures are there; raises RenderError when nobody draws."""
+        """Wait for the first pictures; raises RenderError when the drawing process has ended."""
         while self._drawn.value < _CHUNK * _FIRST:
-            if not self._painter.is_alive():
-                raise RenderError("the process that draws the pictures to learn from has ended")
+            if not self._process.is_alive():
+                raise RenderError("the process that draws the training pictures has ended; continue with --resume")
             time.sleep(0.1)
 
     def batch(self, count: int, size: int, random: torch.Generator, vary: Vary) -> Pictures:
-        """`count` crops of `size` pixels, in [0, 1] before they are varied."""
+        """Draw random crops.
+
+        Args:
+            count: Number of crops.
+            size: Their side in pixels.
+            random: For all choices.
+            vary: Changes the crops, (count, 3, size, size) in [0, 1].
+
+        Returns:
+            The changed crops with their labels.
+        """
         self.wait()
-        there = min(self._drawn.value, len(self._pictures))
-        chosen = torch.randint(0, there, (count,), generator=random)
+        available = min(self._drawn.value, len(self._pictures))
+        chosen = torch.randint(0, available, (count,), generator=random)
         side = int(torch.randint(size, SIZE + 1, (1,), generator=random))
         corners = torch.randint(0, SIZE - side + 1, (count, 2), generator=random)
         crops = [
@@ -80,34 +90,35 @@ class Stream(AbstractContextManager["Stream"]):
 
 
 def varied(image: Tensor, random: torch.Generator) -> Tensor:
-    """Other colours, contrasts and brightness, and noise: what must not tell one motif from another."""
+    """Crops with random colours, contrast, brightness and noise, by which motifs must not be told apart."""
     image = _recoloured(image, random)
-    return image + torch.randn(image.shape, generator=random) * _each(image, random, 0, _NOISE)
+    return image + torch.randn(image.shape, generator=random) * _uniform(image, random, 0, _NOISE)
 
 
 def recoloured(image: Tensor, random: torch.Generator) -> Tensor:
-    """Other colours, contrasts and brightness, in [0, 1]: pictures still."""
+    """Crops with random colours, contrast and brightness, clipped to [0, 1]."""
     return _recoloured(image, random).clamp(0, 1)
 
 
 def _recoloured(image: Tensor, random: torch.Generator) -> Tensor:
+    """Crops with random colours, contrast and brightness, not clipped."""
     if torch.rand((), generator=random) < _PERMUTED:
         image = image[:, torch.randperm(3, generator=random)]
-    image = torch.where(_each(image, random, 0, 1) < _GREY, image.mean(1, keepdim=True), image)
-    return (image - 0.5) * _each(image, random, 0.5, 1.5) + 0.5 + 0.25 * _each(image, random, -0.5, 0.5, 3)
+    image = torch.where(_uniform(image, random, 0, 1) < _GREY, image.mean(1, keepdim=True), image)
+    return (image - 0.5) * _uniform(image, random, 0.5, 1.5) + 0.5 + 0.25 * _uniform(image, random, -0.5, 0.5, 3)
 
 
-def _each(image: Tensor, random: torch.Generator, low: float, high: float, channels: int = 1) -> Tensor:
-    """A number by chance for each picture, (B, channels, 1, 1)."""
+def _uniform(image: Tensor, random: torch.Generator, low: float, high: float, channels: int = 1) -> Tensor:
+    """Uniform random numbers between `low` and `high` for each picture, (B, channels, 1, 1)."""
     return torch.rand(len(image), channels, 1, 1, generator=random) * (high - low) + low
 
 
-def _paint(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int) -> None:
-    """Draw for ever; ends with the process that wants the pictures."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's to answer
+def _draw(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int) -> None:
+    """Draw pictures until the parent process ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
-        os.nice(5)  # the trainer comes first: it can look at a picture more than once
+        os.nice(5)  # training has priority, as it can use a picture more than once
     parent = os.getppid()
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():

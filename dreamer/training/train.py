@@ -1,4 +1,4 @@
-"""The training of what ships inside: from pictures drawn by formula to weights."""
+"""Training of the networks that ship inside, on pictures drawn by formula."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from dreamer.engine.device import bfloat16_pays
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
 from dreamer.networks.weights import story
-from dreamer.training.album import Album
-from dreamer.training.checkpoint import Checkpoint, Mark
-from dreamer.training.stream import SIZE, Stream, varied
+from dreamer.training.album import OwnPictures
+from dreamer.training.checkpoint import Checkpoint, Progress
+from dreamer.training.stream import SIZE, PictureStream, varied
 
-_SMALL, _LARGE = 64, 96  # pixels a side of the crops
-_LARGER = 0.55  # of the time: from then on larger crops are looked at
-_HELD_OUT = 128
-_SAVE, _TELL = 60.0, 30.0  # seconds between checkpoints, and between reports
+_SMALL, _LARGE = 64, 96  # px: side of the crops
+_LARGE_FROM = 0.55  # share of the time from which on crops are large
+_HELD_OUT = 128  # pictures for measuring
+_SAVE, _REPORT = 60.0, 30.0  # seconds between checkpoints, and between reports
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training is; only `minutes` may be others when it is resumed."""
+    """The settings of a training; only `minutes` may change when it is resumed."""
 
     minutes: float = 60
     seed: int = 0
@@ -38,9 +38,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """Where a training is: `share` of its time, crops seen and how many a second, loss, and what was measured.
+    """The state of a training: `share` of its time, crops seen and crops per second, loss, and measures.
 
-    `measures` are taken on held-out pictures; what they are is the training's to say.
+    `measures` are taken on held-out pictures; see `measures` of each training.
     """
 
     share: float
@@ -52,65 +52,65 @@ class Report:
 
     @property
     def left(self) -> float:
-        """The seconds that are left."""
+        """The estimated seconds left."""
         return self.seconds * (1 / self.share - 1)
 
 
 class Training(ABC):
-    """What learns, and how it does; a kind of it for each thing that ships inside.
+    """The training of one network; a subclass for each network that ships inside sets `module` and `optimiser`.
 
-    Each sets `module` and `optimiser`. It goes on from the weights `start`, and with an `album` learns those pictures
-    besides, then from the shipped weights unless others are given; it is tuned rather than trained.
+    With `start` it starts from these weights. With an `album` it is fine-tuned on those pictures too, starting from the
+    shipped weights unless `start` is given.
     """
 
-    learns: ClassVar[str]
-    """What comes of it: a checkpoint is for one such thing."""
+    name: ClassVar[str]
+    """The network's name; a checkpoint can be resumed only for the same one."""
     shipped: ClassVar[Path]
-    """The weights of it that ship inside."""
+    """The weights that ship inside."""
     batch: ClassVar[tuple[int, int]] = 64, 40
-    """How many crops at a time, of small ones and of larger ones."""
+    """The number of crops in a batch of small and of large ones."""
     module: nn.Module
     optimiser: torch.optim.Optimizer
 
     def __init__(
-        self, settings: Settings, device: torch.device, album: Album | None = None, start: Path | None = None
+        self, settings: Settings, device: torch.device, album: OwnPictures | None = None, start: Path | None = None
     ) -> None:
-        self.settings, self.device, self.tunes = settings, device, album is not None
+        self.settings, self.device, self.fine_tunes = settings, device, album is not None
         self.start = start or (self.shipped if album else None)
         self.world = World(MOTIFS, album)
         self.held_out = self.world.draw(_HELD_OUT, SIZE, torch.Generator().manual_seed(settings.seed + 10**6))
         self.half = bfloat16_pays(device.type)
 
     def vary(self, image: Tensor, random: torch.Generator) -> Tensor:
-        """The crops (B, 3, S, S) as they are learnt."""
+        """Change crops (B, 3, S, S) in [0, 1] at random, before they are learnt."""
         return varied(image, random)
 
     @abstractmethod
     def learn(self, batch: Pictures, share: float, samples: int) -> float:
-        """Learn from a batch, at that share of the time and after so many crops. Returns the loss."""
+        """Learn from a batch, at a share of the time and after a number of crops. Returns the loss."""
 
     @abstractmethod
     def measures(self) -> dict[str, float]:
-        """How good it is by now, over the held-out pictures."""
+        """Measures of quality on the held-out pictures, by name."""
 
     @abstractmethod
-    def export(self, path: Path, story: Mapping[str, object]) -> None:
-        """Write the weights, a .safetensors file that tells their story; raises WriteError."""
+    def export(self, path: Path, info: Mapping[str, object]) -> None:
+        """Write the weights as a .safetensors file with `info` in its metadata; raises WriteError."""
 
-    def story(self, mark: Mark) -> dict[str, object]:
-        """How the weights came to be, for their metadata."""
+    def training_info(self, progress: Progress) -> dict[str, object]:
+        """A record of the training, for the weights' metadata."""
         return {
             **asdict(self.settings),
-            **asdict(mark),
+            **asdict(progress),
             "device": self.device.type,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
 
-    def rate(self, height: float, warm_up: int, share: float, samples: int) -> float:
-        """The learning rate: up to its height within `warm_up` batches, then along a cosine down to nearly nothing."""
+    def rate(self, peak: float, warm_up: int, share: float, samples: int) -> float:
+        """The learning rate: it rises to `peak` within `warm_up` batches, then falls along a cosine to almost 0."""
         warm = min(1.0, (samples / self.batch[0] + 1) / warm_up)
-        return height * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
+        return peak * warm * (0.5 * (1 + math.cos(math.pi * share)) + 1e-3)
 
 
 def train(
@@ -121,47 +121,58 @@ def train(
     keep: float | None = None,
     on_report: Callable[[Report], None] = lambda report: None,
 ) -> None:
-    """Train, and write the weights to `output`, a .safetensors file.
+    """Train a network and write its weights.
 
-    A checkpoint beside the output is renewed every minute, and at Ctrl-C; with `resume` it goes on from there. With
-    `keep`, the weights of every so many minutes are kept too, numbered, to choose among by eye.
+    A checkpoint beside the output is written every minute and at Ctrl-C, and deleted at the end.
+
+    Args:
+        output: The .safetensors file to write.
+        training: What to train.
+        resume: Continue from the checkpoint.
+        keep: Also write numbered weights every `keep` minutes, to choose among by eye.
+        on_report: Called every half minute.
+
+    Raises:
+        UsageError: There is no checkpoint to resume, or it is another training's.
+        WriteError: A file cannot be written.
+        RenderError: The process that draws the pictures has ended.
     """
     settings = training.settings
     before = {"before": story(training.start)} if training.start else {}
-    about = {"network": training.learns, "motifs": list(training.world.names), **asdict(settings)}
+    about = {"network": training.name, "motifs": list(training.world.names), **asdict(settings)}
     checkpoint = Checkpoint.beside(output, about)
     if resume:
         checkpoint.load(training.module, training.optimiser, training.device)
-    mark, seed = checkpoint.mark, settings.seed + checkpoint.mark.samples
+    progress, seed = checkpoint.progress, settings.seed + checkpoint.progress.samples
     random = torch.Generator().manual_seed(seed)
-    saved = told = mark.seconds
-    seen = mark.samples
+    saved = reported = progress.seconds
+    seen = progress.samples
 
     def share() -> float:
-        return min(1.0, mark.seconds / (60 * settings.minutes))
+        return min(1.0, progress.seconds / (60 * settings.minutes))
 
     def finish(path: Path) -> None:
-        training.export(path, training.story(mark) | before)
+        training.export(path, training.training_info(progress) | before)
 
-    with Stream(training.world, seed + 1) as stream:
+    with PictureStream(training.world, seed + 1) as stream:
         try:
-            stream.wait()  # it is no time of learning
+            stream.wait()  # before the clock starts, as waiting is not learning
             while share() < 1:
-                began, minutes = time.monotonic(), mark.seconds / 60
-                large = share() >= _LARGER
+                began, minutes = time.monotonic(), progress.seconds / 60
+                large = share() >= _LARGE_FROM
                 batch = stream.batch(training.batch[large], _LARGE if large else _SMALL, random, training.vary)
-                loss = training.learn(batch, share(), mark.samples)
-                mark.samples += len(batch.image)
-                mark.seconds += time.monotonic() - began
-                if mark.seconds - told > _TELL:
-                    rate = (mark.samples - seen) / (mark.seconds - told)
-                    told, seen = mark.seconds, mark.samples
-                    on_report(Report(share(), mark.seconds, mark.samples, rate, loss, training.measures()))
-                if mark.seconds - saved > _SAVE:
-                    saved = mark.seconds
+                loss = training.learn(batch, share(), progress.samples)
+                progress.samples += len(batch.image)
+                progress.seconds += time.monotonic() - began
+                if progress.seconds - reported > _REPORT:
+                    rate = (progress.samples - seen) / (progress.seconds - reported)
+                    reported, seen = progress.seconds, progress.samples
+                    on_report(Report(share(), progress.seconds, progress.samples, rate, loss, training.measures()))
+                if progress.seconds - saved > _SAVE:
+                    saved = progress.seconds
                     checkpoint.save(training.module, training.optimiser)
-                if keep and minutes // keep < mark.seconds / 60 // keep:
-                    finish(output.with_stem(f"{output.stem}-{round(mark.seconds / 60):03d}"))
+                if keep and minutes // keep < progress.seconds / 60 // keep:
+                    finish(output.with_stem(f"{output.stem}-{round(progress.seconds / 60):03d}"))
         except KeyboardInterrupt:
             checkpoint.save(training.module, training.optimiser)
             raise

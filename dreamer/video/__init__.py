@@ -1,4 +1,4 @@
-"""Pictures in time: reading and writing clips, dreaming over a film, zooming into a photo.
+"""Clips: reading and writing them, dreaming over a film, zooming into a photo.
 
 Layer 7, on top of the pipeline. `clip` knows nothing of dreams; `film` and `zoom` make frames and write none.
 """

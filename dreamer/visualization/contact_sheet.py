@@ -1,4 +1,4 @@
-"""A contact sheet: several looks at one photo, named, as a picture or as a page of HTML that needs no other file."""
+"""Contact sheets: labelled pictures in a grid, as one picture or as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GAP, _NAME, _SMALL = 14, 16, 12  # pixels
 
 @dataclass(frozen=True)
 class Look:
-    """One picture of the sheet, its name and a line about it; `command` is what a person types to have it large."""
+    """One picture of a sheet with its name and a line about it; `command` is the command line that makes it large."""
 
     name: str
     about: str
@@ -26,7 +26,7 @@ class Look:
 
 
 def sheet(looks: Sequence[Look], columns: int = 0) -> Image.Image:
-    """All looks, in rows; all pictures are of one size. Without `columns`, the sheet is wider than high."""
+    """The sheet as a picture, for looks of one size; with `columns` 0 it is wider than high."""
     columns = columns or max(1, math.ceil(math.sqrt(len(looks) * 1.5)))
     columns = min(columns, len(looks))
     wide, high = looks[0].picture.size
@@ -46,7 +46,7 @@ def sheet(looks: Sequence[Look], columns: int = 0) -> Image.Image:
 
 
 def page(looks: Sequence[Look], title: str) -> str:
-    """The same as HTML: a picture opens large, and its command is there to be copied. Every text is escaped."""
+    """The sheet as an HTML page: pictures open large, with their commands to copy. Every text is escaped."""
     figures = "\n".join(
         f'<figure><a href="{_data(look.picture)}"><img src="{_data(look.picture)}" alt="{html.escape(look.name)}"></a>'
         f"<figcaption><b>{html.escape(look.name)}</b><span>{html.escape(look.about)}</span>"
@@ -57,7 +57,7 @@ def page(looks: Sequence[Look], title: str) -> str:
 
 
 def _fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """The text, its end left out where it is longer than that."""
+    """The text, shortened with dots to `width` pixels."""
     plain = "".join(letter if letter.isprintable() else " " for letter in text)
     if font.getlength(plain) <= width:
         return plain
@@ -67,6 +67,7 @@ def _fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, widt
 
 
 def _data(picture: Image.Image) -> str:
+    """A picture as a data URL of a JPEG file."""
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""A direction among a layer's channels, as a recipe says it: a number for each; read from files of several kinds."""
+"""Read a direction, a number for each channel of a layer, from a .npy, .safetensors or text file."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 
 from dreamer.errors import UsageError
 
-_LARGEST = 2**20  # bytes: no layer has so many channels
+_MAX_BYTES = 2**20  # enough for any layer
 
 
 def direction_of(numbers: Sequence[float]) -> tuple[float, ...]:
-    """A direction in a recipe's words: its numbers to six digits."""
+    """A direction for a recipe, its numbers rounded to six digits."""
     return tuple(float(f"{number:.6g}") for number in numbers)
 
 
 def read_direction(path: Path, layer: str | None = None) -> tuple[float, ...]:
-    """The direction in a .npy or .safetensors file, or one of numbers as text; nothing in it is run.
+    """The direction in a .npy or .safetensors file or a text file of numbers; no code in it is run.
 
-    A .safetensors file may hold several, each called by its layer. Raises UsageError.
+    A .safetensors file may hold several directions, each named after its layer. Raises UsageError.
     """
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file")
-    if path.stat().st_size > _LARGEST:
-        raise UsageError(f"{path}: too large for the numbers of one direction")
+    if path.stat().st_size > _MAX_BYTES:
+        raise UsageError(f"{path}: the file is too large for one direction; give a file of one number per channel")
     try:
         if path.suffix == ".safetensors":
             from safetensors.numpy import load_file
 
             found = load_file(path)
-        elif path.suffix == ".npy":  # mapped, so that a header which promises too much is found out
+        elif path.suffix == ".npy":  # mapped, so that a header that claims too much data is detected
             found = {"": np.lib.format.open_memmap(path, mode="r")}
         else:
             text = path.read_text(encoding="utf-8").replace(",", " ").strip("[] \n")
@@ -39,11 +39,13 @@ def read_direction(path: Path, layer: str | None = None) -> tuple[float, ...]:
         found = {name: array.astype(np.float64, casting="same_kind").ravel() for name, array in found.items()}
     except Exception as error:  # whatever the three readers raise for a broken or dangerous file
         raise UsageError(
-            f"{path}: no numbers can be read from it; one array in .npy or .safetensors, or numbers as text, is wanted"
+            f"{path}: no numbers can be read; expected one array in .npy or .safetensors, or numbers as text"
         ) from error
     if layer not in found and len(found) > 1:
-        raise UsageError(f"{path}: it holds several directions, {', '.join(sorted(found))}; --layer says which")
+        raise UsageError(
+            f"{path}: the file holds several directions, {', '.join(sorted(found))}; choose one with --layer"
+        )
     numbers = found.get(layer or "", next(iter(found.values()), np.empty(0)))
     if not len(numbers) or not np.isfinite(numbers).all():
-        raise UsageError(f"{path}: it holds {'no numbers' if not len(numbers) else 'NaN or Inf'}")
+        raise UsageError(f"{path}: the file holds {'no numbers' if not len(numbers) else 'NaN or Inf'}")
     return direction_of(numbers.tolist())

@@ -1,8 +1,8 @@
-"""The pictures of a folder that excite units most, or least, and the places in them that do (Zeiler, Fergus 2013).
+"""Exemplars: the pictures of a folder that excite units most, or least, and the places that do (Zeiler, Fergus 2013).
 
-A search is for one unit or for many at once, in one pass of the network per picture. One picture is in memory at a
-time, and no more than the best are remembered, as names and places: any number can be gone through. What is known is
-noted down every so often, so that an interrupted search goes on.
+A search is for one unit or for many at once, with one pass of the network per picture. One picture is in memory at a
+time, and only the names and places of the best are kept, so that a folder may hold any number. The search is saved
+every few pictures, so that it can be continued after an interruption.
 """
 
 from __future__ import annotations
@@ -25,40 +25,43 @@ from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
 from dreamer.visualization.contact_sheet import Look
 
-_EVERY = 50  # pictures between two notes
-SIZE = 320  # px: the long side of a picture when it is looked at
-_SHARP = 1600  # px: of one that a crop is cut from
-_GROUND, _FRAME = (22, 22, 26), (255, 196, 61)
+_EVERY = 50  # pictures between saves
+SIZE = 320  # px: the long side at which the network sees a picture
+_CROP_SOURCE = 1600  # px: the long side of a picture that crops are cut from
+_BACKGROUND, _FRAME = (22, 22, 26), (255, 196, 61)
 
 
 Place = tuple[float, float, float, float]
-"""Left, top, right and bottom in shares of a picture."""
+"""(left, top, right, bottom) in shares of a picture's width and height."""
 Match = tuple[tuple[float, ...], Place]
-"""How a picture is ranked for a unit, lower first, and the place in it that counts."""
+"""A picture's rank for a unit (lower is better) and the place in it that excites the unit."""
 Answer = Callable[[Tensor], Sequence[Match | None]]
-"""What a picture (1, 3, H, W) is to each unit; None where it does not excite it at all."""
+"""From a picture (1, 3, H, W) to a match for each unit; None where it does not excite the unit at all."""
 
 
 class Ranker(Protocol):
-    """What a folder can be searched for: one unit, or several that are ranked in one pass."""
+    """What a folder is searched for: one unit, or several that are ranked in one pass."""
 
     @property
     def units(self) -> int:
-        """How many units there are."""
+        """The number of units."""
 
     def shown(self, photo: Photo) -> Tensor:
-        """What is looked at of a photo, (1, 3, H, W)."""
+        """The part of a photo that the network sees, (1, 3, H, W) in [0, 1]."""
 
     def on(self, device: torch.device) -> Answer:
-        """What ranks it, on a device. Raises UsageError for a picture that cannot be ranked."""
+        """The function that ranks such pictures on a device; it raises UsageError for one that cannot be ranked."""
 
     def identity(self) -> dict[str, Any]:
-        """What decides the answers, to tell one search from another."""
+        """Everything that decides the ranks, to recognise notes of the same search."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of a layer, looked at in pictures whose long side is at most `size` pixels."""
+    """Ranks pictures for one channel of a layer, or with `least` for those that excite it least.
+
+    The network sees them with a long side of at most `size` pixels.
+    """
 
     network: Network
     layer: str
@@ -68,18 +71,18 @@ class Channel:
     units: ClassVar[int] = 1
 
     @classmethod
-    def named(cls, network: Network, layer: str, channel: str, **wishes: Any) -> Channel:
-        """The channel that is called so: by number, by its own name, or as a class of the network.
+    def named(cls, network: Network, layer: str, channel: str, **options: Any) -> Channel:
+        """The channel of a number, of its own name, or of a class of the network.
 
-        Raises UsageError.
+        Raises UsageError for an unknown one.
         """
-        return cls(network, layer, channel_number(network, layer, channel), **wishes)
+        return cls(network, layer, channel_number(network, layer, channel), **options)
 
     def answer(self, image: Tensor) -> list[Match]:
-        """How a picture (1, 3, H, W) is ranked, lower first, and what its best place sees, in shares of the picture.
+        """The rank of a picture (1, 3, H, W), lower is better, and the receptive field of its best place.
 
-        The best place is that of the highest activation; where the least is wanted, of the lowest, and pictures that
-        have equal ones (a ReLU's are 0) are ranked by their highest. Raises UsageError for a picture that is too small.
+        The best place has the highest activation. With `least` it has the lowest, and pictures with equal ones (0 after
+        a ReLU) are ranked by their highest. Raises UsageError for a picture that is too small.
         """
         height, width = image.shape[-2:]
         self.network.sizes(height, width, [self.layer])
@@ -88,39 +91,39 @@ class Channel:
         check_finite(seen)
         low, high = float(seen.min()), float(seen.max())
         ranks, value = ((low, high), low) if self.least else ((-high,), high)
-        # Of several equal places the one nearest to the middle.
+        # Among equal places, take the one nearest to the middle.
         places = (seen == value).nonzero().double()
         middle = torch.tensor([(side - 1) / 2 for side in seen.shape], dtype=torch.float64)
         y, x = (int(place) for place in places[(places - middle).square().sum(1).argmin()])
-        return [(ranks, seen_at(self.network.layer(self.layer), y, x, height, width))]
+        return [(ranks, receptive_field_at(self.network.layer(self.layer), y, x, height, width))]
 
     def objective(self) -> dict[str, Any]:
-        """In a recipe's words: its mean activation; as little of it as can be, where the least is wanted."""
+        """The recipe's objective that maximises the channel's mean activation; with `least`, minimises it."""
         plain = {"name": "channel", "layer": self.layer, "index": [self.channel], "normalise": False, "square": False}
         return {**plain, "weight": -1.0 if self.least else 1.0}
 
     def shown(self, photo: Photo) -> Tensor:
-        """The photo, no larger than `size`."""
+        """The photo, with a long side of at most `size` pixels: (1, 3, H, W) in [0, 1]."""
         return photo.at_most(self.size).image()
 
     def on(self, device: torch.device) -> Answer:
-        """The same on a device, its network made fast."""
+        """The method `answer` on a device, with the network prepared for speed."""
         return replace(self, network=self.network.prepared([self.layer], device, torch.float32)).answer
 
     def identity(self) -> dict[str, Any]:
-        """What decides the answers, to tell one search from another."""
+        """Everything that decides the ranks, to recognise notes of the same search."""
         named = {"network": self.network.name, "weights": self.network.weights, "layer": self.layer}
         return {**named, "channel": self.channel, "size": self.size, "least": self.least}
 
 
 def channel_names(network: Network, layer: str) -> dict[str, int]:
-    """The numbers of a layer's channels that have a name, their own or a class's."""
+    """The numbers of a layer's channels by name, for those named by the network or after a class."""
     named = network.labels if len(network.labels) == network.layer(layer).channels else ()
     return {label: number for number, label in enumerate(named)} | dict(network.channels.get(layer, {}))
 
 
 def channel_number(network: Network, layer: str, channel: str, option: str = "--channel") -> int:
-    """The number of a channel, given by number or name; raises UsageError."""
+    """The number of a channel given by number or name; raises UsageError, naming `option`, for an unknown one."""
     count, names = network.layer(layer).channels, channel_names(network, layer)
     number = int(channel) if channel.isdecimal() else names.get(channel, -1)
     if not 0 <= number < count:
@@ -129,8 +132,8 @@ def channel_number(network: Network, layer: str, channel: str, option: str = "--
     return number
 
 
-def seen_at(layer: Layer, y: int, x: int, height: int, width: int) -> Place:
-    """What a position of a layer's map sees of a picture: (left, top, right, bottom) in shares of it."""
+def receptive_field_at(layer: Layer, y: int, x: int, height: int, width: int) -> Place:
+    """The part of a picture of `height` x `width` that position (y, x) of a layer's map sees; all where unknown."""
     top, bottom, left, right = 0, height, 0, width
     if layer.rows and layer.columns:
         top, bottom = _within(y * layer.rows.stride, layer.rows.first, layer.rows.last, height)
@@ -140,7 +143,7 @@ def seen_at(layer: Layer, y: int, x: int, height: int, width: int) -> Place:
 
 @dataclass(frozen=True, order=True)
 class Exemplar:
-    """A picture by its name in the folder, its rank, lower first, and a place (left, top, right, bottom) in shares."""
+    """A picture by its name in the folder, with its rank (lower is better) and the place that excites the unit."""
 
     rank: tuple[float, ...]
     name: str
@@ -149,15 +152,15 @@ class Exemplar:
 
 @dataclass
 class Search:
-    """How far a search is: each unit's `count` best pictures by now, those done, and those that cannot be looked at."""
+    """A search so far: each unit's `count` best pictures, the pictures done, and those skipped, with reasons."""
 
     count: int
     best: list[list[Exemplar]]
     done: set[str] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def take(self, name: str, matches: Sequence[Match | None]) -> None:
-        """Remember a picture for each unit to which it is among the best."""
+    def add(self, name: str, matches: Sequence[Match | None]) -> None:
+        """Add a picture to the best of each unit, where it belongs to them."""
         for best, match in zip(self.best, matches, strict=True):
             if match is not None:
                 insort(best, Exemplar(match[0], name, match[1]))
@@ -175,26 +178,26 @@ def search(
     max_pixels: int = 200_000_000,
     on_picture: Callable[[Search], None] = lambda so_far: None,
 ) -> Search:
-    """Look at every picture of these names, and remember the best of each unit.
+    """Search pictures for the best of each unit.
 
     Args:
         folder: Where the pictures are.
         names: Their names, relative to the folder; see `pictures_in`.
-        ranker: The units, and what a picture is to each.
-        count: How many pictures are remembered for each unit.
-        notes: A file that an interrupted search of the same goes on from; whoever has the result takes it away.
+        ranker: Ranks each picture for the units.
+        count: Number of pictures to keep for each unit.
+        notes: File from which an interrupted search of the same continues; the caller deletes it.
         device: Where the network computes.
-        max_pixels: Larger pictures are left out.
-        on_picture: Is told how far the search is, at the beginning and after each picture.
+        max_pixels: Larger pictures are skipped.
+        on_picture: Called with the search so far, at the start and after each picture.
 
     Returns:
-        The whole search.
+        The finished search.
 
     Raises:
         WriteError: The notes cannot be written.
     """
     identity = {"folder": str(folder.resolve()), "count": count, **ranker.identity()}
-    so_far = _noted(notes, identity, names, ranker.units) or Search(count, [[] for _ in range(ranker.units)])
+    so_far = _read_notes(notes, identity, names, ranker.units) or Search(count, [[] for _ in range(ranker.units)])
     answer = ranker.on(device)
     try:
         on_picture(so_far)
@@ -203,72 +206,74 @@ def search(
                 continue
             try:
                 photo = load(folder / name, max_pixels=max_pixels)
-                so_far.take(name, answer(ranker.shown(photo).to(device)))
+                so_far.add(name, answer(ranker.shown(photo).to(device)))
             except DreamerError as error:
                 so_far.skipped[name] = str(error)
             so_far.done.add(name)
             if len(so_far.done) % _EVERY == 0:
-                _note(notes, identity, so_far)
+                _write_notes(notes, identity, so_far)
             on_picture(so_far)
     except KeyboardInterrupt:
-        _note(notes, identity, so_far)
+        _write_notes(notes, identity, so_far)
         raise
     return so_far
 
 
-def sharp(folder: Path, name: str, max_pixels: int) -> Image.Image:
-    """A picture that crops are cut from. Raises PhotoError."""
-    return to_pil(load(folder / name, max_pixels=max_pixels).at_most(_SHARP).image())
+def load_for_crops(folder: Path, name: str, max_pixels: int) -> Image.Image:
+    """Load a picture at a size that crops can be cut from. Raises PhotoError."""
+    return to_pil(load(folder / name, max_pixels=max_pixels).at_most(_CROP_SOURCE).image())
 
 
 def looks(folder: Path, found: Sequence[Exemplar], side: int = 200, *, max_pixels: int = 200_000_000) -> list[Look]:
-    """Each picture with the place framed, and beside it the place itself, (5/2 `side`) x `side` pixels, labelled."""
+    """A labelled tile for each exemplar, 5/2 `side` x `side` pixels: the picture, its place framed, and the place."""
     result = []
     for number, exemplar in enumerate(found, 1):
-        picture = sharp(folder, exemplar.name, max_pixels)
+        picture = load_for_crops(folder, exemplar.name, max_pixels)
         left, top, right, bottom = exemplar.place
         wide, high = picture.size
         box = (round(left * wide), round(top * high), round(right * wide), round(bottom * high))
-        crop = ImageOps.pad(picture.crop(box), (side, side), color=_GROUND)
+        crop = ImageOps.pad(picture.crop(box), (side, side), color=_BACKGROUND)
         framed = picture.copy()
         ImageDraw.Draw(framed).rectangle(box, outline=_FRAME, width=max(2, max(picture.size) // 100))
-        tile = Image.new("RGB", (side * 5 // 2, side), _GROUND)
-        tile.paste(ImageOps.pad(framed, (side * 5 // 2 - side - 4, side), color=_GROUND))
+        tile = Image.new("RGB", (side * 5 // 2, side), _BACKGROUND)
+        tile.paste(ImageOps.pad(framed, (side * 5 // 2 - side - 4, side), color=_BACKGROUND))
         tile.paste(crop, (side * 5 // 2 - side, 0))
         result.append(Look(f"{number}. {exemplar.name}", f"activation {_activation(exemplar):.3g}", tile))
     return result
 
 
 def seen(picture: Image.Image, unit: Channel, side: int = 200) -> Look:
-    """The channel's visualization, to stand before the others."""
-    tile = ImageOps.pad(picture, (side * 5 // 2, side), color=_GROUND)
+    """The tile of the channel's own visualization, for the start of a sheet."""
+    tile = ImageOps.pad(picture, (side * 5 // 2, side), color=_BACKGROUND)
     return Look("what it avoids" if unit.least else "what it wants", f"channel {unit.channel} of {unit.layer}", tile)
 
 
 def _activation(exemplar: Exemplar) -> float:
+    """The activation at the place of a `Channel`'s exemplar."""
     return exemplar.rank[0] if len(exemplar.rank) > 1 else -exemplar.rank[0]
 
 
 def check_finite(seen: Tensor) -> None:
-    """Raise UsageError where a network has answered with NaN or Inf."""
+    """Raise UsageError where activations contain NaN or Inf."""
     if not seen.isfinite().all():
-        raise UsageError("the network's answer is not finite")
+        raise UsageError("the network's activations are not finite (NaN or Inf)")
 
 
 def _within(start: int, first: int, last: int, side: int) -> tuple[int, int]:
-    """The part of a field that lies in the picture: [start, stop), never empty."""
+    """The part of a receptive field that lies within the picture: [start, stop), never empty."""
     begin = min(max(0, start + first), side - 1)
     return begin, max(begin + 1, min(side, start + last + 1))
 
 
-def _note(notes: Path, identity: dict[str, Any], search: Search) -> None:
+def _write_notes(notes: Path, identity: dict[str, Any], search: Search) -> None:
+    """Save a search."""
     best = [[asdict(exemplar) for exemplar in unit] for unit in search.best]
     words = {"of": identity, "best": best, "done": sorted(search.done), "skipped": search.skipped}
     write_atomically(notes, json.dumps(words).encode())
 
 
-def _noted(notes: Path, identity: dict[str, Any], names: Sequence[str], units: int) -> Search | None:
-    """What the notes tell of the same search; None where there are none, or they make no sense any more."""
+def _read_notes(notes: Path, identity: dict[str, Any], names: Sequence[str], units: int) -> Search | None:
+    """The saved search; None where there is none, or it is damaged or another one."""
     try:
         words = json.loads(notes.read_text(encoding="utf-8"))
         found = [
@@ -278,7 +283,7 @@ def _noted(notes: Path, identity: dict[str, Any], names: Sequence[str], units: i
         if words["of"] != identity or len(found) != units or not known:
             return None
         done = set(words["done"]) & set(names)
-        # Whoever pressed Ctrl-C may have done so while a picture was taken for some of the units: it comes again.
+        # Ctrl-C may have come while a picture was added to some of the units only: such a picture is ranked again.
         best = [sorted(one for one in unit if one.name in done)[: identity["count"]] for unit in found]
         skipped = {name: str(why) for name, why in words["skipped"].items() if name in done}
         return Search(identity["count"], best, done, skipped)

@@ -1,4 +1,4 @@
-"""Feature visualization: what a unit of a network wants to see (Erhan 2009; Olah, Mordvintsev, Schubert 2017)."""
+"""Feature visualization: recipes for pictures that excite a unit (Erhan 2009; Olah, Mordvintsev, Schubert 2017)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dreamer.recipes.recipe import DEFAULTS
 from dreamer.recipes.registry import Registry
 from dreamer.visualization.exemplars import channel_number
 
-_CLIMB: dict[str, Any] = {
+_ASCENT: dict[str, Any] = {
     "colour": 0.0,
     "redirect": 16,
     "transforms": [{"name": "standard"}],
@@ -31,32 +31,32 @@ _CLIMB: dict[str, Any] = {
     "optimiser": {"name": "adam"},
 }
 FROM_NOTHING: Mapping[str, Any] = {
-    **_CLIMB,
+    **_ASCENT,
     "init": "canvas",
     "size": 224,
     "octaves": {"smallest": 40, "scale": 1.7, "steps": 32},
 }
-"""What a visualization is when nobody says otherwise, in a recipe's words.
+"""The default recipe of a visualization, as a dict.
 
-It begins small, where the unit sees the whole picture: so it becomes one large thing instead of many small ones.
+Its first octave is small, so that the unit sees the whole picture: this gives one large thing, not many small ones.
 """
-OVER_A_PHOTO: Mapping[str, Any] = {**_CLIMB, "size": 512, "octaves": {"steps": 32}}
-"""The same over a photo, octave by octave."""
+OVER_A_PHOTO: Mapping[str, Any] = {**_ASCENT, "size": 512, "octaves": {"steps": 32}}
+"""The default recipe of a visualization over a photo."""
 _DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
-_STEADY = ("cppn",)  # canvases that need no random transforms, and find less with them
-_IN_OCTAVES = ("fourier", "laplacian", "pixels")  # on others a picture that was enlarged is none of theirs any more
-_AT_ONCE = {"octaves": {"count": 1, "steps": 256}}
+_WITHOUT_TRANSFORMS = ("cppn",)  # canvases that need no random transforms, and do worse with them
+_WITH_OCTAVES = ("fourier", "laplacian", "pixels")  # other canvases cannot represent an enlarged picture
+_ONE_OCTAVE = {"octaves": {"count": 1, "steps": 256}}
 
 Features = Mapping[str, Tensor]
-_NEAREST = 6  # names that an error gives
+_MAX_SUGGESTIONS = 6  # names in an error
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is to be seen: at most one of a channel, a neuron, a class, a direction; without any, the whole layer.
+    """The unit to visualize: at most one of a channel, a neuron, a class and a direction; without any, the whole layer.
 
-    A channel is a number or a name; a neuron (channel, row, column) of the layer's map, or (channel,), which is the
-    middle; a class a name or a number; a direction has a number for each channel.
+    A channel is a number or a name; a neuron is (channel, row, column) of the layer's map, or (channel,) for the
+    middle; a class (`label`) is a name or a number; a direction has a number for each channel.
     """
 
     channel: int | str | None = None
@@ -66,24 +66,32 @@ class Unit:
 
     @property
     def named(self) -> bool:
-        """Whether there is any."""
+        """Whether a unit is given."""
         return self != Unit()
 
     def objectives(self, network: Network, layer: str | None, size: tuple[int, int]) -> list[dict[str, Any]]:
-        """The objectives for a network and a picture of that (height, width); raises UsageError for a place or class
-        that it does not have."""
+        """The unit as a recipe's objectives.
+
+        Args:
+            network: The network.
+            layer: The unit's layer; by default the network's, and for a class the one that knows it.
+            size: (height, width) of the picture.
+
+        Raises:
+            UsageError: The network has no such channel, place or class.
+        """
         at = {"layer": layer or network.default_layer}
         if self.neuron is not None:
             if len(self.neuron) not in (1, 3):
-                raise UsageError(f"neuron: a channel, or a channel, a row and a column are wanted, not {self.neuron}")
+                raise UsageError(f"neuron: expected a channel, or a channel, a row and a column, not {self.neuron}")
             index, *place = self.neuron
             channel_number(network, at["layer"], str(index), "neuron")
             return [{"name": "neuron", **at, "index": [index], **_shares(network, at["layer"], place, size)}]
         if self.direction is not None:
             count = network.layer(at["layer"]).channels
             if len(self.direction) != count:
-                has = f"it has {len(self.direction)} numbers"
-                raise UsageError(f"direction: {has}, and layer {at['layer']} of {network.name} has {count} channels")
+                has = f"{len(self.direction)} numbers"
+                raise UsageError(f"direction: {has} for the {count} channels of layer {at['layer']} of {network.name}")
             return [{"name": "direction", **at, "vector": list(self.direction)}]
         if self.channel is not None:
             text = str(self.channel)
@@ -96,64 +104,64 @@ class Unit:
         if at["layer"] in network.heads:
             known = label_rows(network, at["layer"])
             if self.label not in known:
-                raise RecipeError(f"{network.name} knows no class {self.label!r}{_nearest(self.label, network, known)}")
+                raise RecipeError(f"{network.name} has no class {self.label!r}{_nearest(self.label, network, known)}")
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
 
 
 def _shares(network: Network, layer: str, place: list[int], size: tuple[int, int]) -> dict[str, float]:
-    """A place of the layer's map as shares of the picture's height and width."""
+    """A (row, column) of the layer's map in shares of the picture's height and width."""
     if not place:
         return {}
     height, width = network.sizes(*size, [layer])[layer]
     row, column = place
     if row >= height or column >= width:
         raise UsageError(
-            f"row {row}, column {column} lies outside of the map of {layer}, which is {height} high and {width} wide "
-            f"for this picture: rows 0 to {height - 1}, columns 0 to {width - 1}"
+            f"neuron: row {row}, column {column} is outside the map of {layer}; for this picture it has "
+            f"rows 0 to {height - 1}, columns 0 to {width - 1}"
         )
     return {"y": (row + 0.5) / height, "x": (column + 0.5) / width}
 
 
 def _class(network: Network, name: str) -> dict[str, list[Any]]:
-    """A class by its name, whatever its capitals, or by its number; raises RecipeError with the nearest names."""
+    """Options for a class given by its name, in any case, or its number; raises RecipeError with the nearest names."""
     wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
     if wanted in labels:
         number = labels.index(wanted)
         return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
     if name.isdecimal() and int(name) < len(labels):
         return {"index": [int(name)]}
-    raise RecipeError(f"{network.name} knows no class {name!r}{_nearest(name, network, network.labels)}")
+    raise RecipeError(f"{network.name} has no class {name!r}{_nearest(name, network, network.labels)}")
 
 
 def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
-    """The tail of an error about an unknown class: those that hold the name, else what comes nearest."""
-    within = [label for label in labels if name.strip().lower() in label.lower()][:_NEAREST]
+    """The end of an error about an unknown class: classes that contain the name, else the most similar ones."""
+    within = [label for label in labels if name.strip().lower() in label.lower()][:_MAX_SUGGESTIONS]
     if within:
         return f"; there are {', '.join(within)}"
     return did_you_mean(name, labels) or f"; `dreamer networks show {network.name}` lists them"
 
 
 def climbed(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a recipe's words climb, the network's own where they say nothing."""
+    """The objectives of a recipe's dict; by default the network's own."""
     found: list[dict[str, Any]] = merged(merged(DEFAULTS, network.defaults), words)["objectives"]
     return found
 
 
 def diverse(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The objectives, and that pictures of a batch differ, if none says so already."""
+    """The objectives, with one for diversity within a batch added where it is missing."""
     words = [dict(item) for item in objectives]
     return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
 
 
 def usual(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
-    """What a visualization on that canvas is when nobody says otherwise, of one facet or of several."""
+    """The default recipe of a visualization on a canvas, over a photo or not, of one picture or of several facets."""
     words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
-    if canvas not in (None, *_IN_OCTAVES) and not over_a_photo:
-        words = {**words, **_AT_ONCE}
+    if canvas not in (None, *_WITH_OCTAVES) and not over_a_photo:
+        words = {**words, **_ONE_OCTAVE}
     words = {**words, "balance": False} if facets else words
-    return {**words, "transforms": []} if canvas in _STEADY else words
+    return {**words, "transforms": []} if canvas in _WITHOUT_TRANSFORMS else words
 
 
 def visualization(
@@ -191,7 +199,7 @@ def visualization(
 
 
 def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:
-    """The (height, width) that a recipe's words give a picture; a size that makes no sense is told of elsewhere."""
+    """The (height, width) of the picture that a recipe's dict describes; wrong sizes are reported when it is read."""
     side = words.get("size")
     side = side if isinstance(side, int) and side > 0 else int(FROM_NOTHING["size"])
     if photo is None:
@@ -201,15 +209,15 @@ def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, in
 
 
 def grey(height: int, width: int) -> Tensor:
-    """The picture that a visualization from nothing is laid upon: middle grey, (1, 3, H, W)."""
+    """The base of a visualization without a photo: middle grey, (1, 3, H, W)."""
     return torch.full((1, 3, height, width), 128 / 255)
 
 
 def logits(network: Network) -> str:
-    """The layer whose channels are the classes, before anything is done to their scores; RecipeError without one.
+    """The layer whose channels are the scores of the classes; raises RecipeError without one.
 
     It is the first of the last layers that have as many channels as there are labels: what follows it, as SqueezeNet's
-    ReLU, could only hide what it says.
+    ReLU, could only hide part of the scores.
     """
     found = None
     for layer in reversed(network.layers()):
@@ -217,41 +225,48 @@ def logits(network: Network) -> str:
             break
         found = layer.name
     if found is None:
-        raise RecipeError(f"{network.name} has no layer of classes; --channel or --neuron show what else it sees")
+        raise RecipeError(f"{network.name} has no layer of classes; use --channel or --neuron instead")
     return found
 
 
 def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> WeightedObjective:
-    """A Python function of {layer: features} as an objective, for a picture of that size.
+    """Make an objective of a Python function.
 
-    It gives a score: a number, one for each picture, or a map. Which layers it looks at is found by trying it once on
-    features of zeros. Raises UsageError when it looks at none, or gives something else.
+    Args:
+        objective: From {layer: features (B, C, h, w)} to a score: a scalar, one per picture (B,), or a map (B, h, w).
+            Called once on zeros, to find out which layers it uses.
+        network: The network.
+        height: Of the picture, in pixels.
+        width: Likewise.
+
+    Raises:
+        UsageError: The function uses no layer, or does not return a tensor that depends on the features.
     """
     probe = _Probe(network, height, width)
     result = objective(probe)
-    if not probe.asked:
-        raise UsageError("the objective looks at no layer: it is given {layer: features}, as in f['features.10']")
+    if not probe.used:
+        raise UsageError("the objective uses no layer; read one from its argument, as in f['features.10']")
     if not isinstance(result, Tensor) or not result.requires_grad:
-        raise UsageError("the objective must give a tensor that depends on the features, as in f[layer][:, 3].mean()")
-    layers = tuple(probe.asked)
+        raise UsageError("the objective must return a tensor that depends on the features, as in f[layer][:, 3].mean()")
+    layers = tuple(probe.used)
     return WeightedObjective(
-        getattr(objective, "__name__", "objective"), 1.0, layers[0], _called(objective), layers=layers
+        getattr(objective, "__name__", "objective"), 1.0, layers[0], _without_context(objective), layers=layers
     )
 
 
 class _Probe(Mapping[str, Tensor]):
-    """Features of zeros for whatever layer is asked for; it keeps which."""
+    """Features of zeros for every layer; remembers which layers were read."""
 
     def __init__(self, network: Network, height: int, width: int) -> None:
         self._network, self._size = network, (height, width)
-        self.asked: dict[str, Tensor] = {}
+        self.used: dict[str, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self.asked:
+        if name not in self.used:
             channels = self._network.layer(name).channels
             size = self._network.sizes(*self._size, [name])[name]
-            self.asked[name] = torch.zeros(1, channels, *size, requires_grad=True)
-        return self.asked[name]
+            self.used[name] = torch.zeros(1, channels, *size, requires_grad=True)
+        return self.used[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._network.anatomy.layers)
@@ -260,5 +275,5 @@ class _Probe(Mapping[str, Tensor]):
         return len(self._network.anatomy.layers)
 
 
-def _called(objective: Callable[[Features], Tensor]) -> Callable[[Features, StepContext], Tensor]:
-    return lambda features, moment: objective(features)
+def _without_context(objective: Callable[[Features], Tensor]) -> Callable[[Features, StepContext], Tensor]:
+    return lambda features, context: objective(features)

@@ -23,9 +23,9 @@ from torch import Tensor
 import dreamer
 from dreamer.networks.network import Network
 from dreamer.networks.reverie import Reverie, reverie
-from dreamer.training.checkpoint import Mark
+from dreamer.training.checkpoint import Progress
 from dreamer.training.reverie import ReverieTraining
-from dreamer.training.stream import Stream, varied
+from dreamer.training.stream import PictureStream, varied
 from dreamer.training.train import Settings
 from dreamer.training.trainee import presence
 from dreamer.visualization.contact_sheet import Look, sheet
@@ -112,24 +112,24 @@ def train_judge(path: Path, minutes: float) -> None:
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # another process draws
     training = ReverieTraining(Settings(minutes, SEED, WIDTH), torch.device("cpu"))
     none = strange(LEARNT, SEED)
-    mark, random = Mark(), torch.Generator().manual_seed(SEED)
-    with Stream(training.world, SEED) as stream:
+    progress, random = Progress(), torch.Generator().manual_seed(SEED)
+    with PictureStream(training.world, SEED) as stream:
         stream.wait()
-        while mark.seconds < 60 * minutes:
+        while progress.seconds < 60 * minutes:
             batch = stream.batch(64, 64, random, training.vary)
             few = round(NEGATIVES * 64)
             dreams = none[torch.randint(len(none), (few // 2,), generator=random)]
             corners = torch.randint(0, dreams.shape[-1] - 63, (2,), generator=random).tolist()
             dreams = dreams[..., corners[0] : corners[0] + 64, corners[1] : corners[1] + 64]
             batch.image[:few] = varied(
-                torch.cat([dreams, noise(few - few // 2, int(random.initial_seed()) + mark.samples, 64)]), random
+                torch.cat([dreams, noise(few - few // 2, int(random.initial_seed()) + progress.samples, 64)]), random
             )
             batch.kind[:few], batch.second[:few] = training.world.kinds, len(training.world.names)
             began = time.monotonic()
-            training.learn(batch, mark.seconds / (60 * minutes), mark.samples)
-            mark.seconds += time.monotonic() - began
-            mark.samples += 64
-    training.export(path, training.story(mark))
+            training.learn(batch, progress.seconds / (60 * minutes), progress.samples)
+            progress.seconds += time.monotonic() - began
+            progress.samples += 64
+    training.export(path, training.training_info(progress))
 
 
 def noise(count: int, seed: int, size: int = SIZE) -> Tensor:

@@ -105,18 +105,18 @@ def drift(options: argparse.Namespace) -> None:
     """Steadiness over a clip."""
     frames, scene = made(options)
     looks, changes = [], []
-    dreamt = scene.dreamt
+    dreamt = scene.dream
 
     def noted(base: Tensor, *rest: Any) -> Tensor:
         dream = dreamt(base, *rest)
         changes.append(float((dream - base).abs().mean()) * 255)
         return dream
 
-    object.__setattr__(scene, "dreamt", noted)
-    first_photo = scene.undreamt(scene.place(0.0), scene.size)
+    object.__setattr__(scene, "dream", noted)
+    first_photo = scene.photo_at(scene.place(0.0), scene.size)
     for number in range(0, scene.zoom.frames, options.every):
         frame = frames.frame(number)
-        looks.append(look(frame, scene.undreamt(scene.place(scene.zoom.time(number)), scene.size)))
+        looks.append(look(frame, scene.photo_at(scene.place(scene.zoom.time(number)), scene.size)))
     grain = [one.grain for one in looks]
     middle = statistics.median(grain)
     low, high = min(grain) / middle - 1, max(grain) / middle - 1
@@ -137,13 +137,13 @@ def cost(options: argparse.Namespace) -> None:
     for mode, numbers, whole in (("keyframes", range(0, 300, 10), 300), ("feedback", range(6), 6)):
         options.mode = mode
         frames, scene = made(options)
-        first = scene.undreamt(scene.place(0.0), scene.size)
+        first = scene.photo_at(scene.place(0.0), scene.size)
         renders, dreams = [], [0.0, 0]
         for _ in range(3):
             began = time.perf_counter()
-            scene.dreamt(first, 0.0, 0)
+            scene.dream(first, 0.0, 0)
             renders.append(time.perf_counter() - began)
-        dreamt = scene.dreamt
+        dreamt = scene.dream
 
         def timed(*rest: Any, dreamt: Any = dreamt, dreams: list[Any] = dreams) -> Tensor:
             began = time.perf_counter()
@@ -153,7 +153,7 @@ def cost(options: argparse.Namespace) -> None:
             return dream
 
         if mode == "keyframes":
-            object.__setattr__(scene, "dreamt", timed)
+            object.__setattr__(scene, "dream", timed)
         else:
             frames.frame(0)
         began = time.perf_counter()

@@ -1,6 +1,7 @@
-"""Clips in and out: a `ClipWriter` is a clip in the making that survives anything, `frames` reads what others made.
+"""Reading and writing clips: `ClipWriter` writes one and can be resumed after a crash, `frames` reads one.
 
-A frame is uint8 (H, W, 3), sRGB, upright; a time is a Fraction of seconds from the first frame.
+Part of layer 7; knows nothing of dreams, networks or recipes but their text. A frame is uint8 (H, W, 3), sRGB, upright;
+a time is a Fraction of seconds from the first frame.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Clips whose frames cannot be joined: GIF, and animated WebP. They are encoded at the end, frame by frame.
+"""GIF and animated WebP, which cannot be put together from encoded segments: all frames are encoded at the end.
 
-Through libav, and the recipe spliced in here, since Pillow would hold every frame in memory.
+libav encodes frame by frame, and the recipe is spliced in here, because Pillow would hold every frame in memory.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from dreamer.video.clip.encode import BIT_EXACT, Frame
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-MOST_FRAMES, FASTEST = 600, 50  # of a GIF
+MAX_GIF_FRAMES, MAX_GIF_FPS = 600, 50
 
 Frames = Callable[[], Iterable[tuple[Fraction, Frame]]]
-"""The frames with their times in seconds, from the beginning each time."""
+"""Returns the frames (H, W, 3) with their times in seconds; each call starts again from the first frame."""
 
 
 def check_gif(frames: int | None, fps: Fraction) -> None:
-    """Raise UsageError for what no GIF should be asked to be."""
-    if frames is not None and frames > MOST_FRAMES:
+    """Raise UsageError for a GIF of too many frames, or of more frames per second than players show."""
+    if frames is not None and frames > MAX_GIF_FRAMES:
         raise UsageError(
-            f"{frames} frames are too many for a GIF, which takes {MOST_FRAMES} at most here; write .webp or .mp4, "
-            "which are smaller and have all colours"
+            f"{frames} frames are too many for a GIF, which may have {MAX_GIF_FRAMES} at most here; write .webp or "
+            ".mp4, which are smaller and keep all colours"
         )
-    if fps > FASTEST:
-        raise UsageError(f"a GIF shows at most {FASTEST} frames a second, not {float(fps):.4g}; write .webp or .mp4")
+    if fps > MAX_GIF_FPS:
+        raise UsageError(f"a GIF has at most {MAX_GIF_FPS} frames a second, not {float(fps):.4g}; write .webp or .mp4")
 
 
 def write_gif(frames: Frames, path: Path, fps: Fraction, recipe: str) -> None:
-    """A GIF that loops, of the 256 colours that suit all its frames best, dithered; the recipe is its comment."""
+    """Write a looping GIF, dithered to the 256 colours that suit all frames best, with the recipe as its comment."""
     import av
 
     with av.open(str(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
@@ -48,24 +48,26 @@ def write_gif(frames: Frames, path: Path, fps: Fraction, recipe: str) -> None:
         _encode(container, stream, pictures, Fraction(1, 100), fps, "pal8")
     with path.open("rb") as file:
         data = file.read()
-    path.write_bytes(with_comment(data, recipe))
+    path.write_bytes(insert_comment(data, recipe))
 
 
 def write_webp(frames: Frames, path: Path, fps: Fraction, quality: int, recipe: str) -> None:
-    """An animated WebP that loops; the recipe stands in its XMP, as in a picture's."""
+    """Write a looping animated WebP of `quality` 0 to 100, with the recipe in its XMP packet, as in pictures."""
     import av
 
     clock = Fraction(1, 1000)
     with av.open(str(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
         options = {"quality": str(quality), "compression_level": "4"}
         stream: Any = container.add_stream("libwebp_anim", rate=fps, options=options)
-        pictures = (_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames())
+        pictures = (
+            _video_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames()
+        )
         _encode(container, stream, pictures, clock, fps, "bgra")
-    path.write_bytes(with_xmp(path.read_bytes(), xmp.rewritten(b"", recipe=recipe)))
+    path.write_bytes(insert_xmp(path.read_bytes(), xmp.rewritten(b"", recipe=recipe)))
 
 
-def with_comment(gif: bytes, text: str) -> bytes:
-    """A GIF with a comment extension (GIF89a, 24) before its first picture."""
+def insert_comment(gif: bytes, text: str) -> bytes:
+    """Return the GIF with a comment extension (GIF89a, section 24) before its first picture."""
     flags = gif[10]
     start = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     words = text.encode()
@@ -74,21 +76,21 @@ def with_comment(gif: bytes, text: str) -> bytes:
     return gif[:start] + comment + gif[start:]
 
 
-def with_xmp(webp: bytes, packet: bytes) -> bytes:
-    """A WebP with a packet of XMP as its last chunk (WebP container, "Extended File Format")."""
-    if webp[12:16] != b"VP8X":  # of frames that are all alike libwebp makes a still, with no such header
+def insert_xmp(webp: bytes, packet: bytes) -> bytes:
+    """Return the WebP with a packet of XMP as its last chunk (WebP container, "Extended File Format")."""
+    if webp[12:16] != b"VP8X":  # from identical frames libwebp makes a still picture without this header
         with Image.open(io.BytesIO(webp)) as still:
             sides = b"".join((side - 1).to_bytes(3, "little") for side in still.size)
         webp = webp[:12] + b"VP8X" + struct.pack("<II", 10, 0) + sides + webp[12:]
     body = bytearray(webp[8:] + b"XMP " + struct.pack("<I", len(packet)) + packet + bytes(len(packet) % 2))
-    body[12] |= 4  # there is XMP
+    body[12] |= 4  # the flag for XMP
     return b"RIFF" + struct.pack("<I", len(body)) + bytes(body)
 
 
 def _encode(
     container: Any, stream: Any, pictures: Iterable[VideoFrame], clock: Fraction, fps: Fraction, pixels: str
 ) -> None:
-    """Every picture into the stream; the last one lasts as long as `fps` says."""
+    """Encode every picture into the stream; the last one is shown for one frame at `fps`."""
     begun = False
     for picture in pictures:
         if not begun:
@@ -103,17 +105,17 @@ def _encode(
 
 
 def _palette(frames: Frames) -> VideoFrame:
-    """The 256 colours, as a picture of 16 x 16."""
+    """The 256 colours that suit all frames best, as a picture of 16 x 16."""
     import av
 
     graph = av.filter.Graph()
     source: Any = None
     for seconds, values in frames():
         if source is None:
-            source = _source(graph, values)
+            source = _add_source(graph, values)
             sink = graph.add("buffersink")
             graph.link_nodes(source, graph.add("palettegen", "stats_mode=full"), sink).configure()
-        source.push(_frame(values, seconds, Fraction(1, 100)))
+        source.push(_video_frame(values, seconds, Fraction(1, 100)))
     source.push(None)
     palette: Any = sink.pull()
     palette.pts = 0
@@ -121,6 +123,7 @@ def _palette(frames: Frames) -> VideoFrame:
 
 
 def _dithered(frames: Frames, palette: VideoFrame) -> Iterator[VideoFrame]:
+    """The frames in the colours of the palette."""
     import av
 
     graph = av.filter.Graph()
@@ -128,7 +131,7 @@ def _dithered(frames: Frames, palette: VideoFrame) -> Iterator[VideoFrame]:
     for seconds, values in frames():
         if source is None:
             source, use, sink = (
-                _source(graph, values),
+                _add_source(graph, values),
                 graph.add("paletteuse", "dither=sierra2_4a"),
                 graph.add("buffersink"),
             )
@@ -139,14 +142,14 @@ def _dithered(frames: Frames, palette: VideoFrame) -> Iterator[VideoFrame]:
             graph.configure()
             colours.push(palette)
             colours.push(None)
-        source.push(_frame(values, seconds, Fraction(1, 100)))
-        yield from _ready(sink)
+        source.push(_video_frame(values, seconds, Fraction(1, 100)))
+        yield from _finished_frames(sink)
     source.push(None)
-    yield from _ready(sink)
+    yield from _finished_frames(sink)
 
 
-def _ready(sink: Any) -> Iterator[VideoFrame]:
-    """What a graph has finished so far."""
+def _finished_frames(sink: Any) -> Iterator[VideoFrame]:
+    """The frames that a filter graph has finished so far."""
     import av
 
     while True:
@@ -156,7 +159,8 @@ def _ready(sink: Any) -> Iterator[VideoFrame]:
             return
 
 
-def _source(graph: Any, values: Frame) -> Any:
+def _add_source(graph: Any, values: Frame) -> Any:
+    """Add an input for frames of this size to a filter graph."""
     import av
 
     height, width = values.shape[:2]
@@ -164,7 +168,7 @@ def _source(graph: Any, values: Frame) -> Any:
     return graph.add_buffer(width=width, height=height, format=pixels, time_base=Fraction(1, 100))
 
 
-def _frame(values: Frame, seconds: Fraction, clock: Fraction) -> VideoFrame:
+def _video_frame(values: Frame, seconds: Fraction, clock: Fraction) -> VideoFrame:
     import av
 
     frame = av.VideoFrame.from_ndarray(values, format="rgb24")

@@ -1,4 +1,4 @@
-"""The sound of a clip: copied as it is where the container takes it, else encoded anew, and cut to the pictures."""
+"""The sound track of a clip, cut to the clip's length: copied where the container allows it, else re-encoded."""
 
 from __future__ import annotations
 
@@ -16,58 +16,59 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
 
-_TAKES = {
+_COPYABLE = {
     "mp4": ("aac", "mp3", "ac3", "eac3", "alac"),
     "webm": ("opus", "vorbis"),
 }
-"""What players expect to hear in these containers; anything else is encoded as below."""
+"""Codecs that players expect in these containers; other sound is re-encoded with `_ENCODERS`."""
 _ENCODERS = {"mp4": "aac", "webm": "libopus"}
 _RATE, _BITS = 48_000, 192_000  # samples a second, bits a second
 
 
 @dataclass(frozen=True)
-class Sound:
-    """The first sound track of a file; of a film, its time counts from the first picture."""
+class AudioTrack:
+    """The first sound track of a file; in a film, its time counts from the first picture."""
 
     path: Path
 
     @classmethod
-    def of(cls, path: Path) -> Sound:
-        """Raises UsageError when there is no sound in the file."""
+    def open(cls, path: Path) -> AudioTrack:
+        """The sound track of a file; raises UsageError when it has none or cannot be read."""
         import av
 
         try:
             with av.open(str(path)) as source:
                 if not source.streams.audio:
-                    raise UsageError(f"{path}: there is no sound in it")
+                    raise UsageError(f"{path}: the file has no sound; choose another file")
         except (av.error.FFmpegError, OSError) as error:
             raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
         return cls(path)
 
     def packets(self, container: OutputContainer, length: Fraction) -> Iterator[Packet[Any]]:
-        """A track in the container, made at once, and its packets up to `length` seconds."""
+        """Add a track to the container at once, and return its packets up to `length` seconds."""
         import av
 
         source = av.open(str(self.path))
         codec = source.streams.audio[0].codec_context.codec.canonical_name
-        copied = codec in _TAKES[container.format.name]
+        copyable = codec in _COPYABLE[container.format.name]
         stream: Any
-        if copied:
+        if copyable:
             stream = container.add_stream_from_template(source.streams.audio[0])
-            return self._closing(source, _copied(source, stream, length, _start(source)))
+            return self._closing_after(source, _copy_packets(source, stream, length, _first_picture_time(source)))
         stream = container.add_stream(_ENCODERS[container.format.name], rate=_RATE)
         stream.bit_rate, stream.layout = _BITS, "stereo"
         stream.codec_context.thread_count = 1
-        return self._closing(source, _encoded(source, stream, length, _start(source)))
+        return self._closing_after(source, _encode_packets(source, stream, length, _first_picture_time(source)))
 
     @staticmethod
-    def _closing(source: InputContainer, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+    def _closing_after(source: InputContainer, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+        """The packets; the source is closed after the last one."""
         with source:
             yield from packets
 
 
-def _start(source: InputContainer) -> Fraction:
-    """When the pictures begin, in seconds; 0 where there are none but a cover."""
+def _first_picture_time(source: InputContainer) -> Fraction:
+    """The time of the first picture in seconds; 0 where the file has no pictures except a cover."""
     import av
 
     for stream in source.streams.video:
@@ -77,25 +78,25 @@ def _start(source: InputContainer) -> Fraction:
     return Fraction(0)
 
 
-def _copied(source: InputContainer, stream: Any, length: Fraction, start: Fraction) -> Iterator[Packet[Any]]:
-    """The packets as they are, as long as they end with the pictures or before."""
+def _copy_packets(source: InputContainer, stream: Any, length: Fraction, start: Fraction) -> Iterator[Packet[Any]]:
+    """The packets unchanged except for their times, up to the last one that ends within `length` seconds."""
     first = source.streams.audio[0]
     assert first.time_base is not None
-    back = round(start / first.time_base)
+    offset = round(start / first.time_base)
     for packet in source.demux(first):
         if packet.pts is None or packet.dts is None or not packet.size:
             continue
-        end = packet.pts + (packet.duration or 0) - back
+        end = packet.pts + (packet.duration or 0) - offset
         if end * first.time_base > length:
             return
-        if end > 0 or not back:  # a film's sound may begin before its pictures; an encoder's run-in is no such thing
-            packet.pts, packet.dts = packet.pts - back, packet.dts - back
+        if end > 0 or not offset:  # drop sound before a film's pictures, but keep an encoder's priming samples
+            packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
             packet.stream = stream
             yield packet
 
 
-def _encoded(source: InputContainer, stream: Any, length: Fraction, start: Fraction) -> Iterator[Packet[Any]]:
-    """The sound decoded, in stereo at 48 kHz, cut to the sample, and encoded."""
+def _encode_packets(source: InputContainer, stream: Any, length: Fraction, start: Fraction) -> Iterator[Packet[Any]]:
+    """The sound as stereo at 48 kHz, cut to the sample and re-encoded."""
     import av
 
     context = stream.codec_context
@@ -110,7 +111,7 @@ def _encoded(source: InputContainer, stream: Any, length: Fraction, start: Fract
         graph.add("asetnsamples", f"n={context.frame_size}:p=0"),
         graph.add("abuffersink"),
     ).configure()
-    with suppress(av.EOFError):  # all that is wanted has come out
+    with suppress(av.EOFError):  # raised once atrim has let through `length` seconds
         for frame in chain(source.decode(audio=0), (None,)):
             graph.push(frame)
             with suppress(av.BlockingIOError):

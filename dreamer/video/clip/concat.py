@@ -1,4 +1,4 @@
-"""Closed segments become one clip by stream copy: nothing is encoded twice, the same segments give the same bytes."""
+"""Concatenate encoded segments by stream copy: nothing is encoded twice, and the same segments give the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import RenderError
-from dreamer.video.clip.audio import Sound
+from dreamer.video.clip.audio import AudioTrack
 from dreamer.video.clip.encode import BIT_EXACT, decoding_times, ticks_per_second
 
 if TYPE_CHECKING:
@@ -21,32 +21,42 @@ _MUXERS = {".mp4": "mp4", ".webm": "webm"}
 
 @dataclass(frozen=True)
 class Segment:
-    """A closed mp4 of `frames` frames, the first of them at `start` ticks of the clip."""
+    """An mp4 file of `frames` frames that can be decoded alone; its first frame is at `start` ticks of the clip."""
 
     path: Path
     start: int
     frames: int
 
 
-def join(
-    segments: Sequence[Segment], output: Path, suffix: str, fps: Fraction, recipe: str, sound: Sound | None
+def concatenate(
+    segments: Sequence[Segment], output: Path, suffix: str, fps: Fraction, recipe: str, sound: AudioTrack | None
 ) -> None:
-    """Write the clip at `output`, with the recipe as its comment, and the sound cut to its length.
+    """Write the segments as one clip.
 
-    Raises OSError when it cannot be written, RenderError when a segment is damaged.
+    Args:
+        segments: In the order of showing, at least one.
+        output: The file to write.
+        suffix: ".mp4" or ".webm", which decides the container.
+        fps: Frames per second.
+        recipe: Text for the clip's comment.
+        sound: Cut to the clip's length.
+
+    Raises:
+        OSError: The clip cannot be written.
+        RenderError: A segment is damaged.
     """
     import av
 
     try:
-        _join(segments, output, _MUXERS[suffix], fps, recipe, sound)
+        _concatenate(segments, output, _MUXERS[suffix], fps, recipe, sound)
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):
             raise
-        raise RenderError(f"the clip could not be put together: {error}") from error
+        raise RenderError(f"the segments could not be put together into a clip: {error}") from error
 
 
-def _join(
-    segments: Sequence[Segment], output: Path, muxer: str, fps: Fraction, recipe: str, sound: Sound | None
+def _concatenate(
+    segments: Sequence[Segment], output: Path, muxer: str, fps: Fraction, recipe: str, sound: AudioTrack | None
 ) -> None:
     import av
 
@@ -60,12 +70,12 @@ def _join(
         decoded = decoding_times(shown)
         times = sorted(shown)
         ends = [*times[1:], times[-1] + round(ticks_per_second(fps) / fps)]
-        lasting = {time: end - time for time, end in zip(times, ends, strict=True)}
+        durations = {time: end - time for time, end in zip(times, ends, strict=True)}
 
         def pictures() -> Iterator[Packet[Any]]:
             for (packet, time), clock in zip(_packets(segments), decoded, strict=True):
                 packet.stream = stream
-                packet.pts, packet.dts, packet.duration = time, clock, lasting[time]
+                packet.pts, packet.dts, packet.duration = time, clock, durations[time]
                 yield packet
 
         tracks: list[Iterable[Packet[Any]]] = [pictures()]
@@ -76,7 +86,7 @@ def _join(
 
 
 def _packets(segments: Sequence[Segment]) -> Iterator[tuple[Packet[Any], int]]:
-    """Every packet, in the order of decoding, with its time in the clip."""
+    """Every packet in the order of decoding, with its time in ticks of the clip."""
     import av
 
     for segment in segments:
@@ -84,9 +94,12 @@ def _packets(segments: Sequence[Segment]) -> Iterator[tuple[Packet[Any], int]]:
             with av.open(str(segment.path)) as container:
                 found = [packet for packet in container.demux(video=0) if packet.size]
         except (av.error.FFmpegError, IndexError) as error:
-            raise RenderError(f"{segment.path} is damaged ({error})") from error
+            raise RenderError(f"{segment.path} is damaged ({error}); --force starts the clip again") from error
         if len(found) != segment.frames:
-            raise RenderError(f"{segment.path} is damaged: it has {len(found)} frames of {segment.frames}")
+            raise RenderError(
+                f"{segment.path} is damaged: it has {len(found)} of {segment.frames} frames; "
+                "--force starts the clip again"
+            )
         for packet in found:
             yield packet, segment.start + (packet.pts or 0)
 

@@ -1,4 +1,4 @@
-"""The frames of a writer that are not in a segment yet: a PNG each, losslessly, with its time inside."""
+"""The frames of an unfinished clip that are not in a segment yet: one PNG each, with its time inside."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ _TIME = "seconds"
 
 
 class FrameStore:
-    """Frames number `begin` to `end` - 1 of a clip, of `size` (height, width), in a folder."""
+    """Frames `begin` to `end` - 1 of a clip, each of `size` (height, width), in a folder."""
 
     def __init__(self, folder: Path, recipe: str, size: tuple[int, int]) -> None:
         self.folder, self._recipe, self._size = folder, recipe, size
         self.begin = self.end = 0
 
-    def settle(self, begin: int, sure: int) -> None:
-        """Find out what is there: frames from `begin` on, of which those before `sure` must be; a damaged one and
-        all behind it are taken away. Raises WriteError when the folder cannot be made."""
+    def recover(self, begin: int, trusted: int) -> None:
+        """Take over the frames in the folder from `begin` on.
+
+        From `trusted` on each is checked: a damaged one and all after it are deleted. Raises WriteError when the folder
+        cannot be made.
+        """
         make_folder(self.folder)
         self.begin = self.end = begin
-        while self.path(self.end).exists() and (self.end < sure or self._is_whole(self.end)):
+        while self.path(self.end).exists() and (self.end < trusted or self._is_whole(self.end)):
             self.end += 1
         for path in self.folder.iterdir():
             if not self.begin <= _number(path) < self.end:
                 path.unlink()
 
     def add(self, frame: Frame, seconds: Fraction) -> None:
-        """Put one more behind the others. Raises WriteError."""
+        """Append a frame (H, W, 3) with its time in seconds. Raises WriteError."""
         texts = PngImagePlugin.PngInfo()
         texts.add_text(_TIME, str(seconds))
         texts.add_itxt("dreamer", self._recipe)
@@ -49,7 +52,7 @@ class FrameStore:
         self.end += 1
 
     def frames(self, begin: int, end: int) -> Iterator[tuple[Fraction, Frame]]:
-        """Some of them with their times in seconds. Raises RenderError for one that cannot be read."""
+        """Frames `begin` to `end` - 1 with their times in seconds. Raises RenderError for one that cannot be read."""
         for number in range(begin, end):
             path = self.path(number)
             try:
@@ -57,35 +60,35 @@ class FrameStore:
                     values = np.asarray(picture)
                     seconds = Fraction(picture.info[_TIME])
             except (OSError, ValueError, KeyError, SyntaxError) as error:
-                raise RenderError(f"{path} is damaged ({error}); --force begins the clip anew") from error
+                raise RenderError(f"{path} is damaged ({error}); --force starts the clip again") from error
             if values.shape != (*self._size, 3):
-                raise RenderError(f"{path} is of another size; --force begins the clip anew")
+                raise RenderError(f"{path} has another size than the clip; --force starts the clip again")
             yield seconds, values
 
     def all(self) -> Iterator[tuple[Fraction, Frame]]:
-        """All of them."""
+        """All frames with their times in seconds."""
         return self.frames(self.begin, self.end)
 
     def drop(self, before: int) -> None:
-        """Take away the frames that a segment holds now."""
+        """Delete the frames before number `before`, which are in a segment now."""
         for number in range(self.begin, before):
             with suppress(OSError):
                 self.path(number).unlink(missing_ok=True)
         self.begin = max(self.begin, before)
 
-    def become(self, output: Path) -> None:
-        """Turn into a folder of PNGs at `output`, in the place of an older one. Raises WriteError."""
+    def move_to(self, output: Path) -> None:
+        """Move the folder to `output`, replacing an older one. Raises WriteError."""
         old = self.folder.with_name("replaced")
         try:
             if output.is_dir():
                 os.replace(output, old)
             os.replace(self.folder, output)
         except OSError as error:
-            raise WriteError(f"{output} could not be put in its place: {error.strerror}") from error
+            raise WriteError(f"{output} could not be written: {error.strerror}") from error
         shutil.rmtree(old, ignore_errors=True)
 
     def path(self, number: int) -> Path:
-        """Where a frame lies."""
+        """The file of a frame."""
         return self.folder / f"frame-{number:06d}.png"
 
     def _is_whole(self, number: int) -> bool:
@@ -96,10 +99,11 @@ class FrameStore:
 
 
 def is_frame(path: Path) -> bool:
-    """Whether a file of a folder is a frame, by its name."""
+    """Whether a file is a frame, by its name."""
     return _number(path) >= 0
 
 
 def _number(path: Path) -> int:
+    """The number in a frame's file name; -1 for any other file."""
     digits = path.name.removeprefix("frame-").removesuffix(".png")
     return int(digits) if path.name == f"frame-{digits}.png" and digits.isdecimal() else -1

@@ -1,4 +1,7 @@
-"""What is known of a writer: which clip it will be, and which of its segments are on the disk. It is the only truth."""
+"""The manifest of an unfinished clip: which clip it will be, and which of its segments are on disk.
+
+A segment that is not listed here does not count, whatever files there are.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ _NAME = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A segment: its first frame's time in ticks, its frames, the SHA-256 of its file."""
+class SegmentEntry:
+    """A segment: the time of its first frame in ticks, its number of frames, and the SHA-256 of its file."""
 
     start: int
     frames: int
@@ -28,89 +31,94 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`identity` is the maker's, `settings` is how the clip is written; `replaces` whether it may replace one. `notes`
-    are what the maker settled when it began, to be settled so again."""
+    """What is known of an unfinished clip.
+
+    `identity` is what decides the frames, as text; `settings` is how the clip is written; `replaces` says that it may
+    replace an older file; `notes` are decisions made for the first frame, to be repeated on resuming.
+    """
 
     identity: str
     settings: Mapping[str, Any]
     replaces: bool
-    segments: tuple[Entry, ...] = ()
+    segments: tuple[SegmentEntry, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """The manifest in a reel's folder; raises UsageError when it is damaged, or a segment that it names is."""
+        """Read an unfinished clip's manifest; raises UsageError when it or one of its segments is damaged."""
         path = folder / _NAME
         try:
-            words = json.loads(path.read_bytes())
-            if words.pop("schema") != SCHEMA:
-                raise UsageError(f"{path} was written by another version of dreamer; --force begins the clip anew")
-            entries = tuple(Entry(int(e["start"]), int(e["frames"]), str(e["sha256"])) for e in words.pop("segments"))
-            found = cls(**words, segments=entries)
+            table = json.loads(path.read_bytes())
+            if table.pop("schema") != SCHEMA:
+                raise UsageError(f"{path} was written by another version of dreamer; --force starts the clip again")
+            entries = tuple(
+                SegmentEntry(int(e["start"]), int(e["frames"]), str(e["sha256"])) for e in table.pop("segments")
+            )
+            found = cls(**table, segments=entries)
             if not isinstance(found.identity, str) or not all(
-                isinstance(table, dict) for table in (found.settings, found.notes)
+                isinstance(part, dict) for part in (found.settings, found.notes)
             ):
-                raise TypeError("identity, settings or notes")
+                raise TypeError("identity, settings or notes are of the wrong type")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(
-                f"{path} is damaged ({error}); --force discards what lies there and begins anew"
+                f"{path} is damaged ({error}); --force deletes the unfinished clip and starts again"
             ) from error
-        for entry, segment in zip(entries, found.placed(folder), strict=True):
+        for entry, segment in zip(entries, found.segment_files(folder), strict=True):
             if not segment.path.is_file() or _digest(segment.path.read_bytes()) != entry.sha256:
                 raise UsageError(
-                    f"{segment.path} is missing or damaged; --force discards what lies there and begins anew"
+                    f"{segment.path} is missing or damaged; --force deletes the unfinished clip and starts again"
                 )
         return found
 
     def write(self, folder: Path) -> None:
-        """Raises WriteError."""
+        """Write the manifest into a folder. Raises WriteError."""
         write_atomically(folder / _NAME, json.dumps({"schema": SCHEMA, **asdict(self)}).encode())
 
-    def placed(self, folder: Path) -> list[Segment]:
-        """The segments as files of the folder."""
+    def segment_files(self, folder: Path) -> list[Segment]:
+        """The segments with their files in a folder."""
         return [Segment(segment_path(folder, k), e.start, e.frames) for k, e in enumerate(self.segments)]
 
     def differences(self, identity: str, settings: Mapping[str, Any]) -> list[str]:
-        """What would be another clip now, by name where the names are known."""
+        """The keys in which this clip differs from another; a general phrase where the identity is no table."""
         found = [key for key in settings if settings[key] != self.settings.get(key)]
         if identity == self.identity:
             return found
         before, now = _table(self.identity), _table(identity)
         keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        return [*found, *(keys or ["what it is made of"])]
+        return [*found, *(keys or ["the inputs of its frames"])]
 
 
 def folder_of(output: Path) -> Path:
-    """Where a clip in the making lies: a hidden folder beside it."""
+    """The hidden folder beside the output that holds an unfinished clip."""
     return output.with_name(f".{output.name}.reel")
 
 
 def notes_of(output: Path) -> Mapping[str, Any]:
-    """What the maker of a clip that was begun noted down; nothing where none was, or it is damaged."""
+    """The notes of an unfinished clip; empty where there is none, or its manifest is damaged."""
     try:
         return Manifest.read(folder_of(output)).notes
-    except UsageError:  # `ClipWriter.open` says what is wrong with it
+    except UsageError:  # `ClipWriter.open` reports what is wrong
         return {}
 
 
 def partial_of(output: Path) -> Path:
-    """The playable clip of what there is so far."""
+    """The playable preview of an unfinished clip, beside the output."""
     return output.with_name(f"{output.stem}-so-far.mp4")
 
 
 def is_begun(folder: Path) -> bool:
-    """Whether something was begun there."""
+    """Whether a folder holds an unfinished clip."""
     return (folder / _NAME).exists()
 
 
 def segment_path(folder: Path, number: int) -> Path:
-    """Where a segment lies, by its number from 0."""
+    """The file of a segment, by its number from 0."""
     return folder / f"segment-{number:06d}.mp4"
 
 
-def entry_of(data: bytes, start: int, frames: int) -> Entry:
-    """The entry of a segment's bytes."""
-    return Entry(start, frames, _digest(data))
+def entry_of(data: bytes, start: int, frames: int) -> SegmentEntry:
+    """The manifest's entry for the bytes of a segment."""
+    return SegmentEntry(start, frames, _digest(data))
 
 
 def _digest(data: bytes) -> str:
@@ -118,17 +126,17 @@ def _digest(data: bytes) -> str:
 
 
 def _table(identity: str) -> dict[str, Any]:
-    """An identity as a table, when it is one in JSON."""
+    """An identity's JSON table with nested keys joined by dots; empty where it is no table."""
     try:
-        words = json.loads(identity)
+        table = json.loads(identity)
     except (ValueError, RecursionError):
         return {}
-    return _flat(words) if isinstance(words, dict) else {}
+    return _flat(table) if isinstance(table, dict) else {}
 
 
-def _flat(words: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Tables within tables by their paths: {"recipe.seed": 0}."""
+def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The values of nested tables by their dotted keys: {"recipe.seed": 0}."""
     found: dict[str, Any] = {}
-    for key, value in words.items():
+    for key, value in table.items():
         found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
     return found

@@ -1,4 +1,4 @@
-"""A clip's frames, upright and in sRGB, each with its time; and the recipe in a clip that dreamer made."""
+"""Read a clip: its frames, upright and in sRGB, each with its time; and the recipe in a clip that dreamer made."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_LONGEST_RECIPE = 1 << 20  # letters, beyond which none is read
-_HD = 720  # lines from which on a clip that does not tell is taken for BT.709; below it is BT.601
-_ODDEST = 10  # times as wide as high, or as high as wide, is a pixel at most
-_UNSPECIFIED = 2  # of libav's colour spaces
+_LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
+_HD = 720  # lines: a clip without a stated colour matrix is BT.709 from here on, BT.601 below
+_MAX_PIXEL_ASPECT = 10  # a pixel more oblong than this is taken for damage
+_UNSPECIFIED = 2  # libav's number for "no colour space stated"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip before a frame is decoded.
+    """A clip's properties.
 
-    `width` and `height` are upright and of square pixels; `fps` is the average; `rotation` is in degrees, how far the
-    stored frames are turned counter-clockwise to be upright; `variable` says that the frames are not evenly spaced.
+    `width` and `height` are those of the upright frames with square pixels; `fps` is the average; `duration` is in
+    seconds; `rotation` is how far the stored frames must be turned counter-clockwise, in degrees; `variable` says that
+    the frames are not evenly spaced.
     """
 
     path: Path
@@ -44,9 +45,9 @@ class Clip:
 
 
 def read_recipe(path: Path) -> str | None:
-    """The recipe inside a finished clip: mp4, webm, GIF, WebP or a folder of PNGs; None when there is none.
+    """The recipe in a finished clip (mp4, webm, GIF, WebP or a folder of PNGs), or None.
 
-    Raises UsageError when the file is no clip.
+    Raises UsageError when the file is not a clip.
     """
     from dreamer.image import read_recipe as recipe_in_picture
 
@@ -64,16 +65,16 @@ def read_recipe(path: Path) -> str | None:
 
 
 def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
-    """Look at a clip: its size, and the times of its frames, of which none is decoded but the first.
+    """Read a clip's properties; only the first frame is decoded.
 
-    Raises UsageError for what is missing, empty, no clip, or has frames larger than `max_pixels`.
+    Raises UsageError for a file that is missing, empty or not a clip, and for frames larger than `max_pixels`.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
         _check_size(path, stream.height, stream.width, max_pixels)
         first = next(_decoded(container), None)
         if first is None:
-            raise UsageError(f"{path}: no frame of it can be decoded")
+            raise UsageError(f"{path}: none of its frames can be decoded; choose another clip")
         height, width = _upright_size(first, stream)
         _check_size(path, height, width, max_pixels)
     with _opened(path) as container:
@@ -83,7 +84,7 @@ def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
         sound = bool(container.streams.audio)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     steps = np.diff(np.array(times, np.int64))
-    # Containers round times to their clock; frames that are evenly spaced but for that are of a steady rate.
+    # Containers round times to their clock, so evenly spaced frames may differ by a tick.
     variable = bool(len(steps)) and bool(steps.max() - steps.min() > 1 and (steps.max() - steps.min()) * base > 2e-3)
     if variable and len(times) > 1 and times[-1] > times[0]:
         rate = Fraction(len(times) - 1) / ((times[-1] - times[0]) * base)
@@ -102,9 +103,9 @@ def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
 
 
 def frames(clip: Clip) -> Iterator[tuple[Fraction, Frame]]:
-    """Every frame (H, W, 3) with its time in seconds from the first, in the order of showing, upright, in sRGB's range.
+    """Every frame (H, W, 3), upright, uint8 sRGB, with its time in seconds from the first, in the order of showing.
 
-    A frame that is damaged beyond decoding is left out, as players do; times always rise.
+    A frame that cannot be decoded is skipped, as players do; times always increase.
     """
     with _opened(clip.path) as container:
         base = container.streams.video[0].time_base or Fraction(1, 1000)
@@ -119,6 +120,7 @@ def frames(clip: Clip) -> Iterator[tuple[Fraction, Frame]]:
 
 
 def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
+    """The frames that can be decoded."""
     import av
 
     stream = container.streams.video[0]
@@ -133,22 +135,22 @@ def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
 def _check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise UsageError(
-            f"{path} has {width} x {height} pixels a frame, and the limit is {max_pixels:,} in all; "
-            "if it is a clip that you trust, raise the limit with --max-pixels"
+            f"{path}: frames of {width} x {height} pixels exceed the limit of {max_pixels:,} pixels; "
+            "if you trust this clip, raise the limit with --max-pixels"
         )
 
 
 def _upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """The frame's height and width when it is upright and its pixels are square; an absurd shape of them is damage."""
+    """The (height, width) of a frame when upright, with square pixels; an absurd pixel shape is ignored as damage."""
     aspect = stream.sample_aspect_ratio
-    if not aspect or not 1 / _ODDEST <= aspect <= _ODDEST:
+    if not aspect or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
         aspect = Fraction(1)
     height, width = frame.height, max(1, round(frame.width * aspect))
     return (width, height) if frame.rotation % 180 else (height, width)
 
 
 def _rgb(frame: VideoFrame, size: tuple[int, int]) -> Frame:
-    """A frame as RGB, by the matrix and range that it names, else by those usual for its size; upright."""
+    """A frame as upright RGB, converted by its stated matrix and range, else by those usual for its size."""
     turned = frame.rotation % 180 != 0
     height, width = size[::-1] if turned else size
     hd = frame.height >= _HD or frame.width >= 1280
@@ -158,25 +160,25 @@ def _rgb(frame: VideoFrame, size: tuple[int, int]) -> Frame:
 
 
 def _opened(path: Path) -> InputContainer:
-    """The clip, opened; what goes wrong becomes a UsageError."""
+    """Open a clip; raises UsageError where that fails."""
     import av
 
     if not path.exists():
-        raise UsageError(f"there is no file {path}")
+        raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
-        raise UsageError(f"{path} is a folder, not a clip")
+        raise UsageError(f"{path} is a folder; give a clip's file")
     if not path.stat().st_size:
-        raise UsageError(f"{path} is empty")
+        raise UsageError(f"{path}: the file is empty")
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise UsageError(f"{path} is not a clip that can be read ({getattr(error, 'strerror', error)})") from error
+        raise UsageError(f"{path}: not a readable clip ({getattr(error, 'strerror', error)})") from error
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         container.close()
-        raise UsageError(f"{path} is a picture; `dreamer render` dreams over it")
+        raise UsageError(f"{path} is a picture, not a clip; use `dreamer render` for it")
     if not container.streams.video:
         container.close()
-        raise UsageError(f"{path}: there are no pictures in it")
+        raise UsageError(f"{path}: the file has no video; choose another file")
     return container
 
 

@@ -1,4 +1,4 @@
-"""What the maker of a clip keeps besides its frames to go on from: tensors by name, in memory or on the disk."""
+"""What making a clip needs besides its frames in order to be resumed: tensors by name, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from dreamer.files import write_atomically
 
 
 class StateStore(Protocol):
-    """Tensors by name."""
+    """A store of tensors by name."""
 
     def load(self, name: str) -> Tensor | None:
-        """The tensor of that name; None where there is none, or a damaged one."""
+        """The tensor of that name; None where it is missing or damaged."""
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
 
     def drop(self, name: str) -> None:
-        """Delete a tensor, if it is there."""
+        """Delete a tensor if it exists."""
 
 
 class MemoryStore:
-    """Lasts as long as the program."""
+    """Keeps tensors in memory, as long as the program runs."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}
 
     def load(self, name: str) -> Tensor | None:
-        """The tensor of that name."""
+        """The tensor of that name; None where there is none."""
         return self._kept.get(name)
 
     def save(self, name: str, state: Tensor) -> None:
@@ -45,13 +45,13 @@ class MemoryStore:
 
 
 class FolderStore:
-    """A safetensors file each, there as a whole or not at all; it survives a kill."""
+    """Keeps each tensor in a safetensors file, written atomically, so that it survives a crash."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self, name: str) -> Tensor | None:
-        """The tensor of that name; None where there is none, or a damaged one."""
+        """The tensor of that name; None where it is missing or damaged."""
         try:
             (state,) = safetensors.torch.load(self._path(name).read_bytes()).values()
         except (OSError, SafetensorError, ValueError):
@@ -63,7 +63,7 @@ class FolderStore:
         write_atomically(self._path(name), safetensors.torch.save({"state": state.contiguous()}))
 
     def drop(self, name: str) -> None:
-        """Delete a tensor's file."""
+        """Delete a tensor's file if it exists."""
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:

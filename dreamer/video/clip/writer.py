@@ -1,8 +1,8 @@
-"""A clip in the making, which can be interrupted, killed, or run out of disk at any moment and gone on with.
+"""Write a clip frame by frame, so that it can be resumed after an interruption, a crash or a full disk.
 
-Beside the output lies a hidden folder. Every frame goes there at once, losslessly; when there are enough for a
-segment, they are encoded and only the segment stays. Frames are always encoded segment by segment and from the
-beginning of one, so that the finished file does not tell how often its making was interrupted.
+The unfinished clip is a hidden folder beside the output. Every frame is saved there at once, losslessly; as soon as
+there are enough for a segment, they are encoded, and only the segment stays. Frames are always encoded in the same
+segments, so that the finished file has the same bytes however often its making was interrupted.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from filelock import FileLock, Timeout
 from dreamer.errors import UsageError, WriteError, collect_problems
 from dreamer.files import replacing, write_atomically
 from dreamer.video.clip.animations import check_gif, write_gif, write_webp
-from dreamer.video.clip.audio import Sound
-from dreamer.video.clip.concat import Segment, join
+from dreamer.video.clip.audio import AudioTrack
+from dreamer.video.clip.concat import Segment, concatenate
 from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
 from dreamer.video.clip.formats import PREVIEW, Format
-from dreamer.video.clip.frame_store import FrameStore, is_frame
+from dreamer.video.clip.frame_store import FrameStore
 from dreamer.video.clip.manifest import Manifest, entry_of, folder_of, is_begun, partial_of, segment_path
-from dreamer.video.clip.reader import read_recipe
+from dreamer.video.clip.output import check_output, exists, recipe_at
 from dreamer.video.clip.state import FolderStore
 
-_ALWAYS_SHOWN = 20  # segments; beyond that the clip so far is refreshed whenever it has grown by a twentieth
+_ALWAYS_SHOWN = 20  # segments; beyond that the preview is refreshed whenever it has grown by a twentieth
 
 
 class ClipWriter(AbstractContextManager["ClipWriter"]):
-    """A clip in the making; `ClipWriter.open` makes one or goes on with one.
+    """Writes a clip; `ClipWriter.open` starts a new one or resumes an unfinished one.
 
         with ClipWriter.open(output, format, size=(h, w), fps=fps, frames=n, recipe=text, identity=text) as writer:
             for index in range(writer.done, n):
                 writer.add(frame_number(index))
             writer.finish()
 
-    `done` counts the frames that are safe: each `add` makes it one more, and a resumed writer goes on from there. What
-    the next frame needs besides the frames is saved in `state` *before* adding, under a name with that frame's number,
-    and the one before it is kept until then: whenever the power fails, the state for `done` is there.
+    `done` counts the frames that are safe on disk: each `add` increases it by one, and a resumed writer starts from it.
+    State that the next frame needs is saved in `state` *before* adding a frame, under a name with the next frame's
+    number, and the state before that is kept until then: so the state for `done` exists whenever the power fails.
 
-    `partial` is a playable clip of what there is so far, refreshed as segments are closed; `finish` removes it.
+    `partial` is a playable preview of the unfinished clip, refreshed as segments are encoded; `finish` removes it.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self.output, self.format = output, format
         self.folder = folder_of(output)
         self.partial = partial_of(output)
-        self.finished = self._begun = False
+        self.finished = self._resumed = False
         self._lock = FileLock(output.with_name(f".{output.name}.lock"), timeout=0)
         self._size, self._fps, self._recipe = size, fps, recipe
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
-        self._sound: Sound | None = None
+        self._sound: AudioTrack | None = None
         self.state = FolderStore(self.folder)
         self._frames = FrameStore(self.folder / "frames", recipe, size)
 
@@ -81,25 +81,28 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         audio: Path | None = None,
         notes: Mapping[str, Any] | None = None,
     ) -> ClipWriter:
-        """Begin a clip, or go on with one that was begun; without `force` a finished one of this recipe is `finished`.
+        """Start a clip or resume an unfinished one; without `force`, a finished clip of this recipe is left as it is.
 
         Args:
-            output: Where the clip goes.
-            format: How it is written.
+            output: The file or folder to write.
+            format: Container, codec and quality.
             size: (height, width) of the frames.
             fps: Frames per second.
-            frames: How many there will be, where that is known.
-            recipe: What is written into the clip.
-            identity: All that decides the frames, as a hash or a JSON table, whose differing keys are then named.
-            segment: Frames in a segment.
-            resume: Go on with what was begun.
-            force: Replace what is there.
-            audio: A file with sound, which a film counts from its first picture.
-            notes: A JSON table for `notes_of`, to settle again what was settled for the first frame.
+            frames: Number of frames, where that is known.
+            recipe: Text that is written into the clip.
+            identity: Everything that decides the frames, as a hash, or a JSON table whose differing keys errors name.
+            segment: Number of frames in a segment.
+            resume: Continue the unfinished clip.
+            force: Replace an existing or unfinished clip.
+            audio: A file with sound; the time of a film's sound counts from its first picture.
+            notes: A JSON table for `notes_of`: decisions made for the first frame, to be repeated on resuming.
+
+        Returns:
+            The writer; its `finished` is true where the finished clip is already there.
 
         Raises:
-            UsageError: Every problem at once: something is in the way, or was begun and is another clip's; no encoder
-                takes such frames; `audio` has no sound; another process is making it.
+            UsageError: Every problem at once: the output exists; the unfinished clip differs from this one; no encoder
+                accepts such frames; `audio` has no sound; another process is making the clip.
             WriteError: The folder cannot be written to.
         """
         settings = {
@@ -113,9 +116,9 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             "quality": format.quality,
         }
         writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
-        writer._claim()
+        writer._acquire_lock()
         try:
-            writer._begin(frames, audio, resume, force)
+            writer._start(frames, audio, resume, force)
         except BaseException:
             writer.close()
             raise
@@ -123,53 +126,55 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     @property
     def done(self) -> int:
-        """How many frames are safe: the number of the next one to make, from 0."""
+        """The number of frames that are safe on disk, which is the number of the next frame, from 0."""
         return self._frames.end
 
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
-        """Put a frame (H, W, 3) behind the others; it is on the disk when this returns.
+        """Append a frame (H, W, 3), uint8; it is on disk when this returns.
 
-        `time` is its moment in seconds for a variable frame rate, later than the one before. Raises WriteError, as for
-        a full disk; `done` then says whether this frame is safe, as all before it are.
+        For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before. Raises
+        WriteError, as for a full disk; `done` then says whether this frame is safe; those before it are.
         """
         if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"a frame is {frame.dtype} {frame.shape}, and uint8 {(*self._size, 3)} is wanted")
+            raise ValueError(f"expected a frame of uint8 {(*self._size, 3)}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
         self._frames.add(frame, self.done / self._fps if time is None else time)
-        self._close_full()
+        self._encode_full_segments()
 
     def flush(self) -> None:
-        """Refresh `partial` to show every frame that is done, as after Ctrl-C; the writer can still be gone on with."""
-        self._show(whole=True)
+        """Refresh `partial` to show every frame so far, as after Ctrl-C; frames can still be added."""
+        self._refresh_partial(whole=True)
 
     def finish(self) -> None:
-        """Make the clip of what was added, put it at the output and remove everything else.
+        """Write the clip of all frames to the output and delete the unfinished one.
 
-        Raises WriteError, after which the writer can be gone on with, and RenderError.
+        Raises WriteError, after which the clip can still be resumed, and RenderError for a damaged frame or segment.
         """
         if not self.done:
             raise UsageError(f"{self.output}: a clip needs at least one frame")
-        if self.format.joins:
-            with replacing(self.output, folder=self.folder) as path:
-                join(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
-        elif self.format.codec == "gif":
-            with replacing(self.output, folder=self.folder) as path:
-                write_gif(self._frames.all, path, self._fps, self._recipe)
-        elif self.format.codec == "webp":
-            with replacing(self.output, folder=self.folder) as path:
-                write_webp(self._frames.all, path, self._fps, self.format.quality, self._recipe)
+        if self.format.codec == "png":
+            self._frames.move_to(self.output)
         else:
-            self._frames.become(self.output)
+            with replacing(self.output, folder=self.folder) as path:
+                self._write(path)
         self.finished = True
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
             self.partial.unlink(missing_ok=True)
 
+    def _write(self, path: Path) -> None:
+        if self.format.segmented:
+            concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
+        elif self.format.codec == "gif":
+            write_gif(self._frames.all, path, self._fps, self._recipe)
+        else:
+            write_webp(self._frames.all, path, self._fps, self.format.quality, self._recipe)
+
     def close(self) -> None:
-        """Let others go on with it; the folder stays for the next time."""
+        """Release the lock, so that another process can resume the clip; its folder stays."""
         if self._lock.is_locked:
-            with suppress(OSError):  # first, for the file of a lock that is released may be another's already
+            with suppress(OSError):  # before releasing: afterwards the file may be another process's lock
                 Path(self._lock.lock_file).unlink(missing_ok=True)
             with suppress(OSError):
                 self._lock.release()
@@ -179,11 +184,11 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     @property
     def _encoding(self) -> Format:
-        """What segments are encoded as."""
-        return self.format if self.format.joins else PREVIEW
+        """The format that segments are encoded in."""
+        return self.format if self.format.segmented else PREVIEW
 
-    def _claim(self) -> None:
-        """Keep other processes from this clip for as long as this one is at it."""
+    def _acquire_lock(self) -> None:
+        """Keep other processes from writing this clip. Raises UsageError when one already does."""
         try:
             self._lock.acquire()
         except Timeout:
@@ -191,10 +196,10 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                 f"{self.output} is being made by another process; wait for it, or choose another -o"
             ) from None
         except (OSError, NotImplementedError):
-            pass  # a folder that cannot be written to is told of later, and some network drives know no locks
+            pass  # an unwritable folder is reported later, and some network drives have no locks
 
-    def _begin(self, frames: int | None, audio: Path | None, resume: bool, force: bool) -> None:
-        """Look at everything, and only then touch the disk. Raises UsageError with every problem, WriteError."""
+    def _start(self, frames: int | None, audio: Path | None, resume: bool, force: bool) -> None:
+        """Check everything, then prepare the folder. Raises UsageError with every problem, and WriteError."""
         problems: list[str] = []
         with collect_problems(problems):
             if self.format.codec == "gif":
@@ -202,23 +207,25 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             check_encoder(self._encoding, self._size, self._fps)
         with collect_problems(problems):
             if audio is not None and self.format.has_sound:
-                self._sound = Sound.of(audio)
+                self._sound = AudioTrack.open(audio)
         with collect_problems(problems):
-            if not (is_begun(self.folder) and self._goes_on(resume, force)):
-                self.finished = not force and _recipe_in(self.output) == self._recipe
-                self._check_free(force)
+            if not (is_begun(self.folder) and self._resumes(resume, force)):
+                self.finished = not force and recipe_at(self.output) == self._recipe
+                if not self.finished:
+                    check_output(self.output, self.partial, self.format, force)
         if problems:
             raise UsageError(*problems)
         if not self.finished:
-            self._make()
+            self._prepare_folder()
 
-    def _goes_on(self, resume: bool, force: bool) -> bool:
-        """Take over the writer that lies there; False when it is to be discarded. Raises UsageError."""
+    def _resumes(self, resume: bool, force: bool) -> bool:
+        """Take over the unfinished clip; False when it is to be deleted. Raises UsageError when it differs."""
         if force and not resume:
             return False
         if not resume:
             raise UsageError(
-                f"{self.output} was begun already, in {self.folder}: --resume goes on with it, --force begins it anew"
+                f"{self.output}: there is an unfinished clip in {self.folder}; "
+                "--resume continues it, --force starts again"
             )
         found = Manifest.read(self.folder)
         differences = found.differences(self._manifest.identity, self._manifest.settings)
@@ -226,62 +233,48 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             return False
         if differences:
             raise UsageError(
-                f"--resume cannot go on with the clip begun in {self.folder}, which differs in "
-                f"{', '.join(differences)}; --force discards it and begins anew, another -o leaves it alone"
+                f"--resume: the unfinished clip in {self.folder} differs in {', '.join(differences)}; "
+                "--force deletes it and starts again, another -o keeps it"
             )
-        if self.output.exists() and not (force or found.replaces or _recipe_in(self.output) == self._recipe):
-            raise UsageError(f"{self.output} is there already; --force replaces it, -o chooses another name")
+        if self.output.exists() and not (force or found.replaces or recipe_at(self.output) == self._recipe):
+            raise UsageError(exists(self.output))
         self._manifest = replace(found, replaces=found.replaces or force)
-        self._begun = True
+        self._resumed = True
         return True
 
-    def _check_free(self, force: bool) -> None:
-        """Raise UsageError when something lies where the clip goes that may not be replaced."""
-        if self.finished:
-            return
-        for path in (self.output, self.partial):
-            if path.exists() and not force:
-                raise UsageError(f"{path} is there already; --force replaces it, -o chooses another name")
-        if self.output.is_dir() and (self.format.suffix or not all(map(is_frame, self.output.iterdir()))):
-            raise UsageError(
-                f"{self.output} is a folder with other things than a clip's frames in it; choose another -o"
-            )
-        if self.output.is_file() and not self.format.suffix:
-            raise UsageError(f"{self.output} is a file; choose another -o, or one that ends in .mp4")
-
-    def _make(self) -> None:
-        """The folder with the manifest, and what of the frames is there."""
+    def _prepare_folder(self) -> None:
+        """Make or take over the folder, its manifest and the frames in it. Raises UsageError, WriteError."""
         try:
-            if not self._begun:
+            if not self._resumed:
                 if self.folder.exists():
                     shutil.rmtree(self.folder)
                 self.folder.mkdir()
         except OSError as error:
-            raise WriteError(f"{self.folder} cannot be made: {error.strerror}") from error
+            raise WriteError(f"{self.folder} could not be made: {error.strerror}") from error
         closed = len(self._manifest.segments) * self._segment
         self._manifest.write(self.folder)
-        self._frames.settle(closed if self.format.joins else 0, closed)
+        self._frames.recover(closed if self.format.segmented else 0, closed)
         if self._frames.end < closed:
-            raise UsageError(f"{self._frames.path(self._frames.end)} is missing; --force begins the clip anew")
-        self._close_full()
+            raise UsageError(f"{self._frames.path(self._frames.end)} is missing; --force starts the clip again")
+        self._encode_full_segments()
 
-    def _close_full(self) -> None:
-        """Encode the frames that fill segments, note these down, and let go of the frames where they are not needed."""
+    def _encode_full_segments(self) -> None:
+        """Encode the frames that fill segments, and delete these frames where they are not needed any more."""
         while self.done - (begin := len(self._manifest.segments) * self._segment) >= self._segment:
             number = len(self._manifest.segments)
-            data, start = self._encoded(begin, begin + self._segment)
+            data, start = self._encode(begin, begin + self._segment)
             write_atomically(segment_path(self.folder, number), data)
             entry = entry_of(data, start, self._segment)
             self._manifest = replace(self._manifest, segments=(*self._manifest.segments, entry))
             self._manifest.write(self.folder)
-            if self.format.joins:
+            if self.format.segmented:
                 self._frames.drop(begin + self._segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
-                with suppress(WriteError):  # it is only looked at; what cannot be done without is written elsewhere
-                    self._show()
+                with suppress(WriteError):  # the preview is not needed for going on
+                    self._refresh_partial()
 
-    def _encoded(self, begin: int, end: int) -> tuple[bytes, int]:
-        """Frames as a segment, and the time of the first in ticks."""
+    def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
+        """The segment of frames `begin` to `end` - 1, and the time of its first frame in ticks."""
         rate = ticks_per_second(self._fps)
         frames = ((round(seconds * rate), values) for seconds, values in self._frames.frames(begin, end))
         first, values = next(frames)
@@ -289,27 +282,19 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         return encode_segment(chain([(0, values)], rest), self._encoding, self._size, self._fps), first
 
     def _segments(self) -> list[Segment]:
-        """All that is done, the frames that fill no segment included."""
-        segments = self._manifest.placed(self.folder)
+        """Segments of all frames so far; the remaining frames get a shorter one."""
+        segments = self._manifest.segment_files(self.folder)
         closed = len(segments) * self._segment
         if closed < self.done:
-            data, start = self._encoded(closed, self.done)
+            data, start = self._encode(closed, self.done)
             path = self.folder / "rest.mp4"
             write_atomically(path, data)
             segments.append(Segment(path, start, self.done - closed))
         return segments
 
-    def _show(self, whole: bool = False) -> None:
-        """Refresh the clip so far: the closed segments, or all that is done."""
-        segments = self._segments() if whole else self._manifest.placed(self.folder)
+    def _refresh_partial(self, whole: bool = False) -> None:
+        """Write the preview, of the full segments or, with `whole`, of all frames so far."""
+        segments = self._segments() if whole else self._manifest.segment_files(self.folder)
         if segments:
             with replacing(self.partial, folder=self.folder) as path:
-                join(segments, path, PREVIEW.suffix, self._fps, self._recipe, None)
-
-
-def _recipe_in(output: Path) -> str | None:
-    """The recipe in what lies at the output; None when nothing readable does."""
-    try:
-        return read_recipe(output)
-    except UsageError:
-        return None
+                concatenate(segments, path, PREVIEW.suffix, self._fps, self._recipe, None)

@@ -1,9 +1,9 @@
-"""A dream over the frames of a clip: each begins with the dream of the one before, moved to where its things are now.
+"""Dream over the frames of a clip: each starts with the dream of the frame before, moved along the clip's motion.
 
-What is carried along is the dream's change, dream minus frame, never the picture itself: so nothing trails behind, and
-no error of a frame outlives its change. Of the change a share is kept, `stability`, and the same share of the steps is
-left out. What is kept of n steps and what is added then come to what n steps give, frame after frame: the dream grows
-neither stronger nor weaker. (Adding a whole dream to each frame's, as was done first, brightens without end.)
+Only the dream's change, dream minus frame, is carried over, never the picture itself: so moving things leave no trails,
+and an error fades with its change. A share of the change is kept, `stability`, and the same share of the steps is left
+out. What is kept and what these steps add make up one whole dream again, so that it grows neither stronger nor weaker
+from frame to frame. (A whole dream on top of the kept change would brighten without end.)
 """
 
 from __future__ import annotations
@@ -26,36 +26,42 @@ from dreamer.video.clip import StateStore
 from dreamer.video.film.motion import find_motion
 
 STABILITY = 0.7
-_LEAST = 0.05  # share of the steps: what has just come into the picture is to be dreamt over, too
+_MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too
 
 Frame = NDArray[np.uint8]
 
 
 def save_change(store: StateStore, number: int, change: Tensor) -> None:
-    """Keep the change that frame `number` begins with, and the one before it. Raises WriteError."""
+    """Save the change (1, 3, H, W) that frame `number` starts with, and delete all but the one before it.
+
+    Raises WriteError.
+    """
     store.save(_name(number), change)
     store.drop(_name(number - 2))
 
 
 def load_change(store: StateStore, number: int, size: tuple[int, int]) -> Tensor | None:
-    """The change that frame `number` begins with, (1, 3, *size) at half precision; None for the first.
+    """The change that frame `number` starts with, (1, 3, *size) at half precision; None for the first frame.
 
-    Raises UsageError when it is not there or damaged.
+    Raises UsageError when it is missing or damaged.
     """
     if number == 0:
         return None
     change = store.load(_name(number))
     if change is None or change.shape != (1, 3, *size) or change.dtype != torch.float16:
         raise UsageError(
-            f"the state of frame {number}, {_name(number)}, is missing or damaged; --force begins the clip anew"
+            f"the state of frame {number}, {_name(number)}, is missing or damaged; --force starts the clip again"
         )
     return change
 
 
 @dataclass(frozen=True)
 class Dreamt:
-    """A frame (H, W, 3) with its time in seconds, and the change in it, (1, 3, H, W) at half precision and at full
-    strength, with which the next frame begins."""
+    """A dreamt frame: (H, W, 3), uint8, with its time in seconds.
+
+    `change` is the dream minus the source frame, (1, 3, H, W) at half precision and at full strength, with which the
+    next frame starts.
+    """
 
     frame: Frame
     time: Fraction
@@ -64,9 +70,11 @@ class Dreamt:
 
 @dataclass(frozen=True)
 class Film:
-    """How a clip is dreamt over: by a pipeline, with a stability from 0, each frame for itself, to 1, where hardly
-    anything changes that does not move. Frames are brought to a long side of `side` pixels, and what is over the plan's
-    size is cut off."""
+    """How a clip is dreamt over.
+
+    Frames are resized to a long side of `side` pixels, and cropped at the right and the bottom to the plan's size.
+    `stability` is 0 where each frame is dreamt by itself, and 1 where hardly anything changes that does not move.
+    """
 
     pipeline: Pipeline
     side: int
@@ -86,9 +94,20 @@ class Film:
         fit: Callable[[int, int], tuple[int, int]] = lambda height, width: (height, width),
         on_step: Callable[[Step], None] = lambda step: None,
     ) -> Film:
-        """The film of frames of this size, brought to the recipe's and then shrunk `shrink` times; `fit` says how much
-        of (height, width) is kept. Raises UsageError when that is too small for the network, and for a recipe of
-        several pictures at once."""
+        """The film for frames of a size.
+
+        Args:
+            pipeline: Dreams over each frame.
+            height: Of the source frames, in pixels.
+            width: Likewise.
+            stability: From 0 to 1.
+            shrink: Divides the size that the recipe gives the frames.
+            fit: Returns the part of (height, width) that is kept, as for a format that needs even sizes.
+            on_step: Called after each step.
+
+        Raises:
+            UsageError: The frames are too small for the network, or the recipe makes several pictures at once.
+        """
         side = max(height, width)
         side = max(1, min(side, pipeline.recipe.size or side) // shrink)
         plan = pipeline.plan_frames(*fit(*size_at(height, width, side)))
@@ -97,9 +116,16 @@ class Film:
     def dreams(
         self, frames: Iterable[tuple[Fraction, Frame]], *, begin: int = 0, change: Tensor | None = None
     ) -> Iterator[Dreamt]:
-        """The dreams of frames (h, w, 3) with their times, from number `begin` on, to which `change` belongs.
+        """Dream over frames.
 
-        Raises NotFiniteError, and Interrupted.
+        Args:
+            frames: All frames of the clip (h, w, 3), uint8, with their times in seconds.
+            begin: Number of the first frame to dream over.
+            change: What frame `begin` starts with, (1, 3, H, W); see `load_change`.
+
+        Raises:
+            NotFiniteError: A dream became NaN or Inf.
+            Interrupted: Ctrl-C was pressed.
         """
         strength = self.pipeline.recipe.strength
         scorer = self.pipeline.scorer(self.plan)
@@ -119,7 +145,7 @@ class Film:
             before = now
 
     def sized(self, values: Frame) -> Tensor:
-        """A frame (h, w, 3) at the film's size, (1, 3, H, W) in [0, 1]."""
+        """A frame (h, w, 3), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
         image = torch.from_numpy(values).permute(2, 0, 1)[None].float().div_(255)
         height, width = self.plan.size
         image = resize(image, size_at(values.shape[0], values.shape[1], self.side)).clamp_(0, 1)
@@ -127,11 +153,11 @@ class Film:
 
     @property
     def _share(self) -> float:
-        """The part of a dream's steps that a frame takes which begins with the last one's."""
-        return max(1 - self.stability, _LEAST)
+        """The share of a dream's steps that is taken by a frame which starts with the last one's change."""
+        return max(1 - self.stability, _MIN_SHARE)
 
     def _start(self, now: Tensor, before: Tensor | None, change: Tensor | None) -> Tensor | None:
-        """The frame with what is kept of the last one's change, moved along; None where nothing is."""
+        """The frame plus the kept part of the last frame's change, moved along; None where there is none."""
         if before is None or change is None or self._share >= 1:
             return None
         motion = find_motion(now, before)
@@ -143,5 +169,5 @@ def _name(number: int) -> str:
 
 
 def _eight_bits(picture: Tensor) -> Frame:
-    """A picture (1, 3, H, W) as a frame (H, W, 3), its values limited and rounded."""
+    """A picture (1, 3, H, W) in [0, 1] as a frame (H, W, 3), uint8, rounded and clipped."""
     return picture[0].permute(1, 2, 0).mul(255).round_().clamp_(0, 255).byte().numpy()

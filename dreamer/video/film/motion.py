@@ -1,4 +1,4 @@
-"""What happened between two frames: where things went, where that is sure, and whether it is another scene."""
+"""The motion between two frames: where things went, where that can be trusted, and whether the scene has changed."""
 
 from __future__ import annotations
 
@@ -11,24 +11,28 @@ from dreamer.image import blurred, resize
 from dreamer.image.luma import luma
 from dreamer.video.film.optical_flow import SIDE, find_flow, scaled, warp
 
-_SLACK, _PER_MOTION = 0.5, 0.01  # of the two flows' disagreement, in squared pixels (Sundaram, Brox and Keutzer 2010)
-_UNLIKE = 0.08  # of black to white: pixels that differ by more are not the same thing
-_SOFT = 1.5  # px: how softly what is carried along ends
-_SURE = 0.5  # less of the picture followed than this: a cut
+# How far forward and backward flow may disagree, in squared pixels (Sundaram, Brox and Keutzer 2010).
+_SLACK, _PER_MOTION = 0.5, 0.01
+_MAX_DIFFERENCE = 0.08  # black to white is 1: pixels that differ by more are not the same thing
+_SOFTNESS = 1.5  # px: sigma of the blur at the edges of what is carried along
+_MIN_TRUST = 0.5  # a mean trust below this is a cut
 
 
 @dataclass(frozen=True)
 class Motion:
-    """`flow` (1, 2, H, W) leads from each pixel back to where it was; `trust` (1, 1, H, W) is 0 where it was hidden or
-    has left no trace, and 1 where it was seen; `cut` says that there is nothing to follow at all."""
+    """The motion from the frame before to a frame.
+
+    `flow` (1, 2, H, W), in pixels, leads from each pixel back to where it was; `trust` (1, 1, H, W) is 1 where it was
+    visible there, and 0 where it was hidden or cannot be found; `cut` says that the scene has changed.
+    """
 
     flow: Tensor
     trust: Tensor
     cut: bool
 
     def carry(self, change: Tensor) -> Tensor:
-        """A change to the frame before, (1, 3, H, W), moved to where its things are now; zero where they are new."""
-        # Linear sampling blurs a little each time, cubic rings: in equal shares neither adds up over many frames.
+        """A change to the frame before, (1, 3, H, W), moved along; zero where there is no trust."""
+        # Linear sampling blurs a little each time and cubic sampling rings; their mean does neither over many frames.
         moved = warp(change, self.flow).add_(warp(change, self.flow, mode="bicubic")).mul_(0.5)
         return moved.mul_(self.trust)
 
@@ -41,12 +45,12 @@ def find_motion(now: Tensor, before: Tensor) -> Motion:
     here, there = resize(now, size), resize(before, size)
     back, forth = find_flow(luma(here), luma(there)), find_flow(luma(there), luma(here))
     returned = warp(forth, back)
-    astray = (back + returned).square().sum(1, keepdim=True)
+    error = (back + returned).square().sum(1, keepdim=True)
     lengths = back.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
-    alike = blurred((here - warp(there, back)).abs(), 1.0, "replicate").amax(1, keepdim=True) < _UNLIKE
-    seen = (astray < _PER_MOTION * lengths + _SLACK) & alike & _inside(back)
-    trust = blurred(seen.to(now.dtype), _SOFT, "replicate")
-    cut = bool(trust.mean() < _SURE)
+    alike = blurred((here - warp(there, back)).abs(), 1.0, "replicate").amax(1, keepdim=True) < _MAX_DIFFERENCE
+    seen = (error < _PER_MOTION * lengths + _SLACK) & alike & _inside(back)
+    trust = blurred(seen.to(now.dtype), _SOFTNESS, "replicate")
+    cut = bool(trust.mean() < _MIN_TRUST)
     return Motion(scaled(back, (height, width)), resize(trust, (height, width)).clamp_(0, 1), cut)
 
 

@@ -15,12 +15,12 @@ from torch.nn import functional
 
 from dreamer.image import blurred, resize
 
-SIDE = 384  # px: flow is found with the long side this long at most; finer motion than this shows is not needed
+SIDE = 384  # px: longest side at which flow is computed; finer motion is not needed
 _COARSEST = 16  # px: the shortest side of the coarsest level
-_ROUNDS = 3  # of least squares at each level
+_ROUNDS = 3  # least-squares rounds at each level
 _WINDOW = 3.0  # px: the sigma of the windows
-_DAMPING = 2e-5  # beside squared gradients of pictures in [0, 1]: where nothing is seen, the flow stays as it was
-_LONGEST = 1.5  # px that one round may move a pixel
+_DAMPING = 2e-5  # added to squared gradients of pictures in [0, 1]: on flat areas the flow stays unchanged
+_MAX_MOVE = 1.5  # px by which one round may change the flow
 
 
 def find_flow(now: Tensor, before: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def find_flow(now: Tensor, before: Tensor) -> Tensor:
 
 
 def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
-    """`picture` (1, C, H, W) fetched along a flow: the result at x is picture(x + flow(x)), its edges continued."""
+    """`picture` (1, C, H, W) sampled along a flow: the result at x is picture(x + flow(x)), with edges repeated."""
     height, width = picture.shape[-2:]
     y = torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None] + flow[0, 1]
     x = torch.arange(width, device=flow.device, dtype=flow.dtype)[None, :] + flow[0, 0]
@@ -45,7 +45,7 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def scaled(flow: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same flow for pictures of another size."""
+    """The same flow for pictures of another size (height, width)."""
     height, width = flow.shape[-2:]
     if (height, width) == size:
         return flow
@@ -54,7 +54,7 @@ def scaled(flow: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _levels(grey: Tensor) -> list[Tensor]:
-    """The picture and its halves, fine to coarse."""
+    """A Gaussian pyramid of a grey picture (1, 1, H, W), fine to coarse."""
     levels = [blurred(grey, 0.7, "replicate")]
     while min(levels[-1].shape[-2:]) >= 2 * _COARSEST:
         height, width = levels[-1].shape[-2:]
@@ -63,7 +63,7 @@ def _levels(grey: Tensor) -> list[Tensor]:
 
 
 def _least_squares(a: Tensor, b: Tensor) -> Tensor:
-    """How much further each pixel has to look, by the gradients of both pictures (1, 1, H, W)."""
+    """The correction (1, 2, H, W) of the flow, from the gradients of both pictures (1, 1, H, W)."""
     mean = (a + b) / 2
     padded = functional.pad(mean, (1, 1, 1, 1), mode="replicate")
     x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
@@ -73,11 +73,11 @@ def _least_squares(a: Tensor, b: Tensor) -> Tensor:
     xx, xy, yy, xt, yt = blurred(products, _WINDOW, "replicate").chunk(5, 1)
     xx, yy = xx + _DAMPING, yy + _DAMPING
     inverse = 1 / (xx * yy - xy * xy)
-    return torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], 1).mul_(inverse).clamp_(-_LONGEST, _LONGEST)
+    return torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], 1).mul_(inverse).clamp_(-_MAX_MOVE, _MAX_MOVE)
 
 
 def _median(flow: Tensor) -> Tensor:
-    """The median of each pixel and its 24 neighbours, of x and y apart."""
+    """The median over each pixel and its 24 neighbours, for x and y separately."""
     padded = functional.pad(flow, (2, 2, 2, 2), mode="replicate")
     around = padded.unfold(2, 5, 1).unfold(3, 5, 1).flatten(-2)
     return around.median(-1).values

@@ -1,7 +1,7 @@
-"""Zooms: falling endlessly into a dream.
+"""Zooms: clips that fall endlessly into a dream.
 
-`Zoom` says how a clip moves, `Path` where that leads, `Scene` what its frames are made of; `frames_of` makes the
-frames.
+Part of layer 7, on top of the pipeline; makes frames and writes none. `Zoom` says how a clip moves, `Path` computes
+where that leads, `Scene` what its frames are made of; `frames_of` makes the frames.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dreamer.video.zoom.schedule import read_schedule, zoom_from, zoom_words
 from dreamer.video.zoom.zoom import Zoom
 
 SIZE = 1280
-"""The long side of the frames, in pixels, where nobody says otherwise and the photo has as many."""
+"""Default for the long side of the frames, in pixels; smaller photos keep their size."""
 
 
 def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom:
-    """The frames of a scene, in its zoom's mode."""
+    """The maker of a scene's frames, for its zoom's mode."""
     return KeyframeZoom(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
 
 

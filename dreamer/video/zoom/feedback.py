@@ -1,7 +1,7 @@
-"""Zooms by feedback, the classic way (Mordvintsev 2015): every frame is the last one, moved and dreamt over again.
+"""Zooms by feedback (Mordvintsev 2015): every frame is the last one, moved and dreamt over again.
 
-What is moved is the change that the dream makes, never the photo beneath, and by a spline, which neither erases fine
-detail nor makes it ring; it fades a little on the way. A frame takes a few steps, not a whole dream.
+Only the change that the dream makes is moved, never the photo, and by a spline, which neither erases fine detail nor
+makes it ring; the change fades a little from frame to frame. A frame takes a few steps, not a whole dream.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from torch import Tensor
 
 from dreamer.video.zoom.scene import Scene, moved
 from dreamer.video.zoom.similarity import Similarity
-from dreamer.video.zoom.stabilise import Level
+from dreamer.video.zoom.stabilise import FrameStatistics
 
-_SHARE = 8  # a frame takes this part of a dream's steps
-_FADING = -math.log(0.35) / math.log(1.5)  # what has grown by 1.5 has faded to 0.35 ...
-_TIRING = 0.25  # ... and where nothing grows, to exp(-0.25) in a second
-_EVERY = 10  # frames between changes that are kept to go on from
+_STEP_DIVISOR = 8  # a frame takes this fraction of a dream's steps
+_FADE_PER_GROWTH = -math.log(0.35) / math.log(1.5)  # a change that has grown by 1.5 has faded to 0.35 ...
+_FADE_PER_SECOND = 0.25  # ... and to exp(-0.25) in a second where nothing grows
+_EVERY = 10  # frames between the changes that are saved for resuming
 
 
 class FeedbackZoom:
-    """The frames of a scene by feedback; in order they come cheapest."""
+    """Makes the frames of a scene by feedback; cheapest in order."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._made: tuple[int, Tensor] | None = None
+        self._latest: tuple[int, Tensor] | None = None
         self._states: list[int] = []
 
     def frame(self, number: int) -> Tensor:
@@ -34,80 +34,83 @@ class FeedbackZoom:
         zoom = self._scene.zoom
         if zoom.direction == "in":
             return self._inward(number)
-        wanted = zoom.frames - 1 - number
-        kept = self._scene.store.load(_picture(wanted))
-        for inward in () if kept is not None else range(wanted + 1):
+        inner = zoom.frames - 1 - number
+        kept = self._scene.store.load(_picture(inner))
+        for inward in () if kept is not None else range(inner + 1):
             if self._scene.store.load(_picture(inward)) is None:
                 kept = self._inward(inward).mul_(255).round_().byte()
                 if inward % _EVERY == 0:
-                    self._keep()
+                    self._save_state()
                 self._scene.store.save(_picture(inward), kept)
-        assert kept is not None  # the last of the loop is the one that is wanted
+        assert kept is not None  # the last pass of the loop makes this frame
         return kept.float().div_(255)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
-        """Every frame is a dream: there are none besides."""
+        """The number of keyframes dreamt for `done` and for `frames` frames: none, as every frame is a dream."""
         return 0, 0
 
     def checkpoint(self, frame: int) -> None:
-        """The frames before `frame` are safe: keep what the later ones grow out of, now and then, and drop the rest."""
+        """Called when the frames before `frame` are safe: now and then save what later ones need."""
         if self._scene.zoom.direction == "in" and frame % _EVERY == 0:
-            self._keep()
+            self._save_state()
 
-    def _keep(self) -> None:
-        assert self._made is not None  # a frame has been made
-        number, change = self._made
+    def _save_state(self) -> None:
+        """Save the latest change, and delete older ones except the first."""
+        assert self._latest is not None  # a frame has been made
+        number, change = self._latest
         self._scene.store.save(_state(number), change)
         for old in (state for state in self._states if state not in (0, number)):
             self._scene.store.drop(_state(old))
         self._states = [number]
 
     def _inward(self, number: int) -> Tensor:
+        """Frame `number` of the zoom inwards, (1, 3, h, w) in [0, 1]."""
         scene = self._scene
-        change, photo = self._grown(number), self._photo(number)
+        change, photo = self._change(number), self._photo(number)
         strength = scene.strength(self._time(number))
         return change.mul(strength).add_(photo).clamp_(0, 1) if strength else photo
 
-    def _grown(self, number: int) -> Tensor:
-        """The change at a frame, from the last one that is known."""
+    def _change(self, number: int) -> Tensor:
+        """The change at a frame, (1, 3, h, w), made from the latest one that is known."""
         start, change = -1, None
-        if self._made is not None and self._made[0] <= number:
-            start, change = self._made
+        if self._latest is not None and self._latest[0] <= number:
+            start, change = self._latest
         for known in range(number, start, -1):
             kept = self._scene.store.load(_state(known))
             if kept is not None:
                 start, change = known, kept
                 break
         for following in range(start + 1, number + 1):
-            change = self._dreamt(following, change)
-            self._made = (following, change)
+            change = self._dream(following, change)
+            self._latest = (following, change)
         assert change is not None
-        self._made = (number, change)
+        self._latest = (number, change)
         return change
 
-    def _dreamt(self, number: int, before: Tensor | None) -> Tensor:
+    def _dream(self, number: int, before: Tensor | None) -> Tensor:
+        """The change at a frame, from that of the frame before."""
         scene, photo, time = self._scene, self._photo(number), self._time(number)
         if before is None:
-            change = scene.dreamt(photo, time, 0) - photo
-            scene.store.save(_state(0), change)  # the level is taken from it
+            change = scene.dream(photo, time, 0) - photo
+            scene.store.save(_state(0), change)  # the reference for stabilising
             return change
         way = self._place(number - 1).inverse().after(self._place(number))
-        faded = abs(way.factor) ** _FADING * math.exp(-_TIRING / scene.zoom.fps)
+        faded = abs(way.factor) ** _FADE_PER_GROWTH * math.exp(-_FADE_PER_SECOND / scene.zoom.fps)
         change = moved(before, way, scene.size).mul_(faded)
-        steps = max(1, round(scene.pipeline_at(time).recipe.octaves.steps / _SHARE))
-        change = scene.dreamt(change.add_(photo).clamp_(0, 1), time, number, steps) - photo
-        return self._level.steadied(self._level.calmed(change), photo)
+        steps = max(1, round(scene.pipeline_at(time).recipe.octaves.steps / _STEP_DIVISOR))
+        change = scene.dream(change.add_(photo).clamp_(0, 1), time, number, steps) - photo
+        return self._reference.stabilise(self._reference.limit_chroma_grain(change), photo)
 
     @cached_property
-    def _level(self) -> Level:
-        """What every frame is held to: the first one."""
+    def _reference(self) -> FrameStatistics:
+        """The first frame's statistics, which every frame keeps."""
         first = self._scene.store.load(_state(0))
         if first is None:
-            first = self._scene.dreamt(self._photo(0), 0.0, 0) - self._photo(0)
-        return Level.of(first, self._photo(0))
+            first = self._scene.dream(self._photo(0), 0.0, 0) - self._photo(0)
+        return FrameStatistics.measure(first, self._photo(0))
 
     def _photo(self, number: int) -> Tensor:
-        return self._scene.undreamt(self._place(number), self._scene.size)
+        return self._scene.photo_at(self._place(number), self._scene.size)
 
     def _place(self, number: int) -> Similarity:
         return self._scene.place(self._time(number))

@@ -1,4 +1,4 @@
-"""Where a zoom is at any moment: its speed, integrated on a clock of its own, so that motion does not depend on fps."""
+"""Where a zoom is at any time: its speed, integrated on a clock of its own, so that motion does not depend on fps."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ import numpy as np
 
 from dreamer.video.zoom.similarity import Similarity
 
-_TICKS = 240  # of the clock, per second
-_TURN, _PAN = (
-    math.radians(30),
-    0.25,
-)  # this much turning (radians), or moving (of the long side), is as new as a keyframe
+_TICKS = 240  # per second
+# Turning by this angle, or moving by this share of the long side, shows enough that is new for a keyframe.
+_TURN, _PAN = math.radians(30), 0.25
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How a frame moves at a moment.
+    """How the view moves at a time.
 
     `rate` is a factor per second, at least 1; `angle` degrees per second, clockwise; `centre` the point of the frame
-    that stays where it is, (x, y) from its top left, each 0 to 1 of the frame; `pan` how fast the view wanders, (x, y)
-    in long sides of the frame per second.
+    that does not move, (x, y) from its top left, each 0 to 1; `pan` how fast the view moves, (x, y) in long sides of
+    the frame per second.
     """
 
     rate: float = 1.0
@@ -34,16 +32,19 @@ class Speed:
     pan: tuple[float, float] = (0.0, 0.0)
 
     def velocity(self) -> complex:
-        """The logarithm of the factor by which things grow in a second."""
+        """The complex logarithm of the factor by which things grow and turn in a second."""
         return complex(math.log(self.rate), math.radians(self.angle))
 
 
 class Path:
-    """From frame to photo at any time: the similarity of a frame's points and the photo's, in long sides.
+    """The similarity from a frame's points to the photo's at any time, in long sides of the frame.
 
-    `aspect` is the frame's (width, height) in them. `spacing` is the factor between keyframes; with `whole` it gives
-    way so that a whole number of them, at least two, lies between 0 and `seconds`. Beyond the end the last speed goes
-    on.
+    Args:
+        speed: The speed at a time in seconds.
+        seconds: Length of the clip; beyond it the last speed continues.
+        aspect: (width, height) of the frame, in its long sides.
+        spacing: Factor between keyframes.
+        whole: Adjust the spacing so that a whole number of keyframes, at least two, fits into `seconds`.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Path:
         *,
         whole: bool = False,
     ) -> None:
-        self._speed, self._aspect, self._spacing, self._dense = speed, aspect, spacing, 1.0
+        self._speed, self._aspect, self._spacing, self._density = speed, aspect, spacing, 1.0
         ticks = math.ceil(seconds * _TICKS) + 1
         speeds = [speed((k + 0.5) / _TICKS) for k in range(ticks)]
         steps = [self._step(one, 1 / _TICKS) for one in speeds]
@@ -63,41 +64,42 @@ class Path:
         moves = np.array([step.shift for step in steps], np.complex128)
         self._factors = factors
         self._shifts = np.concatenate([[0j], np.cumsum(factors[:-1] * moves)])
-        self._news = np.concatenate([[0.0], np.cumsum([self._news_of(one) / _TICKS for one in speeds])])
+        self._passed = np.concatenate([[0.0], np.cumsum([self._keyframe_rate(one) / _TICKS for one in speeds])])
         if whole and (passed := self.keyframe(seconds)):
-            self._dense = max(2, round(passed)) / passed
-            self._news *= self._dense
+            self._density = max(2, round(passed)) / passed
+            self._passed *= self._density
 
     def at(self, time: float) -> Similarity:
-        """Where the frame is at a time."""
+        """Where the frame is at a time in seconds."""
         k, rest = self._tick(time)
         start = Similarity(complex(self._factors[k]), complex(self._shifts[k]))
         return start.after(self._step(self._speed((k + 0.5) / _TICKS), rest))
 
     def keyframe(self, time: float) -> float:
-        """How many keyframes have passed by then, with the share of the next."""
+        """How many keyframes have passed at a time, with the fraction of the next."""
         k, rest = self._tick(time)
-        return float(self._news[k]) + self._news_of(self._speed((k + 0.5) / _TICKS)) * rest
+        return float(self._passed[k]) + self._keyframe_rate(self._speed((k + 0.5) / _TICKS)) * rest
 
     def time_of(self, keyframe: float) -> float:
-        """When a keyframe is reached; beyond the end the last speed goes on. Infinite where nothing moves."""
-        k = min(bisect.bisect_right(self._news, keyframe) - 1, len(self._news) - 2)
-        pace = self._news_of(self._speed((k + 0.5) / _TICKS))
-        missing = keyframe - float(self._news[k])
-        return k / _TICKS + (missing / pace if pace else (0.0 if missing <= 0 else math.inf))
+        """The time in seconds at which a keyframe is reached; infinite where nothing moves."""
+        k = min(bisect.bisect_right(self._passed, keyframe) - 1, len(self._passed) - 2)
+        rate = self._keyframe_rate(self._speed((k + 0.5) / _TICKS))
+        missing = keyframe - float(self._passed[k])
+        return k / _TICKS + (missing / rate if rate else (0.0 if missing <= 0 else math.inf))
 
     def _tick(self, time: float) -> tuple[int, float]:
+        """The last tick before a time, and the seconds since."""
         k = min(max(int(time * _TICKS), 0), len(self._factors) - 2)
         return k, time - k / _TICKS
 
     def _step(self, speed: Speed, seconds: float) -> Similarity:
-        """What a frame sees `seconds` later, in the frame before."""
+        """From points of the frame `seconds` later to points of the frame now."""
         wide, high = self._aspect
         fixed = complex((speed.centre[0] - 0.5) * wide, (speed.centre[1] - 0.5) * high)
         factor = cmath.exp(-speed.velocity() * seconds)
         return Similarity(factor, fixed * (1 - factor) + complex(*speed.pan) * seconds)
 
-    def _news_of(self, speed: Speed) -> float:
+    def _keyframe_rate(self, speed: Speed) -> float:
         """Keyframes per second."""
         zoomed = math.log(speed.rate) / math.log(self._spacing)
-        return self._dense * max(zoomed, abs(math.radians(speed.angle)) / _TURN, abs(complex(*speed.pan)) / _PAN)
+        return self._density * max(zoomed, abs(math.radians(speed.angle)) / _TURN, abs(complex(*speed.pan)) / _PAN)

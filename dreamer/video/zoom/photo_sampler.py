@@ -1,4 +1,4 @@
-"""The photo beneath a zoom: sampled anew from its own pixels for every frame, so that nothing builds up."""
+"""The photo beneath a zoom: every frame samples its original pixels, so that no resampling error accumulates."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dreamer.image import resize
 from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
 
-_STEP = math.sqrt(2)  # between the sizes that a large photo is kept at
+_STEP = math.sqrt(2)  # factor between the sizes in which a large photo is kept
 
 
 class PhotoSampler:
-    """A photo (1, 3, H, W) whose frame is `size` (h, w) pixels, of its shape or cut from its middle."""
+    """Samples a photo (1, 3, H, W) in [0, 1]; a frame of `size` (h, w) pixels shows all of it, or its middle."""
 
     def __init__(self, photo: Tensor, size: tuple[int, int]) -> None:
         self._photo = photo
         self._density = min(photo.shape[-2] / size[0], photo.shape[-1] / size[1])
 
     def at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
-        """The photo as a frame at `place` (in frame pixels) sees it: (1, 3, h, w) in [0, 1].
+        """The photo as seen by a picture of `size` (h, w) at `place`, in frame pixels: (1, 3, h, w) in [0, 1].
 
-        Between two of the kept sizes it is a blend of both, lest its sharpness jump.
+        Between two of the kept sizes both are blended, so that the sharpness never jumps.
         """
         level = math.log(max(1.0, self._density * abs(place.factor)), _STEP)
         lower = min(int(level), len(self._levels) - 1)
@@ -36,7 +36,7 @@ class PhotoSampler:
 
     @cached_property
     def _levels(self) -> list[tuple[float, Tensor]]:
-        """Frame pixels to pixels of each size, and the size's spline."""
+        """For each kept size, its pixels per frame pixel and its spline."""
         levels, image = [], self._photo
         while True:
             levels.append((self._density * image.shape[-1] / self._photo.shape[-1], coefficients(image)))

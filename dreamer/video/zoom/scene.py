@@ -1,4 +1,4 @@
-"""What a zoom's frames are made of: the photo beneath, the way through it, and how a picture there is dreamt over."""
+"""What a zoom's frames are made of: the photo, the path through it, and the dream over the photo at a place."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
 from dreamer.video.zoom.zoom import Zoom
 
-SPACING = 1.5  # what everything grows by from keyframe to keyframe
-_MANY = 4  # so many names take turns
+SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
+_MANY = 4  # names from which on half of them take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 Look = tuple[str | None, str | None]
 """A preset and a layer that keyframes ask for; None for the command's own."""
 PipelineAt = Callable[[float], Pipeline]
 OnStep = Callable[[int, Step], None]
-"""Told the keyframe (or, in feedback, the frame) that is being dreamt, and the step."""
+"""Called with the number of the keyframe (in feedback, of the frame) that is being dreamt, and the step."""
 
 
 def keyframe_size(size: tuple[int, int], spacing: float = SPACING) -> tuple[int, int]:
-    """(height, width) of a keyframe for frames of `size`: it fills the frame from halfway (on a log scale) before its
-    time."""
+    """The (height, width) of a keyframe for frames of `size` (height, width).
+
+    It is larger than a frame, so that it fills the frame from halfway (on a log scale) before its time.
+    """
     beyond = math.sqrt(spacing)
     return math.ceil(size[0] * beyond), math.ceil(size[1] * beyond)
 
@@ -71,9 +73,9 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
 
 @dataclass(frozen=True)
 class Scene:
-    """A photo (1, 3, H, W), how its zoom moves, and the pipeline that dreams at each time.
+    """A photo (1, 3, H, W) in [0, 1], how its zoom moves, and the pipeline that dreams at each time.
 
-    Frames have `size` (h, w) pixels; `spacing` is the factor between keyframes.
+    Frames have `size` (h, w) pixels; `spacing` is the factor between keyframes; `store` holds changes between frames.
     """
 
     photo: Tensor
@@ -84,35 +86,42 @@ class Scene:
     spacing: float
     on_step: OnStep = lambda number, step: None
     _plans: dict[tuple[Pipeline, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
-    """How each pipeline dreams at each size: made once for all frames."""
+    """The plan of each pipeline at each size, made once for all frames."""
 
     @cached_property
     def path(self) -> Path:
-        """The way through the photo, in long sides of the frame."""
+        """The path through the photo, in long sides of the frame."""
         height, width = self.size
         aspect = (width / max(self.size), height / max(self.size))
         return Path(self.zoom.speed, self.zoom.seconds, aspect, self.spacing, whole=self.zoom.loop)
 
     @cached_property
-    def _backdrop(self) -> PhotoSampler:
+    def _sampler(self) -> PhotoSampler:
         return PhotoSampler(self.photo, self.size)
 
     def place(self, time: float) -> Similarity:
-        """From a frame's pixels to the photo's, at the frame's scale."""
+        """From a frame's points at a time to the photo's, in frame pixels."""
         return self.path.at(time).scaled(max(self.size))
 
-    def undreamt(self, place: Similarity, size: tuple[int, int]) -> Tensor:
-        """The photo as a picture of `size` at `place` sees it, (1, 3, h, w) in [0, 1]."""
-        return self._backdrop.at(place, size)
+    def photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+        """The photo as seen by a picture of `size` (h, w) at `place`: (1, 3, h, w) in [0, 1]."""
+        return self._sampler.at(place, size)
 
     def strength(self, time: float) -> float:
-        """How strong the dream is at a time."""
+        """The strength of the dream at a time, from 0 to 1."""
         return self.zoom.strength(time, self.pipeline_at(time).recipe.strength)
 
-    def dreamt(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
-        """The dream over `base` (1, 3, H, W), whole, by the recipe of that time; each number has a seed of its own.
+    def dream(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
+        """Dream over a picture at full strength, by the recipe of a time; motifs take turns, keyframe by keyframe.
 
-        Motifs take turns, keyframe by keyframe.
+        Args:
+            base: (1, 3, H, W) in [0, 1].
+            time: In seconds.
+            number: Of the keyframe or frame, each of which has a seed of its own.
+            steps: Steps per octave, if not the recipe's.
+
+        Returns:
+            The dream, (1, 3, H, W), on the CPU.
         """
         pipeline = self.pipeline_at(time)
         recipe = pipeline.recipe
@@ -132,14 +141,14 @@ class Scene:
         return dream.cpu()
 
     def _plan(self, pipeline: Pipeline, height: int, width: int) -> Plan:
-        """How a pipeline dreams over pictures of a size."""
+        """The plan of a pipeline for pictures of a size."""
         key = (pipeline, height, width)
         if key not in self._plans:
             self._plans[key] = pipeline.plan(height, width)
         return self._plans[key]
 
-    def kept(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """A change from the store, or made and put there, in half precision: what is kept is what is used."""
+    def load_or_make(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """A change from the store, or made and saved there; in half precision, so that a resumed clip is the same."""
         found = self.store.load(name)
         if found is None:
             found = make().half()
@@ -148,9 +157,9 @@ class Scene:
 
 
 def _in_turn(objective: Ingredient, turn: int) -> Ingredient:
-    """The objective with half of the `names` it is after, others at each turn; with all of them at first.
+    """The objective with half of its `names`, others at each turn; with all of them at turn 0.
 
-    Left to itself, the strongest motif of many sees itself in all that it has grown, and no other is born any more.
+    Otherwise the strongest of many motifs would find itself in everything it has grown, and crowd out all others.
     """
     names = objective.options.get("names", ())
     if not turn or len(names) < _MANY:
@@ -160,6 +169,6 @@ def _in_turn(objective: Ingredient, turn: int) -> Ingredient:
 
 
 def moved(change: Tensor, place: Similarity, size: tuple[int, int]) -> Tensor:
-    """A change (1, 3, H, W) as a picture of `size` at `place`, in its pixels from its centre, sees it."""
+    """A change (1, 3, H, W) as seen by a picture of `size` (h, w) at `place`, in pixels: (1, 3, h, w)."""
     spline = coefficients(change.contiguous(memory_format=torch.channels_last))
     return sample(spline, *place.places(size, (change.shape[-2], change.shape[-1])))

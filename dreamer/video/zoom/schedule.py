@@ -1,4 +1,4 @@
-"""A zoom in words: options as people, programs and finished clips give them, and keyframes as TOML."""
+"""Read a `Zoom` from a dict, as options and finished clips give it, and keyframes from TOML."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dreamer.errors import RecipeError, UsageError
 from dreamer.recipes.options import Option, read_all
 from dreamer.video.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
-_LARGEST, _MOST = 1_000_000, 10_000  # bytes of a file, keyframes
+_MAX_BYTES, _MAX_KEYFRAMES = 1_000_000, 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
-_FINEST = 1_001_000  # the largest denominator of a frame rate: in words it then stays short, too
+_MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
 _MOTION: Mapping[str, Option] = {
     "rate": Option("rate", float, None),
     "angle": Option("angle", float, None),
     "centre": Option("centre", tuple[float, ...], None),
     "pan": Option("pan", tuple[float, ...], None),
 }
-_OF_ZOOM: Mapping[str, Option] = {
+_ZOOM_OPTIONS: Mapping[str, Option] = {
     **_MOTION,
     "seconds": Option("seconds", float, None),
     "ease": Option("ease", Ease, None),
@@ -32,7 +32,7 @@ _OF_ZOOM: Mapping[str, Option] = {
     "loop": Option("loop", bool, None),
     "mode": Option("mode", Mode, None),
 }
-_OF_KEYFRAME: Mapping[str, Option] = {
+_KEYFRAME_OPTIONS: Mapping[str, Option] = {
     **_MOTION,
     "time": Option("time", float, None),
     "strength": Option("strength", float, None),
@@ -42,7 +42,7 @@ _OF_KEYFRAME: Mapping[str, Option] = {
 
 
 def zoom_from(words: Mapping[str, Any]) -> Zoom:
-    """The zoom that the words spell, a `Zoom`'s fields by name; raises UsageError with every mistake."""
+    """The zoom from a dict of `Zoom`'s fields; raises UsageError with every mistake."""
     words = dict(words)
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -50,12 +50,14 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
         try:
             values["fps"] = _rate(fps)
         except (ValueError, ZeroDivisionError, OverflowError):
-            problems.append(f"fps: {reprlib.repr(fps)} is no number of frames, as in 30, 23.976 or 30000/1001")
+            problems.append(
+                f"fps: {reprlib.repr(fps)} is not a frame rate; expected a number as in 30, 23.976 or 30000/1001"
+            )
     try:
         values["keyframes"] = _keyframes(words.pop("keyframes", []))
     except RecipeError as error:
         problems += error.problems
-    plain, wrong = read_all(words, _OF_ZOOM, "")
+    plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
     unpaired = _unpaired(plain, "")
     zoom = Zoom(**values, **({} if unpaired else plain))
     problems += [*wrong, *unpaired, *zoom.problems()]
@@ -65,21 +67,22 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
 
 
 def zoom_words(zoom: Zoom) -> dict[str, Any]:
-    """The zoom in words that JSON can hold."""
+    """The zoom as a dict that JSON can hold; the reverse of `zoom_from`."""
     words = {field.name: getattr(zoom, field.name) for field in fields(Zoom)}
     keyframes = [{name: value for name, value in asdict(key).items() if value is not None} for key in zoom.keyframes]
     return {**words, "fps": str(zoom.fps), "keyframes": keyframes}
 
 
 def _rate(fps: Any) -> Fraction:
-    """Frames per second exactly; 23.976, 29.97 and 59.94 are what film people mean by them.
+    """The exact frame rate; 23.976, 29.97 and 59.94 mean 24, 30 and 60 times 1000/1001.
 
-    Raises ValueError, and ZeroDivisionError. Plain digits only, and few: an exponent makes a number of any length.
+    Only a few plain digits are allowed, as an exponent could make a number of any length. Raises ValueError and
+    ZeroDivisionError.
     """
     text = str(fps)
     if isinstance(fps, bool) or not isinstance(fps, (int, float, Fraction, str)) or not _RATE.fullmatch(text):
         raise ValueError
-    rate = Fraction(text).limit_denominator(_FINEST)
+    rate = Fraction(text).limit_denominator(_MAX_DENOMINATOR)
     near = round(rate * 1001 / 1000)
     return (
         Fraction(near * 1000, 1001)
@@ -89,43 +92,44 @@ def _rate(fps: Any) -> Fraction:
 
 
 def _unpaired(values: Mapping[str, Any], where: str) -> list[str]:
+    """An error for each of centre and pan that does not have two numbers."""
     return [
-        f"{where}{name}: two numbers are wanted, as in 0.5,0.5"
+        f"{where}{name}: expected two numbers, as in 0.5,0.5"
         for name in ("centre", "pan")
         if name in values and len(values[name]) != 2
     ]
 
 
 def read_schedule(path: Path) -> Any:
-    """The `keyframes` of a TOML file, as `zoom_from` takes them; raises UsageError for a file that is none."""
+    """The `keyframes` of a TOML file, for `zoom_from`; raises UsageError when it cannot be read or has none."""
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
-    if len(data) > _LARGEST:
-        raise UsageError(f"{path}: no list of keyframes is larger than {_LARGEST // 1000} kB")
+    if len(data) > _MAX_BYTES:
+        raise UsageError(f"{path}: the file is too large for keyframes; the limit is {_MAX_BYTES // 1000} kB")
     try:
         words = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: this is not TOML ({error})") from error
+        raise RecipeError(f"{path}: not valid TOML ({error})") from error
     if unknown := [key for key in words if key != "keyframes"]:
         raise RecipeError(f"{path}: unknown key {unknown[0]}; keyframes are tables named [[keyframes]]")
     if not words.get("keyframes"):
-        raise RecipeError(f"{path}: there are no keyframes in it; each is a table named [[keyframes]] with a time")
+        raise RecipeError(f"{path}: there are no keyframes; add a table named [[keyframes]] with a time for each")
     return words["keyframes"]
 
 
 def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
     """Keyframes from dicts, as TOML gives them; raises RecipeError with every mistake."""
     if not isinstance(tables, Sequence) or not all(isinstance(table, Mapping) for table in tables):
-        raise RecipeError("keyframes: a list of tables is wanted, as in [[keyframes]]")
-    if len(tables) > _MOST:
-        raise RecipeError(f"keyframes: {len(tables)} are more than {_MOST}")
+        raise RecipeError("keyframes: expected a list of tables, as in [[keyframes]]")
+    if len(tables) > _MAX_KEYFRAMES:
+        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {_MAX_KEYFRAMES}")
     found, problems = [], []
     for number, table in enumerate(tables):
         where = f"keyframes[{number}]"
-        values, wrong = read_all(table, _OF_KEYFRAME, where)
+        values, wrong = read_all(table, _KEYFRAME_OPTIONS, where)
         wrong += _unpaired(values, f"{where}.")
         if "time" not in table:
             wrong.append(f"{where}: it needs a time, in seconds")

@@ -1,4 +1,4 @@
-"""Similarities of the plane: enlarging, turning and moving, as one complex line z -> factor z + shift."""
+"""Similarities of the plane (scale, rotation and shift) as complex functions z -> factor z + shift."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Similarity:
     shift: complex = 0.0
 
     def after(self, first: Similarity) -> Similarity:
-        """The one that does `first`, then this."""
+        """The similarity that applies `first`, then this one."""
         return Similarity(self.factor * first.factor, self.factor * first.shift + self.shift)
 
     def inverse(self) -> Similarity:
-        """The one that undoes this."""
+        """The inverse similarity."""
         return Similarity(1 / self.factor, -self.shift / self.factor)
 
     def scaled(self, unit: float) -> Similarity:
-        """The same in a unit that is `unit` times smaller."""
+        """The same similarity in a unit that is `unit` times smaller."""
         return Similarity(self.factor, self.shift * unit)
 
     def places(self, size: tuple[int, int], onto: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Where it puts the pixels of a picture of `size` (h, w) on one of size `onto`: x and y (h, w).
+        """Where the pixels of a picture of `size` (h, w) lie on one of size `onto`: x and y, each (h, w).
 
-        In pixels from the centre of the first pixel. Computed in float64: deep in a zoom the places lie close.
+        In pixels from the centre of the first pixel. Computed in float64, as places deep in a zoom lie close together.
         """
         height, width = size
         x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2

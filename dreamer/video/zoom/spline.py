@@ -1,8 +1,8 @@
-"""Cubic B-spline interpolation (Unser, Aldroubi, Eden 1991): pictures sampled anywhere, nearly without loss.
+"""Cubic B-spline interpolation (Unser, Aldroubi, Eden 1991): samples pictures at any place, nearly without loss.
 
 Bilinear and cubic convolution kernels erase fine detail when a picture is resampled again and again, and torch's own
-bicubic (a = -0.75) makes it ring without end. The spline first finds coefficients whose spline runs through the pixels;
-its gain is within 1 % of 1 up to 0.2 cycles per pixel and nowhere above 1, so that a feedback loop can live on it.
+bicubic (a = -0.75) makes it ring ever more. `coefficients` are those whose spline runs through the pixels; its gain is
+within 1 % of 1 up to 0.2 cycles per pixel and nowhere above 1, so that a feedback loop stays stable.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _TAPS = tuple(-6 * _POLE / (1 - _POLE**2) * _POLE ** abs(k) for k in range(-_REA
 
 
 def coefficients(image: Tensor) -> Tensor:
-    """The coefficients (B, C, H, W) of the spline through the pixels of `image`; mirrored at the borders.
+    """The coefficients (B, C, H, W) of the spline through the pixels of `image` (B, C, H, W); mirrored at the borders.
 
-    Of at least 10 pixels a side.
+    The image must have at least 10 pixels a side.
     """
     taps = torch.tensor(_TAPS, dtype=image.dtype, device=image.device)
     taps = taps / taps.sum()
@@ -35,8 +35,8 @@ def coefficients(image: Tensor) -> Tensor:
 def sample(coefficients: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """The spline's values at the places `x`, `y` (h, w), in pixels from the first one's centre: (B, C, h, w).
 
-    Beyond the borders the picture is mirrored. Sigg and Hadwiger (2005): the sixteen coefficients around a place are
-    four bilinear samples.
+    Beyond the borders the picture is mirrored. The sixteen coefficients around a place are read as
+    four bilinear samples (Sigg and Hadwiger 2005).
     """
     height, width = coefficients.shape[-2:]
     x0, x1, wx = _pairs(x)
@@ -52,7 +52,10 @@ def sample(coefficients: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _pairs(place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where to sample bilinearly for the first two and the last two of four coefficients, and the last two's share."""
+    """Where to sample for the first and for the last two of four coefficients, and the weight of the last two.
+
+    Each is (h, w).
+    """
     left = place.floor()
     t = place - left
     w0 = (1 - t) ** 3 / 6

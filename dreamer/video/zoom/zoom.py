@@ -1,4 +1,4 @@
-"""How a clip moves: a `Zoom`, as words and numbers that people give, with keyframes in time."""
+"""How a clip moves: a `Zoom`, with the settings that people give and keyframes in time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Ease = Literal["none", "in", "out", "both"]
 Mode = Literal["keyframes", "feedback"]
 Direction = Literal["in", "out"]
 
-_LONGEST = 4 * 3600  # seconds
-_FASTEST = 100.0
+_MAX_SECONDS = 4 * 3600
+_MAX_RATE = 100.0
 
 
 @dataclass(frozen=True)
 class Keyframe:
-    """What is wanted at a time, in seconds; None is as before. `preset` and `layer` hold from there on."""
+    """Settings at a time in seconds; None leaves a setting unchanged. `preset` and `layer` hold from there on."""
 
     time: float
     rate: float | None = None
@@ -57,30 +57,30 @@ class Zoom:
 
     @property
     def frames(self) -> int:
-        """How many frames there are."""
+        """The number of frames."""
         return max(1, round(self.seconds * self.fps))
 
     def time(self, frame: int) -> float:
-        """When a frame is, in seconds of the inward motion."""
+        """The time of a frame, in seconds of the inward motion."""
         number = self.frames - 1 - frame if self.direction == "out" else frame
         return float(number / self.fps)
 
     def speed(self, time: float) -> Speed:
-        """How the frame moves at a time."""
+        """How the view moves at a time."""
         pace = self._pace(time)
         angle, pan = (self._track(name, time) for name in ("angle", "pan"))
         rate = math.exp(self._track("rate", time, math.log) * pace)
         return Speed(rate, angle * pace, self._track("centre", time), (pan[0] * pace, pan[1] * pace))
 
-    def strength(self, time: float, usual: float) -> float:
-        """How strong the dream is at a time, where `usual` is what the recipe says."""
-        return float(_between(self._points("strength"), time, usual))
+    def strength(self, time: float, default: float) -> float:
+        """The strength of the dream at a time; `default`, the recipe's, where no keyframe sets one."""
+        return float(_interpolated(self._points("strength"), time, default))
 
     def look(self, time: float) -> tuple[str | None, str | None]:
-        """The preset and the layer that keyframes ask for by then."""
-        asked = [key for key in self.keyframes if key.time <= time + 1e-9]
-        preset = next((key.preset for key in reversed(asked) if key.preset is not None), None)
-        layer = next((key.layer for key in reversed(asked) if key.layer is not None), None)
+        """The preset and the layer that keyframes have set up to a time."""
+        passed = [key for key in self.keyframes if key.time <= time + 1e-9]
+        preset = next((key.preset for key in reversed(passed) if key.preset is not None), None)
+        layer = next((key.layer for key in reversed(passed) if key.layer is not None), None)
         return preset, layer
 
     def looks(self) -> list[tuple[str | None, str | None]]:
@@ -88,21 +88,21 @@ class Zoom:
         return list(dict.fromkeys([self.look(0.0), *(self.look(key.time) for key in self.keyframes)]))
 
     def problems(self) -> list[str]:
-        """Everything that makes no sense, a sentence each."""
+        """Everything that is wrong, a sentence each."""
         found = []
-        if not 0 < self.seconds <= _LONGEST:
-            found.append(f"--seconds {self.seconds:g}: from above 0 to {_LONGEST} (four hours)")
+        if not 0 < self.seconds <= _MAX_SECONDS:
+            found.append(f"--seconds {self.seconds:g}: expected a number above 0 and up to {_MAX_SECONDS} (four hours)")
         if not Fraction(1) <= self.fps <= 240:
-            found.append(f"--fps {self.fps}: from 1 to 240, as in 30, 23.976 or 30000/1001")
+            found.append(f"--fps {self.fps}: expected 1 to 240, as in 30, 23.976 or 30000/1001")
         found += _wrong_motion("--", self)
         if self.loop and self.mode == "feedback":
-            found.append("--loop needs --mode keyframes: in feedback every frame grows out of the one before")
+            found.append("--loop needs --mode keyframes, because in feedback every frame depends on the one before")
         if self.loop and self.rate == 1 and not self._points("rate"):
-            found.append("--loop needs a --rate above 1: its start is come to from afar")
+            found.append("--loop needs --rate above 1, because the loop closes by zooming into its own start")
         for number, key in enumerate(self.keyframes):
             where = f"keyframes[{number}]"
             if not 0 <= key.time <= self.seconds:
-                found.append(f"{where}.time: {key.time:g} lies outside the clip, which lasts {self.seconds:g} seconds")
+                found.append(f"{where}.time: {key.time:g} is outside the clip, which lasts {self.seconds:g} seconds")
             if number and key.time <= self.keyframes[number - 1].time:
                 before = self.keyframes[number - 1].time
                 found.append(f"{where}.time: {key.time:g} does not come after {before:g}; put them in order")
@@ -114,23 +114,25 @@ class Zoom:
         return found
 
     def _pace(self, time: float) -> float:
-        """How fast the motion's clock goes: the derivative of its easing, a smooth step (3 t^2 - 2 t^3 for both)."""
+        """The factor on the motion's speed: the derivative of the easing, a smooth step (3 t^2 - 2 t^3 for both)."""
         t = min(max(time / self.seconds, 0.0), 1.0)
         return {"none": 1.0, "in": 2 * t, "out": 2 - 2 * t, "both": 6 * t * (1 - t)}[self.ease]
 
     def _track(self, name: str, time: float, scale: Callable[[float], float] = float) -> Any:
+        """A setting at a time, interpolated on the given scale."""
         points = [(at, value if isinstance(value, tuple) else scale(value)) for at, value in self._points(name)]
-        usual = getattr(self, name)
-        return _between(points, time, usual if isinstance(usual, tuple) else scale(usual))
+        default = getattr(self, name)
+        return _interpolated(points, time, default if isinstance(default, tuple) else scale(default))
 
     def _points(self, name: str) -> list[tuple[float, Any]]:
+        """The (time, value) of each keyframe that sets a setting."""
         return [(key.time, getattr(key, name)) for key in self.keyframes if getattr(key, name) is not None]
 
 
-def _between(points: Sequence[tuple[float, Any]], time: float, usual: Any) -> Any:
-    """The value at a time between points, in a straight line; held before the first and after the last."""
+def _interpolated(points: Sequence[tuple[float, Any]], time: float, default: Any) -> Any:
+    """The value at a time, linear between points, constant before the first and after the last."""
     if not points:
-        return usual
+        return default
     k = bisect.bisect_right([at for at, _ in points], time)
     if k == 0 or k == len(points):
         return points[min(k, len(points) - 1)][1]
@@ -142,18 +144,20 @@ def _between(points: Sequence[tuple[float, Any]], time: float, usual: Any) -> An
 
 
 def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
-    """What is wrong with rate, angle, centre and pan, whose names are written after `prefix`."""
+    """What is wrong with rate, angle, centre and pan; errors name them with `prefix`."""
     rate, angle, centre, pan = (f"{prefix}{name}" for name in ("rate", "angle", "centre", "pan"))
     found = []
-    if of.rate is not None and not 1 <= of.rate <= _FASTEST:
-        how = "1.3 makes things 1.3 times as large each second; --direction out falls the other way"
-        found.append(f"{rate} {of.rate:g}: from 1 to {_FASTEST:g}; {how}")
+    if of.rate is not None and not 1 <= of.rate <= _MAX_RATE:
+        how = "1.3 enlarges 1.3 times each second; use --direction out to zoom out"
+        found.append(f"{rate} {of.rate:g}: expected 1 to {_MAX_RATE:g}; {how}")
     if of.angle is not None and not abs(of.angle) <= 720:
-        found.append(f"{angle} {of.angle:g}: from -720 to 720 degrees per second")
+        found.append(f"{angle} {of.angle:g}: expected -720 to 720 degrees per second")
     if of.centre is not None and not all(0 <= part <= 1 for part in of.centre):
-        found.append(f"{centre} {_pair(of.centre)}: two numbers from 0 to 1, from the frame's top left")
+        found.append(
+            f"{centre} {_pair(of.centre)}: expected two numbers from 0 to 1, measured from the frame's top left"
+        )
     if of.pan is not None and not all(abs(part) <= 2 for part in of.pan):
-        found.append(f"{pan} {_pair(of.pan)}: two numbers from -2 to 2, long sides of the frame per second")
+        found.append(f"{pan} {_pair(of.pan)}: expected two numbers from -2 to 2, in long sides of the frame per second")
     return found
 
 

@@ -1,16 +1,16 @@
-"""An atlas of a network: what each channel of its layers wants to see, what excites it, and where it fires on a photo.
+"""An atlas of a network: for each channel a visualization, exemplars, and its activations on a photo.
 
-After the pages of OpenAI's Microscope (Schubert 2020) and The Building Blocks of Interpretability (Olah 2018). A
-`LayerSection` is a layer; `plates` paints its channels, `Channels` ranks a folder's pictures by them, `look` shows
-where they fire on a photo, and an `Atlas` of them all is written as one page of HTML.
+After the pages of OpenAI's Microscope (Schubert 2020) and The Building Blocks of Interpretability (Olah 2018). Part of
+layer 7, on top of the pipeline. A `LayerSection` is a layer; `draw_channels` makes its channels' images, `Channels`
+ranks a folder's pictures by them, `activations_on` measures a photo, and an `Atlas` of all becomes one HTML page.
 """
 
-from dreamer.visualization.atlas.activation_maps import ActivationMaps, Activations, look
-from dreamer.visualization.atlas.channel_images import SIZE, STEPS, plates, words
+from dreamer.visualization.atlas.activation_maps import ActivationMaps, Activations, activations_on
+from dreamer.visualization.atlas.channel_images import SIZE, STEPS, channel_recipe, draw_channels
 from dreamer.visualization.atlas.commands import Commands
-from dreamer.visualization.atlas.exemplar_crops import COUNT, Best, Channels, Crop, cut
-from dreamer.visualization.atlas.layer_section import LayerSection, chosen, made, sections_of
-from dreamer.visualization.atlas.page import Atlas, plates_in
+from dreamer.visualization.atlas.exemplar_crops import COUNT, Best, Channels, Crop, cut_crops
+from dreamer.visualization.atlas.layer_section import LayerSection, recipe_hash, sections_of, select_channels
+from dreamer.visualization.atlas.page import Atlas, reuse_images
 
 __all__ = [
     "COUNT",
@@ -24,12 +24,12 @@ __all__ = [
     "Commands",
     "Crop",
     "LayerSection",
-    "chosen",
-    "cut",
-    "look",
-    "made",
-    "plates",
-    "plates_in",
+    "activations_on",
+    "channel_recipe",
+    "cut_crops",
+    "draw_channels",
+    "recipe_hash",
+    "reuse_images",
     "sections_of",
-    "words",
+    "select_channels",
 ]

@@ -1,4 +1,4 @@
-"""Where the channels of a layer fire on a photo, small enough for a page."""
+"""Where the channels of a layer are active on a photo, as maps small enough for a page."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch import Tensor
 from dreamer.image import Photo, to_pil
 from dreamer.networks.network import Network
 
-SIDE = 512  # px: the long side of the photo that the network looks at
-_SHOWN = 1024  # px: of the one on the page
-_FINEST = 96  # cells: finer maps are averaged
+SIDE = 512  # px: the long side at which the network sees the photo
+_SHOWN = 1024  # px: the long side of the photo on the page
+_MAX_CELLS = 96  # cells a side: finer maps are averaged
 STRONGEST = 5
 
 
 @dataclass(frozen=True)
 class ActivationMaps:
-    """The activations of a layer's channels on a photo, (C, h, w): each channel from 0 to 255 between its own ends.
+    """The activations of a layer's channels on a photo, (C, h, w), each channel scaled from 0 to 255.
 
-    `low` and `high` are those ends, (C,). `strongest` holds, for each place, the five channels that answer most, as
-    places in this list, strongest first, (5, h, w), and `values` what they answer: these are exact.
+    `low` and `high` (C,) are the activations that 0 and 255 stand for. `strongest` (5, h, w) holds, for each position,
+    the indices of the five most active channels, strongest first, and `values` (5, h, w) their exact activations.
     """
 
     maps: NDArray[np.uint8]
@@ -36,8 +36,8 @@ class ActivationMaps:
     values: NDArray[np.float32]
 
     @classmethod
-    def measured(cls, seen: NDArray[np.float32]) -> ActivationMaps:
-        """Of activations (C, h, w)."""
+    def of(cls, seen: NDArray[np.float32]) -> ActivationMaps:
+        """The maps of activations (C, h, w)."""
         low, high = seen.min((1, 2)), seen.max((1, 2))
         span = np.where(high > low, high - low, 1)[:, None, None]
         maps = np.rint((seen - low[:, None, None]) / span * 255).astype(np.uint8)
@@ -48,7 +48,7 @@ class ActivationMaps:
 
 @dataclass(frozen=True)
 class Activations:
-    """A photo for the page: its name, size in pixels, and a JPEG file of it; and what the layers answered to it."""
+    """A photo for the page (name, size in pixels, JPEG file), and the features (C, h, w) of each layer on it."""
 
     name: str
     width: int
@@ -56,13 +56,15 @@ class Activations:
     picture: bytes
     features: dict[str, NDArray[np.float32]]
 
-    def heat(self, layer: str, channels: Sequence[int]) -> ActivationMaps:
-        """Of some of a layer's channels."""
-        return ActivationMaps.measured(self.features[layer][list(channels)])
+    def maps(self, layer: str, channels: Sequence[int]) -> ActivationMaps:
+        """The activation maps of some of a layer's channels."""
+        return ActivationMaps.of(self.features[layer][list(channels)])
 
 
-def look(photo: Photo, name: str, network: Network, layers: Sequence[str], device: torch.device) -> Activations:
-    """A photo looked at. Raises NetworkError when it is too small."""
+def activations_on(
+    photo: Photo, name: str, network: Network, layers: Sequence[str], device: torch.device
+) -> Activations:
+    """Measure the activations of layers on a photo. Raises NetworkError when it is too small."""
     small = photo.at_most(SIDE)
     network.sizes(small.height, small.width, layers)
     prepared = network.prepared(layers, device, torch.float32)
@@ -76,9 +78,9 @@ def look(photo: Photo, name: str, network: Network, layers: Sequence[str], devic
 
 
 def _coarse(seen: Tensor) -> Tensor:
-    """A map (B, C, h, w) of at most so many cells a side: finer ones are averaged."""
+    """A map (B, C, h, w), averaged down to at most `_MAX_CELLS` cells a side."""
     height, width = seen.shape[-2:]
-    share = _FINEST / max(height, width)
+    share = _MAX_CELLS / max(height, width)
     return (
         seen
         if share >= 1

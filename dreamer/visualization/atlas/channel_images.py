@@ -1,4 +1,4 @@
-"""The plates of an atlas: what each channel of a layer wants to see, several channels in one batch."""
+"""The channel images of an atlas: a small visualization of each channel, several channels in one batch."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.visualization.unit import FROM_NOTHING, Features, grey
 
 STEPS, SIZE = 32, 96
-"""Of a plate, where nobody says otherwise: enough to tell channels apart at the size of a stamp."""
-_MARGIN = 4  # px: the outermost are dreamt and cut off; at the border a network answers to its own padding
-_BATCH = {"cuda": 64}  # on a processor more than a few at once are no faster
+"""Defaults for a channel image: enough to tell channels apart at a small size."""
+_MARGIN = 4  # px: the borders are dreamt and cut off, because there the network sees its own padding
+_BATCH = {"cuda": 64}  # on a CPU larger batches than the default are no faster
 
 
-def words(layer: str, *, size: int = SIZE, steps: int = STEPS, seed: int = 0) -> dict[str, Any]:
-    """A plate as a recipe: a visualization that is small and climbs fast."""
+def channel_recipe(layer: str, *, size: int = SIZE, steps: int = STEPS, seed: int = 0) -> dict[str, Any]:
+    """The recipe of a layer's channel images: small visualizations with few, large steps."""
     return {
         **FROM_NOTHING,
         "size": size + 2 * _MARGIN,
@@ -35,25 +35,34 @@ def words(layer: str, *, size: int = SIZE, steps: int = STEPS, seed: int = 0) ->
     }
 
 
-def plates(
+def draw_channels(
     pipeline: Pipeline,
     channels: Sequence[int],
     *,
     on_step: Callable[[int, int, Step], None] = lambda done, batch, step: None,
 ) -> Iterator[tuple[int, bytes]]:
-    """Each channel's number and picture, a WebP file, made as `dreamer visualize` would, several at once.
+    """Draw channels as `dreamer visualize` would, in batches.
 
-    `pipeline` is one of `words`. `on_step` is told how many are done, and how many the Step is of. Raises
-    RenderError, and Interrupted.
+    Args:
+        pipeline: Built of a `channel_recipe`.
+        channels: Their numbers.
+        on_step: Called after each step with the number of channels done, the size of the current batch, and the step.
+
+    Yields:
+        Each channel's number and its image as a WebP file.
+
+    Raises:
+        RenderError: A picture became NaN or Inf.
+        Interrupted: Ctrl-C was pressed.
     """
     (layer,), side = pipeline.layers, pipeline.recipe.size
-    several = _BATCH.get(pipeline.machine.device, 8)
-    for begin in range(0, len(channels), several):
-        batch = list(channels[begin : begin + several])
+    batch_size = _BATCH.get(pipeline.machine.device, 8)
+    for begin in range(0, len(channels), batch_size):
+        batch = list(channels[begin : begin + batch_size])
         one = replace(
             pipeline,
             recipe=replace(pipeline.recipe, pictures=len(batch)),
-            own=WeightedObjective("channel", 1.0, layer, _each(layer, batch), layers=(layer,)),
+            own=WeightedObjective("channel", 1.0, layer, _one_channel_each(layer, batch), layers=(layer,)),
         )
         pictures = one.ascend(grey(side, side), on_step=partial(on_step, begin, len(batch)))
         pictures = pictures[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].cpu()
@@ -61,13 +70,13 @@ def plates(
             yield channel, webp(picture[None])
 
 
-def _each(layer: str, channels: list[int]) -> Callable[[Features, StepContext], Tensor]:
-    """The first picture's first channel, the second one's second, ...: (B, h, w)."""
-    return lambda features, moment: features[layer][torch.arange(len(channels)), channels]
+def _one_channel_each(layer: str, channels: list[int]) -> Callable[[Features, StepContext], Tensor]:
+    """An objective: of each picture in a batch its own channel's activations, (B, h, w)."""
+    return lambda features, context: features[layer][torch.arange(len(channels)), channels]
 
 
 def webp(picture: Tensor) -> bytes:
-    """A picture (1, 3, H, W) in [0, 1], small."""
+    """A picture (1, 3, H, W) in [0, 1] as a WebP file."""
     file = io.BytesIO()
     to_pil(picture).save(file, "WEBP", quality=82, method=4)
     return file.getvalue()

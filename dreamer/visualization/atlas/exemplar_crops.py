@@ -1,4 +1,4 @@
-"""The pictures that excite each channel of some layers most: how they are ranked in one pass, and cut for a page."""
+"""Exemplars for an atlas: pictures are ranked for all channels of some layers in one pass, and cut for the page."""
 
 from __future__ import annotations
 
@@ -16,33 +16,44 @@ from torch import Tensor
 from dreamer.errors import DreamerError
 from dreamer.image import Photo
 from dreamer.networks.network import Network
-from dreamer.visualization.exemplars import SIZE, Answer, Exemplar, Match, check_finite, seen_at, sharp
+from dreamer.visualization.exemplars import (
+    SIZE,
+    Answer,
+    Exemplar,
+    Match,
+    check_finite,
+    load_for_crops,
+    receptive_field_at,
+)
 
 COUNT = 4
-"""How many pictures are shown of each channel."""
+"""The number of pictures shown for each channel."""
 Best = dict[tuple[str, int], list[Exemplar]]
-"""By layer and channel."""
+"""The best exemplars of each (layer, channel)."""
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Ranks pictures for many channels, {layer: their numbers}, at once; for those that it excites at all."""
+    """Ranks pictures for many channels at once.
+
+    `wanted` has the channels' numbers for each layer. Pictures that do not excite a channel are not ranked for it.
+    """
 
     network: Network
     wanted: Mapping[str, Sequence[int]]
 
     @property
     def named(self) -> list[tuple[str, int]]:
-        """The layer and the number of each, in the order of the answers."""
+        """The (layer, channel) of each unit, in the order of the answers."""
         return [(layer, channel) for layer, channels in self.wanted.items() for channel in channels]
 
     @property
     def units(self) -> int:
-        """How many channels there are."""
+        """The number of channels."""
         return len(self.named)
 
     def answer(self, image: Tensor) -> list[Match | None]:
-        """For each channel, how a picture (1, 3, H, W) is ranked and what the place of its highest activation sees.
+        """For each channel, the rank of a picture (1, 3, H, W) and the receptive field of its highest activation.
 
         Raises UsageError for a picture that is too small.
         """
@@ -57,34 +68,34 @@ class Channels:
             values, places = seen.flatten(1).max(1)
             for value, place in zip(values.tolist(), places.tolist(), strict=True):
                 y, x = divmod(place, seen.shape[2])
-                matches.append(((-value,), seen_at(known, y, x, height, width)) if value > 0 else None)
+                matches.append(((-value,), receptive_field_at(known, y, x, height, width)) if value > 0 else None)
         return matches
 
     def shown(self, photo: Photo) -> Tensor:
-        """The photo, no larger than `SIZE`."""
+        """The photo, with a long side of at most `SIZE` pixels: (1, 3, H, W) in [0, 1]."""
         return photo.at_most(SIZE).image()
 
     def on(self, device: torch.device) -> Answer:
-        """The same on a device, its network made fast."""
+        """The method `answer` on a device, with the network prepared for speed."""
         return replace(self, network=self.network.prepared(self.wanted, device, torch.float32)).answer
 
     def identity(self) -> dict[str, Any]:
-        """What decides the answers, to tell one search from another."""
+        """Everything that decides the ranks, to recognise notes of the same search."""
         wanted = {layer: list(channels) for layer, channels in self.wanted.items()}
         return {"network": self.network.name, "weights": self.network.weights, "wanted": wanted, "size": SIZE}
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What excites a channel: the name of a picture, what the channel answers, and a WebP file of what it saw."""
+    """What excites a channel: a picture's name, the activation, and a WebP file of the receptive field."""
 
     name: str
     activation: float
     picture: bytes
 
 
-def cut(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> dict[tuple[str, int], list[Crop]]:
-    """What each channel saw, `side` pixels wide and high at most; each picture is opened once."""
+def cut_crops(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> dict[tuple[str, int], list[Crop]]:
+    """Cut the receptive fields of exemplars from their pictures, each opened once, to at most `side` pixels a side."""
     by_name: dict[str, list[tuple[tuple[str, int], Exemplar]]] = {}
     for unit, exemplars in best.items():
         for exemplar in exemplars:
@@ -92,9 +103,9 @@ def cut(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> d
     cuts: dict[tuple[str, int], list[Crop]] = {unit: [] for unit in best}
     for name, uses in by_name.items():
         try:
-            picture = sharp(folder, name, max_pixels)
+            picture = load_for_crops(folder, name, max_pixels)
         except DreamerError:
-            continue  # it was there a moment ago
+            continue  # deleted or changed since the search
         for unit, exemplar in uses:
             left, top, right, bottom = np.multiply(exemplar.place, (*picture.size, *picture.size))
             crop = picture.crop(

@@ -1,4 +1,4 @@
-"""A section of an atlas: one layer of a network, and what is known of each of its channels that is shown."""
+"""A section of an atlas: the channels of one layer that are shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline, Say
 from dreamer.recipes.registry import Registry
-from dreamer.visualization.atlas.channel_images import SIZE, STEPS, words
+from dreamer.visualization.atlas.channel_images import SIZE, STEPS, channel_recipe
 from dreamer.visualization.atlas.exemplar_crops import Crop
 from dreamer.visualization.exemplars import channel_names, channel_number
 
@@ -23,41 +23,41 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 
 @dataclass
 class LayerSection:
-    """A layer's channels by number, their names, and what is known of them by now.
+    """A layer's channels by number, with their names, images and exemplars so far.
 
-    `plates` are each channel's picture, a WebP file; `made` is what decides them, as a hash: plates of another page are
-    taken over where it is the same.
+    `images` has a WebP file for each channel; `recipe_hash` is a hash of everything that decides them: images from
+    another page are reused where it is the same.
     """
 
     layer: str
     channels: tuple[int, ...]
     names: dict[int, str] = field(default_factory=dict)
-    made: str = ""
-    plates: dict[int, bytes] = field(default_factory=dict)
+    recipe_hash: str = ""
+    images: dict[int, bytes] = field(default_factory=dict)
     crops: dict[int, list[Crop]] = field(default_factory=dict)
 
     @property
-    def left(self) -> list[int]:
-        """The channels that have no plate yet."""
-        return [channel for channel in self.channels if channel not in self.plates]
+    def missing(self) -> list[int]:
+        """The channels that have no image yet."""
+        return [channel for channel in self.channels if channel not in self.images]
 
     def so_far(self) -> LayerSection:
-        """The same with those channels alone that have a plate."""
-        channels = tuple(channel for channel in self.channels if channel in self.plates)
+        """The section with only the channels that have an image."""
+        channels = tuple(channel for channel in self.channels if channel in self.images)
         return replace(self, channels=channels)
 
 
-def chosen(network: Network, layer: str, wish: str | None) -> LayerSection:
-    """The section of a layer: all its channels, or those of a wish, numbers, ranges and names, as in 0-31,40,eye.
+def select_channels(network: Network, layer: str, selection: str | None) -> LayerSection:
+    """The section of a layer with all its channels, or those of a selection such as "0-31,40,eye".
 
-    Raises UsageError for each that the layer has not.
+    Raises UsageError that names each number, range or name that the layer does not have.
     """
     names = {number: name for name, number in channel_names(network, layer).items()}
-    if wish is None:
+    if selection is None:
         return LayerSection(layer, tuple(range(network.layer(layer).channels)), names)
     numbers: set[int] = set()
     problems: list[str] = []
-    for part in (part.strip() for part in wish.split(",")):
+    for part in (part.strip() for part in selection.split(",")):
         ends = _RANGE.fullmatch(part)
         with collect_problems(problems):
             first, last = (
@@ -65,7 +65,7 @@ def chosen(network: Network, layer: str, wish: str | None) -> LayerSection:
             )
             numbers.update(range(first, last + 1))
             if first > last:
-                raise UsageError(f"--channels {part}: the second number is the smaller one")
+                raise UsageError(f"--channels {part}: the range ends before it starts; swap the numbers")
     if problems:
         raise UsageError(*problems)
     return LayerSection(layer, tuple(sorted(numbers)), names)
@@ -89,7 +89,7 @@ def sections_of(
         network: The network whose atlas it is.
         registry: Every name that a recipe may use.
         layers: A section each.
-        channels: Which channels, as `chosen` understands them; None for all.
+        channels: Which channels, as `select_channels` understands them; None for all.
         size: Side of a channel's picture, in pixels.
         steps: Of each picture's ascent.
         seed: Another one gives other pictures.
@@ -103,17 +103,17 @@ def sections_of(
     problems: list[str] = []
     for layer in dict.fromkeys(layers):
         with collect_problems(problems):
-            section = chosen(network, layer, channels)
-            recipe = words(layer, size=size, steps=steps, seed=seed)
+            section = select_channels(network, layer, channels)
+            recipe = channel_recipe(layer, size=size, steps=steps, seed=seed)
             pipeline = build(recipe, registry, network=network, machine=machine, say=say)
-            found.append((replace(section, made=made(pipeline)), pipeline))
+            found.append((replace(section, recipe_hash=recipe_hash(pipeline)), pipeline))
     if problems:
         raise UsageError(*problems)
     return found
 
 
-def made(pipeline: Pipeline) -> str:
-    """What decides a layer's plates, the channels apart, as a hash."""
-    words = {key: value for key, value in pipeline.to_dict().items() if key not in ("objectives", "pictures")}
-    text = json.dumps([pipeline.network.name, pipeline.network.weights, pipeline.layers, words], sort_keys=True)
+def recipe_hash(pipeline: Pipeline) -> str:
+    """A hash of everything that decides a layer's channel images, whichever channels they are."""
+    recipe = {key: value for key, value in pipeline.to_dict().items() if key not in ("objectives", "pictures")}
+    text = json.dumps([pipeline.network.name, pipeline.network.weights, pipeline.layers, recipe], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

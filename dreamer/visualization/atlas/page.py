@@ -1,4 +1,4 @@
-"""One page of HTML that is a whole atlas: it needs no other file and asks nothing of the net."""
+"""An atlas as a single self-contained HTML page, which opens offline."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from dreamer.visualization.atlas.commands import Commands
 from dreamer.visualization.atlas.layer_section import LayerSection
 
 _DATA = re.compile(r'<script type="application/json" id="atlas">(.*?)</script>', re.S)
-_LARGEST = 2_000_000_000  # bytes of a page that is read again
+_MAX_BYTES = 2_000_000_000  # of a page that is read again
 _WEBP = re.compile(rb"RIFF....WEBP", re.S)
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """Chapters of one network; `weights` is the file that was given, if any, `seen` the photo."""
+    """Sections of one network; `weights` is the file given for it, if any, `seen` the activations on a photo."""
 
     network: str
     sections: tuple[LayerSection, ...]
@@ -37,7 +37,7 @@ class Atlas:
     seen: Activations | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that the page knows, for JSON; only channels that have a plate."""
+        """The page's data, for JSON; only channels that have an image."""
         photo = self.seen and {
             "name": self.seen.name,
             "width": self.seen.width,
@@ -48,14 +48,15 @@ class Atlas:
         return {"network": self.network, "photo": photo, "layers": [self._layer(one) for one in shown if one.channels]}
 
     def page(self) -> str:
-        """The HTML. All that is a stranger's stands in one block of JSON, which the page's own script puts in as text.
+        """The page's HTML.
 
-        The policy in its head lets this script and this style run, and nothing be loaded.
+        All untrusted text is in one block of JSON, which the page's script inserts as text, never as HTML. The content
+        security policy allows only this script and this style, and no loading.
         """
         script, style = (_part(name) for name in ("page.js", "page.css"))
         text = json.dumps(self.to_dict(), separators=(",", ":"))
-        for letter in "<>&":
-            text = text.replace(letter, f"\\u{ord(letter):04x}")
+        for character in "<>&":
+            text = text.replace(character, f"\\u{ord(character):04x}")
         return Template(_part("page.html")).substitute(
             title=html.escape(f"Atlas of {self.network}"),
             policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -66,23 +67,23 @@ class Atlas:
         )
 
     def _layer(self, section: LayerSection) -> dict[str, Any]:
-        words: dict[str, Any] = {
+        entry: dict[str, Any] = {
             "name": section.layer,
-            "made": section.made,
+            "made": section.recipe_hash,
             "channels": [self._channel(section, channel) for channel in section.channels],
         }
         if self.seen:
-            heat = self.seen.heat(section.layer, section.channels)
-            words["heat"] = {
-                "height": heat.maps.shape[1],
-                "width": heat.maps.shape[2],
-                "maps": _packed(heat.maps, "u1"),
-                "low": _packed(heat.low, "<f4"),
-                "high": _packed(heat.high, "<f4"),
-                "strongest": _packed(heat.strongest, "<u2"),
-                "values": _packed(heat.values, "<f4"),
+            found = self.seen.maps(section.layer, section.channels)
+            entry["heat"] = {
+                "height": found.maps.shape[1],
+                "width": found.maps.shape[2],
+                "maps": _packed(found.maps, "u1"),
+                "low": _packed(found.low, "<f4"),
+                "high": _packed(found.high, "<f4"),
+                "strongest": _packed(found.strongest, "<u2"),
+                "values": _packed(found.values, "<f4"),
             }
-        return words
+        return entry
 
     def _channel(self, section: LayerSection, channel: int) -> dict[str, Any]:
         commands = Commands(self.network, section.layer, self.weights)
@@ -90,7 +91,7 @@ class Atlas:
         return {
             "number": channel,
             "name": name,
-            "plate": _base64(section.plates[channel]),
+            "plate": _base64(section.images[channel]),
             "crops": [
                 {"name": crop.name, "activation": crop.activation, "picture": _base64(crop.picture)}
                 for crop in section.crops.get(channel, ())
@@ -101,42 +102,45 @@ class Atlas:
         }
 
 
-def plates_in(path: Path, sections: Iterable[LayerSection]) -> None:
-    """Take the plates over that a page holds of these sections, if it was made in the same way.
+def reuse_images(path: Path, sections: Iterable[LayerSection]) -> None:
+    """Copy the channel images of a page into these sections, where they were made by the same recipe.
 
-    The page may be a stranger's: what makes no sense in it is not heeded. Raises UsageError for one that is no atlas.
+    The page is not trusted: data that is not valid is ignored. Raises UsageError for a page that is not an atlas.
     """
     if not path.is_file():
         return
     try:
-        found = _DATA.search(path.read_text(encoding="utf-8")) if path.stat().st_size <= _LARGEST else None
+        found = _DATA.search(path.read_text(encoding="utf-8")) if path.stat().st_size <= _MAX_BYTES else None
     except (OSError, ValueError):
         found = None
     if not found:
-        raise UsageError(f"{path} is no atlas to go on with; --force replaces it, -o chooses another name")
+        raise UsageError(f"{path} is not an atlas that can be continued; --force replaces it, -o chooses another name")
     try:
         layers = {layer["name"]: layer for layer in json.loads(found[1])["layers"]}
         for section in sections:
             layer = layers.get(section.layer, {"made": None})
-            if layer["made"] != section.made:
+            if layer["made"] != section.recipe_hash:
                 continue
             for channel in layer["channels"]:
-                plate = base64.b64decode(channel["plate"], validate=True)
-                if channel["number"] in section.channels and _WEBP.match(plate):
-                    section.plates[int(channel["number"])] = plate
+                image = base64.b64decode(channel["plate"], validate=True)
+                if channel["number"] in section.channels and _WEBP.match(image):
+                    section.images[int(channel["number"])] = image
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
 
 
 def _part(name: str) -> str:
+    """A file of the page's template."""
     return (files("dreamer.visualization.atlas") / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
+    """The hash of a script or style for the content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:
+    """An array as base64 of its values in a NumPy dtype."""
     return _base64(np.ascontiguousarray(values, dtype=kind).tobytes())
 
 
