@@ -209,10 +209,10 @@ def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
     (tmp_path / "text.mp4").write_text("no film")
     (tmp_path / "empty.mp4").touch()
     refused(dreamer("video", tmp_path / "none.mp4", *QUICK), "there is no such file")
-    refused(dreamer("video", tmp_path / "empty.mp4", *QUICK), "is empty")
+    refused(dreamer("video", tmp_path / "empty.mp4", *QUICK), "the file is empty")
     refused(
         dreamer("video", tmp_path / "text.mp4", "--codec", "vp9", "--set", "octaves.step=1", *QUICK),
-        *("is not a clip that can be read", "--codec vp9: .mp4 takes h264", "octaves.step: unknown key"),
+        *("not a readable clip", "--codec vp9: .mp4 allows h264", "octaves.step: unknown key"),
     )
     refused(dreamer("video", source, "-o", source, *QUICK), "clip.mp4 itself, which is never overwritten")
     refused(dreamer("video", source, "-o", source, "--force", *QUICK), "itself, which is never")
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_told_at_once_and_nothing_is_lost(tmp_path):
     refused(dreamer("video", speck, *QUICK), "8x8 pixels are too small for reverie at m4a")
     refused(dreamer("video", source, "--set", "pictures=2", *QUICK), "the frames of a clip are dreamt one at a time")
     refused(dreamer("video", source, "--stability", "2", *QUICK), "stability")
-    refused(dreamer("video", source, "--max-pixels", "100", *QUICK), "the limit is 100 in all")
+    refused(dreamer("video", source, "--max-pixels", "100", *QUICK), "exceed the limit of 100 pixels")
     assert source.read_bytes() == before
     assert left_in(tmp_path) == ["clip.mp4", "empty.mp4", "speck.mp4", "text.mp4"]
 

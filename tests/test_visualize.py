@@ -116,8 +116,8 @@ def test_strength_0_and_no_steps_leave_the_photo_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--class", "eyf"], ["reverie knows no class 'eyf'; did you mean eye?"]),
-        (["--neuron", "3,99,2"], ["row 99, column 2", "8 high and 8 wide", "rows 0 to 7"]),
+        (["--class", "eyf"], ["reverie has no class 'eyf'; did you mean eye?"]),
+        (["--neuron", "3,99,2"], ["row 99, column 2", "rows 0 to 7"]),
         (["--neuron", "1,2"], ["expected a channel, or a channel, a row and a column, as in 12,6,6, not '1,2'"]),
         (["--channel", "999"], ["channel 999: layer m4b of reverie has channels 0 to 271"]),
         (["--channel", "furr"], ["channel furr: ", "did you mean fur"]),

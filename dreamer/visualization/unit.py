@@ -90,8 +90,8 @@ class Unit:
         if self.direction is not None:
             count = network.layer(at["layer"]).channels
             if len(self.direction) != count:
-                has = f"{len(self.direction)} numbers"
-                raise UsageError(f"direction: {has} for the {count} channels of layer {at['layer']} of {network.name}")
+                has = f"it has {len(self.direction)} numbers"
+                raise UsageError(f"direction: {has}, and layer {at['layer']} of {network.name} has {count} channels")
             return [{"name": "direction", **at, "vector": list(self.direction)}]
         if self.channel is not None:
             text = str(self.channel)
