@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
@@ -71,7 +72,10 @@ class Ascent:
         for gradient_filter in self.gradient_filters:
             gradient = gradient_filter(gradient, context)
         for weight, prior in self.priors:
-            gradient.sub_(_gradient_of(prior, image, context), alpha=weight * image[0].numel())
+            with torch.enable_grad():
+                leaf = image.detach().requires_grad_()
+                (pull,) = torch.autograd.grad(prior(leaf, context), leaf)
+            gradient.sub_(pull, alpha=weight * image[0].numel())
         return score, hold(gradient, self.colour), context
 
     def value(self, image: Tensor, context: StepContext) -> float:
@@ -98,13 +102,7 @@ class Ascent:
         for draw_transform in self.transforms:
             drawn.append(draw_transform(image, context))
             image = drawn[-1](image)
-
-        def apply_transforms(picture: Tensor) -> Tensor:
-            for apply in drawn:
-                picture = apply(picture)
-            return picture
-
-        return image, replace(context, apply_transforms=apply_transforms)
+        return image, replace(context, apply_transforms=partial(reduce, lambda seen, apply: apply(seen), drawn))
 
 
 def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tensor, context: StepContext) -> Apply:
@@ -130,10 +128,3 @@ def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tens
             return result
 
     return apply
-
-
-def _gradient_of(prior: Bound, image: Tensor, context: StepContext) -> Tensor:
-    with torch.enable_grad():
-        leaf = image.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(prior(leaf, context), leaf)
-    return gradient

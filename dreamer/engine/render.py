@@ -6,6 +6,7 @@ lost. The loop knows no ingredient by name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
@@ -57,7 +58,7 @@ def render(
         NotFiniteError: The score or its gradient was NaN or infinite; names the octave.
         Interrupted: Ctrl-C was pressed; has the picture so far.
     """
-    work = sum(_work(octave) for octave in octaves)
+    work = sum(math.prod(octave.size) * octave.steps for octave in octaves)  # pixels times steps
     done = number = 0
     start = canvas if start is None else start
     image = base = own = canvas
@@ -72,7 +73,10 @@ def render(
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
-                base, own, image = begin_octave(canvas, start, octave.size, detail, reinject=reinject)
+                base = _sized(canvas, octave.size)  # sets the limits
+                first = base if start is canvas else within(_sized(start, octave.size), base)
+                own = first if reinject else torch.zeros_like(first)  # what the detail lies on
+                image = first if detail is None else carry_up(detail, own, base)
                 detail = None
                 if not octave.steps:
                     continue
@@ -82,7 +86,7 @@ def render(
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
                     image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
-                    done += octave.size[0] * octave.size[1]
+                    done += math.prod(octave.size)
                     number += 1
                     on_step(replace(step, share=done / work, score=score))
                     if number in snapshots:
@@ -99,36 +103,9 @@ def render(
     return image
 
 
-def begin_octave(
-    canvas: Tensor, start: Tensor, size: tuple[int, int], detail: Tensor | None, *, reinject: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The pictures that an octave begins with.
-
-    Args:
-        canvas: The undreamt picture at full size, (B, 3, H, W) in [0, 1].
-        start: What to dream on at full size, (B, 3, H, W); often `canvas` itself.
-        size: The octave's (height, width).
-        detail: The detail of the dream so far at the last octave's size, None in the first octave.
-        reinject: Whether `start` is put beneath the detail; otherwise the detail holds it already.
-
-    Returns:
-        The canvas at this size, which sets the limits; what the detail lies on; and the picture to go on with, which is
-        both together. Each (B, 3, height, width).
-    """
-    base = _sized(canvas, size)
-    first = base if start is canvas else within(_sized(start, size), base)
-    own = first if reinject else torch.zeros_like(first)
-    return base, own, first if detail is None else carry_up(detail, own, base)
-
-
 def carry_up(detail: Tensor, own: Tensor, base: Tensor) -> Tensor:
     """The detail of a smaller octave, enlarged and added to `own`, within the limits that `base` sets (B, 3, H, W)."""
     return within(resize(detail, (base.shape[-2], base.shape[-1])) + own, base)
-
-
-def _work(octave: Octave) -> int:
-    """The octave's work in pixels times steps."""
-    return octave.size[0] * octave.size[1] * octave.steps
 
 
 def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:

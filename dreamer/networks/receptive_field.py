@@ -185,9 +185,9 @@ def _pad(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs
     mode = given.get("mode", "constant")
     if any(more) or source.ndim != 4 or mode == "circular":
         return None
-    fill = mode != "constant"
+    mirrored = mode != "constant"
     return traced.changed(
-        lambda rows: rows.padded(top, bottom, fill), lambda columns: columns.padded(left, right, fill)
+        lambda rows: rows.padded(top, bottom, mirrored), lambda columns: columns.padded(left, right, mirrored)
     )
 
 

@@ -52,7 +52,7 @@ def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
 
 
 def read_own(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weights file of reverie or the decoder, by key, float32; raises NetworkError as above."""
+    """The float32 tensors of reverie's or the decoder's weights file, by key; see `read_weights`."""
     return {key: value.float() for key, value in read_weights(path, _OWN_LARGEST).items()}
 
 
