@@ -72,10 +72,7 @@ class Ascent:
         for gradient_filter in self.gradient_filters:
             gradient = gradient_filter(gradient, context)
         for weight, prior in self.priors:
-            with torch.enable_grad():
-                leaf = image.detach().requires_grad_()
-                (pull,) = torch.autograd.grad(prior(leaf, context), leaf)
-            gradient.sub_(pull, alpha=weight * image[0].numel())
+            gradient.sub_(_gradient_of(prior, image, context), alpha=weight * image[0].numel())
         return score, hold(gradient, self.colour), context
 
     def value(self, image: Tensor, context: StepContext) -> float:
@@ -128,3 +125,10 @@ def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tens
             return result
 
     return apply
+
+
+def _gradient_of(prior: Bound, image: Tensor, context: StepContext) -> Tensor:
+    with torch.enable_grad():
+        leaf = image.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(prior(leaf, context), leaf)
+    return gradient

@@ -73,10 +73,7 @@ def render(
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
-                base = _sized(canvas, octave.size)  # sets the limits
-                first = base if start is canvas else within(_sized(start, octave.size), base)
-                own = first if reinject else torch.zeros_like(first)  # what the detail lies on
-                image = first if detail is None else carry_up(detail, own, base)
+                base, own, image = begin_octave(canvas, start, octave.size, detail, reinject=reinject)
                 detail = None
                 if not octave.steps:
                     continue
@@ -101,6 +98,28 @@ def render(
             f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try --precision float32"
         ) from error
     return image
+
+
+def begin_octave(
+    canvas: Tensor, start: Tensor, size: tuple[int, int], detail: Tensor | None, *, reinject: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pictures that an octave begins with.
+
+    Args:
+        canvas: The undreamt picture at full size, (B, 3, H, W) in [0, 1].
+        start: What to dream on at full size, (B, 3, H, W); often `canvas` itself.
+        size: The octave's (height, width).
+        detail: The detail of the dream so far at the last octave's size, None in the first octave.
+        reinject: Whether `start` is put beneath the detail; otherwise the detail holds it already.
+
+    Returns:
+        The canvas at this size, which sets the limits; what the detail lies on; and the picture to go on with, which is
+        both together. Each (B, 3, height, width).
+    """
+    base = _sized(canvas, size)
+    first = base if start is canvas else within(_sized(start, size), base)
+    own = first if reinject else torch.zeros_like(first)
+    return base, own, first if detail is None else carry_up(detail, own, base)
 
 
 def carry_up(detail: Tensor, own: Tensor, base: Tensor) -> Tensor:
