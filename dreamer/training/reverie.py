@@ -50,7 +50,10 @@ class ReverieTraining(Training):
 
         What makes it harder is the gradient of the first pass, which is there anyway (Shafahi 2019).
         """
-        self._set_rate(share, samples)
+        height, batches = (_TUNING_RATE, _TUNING_WARM_UP) if self.tunes else (_RATE, _WARM_UP)
+        rate = self.rate(height, batches, share, samples)
+        for group in self.optimiser.param_groups:
+            group["lr"] = 0.0 if self.tunes and group["early"] and share < _RESTING else rate
         ramp = (share - _ADVERSARY[0]) / (_ADVERSARY[1] - _ADVERSARY[0])
         epsilon = _EPSILON * batch.image.shape[-1] * min(1.0, max(0.0, ramp))
         image, kind, second = (part.detach().to(self.device) for part in (batch.image, batch.kind, batch.second))
@@ -69,12 +72,6 @@ class ReverieTraining(Training):
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return float(loss.detach())
-
-    def _set_rate(self, share: float, samples: int) -> None:
-        height, batches = (_TUNING_RATE, _TUNING_WARM_UP) if self.tunes else (_RATE, _WARM_UP)
-        rate = self.rate(height, batches, share, samples)
-        for group in self.optimiser.param_groups:
-            group["lr"] = 0.0 if self.tunes and group["early"] and share < _RESTING else rate
 
     @torch.no_grad()
     def accuracy(self) -> dict[str, tuple[float, float]]:
