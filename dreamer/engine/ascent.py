@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
@@ -98,13 +99,7 @@ class Ascent:
         for draw_transform in self.transforms:
             drawn.append(draw_transform(image, context))
             image = drawn[-1](image)
-
-        def apply_transforms(picture: Tensor) -> Tensor:
-            for apply in drawn:
-                picture = apply(picture)
-            return picture
-
-        return image, replace(context, apply_transforms=apply_transforms)
+        return image, replace(context, apply_transforms=partial(reduce, lambda seen, apply: apply(seen), drawn))
 
 
 def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tensor, context: StepContext) -> Apply:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
-from dreamer.engine.colour import MARGIN
+from dreamer.engine.colour import limits
 from dreamer.engine.step import StepContext
 
 
@@ -79,12 +79,9 @@ class CanvasAscent:
         optimiser = self._make_optimiser(self._canvas.parameters, paint=self._canvas.paint, step_size=step_size)
         self._optimiser = optimiser
         self._painted = self._paint(graph=not is_gradient_free(optimiser))
-        if self._over:
-            self._low, self._high = base.clamp(max=MARGIN), base.clamp(min=1 - MARGIN)
-            self._offset = image - self._painted.detach()
-        else:
-            self._low, self._high = image.new_zeros(()), image.new_ones(())
-            self._offset = image.new_zeros(())
+        nothing = image.new_zeros(())
+        self._low, self._high = limits(base) if self._over else (nothing, nothing + 1)
+        self._offset = image - self._painted.detach() if self._over else nothing
         return optimiser
 
     def _paint(self, *, graph: bool) -> Tensor:

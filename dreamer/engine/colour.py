@@ -55,18 +55,21 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
     """
     for rows in bands(image.shape[-2], image.shape[-1], _BAND):
         now, move, like = image[:, :, rows], step[:, :, rows], photo[:, :, rows]
-        high, low = like.clamp(min=1 - MARGIN), like.clamp(max=MARGIN)
+        low, high = limits(like)
         room = torch.where(move > 0, high - now, now - low).div_(SHOULDER).clamp_(0, 1)
         if colour:
             room.lerp_(room.amin(1, keepdim=True).expand_as(room), colour)
-        move.mul_(room).add_(now)
-        torch.minimum(torch.maximum(move, low, out=move), high, out=move)
+        move.mul_(room).add_(now).clamp_(low, high)
     return step
 
 
 def within(image: Tensor, photo: Tensor) -> Tensor:
     """The picture brought inside the limits that the photo sets, in place."""
     for rows in bands(image.shape[-2], image.shape[-1], _BAND):
-        now, like = image[:, :, rows], photo[:, :, rows]
-        torch.minimum(torch.maximum(now, like.clamp(max=MARGIN), out=now), like.clamp(min=1 - MARGIN), out=now)
+        image[:, :, rows].clamp_(*limits(photo[:, :, rows]))
     return image
+
+
+def limits(photo: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest values that a picture may have over a photo; all of one shape."""
+    return photo.clamp(max=MARGIN), photo.clamp(min=1 - MARGIN)

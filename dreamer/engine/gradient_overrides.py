@@ -92,11 +92,8 @@ class _RedirectedReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (seen,) = ctx.saved_tensors
-        usual: Tensor = (  # torch's own backward: a mask takes several times as long
-            torch.ops.aten.threshold_backward(gradient, seen, 0)
-            if ctx.top == math.inf
-            else torch.ops.aten.hardtanh_backward(gradient, seen, 0, ctx.top)
-        )
+        # torch's own backward: a mask takes several times as long
+        usual: Tensor = torch.ops.aten.hardtanh_backward(gradient, seen, 0, ctx.top)
         within = tuple(range(1, seen.ndim))
         passes = (usual.amax(within, keepdim=True) > 0) | (usual.amin(within, keepdim=True) < 0)
         if passes.all():  # as nearly always

@@ -9,6 +9,7 @@ Written here since kornia's `pyrdown` floors odd sizes and interpolates after th
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 SMALLEST_BAND = 8  # px: bands stop before a side falls under this
@@ -16,7 +17,9 @@ SMALLEST_BAND = 8  # px: bands stop before a side falls under this
 
 def reduce(image: Tensor) -> Tensor:
     """Blur with [1 4 6 4 1]/16 in both directions and keep every second pixel: (..., ceil(H/2), ceil(W/2))."""
-    return _reduce(_reduce(image, -2), -1)
+    height, width = image.shape[-2:]
+    around = (2, 1 + width % 2, 2, 1 + height % 2)
+    return _reduce(_reduce(F.pad(image, around, mode="reflect"), -2), -1)
 
 
 def add_expanded(fine: Tensor, coarse: Tensor, alpha: float = 1.0) -> Tensor:
@@ -54,20 +57,12 @@ def merge(bands: list[Tensor]) -> Tensor:
     return image
 
 
-def _reduce(image: Tensor, dim: int) -> Tensor:
-    size = image.shape[dim]
-    # The samples at -2, -1 and beyond the end, by reflection: 2, 1 and their mirror images.
-    padded = torch.cat([_reflected(image, dim, -2, 2), image, _reflected(image, dim, size, size % 2 + 1)], dim)
-    count = (size + 1) // 2
-
-    def tap(offset: int) -> Tensor:
-        index = [slice(None)] * image.ndim
-        index[dim] = slice(offset, offset + 2 * count - 1, 2)
-        return padded[tuple(index)]
-
-    result = tap(2) * (6 / 16)
-    result.add_(tap(1), alpha=4 / 16).add_(tap(3), alpha=4 / 16)
-    return result.add_(tap(0), alpha=1 / 16).add_(tap(4), alpha=1 / 16)
+def _reduce(padded: Tensor, dim: int) -> Tensor:
+    """Blur and halve along one axis, which has two samples before the first and one or two after the last."""
+    taps = padded.unfold(dim, 5, 2).unbind(-1)
+    result = taps[2] * (6 / 16)
+    result.add_(taps[1], alpha=4 / 16).add_(taps[3], alpha=4 / 16)
+    return result.add_(taps[0], alpha=1 / 16).add_(taps[4], alpha=1 / 16)
 
 
 def _phases(coarse: Tensor, dim: int, size: int) -> tuple[Tensor, Tensor]:
@@ -81,11 +76,3 @@ def _phases(coarse: Tensor, dim: int, size: int) -> tuple[Tensor, Tensor]:
     even = (coarse * 0.75).add_(left, alpha=0.125).add_(right, alpha=0.125)
     odd = ((coarse + right) * 0.5).narrow(dim, 0, size // 2)
     return even, odd
-
-
-def _reflected(image: Tensor, dim: int, start: int, count: int) -> Tensor:
-    """`count` samples from `start` on, outside the picture, by reflection about its first or last sample."""
-    last = image.shape[dim] - 1
-    places = range(start, start + count)
-    index = [-place if place < 0 else 2 * last - place for place in places]
-    return image.index_select(dim, torch.tensor(index, device=image.device))

@@ -6,6 +6,7 @@ lost. The loop knows no ingredient by name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
@@ -57,7 +58,7 @@ def render(
         NotFiniteError: The score or its gradient was NaN or infinite; names the octave.
         Interrupted: Ctrl-C was pressed; has the picture so far.
     """
-    work = sum(_work(octave) for octave in octaves)
+    work = sum(math.prod(octave.size) * octave.steps for octave in octaves)  # pixels times steps
     done = number = 0
     start = canvas if start is None else start
     image = base = own = canvas
@@ -82,7 +83,7 @@ def render(
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
                     image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
-                    done += octave.size[0] * octave.size[1]
+                    done += math.prod(octave.size)
                     number += 1
                     on_step(replace(step, share=done / work, score=score))
                     if number in snapshots:
@@ -124,11 +125,6 @@ def begin_octave(
 def carry_up(detail: Tensor, own: Tensor, base: Tensor) -> Tensor:
     """The detail of a smaller octave, enlarged and added to `own`, within the limits that `base` sets (B, 3, H, W)."""
     return within(resize(detail, (base.shape[-2], base.shape[-1])) + own, base)
-
-
-def _work(octave: Octave) -> int:
-    """The octave's work in pixels times steps."""
-    return octave.size[0] * octave.size[1] * octave.steps
 
 
 def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:

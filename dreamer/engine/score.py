@@ -86,7 +86,7 @@ class Scorer:
         self._prepared = self._prepare(precision)
         self._say = say
         self._overrides = overrides
-        self._plans: dict[tuple[int, int], _Plan] = {}
+        self._plans: dict[tuple[int, int], Sequence[Tile | None]] = {}
 
     def gradient(self, image: Tensor, context: StepContext, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
         """The score and its gradient.
@@ -104,7 +104,7 @@ class Scorer:
             UsageError: A term or an override is impossible in tiles, or the transforms leave too little of the picture.
         """
         weights = weights or [term.weight for term in self.terms]
-        if self._overrides.redirects(context.step) and len(self._plan(image).tiles) > 1:
+        if self._overrides.redirects(context.step) and len(self._tiles(image)) > 1:
             raise UsageError(
                 "redirect cannot be tiled: it depends on whether any gradient of the whole picture comes through; "
                 "use --tile none, a smaller --size, or redirect=0"
@@ -151,13 +151,13 @@ class Scorer:
 
     def _gradient(self, image: Tensor, context: StepContext, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
-        tiles = self._plan(image).tiles
+        tiles = self._tiles(image)
         photo = self._photo(context)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._parts(image, tile, crop, context, photo)
+                parts = self._parts(tile, crop, context, photo)
                 (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
             sums += parts.detach()
             if len(tiles) > 1:
@@ -171,9 +171,8 @@ class Scorer:
 
     def _scores(self, image: Tensor, context: StepContext) -> list[float]:
         with torch.no_grad():
-            tiles = self._plan(image).tiles
             photo = self._photo(context)
-            parts = [self._parts(image, tile, _crop(image, tile), context, photo) for tile in tiles]
+            parts = [self._parts(tile, _crop(image, tile), context, photo) for tile in self._tiles(image)]
             return self._finite(torch.stack(parts).sum(0))
 
     def _finite(self, scores: Tensor) -> list[float]:
@@ -189,18 +188,14 @@ class Scorer:
                 return None
             return context.apply_transforms(context.photo.expand_as(context.image))
 
-    def _parts(
-        self, image: Tensor, tile: Tile | None, crop: Tensor, context: StepContext, photo: Tensor | None
-    ) -> Tensor:
+    def _parts(self, tile: Tile | None, crop: Tensor, context: StepContext, photo: Tensor | None) -> Tensor:
         """The tile's part of each term's mean over the positions of the whole picture, (terms,).
 
-        `crop` is the tile of `image`, (B, 3, h, w); `photo` the transformed photo, of the size of `image`.
+        `crop` is the tile of the picture, (B, 3, h, w); `photo` the transformed photo, of the whole picture's size.
         """
         features = self._features(crop)
-        known: dict[str, Tensor] = {}
-        if photo is not None:
-            with torch.no_grad():
-                known = self._prepared.features(_crop(photo, tile), self.layers)
+        with torch.no_grad():
+            known = {} if photo is None else self._prepared.features(_crop(photo, tile), self.layers)
         parts = []
         for term in self.terms:
             seen = features[term.layer].to(crop.dtype)
@@ -212,7 +207,7 @@ class Scorer:
                 parts.append(scores.mean())
             elif scores.shape[-2:] == seen.shape[-2:] and not several:
                 (top, bottom), (left, right) = tile.owned[term.layer]
-                positions = self._plan(image).positions[term.layer] * len(scores)
+                positions = tile.positions[term.layer] * len(scores)
                 parts.append(scores[..., top:bottom, left:right].sum() / positions)
             else:
                 raise UsageError(
@@ -232,14 +227,14 @@ class Scorer:
                 raise UsageError(f"the transforms leave too little of the picture: {why}") from None
             raise
 
-    def _plan(self, image: Tensor) -> _Plan:
+    def _tiles(self, image: Tensor) -> Sequence[Tile | None]:
+        """The tiles of a picture; None stands for the whole of it."""
         height, width = size = (image.shape[-2], image.shape[-1])
         if not self.tile or max(size) <= self.tile:
-            return _WHOLE
+            return [None]
         if size not in self._plans:
             sizes = self._network.sizes(height, width, self.layers)
-            tiles = plan(height, width, self.tile, self.layers, sizes)
-            self._plans[size] = _Plan(tuple(tiles), {name: h * w for name, (h, w) in sizes.items()})
+            self._plans[size] = plan(height, width, self.tile, self.layers, sizes)
         return self._plans[size]
 
 
@@ -250,15 +245,6 @@ def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str,
         for name in (term.layer, *term.layers):
             contexts[name] = max(term.context, contexts.get(name, 0))
     return {name: network.layer(name).reaching(context) for name, context in contexts.items()}
-
-
-@dataclass(frozen=True)
-class _Plan:
-    tiles: tuple[Tile | None, ...]  # None: the whole picture
-    positions: Mapping[str, int]  # how many positions each layer has in the whole picture
-
-
-_WHOLE = _Plan((None,), {})
 
 
 def largest_tile(layers: Mapping[str, Layer], free: int) -> int:

@@ -24,12 +24,13 @@ class Tile:
     """A crop of the picture, and the positions of each layer that it owns.
 
     `rows` and `columns` are the crop's [start, stop) in pixels; `owned` gives for each layer the owned rows and columns
-    [start, stop), counted in the feature map of the crop.
+    [start, stop), counted in the feature map of the crop; `positions` how many the layer has in the whole picture.
     """
 
     rows: Span
     columns: Span
     owned: Mapping[str, tuple[Span, Span]]
+    positions: Mapping[str, int]
 
 
 def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes: Mapping[str, Span]) -> list[Tile]:
@@ -48,8 +49,9 @@ def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes:
     refuse_whole(layers.values())
     rows = {name: (layer.rows or ReceptiveField(), sizes[name][0]) for name, layer in layers.items()}
     columns = {name: (layer.columns or ReceptiveField(), sizes[name][1]) for name, layer in layers.items()}
+    positions = {name: math.prod(size) for name, size in sizes.items()}
     return [
-        Tile(y, x, {name: (rows_owned[name], columns_owned[name]) for name in layers})
+        Tile(y, x, {name: (rows_owned[name], columns_owned[name]) for name in layers}, positions)
         for (y, rows_owned), (x, columns_owned) in product(_spans(height, tile, rows), _spans(width, tile, columns))
     ]
 

@@ -24,6 +24,7 @@ _TURN = 3.0  # phases are this many times their parameters
 _GAIN = 0.1  # weights are this many times their parameters: a rate that suits a spectrum then suits them, too
 
 Sigma = Annotated[float, Range(0, 10)]
+Decay = Annotated[float, Range(0, 4)]
 
 
 def pixels(image: Tensor, *, sigma: Sigma = 0.01) -> Canvas:
@@ -36,11 +37,7 @@ def pixels(image: Tensor, *, sigma: Sigma = 0.01) -> Canvas:
 
 
 def fourier(
-    image: Tensor,
-    *,
-    decay: Annotated[float, Range(0, 4)] = 1.0,
-    sigma: Sigma = 0.01,
-    frequencies: Annotated[int, Range(1, 4096)] | None = None,
+    image: Tensor, *, decay: Decay = 1.0, sigma: Sigma = 0.01, frequencies: Annotated[int, Range(1, 4096)] | None = None
 ) -> Canvas:
     """The picture's spectrum, scaled as natural pictures' is, by 1 / f^`decay`: broad forms first (Olah 2017).
 
@@ -89,10 +86,7 @@ def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma:
 
 
 def cppn(
-    image: Tensor,
-    *,
-    channels: Annotated[int, Range(1, 64)] = 24,
-    layers: Annotated[int, Range(1, 16)] = 8,
+    image: Tensor, *, channels: Annotated[int, Range(1, 64)] = 24, layers: Annotated[int, Range(1, 16)] = 8
 ) -> Canvas:
     """A small network that paints each point from its place: smooth at any size (Stanley 2007; Mordvintsev 2018).
 
@@ -120,12 +114,7 @@ def cppn(
     return Canvas((*weights, *biases), paint)
 
 
-def phase(
-    image: Tensor,
-    *,
-    decay: Annotated[float, Range(0, 4)] = 1.0,
-    contrast: Annotated[float, Range(0.1, 10)] = 2.0,
-) -> Canvas:
+def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range(0.1, 10)] = 2.0) -> Canvas:
     """Only the phases of the spectrum are free; magnitudes stay those of a natural picture (MACO, Fel 2023).
 
     c = irfft2(r exp(i phi)), and the picture is sigmoid(M c). From nothing r falls as 1 / f^`decay`, phi is drawn from

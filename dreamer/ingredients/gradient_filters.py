@@ -18,15 +18,12 @@ from dreamer.hookspecs import Register, hookimpl
 from dreamer.image import blurred
 from dreamer.recipes.options import Range
 
+Share = Annotated[float, Range(0, 1)]
+
 _FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
 
 
-def laplacian(
-    gradient: Tensor,
-    *,
-    levels: Annotated[int, Range(1, 10)] = 4,
-    residual: Annotated[float, Range(0, 1)] = 0.1,
-) -> Tensor:
+def laplacian(gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, residual: Share = 0.1) -> Tensor:
     """Equal strength for every frequency band: each band of the Laplacian pyramid is divided by its RMS.
 
     Mordvintsev's notebook of 2016. Plain gradients starve the low bands, which carry the large shapes. The low residual
@@ -58,12 +55,7 @@ def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -
     return _unit(total)
 
 
-def even(
-    gradient: Tensor,
-    *,
-    amount: Annotated[float, Range(0, 1)] = 0.5,
-    pixels: Annotated[int, Range(4, 1024)] = 32,
-) -> Tensor:
+def even(gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(4, 1024)] = 32) -> Tensor:
     """Lift the places where the gradient is weak: the gradient divided by its local RMS to the power of `amount`.
 
     Squared activations pull hardest where a form is strong already; a plain wall or a blown-out sky would stay empty.

@@ -26,6 +26,7 @@ Share = Annotated[float, Range(0, 0.9999)]
 Decay = Annotated[float, Range(0, 1)]
 Population = Annotated[int, Range(4, 1000)]
 Sigma = Annotated[float, Range(1e-4, 100)]
+Count = Annotated[int, Range(1, 100)]
 
 _MOST = 2000  # parameters that CMA-ES can search: its matrix is this squared
 _FIRST = 1e-2  # length of the first trial step of `ascent`, RMS over the parameters
@@ -73,13 +74,7 @@ def rmsprop(parameters: Parameters, *, rate: Rate = 0.05, rho: Share = 0.95, mom
     return torch.optim.RMSprop(parameters, lr=rate, alpha=rho, momentum=momentum)
 
 
-def lbfgs(
-    parameters: Parameters,
-    *,
-    rate: Rate = 0.3,
-    looks: Annotated[int, Range(1, 100)] = 4,
-    history: Annotated[int, Range(1, 100)] = 10,
-) -> Optimiser:
+def lbfgs(parameters: Parameters, *, rate: Rate = 0.3, looks: Count = 4, history: Count = 10) -> Optimiser:
     """Curvature from the last gradients, `looks` passes a step (Liu, Nocedal 1989); poor with random transforms."""
     return torch.optim.LBFGS(
         parameters, lr=rate, max_iter=looks, history_size=history, tolerance_grad=0, tolerance_change=0
@@ -120,23 +115,24 @@ class _Ascent:
     def step(self, closure: Closure) -> Tensor:
         with torch.enable_grad():
             loss = closure()
-        ways = [parameter.grad for parameter in self._parameters]
-        norm = _norm([way for way in ways if way is not None])
+        moves = [(parameter, parameter.grad) for parameter in self._parameters if parameter.grad is not None]
+        norm = math.sqrt(sum(float(way.square().sum()) for _, way in moves))
         if not norm:
             return loss
         before = self._paint()
         length = self._length or _FIRST * sum(p.numel() for p in self._parameters) ** 0.5 / norm
-        self._move(ways, length)
+        _move(moves, length)
         moved = float((self._paint() - before).square().mean().sqrt())
         if moved > 0:
             self._length = length * min(10.0, self._step_size / moved)
-            self._move(ways, self._length - length)
+            _move(moves, self._length - length)
         return loss
 
-    def _move(self, ways: Sequence[Tensor | None], length: float) -> None:
-        for parameter, way in zip(self._parameters, ways, strict=True):
-            if way is not None:
-                parameter.data.sub_(way, alpha=length)
+
+def _move(moves: Sequence[tuple[Tensor, Tensor]], length: float) -> None:
+    """Move each parameter against its gradient."""
+    for parameter, way in moves:
+        parameter.data.sub_(way, alpha=length)
 
 
 class _Searching:
@@ -181,9 +177,8 @@ class _Genetic(_Searching):
         self._pool: list[tuple[float, Tensor]] = []
 
     def step(self, closure: Closure) -> float:
-        start = self._vector()
         for _ in range(self._population):
-            child = self._child() if self._pool else start.clone()
+            child = self._child() if self._pool else self._vector()
             child += self._sigma * torch.randn(len(child), dtype=child.dtype)
             self._pool.append((self._loss(child, closure), child))
         self._pool = sorted(self._pool, key=lambda one: one[0])[: self._keep]
@@ -219,10 +214,6 @@ class _CmaEs(_Searching):
             found.append((place, self._loss(torch.from_numpy(place), closure)))
         self._search.tell(found)
         return self._settle()
-
-
-def _norm(ways: Sequence[Tensor]) -> float:
-    return math.sqrt(sum(float(way.square().sum()) for way in ways))
 
 
 @hookimpl

@@ -15,6 +15,8 @@ from torch import Tensor
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.recipes.options import Range
 
+Share = Annotated[float, Range(0, 1)]
+
 _EPS = 1e-6  # as in Lucid: the root has no finite slope at 0
 
 
@@ -27,12 +29,12 @@ def total_variation(image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0
     return down + across
 
 
-def l1(image: Tensor, *, grey: Annotated[float, Range(0, 1)] = 0.5) -> Tensor:
+def l1(image: Tensor, *, grey: Share = 0.5) -> Tensor:
     """Distance from `grey`, the mean absolute difference: pixels that do not matter fade fully to grey (Lucid 2017)."""
     return (image - grey).abs().mean()
 
 
-def l2(image: Tensor, *, grey: Annotated[float, Range(0, 1)] = 0.5) -> Tensor:
+def l2(image: Tensor, *, grey: Share = 0.5) -> Tensor:
     """Distance from `grey`, the root mean square difference: the strongest contrasts fade most (Lucid 2017)."""
     return ((image - grey).square().mean() + _EPS).sqrt()
 
@@ -68,9 +70,7 @@ def frequency(image: Tensor, *, cutoff: Annotated[float, Range(0, 0.7)] = 0.25) 
     return grain.square().mean()
 
 
-def colour_range(
-    image: Tensor, *, low: Annotated[float, Range(0, 1)] = 0.05, high: Annotated[float, Range(0, 1)] = 0.95
-) -> Tensor:
+def colour_range(image: Tensor, *, low: Share = 0.05, high: Share = 0.95) -> Tensor:
     """Values outside `low` ... `high`: their mean squared excess."""
     return ((low - image).clamp(min=0) + (image - high).clamp(min=0)).square().mean()
 

@@ -22,15 +22,16 @@ from dreamer.engine.step import Apply, Step
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.recipes.options import Range
 
+Pixels = Annotated[int, Range(0, 1024)]
+Part = Annotated[int, Range(0, 256)]
+Degrees = Annotated[float, Range(0, 180)]
+Amount = Annotated[float, Range(0, 0.9)]
+Share = Annotated[float, Range(0.01, 1)]
+
 _GREY = 0.5
 
 
-def jitter(
-    image: Tensor,
-    *,
-    pixels: Annotated[int, Range(0, 1024)] = 32,
-    border: Literal["roll", "mirror"] = "roll",
-) -> Apply:
+def jitter(image: Tensor, *, pixels: Pixels = 32, border: Literal["roll", "mirror"] = "roll") -> Apply:
     """Move the picture by up to `pixels` each way.
 
     `roll` covers every pixel alike and joins opposite edges; `mirror` reflects at the borders and loses what leaves.
@@ -39,17 +40,12 @@ def jitter(
     if border == "roll":
         down, right = _whole(-pixels, pixels), _whole(-pixels, pixels)
         return lambda picture: picture.roll((down, right), (-2, -1)) if down or right else picture
-    tall, wide = min(pixels, height - 1), min(pixels, width - 1)
-    top, left = _whole(0, 2 * tall), _whole(0, 2 * wide)
-
-    def apply(picture: Tensor) -> Tensor:
-        padded = F.pad(picture, (wide, wide, tall, tall), mode="reflect")
-        return padded[..., top : top + height, left : left + width]
-
-    return apply
+    mirrored = pad(image, pixels=pixels, border="mirror")
+    top, left = (_whole(0, 2 * min(pixels, side - 1)) for side in (height, width))
+    return lambda picture: mirrored(picture)[..., top : top + height, left : left + width]
 
 
-def rotate(image: Tensor, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> Apply:
+def rotate(image: Tensor, *, degrees: Degrees = 5.0) -> Apply:
     """Turn the picture about its centre by up to `degrees` each way, reflecting at the borders."""
     from kornia.geometry.transform import rotate as turn
 
@@ -57,12 +53,7 @@ def rotate(image: Tensor, *, degrees: Annotated[float, Range(0, 180)] = 5.0) -> 
     return lambda picture: turn(picture, picture.new_full((len(picture),), angle), padding_mode="reflection")
 
 
-def scale(
-    image: Tensor,
-    *,
-    amount: Annotated[float, Range(0, 0.9)] = 0.1,
-    about: Annotated[float, Range(0.5, 2)] = 1.0,
-) -> Apply:
+def scale(image: Tensor, *, amount: Amount = 0.1, about: Annotated[float, Range(0.5, 2)] = 1.0) -> Apply:
     """Enlarge or shrink the picture by a factor of `about` - `amount` to `about` + `amount`, never under 0.1."""
     from kornia.geometry.transform import resize
 
@@ -84,8 +75,8 @@ def crops(
     step: Step,
     count: Annotated[int, Range(1, 64)] = 8,
     size: Annotated[int, Range(16, 512)] = 224,
-    first: Annotated[float, Range(0.01, 1)] = 0.5,
-    last: Annotated[float, Range(0.01, 1)] = 0.05,
+    first: Share = 0.5,
+    last: Share = 0.05,
     spread: Annotated[float, Range(0, 1)] = 0.15,
 ) -> Apply:
     """Look at `count` squares at once, large ones first, small ones at the end (Fel 2023): (B count, 3, size, size).
@@ -119,12 +110,7 @@ def noise(image: Tensor, *, sigma: Annotated[float, Range(0, 1)] = 0.03) -> Appl
     return lambda picture: picture + grain if _is_picture(picture) else picture
 
 
-def pad(
-    image: Tensor,
-    *,
-    pixels: Annotated[int, Range(0, 1024)] = 12,
-    border: Literal["grey", "mirror"] = "grey",
-) -> Apply:
+def pad(image: Tensor, *, pixels: Pixels = 12, border: Literal["grey", "mirror"] = "grey") -> Apply:
     """Add a border of `pixels`, middle grey or the picture's mirror image, so that nothing grows by its edge alone."""
     if border == "grey":
         return lambda picture: F.pad(picture, (pixels,) * 4, value=_outside(picture))
@@ -133,13 +119,7 @@ def pad(
 
 
 def standard(
-    image: Tensor,
-    *,
-    pad: Annotated[int, Range(0, 256)] = 12,
-    jitter: Annotated[int, Range(0, 256)] = 8,
-    amount: Annotated[float, Range(0, 0.9)] = 0.1,
-    degrees: Annotated[float, Range(0, 180)] = 10.0,
-    nudge: Annotated[int, Range(0, 256)] = 4,
+    image: Tensor, *, pad: Part = 12, jitter: Part = 8, amount: Amount = 0.1, degrees: Degrees = 10.0, nudge: Part = 4
 ) -> Apply:
     """Lucid's standard changes in one: pad, jitter, scale, rotate, jitter (Olah, Mordvintsev, Schubert 2017).
 

@@ -23,6 +23,7 @@ _GREY = 0.5
 
 To = Literal["photo", "grey"]
 Every = Annotated[int, Range(1)]
+Share = Annotated[float, Range(0, 1)]
 
 
 def blur(image: Tensor, *, step: Step, every: Every = 4, sigma: Annotated[float, Range(0.1, 64)] = 0.5) -> Tensor:
@@ -60,24 +61,19 @@ def bilateral(
     return total.div_(weights)
 
 
-def decay(image: Tensor, *, photo: Tensor, rate: Annotated[float, Range(0, 1)] = 0.01, to: To = "photo") -> Tensor:
+def decay(image: Tensor, *, photo: Tensor, rate: Share = 0.01, to: To = "photo") -> Tensor:
     """A share of the way back to the photo after every step: what is not climbed again fades (Yosinski 2015)."""
     return image.lerp(_rest(photo, image, to), rate)
 
 
-def small_norm(image: Tensor, *, photo: Tensor, share: Annotated[float, Range(0, 1)] = 0.2, to: To = "photo") -> Tensor:
+def small_norm(image: Tensor, *, photo: Tensor, share: Share = 0.2, to: To = "photo") -> Tensor:
     """The pixels that differ least from the photo return to it, this `share` of all (Yosinski 2015)."""
     rest = _rest(photo, image, to)
     return _clipped(image, rest, torch.linalg.vector_norm(image - rest, dim=1, keepdim=True), share)
 
 
 def small_contribution(
-    image: Tensor,
-    *,
-    photo: Tensor,
-    gradient: Tensor,
-    share: Annotated[float, Range(0, 1)] = 0.2,
-    to: To = "photo",
+    image: Tensor, *, photo: Tensor, gradient: Tensor, share: Share = 0.2, to: To = "photo"
 ) -> Tensor:
     """The pixels whose difference from the photo matters least return to it, this `share` of all (Yosinski 2015).
 

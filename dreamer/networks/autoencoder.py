@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dreamer.networks.blur_pool import BlurPool
-from dreamer.networks.weights import OWN_LARGEST, fit, read_weights, width_of
+from dreamer.networks.weights import fit, read_own, widened, width_of
 
 FACTOR = 8
 """Pixels a side for one position of the code."""
@@ -33,8 +33,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first, self.second = _convolution(channels, channels), _convolution(channels, channels)
         nn.init.zeros_(self.second.weight)
 
     def forward(self, seen: Tensor) -> Tensor:
@@ -62,7 +61,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        fine, half, quarter, eighth = (max(8, int(channels * width / 8 + 0.5) * 8) for channels in _WIDTHS)
+        fine, half, quarter, eighth = widened(width, *_WIDTHS)
         self.encoder = nn.Sequential(
             *(_convolution(3, fine), nn.SiLU(), BlurPool()),
             *(_convolution(fine, half), Residual(half), BlurPool()),
@@ -106,8 +105,7 @@ class Autoencoder(nn.Module):
         Returns:
             (B, 3, H, W), as `decode` gives it.
         """
-        image = _by_tiles(self.decode, code, tile, _REACH, FACTOR)
-        return image[..., : size[0], : size[1]]
+        return _by_tiles(self.decode, code, tile, _REACH, FACTOR)[..., : size[0], : size[1]]
 
     def redraw_by_tiles(self, image: Tensor, tile: int = _TILE) -> Tensor:
         """Do as `forward`, with the memory of a tile of so many positions of the code a side."""
@@ -157,7 +155,7 @@ def weights_path() -> Path:
 def decoder(weights: Path | None = None) -> Autoencoder:
     """The built-in autoencoder, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
-    state = read_weights(path, largest=OWN_LARGEST)
+    tensors = read_own(path)
     module = Autoencoder(width_of(path))
-    fit(module, {key: value.float() for key, value in state.items()}, f"{path} (a decoder's weights)")
+    fit(module, tensors, f"{path} (a decoder's weights)")
     return module.eval().requires_grad_(False)

@@ -8,9 +8,11 @@ its data; timm's models declare their strides by hand.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -115,7 +117,7 @@ class _LayerTracer(TorchFunctionMode):
         self._alive: list[Tensor] = []  # an id means something only while its tensor lives
         self._running: list[str] = []
         self._convolved: dict[int, str] = {}  # a convolution's output -> the module that made it
-        self._uses: dict[int, int] = {}
+        self._uses: Counter[int] = Counter()
         self._pairs: list[tuple[int, str]] = []  # a convolution's output, the batch norm that read it
         self._floats = 0
 
@@ -128,50 +130,39 @@ class _LayerTracer(TorchFunctionMode):
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
-        handles = []
-        for name, module in self.module.named_modules():
-            if name:
-                handles.append(module.register_forward_pre_hook(self._enters(name)))
-                handles.append(module.register_forward_hook(self._leaves(name)))
-        try:
+        with ExitStack() as stack:
+            for name, module in self.module.named_modules():
+                if name:
+                    stack.enter_context(module.register_forward_pre_hook(partial(self._enter, name)))
+                    stack.enter_context(module.register_forward_hook(partial(self._leave, name)))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
-    def _enters(self, name: str) -> Callable[[nn.Module, Any], None]:
-        return lambda module, args: self._running.append(name)
+    def _enter(self, name: str, module: nn.Module, args: Any) -> None:
+        self._running.append(name)
 
-    def _leaves(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def leave(module: nn.Module, args: Any, output: Any) -> None:
-            self._running.pop()
-            before = self.layers.pop(name, None)
-            if not isinstance(output, Tensor) or min(output.shape) == 0:
-                return
-            traced = self._traced.get(id(output), TracedTensor(None, None, (2, 3), "something unknown"))
-            tokens = output.ndim == 3 and traced.patch > 0 and grid(output.shape[1], HEIGHT, WIDTH, traced.patch)
-            if output.ndim in (2, 4) or tokens:
-                last = output.ndim == 4 and _channels_last(output)
-                self.layers[name] = Layer(
-                    name,
-                    channels=output.shape[-1 if last or tokens else 1],
-                    rows=traced.rows,
-                    columns=traced.columns,
-                    whole=traced.whole,
-                    calls=1 + (before.calls if before else 0),
-                    channels_last=last,
-                    patch=traced.patch if tokens else 0,
-                    memory=4 * self._floats / (HEIGHT * WIDTH),
-                )
-
-        return leave
+    def _leave(self, name: str, module: nn.Module, args: Any, output: Any) -> None:
+        self._running.pop()
+        before = self.layers.pop(name, None)
+        if not isinstance(output, Tensor) or min(output.shape) == 0:
+            return
+        traced = self._traced.get(id(output), TracedTensor(None, None, (2, 3), "something unknown"))
+        tokens = output.ndim == 3 and traced.patch > 0 and grid(output.shape[1], HEIGHT, WIDTH, traced.patch)
+        if output.ndim in (2, 4) or tokens:
+            last = output.ndim == 4 and _channels_last(output)
+            self.layers[name] = Layer(
+                name,
+                channels=output.shape[-1 if last or tokens else 1],
+                rows=traced.rows,
+                columns=traced.columns,
+                whole=traced.whole,
+                calls=1 + (before.calls if before else 0),
+                channels_last=last,
+                patch=traced.patch if tokens else 0,
+                memory=4 * self._floats / (HEIGHT * WIDTH),
+            )
 
     def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
@@ -180,8 +171,7 @@ class _LayerTracer(TorchFunctionMode):
         if not results or not sources:
             return output
         name = operation_name(func)
-        for source in sources:
-            self._uses[id(source)] = self._uses.get(id(source), 0) + 1
+        self._uses.update(map(id, sources))
         if name == "batch_norm" and id(sources[0]) in self._convolved and self._running:
             self._pairs.append((id(sources[0]), self._running[-1]))
         traced = self._after(func, args, kwargs, sources, results[0])
@@ -193,12 +183,7 @@ class _LayerTracer(TorchFunctionMode):
         return output
 
     def _after(
-        self,
-        operation: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        sources: list[Tensor],
-        result: Tensor,
+        self, operation: Callable[..., Any], args: Any, kwargs: Any, sources: list[Tensor], result: Tensor
     ) -> TracedTensor:
         """What is known of an operation's result: of several sources, it sees what any of them does."""
         name, rule = operation_name(operation), rule_of(operation)
@@ -211,11 +196,11 @@ class _LayerTracer(TorchFunctionMode):
         if moved is None:
             return first.ended(name)
         for other in known[1:]:
-            if not (other.rows and other.columns and moved.rows and moved.columns):
+            pairs = ((moved.rows, other.rows), (moved.columns, other.columns))
+            both = [one | two for one, two in pairs if one and two and one.stride == two.stride]
+            if len(both) < 2:
                 return first.ended(name)
-            if other.rows.stride != moved.rows.stride or other.columns.stride != moved.columns.stride:
-                return first.ended(name)
-            moved = replace(moved, rows=moved.rows | other.rows, columns=moved.columns | other.columns)
+            moved = replace(moved, rows=both[0], columns=both[1])
         return moved
 
 

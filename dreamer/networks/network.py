@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import torch
@@ -119,14 +119,13 @@ class Network:
         """
         wanted = {name: self.layer(name) for name in layers}
         try:
-            maps = self._shapes(height, width, wanted)
+            return self._shapes(height, width, wanted)
         except (RuntimeError, ValueError, AssertionError) as error:
             need = self.smallest(wanted)
             what = f"needs at least {need} pixels a side" if need else f"cannot look at it ({error})"
             raise NetworkError(
                 f"{width}x{height} pixels are too small for {self.name} at {', '.join(wanted)}, which {what}"
             ) from error
-        return {name: (shape[2], shape[3]) for name, shape in maps.items()}
 
     def smallest(self, layers: Iterable[str]) -> int | None:
         """The smallest square picture, in pixels a side, that the network can look at up to these layers."""
@@ -144,10 +143,8 @@ class Network:
     def differentiable(self, layers: Iterable[str]) -> bool:
         """Whether these layers' features are differentiable in the image, found without computing them."""
         wanted = {name: self.layer(name) for name in layers}
-        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta", dtype=self._dtype)
-        with torch.enable_grad(), _captured(self.module, wanted) as found:
-            functional_call(self.module, meta_parameters(self.module), (image.requires_grad_(),))
-        return all(output.requires_grad for output in found.values())
+        with torch.enable_grad():
+            return all(output.requires_grad for output in self._outputs(HEIGHT, WIDTH, wanted).values())
 
     def prepared(self, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
         """Copy the network, to compute the same at some layers faster: batch norm folded, memory channels last.
@@ -162,7 +159,7 @@ class Network:
         """
         module = copy.deepcopy(self.module)
         for convolution, norm in self.anatomy.foldable:
-            if not any(_between(name, convolution, norm) for name in layers):
+            if not any(_holds(name, convolution) and not _holds(name, norm) for name in layers):
                 before = cast(nn.Conv2d, module.get_submodule(convolution))
                 after = cast(nn.BatchNorm2d, module.get_submodule(norm))
                 module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
@@ -178,18 +175,22 @@ class Network:
         copied.__dict__["anatomy"] = self.anatomy
         return copied
 
-    @property
-    def _dtype(self) -> torch.dtype:
-        return next((weight.dtype for weight in self.module.parameters()), torch.float32)
+    def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
+        """The layers' maps for a picture of some size, on the `meta` device."""
+        dtype = next((weight.dtype for weight in self.module.parameters()), torch.float32)
+        image = torch.empty(1, 3, height, width, device="meta", dtype=dtype)
+        with _captured(self.module, wanted) as found:
+            parameters = meta_parameters(self.module)
+            functional_call(self.module, parameters, (image.requires_grad_(torch.is_grad_enabled()),))
+        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
 
-    def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, torch.Size]:
-        image = torch.empty(1, 3, height, width, device="meta", dtype=self._dtype)
-        with torch.no_grad(), _captured(self.module, wanted) as found:
-            functional_call(self.module, meta_parameters(self.module), (image,))
-        maps = {name: _as_map(found[name], layer, image).shape for name, layer in wanted.items()}
-        if any(min(shape) < 1 for shape in maps.values()):
+    @torch.no_grad()
+    def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, tuple[int, int]]:
+        """The maps' sizes (h, w); raises what the module raises where the picture is too small, or ValueError."""
+        maps = self._outputs(height, width, wanted)
+        if any(output.numel() == 0 for output in maps.values()):
             raise ValueError("its map would be empty")
-        return maps
+        return {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
 
 
 class _DeepEnough(Exception):
@@ -202,27 +203,18 @@ def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[s
     found: dict[str, Tensor] = {}
     left = {name: layer.calls for name, layer in wanted.items()}
 
-    def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        def keep(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            found[name] = output
-            left[name] -= 1
-            if left[name] == 0:
-                del left[name]
-                if not left:
-                    raise _DeepEnough
-            # What follows works on a copy: an in-place activation must not change what was asked for.
-            return output.clone()
+    def keep(name: str, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        found[name] = output
+        left[name] -= 1
+        if not any(left.values()):
+            raise _DeepEnough
+        # What follows works on a copy: an in-place activation must not change what was asked for.
+        return output.clone()
 
-        return keep
-
-    handles = [module.get_submodule(name).register_forward_hook(hook(name)) for name in wanted]
-    try:
+    with suppress(_DeepEnough), ExitStack() as stack:
+        for name in wanted:
+            stack.enter_context(module.get_submodule(name).register_forward_hook(partial(keep, name)))
         yield found
-    except _DeepEnough:
-        pass
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
@@ -238,10 +230,6 @@ def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
     return output.permute(0, 3, 1, 2) if layer.channels_last else output
 
 
-def _between(layer: str, convolution: str, norm: str) -> bool:
-    """Whether the layer ends after the convolution and before its batch norm."""
-    return _holds(layer, convolution) and not _holds(layer, norm)
-
-
 def _holds(layer: str, module: str) -> bool:
+    """Whether a module is the layer or inside of it."""
     return module == layer or module.startswith(layer + ".")

@@ -158,41 +158,25 @@ def _elementwise(traced: TracedTensor, source: Tensor, result: Tensor, args: Any
     return traced if result.ndim == source.ndim else None
 
 
-def _convolved(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
-    given = dict(zip(("input", "weight", "bias", "stride", "padding", "dilation"), args, strict=False)) | kwargs
-    kernel = given["weight"].shape[-2:]
-    return _slide(traced, kernel, given.get("stride", 1), given.get("padding", 0), given.get("dilation", 1))
-
-
-def _pooled(names: tuple[str, ...]) -> Rule:
-    """The rule of a pooling whose positional arguments have these names."""
+def _sliding(*names: str) -> Rule:
+    """The rule of a convolution or pooling whose positional arguments have these names."""
 
     def rule(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
         given = dict(zip(names, args, strict=False)) | kwargs
-        kernel = given["kernel_size"]
-        stride = given.get("stride") or kernel
-        return _slide(traced, kernel, stride, given.get("padding", 0), given.get("dilation", 1))
+        kernel = given["weight"].shape[-2:] if "weight" in given else given["kernel_size"]
+        stride = given.get("stride") or (1 if "weight" in given else kernel)
+        (high, wide), (down, across), (apart_y, apart_x) = map(_pair, (kernel, stride, given.get("dilation", 1)))
+        padding = given.get("padding", 0)
+        if isinstance(padding, str):
+            same = padding == "same"
+            padding = (apart_y * (high - 1) // 2 * same, apart_x * (wide - 1) // 2 * same)
+        above, before = _pair(padding)
+        return traced.changed(
+            lambda rows: rows.window(high, down, above, apart_y),
+            lambda columns: columns.window(wide, across, before, apart_x),
+        )
 
     return rule
-
-
-def _slide(
-    traced: TracedTensor,
-    kernel: int | Sequence[int],
-    stride: int | Sequence[int],
-    padding: int | str | Sequence[int],
-    dilation: int | Sequence[int],
-) -> TracedTensor | None:
-    """A window sliding over a map, with torch's arguments: each one number, or one for y and one for x."""
-    (high, wide), (down, across), (apart_y, apart_x) = _pair(kernel), _pair(stride), _pair(dilation)
-    if isinstance(padding, str):
-        same = padding == "same"
-        padding = (apart_y * (high - 1) // 2 * same, apart_x * (wide - 1) // 2 * same)
-    above, before = _pair(padding)
-    return traced.changed(
-        lambda rows: rows.window(high, down, above, apart_y),
-        lambda columns: columns.window(wide, across, before, apart_x),
-    )
 
 
 def _pad(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, kwargs: Any) -> TracedTensor | None:
@@ -250,9 +234,7 @@ def _over_last(traced: TracedTensor, source: Tensor, result: Tensor, args: Any, 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
     """torch's one number for both axes, or one for each, as two."""
-    if isinstance(value, int):
-        return value, value
-    return (int(value[0]), int(value[-1]))
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))
 
 
 _ELEMENTWISE = """relu relu6 hardtanh silu hardswish hardsigmoid sigmoid gelu elu leaky_relu prelu selu celu mish
@@ -262,20 +244,16 @@ _ELEMENTWISE = """relu relu6 hardtanh silu hardswish hardsigmoid sigmoid gelu el
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
-    "conv2d": _convolved,
-    "max_pool2d": _pooled(("input", "kernel_size", "stride", "padding", "dilation")),
-    "avg_pool2d": _pooled(("input", "kernel_size", "stride", "padding")),
+    **dict.fromkeys(("view", "reshape"), _view),
+    **dict.fromkeys(("cat", "concat"), _along(1, 0)),
+    **dict.fromkeys(("chunk", "split"), _along(2, 0)),
+    **dict.fromkeys(("linear", "layer_norm"), _over_last),
+    "softmax": _along(1, -1),
+    "conv2d": _sliding("input", "weight", "bias", "stride", "padding", "dilation"),
+    "max_pool2d": _sliding("input", "kernel_size", "stride", "padding", "dilation"),
+    "avg_pool2d": _sliding("input", "kernel_size", "stride", "padding"),
     "pad": _pad,
     "permute": _permute,
     "transpose": _transpose,
-    "view": _view,
-    "reshape": _view,
-    "cat": _along(1, 0),
-    "concat": _along(1, 0),
-    "chunk": _along(2, 0),
-    "split": _along(2, 0),
-    "softmax": _along(1, -1),
-    "linear": _over_last,
-    "layer_norm": _over_last,
 }
 """The rules of torch's own operations, by `operation_name`."""

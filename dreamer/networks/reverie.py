@@ -17,26 +17,18 @@ from torch import Tensor, nn
 from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
 from dreamer.networks.network import Network
-from dreamer.networks.weights import (
-    OWN_LARGEST,
-    check_shapes,
-    file_hash,
-    metadata,
-    read_metadata,
-    read_weights,
-    width_of,
-)
+from dreamer.networks.weights import check_shapes, file_hash, metadata, read_metadata, read_own, widened, width_of
 
-# Channels of a block's branches at width 1: 1x1; 1x1 -> 3x3; 1x1 -> 5x5; average -> 1x1. None is a halving.
-_BLOCKS: dict[str, tuple[int, tuple[int, int], tuple[int, int], int] | None] = {
-    "m3a": (32, (48, 64), (12, 24), 16),
-    "m3b": (48, (64, 96), (16, 40), 24),
-    "halve3": None,
-    "m4a": (64, (72, 112), (16, 40), 32),
-    "m4b": (64, (80, 128), (20, 48), 32),
-    "m4c": (64, (96, 144), (24, 56), 32),
-    "halve4": None,
-    "m5a": (96, (96, 160), (24, 64), 48),
+# Channels of a block's convolutions at width 1, as `Block` takes them; none is a halving.
+_BLOCKS: dict[str, tuple[int, ...]] = {
+    "m3a": (32, 48, 64, 12, 24, 16),
+    "m3b": (48, 64, 96, 16, 40, 24),
+    "halve3": (),
+    "m4a": (64, 72, 112, 16, 40, 32),
+    "m4b": (64, 80, 128, 20, 48, 32),
+    "m4c": (64, 96, 144, 24, 56, 32),
+    "halve4": (),
+    "m5a": (96, 96, 160, 24, 64, 48),
 }
 
 FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
@@ -47,11 +39,7 @@ _DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.009, "steps": 16},
     "objectives": [
-        {
-            "name": "motif",
-            "layer": FIGURE_LAYER,
-            "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"],
-        },
+        {"name": "motif", "layer": FIGURE_LAYER, "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"]}
     ],
     "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}],
@@ -66,18 +54,22 @@ class Block(nn.Module):
     Args:
         inside: Channels that it is given.
         one: Channels of the branch 1x1.
-        three: Channels of the branch 1x1 -> 3x3, after each convolution.
-        five: Channels of the branch 1x1 -> 5x5, after each convolution.
+        before_three: Channels within the branch 1x1 -> 3x3.
+        three: Channels of that branch.
+        before_five: Channels within the branch 1x1 -> 5x5.
+        five: Channels of that branch.
         pool: Channels of the branch average 3x3 -> 1x1.
     """
 
-    def __init__(self, inside: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int) -> None:
+    def __init__(
+        self, inside: int, one: int, before_three: int, three: int, before_five: int, five: int, pool: int
+    ) -> None:
         super().__init__()
         self.one = convolution(inside, one, 1)
-        self.three = nn.Sequential(convolution(inside, three[0], 1), convolution(three[0], three[1], 3))
-        self.five = nn.Sequential(convolution(inside, five[0], 1), convolution(five[0], five[1], 5))
+        self.three = nn.Sequential(convolution(inside, before_three, 1), convolution(before_three, three, 3))
+        self.five = nn.Sequential(convolution(inside, before_five, 1), convolution(before_five, five, 5))
         self.pool = nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), convolution(inside, pool, 1))
-        self.channels = one + three[1] + five[1] + pool
+        self.channels = one + three + five + pool
 
     def forward(self, seen: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, channels, h, w)."""
@@ -108,20 +100,12 @@ class Reverie(nn.Module):
     def __init__(self, width: float = 1.0, soft: bool = False) -> None:
         super().__init__()
         self.soft = soft
-
-        def wide(channels: int) -> int:
-            return max(8, int(channels * width / 8 + 0.5) * 8)
-
-        seen = wide(64)
-        self.stem = nn.Sequential(convolution(3, wide(32), 5), BlurPool(), convolution(wide(32), seen, 3), BlurPool())
+        fine, seen = widened(width, 32, 64)
+        self.stem = nn.Sequential(convolution(3, fine, 5), BlurPool(), convolution(fine, seen, 3), BlurPool())
         for name, sizes in _BLOCKS.items():
-            if sizes is None:
-                self.add_module(name, BlurPool())
-                continue
-            one, three, five, pool = sizes
-            block = Block(seen, wide(one), (wide(three[0]), wide(three[1])), (wide(five[0]), wide(five[1])), wide(pool))
+            block = Block(seen, *widened(width, *sizes)) if sizes else BlurPool()
             self.add_module(name, block)
-            seen = block.channels
+            seen = block.channels if isinstance(block, Block) else seen
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W), RGB in [0, 1] minus 0.5 -> m5a's features (B, C, H / 16, W / 16), sides rounded up."""
@@ -147,7 +131,7 @@ def weights_path() -> Path:
 def reverie(weights: Path | None = None) -> Network:
     """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
-    tensors = {key: value.float() for key, value in read_weights(path, largest=OWN_LARGEST).items()}
+    tensors = read_own(path)
     module = Reverie(width_of(path), soft="soft" in metadata(path))
     blocks = {name: block.channels for name, block in module.named_children() if isinstance(block, Block)}
     labels, dreams = read_metadata(path, "motifs", ["eye"]), read_metadata(path, "dreams", ["eye"])

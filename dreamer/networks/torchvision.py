@@ -84,7 +84,11 @@ class Classic:
         path = weights or self.weights_path()
         if not weights and not path.exists():
             if not fetch:
-                raise NetworkError(self._absent(path))
+                raise NetworkError(
+                    f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
+                    f"{self.name}` ({self.weights_size():.0f} MB), or pass a .safetensors or .pth file with "
+                    "--weights FILE"
+                )
             self._download(path)
         state = read_weights(path)
         network = self.untrained()
@@ -133,12 +137,6 @@ class Classic:
                 "on a machine that can, and pass the file with --weights FILE"
             ) from error
 
-    def _absent(self, path: Path) -> str:
-        return (
-            f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
-            f"{self.name}` ({self.weights_size():.0f} MB), or pass a .safetensors or .pth file with --weights FILE"
-        )
-
     def _network(self, module: nn.Module, digest: str) -> Network:
         halves = self.name in _HALVES
         return Network(
@@ -157,6 +155,4 @@ class Classic:
 
 def classics() -> Iterator[Classic]:
     """A factory for each of torchvision's classification networks that can dream."""
-    for names, layer in _FAMILIES:
-        for name in names.split():
-            yield Classic(name, layer)
+    return (Classic(name, layer) for names, layer in _FAMILIES for name in names.split())

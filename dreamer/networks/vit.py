@@ -33,9 +33,8 @@ class AnySize(nn.Module):
         """The classes' scores."""
         patches = self.conv_proj(self._whole_patches(image))
         first = self.class_token.expand(len(image), -1, -1)
-        tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], 1) + self._position_embeddings(
-            *patches.shape[-2:]
-        )
+        tokens = torch.cat([first, patches.flatten(2).transpose(1, 2)], 1)
+        tokens = tokens + self._position_embeddings(*patches.shape[-2:])
         seen = self.encoder.ln(self.encoder.layers(self.encoder.dropout(tokens)))
         scores: Tensor = self.heads(seen[:, 0])
         return scores

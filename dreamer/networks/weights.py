@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -19,8 +20,7 @@ from dreamer.errors import NetworkError
 
 _LARGEST = 8 * 2**30  # bytes: no network that anybody dreams with is larger
 _NAMED = 3  # how many keys an error names
-OWN_LARGEST = 64 * 2**20
-"""Bytes: no file of reverie or of the decoder is larger, whatever its width."""
+_OWN_LARGEST = 64 * 2**20  # bytes: no file of reverie or of the decoder is larger, whatever its width
 _NARROWEST, _BROADEST = 0.25, 4.0  # their widths
 
 T = TypeVar("T")
@@ -35,15 +35,10 @@ def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
     if not path.is_file():
         raise NetworkError(f"{path}: there is no such weights file")
     if path.stat().st_size > largest:
-        mebibytes = path.stat().st_size // 2**20
-        raise NetworkError(
-            f"{path}: {mebibytes} MiB is too large for such weights; at most {largest // 2**20} are read"
-        )
+        size, most = path.stat().st_size // 2**20, largest // 2**20
+        raise NetworkError(f"{path}: {size} MiB is too large for such weights; at most {most} are read")
     try:
-        if path.suffix == ".safetensors":
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # whatever the two libraries raise for a broken or dangerous file
         raise NetworkError(
             f"{path}: not a weights file, or one that holds code besides tensors, which dreamer never runs; "
@@ -54,6 +49,11 @@ def read_weights(path: Path, largest: int = _LARGEST) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise NetworkError(f"{path}: holds no state dict (tensors by name)")
     return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def read_own(path: Path) -> dict[str, Tensor]:
+    """The float32 tensors of reverie's or the decoder's weights file, by key; see `read_weights`."""
+    return {key: value.float() for key, value in read_weights(path, _OWN_LARGEST).items()}
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
@@ -147,13 +147,15 @@ def _inside(entry: object) -> list[Any]:
 def width_of(path: Path) -> float:
     """By how much a file's network multiplies the usual channels; raises NetworkError when it gives no number."""
     text = metadata(path).get("width", "1")
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if math.isnan(found):
-        raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number")
-    return min(max(found, _NARROWEST), _BROADEST)
+    with suppress(ValueError):
+        if not math.isnan(found := float(text)):
+            return min(max(found, _NARROWEST), _BROADEST)
+    raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number")
+
+
+def widened(width: float, *channels: int) -> tuple[int, ...]:
+    """The usual channels times `width`, to the nearest multiple of 8, and 8 at least."""
+    return tuple(max(8, int(count * width / 8 + 0.5) * 8) for count in channels)
 
 
 def story(path: Path) -> dict[str, Any]:

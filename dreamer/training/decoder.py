@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.files import write_atomically
 from dreamer.motifs.composite import Pictures
 from dreamer.networks.autoencoder import CHANNELS, Autoencoder, decoder, weights_path
 from dreamer.networks.reverie import reverie
 from dreamer.networks.weights import fit
 from dreamer.training.album import OwnPictures
 from dreamer.training.checkpoint import Progress
+from dreamer.training.export import write
 from dreamer.training.stream import recoloured
 from dreamer.training.train import Settings, Training
 
@@ -133,15 +131,7 @@ class DecoderTraining(Training):
         codes = torch.cat([plain.encode(part.to(self.device)) for part in torch.split(self.held_out.image, 32)])
         plain.mean.copy_(codes.mean((0, 2, 3)))
         plain.std.copy_(codes.std((0, 2, 3)))
-        about = {
-            "name": "decoder",
-            "licence": "MIT",
-            "width": str(self.settings.width),
-            "input": "RGB in [0, 1] minus 0.5",
-            "training": json.dumps(info),
-        }
-        halves = {key: value.half().contiguous().cpu() for key, value in plain.state_dict().items()}
-        write_atomically(path, save(halves, about))
+        write(path, "decoder", self.settings.width, plain.state_dict(), info)
 
 
 def l1_distance(one: Tensor, other: Tensor) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -67,19 +69,34 @@ def export(path: Path, trainee: Trainee, world: World, width: float, info: Mappi
     for name, part in found.items():
         tensors[f"figures.{FIGURE_LAYER}.{name}"] = part
     about = {
-        "name": "reverie",
-        "licence": "MIT",
-        "width": str(width),
         "soft": "1",
-        "input": "RGB in [0, 1] minus 0.5",
         "motifs": json.dumps([*world.names, BACKGROUND]),
         "channels": json.dumps({name: known.names for name, known in layers.items()}),
-        "training": json.dumps(info),
     }
     if world.found:
         about["dreams"] = json.dumps(world.found.names)
+    write(path, "reverie", width, tensors, info, **about)
+
+
+def write(
+    path: Path, name: str, width: float, tensors: Mapping[str, Tensor], story: Mapping[str, object], **about: str
+) -> None:
+    """Write a .safetensors file in half precision.
+
+    Args:
+        path: Of the file.
+        name: Of what it holds.
+        width: By how much the usual channels are multiplied.
+        tensors: By key.
+        story: A record of the training, of what JSON can hold.
+        **about: More metadata.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
     halves = {key: value.detach().half().contiguous().cpu() for key, value in tensors.items()}
-    write_atomically(path, save(halves, about))
+    known = {"name": name, "licence": "MIT", "width": str(width), "input": "RGB in [0, 1] minus 0.5"}
+    write_atomically(path, save(halves, {**known, **about, "training": json.dumps(story)}))
 
 
 @torch.no_grad()
@@ -91,22 +108,20 @@ def channels(see: Callable[[Tensor], Mapping[str, Tensor]], world: World) -> dic
     """
     pictures = world.draw(_SAMPLES, SIZE, torch.Generator().manual_seed(2**31))
     motif, many = world.motif_of[pictures.kind], len(world.names) + 1
-    sums: dict[str, Tensor] = {}  # (motifs + 1, C): sums of the features where each motif is
-    squares: dict[str, Tensor] = {}
-    counts: dict[str, Tensor] = {}
+    # By layer: the sums of its features where each motif is, (motifs + 1, C), of their squares, and how many there are.
+    sums: defaultdict[str, list[Any]] = defaultdict(lambda: [0, 0, 0])
     for image, labels in zip(torch.split(pictures.image, 64), torch.split(motif, 64), strict=True):
         for name, seen in see(image).items():
             seen = seen.cpu()
             there = F.one_hot(labels_at(labels, seen), many).float()
-            sums[name] = sums.get(name, 0) + torch.einsum("bhwk,bchw->kc", there, seen)
-            squares[name] = squares.get(name, 0) + seen.square().sum((0, 2, 3))
-            counts[name] = counts.get(name, 0) + there.sum((0, 1, 2))
+            new = torch.einsum("bhwk,bchw->kc", there, seen), seen.square().sum((0, 2, 3)), there.sum((0, 1, 2))
+            sums[name] = [old + part for old, part in zip(sums[name], new, strict=True)]
     found = {}
-    for name, total in sums.items():
-        places = counts[name].sum()
+    for name, (total, squares, counts) in sums.items():
+        places = counts.sum()
         mean = total.sum(0) / places
-        std = (squares[name] / places - mean**2).clamp_min(1e-8).sqrt()
-        excited = (total / counts[name].clamp_min(1)[:, None] - mean) / std
+        std = (squares / places - mean**2).clamp_min(1e-8).sqrt()
+        excited = (total / counts.clamp_min(1)[:, None] - mean) / std
         found[name] = Channels(mean, std, _named(excited[:-1], world.names))
     return found
 

@@ -50,7 +50,10 @@ class ReverieTraining(Training):
 
         The adversarial perturbation is made of the gradient of the first step, at no extra cost (Shafahi 2019).
         """
-        self._set_rate(share, samples)
+        peak, batches = (_TUNING_RATE, _TUNING_WARM_UP) if self.fine_tunes else (_RATE, _WARM_UP)
+        rate = self.rate(peak, batches, share, samples)
+        for group in self.optimiser.param_groups:
+            group["lr"] = 0.0 if self.fine_tunes and group["early"] and share < _FROZEN else rate
         ramp = (share - _RAMP[0]) / (_RAMP[1] - _RAMP[0])
         epsilon = _EPSILON * batch.image.shape[-1] * min(1.0, max(0.0, ramp))
         image, kind, second = (part.detach().to(self.device) for part in (batch.image, batch.kind, batch.second))
@@ -70,12 +73,6 @@ class ReverieTraining(Training):
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         return float(loss.detach())
-
-    def _set_rate(self, share: float, samples: int) -> None:
-        peak, batches = (_TUNING_RATE, _TUNING_WARM_UP) if self.fine_tunes else (_RATE, _WARM_UP)
-        rate = self.rate(peak, batches, share, samples)
-        for group in self.optimiser.param_groups:
-            group["lr"] = 0.0 if self.fine_tunes and group["early"] and share < _FROZEN else rate
 
     @torch.no_grad()
     def accuracy(self) -> dict[str, tuple[float, float]]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -145,9 +148,8 @@ def fold_batch_norm(body: Reverie, width: float) -> Reverie:
     normed = copy.deepcopy(body).eval()
     for name, module in list(plain.named_modules()):
         if isinstance(module, nn.Conv2d):
-            pair = normed.get_submodule(name)
-            fused = fuse_conv_bn_eval(pair[0], pair[1])  # type: ignore[index]
-            plain.set_submodule(name, fused)
+            bare, norm = cast(Any, normed.get_submodule(name))
+            plain.set_submodule(name, fuse_conv_bn_eval(bare, norm))
     return plain.to(next(body.parameters()).device)
 
 
@@ -168,26 +170,20 @@ def insert_batch_norm(body: nn.Module, plain: nn.Module, pictures: Iterable[Tens
     """
     moments: dict[str, list[Tensor]] = {}
 
-    def watch(name: str) -> None:
-        def hook(_: nn.Module, __: object, output: Tensor) -> None:
-            values = torch.stack([output.mean((0, 2, 3)), output.square().mean((0, 2, 3))])
-            moments.setdefault(name, []).append(values)
+    def watch(name: str, module: nn.Module, args: object, output: Tensor) -> None:
+        values = torch.stack([output.mean((0, 2, 3)), output.square().mean((0, 2, 3))])
+        moments.setdefault(name, []).append(values)
 
-        handles.append(plain.get_submodule(name).register_forward_hook(hook))
-
-    handles: list[torch.utils.hooks.RemovableHandle] = []
     convolutions = {name: module for name, module in plain.named_modules() if isinstance(module, nn.Conv2d)}
-    for name in convolutions:
-        watch(name)
-    for picture in pictures:
-        plain(picture - 0.5)  # the ReLU after each convolution works in place, but only after the hook
-    for handle in handles:
-        handle.remove()
+    with ExitStack() as stack:
+        for name, convolution in convolutions.items():
+            stack.enter_context(convolution.register_forward_hook(partial(watch, name)))
+        for picture in pictures:
+            plain(picture - 0.5)  # the ReLU after each convolution works in place, but only after the hook
     for name, convolution in convolutions.items():
         mean, square = torch.stack(moments[name]).mean(0)
         variance = (square - mean**2).clamp_min(1e-5)
-        pair = body.get_submodule(name)
-        bare, norm = pair[0], pair[1]  # type: ignore[index]
+        bare, norm = cast(Any, body.get_submodule(name))
         bare.weight.copy_(convolution.weight)
         norm.running_mean.copy_(mean - convolution.bias)
         norm.running_var.copy_(variance)

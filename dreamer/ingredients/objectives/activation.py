@@ -6,7 +6,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from dreamer.ingredients.objectives.choice import channels, leaky_square, normalised
+from dreamer.ingredients.objectives.choice import Index, Names, channels, leaky_square, normalised
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Range
 
@@ -21,8 +21,8 @@ def channel(
     *,
     network: Network,
     layer: str,
-    index: Annotated[tuple[int, ...], Range(0)] = (),
-    names: tuple[str, ...] = (),
+    index: Index = (),
+    names: Names = (),
     normalise: bool = True,
     square: bool = True,
 ) -> Tensor:
@@ -47,9 +47,7 @@ def channel(
     """
     count = features.shape[1]
     chosen = channels(index, names, count, network, layer, "channel") or list(range(count))
-    seen = features[:, chosen]
-    if normalise:
-        seen = normalised(seen, network, layer, chosen)
+    seen = normalised(features[:, chosen], network, layer, chosen) if normalise else features[:, chosen]
     return (leaky_square(seen) if square else seen).mean(1)
 
 
@@ -58,8 +56,8 @@ def neuron(
     *,
     network: Network,
     layer: str,
-    index: Annotated[tuple[int, ...], Range(0)] = (),
-    names: tuple[str, ...] = (),
+    index: Index = (),
+    names: Names = (),
     y: Annotated[float, Range(0, 1)] = 0.5,
     x: Annotated[float, Range(0, 1)] = 0.5,
 ) -> Tensor:

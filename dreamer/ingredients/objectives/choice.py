@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import RecipeError, did_you_mean
 from dreamer.networks.network import Network
+from dreamer.recipes.options import Range
+
+Index = Annotated[tuple[int, ...], Range(0)]
+"""Numbers of channels or classes."""
+Names = tuple[str, ...]
 
 _LEAK = 0.1  # slope below zero
 _FEW = 100  # names that an error lists
@@ -81,8 +87,8 @@ def channels(
     Raises:
         RecipeError: The layer has no such channel.
     """
-    named = numbers(names, network.channels.get(layer, {}), f"objectives.{who}.names: {network.name} at {layer}")
-    chosen = [*index, *named]
+    known = network.channels.get(layer, {})
+    chosen = [*index, *numbers(names, known, f"objectives.{who}.names: {network.name} at {layer}")]
     within(chosen, count, f"objectives.{who}.index: layer {layer} of {network.name} has channels")
     return chosen
 

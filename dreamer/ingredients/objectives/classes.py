@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.ingredients.objectives.choice import numbers, within
+from dreamer.ingredients.objectives.choice import Index, Names, numbers, within
 from dreamer.networks.network import Network
-from dreamer.recipes.options import Range
 
 
-def logit(
-    features: Tensor,
-    *,
-    network: Network,
-    layer: str,
-    index: Annotated[tuple[int, ...], Range(0)] = (),
-    names: tuple[str, ...] = (),
-) -> Tensor:
+def logit(features: Tensor, *, network: Network, layer: str, index: Index = (), names: Names = ()) -> Tensor:
     """More of a class, by its number or name: its score before the softmax (Simonyan 2013).
 
     The classes are those of the layer's head, or the channels of a layer that has one for each class, as the last layer
@@ -41,14 +31,7 @@ def logit(
     return _mean(_logits(features, network, layer), index, names, network, layer, "logit")
 
 
-def probability(
-    features: Tensor,
-    *,
-    network: Network,
-    layer: str,
-    index: Annotated[tuple[int, ...], Range(0)] = (),
-    names: tuple[str, ...] = (),
-) -> Tensor:
+def probability(features: Tensor, *, network: Network, layer: str, index: Index = (), names: Names = ()) -> Tensor:
     """More of a class, by its number or name: its share after the softmax (Simonyan 2013); see `logit`.
 
     It rises by less of the other classes, too, and hardly changes near 0 and 1: `logit` makes clearer forms.
@@ -77,9 +60,7 @@ def _logits(features: Tensor, network: Network, layer: str) -> Tensor:
     return F.conv2d(features, weight[:, :, None, None], bias)
 
 
-def _mean(
-    scores: Tensor, index: tuple[int, ...], names: tuple[str, ...], network: Network, layer: str, who: str
-) -> Tensor:
+def _mean(scores: Tensor, index: Index, names: Names, network: Network, layer: str, who: str) -> Tensor:
     """The mean of the chosen classes' scores (B, K, h, w), the highest where none is chosen, (B, h, w)."""
     count = scores.shape[1]
     known = {name: number for number, name in enumerate(network.labels)} if len(network.labels) == count else {}

@@ -9,22 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import RecipeError
-from dreamer.ingredients.objectives.choice import channels, label_directions, label_rows, numbers
+from dreamer.ingredients.objectives.choice import Names, channels, label_directions, label_rows, numbers
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Range
 
 _FLOOR, _EPS = 0.1, 1e-4  # as in Lucid
 
 Power = Annotated[float, Range(0, 10)]
+Seed = Annotated[int, Range(0, 2**63 - 1)]
 
 
 def direction(
-    features: Tensor,
-    *,
-    layer: str,
-    vector: tuple[float, ...] = (),
-    seed: Annotated[int, Range(0, 2**63 - 1)] = 0,
-    power: Power = 0.0,
+    features: Tensor, *, layer: str, vector: tuple[float, ...] = (), seed: Seed = 0, power: Power = 0.0
 ) -> Tensor:
     """More of one direction among the channels: `vector`, one number each, or one by chance (Szegedy 2013).
 
@@ -54,13 +50,7 @@ def direction(
 
 
 def arithmetic(
-    features: Tensor,
-    *,
-    network: Network,
-    layer: str,
-    plus: tuple[str, ...] = ("0",),
-    minus: tuple[str, ...] = (),
-    power: Power = 0.0,
+    features: Tensor, *, network: Network, layer: str, plus: Names = ("0",), minus: Names = (), power: Power = 0.0
 ) -> Tensor:
     """More of a sum of channels and motifs less others: `plus` and `minus`, by number or name (Olah 2017).
 
@@ -80,10 +70,11 @@ def arithmetic(
     Raises:
         RecipeError: The layer has no such channel or label, or the sum is zero.
     """
-    vector = sum((_named(word, network, layer, features, "arithmetic") for word in plus), features.new_zeros(()))
-    vector = vector - sum(
-        (_named(word, network, layer, features, "arithmetic") for word in minus), features.new_zeros(())
+    more, less = (
+        sum((_named(word, network, layer, features, "arithmetic") for word in words), features.new_zeros(()))
+        for words in (plus, minus)
     )
+    vector = more - less
     if not vector.any():
         raise RecipeError("objectives.arithmetic: plus and minus leave nothing of each other; name something else")
     return _climb(features, vector, power)

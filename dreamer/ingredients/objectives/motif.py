@@ -8,24 +8,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import RecipeError
-from dreamer.ingredients.objectives.choice import label_directions, label_rows, leaky_square, normalised, numbers
+from dreamer.ingredients.objectives.choice import Names, label_directions, label_rows, leaky_square, normalised, numbers
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Range, reaching
 
-_LARGEST_FIGURE = 11  # positions: tiles overlap by so many, so that it fits
+_WIDEST = 11  # positions: tiles overlap by so many, so that it fits
 _APART, _NEAR = 4, 2  # positions within which figures of one kind, and of different kinds, are rivals
 _LINEAR = 10.0  # weight of a figure's score beside its square, for a gradient where nothing is found yet
 _SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
 
 
-@reaching(_LARGEST_FIGURE // 2 + _APART)
+@reaching(_WIDEST // 2 + _APART)
 def motif(
-    features: Tensor,
-    *,
-    network: Network,
-    layer: str,
-    names: tuple[str, ...] = (),
-    texture: Annotated[float, Range(0, 1)] = 0.02,
+    features: Tensor, *, network: Network, layer: str, names: Names = (), texture: Annotated[float, Range(0, 1)] = 0.02
 ) -> Tensor:
     """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
 
@@ -66,12 +61,10 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
     instead of many that overlap.
     """
     basis, weight, bias = (values.to(seen) for values in network.figures[layer])
-    if (wide := weight.shape[-1]) > _LARGEST_FIGURE:
-        raise RecipeError(
-            f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_LARGEST_FIGURE}"
-        )
+    if (wide := weight.shape[-1]) > _WIDEST:
+        raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")
     weight, bias = weight[chosen], bias[chosen]
-    found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=weight.shape[-1] // 2)
+    found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=wide // 2)
     now = found.detach()
     behind = _best(now, _APART) + _best(now.amax(1, keepdim=True), _NEAR) - 2 * now
     return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).mean(1)
