@@ -141,11 +141,7 @@ class Batch:
 
         try:
             return self.pipeline.dream(
-                photo,
-                plan=plan,
-                on_step=self._on_step,
-                snapshots=self.saving.snapshots,
-                on_snapshot=keep_snapshot,
+                photo, plan=plan, on_step=self._on_step, snapshots=self.saving.snapshots, on_snapshot=keep_snapshot
             )
         except Interrupted as stop:
             self._keep_interrupted(stop.picture, output, format, label)

@@ -109,12 +109,7 @@ def try_(
 
 
 def _dreamt(
-    piece: Image.Image,
-    presets: Mapping[str, Preset],
-    strength: float,
-    seed: int,
-    photo: Path,
-    reporter: Reporter,
+    piece: Image.Image, presets: Mapping[str, Preset], strength: float, seed: int, photo: Path, reporter: Reporter
 ) -> Iterator[Look]:
     """The picture dreamt with each preset, by the name that was given."""
     from dreamer.api import dream

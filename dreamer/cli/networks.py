@@ -95,10 +95,7 @@ def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for path, table_ in tables.items():
             for key, option in table_.items():
                 if key not in ("name", "id"):
-                    yield (
-                        f"{path}.{key}",
-                        ",".join(map(str, option)) if isinstance(option, list) else str(option),
-                    )
+                    yield (f"{path}.{key}", ",".join(map(str, option)) if isinstance(option, list) else str(option))
         if not tables:
             yield head, str(value)
 

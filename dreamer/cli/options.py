@@ -63,12 +63,7 @@ class Numbers(ParamType):
 
     name = "n,m"
 
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Return the numbers, or fail with a sentence."""
         if isinstance(value, tuple):
             return value
@@ -120,9 +115,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
         option(
-            "--init",
-            type=click.Choice(["photo", "noise", "grey", "canvas"]),
-            help="Picture to start from. [photo]",
+            "--init", type=click.Choice(["photo", "noise", "grey", "canvas"]), help="Picture to start from. [photo]"
         ),
         option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )

@@ -136,13 +136,7 @@ class _Work:
     """Makes the frames of a clip for the writer, and reports each."""
 
     def __init__(
-        self,
-        pipeline: Pipeline,
-        source: Clip,
-        format: Format,
-        stability: float,
-        preview: bool,
-        reporter: Reporter,
+        self, pipeline: Pipeline, source: Clip, format: Format, stability: float, preview: bool, reporter: Reporter
     ) -> None:
         from dreamer.engine.device import keep_freed_memory
         from dreamer.video.clip import frame_size
