@@ -10,16 +10,12 @@ from dreamer.cli.tables import table
 from dreamer.errors import UsageError, did_you_mean
 
 
-@click.group()
+@click.group(commands=[install, uninstall, restore, new, check])
 def plugins() -> None:
     """Manage plugins.
 
     Plugins add objectives, priors, transforms, filters, updates, networks and presets.
     """
-
-
-for _command in (install, uninstall, restore, new, check):
-    plugins.add_command(_command)
 
 
 @plugins.command("list")
