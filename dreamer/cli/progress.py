@@ -196,10 +196,9 @@ class JsonReporter(Reporter):
         _object("start", photo=photo, number=number, total=total)
 
     def step(self, step: Step) -> None:
-        height, width = step.size
         at = {"octave": step.octave + 1, "octaves": step.octaves, "step": step.number + 1, "steps": step.count}
         share, left = round(step.share, 4), self._left(step.share)
-        size = {"height": height, "width": width}
+        size = {"height": step.size[0], "width": step.size[1]}
         _object("step", photo=self._photo, **at, **size, share=share, score=step.score, left=left)
 
     def frame(self, frame: Frame) -> None:
