@@ -22,6 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
+STRENGTH = "From the photo (0) to the whole dream (1). [1]"
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 
 
@@ -116,7 +117,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     """
     return together(
         source_options,
-        option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),
+        option("--strength", type=float, metavar="0..1", help=STRENGTH),
         option(
             "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in percent of the short side."
         ),

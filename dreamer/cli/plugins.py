@@ -32,10 +32,8 @@ def list_() -> None:
         _, _, adds, problem = rows.get(plugin.distribution, ("", "", "", ""))
         adds = ", ".join(filter(None, (adds, *plugin.adds)))
         rows[plugin.distribution] = (plugin.distribution, plugin.version, adds, problem or plugin.problem)
-    table(
-        ("plugin", "version", "adds", "status"),
-        [(*row, f"broken: {problem}" if problem else "ok") for *row, problem in rows.values()],
-    )
+    shown = [(*row, f"broken: {problem}" if problem else "ok") for *row, problem in rows.values()]
+    table(("plugin", "version", "adds", "status"), shown)
 
 
 @plugins.command()
