@@ -107,7 +107,10 @@ def video(
             recipe=recipe,
             decides=recipe,
             tiles=[film.plan.machine.tile],
-            **{"size": film.plan.size, "fps": source.fps, "frames": frames, "audio": sound},
+            size=film.plan.size,
+            fps=source.fps,
+            frames=frames,
+            audio=sound,
         )
 
 

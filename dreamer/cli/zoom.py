@@ -108,8 +108,10 @@ def zoom(
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(pace.step(number, step))
 
-            image, look_at = whole.image(), lambda time: looks[falling.look(time)]
-            made = frames_of(Scene(image, falling, size, look_at, writer.state, SPACING, on_step))
+            def look_at(time: float) -> Pipeline:
+                return looks[falling.look(time)]
+
+            made = frames_of(Scene(whole.image(), falling, size, look_at, writer.state, SPACING, on_step))
             pace = Pace((writer.done, frames), made.dreams(writer.done, frames))
             return _frames(made, writer.done, frames), pace
 
@@ -121,7 +123,10 @@ def zoom(
             recipe=recipe,
             decides={**recipe, "looks": [look.to_dict() for look in looks.values()]},
             tiles=[look.machine.tile for look in looks.values()],
-            **{"size": size, "fps": falling.fps, "frames": frames, "audio": audio},
+            size=size,
+            fps=falling.fps,
+            frames=frames,
+            audio=audio,
         )
 
 
