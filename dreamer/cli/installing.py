@@ -107,7 +107,8 @@ def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
     there, noted = installed(), entries()
     missing = [entry for entry in noted if entry.name not in there]
     if not missing:
-        click.echo(f"{_count(len(noted))} recorded in {ledger_path()}, and none is missing")
+        count = "one plugin is" if len(noted) == 1 else f"{len(noted) or 'no'} plugins are"
+        click.echo(f"{count} recorded in {ledger_path()}, and none is missing")
         return 0
     sources, problems = [], []
     for entry in missing:
@@ -235,7 +236,3 @@ def _as_it_comes(text: str) -> None:
     """Show a line of a tool's output in a terminal, except indented details and what is already installed."""
     if sys.stderr.isatty() and text[:1].strip() and not text.startswith(("Requirement already", "Looking in")):
         click.echo(f"  {line(text)}", err=True)
-
-
-def _count(number: int) -> str:
-    return "one plugin is" if number == 1 else f"{number or 'no'} plugins are"
