@@ -81,6 +81,18 @@ def collect_problems(problems: list[str]) -> Iterator[None]:
         problems += [problem for problem in error.problems if problem not in problems]
 
 
+@contextmanager
+def reported_together(error: type[UsageError] = UsageError) -> Iterator[list[str]]:
+    """A list for the problems found in the block; if there are any at its end, one `error` with all of them is raised.
+
+    An exception that leaves the block is raised as it is, without them.
+    """
+    problems: list[str] = []
+    yield problems
+    if problems:
+        raise error(*problems)
+
+
 def not_installed(error: ModuleNotFoundError) -> str:
     """The sentence about a missing Python package: which one, and how to install it."""
     how = "`python -m pip install dreamer-art` (in a checkout: `python -m pip install -e .`)"

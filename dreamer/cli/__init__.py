@@ -15,53 +15,7 @@ from typing import Any
 import click
 
 from dreamer import __version__
-from dreamer.cli.failures import exit_code, sentences, tell
-
-
-class _Main(click.Group):
-    """The main command: the one place where errors become sentences and exit codes."""
-
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        **extra: Any,
-    ) -> Any:
-        """Run a command and exit; `--debug` is accepted at any position."""
-        words = list(sys.argv[1:] if args is None else args)
-        own = words[: words.index("--")] if "--" in words else words
-        debug = "--debug" in own
-        if debug:
-            words = ["--debug", *(word for word in own if word != "--debug"), *words[len(own) :]]
-        try:
-            code = super().main(words, prog_name or "dreamer", complete_var, standalone_mode=False, **extra)
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            code = 2
-        except Exception as error:
-            if debug:
-                traceback.print_exc()
-            tell(sentences(error), as_json="--progress=json" in own or ("--progress", "json") in pairwise(own))
-            code = exit_code(error)
-        sys.exit(code)
-
-
-@click.group("dreamer", cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="dreamer")
-@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
-def main(debug: bool) -> None:
-    """Paint what a neural network sees into your photographs.
-
-    \b
-    dreamer render photo.jpg            write photo-dream.jpg beside it
-    dreamer render --sample             dream over a scene drawn by dreamer
-    dreamer render photo.jpg --preset classic --strength 0.7
-    """
-
-
-from dreamer.cli import (  # noqa: E402 - below the group that they are added to
+from dreamer.cli import (
     atlas,
     doctor,
     exemplars,
@@ -74,15 +28,45 @@ from dreamer.cli import (  # noqa: E402 - below the group that they are added to
     visualize,
     zoom,
 )
+from dreamer.cli.failures import exit_code, sentences, tell
 
-main.add_command(render.render)
-main.add_command(zoom.zoom)
-main.add_command(video.video)
-main.add_command(visualize.visualize)
-main.add_command(presets.presets)
-main.add_command(networks.networks)
-main.add_command(ingredients.ingredients)
-main.add_command(exemplars.exemplars)
-main.add_command(atlas.atlas)
-main.add_command(plugins.plugins)
-main.add_command(doctor.doctor)
+_COMMANDS: list[click.Command] = [
+    *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
+    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
+]
+
+
+class _Main(click.Group):
+    """The main command: the one place where errors become sentences and exit codes."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run a command and exit; `--debug` is accepted at any position."""
+        words = list(sys.argv[1:] if args is None else args)
+        own = words[: words.index("--")] if "--" in words else words
+        debug = "--debug" in own
+        if debug:
+            words = ["--debug", *(word for word in own if word != "--debug"), *words[len(own) :]]
+        try:
+            code = super().main(words, prog_name or "dreamer", *rest, **{**extra, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = 2
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            tell(sentences(error), as_json="--progress=json" in own or ("--progress", "json") in pairwise(own))
+            code = exit_code(error)
+        sys.exit(code)
+
+
+@click.group("dreamer", cls=_Main, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dreamer")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+def main(debug: bool) -> None:
+    """Paint what a neural network sees into your photographs.
+
+    \b
+    dreamer render photo.jpg            write photo-dream.jpg beside it
+    dreamer render --sample             dream over a scene drawn by dreamer
+    dreamer render photo.jpg --preset classic --strength 0.7
+    """

@@ -14,6 +14,7 @@ from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progres
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import Interrupted, UsageError, collect_problems
+from dreamer.files import write_atomically
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _KEPT = 60.0  # seconds between two unfinished pages that are saved
 _LONG = 600.0  # seconds; for longer work a notice says how to shorten it
+_SIDE, _STEPS = click.IntRange(32, 512), click.IntRange(1, 2048)
 
 
 @click.command()
@@ -33,8 +35,8 @@ _LONG = 600.0  # seconds; for longer work a notice says how to shorten it
 @option("--channels", metavar="0-31,NAME", help="Limit the channels, by number or name. [all]")
 @option("--photo", metavar="FILE", type=FILE, help="Show where each channel fires on this photo.")
 @option("--exemplars", metavar="FOLDER", type=FILE, help="Show the pictures of this folder that excite each channel.")
-@option("--size", type=click.IntRange(32, 512), metavar="PIXELS", help="Side of the picture of a channel. [96]")
-@option("--steps", type=click.IntRange(1, 2048), metavar="N", help="Number of steps for each channel. [32]")
+@option("--size", type=_SIDE, default=96, metavar="PIXELS", help="Side of the picture of a channel. [96]")
+@option("--steps", type=_STEPS, default=32, metavar="N", help="Number of steps for each channel. [32]")
 @option("--seed", type=int, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
 @option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
@@ -50,8 +52,8 @@ def atlas(
     channels: str | None,
     photo: Path | None,
     exemplars: Path | None,
-    size: int | None,
-    steps: int | None,
+    size: int,
+    steps: int,
     seed: int,
     device: str,
     threads: int | None,
@@ -83,7 +85,7 @@ def atlas(
         from dreamer.networks import load_from
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
-        from dreamer.visualization.atlas import SIZE, STEPS, Atlas, activations_on, reuse_images, sections_of
+        from dreamer.visualization.atlas import Atlas, activations_on, reuse_images, sections_of
 
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -97,17 +99,8 @@ def atlas(
             loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
             use_threads(machine)
             layers = [part.strip() for part in (wished or loaded.default_layer).split(",")]
-            parts = sections_of(
-                loaded,
-                registry,
-                layers,
-                channels,
-                size=size or SIZE,
-                steps=steps or STEPS,
-                seed=seed,
-                machine=machine,
-                say=reporter.say,
-            )
+            drawing = {"size": size, "steps": steps, "seed": seed}
+            parts = sections_of(loaded, registry, layers, channels, **drawing, machine=machine, say=reporter.say)
             if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
                 seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))
@@ -173,24 +166,19 @@ class _Making:
         def on_step(done: int, batch: int, step: Step) -> None:
             share = (done + batch * step.share) / len(left)
             self.reporter.frame(Frame(count - len(left) + done, count, share, unit="channel"))
-            if step.share == 1:
-                self._warn(section, time.monotonic() - began, (done + batch) / len(left))
+            whole = (time.monotonic() - began) / share if share else 0.0
+            if step.share == 1 and whole > _LONG and not self.warned:
+                self.warned = True
+                self.reporter.say(
+                    f"the {count} channels of {section.layer} take about {clock(whole)}; --channels 0-31 shows a part "
+                    "of them, a smaller --size or fewer --steps are quicker; Ctrl-C keeps what is done, and --resume "
+                    "continues"
+                )
 
         for channel, image in draw_channels(pipeline, left, on_step=on_step):
             section.images[channel] = image
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
-
-    def _warn(self, section: LayerSection, seconds: float, share: float) -> None:
-        """Say once how to shorten work that takes long."""
-        whole = seconds / share
-        if whole > _LONG and not self.warned:
-            self.warned = True
-            self.reporter.say(
-                f"the {len(section.channels)} channels of {section.layer} take about {clock(whole)}; --channels 0-31 "
-                "shows a part of them, a smaller --size or fewer --steps are quicker; Ctrl-C keeps what is done, and "
-                "--resume continues"
-            )
 
     def search(self, folder: Path, names: list[str], pipeline: Pipeline, max_pixels: int, resume: bool) -> None:
         """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
@@ -211,16 +199,9 @@ class _Making:
         if not resume:
             self.notes.unlink(missing_ok=True)
         try:
-            found = search(
-                folder,
-                names,
-                channels,
-                count=COUNT,
-                notes=self.notes,
-                device=torch.device(pipeline.machine.device),
-                max_pixels=max_pixels,
-                on_picture=on_picture,
-            )
+            limits = {"count": COUNT, "max_pixels": max_pixels}
+            device = torch.device(pipeline.machine.device)
+            found = search(folder, names, channels, notes=self.notes, device=device, on_picture=on_picture, **limits)
             for name, why in found.skipped.items():
                 self.reporter.say(f"skipped {name}: {why}")
         finally:
@@ -230,8 +211,6 @@ class _Making:
 
     def keep(self) -> None:
         """Save the unfinished page."""
-        from dreamer.files import write_atomically
-
         write_atomically(self.partial, self.atlas.page().encode())
         self.kept = time.monotonic()
 
@@ -247,8 +226,6 @@ class _Making:
 
     def finished(self) -> int:
         """Write the finished page, and return the exit code."""
-        from dreamer.files import write_atomically
-
         write_atomically(self.output, self.atlas.page().encode())
         with suppress(OSError):
             self.partial.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from dreamer.cli.failures import line
 from dreamer.cli.options import FILE, option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.tables import table
-from dreamer.errors import UsageError, WriteError, collect_problems
+from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 
 _LONGEST = 40  # letters of a name
 _TAKEN = frozenset({"hookimpl", "register-priors"})
@@ -65,16 +65,14 @@ def new(name: str, folder: Path) -> None:
     NAME, as in slow-tide, becomes the folder slow-tide with the distribution dreamer-slow-tide: a prior with an option,
     a preset that uses it, tests, and everything needed to install and publish it.
     """
-    problems: list[str] = []
-    with collect_problems(problems):
-        _check_name(name)
-    with collect_problems(problems):
-        check_folder(folder, f"-o {folder}")
     project = folder / name
-    if not problems and project.exists():
-        problems.append(f"{project} already exists and is never overwritten; choose another name or folder")
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        with collect_problems(problems):
+            _check_name(name)
+        with collect_problems(problems):
+            check_folder(folder, f"-o {folder}")
+        if not problems and project.exists():
+            problems.append(f"{project} already exists and is never overwritten; choose another name or folder")
     _check_free(name)
     _write(project, _words(name))
     where = shlex.quote(str(project) if project.is_absolute() else f"./{project}")
@@ -131,11 +129,7 @@ def _check_free(name: str) -> None:
     from dreamer.recipes.registry import BUILT_IN
 
     registry = load_plugins()[0]
-    own = [
-        f"{noun} {entry.name}"
-        for noun, shelf in (("prior", registry.ingredients["priors"]), ("preset", registry.presets))
-        for entry in shelf
-        if entry.source == BUILT_IN and entry.name.replace("_", "-") == name
-    ]
-    if own:
-        raise UsageError(f"{name}: dreamer has a built-in {own[0]}; choose another name")
+    for noun, shelf in (("prior", registry.ingredients["priors"]), ("preset", registry.presets)):
+        for entry in shelf:
+            if entry.source == BUILT_IN and entry.name.replace("_", "-") == name:
+                raise UsageError(f"{name}: dreamer has a built-in {noun} {entry.name}; choose another name")

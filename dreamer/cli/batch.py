@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
     from dreamer.recipes.provenance import Provenance
 
 
-@dataclass(frozen=True)
-class Saving:
-    """Where and how dreams are written; `snapshots` are the steps after which the picture is saved, too."""
-
-    place: Place
-    force: bool
-    keep_gps: bool
-    snapshots: tuple[int, ...]
-
-
 @dataclass
 class Batch:
     """What several photos share; `provenance` is that of the picture whose recipe is repeated."""
@@ -45,11 +36,15 @@ class Batch:
     pipeline: Pipeline
     provenance: Provenance | None
     plugins: Sequence[Plugin]
-    saving: Saving
+    place: Place
     reporter: Reporter
     max_pixels: int
     protected: Sequence[Path]
     """Files that are never overwritten: the photos themselves."""
+    force: bool
+    snapshots: tuple[int, ...]
+    """The steps after which the picture is saved, too."""
+    keep_gps: bool = False
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
     worked: bool = False
@@ -80,28 +75,36 @@ class Batch:
 
         whole = self._load(path)
         photo = self.pipeline.sized(whole)
-        format = format_for(photo, self.saving.place.file)
-        output = self.saving.place.of(path or Path(label), suffix_of(format))
+        format = format_for(photo, self.place.file)
+        output = self.place.of(path or Path(label), suffix_of(format))
         self._claim(output, label)
-        if not self.saving.force and self._is_done(output, photo):
+        if not self.force and self._is_done(output, photo):
             self.reporter.skip(label, str(output))
             return
-        if os.path.lexists(output) and not self.saving.force:
+        if os.path.lexists(output) and not self.force:
             raise UsageError(f"{output} already exists; --force replaces it, -o chooses another name")
         plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
-        self.saving.place.make()
+        self.place.make()
         check_folder(output.parent, str(output))
         self._announce(whole, photo, format)
         began = time.monotonic()
-        dream = self._paint(photo, plan, output, format, label)
-        self._compare(dream)
         try:
-            self._write(dream, output, format)
-        except KeyboardInterrupt:
-            self._keep_interrupted(dream, output, format, label)
-            raise Interrupted(dream) from None
-        except WriteError as error:
-            raise WriteError(f"{error}{self._rescued(dream, output, format)}") from error
+            dream = self._paint(photo, plan, output, format)
+            self._compare(dream)
+            try:
+                self._write(dream, output, format)
+            except KeyboardInterrupt:
+                raise Interrupted(dream) from None
+            except WriteError as error:
+                raise WriteError(f"{error}{self._rescued(dream, output, format)}") from error
+        except Interrupted as stop:
+            try:
+                kept = self._keep(stop.picture, output, "partial", format)
+            except WriteError as error:
+                self.reporter.fail(label, error)
+            else:
+                self.reporter.interrupted(label, str(kept))
+            raise
         self.reporter.done(label, str(output), time.monotonic() - began)
 
     def _load(self, path: Path | None) -> Photo:
@@ -129,27 +132,20 @@ class Batch:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
             self.reporter.say(f"resized from {before} to {now} pixels; --size full keeps them all")
 
-    def _paint(self, photo: Photo, plan: Plan, output: Path, format: str, label: str) -> Dream:
-        """The dream; an interrupted one is saved beside its output."""
+    def _paint(self, photo: Photo, plan: Plan, output: Path, format: str) -> Dream:
         from dreamer.engine.device import keep_freed_memory
 
         if not plan.tiled:
             keep_freed_memory()
 
-        def keep_snapshot(step: int, dream: Dream) -> None:
+        def on_step(step: Step) -> None:
+            self.worked = True
+            self.reporter.step(step)
+
+        def keep(step: int, dream: Dream) -> None:
             self._keep(dream, output, f"{step:04d}", format)
 
-        try:
-            return self.pipeline.dream(
-                photo,
-                plan=plan,
-                on_step=self._on_step,
-                snapshots=self.saving.snapshots,
-                on_snapshot=keep_snapshot,
-            )
-        except Interrupted as stop:
-            self._keep_interrupted(stop.picture, output, format, label)
-            raise
+        return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=keep)
 
     def _rescued(self, dream: Dream, output: Path, format: str) -> str:
         """Save a dream whose output could not be written in the temporary folder, and say so."""
@@ -159,18 +155,6 @@ class Batch:
         except WriteError:
             return ""
         return f"; the dream was saved as {place} instead"
-
-    def _keep_interrupted(self, dream: Dream, output: Path, format: str, label: str) -> None:
-        try:
-            kept = self._keep(dream, output, "partial", format)
-        except WriteError as error:
-            self.reporter.fail(label, error)
-        else:
-            self.reporter.interrupted(label, str(kept))
-
-    def _on_step(self, step: Step) -> None:
-        self.worked = True
-        self.reporter.step(step)
 
     def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
         """Write an unfinished dream beside its output, under a name that is free."""
@@ -182,15 +166,9 @@ class Batch:
         from dreamer.files import write_atomically
         from dreamer.image import encode
 
-        sheet = dream.sheet()
-        data = encode(
-            sheet.photo,
-            sheet.photo.with_change(sheet.change),
-            format,
-            recipe=self._stamp(dream.photo, dream.machine).text(),
-            keep_gps=self.saving.keep_gps,
-            software=f"dreamer {__version__}",
-        )
+        sheet, recipe = dream.sheet(), self._stamp(dream.photo, dream.machine).text()
+        pixels, software = sheet.photo.with_change(sheet.change), f"dreamer {__version__}"
+        data = encode(sheet.photo, pixels, format, recipe=recipe, keep_gps=self.keep_gps, software=software)
         write_atomically(place, data)
 
     def _stamp(self, photo: Photo, machine: Machine) -> Provenance:
@@ -200,16 +178,14 @@ class Batch:
         from dreamer.image import read_recipe
         from dreamer.recipes.provenance import Provenance
 
-        try:
+        with suppress(UsageError):
             text = read_recipe(output) if output.exists() else None
             now = self._stamp(photo, self.pipeline.machine)
             return text is not None and Provenance.read(text, str(output)).same_picture(now)
-        except UsageError:
-            return False
+        return False
 
     def _compare(self, dream: Dream) -> None:
         """Say why a repeated picture is not the same, byte for byte."""
-        if self.provenance:
-            differences = self.provenance.differences(self._stamp(dream.photo, dream.machine))
-            if differences:
-                self.reporter.say(f"not byte for byte the same as the repeated picture: {'; '.join(differences)}")
+        now = self._stamp(dream.photo, dream.machine)
+        if self.provenance and (differences := self.provenance.differences(now)):
+            self.reporter.say(f"not byte for byte the same as the repeated picture: {'; '.join(differences)}")

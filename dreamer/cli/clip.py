@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.options import option, together
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.provenance import provenance_in
 from dreamer.errors import Interrupted, UsageError, WriteError
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
-    from dreamer.video.clip import ClipWriter
+    from dreamer.video.clip import ClipWriter, Format
+
+    Frames = Iterator[tuple[NDArray[np.uint8], Fraction | None]]
 
 _DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
@@ -36,17 +40,89 @@ clip_options = together(
 """--codec, --quality, --resume, --preview and --force, by their names."""
 
 
-def preview_of(output: Path) -> Path:
-    """Return the name of a clip's preview."""
-    return output.with_name(f"{output.stem}-preview{output.suffix}")
+@dataclass(frozen=True)
+class ClipFile:
+    """The clip that a command writes, and the values of `clip_options`."""
 
+    output: Path
+    codec: str | None
+    quality: int | None
+    resume: bool
+    preview: bool
+    force: bool
 
-def may_replace(output: Path, preview: bool, force: bool) -> bool:
-    """Return whether a clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
-    from dreamer.video.clip import partial_of
+    @classmethod
+    def read(cls, output: Path, options: dict[str, Any]) -> ClipFile:
+        """Take the values of `clip_options` out of a command's options; a preview gets a name of its own."""
+        given = {field.name: options.pop(field.name) for field in fields(cls) if field.name != "output"}
+        name = f"{output.stem}-preview{output.suffix}" if given["preview"] else output.name
+        return cls(output.with_name(name), **given)
 
-    there = [path for path in (output, partial_of(output)) if path.exists()]
-    return force or (preview and all(map(_is_dreamt, there)))
+    def format(self, sources: Iterable[Path | None]) -> Format:
+        """Return the format of the file; UsageError if it cannot be written, or is one of the sources."""
+        from dreamer.video.clip import format_for, partial_of
+
+        format = format_for(self.output, self.codec, self.quality)
+        check_folder(self.output.parent, f"-o {self.output}")
+        check_spared([self.output, partial_of(self.output)], filter(None, sources))
+        return format
+
+    def tiles(self, count: int) -> list[int | None]:
+        """Return the tiles of a clip to resume, one for each of its `count` looks; other tiles give other frames.
+
+        None for each, where they are missing or damaged, and for a new clip.
+        """
+        from dreamer.video.clip import notes_of
+
+        tiles = notes_of(self.output).get("tiles") if self.resume else None
+        if not isinstance(tiles, list) or len(tiles) != count:
+            return [None] * count
+        return [tile if type(tile) is int and (tile == 0 or 32 <= tile <= 65536) else None for tile in tiles]
+
+    def write(
+        self,
+        make: Callable[[ClipWriter], tuple[Frames, Pace]],
+        reporter: Reporter,
+        label: str,
+        format: Format,
+        *,
+        recipe: Mapping[str, Any],
+        decides: Mapping[str, Any],
+        tiles: Sequence[int],
+        **about: Any,
+    ) -> int:
+        """Write the clip, or what an interrupted one lacks.
+
+        Args:
+            make: Returns the frames that a writer lacks, and the pace at which they are made.
+            reporter: Receives the progress.
+            label: The name of the job, for the reporter.
+            format: From `format`.
+            recipe: What is written into the clip.
+            decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
+            tiles: The tiles of its looks.
+            **about: Its size, fps, frames and audio, as `ClipWriter.open` takes them.
+
+        Returns:
+            The exit code.
+        """
+        from dreamer.video.clip import ClipWriter
+
+        identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
+        settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
+        reporter.start(label, 1, 1)
+        with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
+            if not writer.finished:
+                return film(writer, *make(writer), reporter, label)
+            reporter.skip(label, str(self.output))
+            return 0
+
+    def _may_replace(self) -> bool:
+        """Whether the clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
+        from dreamer.video.clip import partial_of
+
+        there = [path for path in (self.output, partial_of(self.output)) if path.exists()]
+        return self.force or (self.preview and all(map(_is_dreamt, there)))
 
 
 def _is_dreamt(path: Path) -> bool:
@@ -55,24 +131,6 @@ def _is_dreamt(path: Path) -> bool:
     except UsageError:
         return False
     return True
-
-
-def tiles_of(output: Path, count: int) -> list[int | None]:
-    """Return the tiles of an interrupted clip, one for each of its `count` looks; other tiles give other frames.
-
-    None for each, where they are missing or damaged.
-    """
-    from dreamer.video.clip import notes_of
-
-    tiles = notes_of(output).get("tiles")
-    if not isinstance(tiles, list) or len(tiles) != count:
-        return [None] * count
-    return [tile if type(tile) is int and (tile == 0 or 32 <= tile <= 65536) else None for tile in tiles]
-
-
-def identity_of(recipe: Mapping[str, Any]) -> str:
-    """Return what a clip must have in common with an interrupted one to continue it: all but the machine."""
-    return json.dumps({key: value for key, value in recipe.items() if key != "machine"})
 
 
 class Pace:
@@ -116,22 +174,15 @@ class Pace:
         return self._then - then
 
 
-def film(
-    writer: ClipWriter,
-    frames: Iterable[tuple[NDArray[np.uint8], Fraction | None]],
-    checkpoint: Callable[[int], None],
-    pace: Pace,
-    reporter: Reporter,
-    label: str,
-) -> int:
+def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, label: str) -> int:
     """Write the frames that a clip lacks and finish it.
 
     Ctrl-C leaves a playable clip of the frames so far; after a full disk or a kill --resume continues.
 
     Args:
         writer: Takes the frames.
-        frames: Pixels (H, W, 3), uint8, and the frame's time in seconds; None for the writer's own rate.
-        checkpoint: Called with a frame's number before that frame is written: all before it are safe.
+        frames: Pixels (H, W, 3), uint8, and the frame's time in seconds; None for the writer's own rate. When the next
+            one is asked for, all before it are safe.
         pace: Turns numbers of frames into progress.
         reporter: Receives the progress.
         label: The name of the job, for the reporter.
@@ -145,7 +196,6 @@ def film(
     began = time.monotonic()
     try:
         for values, moment in frames:
-            checkpoint(writer.done)
             writer.add(values, moment)
             reporter.frame(pace.frame(writer.done))
         writer.finish()

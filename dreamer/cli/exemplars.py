@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
-from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import counting, progress
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, reported_together
 
 if TYPE_CHECKING:
     from dreamer.visualization.exemplars import Search
+
+_SIDE = click.IntRange(32, 4096)
+_STEPS = "Number of steps in each octave of the unit's visualization; 0 leaves it out. [32]"
 
 
 @click.command()
@@ -26,14 +29,8 @@ if TYPE_CHECKING:
 @option("--channel", metavar="N|NAME", required=True, help="The unit: a channel, or a class by its name.")
 @option("--least", is_flag=True, help="Find the pictures that excite it least.")
 @option("--count", type=click.IntRange(1, 100), default=9, metavar="N", help="Number of pictures. [9]")
-@option(
-    "--steps",
-    type=click.IntRange(0),
-    default=32,
-    metavar="N",
-    help="Number of steps in each octave of the unit's visualization; 0 leaves it out. [32]",
-)
-@option("--size", type=click.IntRange(32, 4096), metavar="PIXELS", help="Long side at which to search. [320]")
+@option("--steps", type=click.IntRange(0), default=32, metavar="N", help=_STEPS)
+@option("--size", type=_SIDE, default=320, metavar="PIXELS", help="Long side at which to search. [320]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
 @option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
@@ -49,7 +46,7 @@ def exemplars(
     least: bool,
     count: int,
     steps: int,
-    size: int | None,
+    size: int,
     device: str,
     threads: int | None,
     force: bool,
@@ -62,36 +59,31 @@ def exemplars(
     in each picture, and begins with the unit's visualization, as from `dreamer visualize`. Subfolders are searched,
     too; pictures that cannot be read are named and skipped. The same command continues an interrupted search.
     """
-    problems: list[str] = []
-    if output.exists() and not force:
-        problems.append(f"-o {output}: the file already exists; --force replaces it")
-    with collect_problems(problems):
-        check_folder(output.parent, f"-o {output}")
     with progress(how) as reporter:
         import torch
 
         from dreamer.api import load_network, visualize
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
-        from dreamer.files import write_atomically
-        from dreamer.image import check_suffix, encode, load, pictures_in
+        from dreamer.image import check_suffix, pictures_in
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.contact_sheet import sheet
-        from dreamer.visualization.exemplars import SIZE, Channel, looks, search, seen
+        from dreamer.visualization.exemplars import Channel, looks, search, seen
 
         began = time.monotonic()
-        with collect_problems(problems):
-            names = pictures_in(folder)
-            check_spared([output], [folder / name for name in names])
-        with collect_problems(problems):
-            format = check_suffix(output)
-        with collect_problems(problems):
-            machine = Machine(device=device, threads=threads or 0).resolved()
-        with collect_problems(problems):
-            fetch = network is not None and not problems
-            loaded = load_network(network or Recipe.network, weights, fetch=fetch)
-            unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size or SIZE, least=least)
-        if problems:
-            raise UsageError(*problems)
+        with reported_together() as problems:
+            with collect_problems(problems):
+                check_new(output, force)
+            with collect_problems(problems):
+                names = pictures_in(folder)
+                check_spared([output], [folder / name for name in names])
+            with collect_problems(problems):
+                check_suffix(output)
+            with collect_problems(problems):
+                machine = Machine(device=device, threads=threads or 0).resolved()
+            with collect_problems(problems):
+                fetch = network is not None and not problems
+                loaded = load_network(network or Recipe.network, weights, fetch=fetch)
+                unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
         use_threads(machine)
         keep_freed_memory()
         notes = output.with_name(f".{output.name}.exemplars")
@@ -102,16 +94,9 @@ def exemplars(
             count_done(len(so_far.done))
 
         try:
-            found = search(
-                folder,
-                names,
-                unit,
-                count=count,
-                notes=notes,
-                device=torch.device(machine.device),
-                max_pixels=max_pixels,
-                on_picture=on_picture,
-            )
+            limits = {"count": count, "max_pixels": max_pixels}
+            where = torch.device(machine.device)
+            found = search(folder, names, unit, notes=notes, device=where, on_picture=on_picture, **limits)
         except KeyboardInterrupt:
             reporter.interrupted(str(folder))
             reporter.say("run the same command again to continue")
@@ -125,8 +110,7 @@ def exemplars(
         shown = looks(folder, best, max_pixels=max_pixels)
         if steps:
             shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
-        whole = load(sheet(shown, columns=3))
-        write_atomically(output, encode(whole, whole.pixels, format))
+        write_sheet(output, sheet(shown, columns=3))
         notes.unlink(missing_ok=True)
         reporter.say(f"showing {len(best)} of {len(names)} pictures")
         reporter.done(str(folder), str(output), time.monotonic() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from dreamer.cli.tables import table
 from dreamer.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
-    from dreamer.recipes.registry import Entry, IngredientKind, Registry
+    from dreamer.recipes.registry import Entry, IngredientKind
 
 
 @click.group()
@@ -26,15 +27,16 @@ def list_(kind: str | None) -> None:
 
     KIND is objectives, priors, transforms, gradient_filters, updates, canvases or optimisers.
     """
-    registry = _registry()
-    kinds = list(registry.ingredients)
-    if kind is not None and kind not in kinds:
-        raise RecipeError(f"{kind}: not a kind of ingredient{did_you_mean(kind, kinds)}")
+    from dreamer.api import registry
+
+    shelves = registry().ingredients
+    if kind is not None and kind not in shelves:
+        raise RecipeError(f"{kind}: not a kind of ingredient{did_you_mean(kind, shelves)}")
     rows = [
-        (each, registry.ingredients[each].shortest_name(entry), _options(entry), entry.source, entry.value.summary)
-        for each in kinds
+        (each, shelf.shortest_name(entry), _options(entry), entry.source, entry.value.summary)
+        for each, shelf in shelves.items()
         if kind in (None, each)
-        for entry in registry.ingredients[each]
+        for entry in shelf
     ]
     table(("kind", "name", "options", "from", "what it does"), rows)
 
@@ -46,23 +48,20 @@ def show(name: str) -> None:
 
     Each option is shown as for --set, with its range and default.
     """
-    registry = _registry()
-    kinds = [kind for kind, entries in registry.ingredients.items() if _has(registry, kind, name)]
-    if not kinds:
-        known = [entry.name for entries in registry.ingredients.values() for entry in entries]
+    from dreamer.api import registry
+
+    found = {}
+    for kind, shelf in registry().ingredients.items():
+        with suppress(RecipeError):
+            found[kind] = shelf.get(name)
+    if not found:
+        known = [entry.name for shelf in registry().ingredients.values() for entry in shelf]
         hint = did_you_mean(name, known) or "; `dreamer ingredients list` lists them"
         raise RecipeError(f"no ingredient is called {name!r}{hint}")
-    for number, kind in enumerate(kinds):
+    for number, (kind, entry) in enumerate(found.items()):
         if number:
             click.echo()
-        _show(kind, registry.ingredients[kind].get(name))
-
-
-def _has(registry: Registry, kind: str, name: str) -> bool:
-    try:
-        return bool(registry.ingredients[kind].get(name))
-    except RecipeError:
-        return False
+        _show(kind, entry)
 
 
 def _show(kind: str, entry: Entry[IngredientKind]) -> None:
@@ -96,9 +95,3 @@ def _spelt(value: object) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _registry() -> Registry:
-    from dreamer.plugins.loading import load_plugins
-
-    return load_plugins()[0]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 from packaging.utils import canonicalize_name
 
-from dreamer.cli.failures import line
+from dreamer.cli.failures import line, tell
 from dreamer.cli.options import option
 from dreamer.cli.tables import table
 from dreamer.errors import DreamerError, UsageError, did_you_mean
@@ -88,9 +88,7 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
     forget(set(wanted) - set(left))
     for name in wanted:
         if name not in left:
-            click.echo(
-                f"{name} is uninstalled" if name in present else f"{name} was not installed; its record is removed"
-            )
+            click.echo(f"{name} {'is uninstalled' if name in present else 'was not installed; its record is removed'}")
     if left:
         raise DreamerError(f"{', '.join(left)}: not uninstalled, since it lies outside this environment, {sys.prefix}")
     return 0
@@ -109,7 +107,8 @@ def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
     there, noted = installed(), entries()
     missing = [entry for entry in noted if entry.name not in there]
     if not missing:
-        click.echo(f"{_count(len(noted))} recorded in {ledger_path()}, and none is missing")
+        count = "one plugin is" if len(noted) == 1 else f"{len(noted) or 'no'} plugins are"
+        click.echo(f"{count} recorded in {ledger_path()}, and none is missing")
         return 0
     sources, problems = [], []
     for entry in missing:
@@ -123,8 +122,7 @@ def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
         tool = _tool(["install", *(source.spec for source in sources)], held, anyway)
         done = _together_or_each(tool, sources, held, yes, problems)
     code = _status(done) if done else 0
-    for problem in problems:
-        click.echo(f"dreamer: {line(problem)}", err=True)
+    tell(problems, as_json=False)
     return 1 if problems else code
 
 
@@ -161,10 +159,8 @@ def _show(plan: Plan, tool: Tool) -> None:
         click.echo("everything is already installed")
         return
     click.echo(f"{tool.name} would install:")
-    table(
-        ("distribution", "version", "installed now", "from"),
-        [(change.name, change.new or "?", change.old or "-", change.url or "the index") for change in plan],
-    )
+    rows = [(change.name, change.new or "?", change.old or "-", change.url or "the index") for change in plan]
+    table(("distribution", "version", "installed now", "from"), rows)
 
 
 def _agreed(yes: bool) -> bool:
@@ -182,11 +178,9 @@ def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: 
     there = installed()
     done = [(name, source.spec) for source in sources if (name := source.named(there)) in there]
     new = [Entry(name, spec, there[name].version) for name, spec in done]
-    if len(new) < len(sources):
-        lost = [source.spec for source in sources if source.named(there) not in there]
-        raise DreamerError(
-            f"{tool.name} reported success, but these are still not installed: {', '.join(lost)}; nothing was recorded"
-        )
+    if lost := [source.spec for source in sources if source.named(there) not in there]:
+        why = f"these are still not installed: {', '.join(lost)}; nothing was recorded"
+        raise DreamerError(f"{tool.name} reported success, but {why}")
     changed, noted = {canonicalize_name(change.name) for change in plan}, {entry.name for entry in entries()}
     remember(entry for entry in new if entry.name in changed or entry.name not in noted)
     return new
@@ -208,22 +202,17 @@ def _status(new: Sequence[Entry]) -> int:
         names = " ".join(entry.name for entry in new)
         raise DreamerError(f"dreamer itself no longer works ({last}); `dreamer plugins uninstall {names}` undoes this")
     for entry in new:
-        found = status.get(entry.name, "")
+        found, undo = status.get(entry.name, ""), f"; `dreamer plugins uninstall {entry.name}` undoes this"
         if found == "ok":
             click.echo(f"{entry.name} {entry.version} works")
-        elif found:
-            problems.append(
-                f"{entry.name} {entry.version} is {found}; `dreamer plugins uninstall {entry.name}` undoes this"
-            )
-        elif is_plugin(there[entry.name]):
-            problems.append(f"{entry.name} {entry.version} is installed, but `dreamer plugins list` does not show it")
-        else:
-            problems.append(
-                f"{entry.name} {entry.version} is installed, but is not a plugin for dreamer; "
-                f"`dreamer plugins uninstall {entry.name}` undoes this"
-            )
-    for problem in problems:
-        click.echo(f"dreamer: {line(problem)}", err=True)
+            continue
+        why = f"is {found}{undo}"
+        if not found and is_plugin(there[entry.name]):
+            why = "is installed, but `dreamer plugins list` does not show it"
+        elif not found:
+            why = f"is installed, but is not a plugin for dreamer{undo}"
+        problems.append(f"{entry.name} {entry.version} {why}")
+    tell(problems, as_json=False)
     return 1 if problems else 0
 
 
@@ -247,7 +236,3 @@ def _as_it_comes(text: str) -> None:
     """Show a line of a tool's output in a terminal, except indented details and what is already installed."""
     if sys.stderr.isatty() and text[:1].strip() and not text.startswith(("Requirement already", "Looking in")):
         click.echo(f"  {line(text)}", err=True)
-
-
-def _count(number: int) -> str:
-    return "one plugin is" if number == 1 else f"{number or 'no'} plugins are"

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.failures import line
-from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options
-from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.options import FILE, STRENGTH, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.photos import check_folder, check_spared, write_sheet
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.errors import DreamerError, RecipeError, UsageError, collect_problems
+from dreamer.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,13 +37,7 @@ _SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # width and height; a thumbnail is
 @option("-o", "--output", metavar="FILE", type=FILE, help="The sheet to write. [PHOTO-presets.jpg]")
 @option("--html", "as_page", is_flag=True, help="Also write a web page with the command of each look.")
 @option("--size", type=click.IntRange(96, 1024), default=320, metavar="PIXELS", help="Side of each picture. [320]")
-@option(
-    "--strength",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    metavar="0..1",
-    help="From the photo (0) to the whole dream (1). [1]",
-)
+@option("--strength", type=click.FloatRange(0, 1), default=1.0, metavar="0..1", help=STRENGTH)
 @option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
@@ -66,15 +61,11 @@ def try_(
     """
     output = output or photo.with_name(f"{photo.stem}-presets.jpg")
     outputs = [output, output.with_suffix(".html")] if as_page else [output]
-    problems = [
-        f"{path} already exists; --force replaces it, -o chooses another name"
-        for path in outputs
-        if path.exists() and not force
-    ]
+    there = [] if force else [path for path in outputs if path.exists()]
+    problems = [f"{path} already exists; --force replaces it, -o chooses another name" for path in there]
     with progress(how) as reporter:
         from dreamer.api import registry
-        from dreamer.files import write_atomically
-        from dreamer.image import check_suffix, encode, load, to_pil
+        from dreamer.image import check_suffix, load, to_pil
         from dreamer.recipes.preset import find_preset
         from dreamer.visualization.contact_sheet import Look, page, sheet
 
@@ -83,7 +74,7 @@ def try_(
             check_folder(output.parent, f"-o {output}")
             check_spared(outputs, [photo])
         with collect_problems(problems):
-            format = check_suffix(output)
+            check_suffix(output)
         with collect_problems(problems):
             piece = to_pil(load(photo, max_pixels=max_pixels).middle(size))
         presets, shelf = {}, registry().presets
@@ -98,8 +89,7 @@ def try_(
         if problems:
             raise UsageError(*problems)
         looks = [Look("the photo", photo.name, piece), *_dreamt(piece, presets, strength, seed, photo, reporter)]
-        whole = load(sheet(looks))
-        write_atomically(output, encode(whole, whole.pixels, format))
+        write_sheet(output, sheet(looks))
         if as_page:
             write_atomically(outputs[1], page(looks, f"Looks for {photo.name}").encode())
         reporter.say(f"showing {len(looks) - 1} looks")
@@ -109,12 +99,7 @@ def try_(
 
 
 def _dreamt(
-    piece: Image.Image,
-    presets: Mapping[str, Preset],
-    strength: float,
-    seed: int,
-    photo: Path,
-    reporter: Reporter,
+    piece: Image.Image, presets: Mapping[str, Preset], strength: float, seed: int, photo: Path, reporter: Reporter
 ) -> Iterator[Look]:
     """The picture dreamt with each preset, by the name that was given."""
     from dreamer.api import dream
@@ -163,9 +148,8 @@ def check(name: str, thumbnail: bool) -> int:
         network = untrained(registry().networks, str(preset.words.get("network", Recipe.network)))
     with collect_problems(problems):
         build(preset.words, registry(), network=network)
-    for key in ("title", "description", "author", "likes"):
-        if not getattr(preset, key):
-            problems.append(f"{key}: missing; every preset should have one")
+    missing = [key for key in ("title", "description", "author", "likes") if not getattr(preset, key)]
+    problems += [f"{key}: missing; every preset should have one" for key in missing]
     if problems:
         lines = lines_of(preset.file.read_text(encoding="utf-8")) if preset.file else {}
         raise RecipeError(*(_at(str(preset.file or preset.name), lines, problem) for problem in problems))
@@ -187,7 +171,6 @@ def _draw_thumbnail(preset: Preset) -> Path:
     from PIL.Image import Resampling
 
     from dreamer.api import dream
-    from dreamer.files import write_atomically
     from dreamer.image import to_pil
     from dreamer.motifs.sample_scene import scene
     from dreamer.recipes.preset import THUMBNAIL
@@ -228,7 +211,6 @@ def save(
     import tomli_w
 
     from dreamer.cli.render_options import RenderOptions
-    from dreamer.files import make_folder, write_atomically
     from dreamer.pipeline.build import build
     from dreamer.plugins.loading import load_plugins
     from dreamer.plugins.preset_packs import OWN, own_presets
@@ -247,20 +229,15 @@ def save(
         problems.append(f"{name}: a preset of that name already exists, {taken[0]}; choose another name")
     elif place.exists() and not force:
         problems.append(f"{place} already exists; --force replaces it")
-    for file in ("weights", "guide"):
-        if options[file]:
-            problems.append(f"--{file}: a preset cannot name a file; use this option when you render")
+    files = [name for name in ("weights", "guide") if options[name]]
+    problems += [f"--{name}: a preset cannot name a file; use this option when you render" for name in files]
     given = RenderOptions(**options, tile=None, device=None, precision=None, threads=None)
     pipeline, _ = given.pipeline(registry, _say, problems, fetch=False)
     without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
     about = {"title": title or name, "description": description, "author": author, "likes": likes}
     required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}
-    words = {
-        "schema": SCHEMA,
-        **about,
-        **required,
-        **difference(pipeline.to_dict(), without.to_dict(), registry.vocabulary),
-    }
+    changes = difference(pipeline.to_dict(), without.to_dict(), registry.vocabulary)
+    words = {"schema": SCHEMA, **about, **required, **changes}
     if output is None:
         make_folder(place.parent)
     write_atomically(place, tomli_w.dumps(words).encode())

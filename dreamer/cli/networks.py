@@ -13,10 +13,9 @@ from dreamer.cli.train import motifs, train
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network
-    from dreamer.recipes.registry import Registry
 
 
-@click.group()
+@click.group(commands=[train, motifs])
 def networks() -> None:
     """List, inspect, download and train networks."""
 
@@ -24,7 +23,9 @@ def networks() -> None:
 @networks.command("list")
 def list_() -> None:
     """List the networks and whether their weights are installed."""
-    rows = [(entry.name, _weights(entry.value), entry.source) for entry in _registry().networks]
+    from dreamer.api import registry
+
+    rows = [(entry.name, _weights(entry.value), entry.source) for entry in registry().networks]
     table(("network", "weights", "from"), rows)
 
 
@@ -34,7 +35,7 @@ def show(name: str) -> None:
     """Show a network's preprocessing, licence, labels and recipe."""
     network = _look(name)
     layer = network.layer(network.default_layer)
-    lines = {
+    lines: dict[str, str] = {
         "name": network.name,
         "source": network.source,
         "licence": network.licence,
@@ -46,8 +47,7 @@ def show(name: str) -> None:
     }
     for at, (_, weight, _) in network.figures.items():
         lines["known whole"] = f"{len(weight)} of its labels, at {at}"
-    for key, value in _keys(network.defaults):
-        lines[key] = value
+    lines |= _keys(network.defaults)
     if network.labels:
         lines["labels"] = ", ".join(network.labels)
     width = max(map(len, lines))
@@ -76,14 +76,10 @@ def layers(name: str) -> None:
 @click.argument("name")
 def fetch(name: str) -> None:
     """Download a network's weights and check their hash."""
-    from dreamer.networks import load_from
+    from dreamer.api import load_network
 
-    network = load_from(_registry().networks, name, fetch=True)
+    network = load_network(name, fetch=True)
     click.echo(f"{network.name} is ready: dreamer render PHOTO --network {shlex.quote(name)}")
-
-
-networks.add_command(train)
-networks.add_command(motifs)
 
 
 def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -95,10 +91,7 @@ def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for path, table_ in tables.items():
             for key, option in table_.items():
                 if key not in ("name", "id"):
-                    yield (
-                        f"{path}.{key}",
-                        ",".join(map(str, option)) if isinstance(option, list) else str(option),
-                    )
+                    yield (f"{path}.{key}", ",".join(map(str, option)) if isinstance(option, list) else str(option))
         if not tables:
             yield head, str(value)
 
@@ -112,13 +105,8 @@ def _weights(factory: object) -> str:
     return "ready"
 
 
-def _registry() -> Registry:
-    from dreamer.plugins.loading import load_plugins
-
-    return load_plugins()[0]
-
-
 def _look(name: str) -> Network:
+    from dreamer.api import registry
     from dreamer.networks import untrained
 
-    return untrained(_registry().networks, name)
+    return untrained(registry().networks, name)

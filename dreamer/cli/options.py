@@ -21,6 +21,9 @@ else:
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
+PRECISION = click.Choice(["auto", "float32", "bfloat16"])
+STRENGTH = "From the photo (0) to the whole dream (1). [1]"
+INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 
 
 class _Option(click.Option):
@@ -59,30 +62,31 @@ class Pixels(ParamType):
 
 
 class Numbers(ParamType):
-    """Whole numbers from 1, separated by commas."""
+    """Whole numbers from 0 that `fit`, separated by commas; `expected` describes them in an error."""
 
-    name = "n,m"
+    def __init__(self, name: str, expected: str, fit: Callable[[tuple[int, ...]], bool]) -> None:
+        self.name, self.expected, self.fit = name, expected, fit
 
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Return the numbers, or fail with a sentence."""
         if isinstance(value, tuple):
             return value
-        if not all(part.strip().isdecimal() and int(part) > 0 for part in value.split(",")):
-            self.fail(f"expected step numbers such as 10,20,40, not {value!r}", param, ctx)
-        return tuple(int(part) for part in value.split(","))
+        parts = [part.strip() for part in value.split(",")]
+        numbers = tuple(int(part) for part in parts if part.isdecimal())
+        if len(numbers) < len(parts) or not self.fit(numbers):
+            self.fail(f"expected {self.expected}, not {value!r}", param, ctx)
+        return numbers
+
+
+STEPS = Numbers("n,m", "step numbers such as 10,20,40", all)
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Return several options as one decorator, shown in this order in the help."""
 
     def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
+        for one in reversed(options):
+            command = one(command)
         return command
 
     return decorate
@@ -113,17 +117,13 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     """
     return together(
         source_options,
-        option("--strength", type=float, metavar="0..1", help="From the photo (0) to the whole dream (1). [1]"),
+        option("--strength", type=float, metavar="0..1", help=STRENGTH),
         option(
             "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in percent of the short side."
         ),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
-        option(
-            "--init",
-            type=click.Choice(["photo", "noise", "grey", "canvas"]),
-            help="Picture to start from. [photo]",
-        ),
+        option("--init", type=INIT, help="Picture to start from. [photo]"),
         option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )
 
@@ -138,11 +138,7 @@ machine_options = together(
         help="Side of the tiles; auto fits them to the memory. [auto]",
     ),
     option("--device", type=DEVICE, help="Where to compute. [auto]"),
-    option(
-        "--precision",
-        type=click.Choice(["auto", "float32", "bfloat16"]),
-        help="Numeric precision of the network. [auto]",
-    ),
+    option("--precision", type=PRECISION, help="Numeric precision of the network. [auto]"),
     option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]"),
 )
 """What computes the picture, and how."""

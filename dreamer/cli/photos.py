@@ -6,9 +6,14 @@ import glob
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamer.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
 """Extensions of video clips; .gif and .webp are missing, since they may be pictures, too."""
@@ -130,6 +135,22 @@ def check_folder(folder: Path, where: str) -> None:
         raise UsageError(f"{where}: writing in {folder} is not permitted; choose another folder with -o")
 
 
+def check_new(output: Path, force: bool) -> None:
+    """Raise UsageError unless the file can be written, which replaces an existing one only if `force`."""
+    if output.exists() and not force:
+        raise UsageError(f"-o {output}: the file already exists; --force replaces it")
+    check_folder(output.parent, f"-o {output}")
+
+
+def write_sheet(output: Path, sheet: Image.Image) -> None:
+    """Write a sheet of pictures, in the format that its file's extension names."""
+    from dreamer.files import write_atomically
+    from dreamer.image import check_suffix, encode, load
+
+    photo = load(sheet)
+    write_atomically(output, encode(photo, photo.pixels, check_suffix(output)))
+
+
 def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:
     """Raise UsageError if a file to write is one of the files to read, which not even --force replaces."""
     there = [source for source in sources if source.exists()]
@@ -141,9 +162,5 @@ def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:
 
 def free(path: Path) -> Path:
     """Return the path, or the first free one with a number, -2 and so on, so that nothing is overwritten."""
-    number = 2
-    candidate = path
-    while candidate.exists():
-        candidate = path.with_stem(f"{path.stem}-{number}")
-        number += 1
-    return candidate
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(candidate for candidate in chain([path], numbered) if not candidate.exists())

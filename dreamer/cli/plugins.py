@@ -10,16 +10,12 @@ from dreamer.cli.tables import table
 from dreamer.errors import UsageError, did_you_mean
 
 
-@click.group()
+@click.group(commands=[install, uninstall, restore, new, check])
 def plugins() -> None:
     """Manage plugins.
 
     Plugins add objectives, priors, transforms, filters, updates, networks and presets.
     """
-
-
-for _command in (install, uninstall, restore, new, check):
-    plugins.add_command(_command)
 
 
 @plugins.command("list")
@@ -36,10 +32,8 @@ def list_() -> None:
         _, _, adds, problem = rows.get(plugin.distribution, ("", "", "", ""))
         adds = ", ".join(filter(None, (adds, *plugin.adds)))
         rows[plugin.distribution] = (plugin.distribution, plugin.version, adds, problem or plugin.problem)
-    table(
-        ("plugin", "version", "adds", "status"),
-        [(*row, f"broken: {problem}" if problem else "ok") for *row, problem in rows.values()],
-    )
+    shown = [(*row, f"broken: {problem}" if problem else "ok") for *row, problem in rows.values()]
+    table(("plugin", "version", "adds", "status"), shown)
 
 
 @plugins.command()

@@ -20,14 +20,9 @@ if TYPE_CHECKING:
 _THUMBNAIL = 24  # letters wide, in a terminal
 
 
-@click.group()
+@click.group(commands=[try_, check, save])
 def presets() -> None:
     """List, try, check and save presets."""
-
-
-presets.add_command(try_)
-presets.add_command(check)
-presets.add_command(save)
 
 
 @presets.command("list")
@@ -41,22 +36,19 @@ def list_() -> None:
     from dreamer.recipes.recipe import Recipe
 
     registry, _ = load_presets()
-    rows: list[tuple[Preset, str, str]] = []
+    found, cells = [], []
     for entry in registry.presets:
         try:
             preset = find_preset(registry, entry.full_name)
-            rows.append((preset, entry.source, preset.description or preset.title))
+            about = preset.description or preset.title
         except RecipeError as error:  # a broken preset must not hide the others
-            broken = Preset(entry.name, "", "", "", {"network": ""})
-            rows.append((broken, entry.source, f"broken: {error.problems[0]}"))
-    cells = [
-        (preset.name, str(preset.words.get("network", Recipe.network)), preset.likes, source, about)
-        for preset, source, about in rows
-    ]
+            preset, about = Preset(entry.name, "", "", "", {"network": ""}), f"broken: {error.problems[0]}"
+        found.append(preset)
+        network = str(preset.words.get("network", Recipe.network))
+        cells.append((preset.name, network, preset.likes, entry.source, about))
     header = ("preset", "network", "likes", "from", "what it does")
-    if sys.stdout.isatty() and _illustrated(header, cells, [preset for preset, _, _ in rows]):
-        return
-    table(header, cells)
+    if not (sys.stdout.isatty() and _illustrated(header, cells, found)):
+        table(header, cells)
 
 
 def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets: Sequence[Preset]) -> bool:
@@ -109,15 +101,10 @@ def _show_picture(picture: Path) -> None:
     from dreamer.recipes.recipe import SCHEMA
 
     provenance = provenance_in(picture)
-    about = {
-        "dreamer": provenance.dreamer,
-        **provenance.machine,
-        "weights": provenance.weights,
-        "photo": provenance.photo,
-    }
-    if provenance.guide:
-        about["guide"] = provenance.guide
-    for key, value in about.items():
+    origin = {key: getattr(provenance, key) for key in ("weights", "photo", "guide")}
+    if not provenance.guide:
+        del origin["guide"]
+    for key, value in {"dreamer": provenance.dreamer, **provenance.machine, **origin}.items():
         click.echo(line(f"# {key}: {value}"))
     required = {"requires": list(provenance.plugins)} if provenance.plugins else {}
     click.echo(_toml({"schema": SCHEMA, **required, **provenance.recipe}), nl=False)

@@ -42,6 +42,8 @@ class Reporter(AbstractContextManager["Reporter"]):
 
     def __init__(self, debug: bool = False) -> None:
         self._debug = debug
+        self._photo = ""
+        self._began = 0.0
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -100,11 +102,7 @@ class LineReporter(SilentReporter):
     """Prints a line at the end of every octave, and at least one every few seconds."""
 
     every: ClassVar[float] = 5.0  # seconds between two lines
-
-    def __init__(self, debug: bool = False) -> None:
-        super().__init__(debug)
-        self._photo = ""
-        self._began = self._spoke = 0.0
+    _spoke = 0.0
 
     def start(self, photo: str, number: int, total: int) -> None:
         self._photo = photo if total == 1 else f"[{number}/{total}] {photo}"
@@ -193,39 +191,20 @@ class BarReporter(LineReporter):
 class JsonReporter(Reporter):
     """Prints one JSON object per line on stdout."""
 
-    def __init__(self, debug: bool = False) -> None:
-        super().__init__(debug)
-        self._photo = ""
-        self._began = 0.0
-
     def start(self, photo: str, number: int, total: int) -> None:
         self._photo, self._began = photo, time.monotonic()
         _object("start", photo=photo, number=number, total=total)
 
     def step(self, step: Step) -> None:
-        _object(
-            "step",
-            photo=self._photo,
-            octave=step.octave + 1,
-            octaves=step.octaves,
-            step=step.number + 1,
-            steps=step.count,
-            height=step.size[0],
-            width=step.size[1],
-            share=round(step.share, 4),
-            score=step.score,
-            left=self._left(step.share),
-        )
+        at = {"octave": step.octave + 1, "octaves": step.octaves, "step": step.number + 1, "steps": step.count}
+        share, left = round(step.share, 4), self._left(step.share)
+        size = {"height": step.size[0], "width": step.size[1]}
+        _object("step", photo=self._photo, **at, **size, share=share, score=step.score, left=left)
 
     def frame(self, frame: Frame) -> None:
-        _object(
-            frame.unit,
-            photo=self._photo,
-            **{frame.unit: frame.number, f"{frame.unit}s": frame.total},
-            share=round(frame.share, 4),
-            doing=frame.doing,
-            left=self._left(frame.share),
-        )
+        at = {frame.unit: frame.number, f"{frame.unit}s": frame.total}
+        share, left = round(frame.share, 4), self._left(frame.share)
+        _object(frame.unit, photo=self._photo, **at, share=share, doing=frame.doing, left=left)
 
     def trained(self, report: Report, text: str) -> None:
         _object("trained", **asdict(report))

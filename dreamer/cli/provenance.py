@@ -13,8 +13,6 @@ from dreamer.cli.photos import CLIPS
 from dreamer.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dreamer.engine.device import Machine
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
@@ -32,6 +30,7 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
     """
     from dreamer.recipes.provenance import Provenance
 
+    starts = pipeline.starts
     return Provenance(
         recipe=pipeline.to_dict(),
         machine=machine.to_dict(),
@@ -39,13 +38,9 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
         weights=pipeline.network.weights,
         photo=photo,
         guide=pipeline.guide.sha256 if pipeline.guide else "",
-        pictures=_hash_of(pipeline.starts) if pipeline.starts is not None else "",
+        pictures="" if starts is None else hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest(),
         plugins={p.distribution: p.version for p in plugins if p.distribution in pipeline.plugins},
     )
-
-
-def _hash_of(starts: Tensor) -> str:
-    return hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest()
 
 
 def provenance_in(path: Path) -> Provenance:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from dreamer.cli.batch import Batch, Saving
-from dreamer.cli.options import Numbers, machine_options, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.batch import Batch
+from dreamer.cli.options import STEPS, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
 from dreamer.cli.render_options import RenderOptions
@@ -20,7 +20,7 @@ from dreamer.errors import UsageError, collect_problems
 @option("-o", "--output", metavar="FILE|FOLDER", help="The picture or folder to write. [PHOTO-dream.*]")
 @recipe_options
 @machine_options
-@option("--snapshots", type=Numbers(), default=(), help="Also save the picture after these steps.")
+@option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
 @max_pixels_option
 @option("--force", is_flag=True, help="Replace existing pictures, but never a photo.")
@@ -55,15 +55,9 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.say, problems)
         use_threads(pipeline.machine)
-        batch = Batch(
-            pipeline,
-            provenance,
-            plugins,
-            Saving(place, force, keep_gps, snapshots),
-            reporter,
-            given.max_pixels,
-            protected=(*found.photos, *([given.guide] if given.guide else [])),
-        )
+        spared = [*found.photos, *([given.guide] if given.guide else [])]
+        shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
+        batch = Batch(*shared, force=force, snapshots=snapshots, keep_gps=keep_gps)
         for label, problem in found.problems:
             batch.fail(label, UsageError(problem))
         if found.dreams:

@@ -86,17 +86,9 @@ class RenderOptions:
         with collect_problems(problems):
             machine = self._machine(provenance).resolved()
         with collect_problems(problems):
-            request = Request(
-                words,
-                changes,
-                self.network,
-                self.weights,
-                self.layer,
-                fetch=fetch and not problems,
-                guide=guide,
-                machine=machine,
-                say=say,
-            )
+            named = (self.network, self.weights, self.layer)
+            fetch = fetch and not problems
+            request = Request(words, changes, *named, fetch=fetch, guide=guide, machine=machine, say=say)
             pipeline = use(request) if use else request.build(registry)
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]

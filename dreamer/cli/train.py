@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.options import DEVICE, FILE, option, progress_option
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_new, write_sheet
 from dreamer.cli.progress import progress
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import collect_problems, reported_together
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report
@@ -22,6 +22,10 @@ _MEASURES = {
     "motifs": "{:.0%} of those on motifs",
     "psnr": "pictures reproduced at {:.1f} dB",
 }
+
+_MINUTES = click.FloatRange(0, min_open=True)
+_WIDTH = "Multiply the number of channels by this, from 0.25 to 4. [1]"
+_THREADS = "Number of CPU threads for training; one more process draws the pictures. [all cores but one]"
 
 
 @click.command()
@@ -35,15 +39,13 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 
     The sheet has a row for each motif, from top to bottom in the order that is printed.
     """
-    _claim(output, force)
-    from dreamer.files import write_atomically
-    from dreamer.image import check_suffix, encode, load, to_pil
+    check_new(output, force)
+    from dreamer.image import check_suffix, to_pil
     from dreamer.motifs import MOTIFS
     from dreamer.motifs.sheet import sheet
 
-    format = check_suffix(output)
-    photo = load(to_pil(sheet(MOTIFS, samples, size, seed)))
-    write_atomically(output, encode(photo, photo.pixels, format))
+    check_suffix(output)
+    write_sheet(output, to_pil(sheet(MOTIFS, samples, size, seed)))
     click.echo(f"{output}: {', '.join(motif.name for motif in MOTIFS)}")
 
 
@@ -52,30 +54,12 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @option("--decoder", is_flag=True, help="Train the decoder instead, which draws pictures from small codes.")
 @option("--pictures", metavar="FOLDER", type=FILE, help="Teach reverie these pictures on top of what it knows.")
 @option("--start", metavar="FILE", type=FILE, help="Weights to start from. [none; built-in with --pictures]")
-@option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    metavar="MINUTES",
-    help="Length of the training. [60; 15 with --pictures]",
-)
+@option("--minutes", type=_MINUTES, metavar="MINUTES", help="Length of the training. [60; 15 with --pictures]")
 @option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed of the pictures and the start. [0]")
-@option(
-    "--width",
-    type=click.FloatRange(0.25, 4),
-    default=1.0,
-    metavar="FACTOR",
-    help="Multiply the number of channels by this, from 0.25 to 4. [1]",
-)
+@option("--width", type=click.FloatRange(0.25, 4), default=1.0, metavar="FACTOR", help=_WIDTH)
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option(
-    "--threads",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Number of CPU threads for training; one more process draws the pictures. [all cores but one]",
-)
-@option(
-    "--keep", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="Also save a snapshot at this interval."
-)
+@option("--threads", type=click.IntRange(1), metavar="N", help=_THREADS)
+@option("--keep", type=_MINUTES, metavar="MINUTES", help="Also save a snapshot at this interval.")
 @option("--resume", is_flag=True, help="Continue an interrupted training.")
 @option("--force", is_flag=True, help="Replace existing weights.")
 @progress_option
@@ -99,16 +83,14 @@ def train(
     --pictures is one thing to learn; without subfolders each picture is one. Ctrl-C or a crash costs at most the last
     minute; --resume continues. Use the result with `dreamer render PHOTO --weights FILE`.
     """
-    problems: list[str] = []
-    with collect_problems(problems):
-        _claim(output, force)
-    begun = output.with_name(f"{output.name}.training")
-    if begun.exists() and not (resume or force):
-        problems.append(f"{begun}: a training was interrupted here; --resume continues it, --force starts over")
-    if output.suffix != ".safetensors":
-        problems.append(f"-o {output}: weights are a .safetensors file")
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        with collect_problems(problems):
+            check_new(output, force)
+        begun = output.with_name(f"{output.name}.training")
+        if begun.exists() and not (resume or force):
+            problems.append(f"{begun}: a training was interrupted here; --resume continues it, --force starts over")
+        if output.suffix != ".safetensors":
+            problems.append(f"-o {output}: weights are a .safetensors file")
     with progress(how) as reporter:
         import torch
 
@@ -156,9 +138,3 @@ def train(
 def _in_words(report: Report) -> str:
     measured = ", ".join(_MEASURES[name].format(value) for name, value in report.measures.items())
     return f"{report.samples:,} pictures seen, {report.rate:.0f} a second, loss {report.loss:.2f}, {measured}"
-
-
-def _claim(output: Path, force: bool) -> None:
-    if output.exists() and not force:
-        raise UsageError(f"-o {output}: the file already exists; --force replaces it")
-    check_folder(output.parent, f"-o {output}")

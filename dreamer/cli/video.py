@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -15,24 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
+from dreamer.cli.clip import ClipFile, Pace, clip_options
 from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options
-from dreamer.cli.photos import check_folder, check_spared
-from dreamer.cli.progress import Reporter, progress
+from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from dreamer.engine.step import Step
-    from dreamer.pipeline.pipeline import Pipeline
-    from dreamer.plugins.loading import Plugin
-    from dreamer.video.clip import Clip, ClipWriter, Format
-
-_PREVIEW = 1  # second, at a quarter of the size
+    from dreamer.cli.clip import Frames
+    from dreamer.video.clip import Clip, ClipWriter
+    from dreamer.video.film import Film
 
 
 @click.command()
@@ -53,11 +45,6 @@ def video(
     clip: Path,
     output: Path | None,
     stability: float | None,
-    codec: str | None,
-    quality: int | None,
-    resume: bool,
-    preview: bool,
-    force: bool,
     how: str,
     **options: Any,
 ) -> int:
@@ -71,54 +58,60 @@ def video(
     dreamer video clip.mp4 --resume     continue after Ctrl-C or a power cut
     dreamer video clip.mp4 --size 960 -o out.webm
     """
-    from dreamer.engine.device import use_threads
+    from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import ClipWriter, format_for, partial_of, probe
+    from dreamer.video.clip import frame_size, probe
+    from dreamer.video.film import Film
 
+    file = ClipFile.read(output or clip.with_name(f"{clip.stem}-dream.mp4"), options)
     wish = RenderOptions(**options)
-    output = output or clip.with_name(f"{clip.stem}-dream.mp4")
-    output = preview_of(output) if preview else output
     problems: list[str] = []
     with progress(how) as reporter:
         source = format = None
         with collect_problems(problems):
             source = probe(clip, max_pixels=wish.max_pixels)
         with collect_problems(problems):
-            format = format_for(output, codec, quality)
-            check_folder(output.parent, f"-o {output}")
-            check_spared([output, partial_of(output)], [clip, *([wish.guide] if wish.guide else [])])
+            format = file.format([clip, wish.guide])
         with collect_problems(problems):
             stability = _stability(wish.recipe, stability)
         registry, plugins = load_plugins()
-        if resume and wish.tile is None:
-            wish = replace(wish, tile=tiles_of(output, 1)[0])
+        if wish.tile is None:
+            wish = replace(wish, tile=file.tiles(1)[0])
         pipeline, _ = wish.pipeline(registry, reporter.say, problems)
         use_threads(pipeline.machine)
-        assert source and format and stability is not None  # else `composed` has raised
+        assert source and format and stability is not None  # else `pipeline` has raised
         sound = clip if source.has_audio and format.has_sound else None
         if source.has_audio and not sound:
             reporter.say(f"{format.codec} cannot hold sound; the sound of the clip is left out")
-        work = _Work(pipeline, source, format, stability, preview, reporter)
-        recipe = work.recipe(plugins)
-        reporter.start(str(clip), 1, 1)
-        with ClipWriter.open(
-            output,
+        shrink, until = (4, Fraction(1)) if file.preview else (1, source.duration + 1)
+        fit = partial(frame_size, format)
+        film = Film.of(pipeline, source.height, source.width, stability=stability, shrink=shrink, fit=fit)
+        if not film.plan.tiled:
+            keep_freed_memory()
+        frames = min(source.frames, math.ceil(source.fps)) if file.preview else source.frames
+        with clip.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        provenance = provenance_for(pipeline, digest, film.plan.machine, plugins)
+        recipe = {**json.loads(provenance.text()), "video": {"stability": stability}}
+
+        def make(writer: ClipWriter) -> tuple[Frames, Pace]:
+            pace = Pace((writer.done, frames))
+            told = replace(film, on_step=lambda step: reporter.frame(pace.step(0, step)))
+            return _frames(told, source, until, writer), pace
+
+        return file.write(
+            make,
+            reporter,
+            str(clip),
             format,
-            size=work.film.plan.size,
+            recipe=recipe,
+            decides=recipe,
+            tiles=[film.plan.machine.tile],
+            size=film.plan.size,
             fps=source.fps,
-            frames=work.frames,
-            recipe=json.dumps(recipe),
-            identity=identity_of(recipe),
-            resume=resume,
-            force=may_replace(output, preview, force),
+            frames=frames,
             audio=sound,
-            notes={"tiles": [work.film.plan.machine.tile]},
-        ) as writer:
-            if writer.finished:
-                reporter.skip(str(clip), str(output))
-                return 0
-            work.take_up(writer)
-            return film(writer, work.made(), work.checkpoint, work.pace, reporter, str(clip))
+        )
 
 
 def _stability(recipe: str | None, wished: float | None) -> float:
@@ -132,69 +125,13 @@ def _stability(recipe: str | None, wished: float | None) -> float:
     return float(found if wished is None else wished)
 
 
-class _Work:
-    """Makes the frames of a clip for the writer, and reports each."""
+def _frames(film: Film, source: Clip, until: Fraction, writer: ClipWriter) -> Frames:
+    """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
+    from dreamer.video.clip import frames
+    from dreamer.video.film import load_change, save_change
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        source: Clip,
-        format: Format,
-        stability: float,
-        preview: bool,
-        reporter: Reporter,
-    ) -> None:
-        from dreamer.engine.device import keep_freed_memory
-        from dreamer.video.clip import frame_size
-        from dreamer.video.film import Film
-
-        self._source, self._told, self._composition = source, reporter, pipeline
-        self.film = Film.of(
-            pipeline,
-            source.height,
-            source.width,
-            stability=stability,
-            shrink=4 if preview else 1,
-            fit=partial(frame_size, format),
-            on_step=self._step,
-        )
-        if not self.film.plan.tiled:
-            keep_freed_memory()
-        self._until = Fraction(_PREVIEW) if preview else source.duration + 1
-        self.frames = min(source.frames, math.ceil(source.fps * _PREVIEW)) if preview else source.frames
-        self.pace = Pace((0, self.frames))
-        self._writer: ClipWriter | None = None
-
-    def recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
-        """Return what is written into the clip: the provenance of a picture, and the stability."""
-        with self._source.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        provenance = provenance_for(self._composition, digest, self.film.plan.machine, plugins)
-        return {**json.loads(provenance.text()), "video": {"stability": self.film.stability}}
-
-    def take_up(self, writer: ClipWriter) -> None:
-        """Continue after the frames that the writer has."""
-        self._writer, self.pace = writer, Pace((writer.done, self.frames))
-
-    def made(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
-        """Yield the frames that the writer lacks, with their times where they are not evenly spaced."""
-        from dreamer.video.clip import frames
-        from dreamer.video.film import load_change
-
-        assert self._writer is not None
-        begin = self._writer.done
-        change = load_change(self._writer.state, begin, self.film.plan.size)
-        source = takewhile(lambda pair: pair[0] < self._until, frames(self._source))
-        for dreamt in self.film.dreams(source, begin=begin, change=change):
-            self._change = dreamt.change
-            yield dreamt.frame, dreamt.time if self._source.variable else None
-
-    def checkpoint(self, number: int) -> None:
-        """Save the state after frame `number`, which is made; all before it are safe."""
-        from dreamer.video.film import save_change
-
-        assert self._writer is not None
-        save_change(self._writer.state, number + 1, self._change)
-
-    def _step(self, step: Step) -> None:
-        self._told.frame(self.pace.step(0, step))
+    change = load_change(writer.state, writer.done, film.plan.size)
+    wanted = takewhile(lambda pair: pair[0] < until, frames(source))
+    for dreamt in film.dreams(wanted, begin=writer.done, change=change):
+        save_change(writer.state, writer.done + 1, dreamt.change)
+        yield dreamt.frame, dreamt.time if source.variable else None

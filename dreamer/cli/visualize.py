@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.batch import Batch, Saving
+from dreamer.cli.batch import Batch
 from dreamer.cli.options import (
     FILE,
+    STEPS,
     Numbers,
-    ParamType,
     Pixels,
     machine_options,
     max_pixels_option,
@@ -30,20 +30,8 @@ if TYPE_CHECKING:
     from dreamer.pipeline.build import Request
     from dreamer.pipeline.pipeline import Pipeline
 
-
-class Place3(ParamType):
-    """A channel, or a channel, a row and a column."""
-
-    name = "n[,y,x]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the numbers, or fail with a sentence."""
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in value.split(",")]
-        if len(parts) not in (1, 3) or not all(part.isdecimal() for part in parts):
-            self.fail(f"expected a channel, or a channel, a row and a column, as in 12,6,6, not {value!r}", param, ctx)
-        return tuple(map(int, parts))
+_PLACE = "a channel, or a channel, a row and a column, as in 12,6,6"
+_NEURON = Numbers("n[,y,x]", _PLACE, lambda numbers: len(numbers) in (1, 3))
 
 
 @click.command()
@@ -51,7 +39,7 @@ class Place3(ParamType):
 @option("-o", "--output", required=True, metavar="FILE", help="The picture to write.")
 @source_options
 @option("--channel", metavar="N|NAME", help="Show a channel of the layer, at every place of its map.")
-@option("--neuron", type=Place3(), help="Show a channel at one place of its map; at the centre without Y,X.")
+@option("--neuron", type=_NEURON, help="Show a channel at one place of its map; at the centre without Y,X.")
 @option("--class", "label", metavar="N|NAME", help="Show a class or motif of the network.")
 @option("--direction", type=FILE, metavar="FILE", help="Show a mix of channels: .npy, .safetensors or text.")
 @option("--canvas", metavar="NAME", help="Canvas: fourier, pixels, laplacian, cppn, phase, latent. [fourier]")
@@ -65,7 +53,7 @@ class Place3(ParamType):
 )
 @option("--seed", type=int, metavar="N", help="Random seed: another seed, another picture. [0]")
 @machine_options
-@option("--snapshots", type=Numbers(), default=(), help="Also save the picture after these steps.")
+@option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
 @max_pixels_option
 @option("--force", is_flag=True, help="Replace an existing picture, but never a photo.")
 @progress_option
@@ -130,16 +118,9 @@ def visualize(
             facetted, begun = facets is not None, pictures is not None
             return visualization(request, registry, unit, photo=source, canvas=canvas, facets=facetted, begun=begun)
 
-        pipeline, provenance = wish.pipeline(
-            registry,
-            reporter.say,
-            problems,
-            flags={
-                **{"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps},
-                **{"pictures": facets or count, "init": "grey" if pictures else None},
-            },
-            use=shown,
-        )
+        flags = {"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps}
+        flags |= {"pictures": facets or count, "init": "grey" if pictures else None}
+        pipeline, provenance = wish.pipeline(registry, reporter.say, problems, flags=flags, use=shown)
         use_threads(pipeline.machine)
 
         def blank() -> Photo:
@@ -148,17 +129,8 @@ def visualize(
 
         if pictures:
             pipeline = _begun(pipeline, pictures, names, Path(output), reporter, wish.max_pixels)
-        batch = Batch(
-            pipeline,
-            provenance,
-            plugins,
-            Saving(place, force, False, snapshots),
-            reporter,
-            wish.max_pixels,
-            protected=[photo] if photo else [],
-            blank=blank,
-        )
-        return batch.run([photo])
+        shared = (pipeline, provenance, plugins, place, reporter, wish.max_pixels, [photo] if photo else [])
+        return Batch(*shared, force=force, snapshots=snapshots, blank=blank).run([photo])
 
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:

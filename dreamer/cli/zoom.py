@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import Pace, clip_options, film, identity_of, may_replace, preview_of, tiles_of
+from dreamer.cli.clip import ClipFile, Pace, clip_options
 from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
-from dreamer.cli.photos import check_folder, check_spared
-from dreamer.cli.progress import Reporter, progress
+from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
@@ -21,13 +20,15 @@ from dreamer.errors import UsageError, collect_problems
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from dreamer.cli.clip import Frames
     from dreamer.engine.step import Step
     from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
-    from dreamer.plugins.loading import Plugin
     from dreamer.recipes.registry import Registry
-    from dreamer.video.zoom import Scene, Zoom
+    from dreamer.video.clip import ClipWriter
+    from dreamer.video.zoom import FeedbackZoom, KeyframeZoom, Zoom
 
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
 
@@ -57,11 +58,6 @@ def zoom(
     output: Path | None,
     keyframes: Path | None,
     audio: Path | None,
-    codec: str | None,
-    quality: int | None,
-    resume: bool,
-    preview: bool,
-    force: bool,
     how: str,
     **options: Any,
 ) -> int:
@@ -78,27 +74,23 @@ def zoom(
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import ClipWriter, format_for, frame_size, partial_of
-    from dreamer.video.zoom import SPACING, Scene, settled_looks
+    from dreamer.video.clip import frame_size
+    from dreamer.video.zoom import SPACING, Scene, frames_of, settled_looks, zoom_words
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
-    output = preview_of(output) if preview else output
+    clip = ClipFile.read(output or photo.with_name(f"{photo.stem}-zoom.mp4"), options)
     problems: list[str] = []
     with progress(how) as reporter:
         falling = format = whole = None
         with collect_problems(problems):
             falling = _falling(options["recipe"], motion, keyframes)
         with collect_problems(problems):
-            format = format_for(output, codec, quality)
-            check_folder(output.parent, f"-o {output}")
-            check_spared([output, partial_of(output)], [path for path in (photo, audio, keyframes) if path])
+            format = clip.format([photo, audio, keyframes])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = _side(whole, options["size"], options["recipe"], preview)
-        wish = RenderOptions(**options)
+            options["size"] = _side(whole, options["size"], options["recipe"], clip.preview)
         registry, plugins = load_plugins()
-        looks = _looks(wish, falling, registry, reporter.say, problems, begun=output if resume else None)
+        looks = _looks(RenderOptions(**options), falling, registry, reporter.say, problems, clip)
         if problems or not (falling and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[falling.look(0.0)].recipe.size)
@@ -108,29 +100,34 @@ def zoom(
         use_threads(usual.machine)
         if not usual.plan(*size).tiled:
             keep_freed_memory()
-        frames = min(falling.frames, max(1, round(falling.fps))) if preview else falling.frames
-        recipe = _recipe(usual, falling, whole, plugins)
-        reporter.start(str(photo), 1, 1)
-        with ClipWriter.open(
-            output,
+        frames = min(falling.frames, max(1, round(falling.fps))) if clip.preview else falling.frames
+        provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
+        recipe = {**json.loads(provenance.text()), "zoom": zoom_words(falling)}
+
+        def make(writer: ClipWriter) -> tuple[Frames, Pace]:
+            def on_step(number: int, step: Step) -> None:
+                reporter.frame(pace.step(number, step))
+
+            def look_at(time: float) -> Pipeline:
+                return looks[falling.look(time)]
+
+            made = frames_of(Scene(whole.image(), falling, size, look_at, writer.state, SPACING, on_step))
+            pace = Pace((writer.done, frames), made.dreams(writer.done, frames))
+            return _frames(made, writer.done, frames), pace
+
+        return clip.write(
+            make,
+            reporter,
+            str(photo),
             format,
+            recipe=recipe,
+            decides={**recipe, "looks": [look.to_dict() for look in looks.values()]},
+            tiles=[look.machine.tile for look in looks.values()],
             size=size,
             fps=falling.fps,
             frames=frames,
-            recipe=json.dumps(recipe),
-            identity=identity_of({**recipe, "looks": [look.to_dict() for look in looks.values()]}),
-            resume=resume,
-            force=may_replace(output, preview, force),
             audio=audio,
-            notes={"tiles": [look.machine.tile for look in looks.values()]},
-        ) as writer:
-            if writer.finished:
-                reporter.skip(str(photo), str(output))
-                return 0
-            scene = Scene(whole.image(), falling, size, lambda time: looks[falling.look(time)], writer.state, SPACING)
-            fall = _Fall(scene, reporter, writer.done, frames)
-            made = ((fall.frame(number), None) for number in range(writer.done, frames))
-            return film(writer, made, fall.checkpoint, fall.pace, reporter, str(photo))
+        )
 
 
 def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -> int:
@@ -174,7 +171,7 @@ def _looks(
     registry: Registry,
     say: Callable[[str], None],
     problems: list[str],
-    begun: Path | None,
+    clip: ClipFile,
 ) -> dict[tuple[str | None, str | None], Pipeline]:
     """A pipeline for every preset and layer that the keyframes name, with its tile in the interrupted clip, if any.
 
@@ -182,44 +179,24 @@ def _looks(
     """
     looks = {}
     wanted = falling.looks() if falling else [(None, None)]
-    tiles = tiles_of(begun, len(wanted)) if begun else [None] * len(wanted)
-    for (preset, layer), tile in zip(wanted, tiles, strict=True):
-        look = replace(wish, preset=preset or wish.preset, layer=layer or wish.layer)
-        look = replace(look, tile=tile if wish.tile is None else wish.tile)
-        look = replace(look, recipe=None if preset else wish.recipe)
+    for (preset, layer), tile in zip(wanted, clip.tiles(len(wanted)), strict=True):
+        look = replace(wish, layer=layer or wish.layer, tile=tile if wish.tile is None else wish.tile)
+        look = replace(look, preset=preset, recipe=None) if preset else look
         with collect_problems(problems):
             looks[preset, layer] = look.pipeline(registry, say, [], fetch=not problems)[0]
     return looks
 
 
-def _recipe(pipeline: Pipeline, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
-    """What is written into the clip: the provenance of a picture, and how the clip moves."""
-    from dreamer.video.zoom import zoom_words
+def _frames(made: KeyframeZoom | FeedbackZoom, begin: int, end: int) -> Frames:
+    """Yield frames `begin` to `end` - 1, evenly spaced in time."""
+    for number in range(begin, end):
+        image = made.frame(number)
+        made.checkpoint(number)
+        yield _pixels(image), None
 
-    provenance = provenance_for(pipeline, photo.sha256, pipeline.machine, plugins)
-    return {**json.loads(provenance.text()), "zoom": zoom_words(falling)}
 
+def _pixels(image: Tensor) -> NDArray[np.uint8]:
+    """Return a picture (1, 3, H, W) in [0, 1] as (H, W, 3), uint8."""
+    import numpy as np
 
-class _Fall:
-    """Makes the frames of a zoom, and reports each."""
-
-    def __init__(self, scene: Scene, reporter: Reporter, done: int, frames: int) -> None:
-        from dreamer.video.zoom import frames_of
-
-        self._told = reporter
-        self._frames = frames_of(replace(scene, on_step=self._step))
-        self.pace = Pace((done, frames), self._frames.dreams(done, frames))
-
-    def frame(self, number: int) -> NDArray[np.uint8]:
-        """Return frame `number`, (H, W, 3), uint8."""
-        import numpy as np
-
-        image = self._frames.frame(number)
-        return np.ascontiguousarray(image[0].permute(1, 2, 0).mul(255).round().byte().numpy())
-
-    def checkpoint(self, number: int) -> None:
-        """Note that all frames before `number` are safe."""
-        self._frames.checkpoint(number)
-
-    def _step(self, number: int, step: Step) -> None:
-        self._told.frame(self.pace.step(number, step))
+    return np.ascontiguousarray(image[0].permute(1, 2, 0).mul(255).round().byte().numpy())
