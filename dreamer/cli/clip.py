@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
-    from dreamer.video.clip import ClipWriter
+    from dreamer.video.clip.writer import ClipWriter
 
 _DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
@@ -43,7 +43,7 @@ def preview_of(output: Path) -> Path:
 
 def may_replace(output: Path, preview: bool, force: bool) -> bool:
     """Return whether a clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
-    from dreamer.video.clip import partial_of
+    from dreamer.video.clip.manifest import partial_of
 
     there = [path for path in (output, partial_of(output)) if path.exists()]
     return force or (preview and all(map(_is_dreamt, there)))
@@ -62,7 +62,7 @@ def tiles_of(output: Path, count: int) -> list[int | None]:
 
     None for each, where they are missing or damaged.
     """
-    from dreamer.video.clip import notes_of
+    from dreamer.video.clip.manifest import notes_of
 
     tiles = notes_of(output).get("tiles")
     if not isinstance(tiles, list) or len(tiles) != count:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from dreamer.engine.step import Step
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
-    from dreamer.video.clip import Clip, ClipWriter, Format
+    from dreamer.video.clip.formats import Format
+    from dreamer.video.clip.reader import Clip
+    from dreamer.video.clip.writer import ClipWriter
 
 _PREVIEW = 1  # second, at a quarter of the size
 
@@ -73,7 +75,10 @@ def video(
     """
     from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import ClipWriter, format_for, partial_of, probe
+    from dreamer.video.clip.formats import format_for
+    from dreamer.video.clip.manifest import partial_of
+    from dreamer.video.clip.reader import probe
+    from dreamer.video.clip.writer import ClipWriter
 
     wish = RenderOptions(**options)
     output = output or clip.with_name(f"{clip.stem}-dream.mp4")
@@ -123,7 +128,7 @@ def video(
 
 def _stability(recipe: str | None, wished: float | None) -> float:
     """The stability that was given, else that of the repeated clip, else the default."""
-    from dreamer.video.film import STABILITY
+    from dreamer.video.film.film import STABILITY
 
     before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
     found = STABILITY if before is None else before
@@ -145,8 +150,8 @@ class _Work:
         reporter: Reporter,
     ) -> None:
         from dreamer.engine.device import keep_freed_memory
-        from dreamer.video.clip import frame_size
-        from dreamer.video.film import Film
+        from dreamer.video.clip.formats import frame_size
+        from dreamer.video.film.film import Film
 
         self._source, self._told, self._composition = source, reporter, pipeline
         self.film = Film.of(
@@ -178,8 +183,8 @@ class _Work:
 
     def made(self) -> Iterator[tuple[NDArray[np.uint8], Fraction | None]]:
         """Yield the frames that the writer lacks, with their times where they are not evenly spaced."""
-        from dreamer.video.clip import frames
-        from dreamer.video.film import load_change
+        from dreamer.video.clip.reader import frames
+        from dreamer.video.film.film import load_change
 
         assert self._writer is not None
         begin = self._writer.done
@@ -191,7 +196,7 @@ class _Work:
 
     def checkpoint(self, number: int) -> None:
         """Save the state after frame `number`, which is made; all before it are safe."""
-        from dreamer.video.film import save_change
+        from dreamer.video.film.film import save_change
 
         assert self._writer is not None
         save_change(self._writer.state, number + 1, self._change)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
     from dreamer.recipes.registry import Registry
-    from dreamer.video.zoom import Scene, Zoom
+    from dreamer.video.zoom.scene import Scene
+    from dreamer.video.zoom.zoom import Zoom
 
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
 
@@ -78,8 +79,10 @@ def zoom(
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import ClipWriter, format_for, frame_size, partial_of
-    from dreamer.video.zoom import SPACING, Scene, settled_looks
+    from dreamer.video.clip.formats import format_for, frame_size
+    from dreamer.video.clip.manifest import partial_of
+    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.video.zoom.scene import SPACING, Scene, settled_looks
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     output = output or photo.with_name(f"{photo.stem}-zoom.mp4")
@@ -138,7 +141,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
     A given size may be larger than the photo, since a zoom magnifies anyway.
     """
-    from dreamer.video.zoom import SIZE
+    from dreamer.video.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
@@ -150,7 +153,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
     """How the clip moves: by the options, else like the repeated clip."""
-    from dreamer.video.zoom import read_schedule, zoom_from
+    from dreamer.video.zoom.schedule import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
     words |= wishes
@@ -194,7 +197,7 @@ def _looks(
 
 def _recipe(pipeline: Pipeline, falling: Zoom, photo: Photo, plugins: Sequence[Plugin]) -> dict[str, Any]:
     """What is written into the clip: the provenance of a picture, and how the clip moves."""
-    from dreamer.video.zoom import zoom_words
+    from dreamer.video.zoom.schedule import zoom_words
 
     provenance = provenance_for(pipeline, photo.sha256, pipeline.machine, plugins)
     return {**json.loads(provenance.text()), "zoom": zoom_words(falling)}
@@ -204,7 +207,7 @@ class _Fall:
     """Makes the frames of a zoom, and reports each."""
 
     def __init__(self, scene: Scene, reporter: Reporter, done: int, frames: int) -> None:
-        from dreamer.video.zoom import frames_of
+        from dreamer.video.zoom.frames import frames_of
 
         self._told = reporter
         self._frames = frames_of(replace(scene, on_step=self._step))

@@ -22,7 +22,7 @@ from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
-from dreamer.video.clip import StateStore
+from dreamer.video.clip.state import StateStore
 from dreamer.video.film.motion import find_motion
 
 STABILITY = 0.7

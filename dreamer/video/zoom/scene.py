@@ -16,13 +16,14 @@ from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
 from dreamer.recipes.recipe import Ingredient
-from dreamer.video.clip import StateStore
+from dreamer.video.clip.state import StateStore
 from dreamer.video.zoom.path import Path
 from dreamer.video.zoom.photo_sampler import PhotoSampler
 from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
 from dreamer.video.zoom.zoom import Zoom
 
+SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
 _MANY = 4  # names from which on half of them take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
