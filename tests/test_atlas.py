@@ -26,6 +26,7 @@ from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.overrides import read_setting
 from dreamer.recipes.preset import read_preset
 from dreamer.visualization import exemplars
+from dreamer.visualization.atlas import channel_images
 from dreamer.visualization.atlas.activation_maps import ActivationMaps, activations_on
 from dreamer.visualization.atlas.channel_images import channel_recipe, draw_channels
 from dreamer.visualization.atlas.exemplar_crops import Crop
