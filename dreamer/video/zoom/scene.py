@@ -130,10 +130,8 @@ class Scene:
         turn = int(self.path.keyframe(time) + 1e-6)
         objectives = tuple(_in_turn(item, turn) for item in recipe.objectives)
         init = "photo" if number else recipe.init
-        pipeline = replace(
-            pipeline, recipe=replace(recipe, seed=recipe.seed + number, init=init, objectives=objectives)
-        )
-        return pipeline.ascend(base, plan=plan, on_step=partial(self.on_step, number)).cpu()
+        recipe = replace(recipe, seed=recipe.seed + number, init=init, objectives=objectives)
+        return replace(pipeline, recipe=recipe).ascend(base, plan=plan, on_step=partial(self.on_step, number)).cpu()
 
     def _plan(self, pipeline: Pipeline, height: int, width: int) -> Plan:
         """The plan of a pipeline for pictures of a size."""
