@@ -26,9 +26,13 @@ from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.recipe import RecipeDict
 from dreamer.recipes.registry import Registry
-from dreamer.video.clip import MemoryStore, frames, probe
-from dreamer.video.film import STABILITY, Film
-from dreamer.video.zoom import SIZE, SPACING, Scene, Zoom, frames_of, settled_looks, zoom_from
+from dreamer.video.clip.reader import frames, probe
+from dreamer.video.clip.state import MemoryStore
+from dreamer.video.film.film import STABILITY, Film
+from dreamer.video.zoom.frames import frames_of
+from dreamer.video.zoom.scene import SIZE, SPACING, Scene, settled_looks
+from dreamer.video.zoom.schedule import zoom_from
+from dreamer.video.zoom.zoom import Zoom
 from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Features, Unit, grey, own_term, visualization

@@ -11,7 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.video.clip import ClipWriter, format_for
+from dreamer.video.clip.formats import format_for
+from dreamer.video.clip.writer import ClipWriter
 
 NTSC = Fraction(30000, 1001)
 

@@ -25,18 +25,13 @@ from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.overrides import read_setting
 from dreamer.recipes.preset import read_preset
-from dreamer.visualization import atlas, exemplars
-from dreamer.visualization.atlas import (
-    ActivationMaps,
-    Atlas,
-    Crop,
-    LayerSection,
-    activations_on,
-    channel_recipe,
-    draw_channels,
-    reuse_images,
-    select_channels,
-)
+from dreamer.visualization import exemplars
+from dreamer.visualization.atlas import channel_images
+from dreamer.visualization.atlas.activation_maps import ActivationMaps, activations_on
+from dreamer.visualization.atlas.channel_images import channel_recipe, draw_channels
+from dreamer.visualization.atlas.exemplar_crops import Crop
+from dreamer.visualization.atlas.layer_section import LayerSection, select_channels
+from dreamer.visualization.atlas.page import Atlas, reuse_images
 from dreamer.visualization.exemplars import channel_names
 
 REGISTRY = load_plugins()[0]
@@ -241,7 +236,7 @@ def test_channels_by_number_range_and_name():
 
 
 def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypatch):
-    real, asked = atlas.draw_channels, []
+    real, asked = channel_images.draw_channels, []
 
     def stopping(pipeline, channels, *, on_step):
         asked.append(list(channels))
@@ -250,7 +245,7 @@ def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypat
                 raise KeyboardInterrupt
             yield channel, plate
 
-    monkeypatch.setattr(atlas, "draw_channels", stopping)
+    monkeypatch.setattr(channel_images, "draw_channels", stopping)
     page, partial = tmp_path / "atlas.html", tmp_path / "atlas-partial.html"
     command = ("atlas", "-o", page, "--channels", "0-9", *QUICK, "--progress", "plain")
     ran = dreamer(*command)

@@ -21,7 +21,7 @@ from PIL import Image
 import dreamer as api
 from dreamer.cli.clip import Pace
 from dreamer.engine.step import Step
-from dreamer.video.clip import frames, probe, read_recipe
+from dreamer.video.clip.reader import frames, probe, read_recipe
 
 SMALL = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--threads", "1", *QUICK)
 
@@ -149,7 +149,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
 
 
 def test_a_clip_is_gone_on_with_on_another_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.video.clip import ClipWriter
+    from dreamer.video.clip.writer import ClipWriter
 
     def interrupted(self: Any) -> None:
         raise KeyboardInterrupt

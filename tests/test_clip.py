@@ -16,7 +16,7 @@ from command import ENVIRONMENT, left_in
 from filelock import FileLock
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.video.clip import frames, probe, read_recipe
+from dreamer.video.clip.reader import frames, probe, read_recipe
 
 KILLED = """
 import os, signal, sys

@@ -10,7 +10,8 @@ from clips import NTSC, made, opened, picture, squeezed, tone, turned
 from PIL import Image
 
 from dreamer.errors import UsageError
-from dreamer.video.clip import format_for, frame_size, frames, probe, read_recipe
+from dreamer.video.clip.formats import format_for, frame_size
+from dreamer.video.clip.reader import frames, probe, read_recipe
 
 JOINED = [("a.mp4", "h264"), ("a.mp4", "h265"), ("a.mp4", "av1"), ("a.webm", "vp9"), ("a.webm", "av1")]
 

@@ -16,7 +16,7 @@ from PIL import Image
 from dreamer.errors import PhotoError, UsageError
 from dreamer.image import load
 from dreamer.visualization import exemplars
-from dreamer.visualization.atlas import Channels
+from dreamer.visualization.atlas.exemplar_crops import Channels
 from dreamer.visualization.exemplars import Channel, looks, search
 
 CPU = torch.device("cpu")

@@ -26,9 +26,13 @@ from dreamer.pipeline.bind import Guide
 from dreamer.pipeline.build import build
 from dreamer.testing.tiny import photo as drawn
 from dreamer.testing.tiny import tiny_network
-from dreamer.video.clip import MemoryStore, notes_of
-from dreamer.video.film import Film
-from dreamer.video.zoom import FeedbackZoom, KeyframeZoom, Scene, zoom_from
+from dreamer.video.clip.manifest import notes_of
+from dreamer.video.clip.state import MemoryStore
+from dreamer.video.film.film import Film
+from dreamer.video.zoom.feedback import FeedbackZoom
+from dreamer.video.zoom.keyframes import KeyframeZoom
+from dreamer.video.zoom.scene import Scene
+from dreamer.video.zoom.schedule import zoom_from
 
 STEP = {"octaves": {"count": 1, "steps": 1}}
 CAMERA = [(Fraction(n, 10), np.ascontiguousarray(pixels(160, 120)[:, n : n + 128])) for n in range(3)]

@@ -17,8 +17,9 @@ from dreamer.image import Photo, load
 from dreamer.motifs.sample_scene import scene
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.video.clip import FolderStore, frames, probe, read_recipe
-from dreamer.video.film import Film, load_change, save_change
+from dreamer.video.clip.reader import frames, probe, read_recipe
+from dreamer.video.clip.state import FolderStore
+from dreamer.video.film.film import Film, load_change, save_change
 from dreamer.video.film.motion import find_motion
 from dreamer.video.film.optical_flow import warp
 

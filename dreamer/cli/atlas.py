@@ -19,7 +19,9 @@ from dreamer.files import write_atomically
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
     from dreamer.pipeline.pipeline import Pipeline
-    from dreamer.visualization.atlas import Atlas, Best, LayerSection
+    from dreamer.visualization.atlas.exemplar_crops import Best
+    from dreamer.visualization.atlas.layer_section import LayerSection
+    from dreamer.visualization.atlas.page import Atlas
     from dreamer.visualization.exemplars import Search
 
 _KEPT = 60.0  # seconds between two unfinished pages that are saved
@@ -85,7 +87,9 @@ def atlas(
         from dreamer.networks import load_from
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
-        from dreamer.visualization.atlas import Atlas, activations_on, reuse_images, sections_of
+        from dreamer.visualization.atlas.activation_maps import activations_on
+        from dreamer.visualization.atlas.layer_section import sections_of
+        from dreamer.visualization.atlas.page import Atlas, reuse_images
 
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -157,7 +161,7 @@ class _Making:
 
     def paint(self, section: LayerSection, pipeline: Pipeline) -> None:
         """Make the pictures that a section lacks."""
-        from dreamer.visualization.atlas import draw_channels
+        from dreamer.visualization.atlas.channel_images import draw_channels
 
         left, count, began = section.missing, len(section.channels), time.monotonic()
         number = self.atlas.sections.index(section) + 1
@@ -184,7 +188,7 @@ class _Making:
         """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
         import torch
 
-        from dreamer.visualization.atlas import COUNT, Channels, cut_crops
+        from dreamer.visualization.atlas.exemplar_crops import COUNT, Channels, cut_crops
         from dreamer.visualization.exemplars import search
 
         channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
-    from dreamer.video.clip import ClipWriter, Format
+    from dreamer.video.clip.formats import Format
+    from dreamer.video.clip.writer import ClipWriter
 
     Frames = Iterator[tuple[NDArray[np.uint8], Fraction | None]]
 
@@ -60,7 +61,8 @@ class ClipFile:
 
     def format(self, sources: Iterable[Path | None]) -> Format:
         """Return the format of the file; UsageError if it cannot be written, or is one of the sources."""
-        from dreamer.video.clip import format_for, partial_of
+        from dreamer.video.clip.formats import format_for
+        from dreamer.video.clip.manifest import partial_of
 
         format = format_for(self.output, self.codec, self.quality)
         check_folder(self.output.parent, f"-o {self.output}")
@@ -72,7 +74,7 @@ class ClipFile:
 
         None for each, where they are missing or damaged, and for a new clip.
         """
-        from dreamer.video.clip import notes_of
+        from dreamer.video.clip.manifest import notes_of
 
         tiles = notes_of(self.output).get("tiles") if self.resume else None
         if not isinstance(tiles, list) or len(tiles) != count:
@@ -106,7 +108,7 @@ class ClipFile:
         Returns:
             The exit code.
         """
-        from dreamer.video.clip import ClipWriter
+        from dreamer.video.clip.writer import ClipWriter
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
         settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
@@ -119,7 +121,7 @@ class ClipFile:
 
     def _may_replace(self) -> bool:
         """Whether the clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
-        from dreamer.video.clip import partial_of
+        from dreamer.video.clip.manifest import partial_of
 
         there = [path for path in (self.output, partial_of(self.output)) if path.exists()]
         return self.force or (self.preview and all(map(_is_dreamt, there)))

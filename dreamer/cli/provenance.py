@@ -66,10 +66,10 @@ def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
 
 def _text_in(path: Path) -> str:
     from dreamer import image
-    from dreamer.video import clip
+    from dreamer.video.clip import reader
 
     is_clip = path.is_dir() or path.suffix.lower() in (*CLIPS, ".gif")
-    text = clip.read_recipe(path) if is_clip else image.read_recipe(path)
+    text = reader.read_recipe(path) if is_clip else image.read_recipe(path)
     if text is None:
         raise UsageError(f"{path}: there is no recipe inside; only pictures and clips made by dreamer contain one")
     return text

@@ -23,8 +23,9 @@ from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
-    from dreamer.video.clip import Clip, ClipWriter
-    from dreamer.video.film import Film
+    from dreamer.video.clip.reader import Clip
+    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.video.film.film import Film
 
 
 @click.command()
@@ -60,8 +61,9 @@ def video(
     """
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import frame_size, probe
-    from dreamer.video.film import Film
+    from dreamer.video.clip.formats import frame_size
+    from dreamer.video.clip.reader import probe
+    from dreamer.video.film.film import Film
 
     file = ClipFile.read(output or clip.with_name(f"{clip.stem}-dream.mp4"), options)
     wish = RenderOptions(**options)
@@ -116,7 +118,7 @@ def video(
 
 def _stability(recipe: str | None, wished: float | None) -> float:
     """The stability that was given, else that of the repeated clip, else the default."""
-    from dreamer.video.film import STABILITY
+    from dreamer.video.film.film import STABILITY
 
     before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
     found = STABILITY if before is None else before
@@ -127,8 +129,8 @@ def _stability(recipe: str | None, wished: float | None) -> float:
 
 def _frames(film: Film, source: Clip, until: Fraction, writer: ClipWriter) -> Frames:
     """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
-    from dreamer.video.clip import frames
-    from dreamer.video.film import load_change, save_change
+    from dreamer.video.clip.reader import frames
+    from dreamer.video.film.film import load_change, save_change
 
     change = load_change(writer.state, writer.done, film.plan.size)
     wanted = takewhile(lambda pair: pair[0] < until, frames(source))

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.registry import Registry
-    from dreamer.video.clip import ClipWriter
-    from dreamer.video.zoom import FeedbackZoom, KeyframeZoom, Zoom
+    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.video.zoom.feedback import FeedbackZoom
+    from dreamer.video.zoom.keyframes import KeyframeZoom
+    from dreamer.video.zoom.zoom import Zoom
 
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
 
@@ -74,8 +76,10 @@ def zoom(
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip import frame_size
-    from dreamer.video.zoom import SPACING, Scene, frames_of, settled_looks, zoom_words
+    from dreamer.video.clip.formats import frame_size
+    from dreamer.video.zoom.frames import frames_of
+    from dreamer.video.zoom.scene import SPACING, Scene, settled_looks
+    from dreamer.video.zoom.schedule import zoom_words
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     clip = ClipFile.read(output or photo.with_name(f"{photo.stem}-zoom.mp4"), options)
@@ -135,7 +139,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
     A given size may be larger than the photo, since a zoom magnifies anyway.
     """
-    from dreamer.video.zoom import SIZE
+    from dreamer.video.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
@@ -147,7 +151,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
     """How the clip moves: by the options, else like the repeated clip."""
-    from dreamer.video.zoom import read_schedule, zoom_from
+    from dreamer.video.zoom.schedule import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
     words |= wishes

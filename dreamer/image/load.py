@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,30 +20,12 @@ from dreamer.image.photo import Photo
 from dreamer.image.profile import colour_space, kind_of, through_profile
 from dreamer.image.source import check_size, opened, picture_in
 
-UPRIGHT = {
-    2: (0, True),
-    3: (2, False),
-    4: (2, True),
-    5: (3, True),
-    6: (3, False),
-    7: (1, True),
-    8: (1, False),
-}
+UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """EXIF orientation -> (quarter turns counter-clockwise, whether it is then flipped left to right)."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A decoded picture with its metadata, before it is turned upright and checked."""
-
-    pixels: NDArray[Any]
-    alpha: NDArray[Any] | None
-    directory: exif.Directory
-    profile: bytes | None = None
-    xmp: bytes = b""
-    iptc: bytes = b""
-    dpi: tuple[float, float] | None = None
-    notices: tuple[str, ...] = ()
+Found = tuple[Photo, exif.Directory]
+"""A decoded picture, before it is turned upright and its metadata is checked, and its EXIF."""
 
 
 def load(source: Path | str | Image.Image, *, max_pixels: int = 200_000_000) -> Photo:
@@ -83,12 +65,12 @@ def read_recipe(path: Path | str) -> str | None:
 
 def _from_file(path: Path, max_pixels: int) -> Photo:
     with opened(path) as file:
-        kind, found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
+        found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
         file.seek(0)
-        return _photo(found, kind, path, hashlib.file_digest(file, "sha256").hexdigest())
+        return replace(_finished(*found), path=path, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found] | None:
+def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> Found | None:
     """A TIFF of more than 8 bits, which Pillow would cut to 8 or refuse; None for any other file."""
     try:
         directory = exif.read_directory(file)
@@ -103,36 +85,27 @@ def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]
         raise ValueError(f"its values have {bits} bits or are not unsigned integers; dreamer reads 8 and 16 bits")
     pixels, alpha = tiff.read_deep(file, (width, height))
     profile, packet = directory.data(Base.InterColorProfile), directory.data(Base.XMLPacket)
-    return "TIFF", Found(pixels, alpha, directory, profile, packet)
+    return Photo(pixels, alpha, profile, xmp=packet, format="TIFF"), directory
 
 
-def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> tuple[str, Found]:
-    """Any other picture, with the name of its format."""
+def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> Found:
+    """Any other picture."""
     with picture_in(path, file, max_pixels) as picture:
         check_size(str(path), picture.size, max_pixels)
-        kind = {"MPO": "JPEG", "DIB": "BMP"}.get(picture.format or "", picture.format or "PNG")
-        if kind == "PNG" and png.bit_depth(file) == 16:
-            pixels, alpha = _parted(png.read_deep(file))
+        if picture.format == "PNG" and png.bit_depth(file) == 16:
+            values = png.read_deep(file)
             late = {"exif": png.chunk(file, b"eXIf"), "xmp": (png.text(file, png.XMP_KEYWORD) or "").encode()}
             picture.info.update({key: value for key, value in late.items() if value})
-            return kind, _described(picture, pixels, alpha, exif.parse(_block(picture)))
-        directory = exif.read_directory(file) if kind == "TIFF" else None
+            return _described(picture, values), exif.parse(_block(picture))
+        directory = exif.read_directory(file) if picture.format == "TIFF" else None
         file.seek(0)
         picture.load()
-        if directory is None:
-            return kind, _decoded(picture, exif.parse(_block(picture)))
-        directory.fields.pop(Base.Orientation, None)  # Pillow turns a TIFF upright by itself
-        return kind, _decoded(picture, directory)
+        if directory is not None:
+            directory.fields.pop(Base.Orientation, None)  # Pillow turns a TIFF upright by itself
+        return _decoded(picture), directory or exif.parse(_block(picture))
 
 
-def _parted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Split (H, W, 1 to 4) into colours (H, W, 1 or 3) and alpha (H, W) or None."""
-    colours = 1 if values.shape[2] < 3 else 3
-    alpha = np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None
-    return np.ascontiguousarray(values[..., :colours]), alpha
-
-
-def _decoded(picture: Image.Image, directory: exif.Directory) -> Found:
+def _decoded(picture: Image.Image) -> Photo:
     """A loaded PIL image of any mode as grey or RGB, with its alpha."""
     mode, notices = picture.mode, []
     if mode in ("I", "F"):
@@ -148,23 +121,22 @@ def _decoded(picture: Image.Image, directory: exif.Directory) -> Found:
         values = np.array(picture if mode == target else picture.convert(target))
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         notices.append("it holds several pictures; the first one is used")
-    found = _described(picture, *_parted(values if values.ndim == 3 else values[..., None]), directory)
+    found = _described(picture, values if values.ndim == 3 else values[..., None])
     profile = None if mode in ("CMYK", "LAB") else found.profile
     return replace(found, profile=profile, notices=tuple(notices))
 
 
-def _described(
-    picture: Image.Image, pixels: NDArray[Any], alpha: NDArray[Any] | None, directory: exif.Directory
-) -> Found:
-    """Pixels with the metadata that Pillow found."""
-    return Found(
-        pixels,
-        alpha,
-        directory,
+def _described(picture: Image.Image, values: NDArray[Any]) -> Photo:
+    """Values (H, W, 1 to 4), split into colours and alpha, with the metadata that Pillow found."""
+    colours, kind = 1 if values.shape[2] < 3 else 3, picture.format or "PNG"
+    return Photo(
+        pixels=np.ascontiguousarray(values[..., :colours]),
+        alpha=np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None,
         profile=_block_of(picture, "icc_profile"),
         xmp=xmp.packets(picture)[0],
         iptc=_iptc_of(picture),
         dpi=_dpi_of(picture),
+        format={"MPO": "JPEG", "DIB": "BMP"}.get(kind, kind),
     )
 
 
@@ -207,14 +179,14 @@ def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
     check_size("the picture", picture.size, max_pixels)
     try:
         picture.load()
-        found = _decoded(picture, exif.parse(_block(picture) or _rebuilt_block(picture)))
+        found = _decoded(picture)
+        directory = exif.parse(_block(picture) or _rebuilt_block(picture))
     except (OSError, ValueError, SyntaxError) as error:
         raise PhotoError(f"the picture cannot be read: {error}") from error
     digest = hashlib.sha256(repr(found.pixels.shape).encode() + found.pixels.tobytes())
     if found.alpha is not None:
         digest.update(found.alpha.tobytes())
-    kind = "JPEG" if picture.format == "MPO" else picture.format or "PNG"
-    return _photo(found, kind, None, digest.hexdigest())
+    return replace(_finished(found, directory), sha256=digest.hexdigest())
 
 
 def _rebuilt_block(picture: Image.Image) -> bytes:
@@ -226,9 +198,9 @@ def _rebuilt_block(picture: Image.Image) -> bytes:
         return b"damaged"
 
 
-def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
+def _finished(found: Photo, directory: exif.Directory) -> Photo:
     """The photo, upright, with the metadata that can be kept and a notice for what cannot."""
-    notices, directory = list(found.notices), found.directory
+    notices = list(found.notices)
     orientation = next(iter(directory.integers(Base.Orientation)), 1)
     dpi = found.dpi or directory.resolution()
     if dpi is not None and not all(1 <= value <= 30000 for value in dpi):
@@ -251,7 +223,8 @@ def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
     except ValueError as error:
         notices.append(f"its XMP was left out: {error}")
         packet = b""
-    return Photo(
+    return replace(
+        found,
         pixels=_upright(found.pixels, orientation),
         alpha=None if found.alpha is None else _upright(found.alpha, orientation),
         profile=profile,
@@ -259,9 +232,6 @@ def _photo(found: Found, kind: str, path: Path | None, digest: str) -> Photo:
         xmp=packet,
         iptc=found.iptc or directory.data(Base.IPTCNAA),
         dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
-        format=kind,
-        path=path,
-        sha256=digest,
         notices=tuple(notices),
     )
 

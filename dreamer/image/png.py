@@ -96,7 +96,7 @@ def write(
         profile: The ICC profile.
         dpi: Pixels per inch, (across, down).
         exif: The EXIF block.
-        texts: Keyword and text of each iTXt chunk.
+        texts: Keyword and text of each iTXt chunk; empty texts are left out.
     """
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize
@@ -110,7 +110,8 @@ def write(
     if exif:
         parts.append(_chunk(b"eXIf", exif))
     for keyword, words in texts:
-        parts.append(_chunk(b"iTXt", keyword.encode("latin-1") + bytes(5) + words.encode()))
+        if words:
+            parts.append(_chunk(b"iTXt", keyword.encode("latin-1") + bytes(5) + words.encode()))
     deflater = zlib.compressobj(6, strategy=zlib.Z_FILTERED)
     above = None
     for rows in bands(height, width):

@@ -24,6 +24,7 @@ Colours = NDArray[np.float32]
 """(..., 3), in [0, 1]."""
 Map = Callable[[Colours], Colours]
 Icc = ImageCms.ImageCmsProfile
+INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 
 SRGB_TO_XYZ = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
@@ -75,14 +76,8 @@ def through_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
             source = Icc(io.BytesIO(profile))
         else:
             return picture.convert("RGB")
-        converted = ImageCms.profileToProfile(
-            picture,
-            source,
-            ImageCms.createProfile("sRGB"),
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        target, flags = ImageCms.createProfile("sRGB"), ImageCms.Flags.BLACKPOINTCOMPENSATION
+        converted = ImageCms.profileToProfile(picture, source, target, INTENT, "RGB", flags=flags)
     except (OSError, ImageCms.PyCMSError):
         return picture.convert("RGB")
     assert converted is not None  # it is None only with inPlace=True
@@ -193,9 +188,7 @@ def _lattice_space(profile: bytes) -> ColourSpace:
     srgb = Icc(ImageCms.createProfile("sRGB"))
 
     def sampled(source: Icc, target: Icc) -> Map:
-        transform = ImageCms.buildTransform(
-            source, target, "RGB", "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
-        )
+        transform = ImageCms.buildTransform(source, target, "RGB", "RGB", INTENT)
         seen = ImageCms.applyTransform(Image.fromarray(codes), transform)
         assert seen is not None  # it is None only with inPlace=True
         table = torch.from_numpy(np.asarray(seen, dtype=np.float32) / 255)

@@ -50,10 +50,9 @@ def suffix_of(format: str) -> str:
 def check_suffix(path: Path) -> str:
     """The format that the path's suffix stands for. Raises UsageError for an unsupported one."""
     formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
-    try:
-        return formats[path.suffix.lower()]
-    except KeyError:
-        raise UsageError(f"{path}: unsupported extension; use one of {', '.join(formats)}") from None
+    if (suffix := path.suffix.lower()) not in formats:
+        raise UsageError(f"{path}: unsupported extension; use one of {', '.join(formats)}")
+    return formats[suffix]
 
 
 def format_for(photo: Photo, path: Path | None) -> str:
@@ -118,24 +117,12 @@ def encode(
     packet = xmp.rewritten(photo.xmp, recipe="" if format == "PNG" else recipe, keep_gps=keep_gps)
     captions = photo.iptc if keep_gps else iptc.without_places(photo.iptc)
     if format == "PNG":
-        texts = {"dreamer": recipe, png.XMP_KEYWORD: packet.decode()}
-        return png.write(
-            pixels,
-            photo.alpha,
-            profile=photo.profile,
-            dpi=photo.dpi,
-            exif=directory.block(),
-            texts=[(keyword, words) for keyword, words in texts.items() if words],
-        )
+        texts = (("dreamer", recipe), (png.XMP_KEYWORD, packet.decode()))
+        block = directory.block()
+        return png.write(pixels, photo.alpha, profile=photo.profile, dpi=photo.dpi, exif=block, texts=texts)
     if format == "TIFF":
         return tiff.write(
-            pixels,
-            photo.alpha,
-            directory=directory,
-            profile=photo.profile,
-            dpi=photo.dpi,
-            xmp=packet,
-            iptc=captions,
+            pixels, photo.alpha, directory=directory, profile=photo.profile, dpi=photo.dpi, xmp=packet, iptc=captions
         )
     return _lossy(photo, pixels, format, directory, packet, captions)
 

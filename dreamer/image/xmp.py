@@ -63,7 +63,9 @@ def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> byt
         return b""
     document = _parse(packet or EMPTY.encode())
     try:
-        root = _root(document)
+        root = next(iter(document.getElementsByTagNameNS(RDF, "RDF")), None)
+        if root is None:
+            raise ValueError("it is XML, but not XMP")
         for element in root.getElementsByTagName("*"):
             _drop_stale(element, keep_gps)
         if recipe:
@@ -136,12 +138,6 @@ def _check(packet: bytes) -> None:
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler, parser.StartDoctypeDeclHandler = begin, end, refuse
     parser.Parse(packet, True)
-
-
-def _root(document: minidom.Document) -> minidom.Element:
-    for root in document.getElementsByTagNameNS(RDF, "RDF"):
-        return root
-    raise ValueError("it is XML, but not XMP")
 
 
 def _drop_stale(element: minidom.Element, keep_gps: bool) -> None:

@@ -8,6 +8,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -53,7 +54,8 @@ def page(looks: Sequence[Look], title: str) -> str:
         f"<code>{html.escape(look.command)}</code></figcaption></figure>"
         for look in looks
     )
-    return _PAGE.replace("$title", html.escape(title)).replace("$figures", figures)
+    template = (files("dreamer.visualization") / "contact_sheet.html").read_text(encoding="utf-8")
+    return template.replace("$title", html.escape(title)).replace("$figures", figures)
 
 
 def _fitting(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
@@ -71,23 +73,3 @@ def _data(picture: Image.Image) -> str:
     file = io.BytesIO()
     picture.convert("RGB").save(file, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>$title</title>
-<style>
-body { margin: 2rem; background: #16161a; color: #eceae4; font: 15px/1.4 system-ui, sans-serif }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(260px, 1fr)); gap: 1.5rem }
-figure { margin: 0 } img { width: 100%; border-radius: 4px; display: block }
-figcaption { display: grid; gap: .2rem; margin-top: .5rem } span { color: #96938c }
-code { font-size: 12px; color: #b9c4a7; user-select: all; overflow-wrap: anywhere }
-</style>
-<h1>$title</h1>
-<main>
-$figures
-</main>
-</html>
-"""

@@ -61,22 +61,15 @@ def facets(
         UsageError: There are too few pictures.
     """
     count, ranker = pipeline.recipe.pictures, ScoreRanker(pipeline)
-    device = torch.device(pipeline.machine.device)
+    enough, device = count * _MEMBERS, torch.device(pipeline.machine.device)
     found = search(
-        folder,
-        names,
-        ranker,
-        count=count * _MEMBERS,
-        notes=notes,
-        device=device,
-        max_pixels=max_pixels,
-        on_picture=on_picture,
+        folder, names, ranker, count=enough, notes=notes, device=device, max_pixels=max_pixels, on_picture=on_picture
     )
     notes.unlink(missing_ok=True)
     best = [exemplar.name for exemplar in found.best[0]]
     if len(best) < count:
         raise UsageError(
-            f"{folder}: {count} facets need at least {count} usable pictures, better {count * _MEMBERS}, and there "
+            f"{folder}: {count} facets need at least {count} usable pictures, better {enough}, and there "
             f"{'is' if len(best) == 1 else 'are'} {len(best) or 'none'}; add pictures or ask for fewer facets",
             *(f"{name}: {why}" for name, why in found.skipped.items()),
         )

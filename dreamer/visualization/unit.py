@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.score import WeightedObjective
-from dreamer.engine.step import StepContext
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
@@ -248,10 +247,8 @@ def own_term(objective: Callable[[Features], Tensor], network: Network, height: 
         raise UsageError("the objective uses no layer; read one from its argument, as in f['features.10']")
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise UsageError("the objective must return a tensor that depends on the features, as in f[layer][:, 3].mean()")
-    layers = tuple(probe.used)
-    return WeightedObjective(
-        getattr(objective, "__name__", "objective"), 1.0, layers[0], _without_context(objective), layers=layers
-    )
+    name, layers = getattr(objective, "__name__", "objective"), tuple(probe.used)
+    return WeightedObjective(name, 1.0, layers[0], lambda features, context: objective(features), layers=layers)
 
 
 class _Probe(Mapping[str, Tensor]):
@@ -273,7 +270,3 @@ class _Probe(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._network.anatomy.layers)
-
-
-def _without_context(objective: Callable[[Features], Tensor]) -> Callable[[Features, StepContext], Tensor]:
-    return lambda features, context: objective(features)

@@ -24,8 +24,8 @@ from dreamer.api import registry
 from dreamer.image import Photo
 from dreamer.pipeline.build import build
 from dreamer.recipes.preset import find_preset
-from dreamer.video.clip import frames, probe
-from dreamer.video.film import STABILITY, Film
+from dreamer.video.clip.reader import frames, probe
+from dreamer.video.film.film import STABILITY, Film
 from dreamer.video.film.motion import Motion, find_motion
 from dreamer.video.film.optical_flow import warp
 

@@ -42,8 +42,13 @@ from dreamer.image.luma import luma
 from dreamer.motifs.sample_scene import scene as sample_scene
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.video.clip import MemoryStore
-from dreamer.video.zoom import SPACING, FeedbackZoom, KeyframeZoom, Scene, Zoom, frames_of, zoom_from
+from dreamer.video.clip.state import MemoryStore
+from dreamer.video.zoom.feedback import FeedbackZoom
+from dreamer.video.zoom.frames import frames_of
+from dreamer.video.zoom.keyframes import KeyframeZoom
+from dreamer.video.zoom.scene import SPACING, Scene
+from dreamer.video.zoom.schedule import zoom_from
+from dreamer.video.zoom.zoom import Zoom
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 MAX_GIF_FRAMES, MAX_GIF_FPS = 600, 50
+_GIF_CLOCK = Fraction(1, 100)  # seconds in a tick
 
 Frames = Callable[[], Iterable[tuple[Fraction, Frame]]]
 """Returns the frames (H, W, 3) with their times in seconds; each call starts again from the first frame."""
@@ -38,20 +39,22 @@ def check_gif(frames: int | None, fps: Fraction) -> None:
         raise UsageError(f"a GIF has at most {MAX_GIF_FPS} frames a second, not {float(fps):.4g}; write .webp or .mp4")
 
 
-def write_gif(frames: Frames, path: Path, fps: Fraction, recipe: str) -> None:
-    """Write a looping GIF, dithered to the 256 colours that suit all frames best, with the recipe as its comment."""
+def write_gif(frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, recipe: str) -> None:
+    """Write a looping GIF, dithered to the 256 colours that suit all frames best, with the recipe as its comment.
+
+    `size` is (height, width), here and below.
+    """
     import av
 
     with av.open(str(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
         stream: Any = container.add_stream("gif", rate=fps)
-        pictures = _dithered(frames, _palette(frames))
-        _encode(container, stream, pictures, Fraction(1, 100), fps, "pal8")
-    with path.open("rb") as file:
-        data = file.read()
-    path.write_bytes(insert_comment(data, recipe))
+        stream.height, stream.width = size
+        pictures = _dithered(frames, _palette(frames, size), size)
+        _encode(container, stream, pictures, _GIF_CLOCK, fps, "pal8")
+    path.write_bytes(insert_comment(path.read_bytes(), recipe))
 
 
-def write_webp(frames: Frames, path: Path, fps: Fraction, quality: int, recipe: str) -> None:
+def write_webp(frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, quality: int, recipe: str) -> None:
     """Write a looping animated WebP of `quality` 0 to 100, with the recipe in its XMP packet, as in pictures."""
     import av
 
@@ -59,6 +62,7 @@ def write_webp(frames: Frames, path: Path, fps: Fraction, quality: int, recipe: 
     with av.open(str(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
         options = {"quality": str(quality), "compression_level": "4"}
         stream: Any = container.add_stream("libwebp_anim", rate=fps, options=options)
+        stream.height, stream.width = size
         pictures = (
             _video_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames()
         )
@@ -91,12 +95,9 @@ def _encode(
     container: Any, stream: Any, pictures: Iterable[VideoFrame], clock: Fraction, fps: Fraction, pixels: str
 ) -> None:
     """Encode every picture into the stream; the last one is shown for one frame at `fps`."""
-    begun = False
+    stream.pix_fmt = pixels
+    stream.time_base = stream.codec_context.time_base = clock
     for picture in pictures:
-        if not begun:
-            stream.width, stream.height, stream.pix_fmt = picture.width, picture.height, pixels
-            stream.time_base = stream.codec_context.time_base = clock
-            begun = True
         for packet in stream.encode(picture):
             packet.duration = round(1 / fps / clock)
             container.mux(packet)
@@ -104,45 +105,36 @@ def _encode(
         container.mux(packet)
 
 
-def _palette(frames: Frames) -> VideoFrame:
+def _palette(frames: Frames, size: tuple[int, int]) -> VideoFrame:
     """The 256 colours that suit all frames best, as a picture of 16 x 16."""
     import av
 
     graph = av.filter.Graph()
-    source: Any = None
+    source, sink = _add_source(graph, size), graph.add("buffersink")
+    graph.link_nodes(source, graph.add("palettegen", "stats_mode=full"), sink).configure()
     for seconds, values in frames():
-        if source is None:
-            source = _add_source(graph, values)
-            sink = graph.add("buffersink")
-            graph.link_nodes(source, graph.add("palettegen", "stats_mode=full"), sink).configure()
-        source.push(_video_frame(values, seconds, Fraction(1, 100)))
+        source.push(_video_frame(values, seconds, _GIF_CLOCK))
     source.push(None)
     palette: Any = sink.pull()
     palette.pts = 0
     return palette  # type: ignore[no-any-return]
 
 
-def _dithered(frames: Frames, palette: VideoFrame) -> Iterator[VideoFrame]:
+def _dithered(frames: Frames, palette: VideoFrame, size: tuple[int, int]) -> Iterator[VideoFrame]:
     """The frames in the colours of the palette."""
     import av
 
     graph = av.filter.Graph()
-    source: Any = None
+    source, use, sink = _add_source(graph, size), graph.add("paletteuse", "dither=sierra2_4a"), graph.add("buffersink")
+    colours = graph.add_buffer(width=16, height=16, format=palette.format, time_base=_GIF_CLOCK)
+    source.link_to(use, 0, 0)
+    colours.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    colours.push(palette)
+    colours.push(None)
     for seconds, values in frames():
-        if source is None:
-            source, use, sink = (
-                _add_source(graph, values),
-                graph.add("paletteuse", "dither=sierra2_4a"),
-                graph.add("buffersink"),
-            )
-            colours = graph.add_buffer(width=16, height=16, format=palette.format, time_base=Fraction(1, 100))
-            source.link_to(use, 0, 0)
-            colours.link_to(use, 0, 1)
-            use.link_to(sink)
-            graph.configure()
-            colours.push(palette)
-            colours.push(None)
-        source.push(_video_frame(values, seconds, Fraction(1, 100)))
+        source.push(_video_frame(values, seconds, _GIF_CLOCK))
         yield from _finished_frames(sink)
     source.push(None)
     yield from _finished_frames(sink)
@@ -159,13 +151,13 @@ def _finished_frames(sink: Any) -> Iterator[VideoFrame]:
             return
 
 
-def _add_source(graph: Any, values: Frame) -> Any:
+def _add_source(graph: Any, size: tuple[int, int]) -> Any:
     """Add an input for frames of this size to a filter graph."""
     import av
 
-    height, width = values.shape[:2]
+    height, width = size
     pixels = av.VideoFormat("rgb24", width, height)
-    return graph.add_buffer(width=width, height=height, format=pixels, time_base=Fraction(1, 100))
+    return graph.add_buffer(width=width, height=height, format=pixels, time_base=_GIF_CLOCK)
 
 
 def _video_frame(values: Frame, seconds: Fraction, clock: Fraction) -> VideoFrame:

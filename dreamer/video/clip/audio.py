@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -16,55 +15,45 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
 
-_COPYABLE = {
-    "mp4": ("aac", "mp3", "ac3", "eac3", "alac"),
-    "webm": ("opus", "vorbis"),
-}
+_COPYABLE = {"mp4": ("aac", "mp3", "ac3", "eac3", "alac"), "webm": ("opus", "vorbis")}
 """Codecs that players expect in these containers; other sound is re-encoded with `_ENCODERS`."""
 _ENCODERS = {"mp4": "aac", "webm": "libopus"}
 _RATE, _BITS = 48_000, 192_000  # samples a second, bits a second
 
 
-@dataclass(frozen=True)
-class AudioTrack:
-    """The first sound track of a file; in a film, its time counts from the first picture."""
+def check_sound(path: Path) -> None:
+    """Raise UsageError when a file has no sound or cannot be read."""
+    import av
 
-    path: Path
+    try:
+        with av.open(str(path)) as source:
+            if not source.streams.audio:
+                raise UsageError(f"{path}: the file has no sound; choose another file")
+    except (av.error.FFmpegError, OSError) as error:
+        raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
 
-    @classmethod
-    def open(cls, path: Path) -> AudioTrack:
-        """The sound track of a file; raises UsageError when it has none or cannot be read."""
-        import av
 
-        try:
-            with av.open(str(path)) as source:
-                if not source.streams.audio:
-                    raise UsageError(f"{path}: the file has no sound; choose another file")
-        except (av.error.FFmpegError, OSError) as error:
-            raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
-        return cls(path)
+def add_sound(path: Path, container: OutputContainer, length: Fraction) -> Iterator[Packet[Any]]:
+    """Add the first sound track of a file to the container at once, and return its packets up to `length` seconds.
 
-    def packets(self, container: OutputContainer, length: Fraction) -> Iterator[Packet[Any]]:
-        """Add a track to the container at once, and return its packets up to `length` seconds."""
-        import av
+    The time of a film's sound counts from its first picture.
+    """
+    import av
 
-        source = av.open(str(self.path))
-        codec = source.streams.audio[0].codec_context.codec.canonical_name
-        copyable = codec in _COPYABLE[container.format.name]
-        stream: Any
-        if copyable:
-            stream = container.add_stream_from_template(source.streams.audio[0])
-            return self._closing_after(source, _copy_packets(source, stream, length, _first_picture_time(source)))
-        stream = container.add_stream(_ENCODERS[container.format.name], rate=_RATE)
+    source = av.open(str(path))
+    stream: Any
+    if source.streams.audio[0].codec_context.codec.canonical_name in _COPYABLE[container.format.name]:
+        stream, packets = container.add_stream_from_template(source.streams.audio[0]), _copy_packets
+    else:
+        stream, packets = container.add_stream(_ENCODERS[container.format.name], rate=_RATE), _encode_packets
         stream.bit_rate, stream.layout = _BITS, "stereo"
         stream.codec_context.thread_count = 1
-        return self._closing_after(source, _encode_packets(source, stream, length, _first_picture_time(source)))
 
-    @staticmethod
-    def _closing_after(source: InputContainer, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
-        """The packets; the source is closed after the last one."""
+    def closing_after() -> Iterator[Packet[Any]]:
         with source:
-            yield from packets
+            yield from packets(source, stream, length, _first_picture_time(source))
+
+    return closing_after()
 
 
 def _first_picture_time(source: InputContainer) -> Fraction:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import RenderError
-from dreamer.video.clip.audio import AudioTrack
+from dreamer.video.clip.audio import add_sound
 from dreamer.video.clip.encode import BIT_EXACT, decoding_times, ticks_per_second
 
 if TYPE_CHECKING:
     from av.packet import Packet
-
-_MUXERS = {".mp4": "mp4", ".webm": "webm"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Segment:
 
 
 def concatenate(
-    segments: Sequence[Segment], output: Path, suffix: str, fps: Fraction, recipe: str, sound: AudioTrack | None
+    segments: Sequence[Segment], output: Path, suffix: str, fps: Fraction, recipe: str, sound: Path | None
 ) -> None:
     """Write the segments as one clip.
 
@@ -39,7 +37,7 @@ def concatenate(
         suffix: ".mp4" or ".webm", which decides the container.
         fps: Frames per second.
         recipe: Text for the clip's comment.
-        sound: Cut to the clip's length.
+        sound: A file with sound, which is cut to the clip's length.
 
     Raises:
         OSError: The clip cannot be written.
@@ -47,42 +45,32 @@ def concatenate(
     """
     import av
 
+    options = BIT_EXACT | ({"movflags": "+faststart"} if suffix == ".mp4" else {})
+    ticks = ticks_per_second(fps)
     try:
-        _concatenate(segments, output, _MUXERS[suffix], fps, recipe, sound)
+        with av.open(str(output), "w", format=suffix[1:], options=options) as container:
+            container.metadata["comment"] = recipe
+            with av.open(str(segments[0].path)) as first:
+                stream: Any = container.add_stream_from_template(first.streams.video[0], opaque=True)
+            stream.time_base, stream.rate = Fraction(1, ticks), fps
+            shown = [time for _, time in _packets(segments)]
+            times = sorted(shown)
+            ends = [*times[1:], times[-1] + round(ticks / fps)]
+            durations = {time: end - time for time, end in zip(times, ends, strict=True)}
+
+            def pictures() -> Iterator[Packet[Any]]:
+                for (packet, time), clock in zip(_packets(segments), decoding_times(shown), strict=True):
+                    packet.stream = stream
+                    packet.pts, packet.dts, packet.duration = time, clock, durations[time]
+                    yield packet
+
+            tracks = [pictures(), *([add_sound(sound, container, Fraction(ends[-1], ticks))] if sound else [])]
+            for packet in heapq.merge(*tracks, key=_seconds):
+                container.mux(packet)
     except av.error.FFmpegError as error:
         if isinstance(error, OSError):
             raise
         raise RenderError(f"the segments could not be put together into a clip: {error}") from error
-
-
-def _concatenate(
-    segments: Sequence[Segment], output: Path, muxer: str, fps: Fraction, recipe: str, sound: AudioTrack | None
-) -> None:
-    import av
-
-    options = BIT_EXACT | ({"movflags": "+faststart"} if muxer == "mp4" else {})
-    with av.open(str(output), "w", format=muxer, options=options) as container:
-        container.metadata["comment"] = recipe
-        with av.open(str(segments[0].path)) as first:
-            stream: Any = container.add_stream_from_template(first.streams.video[0], opaque=True)
-        stream.time_base, stream.rate = Fraction(1, ticks_per_second(fps)), fps
-        shown = [time for _, time in _packets(segments)]
-        decoded = decoding_times(shown)
-        times = sorted(shown)
-        ends = [*times[1:], times[-1] + round(ticks_per_second(fps) / fps)]
-        durations = {time: end - time for time, end in zip(times, ends, strict=True)}
-
-        def pictures() -> Iterator[Packet[Any]]:
-            for (packet, time), clock in zip(_packets(segments), decoded, strict=True):
-                packet.stream = stream
-                packet.pts, packet.dts, packet.duration = time, clock, durations[time]
-                yield packet
-
-        tracks: list[Iterable[Packet[Any]]] = [pictures()]
-        if sound is not None:
-            tracks.append(sound.packets(container, Fraction(ends[-1], ticks_per_second(fps))))
-        for packet in heapq.merge(*tracks, key=_seconds):
-            container.mux(packet)
 
 
 def _packets(segments: Sequence[Segment]) -> Iterator[tuple[Packet[Any], int]]:

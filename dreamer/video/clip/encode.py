@@ -20,7 +20,6 @@ from dreamer.video.clip.formats import ENCODERS, Format
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 Frame = NDArray[np.uint8]
 """(H, W, 3), sRGB."""
@@ -99,7 +98,7 @@ def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:
         ) from error
 
 
-def _add_stream(container: OutputContainer, format: Format, size: tuple[int, int], fps: Fraction) -> VideoStream:
+def _add_stream(container: OutputContainer, format: Format, size: tuple[int, int], fps: Fraction) -> Any:
     """Add a video stream of the format to a container."""
     os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 prints its settings on stderr; 1 is errors only
     options = {"crf": str(format.crf), **_OPTIONS[format.codec]}
@@ -111,8 +110,7 @@ def _add_stream(container: OutputContainer, format: Format, size: tuple[int, int
     context.thread_count = 1
     # BT.709, limited range, written in full, because players guess differently at what is not stated.
     context.color_range = context.colorspace = context.color_primaries = context.color_trc = 1
-    found: VideoStream = stream
-    return found
+    return stream
 
 
 def _yuv(values: Frame) -> VideoFrame:

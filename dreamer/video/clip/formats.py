@@ -10,13 +10,7 @@ from dreamer.errors import UsageError, did_you_mean
 QUALITY = 75  # of 100; crf 18 in H.264, at which few people see a difference
 ENCODERS = {"h264": "libx264", "h265": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1"}
 """libav's encoder for each codec; its frames are yuv420p."""
-CODECS = {
-    ".mp4": ("h264", "h265", "av1"),
-    ".webm": ("vp9", "av1"),
-    ".gif": ("gif",),
-    ".webp": ("webp",),
-    "": ("png",),
-}
+CODECS = {".mp4": ("h264", "h265", "av1"), ".webm": ("vp9", "av1"), ".gif": ("gif",), ".webp": ("webp",), "": ("png",)}
 """The codecs that each suffix allows, the default one first; no suffix means a folder of PNGs."""
 _CRF = {"h264": (51, 18), "h265": (51, 21), "vp9": (63, 24), "av1": (63, 25)}  # at quality 0, and at 75
 

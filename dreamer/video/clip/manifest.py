@@ -64,7 +64,7 @@ class Manifest:
                 f"{path} is damaged ({error}); --force deletes the unfinished clip and starts again"
             ) from error
         for entry, segment in zip(entries, found.segment_files(folder), strict=True):
-            if not segment.path.is_file() or _digest(segment.path.read_bytes()) != entry.sha256:
+            if not segment.path.is_file() or digest(segment.path.read_bytes()) != entry.sha256:
                 raise UsageError(
                     f"{segment.path} is missing or damaged; --force deletes the unfinished clip and starts again"
                 )
@@ -116,12 +116,8 @@ def segment_path(folder: Path, number: int) -> Path:
     return folder / f"segment-{number:06d}.mp4"
 
 
-def entry_of(data: bytes, start: int, frames: int) -> SegmentEntry:
-    """The manifest's entry for the bytes of a segment."""
-    return SegmentEntry(start, frames, _digest(data))
-
-
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+    """The SHA-256 of a segment's file."""
     return hashlib.sha256(data).hexdigest()
 
 

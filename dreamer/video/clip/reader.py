@@ -81,7 +81,7 @@ def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
         stream = container.streams.video[0]
         base = stream.time_base or Fraction(1, 1000)
         times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size)
-        sound = bool(container.streams.audio)
+        has_audio = bool(container.streams.audio)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     steps = np.diff(np.array(times, np.int64))
     # Containers round times to their clock, so evenly spaced frames may differ by a tick.
@@ -89,17 +89,9 @@ def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
     if variable and len(times) > 1 and times[-1] > times[0]:
         rate = Fraction(len(times) - 1) / ((times[-1] - times[0]) * base)
     fps = Fraction(rate).limit_denominator(1001 * 1000)
-    return Clip(
-        path=path,
-        width=width,
-        height=height,
-        fps=fps,
-        frames=max(1, len(times)),
-        duration=(times[-1] - times[0]) * base + 1 / fps if times else 1 / fps,
-        rotation=first.rotation % 360,
-        has_audio=sound,
-        variable=variable,
-    )
+    count, rotation = max(1, len(times)), first.rotation % 360
+    duration = (times[-1] - times[0]) * base + 1 / fps if times else 1 / fps
+    return Clip(path, width, height, fps, count, duration, rotation, has_audio, variable)
 
 
 def frames(clip: Clip) -> Iterator[tuple[Fraction, Frame]]:

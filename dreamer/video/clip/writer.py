@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dreamer.errors import UsageError, WriteError, collect_problems
+from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import replacing, write_atomically
 from dreamer.video.clip.animations import check_gif, write_gif, write_webp
-from dreamer.video.clip.audio import AudioTrack
+from dreamer.video.clip.audio import check_sound
 from dreamer.video.clip.concat import Segment, concatenate
 from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
 from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import FrameStore
-from dreamer.video.clip.manifest import Manifest, entry_of, folder_of, is_begun, partial_of, segment_path
+from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest, folder_of, is_begun, partial_of, segment_path
 from dreamer.video.clip.output import check_output, exists, recipe_at
 from dreamer.video.clip.state import FolderStore
 
@@ -60,7 +60,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._size, self._fps, self._recipe = size, fps, recipe
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
-        self._sound: AudioTrack | None = None
+        self._sound: Path | None = None
         self.state = FolderStore(self.folder)
         self._frames = FrameStore(self.folder / "frames", recipe, size)
 
@@ -105,16 +105,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                 accepts such frames; `audio` has no sound; another process is making the clip.
             WriteError: The folder cannot be written to.
         """
-        settings = {
-            "width": size[1],
-            "height": size[0],
-            "fps": str(fps),
-            "frames": frames,
-            "segment": segment,
-            "suffix": format.suffix,
-            "codec": format.codec,
-            "quality": format.quality,
-        }
+        settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
+        settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
         writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
         writer._acquire_lock()
         try:
@@ -167,9 +159,9 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if self.format.segmented:
             concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
         elif self.format.codec == "gif":
-            write_gif(self._frames.all, path, self._fps, self._recipe)
+            write_gif(self._frames.all, path, self._size, self._fps, self._recipe)
         else:
-            write_webp(self._frames.all, path, self._fps, self.format.quality, self._recipe)
+            write_webp(self._frames.all, path, self._size, self._fps, self.format.quality, self._recipe)
 
     def close(self) -> None:
         """Release the lock, so that another process can resume the clip; its folder stays."""
@@ -200,21 +192,20 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _start(self, frames: int | None, audio: Path | None, resume: bool, force: bool) -> None:
         """Check everything, then prepare the folder. Raises UsageError with every problem, and WriteError."""
-        problems: list[str] = []
-        with collect_problems(problems):
-            if self.format.codec == "gif":
-                check_gif(frames, self._fps)
-            check_encoder(self._encoding, self._size, self._fps)
-        with collect_problems(problems):
-            if audio is not None and self.format.has_sound:
-                self._sound = AudioTrack.open(audio)
-        with collect_problems(problems):
-            if not (is_begun(self.folder) and self._resumes(resume, force)):
-                self.finished = not force and recipe_at(self.output) == self._recipe
-                if not self.finished:
-                    check_output(self.output, self.partial, self.format, force)
-        if problems:
-            raise UsageError(*problems)
+        with reported_together() as problems:
+            with collect_problems(problems):
+                if self.format.codec == "gif":
+                    check_gif(frames, self._fps)
+                check_encoder(self._encoding, self._size, self._fps)
+            with collect_problems(problems):
+                if audio is not None and self.format.has_sound:
+                    check_sound(audio)
+                    self._sound = audio
+            with collect_problems(problems):
+                if not (is_begun(self.folder) and self._resumes(resume, force)):
+                    self.finished = not force and recipe_at(self.output) == self._recipe
+                    if not self.finished:
+                        check_output(self.output, self.partial, self.format, force)
         if not self.finished:
             self._prepare_folder()
 
@@ -264,7 +255,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             number = len(self._manifest.segments)
             data, start = self._encode(begin, begin + self._segment)
             write_atomically(segment_path(self.folder, number), data)
-            entry = entry_of(data, start, self._segment)
+            entry = SegmentEntry(start, self._segment, digest(data))
             self._manifest = replace(self._manifest, segments=(*self._manifest.segments, entry))
             self._manifest.write(self.folder)
             if self.format.segmented:

@@ -2,9 +2,3 @@
 
 Part of layer 7, on top of the pipeline; takes frames and gives frames, and opens no file.
 """
-
-from __future__ import annotations
-
-from dreamer.video.film.film import STABILITY, Dreamt, Film, load_change, save_change
-
-__all__ = ["STABILITY", "Dreamt", "Film", "load_change", "save_change"]

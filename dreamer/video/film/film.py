@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamer.engine.step import Step
@@ -22,13 +20,12 @@ from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
-from dreamer.video.clip import StateStore
+from dreamer.video.clip.encode import Frame
+from dreamer.video.clip.state import StateStore
 from dreamer.video.film.motion import find_motion
 
 STABILITY = 0.7
 _MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too
-
-Frame = NDArray[np.uint8]
 
 
 def save_change(store: StateStore, number: int, change: Tensor) -> None:

@@ -82,7 +82,6 @@ class FeedbackZoom:
                 break
         for following in range(start + 1, number + 1):
             change = self._dream(following, change)
-            self._latest = (following, change)
         assert change is not None
         self._latest = (number, change)
         return change

@@ -23,9 +23,8 @@ from dreamer.video.zoom.stabilise import FrameStatistics
 
 Share = TypeVar("Share", float, Tensor)
 
-_KEPT = (
-    0.35  # share of the last keyframe's change that the next one starts with: at 0.6 one motif crowds out all others
-)
+# Share of the last keyframe's change that the next one starts with; at 0.6 one motif crowds out all others.
+_KEPT = 0.35
 
 
 class KeyframeZoom:
@@ -80,10 +79,8 @@ class KeyframeZoom:
         zoom, path = self._scene.zoom, self._scene.path
         if not frames:
             return 0
-        times = [zoom.time(0), zoom.time(frames - 1)]
-        latest = min(
-            int(2 * max(map(path.keyframe, times)) + 1) // 2, self.last
-        )  # a keyframe is visible from halfway before its time
+        passed = max(path.keyframe(zoom.time(0)), path.keyframe(zoom.time(frames - 1)))
+        latest = min(int(2 * passed + 1) // 2, self.last)  # a keyframe is visible from halfway before its time
         return latest + (not zoom.loop or latest < self.last)
 
     def _blended(self, keyframe: float, place: Similarity) -> Tensor:
@@ -107,7 +104,11 @@ class KeyframeZoom:
         """The change of keyframe `number`, dreamt where the store lacks it; in a loop the last is the first."""
         if self._scene.zoom.loop and number == self.last:
             number = 0
-        return self._scene.load_or_make(_name(number), lambda: self._dream(number))
+        change = self._scene.store.load(_name(number))
+        if change is None:
+            change = self._dream(number).half()  # as it is stored, so that a resumed clip is the same
+            self._scene.store.save(_name(number), change)
+        return change.float()
 
     def _dream(self, number: int) -> Tensor:
         """Dream keyframe `number`; returns its change."""
@@ -121,9 +122,8 @@ class KeyframeZoom:
         if scene.zoom.loop:
             way = self._end.inverse().after(place)
             share = self._share(way, self._keyframe_size)
-            change = (
-                change.lerp_(moved(self._change(0), way, self._keyframe_size), share) if share is not None else change
-            )
+            if share is not None:
+                change = change.lerp_(moved(self._change(0), way, self._keyframe_size), share)
         change = scene.dream((photo + change).clamp_(0, 1), time, number) - photo
         return self._reference.limit_chroma_grain(self._reference.stabilise(change, photo))
 

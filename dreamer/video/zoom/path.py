@@ -31,10 +31,6 @@ class Speed:
     centre: tuple[float, float] = (0.5, 0.5)
     pan: tuple[float, float] = (0.0, 0.0)
 
-    def velocity(self) -> complex:
-        """The complex logarithm of the factor by which things grow and turn in a second."""
-        return complex(math.log(self.rate), math.radians(self.angle))
-
 
 class Path:
     """The similarity from a frame's points to the photo's at any time, in long sides of the frame.
@@ -96,7 +92,7 @@ class Path:
         """From points of the frame `seconds` later to points of the frame now."""
         wide, high = self._aspect
         fixed = complex((speed.centre[0] - 0.5) * wide, (speed.centre[1] - 0.5) * high)
-        factor = cmath.exp(-speed.velocity() * seconds)
+        factor = cmath.exp(-complex(math.log(speed.rate), math.radians(speed.angle)) * seconds)
         return Similarity(factor, fixed * (1 - factor) + complex(*speed.pan) * seconds)
 
     def _keyframe_rate(self, speed: Speed) -> float:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
 from dreamer.recipes.recipe import Ingredient
-from dreamer.video.clip import StateStore
+from dreamer.video.clip.state import StateStore
 from dreamer.video.zoom.path import Path
 from dreamer.video.zoom.photo_sampler import PhotoSampler
 from dreamer.video.zoom.similarity import Similarity
 from dreamer.video.zoom.spline import coefficients, sample
 from dreamer.video.zoom.zoom import Zoom
 
+SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
 _MANY = 4  # names from which on half of them take turns
 SMALLEST = 16  # px: a side of a photo, and of a frame
@@ -54,20 +55,19 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
     Raises:
         UsageError: The photo or the frames are too small, or a recipe is not one for frames; every problem at once.
     """
-    problems = [
+    small = [
         f"{width}x{height} pixels are too few for a zoom; use at least {SMALLEST} each way"
         for height, width in ((photo.height, photo.width), size)
         if min(height, width) < SMALLEST
     ]
-    if problems:
-        raise UsageError(*dict.fromkeys(problems))
+    if small:
+        raise UsageError(*dict.fromkeys(small))
     settled = {}
-    for look, pipeline in looks.items():
-        with collect_problems(problems):
-            pipeline.plan_frames(*size)
-            settled[look] = pipeline.settled(*keyframe_size(size))
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        for look, pipeline in looks.items():
+            with collect_problems(problems):
+                pipeline.plan_frames(*size)
+                settled[look] = pipeline.settled(*keyframe_size(size))
     return settled
 
 
@@ -125,20 +125,13 @@ class Scene:
         """
         pipeline = self.pipeline_at(time)
         recipe = pipeline.recipe
-        turn = int(self.path.keyframe(time) + 1e-6)
-        recipe = replace(
-            recipe,
-            seed=recipe.seed + number,
-            init="photo" if number else recipe.init,
-            objectives=tuple(_in_turn(item, turn) for item in recipe.objectives),
-        )
         plan = self._plan(pipeline, base.shape[-2], base.shape[-1])
-        dream = replace(pipeline, recipe=recipe).ascend(
-            base,
-            plan=plan if steps is None else plan.with_steps(steps),
-            on_step=lambda step: self.on_step(number, step),
-        )
-        return dream.cpu()
+        plan = plan if steps is None else plan.with_steps(steps)
+        turn = int(self.path.keyframe(time) + 1e-6)
+        objectives = tuple(_in_turn(item, turn) for item in recipe.objectives)
+        init = "photo" if number else recipe.init
+        recipe = replace(recipe, seed=recipe.seed + number, init=init, objectives=objectives)
+        return replace(pipeline, recipe=recipe).ascend(base, plan=plan, on_step=partial(self.on_step, number)).cpu()
 
     def _plan(self, pipeline: Pipeline, height: int, width: int) -> Plan:
         """The plan of a pipeline for pictures of a size."""
@@ -146,14 +139,6 @@ class Scene:
         if key not in self._plans:
             self._plans[key] = pipeline.plan(height, width)
         return self._plans[key]
-
-    def load_or_make(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """A change from the store, or made and saved there; in half precision, so that a resumed clip is the same."""
-        found = self.store.load(name)
-        if found is None:
-            found = make().half()
-            self.store.save(name, found)
-        return found.float()
 
 
 def _in_turn(objective: Ingredient, turn: int) -> Ingredient:

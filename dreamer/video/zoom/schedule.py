@@ -11,58 +11,38 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, UsageError
+from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
 from dreamer.recipes.options import Option, read_all
 from dreamer.video.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
 _MAX_BYTES, _MAX_KEYFRAMES = 1_000_000, 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
 _MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
-_MOTION: Mapping[str, Option] = {
-    "rate": Option("rate", float, None),
-    "angle": Option("angle", float, None),
-    "centre": Option("centre", tuple[float, ...], None),
-    "pan": Option("pan", tuple[float, ...], None),
-}
-_ZOOM_OPTIONS: Mapping[str, Option] = {
-    **_MOTION,
-    "seconds": Option("seconds", float, None),
-    "ease": Option("ease", Ease, None),
-    "direction": Option("direction", Direction, None),
-    "loop": Option("loop", bool, None),
-    "mode": Option("mode", Mode, None),
-}
-_KEYFRAME_OPTIONS: Mapping[str, Option] = {
-    **_MOTION,
-    "time": Option("time", float, None),
-    "strength": Option("strength", float, None),
-    "preset": Option("preset", str, None),
-    "layer": Option("layer", str, None),
-}
+_MOTION: dict[str, Any] = {"rate": float, "angle": float, "centre": tuple[float, ...], "pan": tuple[float, ...]}
+_ZOOM = _MOTION | {"seconds": float, "ease": Ease, "direction": Direction, "loop": bool, "mode": Mode}
+_KEYFRAME = _MOTION | {"time": float, "strength": float, "preset": str, "layer": str}
+_ZOOM_OPTIONS, _KEYFRAME_OPTIONS = (
+    {name: Option(name, kind, None) for name, kind in kinds.items()} for kinds in (_ZOOM, _KEYFRAME)
+)
 
 
 def zoom_from(words: Mapping[str, Any]) -> Zoom:
     """The zoom from a dict of `Zoom`'s fields; raises UsageError with every mistake."""
     words = dict(words)
     values: dict[str, Any] = {}
-    problems: list[str] = []
-    if (fps := words.pop("fps", None)) is not None:
-        try:
-            values["fps"] = _rate(fps)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            problems.append(
-                f"fps: {reprlib.repr(fps)} is not a frame rate; expected a number as in 30, 23.976 or 30000/1001"
-            )
-    try:
-        values["keyframes"] = _keyframes(words.pop("keyframes", []))
-    except RecipeError as error:
-        problems += error.problems
-    plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
-    unpaired = _unpaired(plain, "")
-    zoom = Zoom(**values, **({} if unpaired else plain))
-    problems += [*wrong, *unpaired, *zoom.problems()]
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        if (fps := words.pop("fps", None)) is not None:
+            try:
+                values["fps"] = _rate(fps)
+            except (ValueError, ZeroDivisionError, OverflowError):
+                how = "expected a number as in 30, 23.976 or 30000/1001"
+                problems.append(f"fps: {reprlib.repr(fps)} is not a frame rate; {how}")
+        with collect_problems(problems):
+            values["keyframes"] = _keyframes(words.pop("keyframes", []))
+        plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
+        unpaired = _unpaired(plain, "")
+        zoom = Zoom(**values, **({} if unpaired else plain))
+        problems += [*wrong, *unpaired, *zoom.problems()]
     return zoom
 
 
@@ -84,11 +64,8 @@ def _rate(fps: Any) -> Fraction:
         raise ValueError
     rate = Fraction(text).limit_denominator(_MAX_DENOMINATOR)
     near = round(rate * 1001 / 1000)
-    return (
-        Fraction(near * 1000, 1001)
-        if near in (24, 30, 60) and 0 < abs(rate - near * Fraction(1000, 1001)) < 0.005
-        else rate
-    )
+    television = Fraction(near * 1000, 1001)
+    return television if near in (24, 30, 60) and abs(rate - television) < 0.005 else rate
 
 
 def _unpaired(values: Mapping[str, Any], where: str) -> list[str]:
@@ -126,16 +103,15 @@ def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
         raise RecipeError("keyframes: expected a list of tables, as in [[keyframes]]")
     if len(tables) > _MAX_KEYFRAMES:
         raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {_MAX_KEYFRAMES}")
-    found, problems = [], []
-    for number, table in enumerate(tables):
-        where = f"keyframes[{number}]"
-        values, wrong = read_all(table, _KEYFRAME_OPTIONS, where)
-        wrong += _unpaired(values, f"{where}.")
-        if "time" not in table:
-            wrong.append(f"{where}: it needs a time, in seconds")
-        problems += wrong
-        if not wrong:
-            found.append(Keyframe(**values))
-    if problems:
-        raise RecipeError(*problems)
+    found = []
+    with reported_together(RecipeError) as problems:
+        for number, table in enumerate(tables):
+            where = f"keyframes[{number}]"
+            values, wrong = read_all(table, _KEYFRAME_OPTIONS, where)
+            wrong += _unpaired(values, f"{where}.")
+            if "time" not in table:
+                wrong.append(f"{where}: it needs a time, in seconds")
+            problems += wrong
+            if not wrong:
+                found.append(Keyframe(**values))
     return tuple(found)

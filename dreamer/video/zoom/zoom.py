@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -53,7 +53,7 @@ class Zoom:
     direction: Direction = "in"
     loop: bool = False
     mode: Mode = "keyframes"
-    keyframes: tuple[Keyframe, ...] = field(default=())
+    keyframes: tuple[Keyframe, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -153,9 +153,8 @@ def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
     if of.angle is not None and not abs(of.angle) <= 720:
         found.append(f"{angle} {of.angle:g}: expected -720 to 720 degrees per second")
     if of.centre is not None and not all(0 <= part <= 1 for part in of.centre):
-        found.append(
-            f"{centre} {_pair(of.centre)}: expected two numbers from 0 to 1, measured from the frame's top left"
-        )
+        how = "expected two numbers from 0 to 1, measured from the frame's top left"
+        found.append(f"{centre} {_pair(of.centre)}: {how}")
     if of.pan is not None and not all(abs(part) <= 2 for part in of.pan):
         found.append(f"{pan} {_pair(of.pan)}: expected two numbers from -2 to 2, in long sides of the frame per second")
     return found

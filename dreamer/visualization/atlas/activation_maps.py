@@ -81,8 +81,5 @@ def _coarse(seen: Tensor) -> Tensor:
     """A map (B, C, h, w), averaged down to at most `_MAX_CELLS` cells a side."""
     height, width = seen.shape[-2:]
     share = _MAX_CELLS / max(height, width)
-    return (
-        seen
-        if share >= 1
-        else F.adaptive_avg_pool2d(seen, (max(1, round(height * share)), max(1, round(width * share))))
-    )
+    size = (max(1, round(height * share)), max(1, round(width * share)))
+    return seen if share >= 1 else F.adaptive_avg_pool2d(seen, size)

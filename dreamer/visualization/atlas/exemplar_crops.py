@@ -16,15 +16,8 @@ from torch import Tensor
 from dreamer.errors import DreamerError
 from dreamer.image import Photo
 from dreamer.networks.network import Network
-from dreamer.visualization.exemplars import (
-    SIZE,
-    Answer,
-    Exemplar,
-    Match,
-    check_finite,
-    load_for_crops,
-    receptive_field_at,
-)
+from dreamer.visualization import exemplars
+from dreamer.visualization.exemplars import SIZE, Answer, Exemplar, Match
 
 COUNT = 4
 """The number of pictures shown for each channel."""
@@ -64,11 +57,12 @@ class Channels:
         matches: list[Match | None] = []
         for layer, channels in self.wanted.items():
             known, seen = self.network.layer(layer), features[layer][0, list(channels)].cpu().double()
-            check_finite(seen)
+            exemplars.check_finite(seen)
             values, places = seen.flatten(1).max(1)
             for value, place in zip(values.tolist(), places.tolist(), strict=True):
                 y, x = divmod(place, seen.shape[2])
-                matches.append(((-value,), receptive_field_at(known, y, x, height, width)) if value > 0 else None)
+                field = exemplars.receptive_field_at(known, y, x, height, width)
+                matches.append(((-value,), field) if value > 0 else None)
         return matches
 
     def shown(self, photo: Photo) -> Tensor:
@@ -97,20 +91,19 @@ class Crop:
 def cut_crops(folder: Path, best: Best, side: int, max_pixels: int = 200_000_000) -> dict[tuple[str, int], list[Crop]]:
     """Cut the receptive fields of exemplars from their pictures, each opened once, to at most `side` pixels a side."""
     by_name: dict[str, list[tuple[tuple[str, int], Exemplar]]] = {}
-    for unit, exemplars in best.items():
-        for exemplar in exemplars:
+    for unit, chosen in best.items():
+        for exemplar in chosen:
             by_name.setdefault(exemplar.name, []).append((unit, exemplar))
     cuts: dict[tuple[str, int], list[Crop]] = {unit: [] for unit in best}
     for name, uses in by_name.items():
         try:
-            picture = load_for_crops(folder, name, max_pixels)
+            picture = exemplars.load_for_crops(folder, name, max_pixels)
         except DreamerError:
             continue  # deleted or changed since the search
         for unit, exemplar in uses:
             left, top, right, bottom = np.multiply(exemplar.place, (*picture.size, *picture.size))
-            crop = picture.crop(
-                (int(left), int(top), max(int(left) + 1, round(right)), max(int(top) + 1, round(bottom)))
-            )
+            x, y = int(left), int(top)
+            crop = picture.crop((x, y, max(x + 1, round(right)), max(y + 1, round(bottom))))
             crop.thumbnail((side, side), Image.Resampling.LANCZOS)
             file = io.BytesIO()
             crop.save(file, "WEBP", quality=78, method=4)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dreamer.engine.device import Machine
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline, Say
@@ -56,18 +56,15 @@ def select_channels(network: Network, layer: str, selection: str | None) -> Laye
     if selection is None:
         return LayerSection(layer, tuple(range(network.layer(layer).channels)), names)
     numbers: set[int] = set()
-    problems: list[str] = []
-    for part in (part.strip() for part in selection.split(",")):
-        ends = _RANGE.fullmatch(part)
-        with collect_problems(problems):
-            first, last = (
-                channel_number(network, layer, end, "--channels") for end in (ends.groups() if ends else (part, part))
-            )
-            numbers.update(range(first, last + 1))
-            if first > last:
-                raise UsageError(f"--channels {part}: the range ends before it starts; swap the numbers")
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        for part in (part.strip() for part in selection.split(",")):
+            with collect_problems(problems):
+                ends = _RANGE.fullmatch(part)
+                pair = ends.groups() if ends else (part, part)
+                first, last = (channel_number(network, layer, end, "--channels") for end in pair)
+                numbers.update(range(first, last + 1))
+                if first > last:
+                    raise UsageError(f"--channels {part}: the range ends before it starts; swap the numbers")
     return LayerSection(layer, tuple(sorted(numbers)), names)
 
 
@@ -100,15 +97,13 @@ def sections_of(
         UsageError: An unknown layer or channel; every problem at once.
     """
     found = []
-    problems: list[str] = []
-    for layer in dict.fromkeys(layers):
-        with collect_problems(problems):
-            section = select_channels(network, layer, channels)
-            recipe = channel_recipe(layer, size=size, steps=steps, seed=seed)
-            pipeline = build(recipe, registry, network=network, machine=machine, say=say)
-            found.append((replace(section, recipe_hash=recipe_hash(pipeline)), pipeline))
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        for layer in dict.fromkeys(layers):
+            with collect_problems(problems):
+                section = select_channels(network, layer, channels)
+                recipe = channel_recipe(layer, size=size, steps=steps, seed=seed)
+                pipeline = build(recipe, registry, network=network, machine=machine, say=say)
+                found.append((replace(section, recipe_hash=recipe_hash(pipeline)), pipeline))
     return found
 
 

@@ -8,7 +8,7 @@ import html
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -92,10 +92,7 @@ class Atlas:
             "number": channel,
             "name": name,
             "plate": _base64(section.images[channel]),
-            "crops": [
-                {"name": crop.name, "activation": crop.activation, "picture": _base64(crop.picture)}
-                for crop in section.crops.get(channel, ())
-            ],
+            "crops": [asdict(crop) | {"picture": _base64(crop.picture)} for crop in section.crops.get(channel, ())],
             "visualize": commands.visualize(channel),
             "render": commands.render(channel),
             "preset": commands.preset(channel, name or f"{section.layer} {channel}"),
