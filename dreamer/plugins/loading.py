@@ -26,10 +26,7 @@ from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Registry
 
-_BUILT_INS = (
-    *(f"ingredients.{kind}" for kind in KINDS),
-    *("networks", "ingredients.learned_priors"),
-)
+_BUILT_INS = (*(f"ingredients.{kind}" for kind in KINDS), *("networks", "ingredients.learned_priors"))
 
 _loading: ContextVar[Registry | None] = ContextVar("_loading", default=None)  # each thread has its own
 
