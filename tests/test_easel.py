@@ -11,7 +11,7 @@ from dreamer import Canvas, Range, hookimpl
 from dreamer.api import registry
 from dreamer.testing import examine
 from dreamer.testing.cases import Fixtures
-from dreamer.testing.contracts_canvas import try_canvas, try_optimiser
+from dreamer.testing.runner import try_entry
 
 
 def brings(**things):
@@ -174,6 +174,6 @@ def test_a_good_canvas_and_a_good_optimiser_keep_every_promise(canvas):
 def test_an_optimiser_whose_package_is_absent_is_left_untried(monkeypatch):
     monkeypatch.setitem(sys.modules, "cmaes", None)
     entry = registry().ingredients["optimisers"].get("cma-es")
-    (finding,) = try_optimiser("optimisers", entry, Fixtures())
+    (finding,) = try_entry("optimisers", entry, Fixtures())
     assert finding.ok is None and "pip install" in finding.sentence
-    assert try_canvas("canvases", registry().ingredients["canvases"].get("fourier"), Fixtures())[0].ok
+    assert try_entry("canvases", registry().ingredients["canvases"].get("fourier"), Fixtures())[0].ok

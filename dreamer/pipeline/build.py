@@ -141,7 +141,7 @@ class Request:
     def _resolved(self, registry: Registry, recipe: Recipe, default_layer: str) -> Recipe:
         """The recipe with a layer for each objective; with a guide that none of them wants, the one that follows it."""
         objectives = recipe.objectives
-        if self.guide and not any(_wants_guide(item, registry) for item in objectives):
+        if self.guide and not is_guided(recipe, registry):
             objectives = (Ingredient("guided"),)
         layers = [self.layer or item.layer or default_layer for item in objectives]
         items = tuple(replace(item, layer=layer) for item, layer in zip(objectives, layers, strict=True))
@@ -153,5 +153,6 @@ def build(words: RecipeDict, registry: Registry, *, aim: Aim | None = None, **as
     return Request(words, **asked).build(registry, aim)
 
 
-def _wants_guide(item: Ingredient, registry: Registry) -> bool:
-    return "guide" in registry.ingredients["objectives"].get(item.name).value.wanted
+def is_guided(recipe: Recipe, registry: Registry) -> bool:
+    """Whether an objective of the recipe wants a picture to be guided by."""
+    return any("guide" in registry.ingredients["objectives"].get(item.name).value.wanted for item in recipe.objectives)

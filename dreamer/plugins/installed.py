@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tomli_w
@@ -32,25 +32,23 @@ def ledger_path() -> Path:
 
 def entries() -> tuple[Entry, ...]:
     """Every recorded plugin. Raises DreamerError if the record cannot be read."""
-    path = ledger_path()
+    path, how = ledger_path(), "fix the file, or delete it to start over"
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValueError) as error:
-        raise DreamerError(f"{path} cannot be read ({error}); fix the file, or delete it to start over") from error
+        raise DreamerError(f"{path} cannot be read ({error}); {how}") from error
     if found.get("schema", SCHEMA) != SCHEMA:
-        raise DreamerError(
-            f"{path} was written by a newer dreamer (schema {found['schema']}); update dreamer to use it"
-        )
-    known = [field.name for field in fields(Entry)]
+        newer = f"a newer dreamer (schema {found['schema']})"
+        raise DreamerError(f"{path} was written by {newer}; update dreamer to use it")
+    known = Entry.__dataclass_fields__
     try:
         read = [Entry(**{key: plugin[key] for key in known if key in plugin}) for plugin in found.get("plugins", [])]
     except TypeError as error:
-        why = "a plugin needs a name and a spec; fix the file, or delete it to start over"
-        raise DreamerError(f"{path}: {why}") from error
+        raise DreamerError(f"{path}: a plugin needs a name and a spec; {how}") from error
     if not all(isinstance(value, str) for entry in read for value in asdict(entry).values()):
-        raise DreamerError(f"{path}: name, spec and version must be text; fix the file, or delete it to start over")
+        raise DreamerError(f"{path}: name, spec and version must be text; {how}")
     return tuple(read)
 
 

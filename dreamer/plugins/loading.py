@@ -21,15 +21,12 @@ import pluggy
 import dreamer
 from dreamer import hookspecs
 from dreamer.errors import PluginError
-from dreamer.plugins.preset_packs import OWN, allowed, in_folder, own_presets, packs
+from dreamer.plugins.preset_packs import OWN, allowed, in_folder, in_pack, own_presets
 from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Registry
 
-_BUILT_INS = (
-    *(f"ingredients.{kind}" for kind in KINDS),
-    *("networks", "ingredients.learned_priors"),
-)
+_BUILT_INS = (*(f"ingredients.{kind}" for kind in KINDS), "networks", "ingredients.learned_priors")
 
 _loading: ContextVar[Registry | None] = ContextVar("_loading", default=None)  # each thread has its own
 
@@ -80,9 +77,7 @@ def load_presets() -> tuple[Registry, tuple[Plugin, ...]]:
 def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
     _add_presets(registry, BUILT_IN, _built_in_presets())
     found = [_load(entry, registry) for entry in allowed("dreamer")]
-    for pack in packs():
-        fill = partial(_add_presets, registry, pack.distribution, pack.presets, pack.problem)
-        found.append(_guarded(fill, registry, pack.name, pack.distribution, pack.version))
+    found += [_load_pack(entry, registry) for entry in allowed("dreamer.presets")]
     for path in in_folder(own_presets()):  # each by itself, so that a broken one does not remove the others
         own = _guarded(partial(_add_presets, registry, OWN, [path]), registry, path.name, OWN, "")
         found += [own] if own.problem else []
@@ -96,7 +91,7 @@ def _built_in_presets() -> tuple[Path, ...]:
 
 
 def _load(entry: EntryPoint, registry: Registry) -> Plugin:
-    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "")
+    distribution, version = _origin(entry)
 
     def fill() -> None:
         module = entry.load()
@@ -105,6 +100,16 @@ def _load(entry: EntryPoint, registry: Registry) -> Plugin:
         _register(module, distribution, registry)
 
     return _guarded(fill, registry, entry.name, distribution, version)
+
+
+def _load_pack(entry: EntryPoint, registry: Registry) -> Plugin:
+    source, version = _origin(entry)
+    return _guarded(lambda: _add_presets(registry, source, in_pack(entry)), registry, entry.name, source, version)
+
+
+def _origin(entry: EntryPoint) -> tuple[str, str]:
+    """The distribution of an entry point, and its version."""
+    return (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "")
 
 
 def _guarded(fill: Callable[[], None], registry: Registry, name: str, distribution: str, version: str) -> Plugin:
@@ -120,9 +125,7 @@ def _guarded(fill: Callable[[], None], registry: Registry, name: str, distributi
     return Plugin(name, distribution, version, registry.added_since(before))
 
 
-def _add_presets(registry: Registry, source: str, presets: Iterable[Path], problem: str = "") -> None:
-    if problem:
-        raise PluginError(problem)
+def _add_presets(registry: Registry, source: str, presets: Iterable[Path]) -> None:
     for path in presets:
         _preset(registry, source, "presets", path)
 
@@ -135,7 +138,7 @@ def _register(module: Any, source: str, registry: Registry) -> None:
     manager.check_pending()
     for hook in hookspecs.hook_names():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
-            register = partial(_REGISTER.get(hook, _no_such_hook), registry, source, hook.removeprefix("register_"))
+            register = partial(_REGISTER[hook], registry, source, hook.removeprefix("register_"))
             implementation.function(*[register] * len(implementation.argnames))
 
 
@@ -156,10 +159,6 @@ def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Pre
     else:
         path = Path(preset)
         registry.presets.add(path.stem, source, partial(read_preset, path))
-
-
-def _no_such_hook(registry: Registry, source: str, kind: str, *args: Any) -> None:
-    raise PluginError(f"{source}: there is no hook called register_{kind}")
 
 
 _REGISTER: dict[str, Callable[..., None]] = {

@@ -7,7 +7,6 @@ holds the TOML files, as in `botanica = "dreamer_botanica"` or `"dreamer_botanic
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,22 +19,6 @@ GROUPS = ("dreamer", "dreamer.presets")
 
 OWN = "yours"
 """The source that lists show for the user's own presets."""
-
-
-@dataclass(frozen=True)
-class Pack:
-    """The presets of one entry point; `problem` says why there are none."""
-
-    name: str
-    distribution: str
-    version: str
-    presets: tuple[Path, ...] = ()
-    problem: str = ""
-
-
-def packs() -> tuple[Pack, ...]:
-    """Every pack that `DREAMER_PLUGINS` allows."""
-    return tuple(_read(entry) for entry in allowed("dreamer.presets"))
 
 
 def allowed(group: str) -> list[EntryPoint]:
@@ -56,14 +39,12 @@ def in_folder(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.toml"))) if folder.is_dir() else ()
 
 
-def _read(entry: EntryPoint) -> Pack:
-    distribution, version = (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "")
-    try:
-        presets = in_folder(_folder(entry.value))
-    except (PluginError, OSError, ValueError, ImportError) as error:
-        return Pack(entry.name, distribution, version, problem=str(error))
-    problem = "" if presets else f"there are no presets in {entry.value}"
-    return Pack(entry.name, distribution, version, presets, problem)
+def in_pack(entry: EntryPoint) -> tuple[Path, ...]:
+    """The preset files of a pack; raises PluginError if there are none."""
+    presets = in_folder(_folder(entry.value))
+    if not presets:
+        raise PluginError(f"there are no presets in {entry.value}")
+    return presets
 
 
 def _folder(value: str) -> Path:

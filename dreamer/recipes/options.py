@@ -98,10 +98,7 @@ class Option:
             near = difflib.get_close_matches(value, map(str, get_args(self.type)), n=1)
             return f"; did you mean {near[0]}?" if near else ""
         if self.type in (int, float) and isinstance(value, (int, float)) and not isinstance(value, bool):
-            for limit, beyond in (
-                (self.range.low, value < self.range.low),
-                (self.range.high, value > self.range.high),
-            ):
+            for limit, beyond in ((self.range.low, value < self.range.low), (self.range.high, value > self.range.high)):
                 if beyond:
                     return f"; the nearest is {_plain(limit)}"
         return ""

@@ -53,17 +53,24 @@ class Fixtures:
             return self.network.features(image, [self.network.default_layer])[self.network.default_layer]
 
     def cases(self, kind: str, ingredient: IngredientKind) -> Iterator[Case]:
-        """A sample with the default options, with the extremes of each option, and unusual tensors."""
+        """A sample with the default options, with the extremes of each option, and unusual tensors.
+
+        For optimisers, a tensor is the target (12,) that the parameters have to reach.
+        """
         sample = self._sample(kind, self.image)
         yield Case(sample)
         for option, value in extremes(ingredient.options):
             yield Case(sample, f" with {option} = {value}", {option: value})
+        if kind == "optimisers":
+            return
         if kind == "objectives":
             yield Case(torch.zeros(1, sample.shape[1], 2, 2), " where every feature is 0", unchanged=True)
-        elif kind != "gradient_filters":
-            yield Case(torch.zeros(1, 3, 40, 56), " on a black picture that is the photo itself", unchanged=True)
-        if kind == "gradient_filters":
+        elif kind == "gradient_filters":
             yield Case(sample * FAINT, f" on a gradient as faint as {FAINT:g}")
+        elif kind == "canvases":
+            yield Case(torch.full((1, 3, 40, 56), 0.5), " from plain grey", unchanged=True)
+        else:
+            yield Case(torch.zeros(1, 3, 40, 56), " on a black picture that is the photo itself", unchanged=True)
         odd = as_image(photo(53, 37))
         yield Case(self._sample(kind, odd), " on a picture of 53x37 pixels")
         yield Case(self._sample(kind, torch.cat((self.image, self.image.flip(-2)))), " on two pictures at once")
@@ -98,7 +105,7 @@ class Fixtures:
             return self.features(image)
         if kind == "gradient_filters":
             return 1e-3 * (image.roll(3, -2) - image)
-        return image
+        return torch.linspace(-1, 2, 12) if kind == "optimisers" else image
 
 
 def extremes(options: Mapping[str, Option]) -> Iterator[tuple[str, Any]]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 from packaging.utils import canonicalize_name
 
 from dreamer.engine.device import Machine
-from dreamer.errors import DreamerError, NetworkError, RecipeError, UsageError
+from dreamer.errors import DreamerError, NetworkError, UsageError
 from dreamer.image import load
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
-from dreamer.pipeline.build import build
+from dreamer.pipeline.build import build, is_guided
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.recipe import DEFAULTS, Recipe
@@ -29,10 +30,7 @@ _SIDE = 48  # px, of the picture that a preset dreams over
 
 def try_network(entry: Entry[Any], registry: Registry) -> Finding:
     """Check that a factory returns a Network with a working default layer; missing weights are not downloaded."""
-
-    def finding(ok: bool | None, sentence: str) -> Finding:
-        return Finding("network", entry.name, ok, sentence)
-
+    finding = partial(Finding, "network", entry.name)
     with _offline() as tried:
         try:
             network = load_from(registry.networks, entry.full_name)
@@ -55,17 +53,13 @@ def try_network(entry: Entry[Any], registry: Registry) -> Finding:
 
 def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Finding:
     """Check that a preset can be read, has a title and a description, and dreams one step if its network is there."""
-
-    def finding(ok: bool | None, sentence: str) -> Finding:
-        return Finding("preset", entry.name, ok, sentence)
-
+    finding = partial(Finding, "preset", entry.name)
     try:
         own = entry.value()
         lacking = [key for key in ("title", "description") if not getattr(own, key).strip()]
         if lacking:
             return finding(False, f"has no {' and no '.join(lacking)}, which lists of presets show")
-        missing = registry.missing(own.requires)
-        if missing:
+        if missing := registry.missing(own.requires):
             return finding(None, "; ".join(missing))
         preset = find_preset(registry, entry.full_name)
         with _offline():
@@ -77,10 +71,7 @@ def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Findin
 def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     """Dream one step at a small size, and check that the preset requires the plugins whose ingredients it uses."""
     recipe = Recipe.read(merged(DEFAULTS, preset.words), registry.vocabulary)
-    try:
-        registry.networks.get(recipe.network)
-    except RecipeError as error:
-        return False, _joined(error)
+    registry.networks.get(recipe.network)  # raises an error for an unknown name, unlike for missing weights below
     try:
         network = load_from(registry.networks, recipe.network)
     except NetworkError as error:
@@ -89,7 +80,7 @@ def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
         preset.words,
         registry,
         changes=[("octaves.steps", 1), ("octaves.count", 1)],
-        guide=load(photo(_SIDE, _SIDE)) if _is_guided(recipe, registry) else None,
+        guide=load(photo(_SIDE, _SIDE)) if is_guided(recipe, registry) else None,
         machine=Machine("cpu", "float32", 0),
     )
     needed = {canonicalize_name(name): name for name in pipeline.plugins}
@@ -101,10 +92,6 @@ def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     if recipe.strength and not change.any():
         return False, "changes nothing in the picture"
     return True, f"dreams with {recipe.network}"
-
-
-def _is_guided(recipe: Recipe, registry: Registry) -> bool:
-    return any("guide" in registry.ingredients["objectives"].get(item.name).value.wanted for item in recipe.objectives)
 
 
 def _joined(error: Exception) -> str:
@@ -122,9 +109,5 @@ def _offline() -> Iterator[list[str]]:
         tried.append("once")
         raise OSError("nothing is downloaded while a plugin is checked")
 
-    original: Callable[..., Any] = socket.getaddrinfo
-    try:
-        socket.getaddrinfo = refuse
+    with mock.patch("socket.getaddrinfo", refuse):
         yield tried
-    finally:
-        socket.getaddrinfo = original

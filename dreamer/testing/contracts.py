@@ -19,9 +19,8 @@ from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import StepContext
 from dreamer.errors import UsageError
 from dreamer.recipes.options import reach_of
-from dreamer.recipes.registry import Entry, IngredientKind, noun_of
+from dreamer.recipes.registry import Entry, IngredientKind
 from dreamer.testing.cases import STEP, Case, Fixtures
-from dreamer.testing.finding import Finding
 
 _DIFFERENTIABLE = ("objectives", "priors", "transforms")
 _MAY_OVERWRITE = ("gradient_filters", "updates")
@@ -48,51 +47,6 @@ _EXACT, _NEAR = 1e-9, 1e-3
 _SEEDS = (0, 1, 2)
 
 
-def note_problems(problems: dict[str, str], case: Case, found: Problems) -> str | None:
-    """Add the problems of one case to those of all cases.
-
-    Args:
-        problems: Promise -> sentence; each promise keeps its first sentence.
-        case: The case that was checked.
-        found: What the check yields; an exception of the ingredient becomes a problem as well.
-
-    Returns:
-        Why the ingredient refuses to work at all, if it does so in the first case without options; else None.
-    """
-    try:
-        for promise, sentence in found:
-            problems.setdefault(promise, sentence)
-    except UsageError as refusal:
-        why = "; ".join(refusal.problems)
-        if not case.where and not problems:
-            return why
-        problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
-    except Exception as error:  # a plugin's function can raise anything
-        problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
-    return None
-
-
-def try_ingredient(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> list[Finding]:
-    """Check an ingredient: one finding for each promise that it breaks, or a single one if it keeps them all."""
-    noun = noun_of(kind)
-    ingredient = entry.value
-    problems: dict[str, str] = dict(check_declaration(kind, entry))
-    count = 0
-    if "asks" not in problems:
-        for case in fixtures.cases(kind, ingredient):
-            why = note_problems(problems, case, _check_case(kind, ingredient, case, fixtures))
-            if why is not None:
-                return [Finding(noun, entry.name, None, f"it refuses the tiny network: {why}")]
-            count += 1
-            if "in place" in problems:  # torch would fail with misleading errors from now on
-                break
-    if problems:
-        return [Finding(noun, entry.name, False, sentence) for sentence in problems.values()]
-    whole = kind == "objectives" and not _gives_score_map(ingredient, fixtures)
-    how = "; it scores the whole picture at once, so it works only without tiles" if whole else ""
-    return [Finding(noun, entry.name, True, f"keeps every promise in {count} tests{how}")]
-
-
 def check_declaration(kind: str, entry: Entry[IngredientKind]) -> Problems:
     """Check name, docstring, signature and defaults, without running the function."""
     ingredient = entry.value
@@ -117,7 +71,7 @@ def check_declaration(kind: str, entry: Entry[IngredientKind]) -> Problems:
                 yield "default", f"the default of {option.name} is not {option.allowed}"
 
 
-def _check_case(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
+def check_case(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
     """Run an ingredient on one case and check its result; its exceptions are not caught."""
     transform = ingredient
     if kind == "transforms":
@@ -129,8 +83,7 @@ def _check_case(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fix
         yield "in place", f"changes its {subject} in place{case.where}; work on a copy, as in {subject}.clone()"
         return
     yield from _check_arguments_unchanged(ingredient, case, fixtures)
-    problem = _shape_problem(kind, case.tensor, result)
-    if problem:
+    if problem := _shape_problem(kind, case.tensor, result):
         yield "shape", f"returns {problem}{case.where}"
         return
     if not result.isfinite().all():
@@ -219,24 +172,20 @@ def _check_differentiable(ingredient: IngredientKind, subject: str, case: Case, 
     leaf = case.tensor.clone().requires_grad_()
     with torch.enable_grad():
         result = fixtures.call(ingredient, leaf, case)
-        slope = None
-        if result.requires_grad:
-            (slope,) = torch.autograd.grad(result.sum(), leaf, allow_unused=True)
+        slope = torch.autograd.grad(result.sum(), leaf, allow_unused=True)[0] if result.requires_grad else None
     if slope is None:
         hint = "avoid .detach(), .item(), .numpy() and comparisons"
         yield "differentiable", f"cannot be differentiated: no gradient reaches its {subject}{case.where}; {hint}"
     elif not slope.isfinite().all():
         hint = "a root or a logarithm of 0 causes that; add a small number inside"
         yield "differentiable", f"its gradient has NaN or Inf{case.where}; {hint}"
-    elif not case.where and not slope.any() and len(leaf) == 1:
-        # An ingredient that compares the pictures of a batch has no gradient for a single one.
-        pair = Case(torch.cat((case.tensor, case.tensor.flip(-1))))
-        yield from _check_differentiable(ingredient, subject, pair, fixtures)
     elif not case.where and not slope.any():
-        yield (
-            "differentiable",
-            f"its gradient is zero everywhere, as after .round(), so its {subject} cannot be improved",
-        )
+        if len(leaf) == 1:  # an ingredient that compares the pictures of a batch has no gradient for a single one
+            pair = Case(torch.cat((case.tensor, case.tensor.flip(-1))))
+            yield from _check_differentiable(ingredient, subject, pair, fixtures)
+        else:
+            why = f"so its {subject} cannot be improved"
+            yield "differentiable", f"its gradient is zero everywhere, as after .round(), {why}"
 
 
 def _check_tiles(ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
@@ -279,7 +228,8 @@ def _gradient(ingredient: IngredientKind, case: Case, fixtures: Fixtures, image:
         return scorer.gradient(image, StepContext(image.flip(-1), image, STEP))[1]
 
 
-def _gives_score_map(ingredient: IngredientKind, fixtures: Fixtures) -> bool:
+def gives_score_map(ingredient: IngredientKind, fixtures: Fixtures) -> bool:
+    """Whether an objective returns a score for each position, and not one for the whole picture."""
     case = Case(fixtures.features(fixtures.image))
     return _is_score_map(fixtures.call(ingredient, case.tensor, case), case.tensor)
 

@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from dreamer.engine.canvas import Canvas, is_gradient_free
-from dreamer.recipes.registry import Entry, IngredientKind, noun_of
-from dreamer.testing.cases import Case, Fixtures, extremes
-from dreamer.testing.contracts import Problems, check_declaration, note_problems
-from dreamer.testing.finding import Finding
-from dreamer.testing.tiny import as_image, photo
+from dreamer.recipes.registry import IngredientKind
+from dreamer.testing.cases import Case, Fixtures
+from dreamer.testing.contracts import Problems
 
 _STEPS = 40  # of an optimiser
 _NEAR = 1e-3
 
-Check = Callable[[IngredientKind, Case, Fixtures], Problems]
 
-
-def try_canvas(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> list[Finding]:
-    """Check a canvas: one finding for each promise that it breaks, or a single one if it keeps them all."""
-    image = fixtures.image
-    cases = [
-        Case(image),
-        *(Case(image, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
-        Case(torch.full((1, 3, 40, 56), 0.5), " from plain grey", unchanged=True),
-        Case(as_image(photo(53, 37)), " on a picture of 53x37 pixels"),
-        Case(torch.cat((image, image.flip(-2))), " on two pictures at once"),
-    ]
-    return _findings(kind, entry, fixtures, cases, _check_canvas)
-
-
-def try_optimiser(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> list[Finding]:
-    """Check an optimiser: one finding for each promise that it breaks, or a single one if it keeps them all."""
-    target = torch.linspace(-1, 2, 12)
-    cases = [
-        Case(target),
-        *(Case(target, f" with {name} = {value}", {name: value}) for name, value in extremes(entry.value.options)),
-    ]
-    return _findings(kind, entry, fixtures, cases, _check_optimiser)
-
-
-def _findings(
-    kind: str, entry: Entry[IngredientKind], fixtures: Fixtures, cases: list[Case], check: Check
-) -> list[Finding]:
-    noun = noun_of(kind)
-    problems = dict(check_declaration(kind, entry))
-    if "asks" not in problems:
-        for case in cases:
-            why = note_problems(problems, case, check(entry.value, case, fixtures))
-            if why is not None:
-                return [Finding(noun, entry.name, None, f"it refuses to work: {why}")]
-    if problems:
-        return [Finding(noun, entry.name, False, sentence) for sentence in problems.values()]
-    return [Finding(noun, entry.name, True, f"keeps every promise in {len(cases)} tests")]
-
-
-def _check_canvas(ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
+def check_canvas(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
+    """Make a canvas of one picture and check what it paints; its exceptions are not caught."""
     image = case.tensor.clone()
     canvas = fixtures.call(ingredient, image, case)
     if not torch.equal(image, case.tensor):
-        yield "in place", f"changes its image in place{case.where}; work on a copy, as in image.clone()"
+        yield "image kept", f"changes its image in place{case.where}; work on a copy, as in image.clone()"
     if not isinstance(canvas, Canvas):
         yield "shape", f"returns a {type(canvas).__name__}{case.where}; expected a dreamer.Canvas(parameters, paint)"
         return
@@ -84,10 +42,7 @@ def _check_canvas(ingredient: IngredientKind, case: Case, fixtures: Fixtures) ->
         yield "range", f"leaves the range 0 to 1{case.where}; end with .sigmoid()"
     again = fixtures.call(ingredient, case.tensor.clone(), case)
     if not torch.equal(picture, canvas.paint()) or not torch.equal(picture, again.paint()):
-        yield (
-            "deterministic",
-            f"paints another picture under the same seed{case.where}; use torch's random functions",
-        )
+        yield ("deterministic", f"paints another picture under the same seed{case.where}; use torch's random functions")
     up = torch.linspace(-1, 1, picture.numel()).view_as(picture)
     slopes = torch.autograd.grad((shown * up).sum(), canvas.parameters, allow_unused=True)
     if not any(slope is not None and slope.any() for slope in slopes):
@@ -96,7 +51,8 @@ def _check_canvas(ingredient: IngredientKind, case: Case, fixtures: Fixtures) ->
         yield "differentiable", f"its gradient has NaN or Inf{case.where}"
 
 
-def _check_optimiser(ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
+def check_optimiser(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:
+    """Run an optimiser on a quadratic loss and check that it makes it smaller; its exceptions are not caught."""
     count = 2 if case.options else _STEPS
     losses, reached = _minimise(ingredient, case, count)
     if not reached.isfinite().all():

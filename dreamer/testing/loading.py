@@ -7,13 +7,14 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import invalidate_caches
 from importlib.metadata import Distribution, DistributionFinder, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 from packaging.utils import canonicalize_name
 
@@ -41,14 +42,12 @@ def load_target(plugin: str | Path | ModuleType) -> Iterator[Target]:
     Inside the block a folder or module acts as if it were installed; afterwards everything is restored. Raises
     UsageError if no such plugin is installed, or if the folder is not a plugin.
     """
-    with ExitStack() as stack:
-        if isinstance(plugin, str):
-            name = plugin
-        else:
-            project = _of_module(plugin) if isinstance(plugin, ModuleType) else _of_project(plugin)
-            stack.enter_context(_as_if_installed(project))
-            name = project.name
-        yield _load(name)
+    if isinstance(plugin, str):
+        yield _load(plugin)
+    else:
+        project = _of_module(plugin) if isinstance(plugin, ModuleType) else _of_project(plugin)
+        with _as_if_installed(project):
+            yield _load(project.name)
 
 
 class _Project(Distribution):
@@ -66,11 +65,11 @@ class _Project(Distribution):
         return self.folders[0] / path
 
 
+@dataclass
 class _Finder(DistributionFinder):
     """Makes importlib.metadata find a project as if it were installed."""
 
-    def __init__(self, project: _Project) -> None:
-        self.project = project
+    project: _Project
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         return None  # its modules are found in its folders, by sys.path
@@ -96,7 +95,8 @@ def _load(name: str) -> Target:
         raise UsageError(f"several plugins have an entry point {name}; use {' or '.join(sorted(by_entry))}")
     mine = mine or [entry for entry in entries if _distribution(entry) in by_entry]
     if not mine:
-        raise UsageError(f"no plugin called {name} is installed{did_you_mean(name, _known())}")
+        known = {entry.name for entry in entries} | {_distribution(entry) for entry in entries}
+        raise UsageError(f"no plugin called {name} is installed{did_you_mean(name, known)}")
     distribution = _distribution(mine[0])
     registry, plugins = _load_only(mine)
     needed = {canonicalize_name(name) for preset in _presets(registry, distribution) for name in preset.requires}
@@ -104,42 +104,24 @@ def _load(name: str) -> Target:
     if others:
         registry, plugins = _load_only(mine + others)
     requires = (mine[0].dist.requires if mine[0].dist else None) or []
-    return Target(
-        distribution,
-        tuple(requires),
-        registry,
-        tuple(plugin for plugin in plugins if _same_name(plugin.distribution, distribution)),
-    )
+    plugins = tuple(plugin for plugin in plugins if _same_name(plugin.distribution, distribution))
+    return Target(distribution, tuple(requires), registry, plugins)
 
 
 def _load_only(entries: Iterable[EntryPoint]) -> tuple[Registry, tuple[Plugin, ...]]:
-    before = os.environ.get("DREAMER_PLUGINS")
-    os.environ["DREAMER_PLUGINS"] = ",".join(entry.name for entry in entries)
-    try:
+    with mock.patch.dict(os.environ, DREAMER_PLUGINS=",".join(entry.name for entry in entries)):
         return load_plugins()
-    finally:
-        if before is None:
-            del os.environ["DREAMER_PLUGINS"]
-        else:
-            os.environ["DREAMER_PLUGINS"] = before
 
 
 def _presets(registry: Registry, source: str) -> Iterator[Preset]:
     for entry in registry.presets:
         if entry.source == source:
-            try:
+            with suppress(UsageError):  # reported when the preset is checked
                 yield entry.value()
-            except UsageError:
-                continue  # reported when the preset is checked
 
 
 def _entries() -> list[EntryPoint]:
     return [entry for group in GROUPS for entry in entry_points(group=group)]
-
-
-def _known() -> list[str]:
-    entries = _entries()
-    return sorted({entry.name for entry in entries} | {_distribution(entry) for entry in entries})
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -189,18 +171,15 @@ def _as_if_installed(project: _Project) -> Iterator[None]:
     outermost = {re.split(r"[.:]", entry.value)[0].strip() for entry in named}
     ours = {name for name in sys.modules if name.partition(".")[0] in outermost} | set(project.modules)
     before = {name: sys.modules.pop(name) for name in ours if name in sys.modules}
-    path, writes = list(sys.path), sys.dont_write_bytecode
     sys.modules.update(project.modules)
-    sys.path[:0] = map(str, project.folders)
     sys.meta_path.insert(0, finder)
-    sys.dont_write_bytecode = True  # a check must not write into the project's folder
     invalidate_caches()
     try:
-        yield
+        # A check must not write into the project's folder.
+        with mock.patch.multiple(sys, path=[*map(str, project.folders), *sys.path], dont_write_bytecode=True):
+            yield
     finally:
         sys.meta_path.remove(finder)
-        sys.path[:] = path
-        sys.dont_write_bytecode = writes
         for name in [name for name in sys.modules if name.partition(".")[0] in outermost or name in project.modules]:
             del sys.modules[name]
         sys.modules.update(before)

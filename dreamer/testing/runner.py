@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from dreamer.plugins.loading import Plugin
+from dreamer.errors import UsageError
 from dreamer.recipes.recipe import KINDS
-from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind
+from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind, noun_of
 from dreamer.testing.cases import Fixtures
 from dreamer.testing.checks import try_network, try_preset
-from dreamer.testing.contracts import try_ingredient
-from dreamer.testing.contracts_canvas import try_canvas, try_optimiser
+from dreamer.testing.contracts import check_case, check_declaration, gives_score_map
+from dreamer.testing.contracts_canvas import check_canvas, check_optimiser
 from dreamer.testing.finding import Finding, broken
 from dreamer.testing.loading import Target, load_target
+
+_CHECKS = {"canvases": check_canvas, "optimisers": check_optimiser}  # the other kinds share one
 
 
 def examine(plugin: str | Path | ModuleType) -> list[Finding]:
@@ -32,45 +35,58 @@ def examine(plugin: str | Path | ModuleType) -> list[Finding]:
 
 def try_entry(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> list[Finding]:
     """Check one ingredient: one finding for each promise that it breaks, or a single one if it keeps them all."""
-    tries = {"canvases": try_canvas, "optimisers": try_optimiser}
-    return tries.get(kind, try_ingredient)(kind, entry, fixtures)
+    finding, ingredient = partial(Finding, noun_of(kind), entry.name), entry.value
+    problems, count = dict(check_declaration(kind, entry)), 0
+    for case in fixtures.cases(kind, ingredient) if "asks" not in problems else ():
+        count += 1
+        try:
+            for promise, sentence in _CHECKS.get(kind, check_case)(kind, ingredient, case, fixtures):
+                problems.setdefault(promise, sentence)
+        except UsageError as refusal:
+            why = "; ".join(refusal.problems)
+            if not case.where and not problems:
+                return [finding(None, f"it refuses {'to work' if kind in _CHECKS else 'the tiny network'}: {why}")]
+            problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
+        except Exception as error:  # a plugin's function can raise anything
+            problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
+        if "in place" in problems:  # torch would fail with misleading errors from now on
+            break
+    if problems:
+        return [finding(False, sentence) for sentence in problems.values()]
+    whole = kind == "objectives" and not gives_score_map(ingredient, fixtures)
+    how = "; it scores the whole picture at once, so it works only without tiles" if whole else ""
+    return [finding(True, f"keeps every promise in {count} tests{how}")]
 
 
 def assert_plugin_ok(plugin: str | Path | ModuleType) -> None:
     """Raise AssertionError with a sentence for each problem of a plugin; `plugin` is as for `examine`."""
-    wrong = broken(examine(plugin))
-    if wrong:
+    if wrong := broken(examine(plugin)):
         raise AssertionError("\n".join(map(str, wrong)))
 
 
 def _check_plugin(target: Target) -> Iterator[Finding]:
     for plugin in target.plugins:
-        yield _plugin_finding(plugin)
-    names = set()
+        finding = partial(Finding, "plugin", plugin.name)
+        if plugin.problem:
+            yield finding(False, f"cannot be loaded: {plugin.problem}")
+        elif plugin.adds:
+            yield finding(True, f"adds {', '.join(plugin.adds)}")
+        else:
+            why = "put its hooks, with @hookimpl, into the module of the entry point"
+            yield finding(False, f"registers nothing: {why}")
+    finding, names = partial(Finding, "plugin", target.distribution), set()
     for line in target.requires:
         try:
             names.add(canonicalize_name(Requirement(line).name))
         except InvalidRequirement:
-            yield Finding("plugin", target.distribution, False, f"requires {line!r}, which is not a valid requirement")
+            yield finding(False, f"requires {line!r}, which is not a valid requirement")
     if BUILT_IN not in names:
         other = "; `dreamer` is another project" if "dreamer" in names else ""
-        yield Finding("plugin", target.distribution, False, f"does not require {BUILT_IN} in its metadata{other}")
-
-
-def _plugin_finding(plugin: Plugin) -> Finding:
-    def finding(ok: bool, sentence: str) -> Finding:
-        return Finding("plugin", plugin.name, ok, sentence)
-
-    if plugin.problem:
-        return finding(False, f"cannot be loaded: {plugin.problem}")
-    if not plugin.adds:
-        return finding(False, "registers nothing: put its hooks, with @hookimpl, into the module of the entry point")
-    return finding(True, f"adds {', '.join(plugin.adds)}")
+        yield finding(False, f"does not require {BUILT_IN} in its metadata{other}")
 
 
 def _check_registered(target: Target) -> Iterator[Finding]:
-    registry, source = target.registry, target.distribution
-    fixtures = Fixtures()
+    registry, source, fixtures = target.registry, target.distribution, Fixtures()
     for kind in KINDS:
         for entry in registry.ingredients[kind]:
             if entry.source == source:

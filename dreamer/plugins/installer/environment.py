@@ -31,11 +31,9 @@ class Place:
     @classmethod
     def here(cls) -> Place:
         """The environment of this process."""
-        prefix, keeper = Path(sys.prefix), ""
-        if (prefix / "conda-meta").is_dir():
-            keeper = "conda"
-        elif sys.prefix == sys.base_prefix and (Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED").exists():
-            keeper = "the system"
+        prefix, marker = Path(sys.prefix), Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
+        of_system = sys.prefix == sys.base_prefix and marker.exists()
+        keeper = "conda" if (prefix / "conda-meta").is_dir() else "the system" if of_system else ""
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return cls(sys.executable, prefix, version, find_spec("pip") is not None, keeper)
 

@@ -10,23 +10,12 @@ from packaging.utils import canonicalize_name
 
 from dreamer.errors import DreamerError
 
-_OFFLINE = (
-    "temporary failure in name resolution",
-    "name or service not known",
-    "nodename nor servname",
-    "getaddrinfo failed",
-    "failed to resolve",
-    "dns error",
-    "failed to establish a new connection",
-    "newconnectionerror",
-    "connection refused",
-    "connection timed out",
-    "connecttimeout",
-    "network is unreachable",
-    "network was disabled",
-    "error sending request",
-    "could not connect",
-    "max retries exceeded",
+_OFFLINE = re.compile(
+    "temporary failure in name resolution|name or service not known|nodename nor servname|getaddrinfo failed|"
+    "failed to resolve|dns error|failed to establish a new connection|newconnectionerror|connection refused|"
+    "connection timed out|connecttimeout|network is unreachable|network was disabled|error sending request|"
+    "could not connect|max retries exceeded",
+    re.I,
 )
 _UNKNOWN = re.compile(
     r"satisfies the requirement (?P<pip>\S+)(?: \(from (?!versions)(?P<who>[^)]*)\))?"
@@ -61,32 +50,32 @@ def explain(output: str, doing: str, held: Mapping[str, str]) -> InstallError:
         doing: What failed, as in "planning".
         held: Canonical name -> version of the packages that a plugin must not replace.
     """
-    low = output.lower()
+    low, end = output.lower(), _end(output)
     for match in _WANTS.finditer(output):
         what = canonicalize_name(match["what"])
         if what in held and canonicalize_name(match["who"]) not in held:
             who = f"{match['who']} {match['version']}" if match["version"] else match["who"]
             return InstallError(core_refusal(what, held[what], f"{who} needs {what}{match['range']}"), refused=True)
-    if any(word in low for word in _OFFLINE):
-        sentence = "the package index or the git address cannot be reached; check your internet connection"
-        return InstallError(f"{doing} failed: {sentence}", _end(output))
-    if unknown := _UNKNOWN.search(output):
+    if _OFFLINE.search(output):
+        why = ": the package index or the git address cannot be reached; check your internet connection"
+    elif unknown := _UNKNOWN.search(output):
         name = unknown["pip"] or unknown["uv"] or unknown["uv2"]
         called = f"{name} (needed by {unknown['who']})" if unknown["who"] else name
         here = f" For the folder {name}, write ./{name}" if Path(name).is_dir() else ""
         sentence = f"the package index has no {called} that fits this Python; check the spelling.{here}"
-        return InstallError(sentence, _end(output), refused=True)
-    if "resolutionimpossible" in low or "no solution found" in low:
+        return InstallError(sentence, end, refused=True)
+    elif "resolutionimpossible" in low or "no solution found" in low:
         sentence = "these plugins or their dependencies conflict with each other; the lines above say why"
-        return InstallError(sentence, _end(output), refused=True)
-    if "no space left" in low:
-        return InstallError(f"{doing} failed: no space is left on the disk", _end(output))
-    if "permission denied" in low or "permissionerror" in low:
-        sentence = "you have no permission to change this environment; install dreamer into one of your own"
-        return InstallError(f"{doing} failed: {sentence}", _end(output))
-    if "git" in low and ("could not read from remote" in low or "repository" in low or "failed to fetch" in low):
-        return InstallError(f"{doing} failed: the git address cannot be fetched; check it", _end(output))
-    return InstallError(f"{doing} failed; the lines above say why", _end(output))
+        return InstallError(sentence, end, refused=True)
+    elif "no space left" in low:
+        why = ": no space is left on the disk"
+    elif "permission denied" in low or "permissionerror" in low:
+        why = ": you have no permission to change this environment; install dreamer into one of your own"
+    elif "git" in low and ("could not read from remote" in low or "repository" in low or "failed to fetch" in low):
+        why = ": the git address cannot be fetched; check it"
+    else:
+        why = "; the lines above say why"
+    return InstallError(f"{doing} failed{why}", end)
 
 
 def core_refusal(name: str, version: str, demand: str) -> str:
@@ -99,10 +88,8 @@ def core_refusal(name: str, version: str, demand: str) -> str:
     """
     if name == "dreamer-art":
         return f"{demand}, but dreamer-art {version} is installed; update dreamer first"
-    return (
-        f"{demand}, but {name} {version} is installed and dreamer relies on it: nothing was changed; "
-        f"use --allow-core-change to replace it"
-    )
+    consequence = "nothing was changed; use --allow-core-change to replace it"
+    return f"{demand}, but {name} {version} is installed and dreamer relies on it: {consequence}"
 
 
 def _end(output: str) -> tuple[str, ...]:

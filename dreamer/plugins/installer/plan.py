@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,16 +43,12 @@ def held_versions(distributions: Mapping[str, Installed], allow_core_change: boo
 def from_report(report: Mapping[str, Any], distributions: Mapping[str, Installed]) -> Plan:
     """The plan in pip's report of a dry run. Raises ValueError if the report has another form."""
     try:
-        found = [(i["metadata"]["name"], i["metadata"]["version"], i) for i in report["install"]]
-        return _sorted(
-            Change(
-                name,
-                version,
-                _version(canonicalize_name(name), distributions),
-                item["download_info"]["url"] if item.get("is_direct") else "",
-            )
-            for name, version, item in found
-        )
+        changes = []
+        for item in report["install"]:
+            name, new = item["metadata"]["name"], item["metadata"]["version"]
+            url = item["download_info"]["url"] if item.get("is_direct") else ""
+            changes.append(Change(name, new, _version(name, distributions), url))
+        return _sorted(changes)
     except (KeyError, TypeError) as error:
         raise ValueError(f"pip's report has no {error}") from error
 
@@ -66,11 +62,10 @@ def from_uv(output: str, distributions: Mapping[str, Installed]) -> Plan:
     for line in output.splitlines():
         match = _LINE.match(line)
         if match and match["sign"] in "+~":
-            name = canonicalize_name(match["name"])
-            url = match["from"] or match["at"] or ""
+            name, url = match["name"], match["from"] or match["at"] or ""
             version = match["version"] or of_wheel(url)[1]
-            changes[name] = Change(match["name"], version, _version(name, distributions), url)
-    return _sorted(iter(changes.values()))
+            changes[canonicalize_name(name)] = Change(name, version, _version(name, distributions), url)
+    return _sorted(changes.values())
 
 
 def core_changes(plan: Plan, held: Mapping[str, str]) -> tuple[str, ...]:
@@ -87,8 +82,9 @@ def core_changes(plan: Plan, held: Mapping[str, str]) -> tuple[str, ...]:
 
 def _version(name: str, distributions: Mapping[str, Installed]) -> str:
     """The installed version, empty if there is none."""
-    return distributions[name].version if name in distributions else ""
+    found = distributions.get(canonicalize_name(name))
+    return found.version if found else ""
 
 
-def _sorted(changes: Iterator[Change]) -> Plan:
+def _sorted(changes: Iterable[Change]) -> Plan:
     return tuple(sorted(changes, key=lambda change: canonicalize_name(change.name)))

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.plugins.installer.environment import Installed
 
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
@@ -40,21 +40,18 @@ class Source:
 
 def parse_sources(words: Iterable[str]) -> tuple[Source, ...]:
     """Parse each word as a source. Raises UsageError with a sentence for each that is not one."""
-    problems: list[str] = []
     sources = []
-    for word in words:
-        with collect_problems(problems):
-            sources.append(_parse(word.strip()))
-    if problems:
-        raise UsageError(*problems)
+    with reported_together() as problems:
+        for word in words:
+            with collect_problems(problems):
+                sources.append(_parse(word.strip()))
     return tuple(sources)
 
 
 def _parse(word: str) -> Source:
     from packaging.requirements import InvalidRequirement, Requirement  # not for `dreamer --help`
 
-    git = _as_git(word)
-    if git:
+    if git := _as_git(word):
         return Source(git)
     if "://" not in word and (word.startswith((".", "~")) or word.endswith(_ARCHIVES) or "/" in word or os.sep in word):
         return _on_disk(word)
@@ -81,8 +78,7 @@ def _as_git(word: str) -> str:
 
 
 def _on_disk(word: str) -> Source:
-    path = Path(word).expanduser().absolute()
-    path = Path(os.path.normpath(path))
+    path = Path(os.path.abspath(Path(word).expanduser()))
     if not path.exists():
         raise UsageError(f"{word}: there is no such file or folder")
     if path.is_dir():
@@ -99,16 +95,14 @@ def _on_disk(word: str) -> Source:
 
 def _check_wheel(path: Path, word: str) -> None:
     if not of_wheel(path.name)[0]:
-        raise UsageError(
-            f"{word}: not a wheel's name, which looks like name-version-py3-none-any.whl; undo the renaming"
-        )
+        how = "which looks like name-version-py3-none-any.whl; undo the renaming"
+        raise UsageError(f"{word}: not a wheel's name, {how}")
     try:
         with zipfile.ZipFile(path) as file:
-            whole = any(name.endswith(".dist-info/METADATA") for name in file.namelist())
+            if not any(name.endswith(".dist-info/METADATA") for name in file.namelist()):
+                raise zipfile.BadZipFile("its METADATA is missing")
     except (zipfile.BadZipFile, OSError) as error:
         raise UsageError(f"{word}: this wheel is broken ({error})") from error
-    if not whole:
-        raise UsageError(f"{word}: this wheel is broken (its METADATA is missing)")
 
 
 def of_wheel(place: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,8 +46,26 @@ class Tool(Protocol):
         """Uninstall distributions; `on_line` gets each line that the tool prints."""
 
 
+class _PipLike(ABC):
+    """What pip and uv have in common: commands of the same form."""
+
+    @abstractmethod
+    def _command(self, verb: str) -> list[str]:
+        """The command up to its verb and the options that it always has."""
+
+    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
+        with _constraints(held) as file:
+            _do(self._install(sources, file), "installing", held, on_line)
+
+    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
+        _do([*self._command("uninstall"), *names], "uninstalling", {}, on_line)
+
+    def _install(self, sources: Sequence[Source], constraints: Path, *options: str) -> list[str]:
+        return [*self._command("install"), "--constraint", str(constraints), *options, *_specs(sources)]
+
+
 @dataclass(frozen=True)
-class Pip:
+class Pip(_PipLike):
     """pip of the environment's own Python, always as a process, because pip has no API for importing it."""
 
     python: str
@@ -56,27 +75,18 @@ class Pip:
     def plan(self, sources: Sequence[Source], held: Held) -> Plan:
         with _constraints(held) as file:
             report = file.with_name("report.json")
-            command = [*self._command("install", file), "--dry-run", "--report", str(report), *_specs(sources)]
-            _do(command, "planning", held)
+            _do(self._install(sources, file, "--dry-run", "--report", str(report)), "planning", held)
             try:
                 return from_report(json.loads(report.read_text(encoding="utf-8")), installed())
             except (OSError, ValueError) as error:
                 raise InstallError(f"pip's plan cannot be read ({error}); pip 22.2 or newer is needed") from error
 
-    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
-        with _constraints(held) as file:
-            _do([*self._command("install", file), *_specs(sources)], "installing", held, on_line)
-
-    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
-        command = [self.python, "-m", "pip", "uninstall", "--yes", *self.extra, *names]
-        _do(command, "uninstalling", {}, on_line)
-
-    def _command(self, verb: str, constraints: Path) -> list[str]:
-        return [self.python, "-m", "pip", verb, "--no-input", *self.extra, "--constraint", str(constraints)]
+    def _command(self, verb: str) -> list[str]:
+        return [self.python, "-m", "pip", verb, "--yes" if verb == "uninstall" else "--no-input", *self.extra]
 
 
 @dataclass(frozen=True)
-class Uv:
+class Uv(_PipLike):
     """uv, for an environment without pip."""
 
     uv: str
@@ -86,19 +96,10 @@ class Uv:
 
     def plan(self, sources: Sequence[Source], held: Held) -> Plan:
         with _constraints(held) as file:
-            ran = _do([*self._command("install", file), "--dry-run", *_specs(sources)], "planning", held)
-            return from_uv(ran.output, installed())
+            return from_uv(_do(self._install(sources, file, "--dry-run"), "planning", held), installed())
 
-    def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
-        with _constraints(held) as file:
-            _do([*self._command("install", file), *_specs(sources)], "installing", held, on_line)
-
-    def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
-        command = [self.uv, "pip", "uninstall", "--python", self.python, *self.extra, *names]
-        _do(command, "uninstalling", {}, on_line)
-
-    def _command(self, verb: str, constraints: Path) -> list[str]:
-        return [self.uv, "pip", verb, "--python", self.python, *self.extra, "--constraint", str(constraints)]
+    def _command(self, verb: str) -> list[str]:
+        return [self.uv, "pip", verb, "--python", self.python, *self.extra]
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,9 @@ class UvTool:
         self._rebuild(receipt, [*others, *(Requirement(s.name, s.spec) for s in sources)], held, on_line, "installing")
 
     def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
-        receipt, gone, there = self._receipt(), {canonicalize_name(name) for name in names}, installed()
+        receipt, gone = self._receipt(), {canonicalize_name(name) for name in names}
         others = [requirement for requirement in self._others(receipt) if requirement.name not in gone]
-        self._rebuild(receipt, others, held_versions(there), on_line, "uninstalling")
+        self._rebuild(receipt, others, held_versions(installed()), on_line, "uninstalling")
 
     def _receipt(self) -> Receipt:
         return Receipt.read(self.place.prefix / RECEIPT)
@@ -148,9 +149,8 @@ class UvTool:
             words += ["--with-editable" if requirement.editable else plain, requirement.spec]
         # Without the current Python, uv may pick a newer one and start from scratch.
         words += [*receipt.options, "--python", receipt.python or self.place.version]
-        environment = {"UV_TOOL_DIR": str(self.place.prefix.parent)}
-        if receipt.commands:
-            environment["UV_TOOL_BIN_DIR"] = receipt.commands
+        commands = {"UV_TOOL_BIN_DIR": receipt.commands} if receipt.commands else {}
+        environment = {"UV_TOOL_DIR": str(self.place.prefix.parent), **commands}
         with _constraints(held) as file, _own_files(receipt) as own:
             _do([*words, *own, "--constraints", str(file)], doing, held, on_line, environment)
             _do([*words, *own], doing, held, None, environment)
@@ -177,11 +177,9 @@ class Pipx:
             # pipx skips what it has injected before; its --force would download torch again with every plugin.
             there = installed()
             again = [name for source in sources if (name := source.named(there)) in self._injected()]
-            if again:
-                command = [self.pipx, "uninject", "--leave-deps", self.place.prefix.name, *again]
-                _do(command, "installing", held, on_line, environment)
-            command = [self.pipx, "inject", self.place.prefix.name, *_specs(sources)]
-            _do(command, "installing", held, on_line, environment)
+            commands = [["uninject", "--leave-deps", self.place.prefix.name, *again]] if again else []
+            for command in (*commands, ["inject", self.place.prefix.name, *_specs(sources)]):
+                _do([self.pipx, *command], "installing", held, on_line, environment)
 
     def uninstall(self, names: Sequence[str], on_line: OnLine) -> None:
         command = [self.pipx, "uninject", self.place.prefix.name, *names]
@@ -222,8 +220,6 @@ def choose(
     uv = which("uv") or os.environ.get("UV", "")
     breaking = ("--break-system-packages",) if place.keeper == "the system" else ()
     plain = Pip(place.python, breaking) if place.pip else Uv(uv, place.python, breaking) if uv else None
-    pins = [f"{name}=={version}" for name, version in held.items() if name != "dreamer-art"]
-    pins = pins if request[0] == "install" else []
     if (place.prefix / RECEIPT).is_file():
         if not uv:
             raise _no_tool("uv made this environment, but is not on the PATH", [])
@@ -236,6 +232,8 @@ def choose(
             raise _no_tool(f"pipx made this environment, but {missing} is not on the PATH", command)
         return Pipx(pipx, place, plain)
     if place.keeper and not anyway:
+        kept = held.items() if request[0] == "install" else ()
+        pins = [f"{name}=={version}" for name, version in kept if name != "dreamer-art"]
         command = [place.python, "-m", "pip", *request, *breaking, *pins]
         raise _no_tool(f"{place.keeper} manages this Python; use --anyway to install into it", command)
     if not plain:
@@ -254,14 +252,15 @@ def _do(
     held: Held,
     on_line: OnLine | None = None,
     environment: Mapping[str, str] | None = None,
-) -> process.Ran:
+) -> str:
+    """Run a command and return what it printed; raises InstallError if it fails."""
     try:
         ran = process.run(command, environment, on_line)
     except OSError as error:
         raise InstallError(f"{doing} failed: {command[0]} cannot be started ({error.strerror})") from error
     if ran.code:
         raise explain(ran.output, doing, held)
-    return ran
+    return ran.output
 
 
 @contextmanager

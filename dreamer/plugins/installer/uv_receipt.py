@@ -19,19 +19,11 @@ from dreamer.plugins.installer.environment import Installed
 from dreamer.plugins.installer.errors import InstallError
 
 NAME = "uv-receipt.toml"
-_FLAGS = {  # from keys of `[tool.options]`; the others are rare, and uv's own configuration sets them again
-    "index-url": "--default-index",
-    "extra-index-url": "--index",
-    "find-links": "--find-links",
-    "no-index": "--no-index",
-    "index-strategy": "--index-strategy",
-    "keyring-provider": "--keyring-provider",
-    "prerelease": "--prerelease",
-    "resolution": "--resolution",
-    "exclude-newer": "--exclude-newer",
-    "torch-backend": "--torch-backend",
-    "no-build-isolation": "--no-build-isolation",
-}
+_RENAMED = {"index-url": "--default-index", "extra-index-url": "--index"}
+_KEPT = (  # keys of `[tool.options]`; the others are rare, and uv's own configuration sets them again
+    *("index-url", "extra-index-url", "find-links", "no-index", "index-strategy", "keyring-provider", "prerelease"),
+    *("resolution", "exclude-newer", "torch-backend", "no-build-isolation"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,16 +72,16 @@ class Receipt:
 
 def from_origin(found: Installed) -> Requirement:
     """The requirement that reinstalls a distribution: its folder, wheel or git address, or its version on the index."""
+    name = canonicalize_name(found.name)
     if not found.origin:
-        return Requirement(canonicalize_name(found.name), f"{found.name}=={found.version}")
+        return Requirement(name, f"{found.name}=={found.version}")
     url, vcs = found.origin["url"], found.origin.get("vcs_info")
     if found.origin.get("dir_info", {}).get("editable"):
-        return Requirement(canonicalize_name(found.name), url, editable=True)
+        return Requirement(name, url, editable=True)
     if vcs:
         url = f"{vcs['vcs']}+{url}@{vcs.get('requested_revision') or vcs['commit_id']}"
-    if found.origin.get("subdirectory"):
-        url += f"#subdirectory={found.origin['subdirectory']}"
-    return Requirement(canonicalize_name(found.name), f"{found.name} @ {url}")
+    folder = f"#subdirectory={found.origin['subdirectory']}" if found.origin.get("subdirectory") else ""
+    return Requirement(name, f"{found.name} @ {url}{folder}")
 
 
 def _requirement(entry: Mapping[str, Any]) -> Requirement:
@@ -97,17 +89,14 @@ def _requirement(entry: Mapping[str, Any]) -> Requirement:
     extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
     if "editable" in entry:
         return Requirement(name, entry["editable"] + extras, editable=True)
-    spec = entry["name"] + extras
-    folder = entry.get("directory") or entry.get("path")
-    if folder:
-        spec += f" @ {Path(folder).absolute().as_uri()}"
+    if folder := entry.get("directory") or entry.get("path"):
+        place = f" @ {Path(folder).absolute().as_uri()}"
     elif "git" in entry:
-        spec += f" @ {_git(entry['git'])}"
-    elif "url" in entry:
-        spec += f" @ {entry['url']}"
+        place = f" @ {_git(entry['git'])}"
     else:
-        spec += entry.get("specifier", "")
-    return Requirement(name, spec + (f" ; {entry['marker']}" if entry.get("marker") else ""))
+        place = f" @ {entry['url']}" if "url" in entry else entry.get("specifier", "")
+    marker = f" ; {entry['marker']}" if entry.get("marker") else ""
+    return Requirement(name, f"{entry['name']}{extras}{place}{marker}")
 
 
 def _git(url: str) -> str:
@@ -125,8 +114,8 @@ def _options(options: Mapping[str, Any]) -> Iterator[str]:
     for index in options.get("index", []):
         named = f"{index['name']}={index['url']}" if index.get("name") else index["url"]
         pairs.append(("--default-index" if index.get("default") else "--index", named))
-    for key, flag in _FLAGS.items():
-        value = options.get(key)
+    for key in _KEPT:
+        flag, value = _RENAMED.get(key, f"--{key}"), options.get(key)
         if value is True:
             pairs.append((flag, ""))
         elif isinstance(value, (str, list)):
