@@ -160,8 +160,7 @@ def read_all(given: Mapping[str, Any], options: Mapping[str, Option], where: str
 
 
 def _option(name: str, hint: Any, default: Any) -> Option:
-    limits = Range()
-    optional = False
+    limits, optional = Range(), False
     if get_origin(hint) in (Union, types.UnionType):
         inner = [part for part in get_args(hint) if part is not type(None)]
         optional = len(inner) < len(get_args(hint))

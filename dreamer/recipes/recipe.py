@@ -104,12 +104,9 @@ class Recipe:
     @classmethod
     def read(cls, words: RecipeDict, vocabulary: Vocabulary) -> Recipe:
         """Check a merged recipe dict and convert it; raises RecipeError with every problem."""
-        lists = {key: value for key, value in words.items() if key in INGREDIENTS}
-        ones = {key: value for key, value in words.items() if key in ONES}
-        rest = {key: value for key, value in words.items() if key not in (*lists, *ones, "octaves")}
         octaves = words.get("octaves", {})
         with reported_together(RecipeError) as problems:
-            values = _read_top(rest, problems)
+            values = _read_top(words, problems)
             if problem := table_problem("octaves", octaves):
                 problems.append(problem)
             else:
@@ -118,8 +115,9 @@ class Recipe:
                 problems += wrong
                 if sizes.get("count") and sizes.get("feature_size"):
                     problems.append("octaves: count and feature_size cannot be combined; remove one of them")
-            values |= {kind: _read_ingredients(kind, items, vocabulary, problems) for kind, items in lists.items()}
-            values |= {key: _read_one(key, table, vocabulary, problems) for key, table in ones.items()}
+            lists, ones = ([key for key in words if key in kinds] for kinds in (INGREDIENTS, ONES))
+            values |= {kind: _read_ingredients(kind, words[kind], vocabulary, problems) for kind in lists}
+            values |= {key: _read_one(key, words[key], vocabulary, problems) for key in ones}
             if not problems and not values.get("objectives"):
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
@@ -140,7 +138,7 @@ def _read_top(words: RecipeDict, problems: list[str]) -> dict[str, Any]:
     plain = fields_of(Recipe)
     values, wrong = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
     known = [*plain, "octaves", *INGREDIENTS, *ONES]
-    problems += wrong + [f"{key}: unknown key{did_you_mean(key, known)}" for key in words if key not in plain]
+    problems += wrong + [f"{key}: unknown key{did_you_mean(key, known)}" for key in words if key not in known]
     return values
 
 
