@@ -111,6 +111,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         ratios = [difflib.SequenceMatcher(None, name, word).ratio() for name in near]
         near = [name for name, ratio in zip(near, ratios, strict=True) if ratio > ratios[0] - _MARGIN]
         return f"; did you mean {' or '.join(near)}?"
-    if 0 < len(names) <= 12:
-        return f"; known: {', '.join(names)}"
-    return ""
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""

@@ -14,7 +14,7 @@ from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
 from dreamer.recipes.options import reach_of
@@ -73,17 +73,13 @@ class IngredientBinder:
 
     def terms(self) -> tuple[WeightedObjective, ...]:
         """The objectives, each at its layer."""
-        return tuple(
-            WeightedObjective(
-                item.id or item.name,
-                item.weight,
-                str(item.layer),
-                self._bind("objectives", item),
-                "photo_features" in self._entry("objectives", item).wanted,
-                context=reach_of(self._entry("objectives", item).function),
-            )
-            for item in self.recipe.objectives
-        )
+        terms = []
+        for item in self.recipe.objectives:
+            entry, bound = self._entry("objectives", item), self._bind("objectives", item)
+            needs_photo, context = "photo_features" in entry.wanted, reach_of(entry.function)
+            name, layer = item.id or item.name, str(item.layer)
+            terms.append(WeightedObjective(name, item.weight, layer, bound, needs_photo, context=context))
+        return tuple(terms)
 
     def keeps_gradient(self) -> bool:
         """Whether some update asks for the gradient."""
@@ -108,25 +104,22 @@ class IngredientBinder:
 
     def check(self) -> None:
         """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
-        problems: list[str] = []
-        for item in self.recipe.objectives:
+        with reported_together() as problems:
+            for item in self.recipe.objectives:
+                with collect_problems(problems):
+                    entry = self._entry("objectives", item)
+                    channels = self.network.layer(str(item.layer)).channels
+                    if "guide" in entry.wanted and self.guide is None:
+                        raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
+                    if not entry.wanted & {*_PASSING, "guide"}:
+                        entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
             with collect_problems(problems):
-                entry = self._entry("objectives", item)
-                channels = self.network.layer(str(item.layer)).channels
-                if "guide" in entry.wanted and self.guide is None:
-                    raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
-                if not entry.wanted & {*_PASSING, "guide"}:
-                    entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
-        with collect_problems(problems):
-            layers = [str(item.layer) for item in self.recipe.objectives]
-            if not self.gradient_free and not self.network.differentiable(layers):
-                raise UsageError(
-                    f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
-                    "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
-                    "--set canvas.name=fourier --set canvas.frequencies=6"
-                )
-        if problems:
-            raise UsageError(*dict.fromkeys(problems))
+                if not self.gradient_free and not self.network.differentiable(self._layers):
+                    raise UsageError(
+                        f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
+                        "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
+                        "--set canvas.name=fourier --set canvas.frequencies=6"
+                    )
 
     def check_canvas(self, size: tuple[int, int]) -> None:
         """Raises UsageError where the optimiser cannot search so large a canvas."""
@@ -139,6 +132,10 @@ class IngredientBinder:
     def _is_free(self, *parameters: Tensor) -> bool:
         with torch.random.fork_rng(devices=[]):
             return is_gradient_free(self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0))
+
+    @property
+    def _layers(self) -> list[str]:
+        return [str(item.layer) for item in self.recipe.objectives]
 
     def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
         return self.registry.ingredients[kind].get(item.name).value
@@ -161,13 +158,8 @@ class IngredientBinder:
 
     def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
         """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
-        fixed: dict[str, Any] = {**item.options}
-        if "network" in entry.wanted:
-            fixed["network"] = self.network
-        if "layer" in entry.wanted:
-            fixed["layer"] = item.layer
+        known: dict[str, Any] = {"network": self.network, "layer": item.layer}
         if "guide" in entry.wanted:
             assert self.guide is not None  # `check` has seen to that
-            layers = [str(item.layer) for item in self.recipe.objectives]
-            fixed["guide"] = self.guide.features(layers)[str(item.layer)]
-        return fixed
+            known["guide"] = self.guide.features(self._layers)[str(item.layer)]
+        return {**item.options, **{name: value for name, value in known.items() if name in entry.wanted}}

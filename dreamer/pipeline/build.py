@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.engine.device import Machine
-from dreamer.errors import RecipeError, UsageError, collect_problems
+from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
@@ -62,25 +62,23 @@ class Request:
         unread: list[str] = []
         with collect_problems(unread):  # before any network is fetched
             asked.recipe(registry, {})
-        problems: list[str] = []
-        machine, network = self.machine, None
-        with collect_problems(problems):
-            machine = machine.resolved()
-        with collect_problems(problems):
-            network = asked._loaded(registry, fetch=self.fetch and not (unread or problems))
-            if not unread:
-                asked = asked._moved(network)
-            if aim:
-                asked = asked._aimed(aim(network, with_changes(asked.words, asked.changes)[0]))
-        if network is None:
-            raise UsageError(*unread, *problems)
-        for name in asked._layers(readable=not unread):
+        with reported_together() as problems:
+            machine, network = self.machine, None
             with collect_problems(problems):
-                network.layer(name)
-        with collect_problems(problems):  # once more: its defaults may hold what the words speak of
-            recipe = asked.recipe(registry, network.defaults, network.default_layer)
-        if problems:
-            raise UsageError(*problems)
+                machine = machine.resolved()
+            with collect_problems(problems):
+                network = asked._loaded(registry, fetch=self.fetch and not (unread or problems))
+                if not unread:
+                    asked = asked._moved(network)
+                if aim:
+                    asked = asked._aimed(aim(network, with_changes(asked.words, asked.changes)[0]))
+            if network is None:
+                raise UsageError(*unread, *problems)
+            for name in asked._layers(readable=not unread):
+                with collect_problems(problems):
+                    network.layer(name)
+            with collect_problems(problems):  # once more: its defaults may hold what the words speak of
+                recipe = asked.recipe(registry, network.defaults, network.default_layer)
         pipeline = Pipeline(recipe, Session(network, machine.device, self.guide), registry, machine, self.say)
         pipeline.check()
         return pipeline
@@ -143,9 +141,8 @@ class Request:
         objectives = recipe.objectives
         if self.guide and not is_guided(recipe, registry):
             objectives = (Ingredient("guided"),)
-        layers = [self.layer or item.layer or default_layer for item in objectives]
-        items = tuple(replace(item, layer=layer) for item, layer in zip(objectives, layers, strict=True))
-        return replace(recipe, objectives=items)
+        items = (replace(item, layer=self.layer or item.layer or default_layer) for item in objectives)
+        return replace(recipe, objectives=tuple(items))
 
 
 def build(words: RecipeDict, registry: Registry, *, aim: Aim | None = None, **asked: Any) -> Pipeline:

@@ -17,7 +17,7 @@ from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems
+from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.pipeline.bind import Guide, IngredientBinder
@@ -101,15 +101,12 @@ class Pipeline:
 
     def check(self) -> None:
         """Raises UsageError for what the ingredients refuse; of a picture from nothing, for its size, too."""
-        problems: list[str] = []
-        with collect_problems(problems):
-            self.binder.check()
-        side = self.recipe.size
-        if self.recipe.init == "canvas" and side:
+        with reported_together() as problems:
             with collect_problems(problems):
-                self.plan(side, side)
-        if problems:
-            raise UsageError(*problems)
+                self.binder.check()
+            with collect_problems(problems):
+                if self.recipe.init == "canvas" and self.recipe.size:
+                    self.plan(self.recipe.size, self.recipe.size)
 
     def plan(self, height: int, width: int) -> Plan:
         """How pictures of this size are dreamt.
@@ -144,8 +141,7 @@ class Pipeline:
 
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
-        side = self.recipe.size
-        return photo.at_most(side) if side else photo
+        return photo.at_most(self.recipe.size) if self.recipe.size else photo
 
     def scorer(self, plan: Plan) -> Scorer:
         """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
@@ -269,8 +265,7 @@ class Pipeline:
 
     @property
     def _balances(self) -> bool:
-        wished = self.recipe.balance
-        return len(self.recipe.objectives) > 1 if wished is None else wished
+        return len(self.recipe.objectives) > 1 if self.recipe.balance is None else self.recipe.balance
 
     @property
     def _on_pixels(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
@@ -64,7 +65,8 @@ def plan_octaves(
     if not (wanted.count or wanted.feature_size):
         widest = max(_template_widths(network, terms).values(), default=0)
         sizes = [size for size in sizes if min(size) >= widest] or sizes[-1:]
-        sizes = _visible(sizes, network, terms)
+        while len(sizes) > 1 and not _fits(sizes[0], network, terms):
+            sizes = sizes[1:]
     network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
     return tuple(Octave(size, wanted.steps, wanted.step_size) for size in sizes)
 
@@ -110,18 +112,12 @@ def layers_of(terms: Sequence[WeightedObjective]) -> list[str]:
     return list(dict.fromkeys(name for term in terms for name in (term.layers or (term.layer,))))
 
 
-def _visible(
-    sizes: list[tuple[int, int]], network: Network, terms: Sequence[WeightedObjective]
-) -> list[tuple[int, int]]:
-    """The sizes, small to large, without those that are too small for the network; at least the last."""
-    while len(sizes) > 1:
-        try:
-            network.sizes(*sizes[0], layers_of(terms))
-        except NetworkError:
-            sizes = sizes[1:]
-        else:
-            break
-    return sizes
+def _fits(size: tuple[int, int], network: Network, terms: Sequence[WeightedObjective]) -> bool:
+    """Whether a picture of this size is large enough for the network."""
+    with suppress(NetworkError):
+        network.sizes(*size, layers_of(terms))
+        return True
+    return False
 
 
 def _template_widths(network: Network, terms: Sequence[WeightedObjective]) -> dict[str, int]:

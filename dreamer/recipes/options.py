@@ -41,9 +41,8 @@ class Range:
     high: float = math.inf
 
     def __str__(self) -> str:
-        if math.isinf(self.high):
-            return f"of at least {self.low:g}"
-        return f"from {_plain(self.low)} to {_plain(self.high)}"
+        infinite = math.isinf(self.high)
+        return f"of at least {self.low:g}" if infinite else f"from {_plain(self.low)} to {_plain(self.high)}"
 
 
 def reaching(positions: int) -> Callable[[F], F]:
@@ -61,8 +60,7 @@ def reaching(positions: int) -> Callable[[F], F]:
 
 def reach_of(function: Callable[..., Any]) -> int:
     """The number of positions that `reaching` marked an objective with; 0 if it did not."""
-    found: int = getattr(function, "reach", 0)
-    return found
+    return int(getattr(function, "reach", 0))
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,7 @@ class Option:
     @property
     def allowed(self) -> str:
         """The allowed values as a phrase: "a number from 0 to 1"."""
-        limits = "" if self.range == Range() else f" {self.range}"
-        return _words(self.type) + limits
+        return _words(self.type) + ("" if self.range == Range() else f" {self.range}")
 
     def read(self, value: Any) -> Any:
         """The value, checked and converted to the option's type; a text from the command line is parsed.
@@ -98,9 +95,9 @@ class Option:
             near = difflib.get_close_matches(value, map(str, get_args(self.type)), n=1)
             return f"; did you mean {near[0]}?" if near else ""
         if self.type in (int, float) and isinstance(value, (int, float)) and not isinstance(value, bool):
-            for limit, beyond in ((self.range.low, value < self.range.low), (self.range.high, value > self.range.high)):
-                if beyond:
-                    return f"; the nearest is {_plain(limit)}"
+            low, high = self.range.low, self.range.high
+            limit = low if value < low else high if value > high else None
+            return "" if limit is None else f"; the nearest is {_plain(limit)}"
         return ""
 
 
@@ -112,10 +109,9 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     for name, parameter in signature.parameters.items():
         if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED:
             continue
-        if name not in hints:
-            raise TypeError(f"option {name} of {function.__name__} has no annotation")
-        if parameter.default is parameter.empty:
-            raise TypeError(f"option {name} of {function.__name__} has no default")
+        lacking = "annotation" if name not in hints else "default" if parameter.default is parameter.empty else ""
+        if lacking:
+            raise TypeError(f"option {name} of {function.__name__} has no {lacking}")
         options[name] = _option(name, hints[name], parameter.default)
     return options
 
@@ -164,8 +160,7 @@ def read_all(given: Mapping[str, Any], options: Mapping[str, Option], where: str
 
 
 def _option(name: str, hint: Any, default: Any) -> Option:
-    limits = Range()
-    optional = False
+    limits, optional = Range(), False
     if get_origin(hint) in (Union, types.UnionType):
         inner = [part for part in get_args(hint) if part is not type(None)]
         optional = len(inner) < len(get_args(hint))
@@ -192,26 +187,17 @@ def _read(value: Any, kind: Any, limits: Range) -> Any:
     if get_origin(kind) is tuple:
         items = value.split(",") if isinstance(value, str) else value
         items = items if isinstance(items, (list, tuple)) else [items]
-        return tuple(
-            _read(item.strip() if isinstance(item, str) else item, get_args(kind)[0], limits) for item in items
-        )
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ValueError
+        items = [item.strip() if isinstance(item, str) else item for item in items]
+        return tuple(_read(item, get_args(kind)[0], limits) for item in items)
+    if get_origin(kind) is Literal and value in get_args(kind):
         return value
-    if kind is bool:
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if not isinstance(value, bool):
-            raise TypeError
+    if kind is bool and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if kind is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # a name that is a number, such as a layer's, needs no quotes
+    if kind in (bool, str) and isinstance(value, kind):
         return value
-    if kind is str:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)  # a name that is a number, such as a layer's, needs no quotes
-        if not isinstance(value, str):
-            raise TypeError
-        return value
-    if isinstance(value, bool):
+    if kind in (bool, str) or get_origin(kind) is Literal or isinstance(value, bool):
         raise TypeError
     number = kind(value) if isinstance(value, (int, str)) or kind is float else value
     if not isinstance(number, kind) or not math.isfinite(number) or not limits.low <= number <= limits.high:

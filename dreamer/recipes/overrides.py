@@ -9,16 +9,7 @@ from typing import Any
 
 from dreamer.errors import RecipeError, collect_problems, did_you_mean
 from dreamer.recipes.options import fields_of
-from dreamer.recipes.recipe import (
-    INGREDIENTS,
-    ONES,
-    Recipe,
-    RecipeDict,
-    Vocabulary,
-    is_list_of_tables,
-    table_expected,
-    tables_expected,
-)
+from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary, table_problem, tables_problem
 
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, levels of nested tables, letters in a text
 
@@ -31,9 +22,8 @@ def merged(base: RecipeDict, over: RecipeDict) -> dict[str, Any]:
     result = copy.deepcopy(dict(base))
     for key, value in copy.deepcopy(dict(over)).items():
         below = result.get(key)
-        tables = isinstance(below, dict) and isinstance(value, dict)
-        if tables and not _is_another(key, below, value):
-            value = {**result[key], **value}
+        if isinstance(below, dict) and isinstance(value, dict) and not _is_another(key, below, value):
+            value = {**below, **value}
         result[key] = value
     return result
 
@@ -54,11 +44,11 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
     for key, value in words.items():
         if key in INGREDIENTS:
             if key == "objectives" or value != base.get(key):
-                result[key] = [_brief(kind=key, item=item, vocabulary=vocabulary) for item in value]
+                result[key] = [_brief(key, item, vocabulary) for item in value]
         elif isinstance(value, Mapping):
             below = base.get(key, {})
             if _is_another(key, below, value):
-                result[key] = _brief(kind=ONES[key], item=value, vocabulary=vocabulary)
+                result[key] = _brief(ONES[key], value, vocabulary)
             elif own := {inner: v for inner, v in value.items() if v != below.get(inner)}:
                 result[key] = own
         elif key == "network" or value != base.get(key):
@@ -88,13 +78,13 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
     if not tail:
         result[head] = value
     elif head in ("octaves", *ONES) and len(tail) == 1:
-        if not isinstance(result.get(head, {}), Mapping):
-            raise RecipeError(table_expected(head))
+        if problem := table_problem(head, result.get(head, {})):
+            raise RecipeError(problem)
         result = merged(result, {head: {tail[0]: value}})
     elif head in INGREDIENTS and len(tail) > 1:
         name, option = ".".join(tail[:-1]), tail[-1]  # a full name can contain dots
-        if not is_list_of_tables(result.get(head, [])):
-            raise RecipeError(tables_expected(head))
+        if problem := tables_problem(head, result.get(head, [])):
+            raise RecipeError(problem)
         items = result[head] = list(result.get(head, []))
         found = [item for item in items if item.get("id", item.get("name")) == name]
         found = found or [item for item in items if item.get("name") == name]
@@ -103,7 +93,7 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
             raise RecipeError(f"{key}: the recipe has {len(found)} {head} called {name}; use an id instead ({ids})")
         if not found:
             found = [{"name": name}]
-            items.append(found[0])
+            items += found
         found[0][option] = value
     else:
         known = [*fields_of(Recipe), "octaves", *INGREDIENTS, *ONES]
@@ -145,10 +135,8 @@ def check_size(words: Any, where: str) -> None:
         level = [value for value in level if isinstance(value, (Mapping, list))]
         if not level and count <= _MOST:
             return
-    raise RecipeError(
-        f"{where}: too large for a recipe, which has at most {_MOST} values, {_DEEPEST} levels of tables and "
-        f"{_LONGEST} letters in a text"
-    )
+    limits = f"at most {_MOST} values, {_DEEPEST} levels of tables and {_LONGEST} letters in a text"
+    raise RecipeError(f"{where}: too large for a recipe, which has {limits}")
 
 
 def _is_another(key: str, below: Any, over: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, collect_problems
+from dreamer.errors import RecipeError, collect_problems, reported_together
 from dreamer.recipes.overrides import check_size, merged
 from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
 from dreamer.recipes.registry import Registry
@@ -63,14 +63,11 @@ def read_preset(path: Path) -> Preset:
         raise RecipeError(f"{path}: not a readable preset ({why})") from error
     check_size(words, str(path))
     words = migrated(words, str(path))
-    problems: list[str] = []
     about = {key: words.pop(key, "") for key in _ABOUT}
-    problems += [f"{path}: {key}: must be text" for key, value in about.items() if not isinstance(value, str)]
-    requires: tuple[str, ...] = ()
-    with collect_problems(problems):
-        requires = distributions(words.pop("requires", []), f"{path}: requires")
-    if problems:
-        raise RecipeError(*problems)
+    with reported_together(RecipeError) as problems:
+        problems += [f"{path}: {key}: must be text" for key, value in about.items() if not isinstance(value, str)]
+        with collect_problems(problems):
+            requires = distributions(words.pop("requires", []), f"{path}: requires")
     return Preset(path.stem, words=words, requires=requires, file=path, **about)
 
 
@@ -80,18 +77,16 @@ def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
     Raises RecipeError for an unknown name, with the most similar ones, and for every missing plugin that it requires.
     """
     preset = _found(registry, name)
-    problems = [f"preset {preset.name}: {sentence}" for sentence in registry.missing(preset.requires)]
-    if preset.extends:
-        with collect_problems(problems):
-            base = _found(registry, preset.extends, f"preset {preset.name}: extends: ")
-            problems += [f"preset {base.name}: {sentence}" for sentence in registry.missing(base.requires)]
-            if base.extends:
-                raise RecipeError(
-                    f"preset {preset.name}: {base.name} cannot be extended, because it extends {base.extends} itself"
-                )
-            preset = replace(preset, words=merged(base.words, preset.words))
-    if problems:
-        raise RecipeError(*problems)
+    with reported_together(RecipeError) as problems:
+        problems += [f"preset {preset.name}: {sentence}" for sentence in registry.missing(preset.requires)]
+        if preset.extends:
+            with collect_problems(problems):
+                base = _found(registry, preset.extends, f"preset {preset.name}: extends: ")
+                problems += [f"preset {base.name}: {sentence}" for sentence in registry.missing(base.requires)]
+                if base.extends:
+                    why = f"because it extends {base.extends} itself"
+                    raise RecipeError(f"preset {preset.name}: {base.name} cannot be extended, {why}")
+                preset = replace(preset, words=merged(base.words, preset.words))
     return preset
 
 
@@ -125,9 +120,8 @@ def migrated(words: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise RecipeError(f"{where}: its schema is missing or wrong; expected `schema = {SCHEMA}`")
     if schema > SCHEMA:
-        raise RecipeError(
-            f"{where}: made by a newer dreamer (schema {schema}, this one reads up to {SCHEMA}); update dreamer"
-        )
+        newer = f"a newer dreamer (schema {schema}, this one reads up to {SCHEMA})"
+        raise RecipeError(f"{where}: made by {newer}; update dreamer")
     for older in range(schema, SCHEMA):
         result = _MIGRATIONS[older](result)
     return result

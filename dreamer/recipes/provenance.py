@@ -61,25 +61,26 @@ class Provenance:
 
     def same_picture(self, other: Provenance) -> bool:
         """Whether recipe, weights, photo, guide and pictures are the same; machine and versions can differ."""
-        return all(_plain(getattr(self, part)) == _plain(getattr(other, part)) for part in _INPUTS)
+        return not self._other_inputs(other)
 
     def differences(self, now: Provenance) -> list[str]:
         """A sentence for each reason why making the picture again could give other bytes."""
-        found = []
-        for what in _INPUTS:
-            if _plain(getattr(self, what)) != _plain(getattr(now, what)):
-                found.append(f"the {what} {'are' if what in ('weights', 'pictures') else 'is'} different")
+        verbs = {"weights": "are", "pictures": "are"}
+        found = [f"the {what} {verbs.get(what, 'is')} different" for what in self._other_inputs(now)]
         if self.dreamer != now.dreamer:
             found.append(f"dreamer was {self.dreamer or 'unknown'}, is {now.dreamer}")
-        for name in sorted({*self.plugins, *now.plugins}):
-            if self.plugins.get(name) != now.plugins.get(name):
-                found.append(
-                    f"plugin {name} was {self.plugins.get(name, 'absent')}, is {now.plugins.get(name, 'absent')}"
-                )
-        for name in sorted({*self.machine, *now.machine}):
-            if self.machine.get(name) != now.machine.get(name):
-                found.append(f"{name} was {self.machine.get(name, 'unknown')}, is {now.machine.get(name, 'unknown')}")
-        return found
+        found += _changes(self.plugins, now.plugins, "plugin ", "absent")
+        return found + _changes(self.machine, now.machine, "", "unknown")
+
+    def _other_inputs(self, other: Provenance) -> list[str]:
+        """The inputs that differ, compared as JSON, in which tuples are lists."""
+        return [part for part in _INPUTS if _plain(getattr(self, part)) != _plain(getattr(other, part))]
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], noun: str, absent: str) -> list[str]:
+    """A sentence for each key whose value is another one, sorted."""
+    names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return [f"{noun}{name} was {before.get(name, absent)}, is {now.get(name, absent)}" for name in names]
 
 
 def _plain(value: Any) -> Any:

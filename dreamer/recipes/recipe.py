@@ -8,10 +8,10 @@ then checks the result and reports every mistake at once, each with its key path
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from dreamer.errors import RecipeError, did_you_mean
+from dreamer.errors import RecipeError, did_you_mean, reported_together
 from dreamer.recipes.options import Option, Range, fields_of, read_all
 
 RecipeDict = Mapping[str, Any]
@@ -104,38 +104,28 @@ class Recipe:
     @classmethod
     def read(cls, words: RecipeDict, vocabulary: Vocabulary) -> Recipe:
         """Check a merged recipe dict and convert it; raises RecipeError with every problem."""
-        plain = fields_of(Recipe)
-        lists = {key: value for key, value in words.items() if key in INGREDIENTS}
-        ones = {key: value for key, value in words.items() if key in ONES}
-        rest = {key: value for key, value in words.items() if key not in (*lists, *ones, "octaves")}
-        values, problems = _read_top(rest, plain)
         octaves = words.get("octaves", {})
-        if isinstance(octaves, Mapping):
-            sizes, more = read_all(octaves, fields_of(Octaves), "octaves")
-            values["octaves"] = Octaves(**sizes)
-            problems += more
-            if sizes.get("count") and sizes.get("feature_size"):
-                problems.append("octaves: count and feature_size cannot be combined; remove one of them")
-        else:
-            problems.append(table_expected("octaves"))
-        for kind, items in lists.items():
-            values[kind], more = _read_ingredients(kind, items, vocabulary)
-            problems += more
-        for key, table in ones.items():
-            found, more = _read_one(key, table, vocabulary)
-            problems += more
-            values |= {key: found} if found else {}
-        if not problems and not values.get("objectives"):
-            problems.append("objectives: the list is empty; a dream needs at least one objective")
-        if problems:
-            raise RecipeError(*problems)
+        with reported_together(RecipeError) as problems:
+            values = _read_top(words, problems)
+            if problem := table_problem("octaves", octaves):
+                problems.append(problem)
+            else:
+                sizes, wrong = read_all(octaves, fields_of(Octaves), "octaves")
+                values["octaves"] = Octaves(**sizes)
+                problems += wrong
+                if sizes.get("count") and sizes.get("feature_size"):
+                    problems.append("octaves: count and feature_size cannot be combined; remove one of them")
+            lists, ones = ([key for key in words if key in kinds] for kinds in (INGREDIENTS, ONES))
+            values |= {kind: _read_ingredients(kind, words[kind], vocabulary, problems) for kind in lists}
+            values |= {key: _read_one(key, words[key], vocabulary, problems) for key in ones}
+            if not problems and not values.get("objectives"):
+                problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
 
     def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe as a dict with every option, defaults included."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
-        plan = {f.name: getattr(self.octaves, f.name) for f in fields(Octaves)}
-        words["octaves"] = {key: value for key, value in plan.items() if value is not None}
+        words["octaves"] = {key: value for key, value in asdict(self.octaves).items() if value is not None}
         for kind in INGREDIENTS:
             words[kind] = [_ingredient_words(kind, item, vocabulary) for item in getattr(self, kind)]
         for key, kind in ONES.items():
@@ -143,21 +133,22 @@ class Recipe:
         return {key: value for key, value in words.items() if value is not None}
 
 
-def _read_top(words: RecipeDict, plain: Mapping[str, Option]) -> tuple[dict[str, Any], list[str]]:
-    unknown = [key for key in words if key not in plain]
-    values, problems = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
+def _read_top(words: RecipeDict, problems: list[str]) -> dict[str, Any]:
+    """The values of the keys that are neither tables nor lists, converted; what is wrong is added to `problems`."""
+    plain = fields_of(Recipe)
+    values, wrong = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
     known = [*plain, "octaves", *INGREDIENTS, *ONES]
-    return values, problems + [f"{key}: unknown key{did_you_mean(key, known)}" for key in unknown]
+    problems += wrong + [f"{key}: unknown key{did_you_mean(key, known)}" for key in words if key not in known]
+    return values
 
 
-def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tuple[Ingredient, ...], list[str]]:
-    if not is_list_of_tables(items):
-        return (), [tables_expected(kind)]
-    common = {
-        key: option for key, option in fields_of(Ingredient).items() if key in _OWN_KEYS.get(kind, ("name", "id"))
-    }
+def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary, problems: list[str]) -> tuple[Ingredient, ...]:
+    """The ingredients of a kind; what is wrong is added to `problems`."""
+    if problem := tables_problem(kind, items):
+        problems.append(problem)
+        return ()
+    common = {key: fields_of(Ingredient)[key] for key in _OWN_KEYS.get(kind, ("name", "id"))}
     found: list[Ingredient] = []
-    problems: list[str] = []
     for number, item in enumerate(items):
         name = item.get("name")
         if not isinstance(name, str):
@@ -170,47 +161,43 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary) -> tuple[tu
         except RecipeError as error:
             problems += [f"{where}: {problem}" for problem in error.problems]
             continue
-        values, more = read_all(item, {**common, **options}, where)
-        problems += more
+        values, wrong = read_all(item, {**common, **options}, where)
+        problems += wrong
         if label in [other.id or other.name for other in found]:
             problems.append(f"{where}: listed twice; give one of them an id of its own")
-        own = {key: value for key, value in values.items() if key in common}
-        found.append(
-            Ingredient(**own, options={k: v for k, v in values.items() if k not in common})
-            if "name" in own
-            else Ingredient(name)
-        )
-    return tuple(found), problems
+        own = {key: values.pop(key) for key in common if key in values}
+        found.append(Ingredient(**own, options=values))
+    return tuple(found)
 
 
-def _read_one(key: str, table: Any, vocabulary: Vocabulary) -> tuple[Ingredient | None, list[str]]:
-    """The canvas or the optimiser; a table without a name means the default one."""
-    if not isinstance(table, Mapping):
-        return None, [table_expected(key)]
+def _read_one(key: str, table: Any, vocabulary: Vocabulary, problems: list[str]) -> Ingredient | None:
+    """The canvas or the optimiser; a table without a name means the default one, None that something is wrong."""
+    if problem := table_problem(key, table):
+        problems.append(problem)
+        return None
     name = table.get("name", Recipe.__dataclass_fields__[key].default.name)
     if not isinstance(name, str):
-        return None, [f"{key}.name: {str(name)[:60]!r} is not text"]
+        problems.append(f"{key}.name: {str(name)[:60]!r} is not text")
+        return None
     try:
         options = vocabulary(ONES[key], name)
     except RecipeError as error:
-        return None, [f"{key}.name: {problem}" for problem in error.problems]
-    values, problems = read_all({own: value for own, value in table.items() if own != "name"}, options, key)
-    return Ingredient(name, values), problems
+        problems += [f"{key}.name: {problem}" for problem in error.problems]
+        return None
+    values, wrong = read_all({own: value for own, value in table.items() if own != "name"}, options, key)
+    problems += wrong
+    return Ingredient(name, values)
 
 
-def table_expected(key: str) -> str:
-    """The sentence about a key whose value is not a table."""
-    return f"{key}: expected a table, as in [{key}]"
+def table_problem(key: str, value: Any) -> str:
+    """The sentence about a key's value that is not a table; empty if it is one."""
+    return "" if isinstance(value, Mapping) else f"{key}: expected a table, as in [{key}]"
 
 
-def is_list_of_tables(items: Any) -> bool:
-    """Whether a value is a list of dicts."""
-    return isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
-
-
-def tables_expected(kind: str) -> str:
-    """The sentence about a kind of ingredients whose value is not a list of tables."""
-    return f"{kind}: expected a list of tables, as in [[{kind}]]"
+def tables_problem(kind: str, items: Any) -> str:
+    """The sentence about a kind's value that is not a list of tables; empty if it is one."""
+    fits = isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
+    return "" if fits else f"{kind}: expected a list of tables, as in [[{kind}]]"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

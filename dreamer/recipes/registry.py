@@ -73,9 +73,8 @@ class NamedRegistry(Generic[T]):
         if entry.full_name in self.entries:
             raise PluginError(f"{source} registers {self.noun} {name!r} twice; remove one, or give it another name")
         if f"{BUILT_IN}:{name}" in self.entries:
-            raise PluginError(
-                f"{source} cannot register {self.noun} {name!r}: dreamer has its own; give it another name"
-            )
+            why = "dreamer has its own; give it another name"
+            raise PluginError(f"{source} cannot register {self.noun} {name!r}: {why}")
         self.entries[entry.full_name] = entry
 
     def get(self, name: str) -> Entry[T]:
@@ -138,8 +137,7 @@ class Registry:
             options = options_of(function)
         except (TypeError, NameError) as error:
             raise PluginError(f"{source} cannot register {noun_of(kind)} {name!r}: {error}") from error
-        clash = COMMON_KEYS & options.keys()
-        if clash:
+        if clash := COMMON_KEYS & options.keys():
             why = f"no option can be called {' or '.join(sorted(clash))}; give it another name"
             raise PluginError(f"{source} cannot register {noun_of(kind)} {name!r}: {why}")
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))

@@ -11,6 +11,8 @@ With `pytest_plugins = ["dreamer.testing"]` in a conftest.py, tests can use the 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from PIL.Image import Image
 
 from dreamer.networks.network import Network
@@ -20,11 +22,8 @@ from dreamer.testing.tiny import as_image, photo, tiny_network
 
 __all__ = ["Finding", "as_image", "assert_plugin_ok", "broken", "examine", "photo", "tiny_network"]
 
-try:
+with suppress(ImportError):
     import pytest
-except ImportError:
-    pass
-else:
 
     @pytest.fixture
     def dreamer_network() -> Network:

@@ -63,12 +63,10 @@ def check_declaration(kind: str, entry: Entry[IngredientKind]) -> Problems:
             yield "asks", f"takes {keyword}, which only {' and '.join(kinds)} get"
     for option in ingredient.options.values():
         try:
-            fits = option.read(option.default) == option.default
+            if option.read(option.default) != option.default:
+                yield "default", f"the default of {option.name} is not {option.allowed}"
         except ValueError as error:
             yield "default", f"the default of {option.name} is not allowed: {error}"
-        else:
-            if not fits:
-                yield "default", f"the default of {option.name} is not {option.allowed}"
 
 
 def check_case(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixtures) -> Problems:

@@ -71,8 +71,7 @@ def _minimise(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[
     known: dict[str, Any] = {"paint": lambda: torch.cat(parts), "step_size": 0.01}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        reserved = {name: known[name] for name in ingredient.wanted}
-        optimiser = ingredient.function(parts, **case.options, **reserved)
+        optimiser = ingredient.function(parts, **case.options, **{name: known[name] for name in ingredient.wanted})
 
         def closure() -> Tensor:
             with torch.enable_grad():
