@@ -128,7 +128,9 @@ def visualize(
         def shown(request: Request) -> Pipeline:
             source = load(photo, max_pixels=wish.max_pixels) if photo else None
             facetted, begun = facets is not None, pictures is not None
-            return visualization(request, registry, unit, photo=source, canvas=canvas, facets=facetted, begun=begun)
+            return visualization(
+                request, registry, unit, photo=source, canvas=canvas, facets=facetted, own_starts=begun
+            )
 
         pipeline, provenance = wish.pipeline(
             registry,
