@@ -35,7 +35,7 @@ from dreamer.video.zoom.schedule import zoom_from
 from dreamer.video.zoom.zoom import Zoom
 from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
-from dreamer.visualization.unit import Features, Unit, grey, own_term, visualization
+from dreamer.visualization.unit import Features, Unit, custom_objective, grey, visualization
 
 Picture = str | Path | Image.Image
 """A path, or Pillow's image."""
@@ -162,12 +162,12 @@ def visualize(
     request = replace(request, words=merged(merged(request.words, own), changes))
     name = own["canvas"].get("name") if "canvas" in own else None
     pipeline = visualization(
-        request, names, unit, photo=source, canvas=name, facets=bool(facets), begun=folder is not None
+        request, names, unit, photo=source, canvas=name, facets=bool(facets), own_starts=folder is not None
     )
     side = pipeline.recipe.size
     source = pipeline.sized(load(to_pil(grey(side, side))) if source is None else source)
     if callable(objective):
-        pipeline = replace(pipeline, own=own_term(objective, pipeline.network, source.height, source.width))
+        pipeline = replace(pipeline, own=custom_objective(objective, pipeline.network, source.height, source.width))
     if folder:
         pipeline = replace(pipeline, starts=_begun(pipeline, Path(folder)))
     dream = _dreamt(pipeline, source, on_step)

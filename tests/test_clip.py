@@ -175,7 +175,7 @@ def test_whatever_stops_the_opening_no_lock_is_left(tmp_path, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    for name in ("check_encoder", "is_begun"):
+    for name in ("check_encoder", "has_manifest"):
         monkeypatch.setattr(f"dreamer.video.clip.writer.{name}", interrupted)
         with pytest.raises(KeyboardInterrupt):
             opened(tmp_path / "clip.mp4")

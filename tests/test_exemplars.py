@@ -17,7 +17,7 @@ from dreamer.errors import PhotoError, UsageError
 from dreamer.image import load
 from dreamer.visualization import exemplars
 from dreamer.visualization.atlas.exemplar_crops import Channels
-from dreamer.visualization.exemplars import Channel, looks, search
+from dreamer.visualization.exemplars import Channel, exemplar_looks, search
 
 CPU = torch.device("cpu")
 COUNT = 24
@@ -144,7 +144,9 @@ def test_a_search_that_was_killed_goes_on_and_comes_to_the_same(folder, tmp_path
     )
     assert resumed == whole
     assert again == list(range(10, COUNT + 2))  # on from those of the last note
-    sheets = [b"".join(look.picture.tobytes() for look in looks(folder, found.best[0])) for found in (whole, resumed)]
+    sheets = [
+        b"".join(look.picture.tobytes() for look in exemplar_looks(folder, found.best[0])) for found in (whole, resumed)
+    ]
     assert sheets[0] == sheets[1]
 
 
@@ -292,7 +294,7 @@ def test_a_picture_of_the_folder_is_never_overwritten(folder):
 def test_the_cap_of_pixels_holds_to_the_end(folder):
     (best,) = searched(folder, Channel(tiny(), "two", 5), folder / ".notes", count=1).best
     with pytest.raises(PhotoError, match="pixels"):
-        looks(folder, best, max_pixels=10)
+        exemplar_looks(folder, best, max_pixels=10)
 
 
 def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):

@@ -67,7 +67,7 @@ def exemplars(
         from dreamer.image import check_suffix, pictures_in
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.contact_sheet import sheet
-        from dreamer.visualization.exemplars import Channel, looks, search, seen
+        from dreamer.visualization.exemplars import Channel, exemplar_looks, search, unit_look
 
         began = time.monotonic()
         with reported_together() as problems:
@@ -107,9 +107,9 @@ def exemplars(
         if not best:
             notes.unlink(missing_ok=True)
             raise UsageError(f"{folder}: none of its pictures can be used")
-        shown = looks(folder, best, max_pixels=max_pixels)
+        shown = exemplar_looks(folder, best, max_pixels=max_pixels)
         if steps:
-            shown.insert(0, seen(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
+            shown.insert(0, unit_look(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
         write_sheet(output, sheet(shown, columns=3))
         notes.unlink(missing_ok=True)
         reporter.say(f"showing {len(best)} of {len(names)} pictures")

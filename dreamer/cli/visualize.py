@@ -116,7 +116,9 @@ def visualize(
         def shown(request: Request) -> Pipeline:
             source = load(photo, max_pixels=wish.max_pixels) if photo else None
             facetted, begun = facets is not None, pictures is not None
-            return visualization(request, registry, unit, photo=source, canvas=canvas, facets=facetted, begun=begun)
+            return visualization(
+                request, registry, unit, photo=source, canvas=canvas, facets=facetted, own_starts=begun
+            )
 
         flags = {"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps}
         flags |= {"pictures": facets or count, "init": "grey" if pictures else None}

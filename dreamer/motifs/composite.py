@@ -46,17 +46,17 @@ class Pictures:
 
 
 class Found(Protocol):
-    """Things to be seen that no formula draws: a person's own pictures."""
+    """Classes from pictures instead of formulas: a person's own."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What they are called."""
+        """The classes' names."""
 
     def crops(self, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Pieces (count, 3, size, size) in [0, 1], and which of the names each shows (count,)."""
+        """Random crops (count, 3, size, size) in [0, 1], and the number of the class of each, (count,)."""
 
     def whole(self, which: int, size: int) -> Tensor:
-        """All pictures of one of the names, whole, (B, 3, size, size) in [0, 1]."""
+        """All pictures of a class, whole, (B, 3, size, size) in [0, 1]."""
 
 
 class World:
@@ -73,11 +73,11 @@ class World:
         self.objects = [i for i, motif in enumerate(motifs) if not motif.ground]
         self.kinds = sum(styles)
         self.motif_of = torch.tensor([i for i, count in enumerate(styles) for _ in range(count)] + [len(styles)])
-        """Which of the names each kind is, and nothing, the last."""
+        """The number of the name of each kind; the last kind is the background."""
         self._first = torch.tensor([sum(styles[:i]) for i in range(len(styles))])
 
     def draw(self, count: int, size: int, random: torch.Generator) -> Pictures:
-        """`count` pictures of size x size pixels, by chance."""
+        """Draw `count` random pictures of `size` x `size` pixels."""
         palettes, lamps = Palette.any(count, random), Lamp.any(count, random)
         pictures = self._grounds(count, size, random, palettes, lamps)
         share = torch.rand(count, generator=random, device=random.device)

@@ -1,4 +1,4 @@
-"""Colour and light: one palette and one lamp for every motif, so that none is told by its paint."""
+"""Colour and light: motifs share palettes and lamps, so that none can be recognised by its colours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Palette:
 
     @classmethod
     def any(cls, batch: int, random: torch.Generator) -> Palette:
-        """Palettes by chance."""
+        """Random palettes."""
         device = random.device
         normal = torch.randn(batch, _WAVES + 1, 3, generator=random, device=device)
         phase = torch.rand(batch, _WAVES, 3, generator=random, device=device) * 2 * math.pi
@@ -38,7 +38,7 @@ class Palette:
         return cls(normal[:, 0] * base, normal[:, 1:] * spread * fall, phase)
 
     def take(self, index: Tensor) -> Palette:
-        """The palettes at these places, once more."""
+        """The palettes at these indices."""
         return Palette(self.base[index], self.amplitude[index], self.phase[index])
 
     def __call__(self, tone: Tensor) -> Tensor:
@@ -59,13 +59,13 @@ class Lamp:
 
     @classmethod
     def any(cls, batch: int, random: torch.Generator) -> Lamp:
-        """Lamps from above, more or less, as nearly all light comes."""
+        """Random lamps, mostly from above, as in nature."""
         angle = torch.randn(batch, generator=random, device=random.device) * 0.6 - math.pi / 2
         gloss = torch.rand(batch, generator=random, device=random.device) * 0.5
         return cls(torch.stack([torch.cos(angle), torch.sin(angle)], 1), gloss)
 
     def take(self, index: Tensor) -> Lamp:
-        """The lamps at these places, once more."""
+        """The lamps at these indices."""
         return Lamp(self.direction[index], self.gloss[index])
 
 

@@ -1,4 +1,4 @@
-"""Where a batch of motifs is drawn: coordinates, and the dice that make each one different."""
+"""Where a batch of motifs is drawn: coordinates, and the random generator that makes each one different."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Plane:
         return replace(self, u=c * u + s * v, v=c * v - s * u, pixel=self.pixel / scale.abs())
 
     def bent(self, u: Tensor, v: Tensor) -> Plane:
-        """The same dice on other coordinates (B, S, S) of about the same scale: mirrored, folded, curved."""
+        """The plane with other coordinates (B, S, S) of about the same scale, and the same random generator."""
         return replace(self, u=u, v=v)
 
     def folded(self, count: Tensor) -> Plane:

@@ -12,7 +12,7 @@ from dreamer.motifs.relief import Motif
 
 
 def portraits(motif: Motif, count: int, size: int, random: torch.Generator, half: float = 1.15) -> Tensor:
-    """(count, 3, size, size) in [0, 1]: so many of a motif, each other than the others.
+    """Draw `count` different examples of a motif, (count, 3, size, size) in [0, 1].
 
     The unit disc, which an object fills, is `size / half` pixels wide.
     """

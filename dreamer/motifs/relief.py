@@ -1,4 +1,4 @@
-"""What a motif is: a small lit relief, before any colour or light has touched it."""
+"""The form of a motif: a small relief, before colour and light are added."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def relief(
     part: Tensor | None = None,
     style: Tensor | None = None,
 ) -> Relief:
-    """A Relief from what there is: flat, everywhere, fully lit and without highlights where nothing else is said."""
+    """A Relief from some of its maps; by default it is flat, covers everything, is fully lit and has no highlights."""
     zero, one = torch.zeros_like(tone), torch.ones_like(tone)
     return Relief(
         tone=tone,
@@ -74,7 +74,7 @@ def relief(
 
 
 def empty(plane: Plane, shade: float = 0.3) -> Relief:
-    """Nothing at all; what is laid upon it has an outline in that shade."""
+    """An empty relief; what is laid upon it has an outline in this shade."""
     zero = torch.zeros_like(plane.u)
     return relief(zero, alpha=zero, shade=zero + shade)
 

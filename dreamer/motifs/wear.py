@@ -1,4 +1,4 @@
-"""Forms and textures exchanged: a ground cut to a pebble, an object in a ground's clothes."""
+"""Exchange forms and textures: a ground cut to a pebble, an object with a ground's texture."""
 
 from __future__ import annotations
 

@@ -224,7 +224,9 @@ def load_for_crops(folder: Path, name: str, max_pixels: int) -> Image.Image:
     return to_pil(load(folder / name, max_pixels=max_pixels).at_most(_CROP_SOURCE).image())
 
 
-def looks(folder: Path, found: Sequence[Exemplar], side: int = 200, *, max_pixels: int = 200_000_000) -> list[Look]:
+def exemplar_looks(
+    folder: Path, found: Sequence[Exemplar], side: int = 200, *, max_pixels: int = 200_000_000
+) -> list[Look]:
     """A labelled tile for each exemplar, 5/2 `side` x `side` pixels: the picture, its place framed, and the place."""
     result = []
     for number, exemplar in enumerate(found, 1):
@@ -242,7 +244,7 @@ def looks(folder: Path, found: Sequence[Exemplar], side: int = 200, *, max_pixel
     return result
 
 
-def seen(picture: Image.Image, unit: Channel, side: int = 200) -> Look:
+def unit_look(picture: Image.Image, unit: Channel, side: int = 200) -> Look:
     """The tile of the channel's own visualization, for the start of a sheet."""
     tile = ImageOps.pad(picture, (side * 5 // 2, side), color=_BACKGROUND)
     return Look("what it avoids" if unit.least else "what it wants", f"channel {unit.channel} of {unit.layer}", tile)

@@ -142,19 +142,19 @@ def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
     return did_you_mean(name, labels) or f"; `dreamer networks show {network.name}` lists them"
 
 
-def climbed(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _objectives_of(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The objectives of a recipe's dict; by default the network's own."""
     found: list[dict[str, Any]] = merged(merged(DEFAULTS, network.defaults), words)["objectives"]
     return found
 
 
-def diverse(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _with_diversity(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The objectives, with one for diversity within a batch added where it is missing."""
     words = [dict(item) for item in objectives]
     return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
 
 
-def usual(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
+def _default_recipe(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
     """The default recipe of a visualization on a canvas, over a photo or not, of one picture or of several facets."""
     words = OVER_A_PHOTO if over_a_photo else FROM_NOTHING
     if canvas not in (None, *_WITH_OCTAVES) and not over_a_photo:
@@ -171,29 +171,29 @@ def visualization(
     photo: Photo | None = None,
     canvas: str | None = None,
     facets: bool = False,
-    begun: bool = False,
+    own_starts: bool = False,
 ) -> Pipeline:
-    """The pipeline that shows what a unit wants to see.
+    """Build the pipeline that visualizes a unit.
 
     Args:
-        request: What else was asked for; its words are laid upon a visualization's usual ones.
-        registry: Every name that the words may use.
-        unit: What is to be seen; without any, what the words climb.
-        photo: What is dreamt over; without it, grey.
-        canvas: The canvas that was asked for.
-        facets: Whether several pictures are to differ.
-        begun: Whether each of them begins with pictures of its own, and so needs no diversity.
+        request: All other settings; its recipe overrides a visualization's defaults.
+        registry: The names that the recipe may use.
+        unit: The unit to visualize; without one, the recipe's objectives are used.
+        photo: The photo to dream over; grey where it is None.
+        canvas: Name of the requested canvas.
+        facets: Whether several pictures should differ from each other.
+        own_starts: Whether each of these starts from pictures of its own, so that no diversity term is needed.
 
     Raises:
-        UsageError: With every problem.
+        UsageError: Every problem at once.
     """
 
     def aim(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
         size = picture_size(photo, words)
-        found = unit.objectives(network, request.layer, size) if unit.named else climbed(network, words)
-        return diverse(found) if facets and not begun else found
+        found = unit.objectives(network, request.layer, size) if unit.named else _objectives_of(network, words)
+        return _with_diversity(found) if facets and not own_starts else found
 
-    words = merged(usual(canvas, over_a_photo=photo is not None, facets=facets), request.words)
+    words = merged(_default_recipe(canvas, over_a_photo=photo is not None, facets=facets), request.words)
     return replace(request, words=words).build(registry, aim if unit.named or facets else None)
 
 
@@ -228,7 +228,9 @@ def logits(network: Network) -> str:
     return found
 
 
-def own_term(objective: Callable[[Features], Tensor], network: Network, height: int, width: int) -> WeightedObjective:
+def custom_objective(
+    objective: Callable[[Features], Tensor], network: Network, height: int, width: int
+) -> WeightedObjective:
     """Make an objective of a Python function.
 
     Args:

@@ -1,9 +1,9 @@
-"""What the decoder's weights are worth: PSNR over fresh composites, and a sheet to look at.
-
-The sheet's rows: composites, the same drawn again from their codes, pictures half-way (in code) between neighbours of
-these, and what codes by chance give, at first as coarse as a code can be, then ever smoother.
+"""Quality of the decoder's weights: PSNR over new composites, and a sheet of pictures.
 
     python tests/benchmarks/decoder.py [--weights FILE] [--pictures 200] [-o sheet.png] [PHOTO...]
+
+The rows of the sheet: composites, the same decoded from their codes, pictures half-way (in code) between neighbours,
+and pictures of random codes, from the coarsest to ever smoother ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dreamer.networks.weights import story
 from dreamer.training.decoder import psnr
 
 SIZE = 128
-SEED = 20_000_003  # of nothing that was trained on
+SEED = 20_000_003  # not used in training
 COLUMNS = 8
 
 

@@ -1,11 +1,11 @@
-"""Whether dials mean the same in every preset, and presets differ; whether a preview predicts its print.
+"""Whether settings act alike in every preset, whether presets differ, and whether a preview predicts its print.
 
     python tests/benchmarks/dials.py PHOTO... [--size 400] [--presets a,b]
     python tests/benchmarks/dials.py PHOTO --print 4000 [--preview 800] [--feature-size 40] [--presets bloom]
 
-The first tells each preset's mean change at strength 1 (in levels of 255), and every pair of presets whose changes to
-the same photo correlate beyond .7. The second correlates the low bands of dream minus photo: of the preview, and of the
-print shrunken to its size.
+The first prints each preset's mean change at strength 1 (in levels of 255), and every pair of presets whose changes to
+the same photo correlate beyond .7. The second correlates the low bands of dream minus photo of the preview with those
+of the print, reduced to its size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dreamer.api import registry
 from dreamer.errors import DreamerError
 from dreamer.recipes.preset import find_preset
 
-LOW = 8  # pixels: what is finer, in the preview, is no low band
+LOW = 8  # px: the finest wavelength of a low band, in the preview
 ALIKE = 0.7
 
 

@@ -1,8 +1,8 @@
-"""Memory and pace of a search for exemplars: the peak after a tenth of the pictures, and at the end, must be the same.
+"""Speed and peak memory of an exemplar search; the peak must not grow after a tenth of the pictures.
 
     python tests/benchmarks/exemplars.py [--pictures 10000] [--side 640] [--network reverie] [--weights FILE]
 
-The pictures are drawn into a folder that is taken away again. Exits with 1 where the peak has grown by over 5 %.
+The pictures are drawn into a temporary folder. Exits with 1 where the peak has grown by more than 5 %.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Whether facets of a unit differ more from each other than pictures of other seeds do, and still excite it.
+"""Whether facets of a unit differ more than pictures of different seeds, and still excite it.
 
     python tests/benchmarks/facets.py [--weights FILE] [--pictures FOLDER] [--channels 20,77,140] [--sheets FOLDER]
 
-The mean distance of all pairs, 1 - the cosine of what a deeper layer sees (its channels' means), for: pictures of other
-seeds; facets held apart (`--facets 4`); and, with --pictures, facets that begin with a folder's pictures, photos cut
-into squares first. A ratio over 1 is wanted, and beside it stands what is left of the unit's activation. Without
-weights it is reverie's channels.
+Prints the mean distance over all pairs, 1 - cosine of a deeper layer's channel means, for pictures of different seeds,
+facets with the diversity term (`--facets 4`), and with --pictures facets that start from a folder's pictures, where
+photos are cut into squares first. The ratio to the first should exceed 1; it is printed with the share of the unit's
+activation that is left. Without weights, reverie's channels are used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SIDE = 224  # pixels of a square that a photo is cut into
 
 
 def seen(network: Network, pictures: list[Image.Image], layer: str) -> torch.Tensor:
-    """What a layer sees in pictures, (B, C, h, w)."""
+    """The features of a layer on pictures, (B, C, h, w)."""
     batch = torch.cat([load(picture).image() for picture in pictures])
     with torch.no_grad():
         return network.features(batch, [layer])[layer]

@@ -1,11 +1,11 @@
-"""How much a dreamt clip flickers, beside the same clip dreamt frame by frame, each for itself.
+"""How much a dreamt clip flickers, compared with the same clip dreamt frame by frame independently.
 
     python tests/benchmarks/flicker.py CLIP [--size 320] [--preset NAME] [--stability 0.5,0.7] [--sheet PNG]
 
-Flicker is the mean absolute difference between a frame and the one before it, moved along the source's own motion, less
-the same of the source; change is the mean absolute difference to the source. Both in levels of 255, over all frames.
-Wanted of the usual stability: at most half of the flicker, at no less than 90 % of the change. `--sheet` writes some
-frames side by side: source, each for itself, and one column for each stability.
+Flicker is the mean absolute difference between a frame and the one before it, moved along the source's motion, minus
+the same for the source; change is the mean absolute difference to the source. Both are in levels of 255, over all
+frames. The default stability should give at most half of the flicker at no less than 90 % of the change. `--sheet`
+writes some frames side by side: source, independent dreams, and one column for each stability.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Peak memory of large renders, and what a pixel costs.
+"""Peak memory of large renders, and memory per pixel.
 
     python tests/benchmarks/memory.py [--tile 512]
 
-One step, one octave, jitter only, squeezenet1_0 with random weights: a photo file in, a PNG out, each size in a process
-of its own. Two sizes give the slope: bytes a pixel, the network's share apart.
+One step, one octave, jitter only, squeezenet1_0 with random weights: from a photo file to a PNG, each size in its
+own process. The difference between two sizes gives the bytes per pixel without the network's share.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Can another network read what reverie dreams? Each motif is dreamt over grey, and a judge names it.
-
-The judge is trained here, from another seed and with other pictures, and to say "nothing" about noise and about dreams
-of networks that never learnt anything. Random directions are dreamt as a control beside the motifs' own.
+"""Whether another network recognises reverie's dreams: each motif is dreamt over grey, and a judge names it.
 
     python tests/benchmarks/readability.py --judge JUDGE.safetensors [--minutes 20] [--weights FILE]
     python tests/benchmarks/readability.py --sheet OUT.png [--weights FILE]
 
-A judge that is there already is used as it is. The sheet is for people: every motif by its name, dreamt larger.
+The judge is trained here with another seed and other pictures, also to answer "nothing" to noise and to dreams of
+untrained networks; an existing judge file is used unchanged. Random directions are dreamt as a control. The sheet is
+for people: every motif with its name, dreamt larger.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def main() -> None:
 
 
 def verdicts(judge: Network, pictures: Tensor) -> Tensor:
-    """(B, motifs): the probability that each motif is to be seen somewhere in each picture."""
+    """The probability that each motif is in each picture, (B, motifs)."""
     weight, bias = judge.heads[JUDGING]
     with torch.no_grad():
         seen = judge.features(pictures, [JUDGING])[JUDGING]
@@ -81,7 +80,7 @@ def verdicts(judge: Network, pictures: Tensor) -> Tensor:
 
 
 def sure(said: Tensor) -> float:
-    """The share of verdicts in which some motif is to be seen rather than not."""
+    """The share of verdicts in which some motif is more likely present than not."""
     return float((said.amax(1) > 0.5).float().mean())
 
 
@@ -108,7 +107,7 @@ def portrait(network: Network, name: str) -> Image.Image:
 
 
 def train_judge(path: Path, minutes: float) -> None:
-    """As reverie is trained, but for lessons in seeing nothing."""
+    """Train a judge as reverie is trained, with examples of nothing added."""
     torch.set_num_threads(max(1, torch.get_num_threads() - 1))  # another process draws
     training = ReverieTraining(Settings(minutes, SEED, WIDTH), torch.device("cpu"))
     none = strange(LEARNT, SEED)
@@ -145,7 +144,7 @@ def noise(count: int, seed: int, size: int = SIZE) -> Tensor:
 
 
 def strange(count: int, seed: int) -> Tensor:
-    """(count, 3, SIZE, SIZE): dreams over grey of networks as they are before they learn anything."""
+    """(count, 3, SIZE, SIZE): dreams over grey of untrained networks."""
     pictures = []
     for number in range(count):
         with torch.random.fork_rng():

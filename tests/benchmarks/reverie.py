@@ -1,10 +1,10 @@
-"""What reverie's weights are worth for dreaming, by numbers: alarms, not proof; then look at the pictures.
-
-Presence mAP and dense accuracy over fresh composites; the spectrum of the gradient at the layer where whole motifs are
-found, at the default layer, and of the default objective itself; how many channels of the default layer are dead, or
-dream nothing but one colour.
+"""Numbers about the quality of reverie's weights for dreaming; they find faults, but do not replace looking at dreams.
 
     python tests/benchmarks/reverie.py [--weights FILE] [--pictures 1000]
+
+Prints presence mAP and dense accuracy over new composites; the spectrum of the gradient at the layer of whole motifs,
+at the default layer, and of the default objective; and how many channels of the default layer are dead, or dream only
+one colour.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def tell(what: str, network: Network, image: torch.Tensor, layer: str, objective
 
 
 def spectrum(network: Network, image: torch.Tensor, layer: str, objective: Objective) -> tuple[float, float]:
-    """Of the gradient of an objective's mean: the slope of log power, and the share above .25 cycles."""
+    """The slope of the log power of an objective's gradient, and the share above .25 cycles per pixel."""
     image = image.clone().requires_grad_()
     objective(network.features(image, [layer])[layer]).mean().backward()
     power = torch.fft.fft2(image.grad).abs().square().mean((0, 1))
@@ -109,7 +109,7 @@ def clouds(size: int) -> Image.Image:
 
 
 def dull(network: Network) -> tuple[int, int, int]:
-    """How many channels never answer, and how many change faint clouds by nothing, or into one colour.
+    """The number of channels that are never active, and of those that do not change faint clouds but in colour.
 
     Clouds, since in flat grey a ReLU that is shut has no gradient, whatever its channel would love to see.
     """

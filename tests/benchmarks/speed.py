@@ -1,8 +1,8 @@
-"""What dreamer costs over the bare forward and backward passes, in one run, as ratios of medians.
+"""Time of a render relative to its bare forward and backward passes, as ratios of medians.
 
     python tests/benchmarks/speed.py [--network googlenet] [--layer inception4c] [--repeats 5]
 
-A render takes a decoded picture and gives a float picture; the network is warm. The bare passes have the same sizes,
+A render goes from a decoded picture to a float picture, with a warm network. The bare passes have the same sizes,
 layer and precision, with batch norm folded and channels last, cut at the layer by torchvision's feature extractor.
 """
 
@@ -82,7 +82,7 @@ def compose_for(network, layer: str, precision: str):
 
 
 def passes(module: torch.nn.Module, image: torch.Tensor, count: int) -> None:
-    """`count` times forward and back, up to the layer."""
+    """Run `count` forward and backward passes up to the layer."""
     image = image.contiguous(memory_format=torch.channels_last)
     for _ in range(count):
         leaf = image.detach().requires_grad_()
@@ -91,7 +91,7 @@ def passes(module: torch.nn.Module, image: torch.Tensor, count: int) -> None:
 
 
 def cosine(network, layer: str) -> float:
-    """Between the gradients of the same picture in float32 and bfloat16."""
+    """The cosine between the gradients of one picture in float32 and in bfloat16."""
     gradients = []
     image = scene(512, 341)
     for dtype in (torch.float32, torch.bfloat16):

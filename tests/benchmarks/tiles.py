@@ -1,10 +1,11 @@
-"""The tiled gradient against the whole one, at 700x523 and tile 192, on a photo and on a picture with flat areas.
+"""Differences between the tiled gradient and the whole one, at 700x523 and tile 192.
 
     python tests/benchmarks/tiles.py
 
-In float64 the largest difference over the largest gradient; in float32 also the RMS of differences over that of the
-gradient. On flat areas torch's float64 convolution rounds equal values unequally from place to place, so that ties in
-max-pooling are chance: there, float64 settles ties on values rounded to float32 (`settled`); float32 is as it is.
+Measured on a photo and on a picture with flat areas. Prints the largest difference over the largest gradient, and in
+float32 also the RMS of the differences over that of the gradient. On flat areas torch's float64 convolution rounds
+equal values differently from place to place, so that ties in max-pooling are random: there, float64 breaks ties on
+values rounded to float32 (`settled`).
 """
 
 from __future__ import annotations

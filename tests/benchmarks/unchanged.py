@@ -1,10 +1,10 @@
-"""Hashes of what ten commands write: a net for changes that must not change a picture.
+"""Hashes of what ten commands write, to check that a change of the code does not change a picture.
 
     python tests/benchmarks/unchanged.py -o before.json      # three minutes
     python tests/benchmarks/unchanged.py --against before.json
 
-Of each file stand two hashes: of its bytes, and of what is seen in it (pixels, or the text of a page). Bytes differ
-where only the notes inside do, as when a version or a setting of the machine is spelt in another way.
+There are two hashes for each file: of its bytes, and of its visible content (pixels, or the text of a page). Only the
+bytes differ where just the metadata does, as after a change of version.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 def hashes(folder: Path, names: list[str], python: str) -> dict[str, dict[str, list[str]]]:
-    """For each command, what it has written: file to [hash of its bytes, hash of what is seen]."""
+    """For each command, its files: {name: [hash of the bytes, hash of the visible content]}."""
     inputs(folder)
     known = {path for path in folder.rglob("*") if path.is_file()}
     found = {}
@@ -106,7 +106,7 @@ def inputs(folder: Path) -> None:
 
 
 def both(path: Path) -> list[str]:
-    """The hash of a file's bytes, and of what is seen in it."""
+    """The hashes of a file's bytes and of its visible content."""
     data = path.read_bytes()
     if path.suffix == ".mp4":
         with av.open(str(path)) as container:
@@ -120,7 +120,7 @@ def both(path: Path) -> list[str]:
 
 
 def compared(name: str, before: dict[str, list[str]], now: dict[str, list[str]]) -> str:
-    """What has become of a command's files, in a few words."""
+    """How a command's files differ, in a few words."""
     if before.keys() != now.keys():
         return f"other files: {', '.join(sorted(before.keys() ^ now.keys()))}"
     seen = [file for file in now if now[file][1] != before[file][1]]

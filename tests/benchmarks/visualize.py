@@ -1,10 +1,10 @@
-"""What a visualization costs over the bare forward and backward passes, in one run, as a ratio of medians.
+"""Time of a visualization relative to its bare forward and backward passes, as a ratio of medians.
 
     python tests/benchmarks/visualize.py [--weights FILE] [--steps 128] [--repeats 5] [--threads 1]
 
 128 steps at 224 pixels of squeezenet1_0: a channel of its default layer, the Fourier canvas, Adam, and the standard
-transforms (pad, jitter, scale, rotate, jitter) as one warp; the bare passes are as many, of the picture's size, on the
-same prepared network, cut at the same layer.
+transforms (pad, jitter, scale, rotate, jitter) as one warp; the bare passes have the same number, size,
+prepared network and layer.
 """
 
 from __future__ import annotations

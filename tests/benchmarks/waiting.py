@@ -1,10 +1,10 @@
-"""What several renders at once cost over one alone, with the threads' spinning limited as dreamer does, and without.
+"""Time of several renders at once relative to one alone, with dreamer's limit on spinning threads and without.
 
     python tests/benchmarks/waiting.py [--at-once 3] [--repeats 3] [--size 400]
 
-Each render is a process of its own with the default look, timed from start to end. All four cases take turns; what is
-printed are ratios of medians. Three at once should take at most 2.7 times as long as one alone. The machine must be
-idle otherwise.
+Each render is a process of its own with the default recipe, timed from start to end. All four cases take turns; ratios
+of medians are printed. Three at once should take at most 2.7 times as long as one alone. The machine must be idle
+otherwise.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def timed(photo: Path, count: int, setting: dict[str, str]) -> float:
-    """Seconds until so many renders of the photo have ended that were started together."""
+    """Seconds until `count` renders of the photo that were started together have ended."""
     alone = {name: value for name, value in os.environ.items() if name not in (*VARIABLES, "OMP_NUM_THREADS")}
     with TemporaryDirectory() as out:
         began = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Why there are regularisers: one channel of squeezenet1_0 without any, with each one alone, with all together.
+"""The effect of regularisers: one channel of squeezenet1_0 without any, with each one alone, and with all.
 
     python tests/benchmarks/why.py --weights FILE -o why.png [--layer features.10] [--channel 20] [--steps 128]
 
-Plain means a canvas of pixels that Adam moves, and nothing else. Under each picture stands the slope of its power
-spectrum: log power against log frequency, from .03 to .4 cycles a pixel; natural pictures have about -2. The plain one
-is full of the fine noise that the literature warns of: its slope must be above -1.0, that of all together below -1.6,
-else it exits with 1. Together each pulls a tenth as strongly as alone.
+"Plain" is a canvas of pixels optimised by Adam, and nothing else. The number under each picture is the slope of its
+power spectrum (log power against log frequency, from .03 to .4 cycles per pixel); natural pictures have about -2. The
+plain one is full of fine noise. Exits with 1 unless its slope is above -1.0 and that of all together below -1.6. All
+together, each regulariser has a tenth of its weight alone.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def together() -> dict[str, Any]:
 
 
 def slope(picture: Image.Image) -> float:
-    """Of the log of the radial power against the log of frequency."""
+    """The slope of the log of the radial power against the log of frequency."""
     image = torch.from_numpy(np.asarray(picture, np.float32) / 255).permute(2, 0, 1)
     power = torch.fft.fft2(image - image.mean((1, 2), keepdim=True)).abs().square().mean(0)
     size = image.shape[-1]

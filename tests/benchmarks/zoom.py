@@ -1,4 +1,4 @@
-"""What a zoom promises, measured on a photo.
+"""Measure the drift, cost, motion, loop and crash safety of zooms.
 
     python tests/benchmarks/zoom.py drift [PHOTO] [--mode feedback] [--seconds 10] [--every 5] [--network N --weights F]
     python tests/benchmarks/zoom.py cost PHOTO [--size 1280]
@@ -6,14 +6,14 @@
     python tests/benchmarks/zoom.py loop PHOTO
     python tests/benchmarks/zoom.py kill PHOTO [--times 10]
 
-`drift` follows a clip of ten seconds at 30 frames a second and prints, over its frames: the energy of the high bands
-(finer than 8 pixels) beside its median; how far brightness, colour and contrast move away from the same zoom of the
-undreamt photo; what is newly clipped; and how much each keyframe changes, beside what a render changes. Brightness is
-mean luma and colour mean chroma, each less the photo's at the same moment, of the photo's mean at the start; contrast
-is the deviation of luma over the photo's at the same moment. A photo grows blurred as one falls into it and loses its
-contrast, which the dream must fill: so contrast says something only on a picture with detail at every scale, which is
-what `drift` without a PHOTO takes: clouds of power 1 / f^2, 4096 pixels wide.
-`cost` is the time of one frame of a whole clip, keyframes included, over that of one render of the same size.
+`drift` makes a clip of ten seconds at 30 frames a second and prints over its frames: the energy of the high bands
+(finer than 8 pixels) relative to its median; how far brightness, colour and contrast move away from the same zoom of
+the photo alone; the share of newly clipped values; and how much each keyframe changes, compared with a render.
+Brightness is mean luma and colour mean chroma, both minus the photo's at the same time and relative to the photo's mean
+at the start; contrast is the deviation of luma relative to the photo's at the same time. A photo becomes blurred and
+loses contrast as the zoom goes deeper, which the dream must fill: so contrast means something only for a picture with
+detail at every scale, which `drift` uses without a PHOTO: clouds of power 1 / f^2, 4096 pixels wide.
+`cost` is the time per frame of a whole clip, with its keyframes, relative to one render of the same size.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from dreamer.video.zoom.zoom import Zoom
 
 @dataclass(frozen=True)
 class Look:
-    """One frame in numbers, and the undreamt photo beneath it."""
+    """Measures of a frame and of the photo beneath it."""
 
     grain: float
     light: float
@@ -107,7 +107,7 @@ def made(options: argparse.Namespace, **words: Any) -> tuple[KeyframeZoom | Feed
 
 
 def drift(options: argparse.Namespace) -> None:
-    """Steadiness over a clip."""
+    """Measure the drift over a clip."""
     frames, scene = made(options)
     looks, changes = [], []
     dreamt = scene.dream
@@ -138,7 +138,7 @@ def drift(options: argparse.Namespace) -> None:
 
 
 def cost(options: argparse.Namespace) -> None:
-    """Frames over renders."""
+    """Measure the time of frames relative to renders."""
     for mode, numbers, whole in (("keyframes", range(0, 300, 10), 300), ("feedback", range(6), 6)):
         options.mode = mode
         frames, scene = made(options)
@@ -174,7 +174,7 @@ def cost(options: argparse.Namespace) -> None:
 
 
 def motion(options: argparse.Namespace) -> None:
-    """The same second at 24 and at 60 frames."""
+    """Compare the same second at 24 and at 60 frames."""
     photo = sample_scene(360, 640)
     pipeline = replace_strength(build({}, registry()), 0.0)
     made = []
@@ -191,7 +191,7 @@ def replace_strength(pipeline: Pipeline, strength: float) -> Pipeline:
 
 
 def loop(options: argparse.Namespace) -> None:
-    """Whether a loop's ends meet."""
+    """Measure whether a loop's ends meet."""
     frames, scene = made(options, loop=True)
     last = scene.zoom.frames - 1
     shown = {number: frames.frame(number) for number in (0, 1, 2, last // 2, last // 2 + 1, last - 1, last)}
@@ -206,7 +206,7 @@ def loop(options: argparse.Namespace) -> None:
 
 
 def kill(options: argparse.Namespace) -> None:
-    """Kill -9 at random moments, then resume: the same bytes?"""
+    """Kill a zoom at random moments and resume it; the bytes must be the same."""
     words = [
         sys.executable,
         "-m",
@@ -240,7 +240,7 @@ def kill(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Read the words and measure."""
+    """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["drift", "cost", "motion", "loop", "kill"])
     parser.add_argument("photo", nargs="?")

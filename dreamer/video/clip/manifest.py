@@ -1,6 +1,6 @@
 """The manifest of an unfinished clip: which clip it will be, and which of its segments are on disk.
 
-A segment that is not listed here does not count, whatever files there are.
+A segment that is not listed here does not count, even if its file exists.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def partial_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}-so-far.mp4")
 
 
-def is_begun(folder: Path) -> bool:
+def has_manifest(folder: Path) -> bool:
     """Whether a folder holds an unfinished clip."""
     return (folder / _NAME).exists()
 

@@ -27,7 +27,15 @@ from dreamer.video.clip.concat import Segment, concatenate
 from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
 from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import FrameStore
-from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest, folder_of, is_begun, partial_of, segment_path
+from dreamer.video.clip.manifest import (
+    Manifest,
+    SegmentEntry,
+    digest,
+    folder_of,
+    has_manifest,
+    partial_of,
+    segment_path,
+)
 from dreamer.video.clip.output import check_output, exists, recipe_at
 from dreamer.video.clip.state import FolderStore
 
@@ -202,7 +210,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                     check_sound(audio)
                     self._sound = audio
             with collect_problems(problems):
-                if not (is_begun(self.folder) and self._resumes(resume, force)):
+                if not (has_manifest(self.folder) and self._resumes(resume, force)):
                     self.finished = not force and recipe_at(self.output) == self._recipe
                     if not self.finished:
                         check_output(self.output, self.partial, self.format, force)

@@ -80,18 +80,18 @@ def sections_of(
     machine: Machine,
     say: Say,
 ) -> list[tuple[LayerSection, Pipeline]]:
-    """The sections of an atlas, each with the pipeline that makes its channels' pictures.
+    """Make the sections of an atlas, each with the pipeline that draws its channel images.
 
     Args:
-        network: The network whose atlas it is.
-        registry: Every name that a recipe may use.
-        layers: A section each.
-        channels: Which channels, as `select_channels` understands them; None for all.
-        size: Side of a channel's picture, in pixels.
-        steps: Of each picture's ascent.
-        seed: Another one gives other pictures.
+        network: The network of the atlas.
+        registry: The names that a recipe may use.
+        layers: The layers, one section each.
+        channels: A selection of channels for `select_channels`; None for all.
+        size: Side of a channel image in pixels.
+        steps: Number of steps for each image.
+        seed: Random seed.
         machine: Where to compute.
-        say: Told a sentence for a person.
+        say: Called with messages for the person.
 
     Raises:
         UsageError: An unknown layer or channel; every problem at once.
