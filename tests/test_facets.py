@@ -168,7 +168,7 @@ def test_facets_in_python(folder):
     pictures = api.visualize("reverie", facets=2, folder=folder, **words)
     assert [picture.size for picture in pictures] == [(SIDE, SIDE)] * 2
     assert np.asarray(pictures[0]).tobytes() != np.asarray(pictures[1]).tobytes()
-    with pytest.raises(RecipeError, match="a folder alone"):
+    with pytest.raises(RecipeError, match="facets start from noise or a folder"):
         api.visualize("reverie", folder=folder, **words)
 
 
