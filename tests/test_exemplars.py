@@ -317,5 +317,5 @@ def test_a_unit_s_own_picture_raises_or_lowers_it():
         unit = Channel(network, "two", 5, least=least)
         (picture,) = visualize(network, unit.objective(), steps=8, size=48)
         means.append(float(network.features(load(picture).image(), ["two"])["two"][0, 5].mean()))
-        assert exemplars.seen(picture, unit).picture.size == (500, 200)
+        assert exemplars.unit_look(picture, unit).picture.size == (500, 200)
     assert means[0] > means[1]
