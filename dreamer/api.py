@@ -169,7 +169,10 @@ def visualize(
     if callable(objective):
         pipeline = replace(pipeline, own=custom_objective(objective, pipeline.network, source.height, source.width))
     if folder:
-        pipeline = replace(pipeline, starts=_begun(pipeline, Path(folder)))
+        with TemporaryDirectory() as kept:
+            pictures = pictures_in(Path(folder))
+            begun = facets_of(pipeline, Path(folder), pictures, notes=Path(kept) / "notes")
+        pipeline = replace(pipeline, starts=begun.starts)
     dream = _dreamt(pipeline, source, on_step)
     return [replace(dream, change=change[None]).to_pil() for change in dream.change]
 
@@ -283,13 +286,6 @@ def registry() -> Registry:
 def loaded_registry() -> Registry:
     """The built-ins and every plugin, loaded once and kept for the rest of the process."""
     return load_plugins()[0]
-
-
-def _begun(pipeline: Pipeline, folder: Path) -> Tensor:
-    """What facets begin with, from a folder's pictures."""
-    names = pictures_in(folder)
-    with TemporaryDirectory() as kept:
-        return facets_of(pipeline, folder, names, notes=Path(kept) / "notes").starts
 
 
 def _dreamt(pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None]) -> Dream:
