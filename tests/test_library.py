@@ -141,7 +141,7 @@ def test_transforms_that_leave_too_little_are_told_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("neuron", [(), (1, 2), (1, 2, 3, 4)])
 def test_a_neuron_is_a_channel_or_a_channel_and_a_place(neuron: tuple[int, ...]) -> None:
-    with pytest.raises(UsageError, match="neuron: a channel, or a channel, a row and a column"):
+    with pytest.raises(UsageError, match="neuron: expected a channel, or a channel, a row and a column"):
         dreamer.visualize("reverie", neuron=neuron)
 
 
