@@ -193,7 +193,7 @@ def test_a_factory_is_given_what_it_takes():
     shelf.add("plain", "plugin", tiny)
     assert isinstance(Partial(), UntrainedFactory) and not isinstance(tiny, UntrainedFactory)
     assert load_from(shelf, "partial", fetch=True).name == load_from(shelf, "plain", fetch=True).name == "pooling"
-    assert untrained(shelf, "partial").name == "reverie" and untrained(shelf, "plain").name == "tiny"
+    assert untrained(shelf, "partial").name == "reverie" and untrained(shelf, "plain").name == "pooling"
 
 
 def somebodys(path: Path, **about: str | None) -> Path:

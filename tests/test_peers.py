@@ -149,4 +149,4 @@ def test_a_scale_about_another_factor_than_one() -> None:
     image = torch.zeros(1, 3, 8, 100)
     widths = [scale(image, amount=0.35, about=0.85)(image).shape[-1] for _ in range(200)]
     assert 50 <= min(widths) < 56 and 114 < max(widths) <= 120
-    assert scale(torch.zeros(1, 3, 8, 100), amount=0.9, about=0.5).shape[-1] >= 10
+    assert scale(image, amount=0.9, about=0.5)(image).shape[-1] >= 10
