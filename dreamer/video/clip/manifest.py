@@ -45,7 +45,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Read an unfinished clip's manifest; raises UsageError when it or one of its segments is damaged."""
+        """Read an unfinished clip's manifest, without a look at its segments; raises UsageError when it is damaged."""
         path = folder / _NAME
         try:
             table = json.loads(path.read_bytes())
@@ -63,12 +63,15 @@ class Manifest:
             raise UsageError(
                 f"{path} is damaged ({error}); --force deletes the unfinished clip and starts again"
             ) from error
-        for entry, segment in zip(entries, found.segment_files(folder), strict=True):
+        return found
+
+    def check_segments(self, folder: Path) -> None:
+        """Raise UsageError when a segment is missing or damaged; every byte of them is read."""
+        for entry, segment in zip(self.segments, self.segment_files(folder), strict=True):
             if not segment.path.is_file() or digest(segment.path.read_bytes()) != entry.sha256:
                 raise UsageError(
                     f"{segment.path} is missing or damaged; --force deletes the unfinished clip and starts again"
                 )
-        return found
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder. Raises WriteError."""

@@ -227,6 +227,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                 "--resume continues it, --force starts again"
             )
         found = Manifest.read(self.folder)
+        found.check_segments(self.folder)
         differences = found.differences(self._manifest.identity, self._manifest.settings)
         if differences and force:
             return False
