@@ -20,6 +20,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if any("::" in argument for argument in config.args) else None
 
 
+# The files whose tests take longest: begun first, no worker is left alone with one of them at the end.
+LONG = ("test_training", "test_installing", "test_cli_zoom", "test_tiles", "test_packs", "test_authoring")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long tests first, and leave the order otherwise."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No plugin, no weights and no preset of this machine, the same seed and one thread for every test."""

@@ -44,11 +44,13 @@ from dreamer.training.trainee import (
 )
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
-QUICK += "t._HELD_OUT = e._SAMPLES = 4; s._FIRST = 1; s._CHUNK = 16; t._SAVE = t._REPORT = 0.5\n"
+QUICK += "t.MOTIFS = t.MOTIFS[:6]; t._HELD_OUT = e._SAMPLES = 4; s._FIRST = 1; s._CHUNK = 16\n"
+QUICK += "t._SAVE = t._REPORT = 0.5\n"
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "MOTIFS", MOTIFS[:6])
     monkeypatch.setattr(train, "_HELD_OUT", 4)
     monkeypatch.setattr(export, "_SAMPLES", 4)
     monkeypatch.setattr(figures, "_DRAWN", 2)
@@ -188,7 +190,8 @@ def test_a_painter_that_died_is_told_of(world: World):
             drawn.batch(4, 64, torch.Generator(), varied)
 
 
-def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None):
+def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(train, "MOTIFS", MOTIFS)
     output, told = tmp_path / "mine.safetensors", []
     settings = Settings(minutes=0.15, width=0.25)
     train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.1, on_report=told.append)
@@ -366,7 +369,9 @@ def test_too_many_things_to_tell_apart(tmp_path: Path):
 
 def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch):
     """After a short fine-tuning, the head knows stripes from dots, and the weights dream of them unasked."""
-    monkeypatch.setattr(ReverieTraining, "batch", (24, 16))
+    monkeypatch.setattr(ReverieTraining, "batch", (16, 8))
+    monkeypatch.setattr(train, "_SAVE", 60)
+    monkeypatch.setattr(train, "_REPORT", 60)
     for number in range(4):
         stripes = np.tile(np.arange(96) // 6 % 2 * 255, (96, 1)).astype(np.uint8)
         dots = ((np.indices((96, 96)) % 16 - 8) ** 2).sum(0) < 30
