@@ -1,49 +1,99 @@
-"""Writing files: whole, or not at all."""
+"""Reading strangers' files, bounded, and writing files: whole, or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain, count
 from pathlib import Path
 
-from dreamer.errors import WriteError
+from dreamer.errors import UsageError, WriteError
+
+_STALE = 24 * 3600.0  # seconds after which a temporary file is one that a killed process left
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file at `path`, or leave what was there: it gets its name only once it is on the disk.
+def read_bounded(path: Path, most: int) -> bytes:
+    """The bytes of a regular file, at most `most` of them: of no device and no pipe, which may have no end.
 
-    Raises WriteError; nothing half-written is left behind.
+    Raises:
+        UsageError: It is no regular file, or a larger one.
+        OSError: It cannot be read.
     """
-    with replacing(path, len(data)) as temporary, temporary.open("xb") as file:
-        file.write(data)
+    # Opening a named pipe would wait for somebody who writes into it.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise UsageError(f"{path} is not a regular file; name one that is")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UsageError(f"{path} is too large: at most {_amount(most)} of it would be read")
+    return data
+
+
+def is_link(path: Path) -> bool:
+    """Whether this is a symbolic link or a junction; what was found is never deleted or written through one."""
+    with suppress(OSError):
+        found = os.lstat(path)
+        return stat.S_ISLNK(found.st_mode) or bool(getattr(found, "st_reparse_tag", 0))
+    return False
+
+
+def is_taken(path: Path) -> bool:
+    """Whether the name is in use, be it by a link that leads nowhere."""
+    return os.path.lexists(path)
+
+
+def free(path: Path) -> Path:
+    """The path, or the first free one with a number, -2 and so on, so that nothing is overwritten."""
+    return next(name for name in _numbered(path) if not is_taken(name))
+
+
+def write_atomically(path: Path, data: bytes, *, replace: bool = True) -> Path:
+    """Write a whole file, or leave what was there: it gets its name only once it is on the disk.
+
+    Args:
+        path: The file.
+        data: All of it.
+        replace: Whether it may replace a file. If not, and another program took the name meanwhile, the file gets the
+            first free one with a number.
+
+    Returns:
+        Where the file is.
+
+    Raises:
+        WriteError: It cannot be written; nothing half-written is left behind.
+    """
+    with _temporary(path, len(data), path.parent) as temporary:
+        with temporary.open("xb") as file:
+            file.write(data)
+        _to_disk(temporary)
+        return next(name for name in _numbered(path) if _named(temporary, name, replace))
 
 
 @contextmanager
-def replacing(path: Path, size: int = 0, *, folder: Path | None = None) -> Iterator[Path]:
+def replacing(path: Path, *, replace: bool = True, folder: Path | None = None) -> Iterator[Path]:
     """A temporary path to write to, which is renamed to `path` when the block ends without an error.
 
     Args:
-        path: The finished file; one that exists is replaced.
-        size: Its size in bytes where it is known, for the error about a full disk.
+        path: The finished file.
+        replace: Whether it may replace one that exists.
         folder: Folder of the temporary file, on the same disk; by default that of `path`. A killed process leaves it.
 
     Raises:
-        WriteError: For any OSError in the block; nothing half-written is left behind.
+        WriteError: For any OSError in the block, and for a file that may not be replaced; nothing half-written is
+            left behind.
     """
-    temporary = (folder or path.parent) / f".dreamer-{secrets.token_hex(6)}.part"
-    try:
-        try:
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(_why(path, size, error)) from error
+    with _temporary(path, 0, folder or path.parent) as temporary:
+        yield temporary
+        _to_disk(temporary)
+        if not _named(temporary, path, replace):
+            raise WriteError(f"{path} could not be written: it exists, and --force alone replaces it")
 
 
 def make_folder(path: Path) -> None:
@@ -52,6 +102,55 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"{path}: this folder cannot be created: {error.strerror or error}") from error
+
+
+@contextmanager
+def _temporary(path: Path, size: int, folder: Path) -> Iterator[Path]:
+    """A name for a temporary file that is gone at the end; an OSError becomes the sentence about `path`."""
+    _remove_stale(folder)
+    temporary = folder / f".dreamer-{secrets.token_hex(6)}.part"
+    try:
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(_why(path, size, error)) from error
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _named(temporary: Path, path: Path, replace: bool) -> bool:
+    """Rename a file to `path`; without `replace` only if nothing has that name, at this very moment."""
+    if not replace:
+        try:  # a name that this process has created itself cannot be anybody else's; works on every file system
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            return False
+    os.replace(temporary, path)
+    return True
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    return chain([path], (path.with_stem(f"{path.stem}-{number}") for number in count(2)))
+
+
+@cache
+def _remove_stale(folder: Path) -> None:
+    """Remove temporary files that killed processes of this user left in a folder long ago; once for each process."""
+    with suppress(OSError):
+        for path in folder.glob(".dreamer-*.part"):
+            found = path.lstat()
+            own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+            if own and stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > _STALE:
+                path.unlink(missing_ok=True)
+
+
+def _amount(size: float) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def _why(path: Path, size: int, error: OSError) -> str:
