@@ -7,6 +7,7 @@ its data; timm's models declare their strides by hand.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
@@ -73,18 +73,22 @@ class NetworkLayers:
 
 def inspect_layers(module: nn.Module) -> NetworkLayers:
     """Trace a pass of `module` over a picture (1, 3, HEIGHT, WIDTH); errors of its forward pass come through."""
+    module = skeleton(module)
     tracer = _LayerTracer(module)
     with torch.no_grad(), tracer.hooked(), tracer:
         image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta")
         tracer.follow(image, TracedTensor(ReceptiveField(), ReceptiveField(), (2, 3)))
-        functional_call(module, meta_parameters(module), (image,))
+        module(image)
     return NetworkLayers(tracer.layers, tracer.foldable())
 
 
-def meta_parameters(module: nn.Module) -> dict[str, Tensor]:
-    """Stand-ins on the `meta` device for every parameter and buffer, for a pass that computes shapes alone."""
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+def skeleton(module: nn.Module) -> nn.Module:
+    """A copy of a module with its parameters and buffers on the `meta` device, for passes that give shapes alone."""
+    bare: dict[int, Any] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        empty = torch.empty_like(tensor, device="meta")
+        bare[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(module, bare)
 
 
 def grid(tokens: int, height: int, width: int, patch: int) -> tuple[int, int] | None:

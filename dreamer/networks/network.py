@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -12,11 +13,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError, did_you_mean
-from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
+from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, skeleton
 
 _LARGEST_PROBE = 1024  # px: `smallest` looks no further
 
@@ -68,6 +68,11 @@ class Network:
     def anatomy(self) -> NetworkLayers:
         """The layers by name, and the batch norms that may be folded."""
         return inspect_layers(self.module)
+
+    @cached_property
+    def _skeleton(self) -> nn.Module:
+        """The module on the `meta` device: it gives shapes, and the module itself stays free for other threads."""
+        return skeleton(self.module)
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer, in the order in which the forward pass finishes them."""
@@ -179,9 +184,8 @@ class Network:
         """The layers' maps for a picture of some size, on the `meta` device."""
         dtype = next((weight.dtype for weight in self.module.parameters()), torch.float32)
         image = torch.empty(1, 3, height, width, device="meta", dtype=dtype)
-        with _captured(self.module, wanted) as found:
-            parameters = meta_parameters(self.module)
-            functional_call(self.module, parameters, (image.requires_grad_(torch.is_grad_enabled()),))
+        with _captured(self._skeleton, wanted) as found:
+            self._skeleton(image.requires_grad_(torch.is_grad_enabled()))
         return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
 
     @torch.no_grad()
@@ -199,11 +203,17 @@ class _DeepEnough(Exception):
 
 @contextmanager
 def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[str, Tensor]]:
-    """Collect the wanted layers' outputs of the pass inside the block, which ends at the deepest; leaves no hook."""
+    """Collect the wanted layers' outputs of the pass inside the block, which ends at the deepest; leaves no hook.
+
+    Passes of other threads over the same module meet the hooks, too, and go on untouched.
+    """
     found: dict[str, Tensor] = {}
+    own = threading.get_ident()
     left = {name: layer.calls for name, layer in wanted.items()}
 
     def keep(name: str, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        if threading.get_ident() != own:
+            return output
         found[name] = output
         left[name] -= 1
         if not any(left.values()):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.networks.weights import check_shapes, file_hash, metadata, read_metadata, read_own, widened, width_of
 
 # Channels of a block's convolutions at width 1, as `Block` takes them; none is a halving.
@@ -132,7 +133,8 @@ def reverie(weights: Path | None = None) -> Network:
     """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
     tensors = read_own(path)
-    module = Reverie(width_of(path), soft="soft" in metadata(path))
+    with Randomness(0):
+        module = Reverie(width_of(path), soft="soft" in metadata(path))
     blocks = {name: block.channels for name, block in module.named_children() if isinstance(block, Block)}
     labels, dreams = read_metadata(path, "motifs", ["eye"]), read_metadata(path, "dreams", ["eye"])
     own = module.state_dict()

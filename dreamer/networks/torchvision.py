@@ -18,6 +18,7 @@ from torch import nn
 
 from dreamer.errors import NetworkError
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.networks.vit import AnySize
 from dreamer.networks.weights import file_hash, fit, read_weights
 
@@ -105,7 +106,7 @@ class Classic:
         transformer = self.name.startswith("vit_")
         if transformer:
             extra = {"image_size": self._published().meta["min_size"][0]}
-        with torch.random.fork_rng(devices=[]):
+        with Randomness(0):
             module = get_model(self.name, weights=None, **extra)
         return self._network(AnySize(module) if transformer else module, "")
 

@@ -17,6 +17,7 @@ from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.recipes.options import reach_of
 from dreamer.recipes.recipe import KINDS, ONES, Ingredient, Recipe
 from dreamer.recipes.registry import Entry, IngredientKind, Registry
@@ -124,13 +125,13 @@ class IngredientBinder:
     def check_canvas(self, size: tuple[int, int]) -> None:
         """Raises UsageError where the optimiser cannot search so large a canvas."""
         if self.gradient_free:
-            with torch.random.fork_rng(devices=[]):
+            with Randomness(0):
                 grey = torch.full((1, 3, *size), 0.5)
                 canvas = self.canvas(StepContext(grey, grey, Step(0, 1, 0, 1, 0.0, size)))
                 self._is_free(*canvas.parameters)
 
     def _is_free(self, *parameters: Tensor) -> bool:
-        with torch.random.fork_rng(devices=[]):
+        with Randomness(0):
             return is_gradient_free(self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0))
 
     @property

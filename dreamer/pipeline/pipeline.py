@@ -20,6 +20,7 @@ from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.bind import Guide, IngredientBinder
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, plan_octaves, plan_tile, smallest_side
@@ -194,8 +195,7 @@ class Pipeline:
         device = torch.device(plan.machine.device)
         image = image.to(device).expand(self.recipe.pictures, -1, -1, -1)
         start = self.starts if start is None else start
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self.recipe.seed)
+        with Randomness(self.recipe.seed) as random:
             return render(
                 image,
                 self._start(image),
@@ -203,9 +203,9 @@ class Pipeline:
                 self._ascent_with(scorer),
                 start=None if start is None else start.to(device),
                 reinject=self.recipe.octaves.reinject,
-                on_step=on_step,
+                on_step=random.outside(on_step),
                 snapshots=snapshots,
-                on_snapshot=on_snapshot,
+                on_snapshot=random.outside(on_snapshot),
             )
 
     def dream(
