@@ -17,12 +17,10 @@ import torch
 from torch import nn
 
 from dreamer.errors import NetworkError
-from dreamer.networks.network import Network
+from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network
 from dreamer.networks.randomness import Randomness
 from dreamer.networks.vit import AnySize
 from dreamer.networks.weights import file_hash, fit, read_weights
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Each family's members, and the layer to dream with: about two thirds of the way, where forms are.
 _FAMILIES = (
