@@ -110,9 +110,6 @@ def inspect_layers(module: nn.Module, side: int | None = None) -> NetworkLayers:
     if tracer.layers and not side:
         return NetworkLayers(tracer.layers, tracer.foldable())
     what = f"pictures of {side}x{side} pixels" if side else "a picture of any usual size; say which with input_size"
-        if side
-        else "a picture of any size that was tried; say which: input_size=..."
-    )
     raise NetworkError(f"the module cannot take {what} ({type(error).__name__}: {error})") from error
 
 
