@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 from torch import Tensor
@@ -39,6 +39,8 @@ from dreamer.visualization.unit import Features, Unit, custom_objective, grey, v
 
 Picture = str | Path | Image.Image
 """A path, or Pillow's image."""
+
+Result = TypeVar("Result")
 
 
 def dream(
@@ -82,7 +84,7 @@ def dream(
     source = load(photo)
     machine = Machine(device, precision, -1 if tile is None else tile)
     pipeline = _request(preset, changes, network, weights, layer, fetch, machine, guide).build(registry())
-    return _dreamt(pipeline, pipeline.sized(source), on_step).sheet().to_pil()
+    return _dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: dream.sheet().to_pil())
 
 
 def visualize(
@@ -134,7 +136,7 @@ def visualize(
 
     Raises:
         DreamerError: The unit does not exist, or the recipe has mistakes, all of which are named.
-        Interrupted: As for `dream`; its `picture` is a sheet of the unfinished pictures.
+        Interrupted: As for `dream`; its `picture` is a list of the unfinished pictures.
     """
     place = None if neuron is None else tuple(neuron)
     unit = Unit(channel, place, direction=None if direction is None else direction_of(direction))
@@ -173,8 +175,7 @@ def visualize(
             pictures = pictures_in(Path(folder))
             begun = facets_of(pipeline, Path(folder), pictures, notes=Path(kept) / "notes")
         pipeline = replace(pipeline, starts=begun.starts)
-    dream = _dreamt(pipeline, source, on_step)
-    return [replace(dream, change=change[None]).to_pil() for change in dream.change]
+    return _dreamt(pipeline, source, on_step, lambda dream: [one.to_pil() for one in dream.singly()])
 
 
 def zoom(
@@ -207,6 +208,7 @@ def zoom(
 
     Raises:
         DreamerError: At once, with every mistake.
+        Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     source = load(photo)
     moving = {field.name for field in fields(Zoom)}
@@ -231,7 +233,7 @@ def zoom(
             fall.checkpoint(number)
             yield picture
 
-    return pictures()
+    return _stoppable(pictures())
 
 
 def video(
@@ -261,12 +263,13 @@ def video(
 
     Raises:
         DreamerError: Before the first frame, for a clip that cannot be read and with every mistake of the recipe.
+        Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     source = probe(Path(clip))
     machine = Machine(device, precision, -1 if tile is None else tile)
     pipeline = _request(preset, changes, network, weights, layer, fetch, machine, guide).build(registry())
     film = Film.of(pipeline, source.height, source.width, stability=stability, on_step=on_step)
-    return (Image.fromarray(dreamt.frame) for dreamt in film.dreams(frames(source)))
+    return _stoppable(Image.fromarray(dreamt.frame) for dreamt in film.dreams(frames(source)))
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:
@@ -288,11 +291,22 @@ def loaded_registry() -> Registry:
     return load_plugins()[0]
 
 
-def _dreamt(pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None]) -> Dream:
+def _dreamt(
+    pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None], given: Callable[[Dream], Result]
+) -> Result:
+    """What is given of a dream over a photo; of an unfinished one, Interrupted carries it."""
     try:
-        return pipeline.dream(photo, on_step=on_step)
+        return given(pipeline.dream(photo, on_step=on_step))
     except Interrupted as stop:
-        raise Interrupted(stop.picture.sheet().to_pil()) from None
+        raise Interrupted(given(stop.picture)) from None
+
+
+def _stoppable(pictures: Iterator[Image.Image]) -> Iterator[Image.Image]:
+    """The pictures; what is being dreamt when Ctrl-C is pressed becomes one as well."""
+    try:
+        yield from pictures
+    except Interrupted as stop:
+        raise Interrupted(to_pil(stop.picture)) from None
 
 
 def _request(

@@ -6,9 +6,11 @@
     │   ├── RecipeError     a preset, a recipe or an option is wrong
     │   └── NetworkError    an unknown network or layer, or weights that are missing or do not fit
     ├── PluginError         a plugin cannot be loaded or breaks a rule of its hook
-    ├── RenderError         something failed after the work had begun
-    │   ├── NotFiniteError  NaN or Inf during the ascent
-    │   └── WriteError      the picture could not be written
+    └── RenderError         something failed after the work had begun
+        ├── NotFiniteError  NaN or Inf during the ascent
+        └── WriteError      the picture could not be written
+
+    KeyboardInterrupt
     └── Interrupted         Ctrl-C was pressed; carries the unfinished picture
 
 Only the command line turns these into exit codes; only it prints them.
@@ -64,8 +66,11 @@ class WriteError(RenderError):
     """A picture that could not be written; nothing half-written is left behind."""
 
 
-class Interrupted(DreamerError):
-    """Ctrl-C was pressed: `picture` is the unfinished dream, as a tensor, a Dream or a PIL image."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed: `picture` is what there is of the result, of the type that the interrupted function returns.
+
+    It is no DreamerError and no Exception, so that a loop over photos that goes on after errors ends, as it should.
+    """
 
     def __init__(self, picture: Any) -> None:
         super().__init__("interrupted; the unfinished dream is in `picture`")

@@ -13,7 +13,7 @@ import click
 from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
-from dreamer.errors import Interrupted, UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems
 from dreamer.files import write_atomically
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def atlas(
                 making.paint(section, pipeline)
             if exemplars:
                 making.search(exemplars, names, parts[0][1], max_pixels, resume)
-        except (Interrupted, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return making.interrupted()
         return making.finished()
 
