@@ -15,11 +15,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import DreamerError, Interrupted, RecipeError
+from dreamer.errors import (
+    DreamerError,
+    Interrupted,
+    NetworkError,
+    PhotoError,
+    PluginError,
+    RecipeError,
+    RenderError,
+    UsageError,
+    WriteError,
+)
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import dream, load_network, video, visualize, zoom
+    from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, zoom
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
     from dreamer.hookspecs import hookimpl
@@ -34,14 +44,22 @@ __all__ = [
     "DreamerError",
     "Interrupted",
     "Network",
+    "NetworkError",
+    "PhotoError",
+    "PluginError",
     "Range",
     "RecipeError",
+    "RenderError",
     "Step",
+    "UsageError",
+    "WriteError",
     "__version__",
     "dream",
     "hookimpl",
     "load_network",
     "reaching",
+    "register",
+    "reload_plugins",
     "unit",
     "video",
     "visualize",
@@ -57,6 +75,8 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "load_network": "api",
     "reaching": "recipes.options",
+    "register": "api",
+    "reload_plugins": "api",
     "unit": "ingredients.gradient_filters",
     "video": "api",
     "visualize": "api",

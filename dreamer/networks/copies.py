@@ -25,7 +25,8 @@ def frozen(module: nn.Module) -> nn.Module:
         module = inner
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError("a scripted module has no layers that can be looked at; pass the module it was made of")
-    return _copied(module, lambda tensor: tensor.detach()).eval()
+    with torch.inference_mode(False):
+        return _copied(module, _shared).eval()
 
 
 def skeleton(module: nn.Module) -> nn.Module:
@@ -39,6 +40,11 @@ def skeleton(module: nn.Module) -> nn.Module:
             for key in [key for key, hook in hooks.items() if not _is_torchs(hook)]:
                 del hooks[key]
     return bare
+
+
+def _shared(tensor: Tensor) -> Tensor:
+    """The same values without a graph; those of a tensor that was made for inference alone are copied."""
+    return tensor.clone() if tensor.is_inference() else tensor.detach()
 
 
 def _parallel(module: nn.Module) -> nn.Module | None:

@@ -174,8 +174,11 @@ class Network:
             {layer: (B, C, h, w)}, differentiable in the image; (B, C, 1, 1) for a layer that gives vectors.
 
         Raises:
-            NetworkError: The network has no such layer. An image that is too small raises what the module raises.
+            NetworkError: The network has no such layer, or `image` is of another shape. An image that is too small
+                raises what the module raises.
         """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise NetworkError(f"image: expected a tensor (B, 3, H, W), not {tuple(image.shape)}")
         wanted = {name: self.layer(name) for name in layers}
         side = _side(wanted)
         if side and image.shape[-2:] != (side, side):
