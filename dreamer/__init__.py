@@ -30,6 +30,7 @@ from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
     from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, zoom
+    from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
     from dreamer.hookspecs import hookimpl
@@ -54,9 +55,12 @@ __all__ = [
     "UsageError",
     "WriteError",
     "__version__",
+    "channel",
+    "direction",
     "dream",
     "hookimpl",
     "load_network",
+    "neuron",
     "reaching",
     "register",
     "reload_plugins",
@@ -71,9 +75,12 @@ _HOMES = {
     "Network": "networks.network",
     "Range": "recipes.options",
     "Step": "engine.step",
+    "channel": "api.terms",
+    "direction": "api.terms",
     "dream": "api",
     "hookimpl": "hookspecs",
     "load_network": "api",
+    "neuron": "api.terms",
     "reaching": "recipes.options",
     "register": "api",
     "reload_plugins": "api",

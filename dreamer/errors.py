@@ -29,6 +29,10 @@ _MARGIN = 0.15  # names whose similarity is within this of the best one's are su
 class DreamerError(Exception):
     """Everything that dreamer raises on purpose; `str()` is a sentence for people."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentences, without the lines of dreamer's own code."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(DreamerError):
     """Wrong input: `problems` holds every mistake found, a sentence each."""

@@ -299,3 +299,40 @@ def test_every_name_of_dreamer_is_what_it_says_once_everything_is_imported() -> 
             __import__(module.name)
     for name in dreamer.__all__:
         assert not isinstance(getattr(dreamer, name), type(sys)), name
+
+
+def test_objectives_add_and_scale() -> None:
+    network = tiny_network()
+    f = network.features(torch.rand(2, 3, 40, 40), ["one", "two"])
+    both = 2 * dreamer.channel("two", 3) - dreamer.channel("one", 1) / 4 + dreamer.neuron("two", 2)
+    expected = 2 * f["two"][:, 3].mean((1, 2)) - f["one"][:, 1].mean((1, 2)) / 4 + f["two"][:, 2, 5, 5]
+    torch.testing.assert_close(both(f), expected)
+    vector = torch.arange(16.0)
+    torch.testing.assert_close(
+        dreamer.direction("two", vector)(f), torch.einsum("c,bchw->bhw", vector, f["two"]).mean((1, 2))
+    )
+    torch.testing.assert_close(dreamer.channel("two", 3, picture=1)(f), f["two"][[1], 3].mean((1, 2)))
+    apart = dreamer.channel("two", 3, picture=0) + dreamer.channel("two", 5, picture=1)
+    assert len(dreamer.visualize(network, apart, count=2, **SMALL)) == 2
+    with pytest.raises(dreamer.UsageError, match="two has channels 0 to 15, and no 16"):
+        dreamer.visualize(network, dreamer.channel("two", 16), **SMALL)
+    with pytest.raises(dreamer.UsageError, match="it has 3 numbers, and layer two has 16 channels"):
+        dreamer.visualize(network, dreamer.direction("two", [1, 2, 3]), **SMALL)
+
+
+def test_a_notebook_shows_progress_sheets_and_short_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.api import notebook
+
+    shown: list[str] = []
+    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
+    monkeypatch.setattr("rich.progress.Progress.update", lambda self, task, **how: shown.append(how["description"]))
+    pictures = dreamer.visualize(tiny_network(), channel=1, count=3, **SMALL)
+    assert shown and shown[-1].startswith("octave 1/1, 40x40, score ")
+    sheet = pictures._repr_png_()  # type: ignore[attr-defined]
+    assert sheet.startswith(b"\x89PNG") and len(pictures) == 3
+    del shown[:]
+    dreamer.dream(PHOTO, network=tiny_network(), on_step=lambda step: None, **FEW)
+    assert not shown
+    with pytest.raises(dreamer.UsageError) as caught:
+        dreamer.dream(PHOTO, colr=1)  # type: ignore[call-overload]
+    assert caught.value._render_traceback_() == ["UsageError: colr: unknown key; did you mean colour?"]

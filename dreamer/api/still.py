@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from dreamer.api.changes import Changes
+from dreamer.api.notebook import watched
 from dreamer.api.request import Picture, request
 from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, given
 from dreamer.engine.device import Machine
@@ -40,7 +41,7 @@ def dream(
     fetch: bool = ...,
     steps: int | None = ...,
     returns: Literal["pil"] = "pil",
-    on_step: Callable[[Step], None] = ...,
+    on_step: Callable[[Step], None] | None = ...,
     **changes: Unpack[Changes],
 ) -> Image.Image: ...
 
@@ -60,7 +61,7 @@ def dream(
     fetch: bool = ...,
     steps: int | None = ...,
     returns: Literal["tensor"],
-    on_step: Callable[[Step], None] = ...,
+    on_step: Callable[[Step], None] | None = ...,
     **changes: Unpack[Changes],
 ) -> Tensor: ...
 
@@ -80,7 +81,7 @@ def dream(
     fetch: bool = ...,
     steps: int | None = ...,
     returns: Literal["array"],
-    on_step: Callable[[Step], None] = ...,
+    on_step: Callable[[Step], None] | None = ...,
     **changes: Unpack[Changes],
 ) -> NDArray[Any]: ...
 
@@ -100,7 +101,7 @@ def dream(
     fetch: bool = False,
     steps: int | None = None,
     returns: Returns = "pil",
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[Step], None] | None = None,
     **changes: Unpack[Changes],
 ) -> Result:
     """Dream over a photo.
@@ -120,7 +121,8 @@ def dream(
         steps: Number of steps in each octave.
         returns: "pil" for an image with the photo's alpha and profile, in 8 bits; "tensor" for (3, H, W), float32 in
             [0, 1]; "array" for (H, W, C) in the photo's own depth.
-        on_step: Called with a `Step` after each step; its `picture()` is the picture so far.
+        on_step: Called with a `Step` after each step; its `picture()` is the picture so far. By itself a bar shows
+            the progress in a notebook, and nothing elsewhere.
         **changes: A recipe's keys, as in `strength=0.5` or `octaves={"scale": 1.3}`. Where a list of ingredients is
             wanted, names and functions may stand in it, too; a recipe with functions cannot be repeated elsewhere.
 
@@ -139,9 +141,12 @@ def dream(
     return dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: given(dream.sheet(), returns))
 
 
-def dreamt(pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None], given: Callable[[Dream], Given]) -> Given:
+def dreamt(
+    pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None] | None, given: Callable[[Dream], Given]
+) -> Given:
     """What is given of a dream over a photo; of an unfinished one, Interrupted carries it."""
     try:
-        return given(pipeline.dream(photo, on_step=on_step))
+        with watched(on_step) as watching:
+            return given(pipeline.dream(photo, on_step=watching))
     except Interrupted as stop:
         raise Interrupted(given(stop.picture)) from None

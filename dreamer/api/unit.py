@@ -17,7 +17,7 @@ from dreamer.api.changes import UnitChanges
 from dreamer.api.names import registry
 from dreamer.api.request import Picture, request
 from dreamer.api.still import dreamt
-from dreamer.api.values import AnyNetwork, Returns, check_returns, given, network_of, plain
+from dreamer.api.values import AnyNetwork, Pictures, Returns, check_returns, given, network_of, plain
 from dreamer.engine.device import Machine
 from dreamer.engine.modes import in_plain_modes
 from dreamer.engine.step import Step
@@ -55,7 +55,7 @@ def visualize(
     tile: int = ...,
     fetch: bool = ...,
     returns: Literal["pil"] = "pil",
-    on_step: Callable[[Step], None] = ...,
+    on_step: Callable[[Step], None] | None = ...,
     **changes: Unpack[UnitChanges],
 ) -> list[Image.Image]: ...
 
@@ -84,7 +84,7 @@ def visualize(
     tile: int = ...,
     fetch: bool = ...,
     returns: Literal["tensor"],
-    on_step: Callable[[Step], None] = ...,
+    on_step: Callable[[Step], None] | None = ...,
     **changes: Unpack[UnitChanges],
 ) -> list[Tensor]: ...
 
@@ -113,7 +113,7 @@ def visualize(
     tile: int = ...,
     fetch: bool = ...,
     returns: Literal["array"],
-    on_step: Callable[[Step], None] = ...,
+    on_step: Callable[[Step], None] | None = ...,
     **changes: Unpack[UnitChanges],
 ) -> list[NDArray[Any]]: ...
 
@@ -142,7 +142,7 @@ def visualize(
     tile: int = 0,
     fetch: bool = False,
     returns: Returns = "pil",
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[Step], None] | None = None,
     **changes: Unpack[UnitChanges],
 ) -> list[Image.Image] | list[Tensor] | list[NDArray[Any]]:
     """Show what a unit of a network wants to see, from nothing or over a photo.
@@ -208,7 +208,7 @@ def visualize(
         with TemporaryDirectory() as kept:
             begun = facets_of(pipeline, Path(folder), pictures_in(Path(folder)), notes=Path(kept) / "notes")
         pipeline = replace(pipeline, starts=begun.starts)
-    return dreamt(pipeline, source, on_step, lambda dream: [given(one, returns) for one in dream.singly()])  # type: ignore[return-value]
+    return dreamt(pipeline, source, on_step, lambda dream: Pictures(given(one, returns) for one in dream.singly()))
 
 
 def _name_in(words: object) -> str | None:

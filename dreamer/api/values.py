@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, Literal
@@ -38,6 +40,23 @@ def given(dream: Dream, returns: Returns) -> Result:
     if returns == "tensor":
         return (dream.photo.image() + dream.change).clamp(0, 1)[0]
     return dream.photo.with_change(dream.change) if returns == "array" else dream.to_pil()
+
+
+class Pictures(list[Any]):
+    """A list of pictures, which a notebook shows side by side if they are Pillow's."""
+
+    def _repr_png_(self) -> bytes | None:
+        if not self or not all(isinstance(picture, Image.Image) for picture in self):
+            return None
+        width, height = (max(picture.size[axis] for picture in self) for axis in (0, 1))
+        columns = math.ceil(math.sqrt(len(self)))
+        sheet = Image.new("RGB", (columns * (width + 4), math.ceil(len(self) / columns) * (height + 4)), "white")
+        for number, picture in enumerate(self):
+            row, column = divmod(number, columns)
+            sheet.paste(picture, (column * (width + 4), row * (height + 4)))
+        data = io.BytesIO()
+        sheet.save(data, "PNG")
+        return data.getvalue()
 
 
 def frame_given(frame: Tensor, returns: Returns) -> Result:
