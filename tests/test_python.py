@@ -311,7 +311,7 @@ def test_objectives_add_and_scale() -> None:
     torch.testing.assert_close(
         dreamer.direction("two", vector)(f), torch.einsum("c,bchw->bhw", vector, f["two"]).mean((1, 2))
     )
-    torch.testing.assert_close(dreamer.channel("two", 3, picture=1)(f), f["two"][[1], 3].mean((1, 2)))
+    torch.testing.assert_close(dreamer.channel("two", 3, picture=1)(f), f["two"][1, 3].mean())
     apart = dreamer.channel("two", 3, picture=0) + dreamer.channel("two", 5, picture=1)
     assert len(dreamer.visualize(network, apart, count=2, **SMALL)) == 2
     with pytest.raises(dreamer.UsageError, match="two has channels 0 to 15, and no 16"):
