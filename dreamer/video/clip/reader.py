@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dreamer.errors import UsageError
+from dreamer.video.clip.container import open_media
 from dreamer.video.clip.encode import Frame
 
 if TYPE_CHECKING:
@@ -162,8 +163,8 @@ def _opened(path: Path) -> InputContainer:
     if not path.stat().st_size:
         raise UsageError(f"{path}: the file is empty")
     try:
-        container = av.open(str(path))
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+        container = open_media(path)
+    except (av.error.FFmpegError, OSError) as error:
         raise UsageError(f"{path}: not a readable clip ({getattr(error, 'strerror', error)})") from error
     if container.format.name.endswith("_pipe") or container.format.name == "image2":
         container.close()
