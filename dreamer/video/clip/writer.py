@@ -115,6 +115,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
+        settings |= {"alpha": True} if format.alpha else {}
         writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
         writer._acquire_lock()
         try:
@@ -130,13 +131,14 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         return self._frames.end
 
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
-        """Append a frame (H, W, 3), uint8; it is on disk when this returns.
+        """Append a frame (H, W, 3), or (H, W, 4) if the format has alpha, uint8; it is on disk when this returns.
 
         For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before. Raises
         WriteError, as for a full disk; `done` then says whether this frame is safe; those before it are.
         """
-        if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"expected a frame of uint8 {(*self._size, 3)}, not {frame.dtype} {frame.shape}")
+        shape = (*self._size, 4 if self.format.alpha else 3)
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
         self._frames.add(frame, self.done / self._fps if time is None else time)
@@ -167,7 +169,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if self.format.segmented:
             concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
         elif self.format.codec == "gif":
-            write_gif(self._frames.all, path, self._size, self._fps, self._recipe)
+            write_gif(self._frames.all, path, self._size, self._fps, self._recipe, self.format.alpha)
         else:
             write_webp(self._frames.all, path, self._size, self._fps, self.format.quality, self._recipe)
 
