@@ -25,7 +25,7 @@ MAX_GIF_FRAMES, MAX_GIF_FPS = 600, 50
 _GIF_CLOCK = Fraction(1, 100)  # seconds in a tick
 
 Frames = Callable[[], Iterable[tuple[Fraction, Frame]]]
-"""Returns the frames (H, W, 3 or 4, all alike) with their times in seconds; each call starts again from the first frame."""
+"""Returns the frames (H, W, 3 or 4), with their times in seconds; each call starts again from the first frame."""
 
 
 def check_gif(frames: int | None, fps: Fraction) -> None:

@@ -33,10 +33,10 @@ def check_sound(path: Path) -> None:
         raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
 
 
-def add_sound(path: Path, container: OutputContainer, length: Fraction) -> Iterator[Packet[Any]]:
-    """Add the first sound track of a file to the container at once, and return its packets up to `length` seconds.
+def add_sound(path: Path, container: OutputContainer, length: Fraction, begin: Fraction) -> Iterator[Packet[Any]]:
+    """Add the first sound track of a file to the container at once, and return `length` seconds of its packets.
 
-    The time of a film's sound counts from its first picture.
+    They begin at `begin` seconds from a film's first picture, or from the beginning of the sound.
     """
     import av
 
@@ -51,7 +51,7 @@ def add_sound(path: Path, container: OutputContainer, length: Fraction) -> Itera
 
     def closing_after() -> Iterator[Packet[Any]]:
         with source:
-            yield from packets(source, stream, length, _first_picture_time(source))
+            yield from packets(source, stream, length, _first_picture_time(source) + begin)
 
     return closing_after()
 

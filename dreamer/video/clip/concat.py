@@ -27,7 +27,13 @@ class Segment:
 
 
 def concatenate(
-    segments: Sequence[Segment], output: Path, suffix: str, fps: Fraction, recipe: str, sound: Path | None
+    segments: Sequence[Segment],
+    output: Path,
+    suffix: str,
+    fps: Fraction,
+    recipe: str,
+    sound: Path | None,
+    sound_begin: Fraction = Fraction(0),
 ) -> None:
     """Write the segments as one clip.
 
@@ -38,6 +44,7 @@ def concatenate(
         fps: Frames per second.
         recipe: Text for the clip's comment.
         sound: A file with sound, which is cut to the clip's length.
+        sound_begin: Where in the file it begins, in seconds.
 
     Raises:
         OSError: The clip cannot be written.
@@ -66,7 +73,9 @@ def concatenate(
                     packet.pts, packet.dts, packet.duration = time, clock, durations[time]
                     yield packet
 
-            tracks = [pictures(), *([add_sound(sound, container, Fraction(ends[-1], ticks))] if sound else [])]
+            tracks = [pictures()]
+            if sound:
+                tracks.append(add_sound(sound, container, Fraction(ends[-1], ticks), sound_begin))
             for packet in heapq.merge(*tracks, key=_seconds):
                 container.mux(packet)
     except av.error.FFmpegError as error:

@@ -69,6 +69,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
         self._sound: Path | None = None
+        self._sound_begin = Fraction(0)
         self.state = FolderStore(self.folder)
         self._frames = FrameStore(self.folder / "frames", recipe, size)
 
@@ -87,6 +88,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         resume: bool = False,
         force: bool = False,
         audio: Path | None = None,
+        audio_begin: Fraction = Fraction(0),
         notes: Mapping[str, Any] | None = None,
     ) -> ClipWriter:
         """Start a clip or resume an unfinished one; without `force`, a finished clip of this recipe is left as it is.
@@ -103,6 +105,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             resume: Continue the unfinished clip.
             force: Replace an existing or unfinished clip.
             audio: A file with sound; the time of a film's sound counts from its first picture.
+            audio_begin: Where in that file the sound begins, in seconds.
             notes: A JSON table for `notes_of`: decisions made for the first frame, to be repeated on resuming.
 
         Returns:
@@ -117,6 +120,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
         settings |= {"alpha": True} if format.alpha else {}
         writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
+        writer._sound_begin = audio_begin
         writer._acquire_lock()
         try:
             writer._start(frames, audio, resume, force)
@@ -167,7 +171,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _write(self, path: Path) -> None:
         if self.format.segmented:
-            concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
+            sound = (self._sound, self._sound_begin)
+            concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, *sound)
         elif self.format.codec == "gif":
             write_gif(self._frames.all, path, self._size, self._fps, self._recipe, self.format.alpha)
         else:
