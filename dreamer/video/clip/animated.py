@@ -47,14 +47,15 @@ def read_animation(path: Path, max_pixels: int) -> Source:
     if path.stat().st_size > limits.ANIMATION_BYTES:
         raise UsageError(f"{path} is too large for an animated picture; convert it to .mp4 first")
     with opened(path) as file:
-        if file.read(12)[8:] in HEIF_BRANDS:
-            raise UsageError(still(path))
-        with picture_in(path, file, max_pixels) as picture:
-            check_size(str(path), picture.size[::-1], max_pixels)
-            if not getattr(picture, "is_animated", False):
-                raise UsageError(still(path))
+        moves = file.read(12)[8:] not in HEIF_BRANDS  # which may take a plugin to be read
+        if moves:
+            with picture_in(path, file, max_pixels) as picture:
+                size, moves = picture.size[::-1], getattr(picture, "is_animated", False)
+    if not moves:
+        raise UsageError(still(path))
+    check_size(str(path), size, max_pixels)
     with _animation(path) as picture:
-        size = frame_of(load(picture, max_pixels=max_pixels)).shape[:2]
+        upright = frame_of(load(picture, max_pixels=max_pixels)).shape
         transparent, frames, ticks = picture.has_transparency_data, int(getattr(picture, "n_frames", 1)), [0]
         while len(ticks) <= frames and _is_shown(picture, len(ticks) - 1):
             shown = picture.info.get("duration") or 0
@@ -62,7 +63,7 @@ def read_animation(path: Path, max_pixels: int) -> Source:
     told = f"{path.name}: it is damaged; the frames after the first {len(ticks) - 1} are left out"
     times = np.array(ticks[:-1], np.int64)
     return Source(
-        (size[0], size[1]),
+        (upright[0], upright[1]),
         times,
         _BASE,
         partial(_frames, path, times, max_pixels),

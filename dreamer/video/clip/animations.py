@@ -57,20 +57,24 @@ def write_gif(
     path.write_bytes(insert_comment(path.read_bytes(), recipe))
 
 
-def write_webp(frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, quality: int, recipe: str) -> None:
+def write_webp(
+    frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, quality: int, recipe: str, alpha: bool = False
+) -> None:
     """Write a looping animated WebP of `quality` 0 to 100, with the recipe in its XMP packet, as in pictures."""
     import av
 
     clock = Fraction(1, 1000)
     with av.open(str(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
         options = {"quality": str(quality), "compression_level": "4"}
-        stream: Any = container.add_stream("libwebp_anim", rate=fps, options=options)
+        # libwebp_anim, which saves what does not change, leaves transparency out
+        stream: Any = container.add_stream("libwebp" if alpha else "libwebp_anim", rate=fps, options=options)
         stream.height, stream.width = size
         pictures = (
             _video_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames()
         )
         _encode(container, stream, pictures, clock, fps, "bgra")
-    path.write_bytes(insert_xmp(path.read_bytes(), xmp.rewritten(b"", recipe=recipe)))
+    webp = unblended(path.read_bytes()) if alpha else path.read_bytes()
+    path.write_bytes(insert_xmp(webp, xmp.rewritten(b"", recipe=recipe)))
 
 
 def insert_comment(gif: bytes, text: str) -> bytes:
@@ -81,6 +85,17 @@ def insert_comment(gif: bytes, text: str) -> bytes:
     blocks = [words[i : i + 255] for i in range(0, len(words), 255)]
     comment = b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
     return gif[:start] + comment + gif[start:]
+
+
+def unblended(webp: bytes) -> bytes:
+    """Return the animated WebP with frames that replace those before, where libav has them lie on top of each other."""
+    changed, at = bytearray(webp), 12
+    while at + 8 <= len(changed):
+        kind, length = struct.unpack_from("<4sI", changed, at)
+        if kind == b"ANMF":
+            changed[at + 8 + 15] |= 2  # WebP container, "Animation": blending method
+        at += 8 + length + length % 2
+    return bytes(changed)
 
 
 def insert_xmp(webp: bytes, packet: bytes) -> bytes:

@@ -59,7 +59,7 @@ def concatenate(
             container.metadata["comment"] = recipe
             with av.open(str(segments[0].path)) as first:
                 stream: Any = container.add_stream_from_template(first.streams.video[0], opaque=True)
-                if first.streams.video[0].metadata.get("alpha_mode") == "1":
+                if first.streams.video[0].metadata.get("alpha_mode") == "1":  # what Matroska says of transparency
                     stream.metadata["alpha_mode"] = "1"
             stream.time_base, stream.rate = Fraction(1, ticks), fps
             shown = [time for _, time in _packets(segments, ticks)]
@@ -69,7 +69,7 @@ def concatenate(
 
             def pictures() -> Iterator[Packet[Any]]:
                 for (packet, time), clock in zip(_packets(segments, ticks), decoding_times(shown), strict=True):
-                    packet.stream = stream
+                    packet.stream, packet.time_base = stream, Fraction(1, ticks)
                     packet.pts, packet.dts, packet.duration = time, clock, durations[time]
                     yield packet
 

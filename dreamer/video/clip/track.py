@@ -208,7 +208,8 @@ def _decoded(container: InputContainer, stream: VideoStream, max_pixels: int) ->
 
     decoder: Any = stream.codec_context
     name = _WITH_ALPHA.get(decoder.name)
-    if stream.metadata.get("alpha_mode") == "1" and name in av.codecs_available:
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") == "1" and name in av.codecs_available:
         decoder = av.CodecContext.create(name, "r")
         decoder.extradata = stream.codec_context.extradata
     decoder.thread_type = "AUTO"

@@ -176,7 +176,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         elif self.format.codec == "gif":
             write_gif(self._frames.all, path, self._size, self._fps, self._recipe, self.format.alpha)
         else:
-            write_webp(self._frames.all, path, self._size, self._fps, self.format.quality, self._recipe)
+            about = (self._size, self._fps, self.format.quality, self._recipe, self.format.alpha)
+            write_webp(self._frames.all, path, *about)
 
     def close(self) -> None:
         """Release the lock, so that another process can resume the clip; its folder stays."""
