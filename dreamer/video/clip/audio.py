@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import UsageError
+from dreamer.video.clip.clock import demuxed
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -72,7 +73,7 @@ def _copy_packets(source: InputContainer, stream: Any, length: Fraction, start: 
     first = source.streams.audio[0]
     assert first.time_base is not None
     offset = round(start / first.time_base)
-    for packet in source.demux(first):
+    for packet in demuxed(source, first):
         if packet.pts is None or packet.dts is None or not packet.size:
             continue
         end = packet.pts + (packet.duration or 0) - offset
@@ -101,7 +102,8 @@ def _encode_packets(source: InputContainer, stream: Any, length: Fraction, start
         graph.add("abuffersink"),
     ).configure()
     with suppress(av.EOFError):  # raised once atrim has let through `length` seconds
-        for frame in chain(source.decode(audio=0), (None,)):
+        frames = chain.from_iterable(packet.decode() for packet in demuxed(source, source.streams.audio[0]))
+        for frame in chain(frames, (None,)):
             graph.push(frame)
             with suppress(av.BlockingIOError):
                 while True:

@@ -8,11 +8,20 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.packet import Packet
+    from av.stream import Stream
 
     AnyPacket = TypeVar("AnyPacket", bound=Packet[Any])
 
-LONGEST_GAP = 3600  # seconds between two frames; a longer gap is taken for a mistake of the clock
+_USUAL_RATE = Fraction(50)  # packets of sound a second, about
+_LONGEST_GAP = 3600  # seconds between two frames; a longer gap is taken for a mistake of the clock
+
+
+def demuxed(container: InputContainer, stream: Stream) -> Iterator[Packet[Any]]:
+    """The packets of a stream, in the order of decoding, with times that go on."""
+    base = stream.time_base or Fraction(1, 1000)
+    return Clock(base, _USUAL_RATE).continuous(container.demux(stream))
 
 
 class Clock:
@@ -21,7 +30,7 @@ class Clock:
     def __init__(self, base: Fraction, rate: Fraction) -> None:
         """`base` is a tick in seconds; `rate` is the number of packets a second, where they do not say their length."""
         self.jumps = 0
-        self._gap = round(LONGEST_GAP / base)
+        self._gap = round(_LONGEST_GAP / base)
         self._usual = max(1, round(1 / (rate * base)))
 
     def continuous(self, packets: Iterable[AnyPacket]) -> Iterator[AnyPacket]:

@@ -107,7 +107,10 @@ class Film:
         """
         side = max(height, width)
         side = max(1, min(side, pipeline.recipe.size or side) // shrink)
-        plan = pipeline.plan_frames(*fit(*size_at(height, width, side)))
+        size = fit(*size_at(height, width, side))
+        if not all(size):
+            raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
+        plan = pipeline.plan_frames(*size)
         return cls(pipeline, side, plan, stability, on_step)
 
     def dreams(
