@@ -20,3 +20,7 @@ TOML_DOTS: Final = 32
 
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
+
+# Clips
+ANIMATION_BYTES: Final = 512 * MB
+"""Of an animated picture; Pillow reads the whole file into memory."""

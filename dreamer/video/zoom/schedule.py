@@ -33,7 +33,7 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
     with reported_together() as problems:
         if (fps := words.pop("fps", None)) is not None:
             try:
-                values["fps"] = _rate(fps)
+                values["fps"] = frame_rate(fps)
             except (ValueError, ZeroDivisionError, OverflowError):
                 how = "expected a number as in 30, 23.976 or 30000/1001"
                 problems.append(f"fps: {reprlib.repr(fps)} is not a frame rate; {how}")
@@ -53,7 +53,7 @@ def zoom_words(zoom: Zoom) -> dict[str, Any]:
     return {**words, "fps": str(zoom.fps), "keyframes": keyframes}
 
 
-def _rate(fps: Any) -> Fraction:
+def frame_rate(fps: Any) -> Fraction:
     """The exact frame rate; 23.976, 29.97 and 59.94 mean 24, 30 and 60 times 1000/1001.
 
     Only a few plain digits are allowed, as an exponent could make a number of any length. Raises ValueError and
