@@ -138,6 +138,7 @@ def check(name: str, thumbnail: bool) -> int:
     from dreamer.api import registry
     from dreamer.networks import untrained
     from dreamer.pipeline.build import build
+    from dreamer.recipes.parsing import read_text
     from dreamer.recipes.preset import find_preset, lines_of
     from dreamer.recipes.recipe import Recipe
 
@@ -151,7 +152,7 @@ def check(name: str, thumbnail: bool) -> int:
     missing = [key for key in ("title", "description", "author", "likes") if not getattr(preset, key)]
     problems += [f"{key}: missing; every preset should have one" for key in missing]
     if problems:
-        lines = lines_of(preset.file.read_text(encoding="utf-8")) if preset.file else {}
+        lines = lines_of(read_text(preset.file)) if preset.file else {}
         raise RecipeError(*(_at(str(preset.file or preset.name), lines, problem) for problem in problems))
     if thumbnail and preset.file:
         click.echo(_draw_thumbnail(preset))
