@@ -84,6 +84,7 @@ class World:
         command: Sequence[str],
         environment: Mapping[str, str | None] | None = None,
         on_line: Callable[[str], None] | None = None,
+        folder: Path | None = None,
     ) -> process.Ran:
         words, variables = list(command), dict(environment or {})
         flags = [words[i + 1] for i, word in enumerate(words) if word in ("--constraint", "--constraints")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -205,7 +205,7 @@ def choose(
     held: Held,
     *,
     anyway: bool = False,
-    which: Callable[[str], str | None] = shutil.which,
+    which: Callable[[str], str | None] = process.find_program,
 ) -> Tool:
     """Choose the tool for an environment.
 
@@ -219,7 +219,8 @@ def choose(
     Raises:
         InstallError: There is no tool for it; says which command to run by hand instead.
     """
-    uv = which("uv") or os.environ.get("UV", "")
+    named = os.environ.get("UV", "")  # set by uv itself for what it runs
+    uv = which("uv") or (named if os.path.isabs(named) else "")
     breaking = ("--break-system-packages",) if place.keeper == "the system" else ()
     plain = Pip(place.python, breaking) if place.pip else Uv(uv, place.python, breaking) if uv else None
     if (place.prefix / RECEIPT).is_file():
@@ -257,7 +258,8 @@ def _do(
 ) -> str:
     """Run a command and return what it printed; raises InstallError if it fails."""
     try:
-        ran = process.run(command, environment, on_line)
+        # uv reads the settings of the folder that it runs in, and git those of a repository around it.
+        ran = process.run(command, environment, on_line, Path(sys.prefix))
     except OSError as error:
         raise InstallError(f"{doing} failed: {command[0]} cannot be started ({error.strerror})") from error
     if ran.code:
