@@ -18,7 +18,7 @@ from dreamer.cli.options import FILE, STRENGTH, max_pixels_option, option, progr
 from dreamer.cli.photos import check_folder, check_spared, write_sheet
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.errors import DreamerError, RecipeError, UsageError, collect_problems
-from dreamer.files import make_folder, write_atomically
+from dreamer.files import is_taken, make_folder, write_atomically
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -228,7 +228,7 @@ def save(
     taken = [entry.full_name for entry in registry.presets if entry.name == name]
     if output is None and any(not full.startswith(f"{OWN}:") for full in taken):
         problems.append(f"{name}: a preset of that name already exists, {taken[0]}; choose another name")
-    elif place.exists() and not force:
+    elif is_taken(place) and not force:
         problems.append(f"{place} already exists; --force replaces it")
     files = [name for name in ("weights", "guide") if options[name]]
     problems += [f"--{name}: a preset cannot name a file; use this option when you render" for name in files]

@@ -31,11 +31,15 @@ def list_() -> None:
 
     Terminals that can show pictures show a thumbnail of each.
     """
+    from dreamer.cli.failures import line
     from dreamer.plugins.loading import load_presets
+    from dreamer.plugins.preset_packs import OWN
     from dreamer.recipes.preset import Preset, find_preset
     from dreamer.recipes.recipe import Recipe
 
-    registry, _ = load_presets()
+    registry, plugins = load_presets()
+    for folder in (plugin for plugin in plugins if plugin.distribution == OWN and plugin.problem):
+        click.echo(f"dreamer: {line(folder.problem)}", err=True)
     found, cells = [], []
     for entry in registry.presets:
         try:

@@ -12,11 +12,9 @@ from dreamer.errors import RecipeError, collect_problems, reported_together
 from dreamer.recipes.overrides import check_size, merged
 from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
-from dreamer.recipes.registry import Registry
+from dreamer.recipes.registry import Registry, is_distribution
 
 _ABOUT = ("title", "description", "author", "likes", "extends")
-# Not packaging's check: it has no maximal length and, before 26, accepts the Kelvin sign and a line break at the end.
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _KEYS = 64  # of one ingredient: a text of many lines may look like more
 THUMBNAIL = ".webp"
 """The suffix of a preset's thumbnail."""
@@ -104,7 +102,7 @@ def distributions(names: Any, where: str) -> tuple[str, ...]:
     """Plugin names from an untrusted file, checked before they are shown; raises RecipeError for any other value."""
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
         raise RecipeError(f"{where}: must be a list of plugin names")
-    wrong = [name for name in names if not (isinstance(name, str) and _DISTRIBUTION.fullmatch(name))]
+    wrong = [name for name in names if not is_distribution(name)]
     if wrong:
         raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin name")
     return tuple(names)
