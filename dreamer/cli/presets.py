@@ -1,4 +1,4 @@
-"""`dreamer presets`: list and show presets; `looks` has the other commands."""
+"""`dreamer presets`: list and show presets; `looks` and `trying` have the other commands."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.looks import check, save, try_
+from dreamer.cli.looks import check, save
 from dreamer.cli.tables import table
+from dreamer.cli.trying import try_
 from dreamer.errors import RecipeError
 
 if TYPE_CHECKING:
