@@ -102,6 +102,34 @@ def reported_together(error: type[UsageError] = UsageError) -> Iterator[list[str
         raise error(*problems)
 
 
+def described(error: BaseException) -> str:
+    """What an error of somebody else's code says, or its class; its own text may fail, too."""
+    name = type(error).__name__
+    try:
+        return str(error) or name
+    except Exception:
+        return f"{name}, which cannot say what it is"
+
+
+@contextmanager
+def blamed_on(who: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises in the block, `sys.exit` too, into a PluginError that names it.
+
+    dreamer's own errors, Ctrl-C and lack of memory pass as they are.
+    """
+    try:
+        yield
+    except (DreamerError, KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:
+        why = described(error)
+        if "out of memory" in why or "allocate memory" in why:  # as torch says it
+            raise
+        name = type(error).__name__
+        what = why if why.startswith(name) else f"{name}: {why}"
+        raise PluginError(f"{who} failed ({what}); that is its own fault") from error
+
+
 def not_installed(error: ModuleNotFoundError) -> str:
     """The sentence about a missing Python package: which one, and how to install it."""
     how = "`python -m pip install dreamer-art` (in a checkout: `python -m pip install -e .`)"

@@ -76,8 +76,8 @@ def new(name: str, folder: Path) -> None:
     _check_free(name)
     _write(project, _words(name))
     where = shlex.quote(str(project) if project.is_absolute() else f"./{project}")
-    click.echo(f"Created {project}, a plugin that works. Next steps:")
-    click.echo(f"  dreamer plugins install {where}")
+    click.echo(line(f"Created {project}, a plugin that works. Next steps:"))
+    click.echo(line(f"  dreamer plugins install {where}"))
     click.echo(f"  dreamer plugins check {name}")
     click.echo(f"  dreamer render --sample --preset {name}")
 

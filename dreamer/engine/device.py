@@ -93,10 +93,20 @@ def use_threads(machine: Machine) -> None:
 
 
 def free_memory(device: str) -> int:
-    """Bytes that may be taken on the device right now."""
+    """Bytes that one pass may take on the device right now."""
+    return int(available_memory(device) * _SHARE)
+
+
+def available_memory(device: str) -> int:
+    """Bytes that are free on the device right now; on the CPU, as far as this process may use them (`ulimit -v`)."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0] * _SHARE)
-    return int(psutil.virtual_memory().available * _SHARE)
+        return int(torch.cuda.mem_get_info()[0])
+    free = int(psutil.virtual_memory().available)
+    if sys.platform != "linux":
+        return free
+    process = psutil.Process()
+    allowed, _ = process.rlimit(psutil.RLIMIT_AS)
+    return free if allowed == psutil.RLIM_INFINITY else max(0, min(free, allowed - process.memory_info().vms))
 
 
 def bfloat16_pays(device: str) -> bool:

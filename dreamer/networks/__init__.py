@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from dreamer.errors import NetworkError, RecipeError
+from dreamer.errors import NetworkError, RecipeError, blamed_on
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
 from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie
 from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash, fit, read_weights
-from dreamer.recipes.registry import NamedRegistry
+from dreamer.recipes.registry import BUILT_IN, NamedRegistry
 
 
 @hookimpl
@@ -45,7 +46,8 @@ def load_from(
     factory: Callable[..., Network] = _factory(shelf, name)
     accepted = inspect.signature(factory).parameters  # a factory need not take either; see NetworkFactory
     given = {"weights": weights, "fetch": fetch}
-    network = factory(**{key: value for key, value in given.items() if key in accepted})
+    with _blamed(shelf, name):
+        network = factory(**{key: value for key, value in given.items() if key in accepted})
     if weights and "weights" not in accepted:
         module = copy.deepcopy(network.module)  # the plugin may keep its own
         fit(module, read_weights(weights), f"{weights} ({name})")
@@ -56,7 +58,16 @@ def load_from(
 def untrained(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Network:
     """The network of some name for a look at its layers: with random weights, where its factory can."""
     factory = _factory(shelf, name)
-    return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
+    with _blamed(shelf, name):
+        return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
+
+
+def _blamed(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> AbstractContextManager[None]:
+    """Blames errors of a plugin's factory on the plugin; dreamer's own pass as they are."""
+    entry = shelf.get(name)
+    return (
+        nullcontext() if entry.source == BUILT_IN else blamed_on(f"network {entry.name} of the plugin {entry.source}")
+    )
 
 
 def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> NetworkFactory[Network]:

@@ -195,7 +195,13 @@ def visualization(
         return _with_diversity(found) if facets and not own_starts else found
 
     words = merged(_default_recipe(canvas, over_a_photo=photo is not None, facets=facets), request.words)
-    return replace(request, words=words).build(registry, aim if unit.named or facets else None)
+    pipeline = replace(request, words=words).build(registry, aim if unit.named or facets else None)
+    if photo is None:
+        side = pipeline.recipe.size
+        if not side:
+            raise RecipeError("size: a picture from nothing has no size of its own to keep; give a number of pixels")
+        pipeline.plan(side, side)  # refuses one for which there is no room
+    return pipeline
 
 
 def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:
