@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
+from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import Interrupted, UsageError, collect_problems
@@ -39,9 +39,9 @@ _SIDE, _STEPS = click.IntRange(32, 512), click.IntRange(1, 2048)
 @option("--exemplars", metavar="FOLDER", type=FILE, help="Show the pictures of this folder that excite each channel.")
 @option("--size", type=_SIDE, default=96, metavar="PIXELS", help="Side of the picture of a channel. [96]")
 @option("--steps", type=_STEPS, default=32, metavar="N", help="Number of steps for each channel. [32]")
-@option("--seed", type=int, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]")
 @option("--resume", is_flag=True, help="Continue after Ctrl-C; keep the pictures of an existing page.")
 @option("--force", is_flag=True, help="Replace an existing page.")
 @max_pixels_option

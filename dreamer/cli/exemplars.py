@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
+from dreamer.cli.options import DEVICE, FILE, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, collect_problems, reported_together
@@ -29,10 +29,10 @@ _STEPS = "Number of steps in each octave of the unit's visualization; 0 leaves i
 @option("--channel", metavar="N|NAME", required=True, help="The unit: a channel, or a class by its name.")
 @option("--least", is_flag=True, help="Find the pictures that excite it least.")
 @option("--count", type=click.IntRange(1, 100), default=9, metavar="N", help="Number of pictures. [9]")
-@option("--steps", type=click.IntRange(0), default=32, metavar="N", help=_STEPS)
+@option("--steps", type=click.IntRange(0, 10_000), default=32, metavar="N", help=_STEPS)
 @option("--size", type=_SIDE, default=320, metavar="PIXELS", help="Long side at which to search. [320]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
 @progress_option

@@ -19,7 +19,7 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.recipe import DEFAULTS
 from dreamer.recipes.registry import Registry
-from dreamer.visualization.exemplars import channel_number
+from dreamer.visualization.exemplars import channel_number, whole_number
 
 _ASCENT: dict[str, Any] = {
     "colour": 0.0,
@@ -129,8 +129,9 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     if wanted in labels:
         number = labels.index(wanted)
         return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
-    if name.isdecimal() and int(name) < len(labels):
-        return {"index": [int(name)]}
+    index = whole_number(name)
+    if index is not None and index < len(labels):
+        return {"index": [index]}
     raise RecipeError(f"{network.name} has no class {name!r}{_nearest(name, network, network.labels)}")
 
 
