@@ -114,6 +114,8 @@ def atlas(
                 reuse_images(page, sections)
         if problems:
             raise UsageError(*problems)
+        for notice in loaded.notices:
+            reporter.say(notice)
         keep_freed_memory()
         making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter)
         try:

@@ -84,6 +84,8 @@ def exemplars(
                 fetch = network is not None and not problems
                 loaded = load_network(network or Recipe.network, weights, fetch=fetch)
                 unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
+        for notice in loaded.notices:
+            reporter.say(notice)
         use_threads(machine)
         keep_freed_memory()
         notes = output.with_name(f".{output.name}.exemplars")

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from dreamer.errors import NetworkError, RecipeError
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
-from dreamer.networks.network import Network
+from dreamer.networks.network import Network, fitted
 from dreamer.networks.reverie import reverie
+from dreamer.networks.state_dict import load_state
+from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.torchvision import REFUSED, classics
-from dreamer.networks.weights import file_hash, fit, read_weights
+from dreamer.networks.weights import file_hash
 from dreamer.recipes.registry import NamedRegistry
 
 
@@ -48,8 +50,8 @@ def load_from(
     network = factory(**{key: value for key, value in given.items() if key in accepted})
     if weights and "weights" not in accepted:
         module = copy.deepcopy(network.module)  # the plugin may keep its own
-        fit(module, read_weights(weights), f"{weights} ({name})")
-        return replace(network, module=module, weights=file_hash(weights))
+        fit = load_state(module, read_tensors(weights), f"{weights} ({name})", len(network.labels))
+        return fitted(replace(network, module=module, weights=file_hash(weights)), fit)
     return network
 
 

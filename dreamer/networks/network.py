@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError, did_you_mean
 from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
+from dreamer.networks.state_dict import Fit
 
 _LARGEST_PROBE = 1024  # px: `smallest` looks no further
 
@@ -36,13 +37,14 @@ class Network:
         defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
-        labels: Names of the K classes.
+        labels: Names of the K classes; their numbers where a weights file does not name them.
         figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
             k odd, and bias (K,). They are convolved with normalised features projected on the basis.
         channels: By layer, the numbers of its channels that have a name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label of positions that show none of the others, which objectives do not offer by name; empty
             where there is none.
+        fit: How a file's weights fit, where they are not the network's own.
     """
 
     name: str
@@ -60,9 +62,15 @@ class Network:
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: str = ""
     background: str = ""
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(False)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What to tell of the weights file."""
+        return self.fit.notices if self.fit else ()
 
     @cached_property
     def anatomy(self) -> NetworkLayers:
@@ -74,13 +82,16 @@ class Network:
         return tuple(self.anatomy.layers.values())
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; raises NetworkError with the nearest names."""
+        """The layer of that name; raises NetworkError with the nearest names, or if weights up to there are absent."""
         try:
-            return self.anatomy.layers[name]
+            layer = self.anatomy.layers[name]
         except KeyError:
             guess = did_you_mean(name, self.anatomy.layers)
             hint = f"`dreamer networks layers {self.name}` lists them"
             raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
+        if self.fit and (absent := self._absent_up_to(name)):
+            raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
+        return layer
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Compute the layers' features, in one pass that stops at the deepest of them.
@@ -175,6 +186,20 @@ class Network:
         copied.__dict__["anatomy"] = self.anatomy
         return copied
 
+    def _absent_up_to(self, name: str) -> list[str]:
+        """The absent weights that a layer may depend on: those of modules that do not run after it."""
+        order = {layer: number for number, layer in enumerate(self.anatomy.layers)}
+
+        def first_use(module: str) -> int:
+            inside = [layer for layer in order if not module or _holds(module, layer)]
+            if not inside:
+                return first_use(module.rpartition(".")[0])
+            repeated = any(self.anatomy.layers[layer].calls > 1 for layer in inside)
+            return 0 if repeated else min(order[layer] for layer in inside)
+
+        assert self.fit
+        return [key for key in self.fit.absent if first_use(key.rpartition(".")[0]) <= order[name]]
+
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
         """The layers' maps for a picture of some size, on the `meta` device."""
         dtype = next((weight.dtype for weight in self.module.parameters()), torch.float32)
@@ -191,6 +216,15 @@ class Network:
         if any(output.numel() == 0 for output in maps.values()):
             raise ValueError("its map would be empty")
         return {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
+
+
+def fitted(network: Network, fit: Fit) -> Network:
+    """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
+    labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
+    network = replace(network, labels=labels, fit=fit)
+    if fit.absent and network._absent_up_to(next(iter(network.anatomy.layers))):
+        raise NetworkError(fit.problem(fit.absent))
+    return network
 
 
 class _DeepEnough(Exception):

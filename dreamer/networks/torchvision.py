@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ import torch
 from torch import nn
 
 from dreamer.errors import NetworkError
-from dreamer.networks.network import Network
+from dreamer.networks.network import Network, fitted
+from dreamer.networks.state_dict import load_state
+from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.vit import AnySize
-from dreamer.networks.weights import file_hash, fit, read_weights
+from dreamer.networks.weights import file_hash
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -90,10 +92,10 @@ class Classic:
                     "--weights FILE"
                 )
             self._download(path)
-        state = read_weights(path)
+        found = read_tensors(path)
         network = self.untrained()
-        fit(network.module, state, f"{path} ({self.name})")
-        return self._network(network.module, file_hash(path))
+        fit = load_state(network.module, found, f"{path} ({self.name})", len(network.labels))
+        return fitted(replace(network, weights=file_hash(path)), fit)
 
     def untrained(self) -> Network:
         """The network with random weights, for which no file is needed."""
@@ -107,7 +109,7 @@ class Classic:
             extra = {"image_size": self._published().meta["min_size"][0]}
         with torch.random.fork_rng(devices=[]):
             module = get_model(self.name, weights=None, **extra)
-        return self._network(AnySize(module) if transformer else module, "")
+        return self._network(AnySize(module) if transformer else module)
 
     def weights_path(self) -> Path:
         """Where torchvision keeps this network's weights."""
@@ -137,7 +139,7 @@ class Classic:
                 "on a machine that can, and pass the file with --weights FILE"
             ) from error
 
-    def _network(self, module: nn.Module, digest: str) -> Network:
+    def _network(self, module: nn.Module) -> Network:
         halves = self.name in _HALVES
         return Network(
             name=self.name,
@@ -149,7 +151,6 @@ class Classic:
             default_layer=self.default_layer,
             defaults={"octaves": {"step_size": 0.007}},
             labels=tuple(self._published().meta.get("categories", ())),
-            weights=digest,
         )
 
 

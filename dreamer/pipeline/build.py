@@ -79,6 +79,8 @@ class Request:
                     network.layer(name)
             with collect_problems(problems):  # once more: its defaults may hold what the words speak of
                 recipe = asked.recipe(registry, network.defaults, network.default_layer)
+        for notice in network.notices if self.weights else ():
+            self.say(notice)
         pipeline = Pipeline(recipe, Session(network, machine.device, self.guide), registry, machine, self.say)
         pipeline.check()
         return pipeline

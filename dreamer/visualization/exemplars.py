@@ -120,7 +120,9 @@ class Channel:
 def channel_names(network: Network, layer: str) -> dict[str, int]:
     """The numbers of a layer's channels by name, for those named by the network or after a class."""
     named = network.labels if len(network.labels) == network.layer(layer).channels else ()
-    return {label: number for number, label in enumerate(named)} | dict(network.channels.get(layer, {}))
+    return {label: number for number, label in enumerate(named) if label != str(number)} | dict(
+        network.channels.get(layer, {})
+    )
 
 
 def channel_number(network: Network, layer: str, channel: str, option: str = "--channel") -> int:

@@ -128,7 +128,8 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
     if wanted in labels:
         number = labels.index(wanted)
-        return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
+        named = labels.count(wanted) == 1 and wanted != str(number)
+        return {"names": [network.labels[number]]} if named else {"index": [number]}
     index = whole_number(name)
     if index is not None and index < len(labels):
         return {"index": [index]}
@@ -137,6 +138,8 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
 
 def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
     """The end of an error about an unknown class: classes that contain the name, else the most similar ones."""
+    if network.fit and network.fit.classes:
+        return f"; its weights file names no classes; give a number from 0 to {network.fit.classes - 1}"
     within = [label for label in labels if name.strip().lower() in label.lower()][:_MAX_SUGGESTIONS]
     if within:
         return f"; there are {', '.join(within)}"
@@ -225,7 +228,8 @@ def logits(network: Network) -> str:
             break
         found = layer.name
     if found is None:
-        raise RecipeError(f"{network.name} has no layer of classes; use --channel or --neuron instead")
+        file = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
+        raise RecipeError(f"{network.name} has no layer of classes{file}; use --channel or --neuron instead")
     return found
 
 
