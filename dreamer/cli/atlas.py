@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from dreamer.files import write_atomically
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
+    from dreamer.networks.network import Network
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.visualization.atlas.exemplar_crops import Best
     from dreamer.visualization.atlas.layer_section import LayerSection
@@ -99,12 +100,17 @@ def atlas(
         with collect_problems(problems):
             machine = Machine(device, "auto", 0, threads or 0).resolved()
         with collect_problems(problems):
-            fetch = network is not None and not problems
-            loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
+            drawing: dict[str, Any] = {"size": size, "steps": steps, "seed": seed, "machine": machine}
+
+            def sections_in(network: Network) -> list[tuple[LayerSection, Pipeline]]:
+                layers = [part.strip() for part in (wished or network.default_layer).split(",")]
+                return sections_of(network, registry, layers, channels, say=reporter.say, **drawing)
+
+            wanted, fetch = network or Recipe.network, network is not None and not problems
+            loaded = load_from(registry.networks, wanted, weights, fetch=fetch, check=sections_in)
             use_threads(machine)
-            layers = [part.strip() for part in (wished or loaded.default_layer).split(",")]
-            drawing = {"size": size, "steps": steps, "seed": seed}
-            parts = sections_of(loaded, registry, layers, channels, **drawing, machine=machine, say=reporter.say)
+            parts = sections_in(loaded)
+            layers = [section.layer for section, _ in parts]
             if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
                 seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))

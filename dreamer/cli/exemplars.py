@@ -14,7 +14,8 @@ from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, collect_problems, reported_together
 
 if TYPE_CHECKING:
-    from dreamer.visualization.exemplars import Search
+    from dreamer.networks.network import Network
+    from dreamer.visualization.exemplars import Channel, Search
 
 _SIDE = click.IntRange(32, 4096)
 _STEPS = "Number of steps in each octave of the unit's visualization; 0 leaves it out. [32]"
@@ -62,9 +63,10 @@ def exemplars(
     with progress(how) as reporter:
         import torch
 
-        from dreamer.api import load_network, visualize
+        from dreamer.api import registry, visualize
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
         from dreamer.image import check_suffix, pictures_in
+        from dreamer.networks import load_from
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.contact_sheet import sheet
         from dreamer.visualization.exemplars import Channel, exemplar_looks, search, unit_look
@@ -81,9 +83,14 @@ def exemplars(
             with collect_problems(problems):
                 machine = Machine(device=device, threads=threads or 0).resolved()
             with collect_problems(problems):
-                fetch = network is not None and not problems
-                loaded = load_network(network or Recipe.network, weights, fetch=fetch)
-                unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
+
+                def named(loaded: Network) -> Channel:
+                    at = loaded.layer(layer or loaded.default_layer).name
+                    return Channel.named(loaded, at, channel, size=size, least=least)
+
+                wanted, fetch = network or Recipe.network, network is not None and not problems
+                loaded = load_from(registry().networks, wanted, weights, fetch=fetch, check=named)
+                unit = named(loaded)
         for notice in loaded.notices:
             reporter.say(notice)
         use_threads(machine)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from dreamer.errors import NetworkError, RecipeError
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
+from dreamer.networks.names import network_guess
 from dreamer.networks.network import Network, fitted
 from dreamer.networks.reverie import reverie
 from dreamer.networks.state_dict import load_state
@@ -28,7 +30,12 @@ def register_networks(register: Register) -> None:
 
 
 def load_from(
-    shelf: NamedRegistry[NetworkFactory[Network]], name: str, weights: Path | None = None, *, fetch: bool = False
+    shelf: NamedRegistry[NetworkFactory[Network]],
+    name: str,
+    weights: Path | None = None,
+    *,
+    fetch: bool = False,
+    check: Callable[[Network], object] | None = None,
 ) -> Network:
     """Make the network of some name.
 
@@ -37,6 +44,7 @@ def load_from(
         name: Short or full name, as `dreamer networks list` prints it.
         weights: A .safetensors or .pth file to load in place of the network's own weights.
         fetch: Whether absent weights may be downloaded.
+        check: Called with the untrained network before anything is downloaded; raises what is wrong with its layers.
 
     Returns:
         The network, frozen.
@@ -46,13 +54,18 @@ def load_from(
     """
     factory: Callable[..., Network] = _factory(shelf, name)
     accepted = inspect.signature(factory).parameters  # a factory need not take either; see NetworkFactory
-    given = {"weights": weights, "fetch": fetch}
-    network = factory(**{key: value for key, value in given.items() if key in accepted})
     if weights and "weights" not in accepted:
+        network = load_from(shelf, name, fetch=fetch, check=check)
         module = copy.deepcopy(network.module)  # the plugin may keep its own
         fit = load_state(module, read_tensors(weights), f"{weights} ({name})", len(network.labels))
         return fitted(replace(network, module=module, weights=file_hash(weights)), fit)
-    return network
+    given = {key: value for key, value in (("weights", weights), ("fetch", fetch)) if key in accepted}
+    maker = factory if isinstance(factory, UntrainedFactory) and "fetch" in accepted else None
+    if maker and fetch and check and not weights:
+        with suppress(NetworkError):  # its weights are absent
+            return factory(fetch=False)
+        check(maker.untrained())
+    return factory(**given)
 
 
 def untrained(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Network:
@@ -67,5 +80,8 @@ def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Networ
     try:
         return shelf.get(name).value
     except RecipeError as error:
+        names = shelf.names()
+        guess = None if name in names else network_guess(name, names)
+        problem = f"no network is called {name!r}; did you mean {guess}?" if guess else error.problems[0]
         hint = "`dreamer networks list` shows those that are ready, and those for `dreamer networks fetch NAME`"
-        raise NetworkError(f"{error.problems[0]} ({hint})") from error
+        raise NetworkError(f"{problem} ({hint})") from error

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.errors import NetworkError, did_you_mean
+from dreamer.errors import NetworkError
 from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
+from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.state_dict import Fit
 
 _LARGEST_PROBE = 1024  # px: `smallest` looks no further
@@ -77,21 +78,33 @@ class Network:
         """The layers by name, and the batch norms that may be folded."""
         return inspect_layers(self.module)
 
+    @cached_property
+    def _other_names(self) -> dict[str, str]:
+        return other_names(self.name, self.module, self.anatomy.layers)
+
     def layers(self) -> tuple[Layer, ...]:
         """Every layer, in the order in which the forward pass finishes them."""
         return tuple(self.anatomy.layers.values())
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; raises NetworkError with the nearest names, or if weights up to there are absent."""
-        try:
-            layer = self.anatomy.layers[name]
-        except KeyError:
-            guess = did_you_mean(name, self.anatomy.layers)
+        """The layer of that name, its own or that of other programs.
+
+        Raises NetworkError with the nearest names, or if weights up to there are absent.
+        """
+        layers = self.anatomy.layers
+        own = name if name in layers else understood(name, layers, self._other_names)
+        if own is None:
+            guess = layer_guess(name, layers, self._other_names)
             hint = f"`dreamer networks layers {self.name}` lists them"
-            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
+            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}")
+        layer, name = layers[own], own
         if self.fit and (absent := self._absent_up_to(name)):
             raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
         return layer
+
+    def has(self, name: str) -> bool:
+        """Whether there is a layer of that name, its own or that of other programs."""
+        return name in self.anatomy.layers or bool(understood(name, self.anatomy.layers, self._other_names))
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Compute the layers' features, in one pass that stops at the deepest of them.
@@ -168,7 +181,7 @@ class Network:
         Returns:
             The copy; statistics, heads and figures are on the device as well.
         """
-        module = copy.deepcopy(self.module)
+        module, layers = copy.deepcopy(self.module), [self.layer(name).name for name in layers]
         for convolution, norm in self.anatomy.foldable:
             if not any(_holds(name, convolution) and not _holds(name, norm) for name in layers):
                 before = cast(nn.Conv2d, module.get_submodule(convolution))
@@ -246,8 +259,8 @@ def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[s
         return output.clone()
 
     with suppress(_DeepEnough), ExitStack() as stack:
-        for name in wanted:
-            stack.enter_context(module.get_submodule(name).register_forward_hook(partial(keep, name)))
+        for name, layer in wanted.items():
+            stack.enter_context(module.get_submodule(layer.name).register_forward_hook(partial(keep, name)))
         yield found
 
 

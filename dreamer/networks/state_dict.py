@@ -21,8 +21,9 @@ from dreamer.errors import NetworkError
 from dreamer.networks.pickled import StoredTensor
 
 # Before 2018 DenseNet's layers were called norm.1, conv.2, ...; its published weights still are.
-_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.\w+)$")
 _WRAPPED = re.compile(r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")  # anywhere in a name
+_COUNT = "num_batches_tracked"  # which only training needs
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
 _LONGEST, _MOST_PARTS, _DEEPEST = 300, 24, 4  # letters and dots of a tensor's name; mappings within each other
 _SHOWN = 60  # letters of a key in a sentence
@@ -91,7 +92,7 @@ def load_state(module: nn.Module, found: Any, where: str, classes: int) -> Fit:
         tensor = chosen.given.get(key)
         if tensor is not None and tensor.shape == tuple(parameter.shape):
             parameter.copy_(tensor.read())
-        elif not key.endswith("num_batches_tracked"):
+        elif not key.endswith(_COUNT):
             absent[key] = "missing" if tensor is None else f"{shape_of(tensor)} instead of {shape_of(parameter)}"
     told = 0 if head and f"{head}.weight" in absent else told
     parts = [f"its {told} classes are known by number only"] if told else []
@@ -162,7 +163,7 @@ def _chosen(at: str, tensors: Mapping[str, StoredTensor], names: Mapping[str, st
         own = names.get(name.removeprefix(prefix)) if name.startswith(prefix) else None
         if own:
             given[own] = tensor
-        elif not name.removeprefix(prefix).startswith(_AUXILIARY):
+        elif not name.removeprefix(prefix).startswith(_AUXILIARY) and not name.endswith(_COUNT):
             besides.append(name)
     return _Chosen(at, given, tuple(besides))
 

@@ -6,9 +6,9 @@ torchvision is imported only when one of them is made. The weights are the first
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,8 @@ REFUSED = {
     "are swin_t and vit_b_16"
 }
 
+_HASH = re.compile(r"-([a-f0-9]{8,})\.")  # the beginning of a published file's hash, in its name
+
 # These two were published with a preprocessing of their own, which torchvision hides inside the module.
 _HALVES = ("googlenet", "inception_v3")
 
@@ -92,10 +94,17 @@ class Classic:
                     "--weights FILE"
                 )
             self._download(path)
-        found = read_tensors(path)
+        found = read_tensors(path) if weights else self._own(path)
         network = self.untrained()
         fit = load_state(network.module, found, f"{path} ({self.name})", len(network.labels))
         return fitted(replace(network, weights=file_hash(path)), fit)
+
+    def _own(self, path: Path) -> Any:
+        try:
+            return read_tensors(path)
+        except NetworkError as error:
+            again = f"delete it, and `dreamer networks fetch {self.name}` downloads it again"
+            raise NetworkError(f"{error}; {again}") from error
 
     def untrained(self) -> Network:
         """The network with random weights, for which no file is needed."""
@@ -125,17 +134,17 @@ class Classic:
         return next(iter(get_model_weights(self.name)))
 
     def _download(self, path: Path) -> None:
+        """Download the weights under another name, and give them their own once they are whole."""
+        url = str(self._published().url)
+        known = _HASH.search(path.name)
         try:
-            with redirect_stdout(sys.stderr):  # stdout may be read by a program
-                self._published().get_state_dict(
-                    progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
-                )
-        except Exception as error:  # urllib, http.client, torch.hub and pickle have no class in common
-            with suppress(OSError):  # where the folder cannot be, nothing is
-                path.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            print(f'Downloading: "{url}" to {path}', file=sys.stderr)
+            torch.hub.download_url_to_file(url, str(path), known and known[1], progress=sys.stderr.isatty())
+        except Exception as error:  # urllib, http.client and torch.hub have no class in common
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
-                f"{self.name}'s weights could not be downloaded ({why}); get {self._published().url} "
+                f"{self.name}'s weights could not be downloaded ({why}); get {url} "
                 "on a machine that can, and pass the file with --weights FILE"
             ) from error
 
