@@ -28,3 +28,24 @@ NOTES_BYTES: Final = 64 * MB
 # Clips
 ANIMATION_BYTES: Final = 512 * MB
 """Of an animated picture; Pillow reads the whole file into memory."""
+# Networks: weights, checkpoints of trainings
+WEIGHTS_BYTES: Final = 8 * GB
+"""Of a weights file: no network that anybody dreams with is larger."""
+OWN_WEIGHTS_BYTES: Final = 64 * MB
+"""Of a file of reverie or of the decoder: none is larger, whatever its width."""
+CHECKPOINT_BYTES: Final = 1 * GB
+"""Of the checkpoint of an interrupted training."""
+PICKLE_BYTES: Final = 4 * MB
+"""Of what a .pth file says of its tensors, some 200 bytes each; read, it takes up to a hundred times as much."""
+ZIP_DIRECTORY_BYTES: Final = 4 * MB
+"""Of the list of a .pth file's parts, some 100 bytes each."""
+SAFETENSORS_HEADER_BYTES: Final = 8 * MB
+"""Of what a .safetensors file says of its tensors."""
+DIMENSIONS: Final = 8
+"""Of a tensor; weights have five at most."""
+DESCRIBED: Final = 4
+"""How many times a file's own size its tensors may come to, as several may share values."""
+STATE_DICTS: Final = 1000
+"""Mappings within a .pth file among which the weights are looked for."""
+CLASSES: Final = 100_000
+"""Of a classifier of another size than the network's own."""

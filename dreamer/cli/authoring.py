@@ -13,9 +13,9 @@ from string import Template
 import click
 
 from dreamer import __version__
-from dreamer.cli.failures import line
 from dreamer.cli.options import FILE, option
 from dreamer.cli.photos import check_folder
+from dreamer.cli.streams import line
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.failures import line
+from dreamer.cli.streams import line
 from dreamer.cli.tables import table
 from dreamer.errors import RecipeError, did_you_mean
 

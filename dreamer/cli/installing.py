@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import click
 from packaging.utils import canonicalize_name
 
-from dreamer.cli.failures import line, tell
+from dreamer.cli.failures import tell
 from dreamer.cli.options import option
+from dreamer.cli.streams import line
 from dreamer.cli.tables import table
 from dreamer.errors import DreamerError, UsageError, did_you_mean
 from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember

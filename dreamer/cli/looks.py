@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.failures import line
 from dreamer.cli.options import FILE, max_pixels_option, option, recipe_options
 from dreamer.cli.photos import check_spared
+from dreamer.cli.streams import line
 from dreamer.cli.trying import shell_word
 from dreamer.errors import RecipeError, UsageError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically

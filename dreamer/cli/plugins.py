@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from dreamer.cli.authoring import check, new
-from dreamer.cli.failures import line
 from dreamer.cli.installing import install, restore, uninstall
+from dreamer.cli.streams import line
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, did_you_mean
 

@@ -32,7 +32,7 @@ def list_() -> None:
 
     Terminals that can show pictures show a thumbnail of each.
     """
-    from dreamer.cli.failures import line
+    from dreamer.cli.streams import line
     from dreamer.plugins.loading import load_presets
     from dreamer.plugins.preset_packs import OWN
     from dreamer.recipes.preset import Preset, find_preset
@@ -102,8 +102,8 @@ def show(name: str) -> None:
 
 def _show_picture(picture: Path) -> None:
     """Print the recipe as a preset, and all else that decides the picture's bytes as comments."""
-    from dreamer.cli.failures import line
     from dreamer.cli.provenance import provenance_in
+    from dreamer.cli.streams import line
     from dreamer.recipes.recipe import SCHEMA
 
     provenance = provenance_in(picture)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.failures import line
 from dreamer.cli.options import FILE, STRENGTH, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
+from dreamer.cli.streams import line
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
 from dreamer.files import free, is_taken, write_atomically
 

@@ -39,8 +39,8 @@ def captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[st
         return output.clone()
 
     with suppress(_DeepEnough), ExitStack() as stack:
-        for name in wanted:
-            stack.enter_context(module.get_submodule(name).register_forward_hook(partial(keep, name)))
+        for name, layer in wanted.items():
+            stack.enter_context(module.get_submodule(layer.name).register_forward_hook(partial(keep, name)))
         yield found
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.errors import NetworkError, did_you_mean
+from dreamer.errors import NetworkError
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
 from dreamer.networks.copies import frozen, skeleton
@@ -26,6 +26,8 @@ from dreamer.networks.layers import (
     computed_if_needed,
     inspect_layers,
 )
+from dreamer.networks.names import layer_guess, other_names, understood
+from dreamer.networks.state_dict import Fit
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -50,7 +52,7 @@ class Network:
         defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
-        labels: Names of the K classes.
+        labels: Names of the K classes; their numbers where a weights file does not name them.
         figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
             k odd, and bias (K,). They are convolved with normalised features projected on the basis.
         channels: By layer, the numbers of its channels that have a name.
@@ -59,6 +61,7 @@ class Network:
             where there is none.
         input_size: The only side in pixels that the module takes, if it takes one alone; it is found out for the usual
             sizes. Layers that take any size are looked at with any; for the others pictures are resized to it.
+        fit: How a file's weights fit, where they are not the network's own.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Network:
     weights: str = ""
     background: str = ""
     input_size: int | None = None
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "module", frozen(self.module))
@@ -140,6 +144,11 @@ class Network:
         head = "<tr><th>layer</th><th>channels</th><th>stride, px</th><th>sees, px</th></tr>"
         return f"<details><summary>{escape(repr(self)[1:-1])}</summary><table>{head}{rows}</table></details>"
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What to tell of the weights file."""
+        return self.fit.notices if self.fit else ()
+
     @cached_property
     def anatomy(self) -> NetworkLayers:
         """The layers by name, and the batch norms that may be folded."""
@@ -150,18 +159,33 @@ class Network:
         """The module on the `meta` device: it gives shapes, and the module itself stays free for other threads."""
         return skeleton(self.module)
 
+    @cached_property
+    def _other_names(self) -> dict[str, str]:
+        return other_names(self.name, self.module, self.anatomy.layers)
+
     def layers(self) -> tuple[Layer, ...]:
         """Every layer, in the order in which the forward pass finishes them."""
         return tuple(self.anatomy.layers.values())
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; raises NetworkError with the nearest names."""
-        try:
-            return self.anatomy.layers[name]
-        except KeyError:
-            guess = did_you_mean(name, self.anatomy.layers)
+        """The layer of that name, its own or that of other programs.
+
+        Raises NetworkError with the nearest names, or if weights up to there are absent.
+        """
+        layers = self.anatomy.layers
+        own = name if name in layers else understood(name, layers, self._other_names)
+        if own is None:
+            guess = layer_guess(name, layers, self._other_names)
             hint = f"`dreamer networks layers {self.name}` lists them"
-            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
+            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}")
+        layer, name = layers[own], own
+        if self.fit and (absent := self._absent_up_to(name)):
+            raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
+        return layer
+
+    def has(self, name: str) -> bool:
+        """Whether there is a layer of that name, its own or that of other programs."""
+        return name in self.anatomy.layers or bool(understood(name, self.anatomy.layers, self._other_names))
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Compute the layers' features, in one pass that stops at the deepest of them.
@@ -243,7 +267,7 @@ class Network:
         Returns:
             The copy; statistics, heads and figures are on the device as well.
         """
-        module = copy.deepcopy(self.module)
+        module, layers = copy.deepcopy(self.module), [self.layer(name).name for name in layers]
         for convolution, norm in self.anatomy.foldable:
             if not any(_holds(name, convolution) and not _holds(name, norm) for name in layers):
                 before = cast(nn.Conv2d, module.get_submodule(convolution))
@@ -260,6 +284,20 @@ class Network:
         )
         copied.__dict__["anatomy"] = self.anatomy
         return copied
+
+    def _absent_up_to(self, name: str) -> list[str]:
+        """The absent weights that a layer may depend on: those of modules that do not run after it."""
+        order = {layer: number for number, layer in enumerate(self.anatomy.layers)}
+
+        def first_use(module: str) -> int:
+            inside = [layer for layer in order if not module or _holds(module, layer)]
+            if not inside:
+                return first_use(module.rpartition(".")[0])
+            repeated = any(self.anatomy.layers[layer].calls > 1 for layer in inside)
+            return 0 if repeated else min(order[layer] for layer in inside)
+
+        assert self.fit
+        return [key for key in self.fit.absent if first_use(key.rpartition(".")[0]) <= order[name]]
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
         """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
@@ -285,6 +323,15 @@ class Network:
         if any(output.numel() == 0 for output in maps.values()):
             raise ValueError("its map would be empty")
         return {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
+
+
+def fitted(network: Network, fit: Fit) -> Network:
+    """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
+    labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
+    network = replace(network, labels=labels, fit=fit)
+    if fit.absent and network._absent_up_to(next(iter(network.anatomy.layers))):
+        raise NetworkError(fit.problem(fit.absent))
+    return network
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.recipe import DEFAULTS
 from dreamer.recipes.registry import Registry
-from dreamer.visualization.exemplars import channel_number
+from dreamer.visualization.exemplars import channel_number, whole_number
 
 _ASCENT: dict[str, Any] = {
     "colour": 0.0,
@@ -129,14 +129,18 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
     if wanted in labels:
         number = labels.index(wanted)
-        return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
-    if name.isdecimal() and int(name) < len(labels):
-        return {"index": [int(name)]}
+        named = labels.count(wanted) == 1 and wanted != str(number)
+        return {"names": [network.labels[number]]} if named else {"index": [number]}
+    index = whole_number(name)
+    if index is not None and index < len(labels):
+        return {"index": [index]}
     raise RecipeError(f"{network.name} has no class {name!r}{_nearest(name, network, network.labels)}")
 
 
 def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
     """The end of an error about an unknown class: classes that contain the name, else the most similar ones."""
+    if network.fit and network.fit.classes:
+        return f"; its weights file names no classes; give a number from 0 to {network.fit.classes - 1}"
     within = [label for label in labels if name.strip().lower() in label.lower()][:_MAX_SUGGESTIONS]
     if within:
         return f"; there are {', '.join(within)}"
@@ -231,7 +235,8 @@ def logits(network: Network) -> str:
             break
         found = layer.name
     if found is None:
-        raise RecipeError(f"{network.name} has no layer of classes; use --channel or --neuron instead")
+        file = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
+        raise RecipeError(f"{network.name} has no layer of classes{file}; use --channel or --neuron instead")
     return found
 
 
