@@ -17,10 +17,17 @@ TOML_BYTES: Final = 100 * KB
 """Of a TOML file; the time of Python's parser grows with the square of a key's parts."""
 TOML_DOTS: Final = 32
 """Dots in a line outside of quotes: the parts of a dotted key or of a table's name."""
+KEYFRAMES_BYTES: Final = 1 * MB
+"""Of a TOML file of keyframes, of which there may be thousands."""
+JSON_BYTES: Final = 1 * MB
+"""Of a recipe inside a picture, and of a distribution's direct_url.json."""
 
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
 
+# Clips
+ANIMATION_BYTES: Final = 512 * MB
+"""Of an animated picture; Pillow reads the whole file into memory."""
 # Networks: weights, checkpoints of trainings
 WEIGHTS_BYTES: Final = 8 * GB
 """Of a weights file: no network that anybody dreams with is larger."""

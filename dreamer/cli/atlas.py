@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ import click
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
-from dreamer.errors import Interrupted, UsageError, WriteError, collect_problems
-from dreamer.files import is_taken, write_atomically
+from dreamer.errors import UsageError, WriteError, collect_problems
+from dreamer.files import is_taken, rescue, write_atomically
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
@@ -131,7 +130,7 @@ def atlas(
                 making.paint(section, pipeline)
             if exemplars:
                 making.search(exemplars, names, parts[0][1], max_pixels, resume)
-        except (Interrupted, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return making.interrupted()
         except WriteError as error:
             reporter.say(f"{error}; the page shows the exemplars found by then")
@@ -273,15 +272,6 @@ class _Making:
         try:
             return write_atomically(output, page, replace=replace)
         except WriteError as error:
-            raise WriteError(f"{error}{_rescued(page, output)}") from error
-
-
-def _rescued(page: bytes, output: Path) -> str:
-    """Save a page in the temporary folder, for this user alone, and say so."""
-    try:
-        number, name = tempfile.mkstemp(output.suffix, f"{output.stem}-")
-        with open(number, "wb") as file:
-            file.write(page)
-    except OSError:
-        return ""
-    return f"; the page was saved as {name} instead"
+            place = rescue(output.name, page)
+            kept = f"; the page was saved as {place} instead" if place else ""
+            raise WriteError(f"{error}{kept}") from error

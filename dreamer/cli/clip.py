@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Frames = Iterator[tuple[NDArray[np.uint8], Fraction | None]]
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 _DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
 clip_options = together(
@@ -91,6 +93,7 @@ class ClipFile:
         recipe: Mapping[str, Any],
         decides: Mapping[str, Any],
         tiles: Sequence[int],
+        place: tuple[int, int] = (1, 1),
         **about: Any,
     ) -> int:
         """Write the clip, or what an interrupted one lacks.
@@ -103,7 +106,8 @@ class ClipFile:
             recipe: What is written into the clip.
             decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
             tiles: The tiles of its looks.
-            **about: Its size, fps, frames and audio, as `ClipWriter.open` takes them.
+            place: Its number among the clips of the command, from 1, and how many these are.
+            **about: Its size, fps, frames, audio and audio_begin, as `ClipWriter.open` takes them.
 
         Returns:
             The exit code.
@@ -112,7 +116,7 @@ class ClipFile:
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
         settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
-        reporter.start(label, 1, 1)
+        reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
             if not writer.finished:
                 return film(writer, *make(writer), reporter, label)
@@ -206,7 +210,7 @@ def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, lab
             writer.flush()
         reporter.interrupted(label, str(writer.partial if writer.partial.exists() else writer.folder))
         reporter.say("run the same command with --resume to continue")
-        return 130
+        return INTERRUPTED
     except WriteError as error:
         raise WriteError(f"{error}; what is done is kept, and --resume continues") from error
     reporter.done(label, str(writer.output), time.monotonic() - began)

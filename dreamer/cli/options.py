@@ -23,6 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
+_FEATURE_SIZE = "Size of the features, in percent of the short side."
 STRENGTH = "From the photo (0) to the whole dream (1). [1]"
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 SEED = click.IntRange(0, 2**63 - 1)
@@ -134,11 +135,9 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     return together(
         source_options,
         option("--strength", type=float, metavar="0..1", help=STRENGTH),
-        option(
-            "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in percent of the short side."
-        ),
+        option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
-        option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
+        option("--seed", type=SEED, metavar="N", help="Random seed: another seed, another dream. [0]"),
         option("--init", type=INIT, help="Picture to start from. [photo]"),
         option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from dreamer.errors import NetworkError, RecipeError
+from dreamer.errors import NetworkError, RecipeError, blamed_on
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
 from dreamer.networks.names import network_guess
 from dreamer.networks.network import Network, fitted
@@ -18,7 +18,7 @@ from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash
-from dreamer.recipes.registry import NamedRegistry
+from dreamer.recipes.registry import BUILT_IN, NamedRegistry
 
 
 @hookimpl
@@ -61,17 +61,27 @@ def load_from(
         return fitted(replace(network, module=module, weights=file_hash(weights)), fit)
     given = {key: value for key, value in (("weights", weights), ("fetch", fetch)) if key in accepted}
     maker = factory if isinstance(factory, UntrainedFactory) and "fetch" in accepted else None
-    if maker and fetch and check and not weights:
-        with suppress(NetworkError):  # its weights are absent
-            return factory(fetch=False)
-        check(maker.untrained())
-    return factory(**given)
+    with _blamed(shelf, name):
+        if maker and fetch and check and not weights:
+            with suppress(NetworkError):  # its weights are absent
+                return factory(fetch=False)
+            check(maker.untrained())
+        return factory(**given)
 
 
 def untrained(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Network:
     """The network of some name for a look at its layers: with random weights, where its factory can."""
     factory = _factory(shelf, name)
-    return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
+    with _blamed(shelf, name):
+        return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
+
+
+def _blamed(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> AbstractContextManager[None]:
+    """Blames errors of a plugin's factory on the plugin; dreamer's own pass as they are."""
+    entry = shelf.get(name)
+    return (
+        nullcontext() if entry.source == BUILT_IN else blamed_on(f"network {entry.name} of the plugin {entry.source}")
+    )
 
 
 def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> NetworkFactory[Network]:

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
+from html import escape
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError
-from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
+from dreamer.image import resize
+from dreamer.networks.capture import as_map, captured
+from dreamer.networks.copies import frozen, skeleton
+from dreamer.networks.layers import (
+    HEIGHT,
+    WIDTH,
+    Layer,
+    NetworkLayers,
+    blank,
+    computed_if_needed,
+    inspect_layers,
+)
 from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.state_dict import Fit
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 _LARGEST_PROBE = 1024  # px: `smallest` looks no further
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A frozen network with its preprocessing. Layers are the module's own dotted names.
+
+    The module that is handed over stays as it is, in whichever mode. `module` is a frozen copy over the same weights:
+    it sees what is learnt later, but not weights that are replaced by others, as by `.to()`.
 
     Attributes:
         name: What people and messages call it.
@@ -45,6 +59,8 @@ class Network:
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label of positions that show none of the others, which objectives do not offer by name; empty
             where there is none.
+        input_size: The only side in pixels that the module takes, if it takes one alone; it is found out for the usual
+            sizes. Layers that take any size are looked at with any; for the others pictures are resized to it.
         fit: How a file's weights fit, where they are not the network's own.
     """
 
@@ -63,10 +79,70 @@ class Network:
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: str = ""
     background: str = ""
+    input_size: int | None = None
     fit: Fit | None = None
 
     def __post_init__(self) -> None:
-        self.module.eval().requires_grad_(False)
+        object.__setattr__(self, "module", frozen(self.module))
+
+    @classmethod
+    def wrap(
+        cls,
+        module: nn.Module,
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        labels: Sequence[str] = (),
+        input_size: int | None = None,
+        default_layer: str | None = None,
+        name: str | None = None,
+    ) -> Network:
+        """Make a network of any module that looks at pictures.
+
+        Args:
+            module: Takes (B, 3, H, W), (image - mean) / std of an RGB image in [0, 1]. It stays as it is.
+            mean: Of the preprocessing, for R, G and B; by itself ImageNet's.
+            std: Of the preprocessing, for R, G and B; by itself ImageNet's.
+            labels: Names of the classes, in the order of the module's outputs.
+            input_size: The only side in pixels that the module takes, where it is none of the usual ones.
+            default_layer: The layer to dream with when none is named; by itself the last that gives a map.
+            name: What messages call it; by itself the name of the module's class.
+
+        Raises:
+            NetworkError: The module cannot be copied, or cannot take a picture.
+        """
+        network = cls(
+            name or type(module).__name__,
+            module,
+            _three(mean),
+            _three(std),
+            licence="its owner's",
+            source="a module of the caller's",
+            default_layer=default_layer or "",
+            labels=tuple(labels),
+            input_size=input_size,
+        )
+        if default_layer is not None:
+            network.layer(default_layer)
+            return network
+        maps = [layer.name for layer in network.layers() if layer.rows] or [*network.anatomy.layers]
+        if not maps:
+            raise NetworkError(f"{network.name} has no layer that gives a map of its picture")
+        return replace(network, default_layer=maps[-1])
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}: {len(self.layers())} layers, {self.default_layer} by default>"
+
+    def _repr_html_(self) -> str:
+        """The layers as a table, in a notebook."""
+        rows = "".join(
+            f"<tr><td>{escape(layer.name)}</td><td>{layer.channels}</td><td>{field.stride if field else ''}</td>"
+            f"<td>{field.size if field else 'all'}</td></tr>"
+            for layer in self.layers()
+            for field in [layer.rows]
+        )
+        head = "<tr><th>layer</th><th>channels</th><th>stride, px</th><th>sees, px</th></tr>"
+        return f"<details><summary>{escape(repr(self)[1:-1])}</summary><table>{head}{rows}</table></details>"
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -76,7 +152,12 @@ class Network:
     @cached_property
     def anatomy(self) -> NetworkLayers:
         """The layers by name, and the batch norms that may be folded."""
-        return inspect_layers(self.module)
+        return inspect_layers(self.module, self.input_size)
+
+    @cached_property
+    def _skeleton(self) -> nn.Module:
+        """The module on the `meta` device: it gives shapes, and the module itself stays free for other threads."""
+        return skeleton(self.module)
 
     @cached_property
     def _other_names(self) -> dict[str, str]:
@@ -117,15 +198,20 @@ class Network:
             {layer: (B, C, h, w)}, differentiable in the image; (B, C, 1, 1) for a layer that gives vectors.
 
         Raises:
-            NetworkError: The network has no such layer. An image that is too small raises what the module raises.
+            NetworkError: The network has no such layer, or `image` is of another shape. An image that is too small
+                raises what the module raises.
         """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise NetworkError(f"image: expected a tensor (B, 3, H, W), not {tuple(image.shape)}")
         wanted = {name: self.layer(name) for name in layers}
-        weight = next(self.module.parameters(), image)
+        side = _side(wanted)
+        if side and image.shape[-2:] != (side, side):
+            image = resize(image, (side, side))
         mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
-        seen = ((image - mean) / std).to(weight.dtype).contiguous(memory_format=torch.channels_last)
-        with _captured(self.module, wanted) as found:
+        seen = ((image - mean) / std).to(self._dtype).contiguous(memory_format=torch.channels_last)
+        with captured(self.module, wanted) as found:
             self.module(seen)
-        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
+        return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}
 
     def sizes(self, height: int, width: int, layers: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Find the size of the layers' maps for a picture of some size, without computing them.
@@ -214,13 +300,21 @@ class Network:
         return [key for key in self.fit.absent if first_use(key.rpartition(".")[0]) <= order[name]]
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
-        """The layers' maps for a picture of some size, on the `meta` device."""
-        dtype = next((weight.dtype for weight in self.module.parameters()), torch.float32)
-        image = torch.empty(1, 3, height, width, device="meta", dtype=dtype)
-        with _captured(self.module, wanted) as found:
-            parameters = meta_parameters(self.module)
-            functional_call(self.module, parameters, (image.requires_grad_(torch.is_grad_enabled()),))
-        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
+        """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
+        side = _side(wanted)
+
+        def run(module: nn.Module, device: str | None) -> dict[str, Tensor]:
+            image = blank(module, side or height, side or width, device).requires_grad_(torch.is_grad_enabled())
+            with captured(module, wanted) as found:
+                module(image)
+            return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}
+
+        return computed_if_needed(self.module, self._skeleton, run)
+
+    @cached_property
+    def _dtype(self) -> torch.dtype:
+        """What the module computes in."""
+        return blank(self.module, 1, 1, "meta").dtype
 
     @torch.no_grad()
     def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, tuple[int, int]]:
@@ -240,41 +334,14 @@ def fitted(network: Network, fit: Fit) -> Network:
     return network
 
 
-class _DeepEnough(Exception):
-    """Raised in a hook once every wanted layer has run, so that the rest of the network is skipped."""
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
-@contextmanager
-def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[str, Tensor]]:
-    """Collect the wanted layers' outputs of the pass inside the block, which ends at the deepest; leaves no hook."""
-    found: dict[str, Tensor] = {}
-    left = {name: layer.calls for name, layer in wanted.items()}
-
-    def keep(name: str, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        found[name] = output
-        left[name] -= 1
-        if not any(left.values()):
-            raise _DeepEnough
-        # What follows works on a copy: an in-place activation must not change what was asked for.
-        return output.clone()
-
-    with suppress(_DeepEnough), ExitStack() as stack:
-        for name, layer in wanted.items():
-            stack.enter_context(module.get_submodule(layer.name).register_forward_hook(partial(keep, name)))
-        yield found
-
-
-def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
-    """A layer's output for an image, (B, C), (B, n, C) or (B, h, w, C) too, as (B, C, h, w)."""
-    if output.ndim == 2:
-        return output[:, :, None, None]
-    if layer.patch:
-        cells = grid(output.shape[1], image.shape[-2], image.shape[-1], layer.patch)
-        if cells is None:
-            raise NetworkError(f"{layer.name} gives {output.shape[1]} tokens, which are no patches of this picture")
-        patches = output[:, -math.prod(cells) :].transpose(1, 2)
-        return patches.reshape(*patches.shape[:2], *cells)
-    return output.permute(0, 3, 1, 2) if layer.channels_last else output
+def _side(wanted: Mapping[str, Layer]) -> int:
+    """The only side that one of the layers takes; 0 where each takes any."""
+    return max((layer.side for layer in wanted.values()), default=0)
 
 
 def _holds(layer: str, module: str) -> bool:

@@ -18,6 +18,7 @@ from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
 from dreamer.networks.network import Network
 from dreamer.networks.pickled import StoredTensor
+from dreamer.networks.randomness import Randomness
 from dreamer.networks.weights import (
     check_shapes,
     file_hash,
@@ -142,7 +143,8 @@ def reverie(weights: Path | None = None) -> Network:
     """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
     stored = read_own(path)
-    module = Reverie(width_of(path), soft="soft" in metadata(path))
+    with Randomness(0):
+        module = Reverie(width_of(path), soft="soft" in metadata(path))
     blocks = {name: block.channels for name, block in module.named_children() if isinstance(block, Block)}
     labels, dreams = read_metadata(path, "motifs", ["eye"]), read_metadata(path, "dreams", ["eye"])
     own = module.state_dict()

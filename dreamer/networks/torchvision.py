@@ -17,13 +17,12 @@ import torch
 from torch import nn
 
 from dreamer.errors import NetworkError
-from dreamer.networks.network import Network, fitted
+from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network, fitted
+from dreamer.networks.randomness import Randomness
 from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.vit import AnySize
 from dreamer.networks.weights import file_hash
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Each family's members, and the layer to dream with: about two thirds of the way, where forms are.
 _FAMILIES = (
@@ -116,7 +115,7 @@ class Classic:
         transformer = self.name.startswith("vit_")
         if transformer:
             extra = {"image_size": self._published().meta["min_size"][0]}
-        with torch.random.fork_rng(devices=[]):
+        with Randomness(0):
             module = get_model(self.name, weights=None, **extra)
         return self._network(AnySize(module) if transformer else module)
 

@@ -16,6 +16,7 @@ from dreamer.errors import RecipeError, UsageError, collect_problems, reported_t
 from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
+from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Pipeline, Say, Session
 from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
@@ -41,6 +42,7 @@ class Request:
         guide: A picture whose features are to grow.
         machine: Where to compute; `auto` is settled by `build`.
         say: Told a sentence where something is done in another way than asked for.
+        max_pixels: The most pixels that are dreamt over at once.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Request:
     guide: Photo | None = None
     machine: Machine = field(default_factory=Machine)
     say: Say = lambda sentence: None
+    max_pixels: int = MAX_PIXELS
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -81,7 +84,8 @@ class Request:
                 recipe = asked.recipe(registry, network.defaults, network)
         for notice in network.notices if self.weights else ():
             self.say(notice)
-        pipeline = Pipeline(recipe, Session(network, machine.device, self.guide), registry, machine, self.say)
+        session = Session(network, machine.device, self.guide)
+        pipeline = Pipeline(recipe, session, registry, machine, self.say, max_pixels=self.max_pixels)
         pipeline.check()
         return pipeline
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import UsageError
+from dreamer.video.clip.clock import demuxed
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -33,10 +34,10 @@ def check_sound(path: Path) -> None:
         raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
 
 
-def add_sound(path: Path, container: OutputContainer, length: Fraction) -> Iterator[Packet[Any]]:
-    """Add the first sound track of a file to the container at once, and return its packets up to `length` seconds.
+def add_sound(path: Path, container: OutputContainer, length: Fraction, begin: Fraction) -> Iterator[Packet[Any]]:
+    """Add the first sound track of a file to the container at once, and return `length` seconds of its packets.
 
-    The time of a film's sound counts from its first picture.
+    They begin at `begin` seconds from a film's first picture, or from the beginning of the sound.
     """
     import av
 
@@ -51,7 +52,7 @@ def add_sound(path: Path, container: OutputContainer, length: Fraction) -> Itera
 
     def closing_after() -> Iterator[Packet[Any]]:
         with source:
-            yield from packets(source, stream, length, _first_picture_time(source))
+            yield from packets(source, stream, length, _first_picture_time(source) + begin)
 
     return closing_after()
 
@@ -72,7 +73,7 @@ def _copy_packets(source: InputContainer, stream: Any, length: Fraction, start: 
     first = source.streams.audio[0]
     assert first.time_base is not None
     offset = round(start / first.time_base)
-    for packet in source.demux(first):
+    for packet in demuxed(source, first):
         if packet.pts is None or packet.dts is None or not packet.size:
             continue
         end = packet.pts + (packet.duration or 0) - offset
@@ -101,7 +102,8 @@ def _encode_packets(source: InputContainer, stream: Any, length: Fraction, start
         graph.add("abuffersink"),
     ).configure()
     with suppress(av.EOFError):  # raised once atrim has let through `length` seconds
-        for frame in chain(source.decode(audio=0), (None,)):
+        frames = chain.from_iterable(packet.decode() for packet in demuxed(source, source.streams.audio[0]))
+        for frame in chain(frames, (None,)):
             graph.push(frame)
             with suppress(av.BlockingIOError):
                 while True:

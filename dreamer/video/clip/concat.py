@@ -27,7 +27,13 @@ class Segment:
 
 
 def concatenate(
-    segments: Sequence[Segment], output: Path, suffix: str, fps: Fraction, recipe: str, sound: Path | None
+    segments: Sequence[Segment],
+    output: Path,
+    suffix: str,
+    fps: Fraction,
+    recipe: str,
+    sound: Path | None,
+    sound_begin: Fraction = Fraction(0),
 ) -> None:
     """Write the segments as one clip.
 
@@ -38,6 +44,7 @@ def concatenate(
         fps: Frames per second.
         recipe: Text for the clip's comment.
         sound: A file with sound, which is cut to the clip's length.
+        sound_begin: Where in the file it begins, in seconds.
 
     Raises:
         OSError: The clip cannot be written.
@@ -52,19 +59,23 @@ def concatenate(
             container.metadata["comment"] = recipe
             with av.open(str(segments[0].path)) as first:
                 stream: Any = container.add_stream_from_template(first.streams.video[0], opaque=True)
+                if first.streams.video[0].metadata.get("alpha_mode") == "1":  # what Matroska says of transparency
+                    stream.metadata["alpha_mode"] = "1"
             stream.time_base, stream.rate = Fraction(1, ticks), fps
-            shown = [time for _, time in _packets(segments)]
+            shown = [time for _, time in _packets(segments, ticks)]
             times = sorted(shown)
             ends = [*times[1:], times[-1] + round(ticks / fps)]
             durations = {time: end - time for time, end in zip(times, ends, strict=True)}
 
             def pictures() -> Iterator[Packet[Any]]:
-                for (packet, time), clock in zip(_packets(segments), decoding_times(shown), strict=True):
-                    packet.stream = stream
+                for (packet, time), clock in zip(_packets(segments, ticks), decoding_times(shown), strict=True):
+                    packet.stream, packet.time_base = stream, Fraction(1, ticks)
                     packet.pts, packet.dts, packet.duration = time, clock, durations[time]
                     yield packet
 
-            tracks = [pictures(), *([add_sound(sound, container, Fraction(ends[-1], ticks))] if sound else [])]
+            tracks = [pictures()]
+            if sound:
+                tracks.append(add_sound(sound, container, Fraction(ends[-1], ticks), sound_begin))
             for packet in heapq.merge(*tracks, key=_seconds):
                 container.mux(packet)
     except av.error.FFmpegError as error:
@@ -73,8 +84,8 @@ def concatenate(
         raise RenderError(f"the segments could not be put together into a clip: {error}") from error
 
 
-def _packets(segments: Sequence[Segment]) -> Iterator[tuple[Packet[Any], int]]:
-    """Every packet in the order of decoding, with its time in ticks of the clip."""
+def _packets(segments: Sequence[Segment], ticks: int) -> Iterator[tuple[Packet[Any], int]]:
+    """Every packet in the order of decoding, with its time in ticks of the clip, `ticks` a second."""
     import av
 
     for segment in segments:
@@ -89,7 +100,7 @@ def _packets(segments: Sequence[Segment]) -> Iterator[tuple[Packet[Any], int]]:
                 "--force starts the clip again"
             )
         for packet in found:
-            yield packet, segment.start + (packet.pts or 0)
+            yield packet, segment.start + round((packet.pts or 0) * packet.time_base * ticks)
 
 
 def _seconds(packet: Packet[Any]) -> Fraction:

@@ -42,7 +42,7 @@ class FrameStore:
                 path.unlink()
 
     def add(self, frame: Frame, seconds: Fraction) -> None:
-        """Append a frame (H, W, 3) with its time in seconds. Raises WriteError."""
+        """Append a frame (H, W, 3 or 4) with its time in seconds. Raises WriteError."""
         texts = PngImagePlugin.PngInfo()
         texts.add_text(_TIME, str(seconds))
         texts.add_itxt("dreamer", self._recipe)
@@ -61,7 +61,7 @@ class FrameStore:
                     seconds = Fraction(picture.info[_TIME])
             except (OSError, ValueError, KeyError, SyntaxError) as error:
                 raise RenderError(f"{path} is damaged ({error}); --force starts the clip again") from error
-            if values.shape != (*self._size, 3):
+            if values.shape not in ((*self._size, 3), (*self._size, 4)):
                 raise RenderError(f"{path} has another size than the clip; --force starts the clip again")
             yield seconds, values
 

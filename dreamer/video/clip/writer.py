@@ -69,6 +69,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
         self._sound: Path | None = None
+        self._sound_begin = Fraction(0)
         self.state = FolderStore(self.folder)
         self._frames = FrameStore(self.folder / "frames", recipe, size)
 
@@ -87,6 +88,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         resume: bool = False,
         force: bool = False,
         audio: Path | None = None,
+        audio_begin: Fraction = Fraction(0),
         notes: Mapping[str, Any] | None = None,
     ) -> ClipWriter:
         """Start a clip or resume an unfinished one; without `force`, a finished clip of this recipe is left as it is.
@@ -103,6 +105,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             resume: Continue the unfinished clip.
             force: Replace an existing or unfinished clip.
             audio: A file with sound; the time of a film's sound counts from its first picture.
+            audio_begin: Where in that file the sound begins, in seconds.
             notes: A JSON table for `notes_of`: decisions made for the first frame, to be repeated on resuming.
 
         Returns:
@@ -115,7 +118,9 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
+        settings |= {"alpha": True} if format.alpha else {}
         writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
+        writer._sound_begin = audio_begin
         writer._acquire_lock()
         try:
             writer._start(frames, audio, resume, force)
@@ -130,13 +135,14 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         return self._frames.end
 
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
-        """Append a frame (H, W, 3), uint8; it is on disk when this returns.
+        """Append a frame (H, W, 3), or (H, W, 4) if the format has alpha, uint8; it is on disk when this returns.
 
         For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before. Raises
         WriteError, as for a full disk; `done` then says whether this frame is safe; those before it are.
         """
-        if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"expected a frame of uint8 {(*self._size, 3)}, not {frame.dtype} {frame.shape}")
+        shape = (*self._size, 4 if self.format.alpha else 3)
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
         self._frames.add(frame, self.done / self._fps if time is None else time)
@@ -165,11 +171,13 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _write(self, path: Path) -> None:
         if self.format.segmented:
-            concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, self._sound)
+            sound = (self._sound, self._sound_begin)
+            concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, *sound)
         elif self.format.codec == "gif":
-            write_gif(self._frames.all, path, self._size, self._fps, self._recipe)
+            write_gif(self._frames.all, path, self._size, self._fps, self._recipe, self.format.alpha)
         else:
-            write_webp(self._frames.all, path, self._size, self._fps, self.format.quality, self._recipe)
+            about = (self._size, self._fps, self.format.quality, self._recipe, self.format.alpha)
+            write_webp(self._frames.all, path, *about)
 
     def close(self) -> None:
         """Release the lock, so that another process can resume the clip; its folder stays."""
