@@ -107,9 +107,11 @@ def _show_picture(picture: Path) -> None:
     from dreamer.recipes.recipe import SCHEMA
 
     provenance = provenance_in(picture)
-    origin = {key: getattr(provenance, key) for key in ("weights", "photo", "guide")}
-    if not provenance.guide:
-        del origin["guide"]
+    origin = {key: getattr(provenance, key) for key in ("weights", "weights_file", "photo", "guide")}
+    origin = {key: value for key, value in origin.items() if value or key in ("weights", "photo")}
+    places = provenance.places()
+    for name, version in provenance.plugins.items():
+        origin[f"plugin {name}"] = f"{version}, from {places.get(name, 'the package index')}"
     for key, value in {"dreamer": provenance.dreamer, **provenance.machine, **origin}.items():
         click.echo(line(f"# {key}: {value}"))
     required = {"requires": list(provenance.plugins)} if provenance.plugins else {}

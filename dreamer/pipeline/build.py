@@ -83,7 +83,9 @@ class Request:
             with collect_problems(problems):  # once more: its defaults may hold what the words speak of
                 recipe = asked.recipe(registry, network.defaults, network.default_layer)
         session = Session(network, machine.device, self.guide)
-        pipeline = Pipeline(recipe, session, registry, machine, self.say, max_pixels=self.max_pixels)
+        file = self.weights.name.encode(errors="replace").decode() if self.weights else ""
+        known = (recipe, session, registry, machine, self.say)
+        pipeline = Pipeline(*known, weights_file=file, max_pixels=self.max_pixels)
         pipeline.check()
         return pipeline
 
