@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.failures import line
 from dreamer.cli.looks import check, save
 from dreamer.cli.tables import table
 from dreamer.cli.trying import try_
-from dreamer.errors import RecipeError
+from dreamer.errors import RecipeError, UsageError
+from dreamer.files import read_bounded
+from dreamer.limits import THUMBNAIL_BYTES, THUMBNAIL_PIXELS
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
     from dreamer.recipes.preset import Preset
 
 _THUMBNAIL = 24  # letters wide, in a terminal
@@ -32,7 +38,6 @@ def list_() -> None:
 
     Terminals that can show pictures show a thumbnail of each.
     """
-    from dreamer.cli.failures import line
     from dreamer.plugins.loading import load_presets
     from dreamer.plugins.preset_packs import OWN
     from dreamer.recipes.preset import Preset, find_preset
@@ -68,11 +73,23 @@ def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets:
     from rich.text import Text
 
     found = Table("", *header, box=None, header_style="bold", padding=(0, 2, 1, 0))
-    for row, preset in zip(cells, presets, strict=True):
-        thumbnail = preset.thumbnail
+    for row, preset in zip(([line(cell) for cell in row] for row in cells), presets, strict=True):
+        thumbnail = _thumbnail(preset)
         found.add_row(Image(thumbnail, width=_THUMBNAIL) if thumbnail else "", *map(Text, row))
     Console().print(found)
     return True
+
+
+def _thumbnail(preset: Preset) -> Picture | None:
+    """A preset's thumbnail, which may be a stranger's; None if there is none, or none of a thumbnail's size."""
+    from PIL import Image
+
+    try:
+        data = read_bounded(preset.thumbnail, THUMBNAIL_BYTES) if preset.thumbnail else b""
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
+            return picture.convert("RGB") if picture.width * picture.height <= THUMBNAIL_PIXELS else None
+    except (OSError, ValueError, SyntaxError, UsageError, Image.DecompressionBombError):
+        return None
 
 
 @presets.command()
@@ -102,7 +119,6 @@ def show(name: str) -> None:
 
 def _show_picture(picture: Path) -> None:
     """Print the recipe as a preset, and all else that decides the picture's bytes as comments."""
-    from dreamer.cli.failures import line
     from dreamer.cli.provenance import provenance_in
     from dreamer.recipes.recipe import SCHEMA
 
