@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -121,7 +122,9 @@ PIECES = [
 def damaged(text: str, chance: random.Random) -> bytes:
     """The text with pieces put in, taken out, doubled and moved; now and then in another encoding, or cut."""
     for _ in range(chance.choice([1, 1, 2, 3, 5, 8, 13])):
-        place, length = chance.randrange(len(text) + 1), chance.choice([0, 1, 1, 3, 10, 40])
+        values = [found.end() for found in re.finditer("[=:\\[,] ?", text)]  # where one may begin
+        place = chance.choice([chance.randrange(len(text) + 1), chance.choice(values or [0])])
+        length = chance.choice([0, 1, 1, 3, 10, 40])
         part = text[place : place + length]
         put = chance.choice([chance.choice(PIECES), "", part * chance.choice([2, 30]), text[:length]])
         text = text[:place] + put + text[place + length * (chance.random() < 0.7) :]
