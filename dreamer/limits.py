@@ -22,6 +22,11 @@ KEYFRAMES_BYTES: Final = 1 * MB
 JSON_BYTES: Final = 1 * MB
 """Of a recipe inside a picture, and of a distribution's direct_url.json."""
 
+THUMBNAIL_BYTES: Final = 1 * MB
+"""Of a preset's thumbnail."""
+THUMBNAIL_PIXELS: Final = 1 * MB
+"""Of a preset's thumbnail; dreamer's own have 240x160."""
+
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
 
