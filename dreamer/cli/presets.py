@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.looks import check, save
-from dreamer.cli.streams import line
+from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.cli.trying import try_
 from dreamer.errors import RecipeError, UsageError
@@ -45,7 +45,7 @@ def list_() -> None:
 
     registry, plugins = load_presets()
     for folder in (plugin for plugin in plugins if plugin.distribution == OWN and plugin.problem):
-        click.echo(f"dreamer: {line(folder.problem)}", err=True)
+        echo(f"dreamer: {line(folder.problem)}", err=True)
     found, cells = [], []
     for entry in registry.presets:
         try:
@@ -110,11 +110,11 @@ def show(name: str) -> None:
         return
     preset = read_preset(path) if name.endswith(".toml") else load_presets()[0].presets.get(name).value()
     if preset.file:
-        click.echo(_visible(read_text(preset.file)), nl=False)
+        echo(_visible(read_text(preset.file)).rstrip("\n"))
         return
     about = {key: getattr(preset, key) for key in ("title", "description", "author", "likes")}
     others = {key: getattr(preset, key) for key in ("extends", "requires") if getattr(preset, key)}
-    click.echo(_visible(_toml({"schema": SCHEMA, **about, **others, **preset.words})), nl=False)
+    echo(_visible(_toml({"schema": SCHEMA, **about, **others, **preset.words})).rstrip("\n"))
 
 
 def _show_picture(picture: Path) -> None:
@@ -130,9 +130,9 @@ def _show_picture(picture: Path) -> None:
     for name, version in provenance.plugins.items():
         origin[f"plugin {name}"] = f"{version}, from {places.get(name, 'the package index')}"
     for key, value in {"dreamer": provenance.dreamer, **provenance.machine, **origin}.items():
-        click.echo(line(f"# {key}: {value}"))
+        echo(line(f"# {key}: {value}"))
     required = {"requires": list(provenance.plugins)} if provenance.plugins else {}
-    click.echo(_visible(_toml({"schema": SCHEMA, **required, **provenance.recipe})), nl=False)
+    echo(_visible(_toml({"schema": SCHEMA, **required, **provenance.recipe})).rstrip("\n"))
 
 
 def _visible(text: str) -> str:

@@ -12,6 +12,7 @@ import click
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, option, progress_option
 from dreamer.cli.photos import check_new, write_sheet
 from dreamer.cli.progress import progress
+from dreamer.cli.streams import echo
 from dreamer.errors import collect_problems, reported_together
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 
     check_suffix(output)
     write_sheet(output, to_pil(sheet(MOTIFS, samples, size, seed)))
-    click.echo(f"{output}: {', '.join(motif.name for motif in MOTIFS)}")
+    echo(f"{output}: {', '.join(motif.name for motif in MOTIFS)}")
 
 
 @click.command()
