@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.score import WeightedObjective
-from dreamer.engine.step import Step, StepContext
+from dreamer.engine.step import StepContext
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
@@ -42,7 +42,8 @@ Its first octave is small, so that the unit sees the whole picture: this gives o
 """
 OVER_A_PHOTO: Mapping[str, Any] = {**_ASCENT, "size": 512, "octaves": {"steps": 32}}
 """The default recipe of a visualization over a photo."""
-_DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+"""The objective that keeps facets apart."""
 _WITHOUT_TRANSFORMS = ("cppn",)  # canvases that need no random transforms, and do worse with them
 _WITH_OCTAVES = ("fourier", "laplacian", "pixels")  # other canvases cannot represent an enlarged picture
 _ONE_OCTAVE = {"octaves": {"count": 1, "steps": 256}}
@@ -156,7 +157,7 @@ def _objectives_of(network: Network, words: Mapping[str, Any]) -> list[dict[str,
 def _with_diversity(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The objectives, with one for diversity within a batch added where it is missing."""
     words = [dict(item) for item in objectives]
-    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
+    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(DIVERSITY)]
 
 
 def _default_recipe(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
@@ -216,26 +217,6 @@ def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, in
         return side, side
     share = min(1.0, side / max(photo.height, photo.width))
     return round(photo.height * share), round(photo.width * share)
-
-
-def silent(pipeline: Pipeline, pictures: Tensor) -> list[int]:
-    """Find finished pictures that show nothing of the unit.
-
-    Args:
-        pipeline: Has made the pictures.
-        pictures: (B, 3, H, W) in [0, 1].
-
-    Returns:
-        The numbers of those, from 0, in which no change of any pixel would excite the unit more: it is dead, or was
-        never reached.
-    """
-    unit = tuple(item for item in pipeline.recipe.objectives if item.name != _DIVERSITY["name"])
-    plain = replace(pipeline, recipe=replace(pipeline.recipe, objectives=unit, redirect=0, weight_noise=0.0))
-    height, width = pictures.shape[-2:]
-    scorer, step = plain.scorer(plain.plan(height, width)), Step(0, 1, 0, 1, 1.0, (height, width))
-    pictures = pictures.to(scorer.device)
-    _, gradient = scorer.gradient(pictures, StepContext(pictures, pictures, step))
-    return (gradient.flatten(1) == 0).all(1).nonzero().flatten().tolist()
 
 
 def grey(height: int, width: int) -> Tensor:
