@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.claims import claimed
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
@@ -79,9 +80,10 @@ def atlas(
     there, or a channel for its map; the arrow keys step through channels and layers.
     """
     partial = output.parent / f"{output.stem}-partial{output.suffix}"
-    problems, owned = _about_files(output, partial, photo, resume, force), (is_taken(output), is_taken(partial))
     names: list[str] = []
-    with progress(how) as reporter:
+    with progress(how) as reporter, claimed(output):
+        problems = _about_files(output, partial, photo, resume, force)
+        owned = is_taken(output), is_taken(partial)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads

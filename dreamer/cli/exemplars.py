@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dreamer.cli.claims import claimed
 from dreamer.cli.options import DEVICE, FILE, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import counting, progress
@@ -60,7 +61,7 @@ def exemplars(
     in each picture, and begins with the unit's visualization, as from `dreamer visualize`. Subfolders are searched,
     too; pictures that cannot be read are named and skipped. The same command continues an interrupted search.
     """
-    with progress(how) as reporter:
+    with progress(how) as reporter, claimed(output):
         import torch
 
         from dreamer.api import registry, visualize
@@ -121,8 +122,8 @@ def exemplars(
         shown = exemplar_looks(folder, best, max_pixels=max_pixels)
         if steps:
             shown.insert(0, unit_look(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
-        write_sheet(output, sheet(shown, columns=3))
+        place = write_sheet(output, sheet(shown, columns=3), replace=force)
         forget(notes)
         reporter.say(f"showing {len(best)} of {len(names)} pictures")
-        reporter.done(str(folder), str(output), time.monotonic() - began)
+        reporter.done(str(folder), str(place), time.monotonic() - began)
     return 0

@@ -170,13 +170,13 @@ def check_new(output: Path, force: bool) -> None:
     check_folder(output.parent, f"-o {output}")
 
 
-def write_sheet(output: Path, sheet: Image.Image) -> None:
-    """Write a sheet of pictures, in the format that its file's extension names."""
+def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True) -> Path:
+    """Write a sheet of pictures, in the format that its file's extension names; returns where it is."""
     from dreamer.files import write_atomically
     from dreamer.image import check_suffix, encode, load
 
     photo = load(sheet)
-    write_atomically(output, encode(photo, photo.pixels, check_suffix(output)))
+    return write_atomically(output, encode(photo, photo.pixels, check_suffix(output)), replace=replace)
 
 
 def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:

@@ -90,7 +90,8 @@ def visualize(
     from dreamer.image import load, to_pil
     from dreamer.plugins.loading import load_plugins
     from dreamer.visualization.direction_file import read_direction
-    from dreamer.visualization.unit import Unit, grey, silent, visualization
+    from dreamer.visualization.silence import silent
+    from dreamer.visualization.unit import Unit, grey, visualization
 
     with progress(how) as reporter:
         problems: list[str] = []

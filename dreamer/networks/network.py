@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError
 from dreamer.image import resize
@@ -27,6 +25,7 @@ from dreamer.networks.layers import (
     inspect_layers,
 )
 from dreamer.networks.names import layer_guess, other_names, understood
+from dreamer.networks.prepare import prepared
 from dreamer.networks.state_dict import Fit
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -260,23 +259,7 @@ class Network:
         Returns:
             The copy; statistics, heads and figures are on the device as well.
         """
-        module, layers = copy.deepcopy(self.module), [self.layer(name).name for name in layers]
-        for convolution, norm in self.anatomy.foldable:
-            if not any(_holds(name, convolution) and not _holds(name, norm) for name in layers):
-                before = cast(nn.Conv2d, module.get_submodule(convolution))
-                after = cast(nn.BatchNorm2d, module.get_submodule(norm))
-                module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
-                module.set_submodule(norm, nn.Identity())
-        module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        copied = replace(
-            self,
-            module=module,
-            statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in self.statistics.items()},
-            heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in self.heads.items()},
-            figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in self.figures.items()},
-        )
-        copied.__dict__["anatomy"] = self.anatomy
-        return copied
+        return prepared(self, layers, device, dtype)
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
         """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
@@ -321,8 +304,3 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
 def _side(wanted: Mapping[str, Layer]) -> int:
     """The only side that one of the layers takes; 0 where each takes any."""
     return max((layer.side for layer in wanted.values()), default=0)
-
-
-def _holds(layer: str, module: str) -> bool:
-    """Whether a module is the layer or inside of it."""
-    return module == layer or module.startswith(layer + ".")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import WeightedObjective
-from dreamer.engine.step import Step, StepContext
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
@@ -42,12 +40,12 @@ Its first octave is small, so that the unit sees the whole picture: this gives o
 """
 OVER_A_PHOTO: Mapping[str, Any] = {**_ASCENT, "size": 512, "octaves": {"steps": 32}}
 """The default recipe of a visualization over a photo."""
-_DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+"""The objective that keeps facets apart."""
 _WITHOUT_TRANSFORMS = ("cppn",)  # canvases that need no random transforms, and do worse with them
 _WITH_OCTAVES = ("fourier", "laplacian", "pixels")  # other canvases cannot represent an enlarged picture
 _ONE_OCTAVE = {"octaves": {"count": 1, "steps": 256}}
 
-Features = Mapping[str, Tensor]
 _MAX_SUGGESTIONS = 6  # names in an error
 
 
@@ -156,7 +154,7 @@ def _objectives_of(network: Network, words: Mapping[str, Any]) -> list[dict[str,
 def _with_diversity(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The objectives, with one for diversity within a batch added where it is missing."""
     words = [dict(item) for item in objectives]
-    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
+    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(DIVERSITY)]
 
 
 def _default_recipe(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
@@ -218,26 +216,6 @@ def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, in
     return round(photo.height * share), round(photo.width * share)
 
 
-def silent(pipeline: Pipeline, pictures: Tensor) -> list[int]:
-    """Find finished pictures that show nothing of the unit.
-
-    Args:
-        pipeline: Has made the pictures.
-        pictures: (B, 3, H, W) in [0, 1].
-
-    Returns:
-        The numbers of those, from 0, in which no change of any pixel would excite the unit more: it is dead, or was
-        never reached.
-    """
-    unit = tuple(item for item in pipeline.recipe.objectives if item.name != _DIVERSITY["name"])
-    plain = replace(pipeline, recipe=replace(pipeline.recipe, objectives=unit, redirect=0, weight_noise=0.0))
-    height, width = pictures.shape[-2:]
-    scorer, step = plain.scorer(plain.plan(height, width)), Step(0, 1, 0, 1, 1.0, (height, width))
-    pictures = pictures.to(scorer.device)
-    _, gradient = scorer.gradient(pictures, StepContext(pictures, pictures, step))
-    return (gradient.flatten(1) == 0).all(1).nonzero().flatten().tolist()
-
-
 def grey(height: int, width: int) -> Tensor:
     """The base of a visualization without a photo: middle grey, (1, 3, H, W)."""
     return torch.full((1, 3, height, width), 128 / 255)
@@ -258,71 +236,3 @@ def logits(network: Network) -> str:
         file = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
         raise RecipeError(f"{network.name} has no layer of classes{file}; use --channel or --neuron instead")
     return found
-
-
-def custom_objective(
-    objective: Callable[[Features], Tensor], network: Network, height: int, width: int, pictures: int = 1
-) -> WeightedObjective:
-    """Make an objective of a Python function.
-
-    Args:
-        objective: From {layer: features (B, C, h, w)} to a score: a scalar, one per picture (B,), or a map (B, h, w).
-            Called once on zeros, to find out which layers it uses.
-        network: The network.
-        height: Of the picture, in pixels.
-        width: Likewise.
-        pictures: The number of pictures, B.
-
-    Raises:
-        UsageError: The function uses no layer, or does not return a score that depends on the features.
-    """
-    probe = _Probe(network, height, width, pictures)
-    result = objective(probe)
-    if not probe.used:
-        raise UsageError("the objective uses no layer; read one from its argument, as in f['features.10']")
-    if not isinstance(result, Tensor) or not result.requires_grad:
-        raise UsageError("the objective must return a tensor that depends on the features, as in f[layer][:, 3].mean()")
-    maps = {tuple(features.shape[-2:]) for features in probe.used.values()}
-    shape = tuple(result.shape)
-    if shape not in ((), (pictures,)) and not (len(shape) == 3 and shape[0] == pictures and shape[1:] in maps):
-        raise UsageError(
-            f"the objective must return a score, one for each of {pictures} pictures, or a map (B, h, w) of them; it "
-            f"returned a tensor of shape {shape}"
-        )
-    name, layers = getattr(objective, "__name__", "objective"), tuple(probe.used)
-
-    def score(features: Features, context: StepContext) -> Tensor:
-        try:
-            return objective(features)
-        except IndexError as error:
-            height, width = context.step.size
-            raise UsageError(
-                f"the objective asks for what an octave of {width}x{height} pixels lacks ({error}); smaller octaves "
-                "have smaller maps: octaves={'count': 1} dreams at one size alone"
-            ) from error
-
-    return WeightedObjective(name, 1.0, layers[0], score, layers=layers)
-
-
-class _Probe(Mapping[str, Tensor]):
-    """Features of zeros for every layer; remembers which layers were read."""
-
-    def __init__(self, network: Network, height: int, width: int, pictures: int) -> None:
-        self._network, self._size, self._pictures = network, (height, width), pictures
-        self.used: dict[str, Tensor] = {}
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.used:
-            channels = self._network.layer(name).channels
-            size = self._network.sizes(*self._size, [name])[name]
-            self.used[name] = torch.zeros(self._pictures, channels, *size, requires_grad=True)
-        return self.used[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._network.anatomy.layers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._network.anatomy.layers)
-
-    def __len__(self) -> int:
-        return len(self._network.anatomy.layers)
