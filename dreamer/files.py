@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -74,6 +75,20 @@ def write_atomically(path: Path, data: bytes, *, replace: bool = True) -> Path:
             file.write(data)
         _to_disk(temporary)
         return next(name for name in _numbered(path) if _named(temporary, name, replace))
+
+
+def rescue(name: str, data: bytes) -> Path | None:
+    """Write a file that found no room in its own place into a new temporary folder, which only its user may read.
+
+    Returns where it is, or None if there is no room either.
+    """
+    with suppress(OSError):
+        folder = Path(tempfile.mkdtemp(prefix="dreamer-"))
+        try:
+            return write_atomically(folder / name, data)
+        except WriteError:
+            folder.rmdir()
+    return None
 
 
 @contextmanager

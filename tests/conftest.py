@@ -36,6 +36,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
 
     monkeypatch.setenv("DREAMER_PLUGINS", "")
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
+    monkeypatch.setenv("DREAMER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
     monkeypatch.setattr("dreamer.engine.device.keep_freed_memory", lambda: None)  # it is for the rest of a process
     torch.manual_seed(0)
