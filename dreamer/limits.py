@@ -20,3 +20,13 @@ TOML_DOTS: Final = 32
 
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
+
+# Unfinished clips: what lies in the hidden folder beside an output
+MANIFEST_BYTES: Final = 8 * MB
+"""Of a manifest: some 100 bytes for each second of the clip, and its recipe."""
+MANIFEST_DEPTH: Final = 32
+"""Of the tables and lists in it."""
+CLIP_SECONDS: Final = 10**9
+"""Of the time of a frame; 31 years."""
+CLIP_TICKS: Final = 2**60
+"""Of the time of a frame in a clip's clock, which libav counts in 64 bits."""

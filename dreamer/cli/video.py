@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options
+from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
 from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
+from dreamer.video.clip.folder import fitting
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     metavar="0..1",
     help="How much of a frame's dream the next one keeps; 0 dreams each by itself, and flickers. [0.7]",
 )
+@option("--no-audio", is_flag=True, help="Leave out the sound of the clip.")
 @clip_options
 @recipe_options
 @machine_options
@@ -46,12 +48,13 @@ def video(
     clip: Path,
     output: Path | None,
     stability: float | None,
+    no_audio: bool,
     how: str,
     **options: Any,
 ) -> int:
     """Dream over a video clip.
 
-    The dream follows the motion: what grows on a thing stays on it. The sound is kept.
+    The dream follows the motion: what grows on a thing stays on it. The sound is kept, unless you use --no-audio.
 
     \b
     dreamer video clip.mp4              write clip-dream.mp4 beside it
@@ -65,7 +68,7 @@ def video(
     from dreamer.video.clip.reader import probe
     from dreamer.video.film.film import Film
 
-    file = ClipFile.read(output or clip.with_name(f"{clip.stem}-dream.mp4"), options)
+    file = ClipFile.read(output or clip.with_name(fitting(clip.stem, "-dream.mp4")), options)
     wish = RenderOptions(**options)
     problems: list[str] = []
     with progress(how) as reporter:
@@ -73,7 +76,7 @@ def video(
         with collect_problems(problems):
             source = probe(clip, max_pixels=wish.max_pixels)
         with collect_problems(problems):
-            format = file.format([clip, wish.guide])
+            format = file.format([clip, *named_files(options)])
         with collect_problems(problems):
             stability = _stability(wish.recipe, stability)
         registry, plugins = load_plugins()
@@ -82,8 +85,8 @@ def video(
         pipeline, _ = wish.pipeline(registry, reporter.say, problems)
         use_threads(pipeline.machine)
         assert source and format and stability is not None  # else `pipeline` has raised
-        sound = clip if source.has_audio and format.has_sound else None
-        if source.has_audio and not sound:
+        has_sound = source.has_audio and not no_audio
+        if has_sound and not format.has_sound:
             reporter.say(f"{format.codec} cannot hold sound; the sound of the clip is left out")
         shrink, until = (4, Fraction(1)) if file.preview else (1, source.duration + 1)
         fit = partial(frame_size, format)
@@ -112,7 +115,8 @@ def video(
             size=film.plan.size,
             fps=source.fps,
             frames=frames,
-            audio=sound,
+            audio=clip if has_sound else None,
+            needs_audio=False,
         )
 
 
