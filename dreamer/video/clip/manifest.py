@@ -97,14 +97,24 @@ class Manifest:
         """The segments with their files in a folder."""
         return [Segment(segment_path(folder, k), e.start, e.frames) for k, e in enumerate(self.segments)]
 
-    def differences(self, identity: str, settings: Mapping[str, Any]) -> list[str]:
-        """The keys in which this clip differs from another; a general phrase where the identity is no table."""
-        found = [key for key in settings if settings[key] != self.settings.get(key)]
-        if identity == self.identity:
-            return found
-        before, now = _table(self.identity), _table(identity)
-        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        return [*found, *(keys or ["the inputs of its frames"])]
+    def check_same(self, wished: Manifest, folder: Path) -> None:
+        """Raise UsageError, which names the keys that differ, when this is not the clip that is wished for."""
+        found = [key for key in wished.settings if wished.settings[key] != self.settings.get(key)]
+        if wished.identity != self.identity:
+            before, now = _table(self.identity), _table(wished.identity)
+            keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+            found += keys or ["the inputs of its frames"]
+        if found:
+            raise UsageError(
+                f"--resume: the unfinished clip in {folder} differs in {', '.join(found)}; "
+                "--force deletes it and starts again if --resume is left out, another -o keeps it"
+            )
+
+    def agrees_with(self, recipe: str) -> bool:
+        """Whether a recipe, as clips carry it, has in common with this clip whatever both say of the frames."""
+        ours, theirs = _table(self.identity), _table(recipe)
+        both = ours.keys() & theirs.keys()
+        return bool(both) and all(ours[key] == theirs[key] for key in both)
 
 
 def notes_of(output: Path) -> Mapping[str, Any]:

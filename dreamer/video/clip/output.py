@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,16 +28,17 @@ def check_new(output: Path, format: Format, force: bool) -> None:
             problems.append(f"{folder} {why}; --force deletes them, another -o keeps them")
 
 
-def check_resumed(output: Path, recipe: str, force: bool) -> None:
-    """Raise UsageError where an unfinished clip, or its preview, may not replace what is there, of another recipe.
+def check_resumed(output: Path, is_ours: Callable[[str | None], bool], force: bool) -> None:
+    """Raise UsageError where an unfinished clip, or its preview, may not replace what is there.
 
-    An empty file is how a killed process has kept a name for itself; it is taken away.
+    `is_ours` tells whether a recipe is that of the unfinished clip. An empty file is how a killed process has kept a
+    name for itself; it is taken away.
     """
     with reported_together() as problems:
         for path in (output, partial_of(output)):
             if is_file(path) and not path.stat().st_size:
                 path.unlink()
-            elif is_taken(path) and not force and recipe_at(path) != recipe:
+            elif is_taken(path) and not force and not is_ours(recipe_at(path)):
                 problems.append(replaceable_by_force(path))
 
 

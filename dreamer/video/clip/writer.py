@@ -226,17 +226,16 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                 "--resume continues it, --force starts again"
             )
         found = Manifest.read(self.folder)
-        differences = found.differences(self._manifest.identity, self._manifest.settings)
-        if differences:
-            raise UsageError(
-                f"--resume: the unfinished clip in {self.folder} differs in {', '.join(differences)}; "
-                "--force deletes it and starts again if --resume is left out, another -o keeps it"
-            )
+        found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
         check_segments(found.segment_files(self.folder), self._encoding, self._size)
-        check_resumed(self.output, self._recipe, self._force)
+
+        def is_ours(recipe: str | None) -> bool:
+            return recipe is not None and (recipe == self._recipe or found.agrees_with(recipe))
+
+        check_resumed(self.output, is_ours, self._force)
         moved = self.format.codec == "png" and self._frames.is_gone()  # killed when all had been done
-        self.finished = moved and recipe_at(self.output) == self._recipe
+        self.finished = moved and is_ours(recipe_at(self.output))
         self._owns_partial = is_taken(self.partial)
         self._manifest, self._resumed = found, True
 
