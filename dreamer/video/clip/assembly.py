@@ -101,7 +101,7 @@ class Assembly:
             except RenderError as error:
                 if sound is None:
                     raise
-                failed, self._sounds = f"{sound.path}: the sound cannot be written ({error})", self._sounds[1:]
+                failed, self._sounds = f"{sound.path}: the sound cannot be taken ({error})", self._sounds[1:]
 
 
 def _silent(sentence: str) -> None:

@@ -6,29 +6,29 @@ silence, so that what follows stays beside its pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import RenderError, UsageError
 from dreamer.video.clip.container import open_media
+from dreamer.video.clip.timeline import BEYOND, RATE, Timeline
 
 if TYPE_CHECKING:
     from av.audio.fifo import AudioFifo
     from av.audio.frame import AudioFrame
     from av.container import InputContainer, OutputContainer
+    from av.error import FFmpegError
     from av.packet import Packet
 
 _COPYABLE = {"mp4": ("aac", "mp3", "ac3", "eac3", "alac"), "webm": ("opus", "vorbis")}
 """Codecs that players expect in these containers; other sound is re-encoded with `_ENCODERS`."""
 _ENCODERS = {"mp4": "aac", "webm": "libopus"}
-_RATE, _BITS = 48_000, 192_000  # samples a second, bits a second
-_GAP = Fraction(1, 10)  # seconds; smaller ones come from clocks that are not exact
+_BITS = 192_000  # a second
 _TRIED = 2_000  # packets of a track that may be damaged before it counts as one that cannot be read
-_BEYOND = 50  # packets after the clip's end at which reading ends; fewer have damaged times
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,13 @@ def _why_unreadable(source: InputContainer, track: int) -> str:
     """Why nothing of a track can be decoded; empty where something can."""
     if source.streams.audio[track].codec_context is None:
         return "this build of libav does not know its codec"
-    frame = next(_decoded(source, track, islice(source.demux(audio=track), _TRIED), []), None)
-    return "none of it can be decoded" if frame is None else ""
+    damage: list[FFmpegError] = []
+    for _, frames in _decoded(source, track, damage):
+        if frames:
+            return ""
+        if len(damage) > _TRIED:
+            break
+    return str(damage[0].strerror) if damage else "it is empty"
 
 
 def add_sound(
@@ -89,8 +94,8 @@ def add_sound(
 ) -> Iterator[Packet[Any]]:
     """Add a file's sound to the container at once, and return its packets up to `length` seconds.
 
-    The time of a film's sound counts from its first picture. `say` is told how much was damaged. Raises RenderError,
-    also while the packets are taken, when this sound cannot be taken in this way.
+    The time of a film's sound counts from its first picture. `say` is told how much was damaged. Raises RenderError
+    with the reason, also while the packets are taken, when the sound cannot be taken in this way.
     """
     import av
 
@@ -100,12 +105,12 @@ def add_sound(
         if sound.copied:
             stream = container.add_stream_from_template(source.streams.audio[sound.track])
         else:
-            stream = container.add_stream(_ENCODERS[container.format.name], rate=_RATE)
+            stream = container.add_stream(_ENCODERS[container.format.name], rate=RATE)
             stream.bit_rate, stream.layout = _BITS, "stereo"
             stream.codec_context.thread_count = 1
             stream.codec_context.open()
     except (av.error.FFmpegError, OSError, ValueError, LookupError) as error:
-        raise RenderError(f"{sound.path}: the sound cannot be read ({error})") from error
+        raise RenderError(getattr(error, "strerror", None) or str(error)) from error
 
     def closing_after() -> Iterator[Packet[Any]]:
         taken = _copied if sound.copied else _encoded
@@ -113,7 +118,7 @@ def add_sound(
             with source:
                 yield from taken(source, sound, stream, length, say)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise RenderError(f"{sound.path}: the sound cannot be read ({error})") from error
+            raise RenderError(getattr(error, "strerror", None) or str(error)) from error
 
     return closing_after()
 
@@ -137,13 +142,14 @@ def _copied(
     assert first.time_base is not None
     offset = round(_first_picture_time(source) / first.time_base)
     last, beyond = None, 0
-    for packet in source.demux(first):
+    damage: list[FFmpegError] = []
+    for packet, _ in _decoded(source, sound.track, damage):
         if packet.pts is None or packet.dts is None or not packet.size:
             continue
         end = packet.pts + (packet.duration or 0) - offset
         if end * first.time_base > length:
             beyond += 1
-            if beyond > _BEYOND:
+            if beyond > BEYOND:
                 break
         elif end > 0 or not offset:  # drop sound before a film's pictures, but keep an encoder's priming samples
             if beyond or (last is not None and packet.dts <= last):
@@ -152,8 +158,7 @@ def _copied(
             packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
             packet.stream = stream
             yield packet
-    if last is None:
-        raise ValueError("there is none within the length of the clip")
+    _tell(sound, damage, last is not None, say)
 
 
 def _encoded(
@@ -162,38 +167,45 @@ def _encoded(
     """The sound as stereo at 48 kHz, cut to the sample and encoded."""
     import av
 
-    damage: list[Exception] = []
-    fifo, done, samples = av.AudioFifo(), 0, int(length * _RATE)
-    frames = _decoded(source, sound.track, source.demux(audio=sound.track), damage)
-    begin, part = _first_picture_time(source), stream.codec_context.frame_size or 1024
-    for frame in _in_time(frames, begin, length, stream.codec_context.format.name):
+    damage: list[FFmpegError] = []
+    frames = chain.from_iterable(frames for _, frames in _decoded(source, sound.track, damage))
+    timeline = Timeline(stream.codec_context.format.name, _first_picture_time(source), length)
+    fifo, part = av.AudioFifo(), stream.codec_context.frame_size or 1024
+    done, samples = 0, int(length * RATE)
+    for frame in timeline.of(frames):
         fifo.write(frame)
         while fifo.samples >= part and done < samples:
             yield from _encode(stream, fifo, min(part, samples - done), done)
             done += part
     if done < samples and fifo.samples:
         yield from _encode(stream, fifo, min(fifo.samples, samples - done), done)
-    elif not done:
-        raise ValueError("none of it can be decoded")
     yield from stream.encode(None)
+    _tell(sound, damage, timeline.heard, say)
+
+
+def _tell(sound: Sound, damage: Sequence[FFmpegError], heard: bool, say: Callable[[str], None]) -> None:
     if damage:
-        say(f"{sound.path}: {len(damage)} damaged parts of the sound are silent now")
+        parts = "1 part" if len(damage) == 1 else f"{len(damage)} parts"
+        say(f"{sound.path}: {parts} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
+    if not heard:
+        say(f"{sound.path}: there is no sound within the length of the clip")
 
 
 def _encode(stream: Any, fifo: AudioFifo, samples: int, time: int) -> list[Packet[Any]]:
     frame = fifo.read(samples)
     assert frame is not None
-    frame.pts, frame.time_base = time, Fraction(1, _RATE)
+    frame.pts, frame.time_base = time, Fraction(1, RATE)
     return stream.encode(frame)  # type: ignore[no-any-return]
 
 
 def _decoded(
-    source: InputContainer, track: int, packets: Iterator[Packet[Any]], damage: list[Exception]
-) -> Iterator[AudioFrame]:
-    """The frames of a track that can be decoded; what cannot is noted in `damage`."""
+    source: InputContainer, track: int, damage: list[FFmpegError]
+) -> Iterator[tuple[Packet[Any], list[AudioFrame]]]:
+    """The packets of a track that can be decoded, each with its frames; what cannot is noted in `damage`."""
     import av
 
     stream = source.streams.audio[track]
+    packets = source.demux(stream)
     while True:
         try:
             packet = next(packets, None)
@@ -202,86 +214,5 @@ def _decoded(
             frames: list[Any] = stream.decode(packet)
         except av.error.FFmpegError as error:
             damage.append(error)
-            continue
-        yield from (frame for frame in frames if frame.samples and frame.sample_rate and frame.layout.nb_channels)
-
-
-def _in_time(frames: Iterator[AudioFrame], begin: Fraction, length: Fraction, format: str) -> Iterator[AudioFrame]:
-    """Sound as stereo at 48 kHz in one piece from second 0 to `length`; where there is none it is silent.
-
-    `begin` is the time in seconds that becomes 0. Sound that is timed before what was heard already follows it.
-    """
-    convert = _Converter(format)
-    clock, beyond = Fraction(0), 0  # seconds so far; frames after the end
-    for frame in frames:
-        stated = frame.pts is not None and frame.time_base is not None
-        time = frame.pts * frame.time_base - begin if stated else clock  # type: ignore[operator]
-        lasts = Fraction(frame.samples, frame.sample_rate)
-        if time >= length:
-            beyond += 1
-        elif time + lasts > 0:
-            if not clock and time < 0:
-                convert.left_out = round(-time * _RATE)
-            if time - clock > (_GAP if clock else 0):
-                yield from convert.silence(round(time * _RATE))
-                clock = time
-            yield from convert.frame(frame)
-            clock += lasts + (0 if clock else min(time, 0))
-        if clock >= length or beyond > _BEYOND:
-            break
-    yield from convert.rest()
-
-
-class _Converter:
-    """Makes stereo at 48 kHz of sound whose kind may change."""
-
-    def __init__(self, format: str) -> None:
-        self._format = format
-        self._made = 0  # samples so far
-        self.left_out = 0  # samples that are dropped first
-        self._kind: tuple[str, str, int] | None = None
-        self._resampler: Any = None
-
-    def frame(self, frame: AudioFrame) -> Iterator[AudioFrame]:
-        """What a frame becomes."""
-        import av
-
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:
-            yield from self.rest()
-            self._resampler, self._kind = av.AudioResampler(self._format, "stereo", _RATE), kind
-        yield from self._counted(self._resampler.resample(frame))
-
-    def silence(self, until: int) -> Iterator[AudioFrame]:
-        """Silence up to a number of samples from the beginning."""
-        import av
-
-        yield from self.rest()
-        while self._made < until:
-            silent = av.AudioFrame(self._format, "stereo", min(_RATE, until - self._made))
-            silent.sample_rate = _RATE
-            for plane in silent.planes:
-                plane.update(bytes(plane.buffer_size))
-            yield from self._counted([silent])
-
-    def rest(self) -> Iterator[AudioFrame]:
-        """What is still to come of the frames so far."""
-        rest = self._resampler.resample(None) if self._resampler else []
-        self._resampler = self._kind = None
-        yield from self._counted(rest)
-
-    def _counted(self, frames: list[AudioFrame | None]) -> Iterator[AudioFrame]:
-        import av
-
-        for frame in filter(None, frames):  # a resampler without anything to do gives None back
-            dropped = min(self.left_out, frame.samples)
-            self.left_out -= dropped
-            if dropped:
-                planes = frame.to_ndarray()
-                planes = planes[:, dropped * planes.shape[1] // frame.samples :]
-                frame = av.AudioFrame.from_ndarray(planes.copy(), frame.format.name, "stereo")
-                frame.sample_rate = _RATE
-            frame.pts = None
-            self._made += frame.samples
-            if frame.samples:
-                yield frame
+        else:
+            yield packet, [each for each in frames if each.samples and each.sample_rate and each.layout.nb_channels]
