@@ -172,7 +172,7 @@ def _encoded(
     timeline = Timeline(stream.codec_context.format.name, _first_picture_time(source), length)
     fifo, part = av.AudioFifo(), stream.codec_context.frame_size or 1024
     done, samples = 0, int(length * RATE)
-    for frame in timeline.of(frames):
+    for frame in timeline.of(frames, damage):
         fifo.write(frame)
         while fifo.samples >= part and done < samples:
             yield from _encode(stream, fifo, min(part, samples - done), done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,9 @@ class Timeline:
         self._kind: tuple[str, str, int] | None = None
         self._resampler: Any = None
 
-    def of(self, frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
-        """The sound of frames; reading ends soon after the timeline does."""
-        clock, beyond = Fraction(0), 0  # seconds so far; frames after the end
+    def of(self, frames: Iterator[AudioFrame], damage: Sized) -> Iterator[AudioFrame]:
+        """The sound of frames; reading ends soon after the timeline does. `damage` grows where frames are missing."""
+        clock, beyond, lost = Fraction(0), 0, 0  # seconds so far; frames after the end; damage so far
         for frame in frames:
             time = clock
             if frame.pts is not None and frame.time_base is not None:
@@ -40,13 +40,13 @@ class Timeline:
             if time >= self._length:
                 beyond += 1
             elif end > 0:
-                if time - clock > (_GAP if self.heard else 0):
+                if time - clock > (_GAP if self.heard and len(damage) == lost else 0):
                     yield from self._silence(round(time * RATE))
                     clock = time
                 elif not self.heard:
                     self._dropped = round(-time * RATE)
                     clock = time
-                self.heard = True
+                self.heard, lost = True, len(damage)
                 yield from self._converted(frame)
                 clock += end - time
             if clock >= self._length or beyond > BEYOND:
