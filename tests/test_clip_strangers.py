@@ -1,4 +1,4 @@
-"""What lies beside a clip in the making may be a stranger's: no link is followed, no lie believed, no document deleted."""
+"""What lies beside a clip in the making may be a stranger's: no link is followed, no lie believed, nothing lost."""
 
 import hashlib
 import json
