@@ -210,7 +210,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                 if has_manifest(self.folder) and (resume or not self._force):
                     self._resume(resume)
                 elif recipe_at(self.output) == self._recipe and not self._force:
-                    self.finished = True
+                    self.finished = True  # perhaps by a process that was killed while it deleted the rest
+                    self._owns_partial = recipe_at(self.partial) == self._recipe
                 else:
                     check_new(self.output, self.format, self._force)
         if self.finished:
