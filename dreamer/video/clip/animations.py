@@ -121,7 +121,9 @@ def _encode(
     """Encode every picture into the stream; the last one is shown for one frame at `fps`."""
     stream.pix_fmt = pixels
     stream.time_base = stream.codec_context.time_base = clock
+    last = -1
     for picture in pictures:
+        picture.pts = last = max(picture.pts or 0, last + 1)
         for packet in stream.encode(picture):
             packet.duration = round(1 / fps / clock)
             container.mux(packet)

@@ -86,8 +86,11 @@ def concatenate(
         raise RenderError(f"the segments could not be put together into a clip: {error}") from error
 
 
-def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int, int]) -> None:
-    """Raise UsageError for a segment that is no clip of this format and size (height, width), or out of order."""
+def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int, int]) -> int:
+    """Return the time of the last frame in ticks; -1 without segments.
+
+    Raises UsageError for a segment that is no clip of this format and size (height, width), or out of order.
+    """
     import av
 
     codec = av.Codec(ENCODERS[format.codec], "w").canonical_name
@@ -101,6 +104,7 @@ def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int,
         if not all(before < after for before, after in pairwise([last, *times])):
             raise UsageError(f"{segment.path} is damaged: its frames do not follow those before; {_AGAIN}")
         last = times[-1]
+    return last
 
 
 def _packets(

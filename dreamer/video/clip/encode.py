@@ -79,8 +79,9 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
             for packet, decoded in zip(packets, decoding_times([packet.pts or 0 for packet in packets]), strict=True):
                 packet.dts = decoded
                 container.mux(packet)
-    except av.error.FFmpegError as error:
-        raise WriteError(f"the frames could not be encoded as {format.codec}: {error.strerror}") from error
+    except (av.error.FFmpegError, OverflowError) as error:
+        why = getattr(error, "strerror", error)
+        raise WriteError(f"the frames could not be encoded as {format.codec}: {why}") from error
     return file.getvalue()
 
 

@@ -31,6 +31,7 @@ class FrameStore:
         self.folder, self._recipe, self._size = folder / FRAMES, recipe, size
         self._replaced = folder / REPLACED
         self.begin = self.end = 0
+        self.latest = Fraction(-1)  # the time of the last frame in seconds
 
     def recover(self, begin: int, trusted: int) -> None:
         """Take over the frames in the folder from `begin` on.
@@ -40,9 +41,8 @@ class FrameStore:
         """
         make_folder(self.folder)
         self.begin = self.end = begin
-        before = Fraction(-1)
-        while (seconds := self._time(self.end, decode=self.end >= trusted)) is not None and seconds > before:
-            before = seconds
+        while (seconds := self._time(self.end, decode=self.end >= trusted)) is not None and seconds > self.latest:
+            self.latest = seconds
             self.end += 1
         for path in self.folder.iterdir():
             number = frame_number(path)
@@ -58,6 +58,7 @@ class FrameStore:
         Image.fromarray(frame).save(file, "PNG", compress_level=1, pnginfo=texts)
         write_atomically(self.path(self.end), file.getvalue())
         self.end += 1
+        self.latest = seconds
 
     def frames(self, begin: int, end: int) -> Iterator[tuple[Fraction, Frame]]:
         """Frames `begin` to `end` - 1 with their times in seconds. Raises RenderError for one that cannot be read."""

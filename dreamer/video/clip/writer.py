@@ -77,6 +77,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
         self._assembly = Assembly(format, size, fps, recipe, say)
+        self._tick = -1  # the time of the last frame in the segments that were found
         self._owns_partial = False  # the preview that is there is one of this clip
         self.state = FolderStore(self.folder)
         self._frames = FrameStore(self.folder, recipe, size)
@@ -146,14 +147,17 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
         """Append a frame (H, W, 3), uint8; it is on disk when this returns.
 
-        For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before. Raises
-        WriteError, as for a full disk; `done` then says whether this frame is safe; those before it are.
+        For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before; by a tick
+        of the clip's clock at least, or it is put off until then. Raises WriteError, as for a full disk; `done` then
+        says whether this frame is safe; those before it are.
         """
         if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
             raise ValueError(f"expected a frame of uint8 {(*self._size, 3)}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
-        self._frames.add(frame, self.done / self._fps if time is None else time)
+        rate, time = ticks_per_second(self._fps), self.done / self._fps if time is None else time
+        earliest = max(self._tick, round(self._frames.latest * rate)) + 1
+        self._frames.add(frame, time if round(time * rate) >= earliest else Fraction(earliest, rate))
         self._encode_full_segments()
 
     def flush(self) -> None:
@@ -229,7 +233,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         found = Manifest.read(self.folder)
         found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
-        check_segments(found.segment_files(self.folder), self._encoding, self._size)
+        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size)
 
         def is_ours(recipe: str | None) -> bool:
             return recipe is not None and (recipe == self._recipe or found.agrees_with(recipe))
