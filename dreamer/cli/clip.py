@@ -20,7 +20,7 @@ from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.provenance import provenance_in
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError
 from dreamer.files import is_taken
-from dreamer.video.clip.folder import fitting
+from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class ClipFile:
 
     def format(self, sources: Iterable[Path | None]) -> Format:
         """Return the format of the file; UsageError if it cannot be written, or would replace one of the sources."""
-        from dreamer.video.clip.folder import folder_of, partial_of
+        from dreamer.video.clip.unfinished import folder_of, partial_of
         from dreamer.video.clip.formats import format_for
 
         format = format_for(self.output, self.codec, self.quality)
@@ -129,7 +129,7 @@ class ClipFile:
 
     def _may_replace(self) -> bool:
         """Whether the clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
-        from dreamer.video.clip.folder import partial_of
+        from dreamer.video.clip.unfinished import partial_of
 
         there = [path for path in (self.output, partial_of(self.output)) if is_taken(path)]
         return self.force or (self.preview and all(map(_is_dreamt, there)))

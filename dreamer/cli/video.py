@@ -20,7 +20,7 @@ from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
-from dreamer.video.clip.folder import fitting
+from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames

@@ -18,7 +18,7 @@ from dreamer.video.clip.animations import Frames, write_animation
 from dreamer.video.clip.audio import Sound, find_sound
 from dreamer.video.clip.concat import Segment, concatenate
 from dreamer.video.clip.encode import encode_segment, ticks_per_second
-from dreamer.video.clip.folder import trial_path
+from dreamer.video.clip.unfinished import trial_path
 from dreamer.video.clip.formats import Format
 
 Say = Callable[[str], None]

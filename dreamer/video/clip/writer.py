@@ -23,7 +23,7 @@ from dreamer.video.clip.animations import check_gif
 from dreamer.video.clip.assembly import Assembly
 from dreamer.video.clip.concat import Segment, check_segments, concatenate
 from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
-from dreamer.video.clip.folder import (
+from dreamer.video.clip.unfinished import (
     check_folder,
     empty,
     folder_of,
