@@ -184,7 +184,7 @@ def test_what_is_no_clip(tmp_path):
     sound = tone(tmp_path / "tone.wav")
     for path, told in (
         (tmp_path / "absent.mp4", "there is no such file"),
-        (tmp_path, "is a folder; give a clip's file"),
+        (tmp_path, "there are no pictures in this folder; give a clip's file"),
         (silent, "the file is empty"),
         (text, "not a readable clip"),
         (torn, r"torn\.mp4"),

@@ -6,18 +6,19 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
+from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
-from dreamer.errors import Interrupted, UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems
 from dreamer.files import write_atomically
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
+    from dreamer.networks.network import Network
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.visualization.atlas.exemplar_crops import Best
     from dreamer.visualization.atlas.layer_section import LayerSection
@@ -39,9 +40,9 @@ _SIDE, _STEPS = click.IntRange(32, 512), click.IntRange(1, 2048)
 @option("--exemplars", metavar="FOLDER", type=FILE, help="Show the pictures of this folder that excite each channel.")
 @option("--size", type=_SIDE, default=96, metavar="PIXELS", help="Side of the picture of a channel. [96]")
 @option("--steps", type=_STEPS, default=32, metavar="N", help="Number of steps for each channel. [32]")
-@option("--seed", type=int, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]")
 @option("--resume", is_flag=True, help="Continue after Ctrl-C; keep the pictures of an existing page.")
 @option("--force", is_flag=True, help="Replace an existing page.")
 @max_pixels_option
@@ -99,12 +100,17 @@ def atlas(
         with collect_problems(problems):
             machine = Machine(device, "auto", 0, threads or 0).resolved()
         with collect_problems(problems):
-            fetch = network is not None and not problems
-            loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
+            drawing: dict[str, Any] = {"size": size, "steps": steps, "seed": seed, "machine": machine}
+
+            def sections_in(network: Network) -> list[tuple[LayerSection, Pipeline]]:
+                layers = [part.strip() for part in (wished or network.default_layer).split(",")]
+                return sections_of(network, registry, layers, channels, say=reporter.say, **drawing)
+
+            wanted, fetch = network or Recipe.network, network is not None and not problems
+            loaded = load_from(registry.networks, wanted, weights, fetch=fetch, check=sections_in)
             use_threads(machine)
-            layers = [part.strip() for part in (wished or loaded.default_layer).split(",")]
-            drawing = {"size": size, "steps": steps, "seed": seed}
-            parts = sections_of(loaded, registry, layers, channels, **drawing, machine=machine, say=reporter.say)
+            parts = sections_in(loaded)
+            layers = [section.layer for section, _ in parts]
             if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
                 seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))
@@ -114,6 +120,8 @@ def atlas(
                 reuse_images(page, sections)
         if problems:
             raise UsageError(*problems)
+        for notice in loaded.notices:
+            reporter.say(notice)
         keep_freed_memory()
         making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter)
         try:
@@ -121,7 +129,7 @@ def atlas(
                 making.paint(section, pipeline)
             if exemplars:
                 making.search(exemplars, names, parts[0][1], max_pixels, resume)
-        except (Interrupted, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return making.interrupted()
         return making.finished()
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Frames = Iterator[tuple[NDArray[np.uint8], Fraction | None]]
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 _DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
 clip_options = together(
@@ -64,8 +66,8 @@ class ClipFile:
 
     def format(self, sources: Iterable[Path | None]) -> Format:
         """Return the format of the file; UsageError if it cannot be written, or would replace one of the sources."""
-        from dreamer.video.clip.unfinished import folder_of, partial_of
         from dreamer.video.clip.formats import format_for
+        from dreamer.video.clip.unfinished import folder_of, partial_of
 
         format = format_for(self.output, self.codec, self.quality)
         check_folder(self.output.parent, f"-o {self.output}")
@@ -98,6 +100,7 @@ class ClipFile:
         recipe: Mapping[str, Any],
         decides: Mapping[str, Any],
         tiles: Sequence[int],
+        place: tuple[int, int] = (1, 1),
         **about: Any,
     ) -> int:
         """Write the clip, or what an interrupted one lacks.
@@ -110,6 +113,7 @@ class ClipFile:
             recipe: What is written into the clip.
             decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
             tiles: The tiles of its looks.
+            place: Its number among the clips of the command, from 1, and how many these are.
             **about: Its size, fps, frames and sound, as `ClipWriter.open` takes them.
 
         Returns:
@@ -120,7 +124,7 @@ class ClipFile:
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
         settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
         settings |= {"say": reporter.say}
-        reporter.start(label, 1, 1)
+        reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
             if not writer.finished:
                 return film(writer, *make(writer), reporter, label)
@@ -219,7 +223,7 @@ def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, lab
             writer.flush()
         reporter.interrupted(label, str(writer.partial if writer.partial.exists() else writer.folder))
         reporter.say("run the same command with --resume to continue")
-        return 130
+        return INTERRUPTED
     except WriteError as error:
         raise WriteError(f"{error}; what is done is kept, and --resume continues") from error
     reporter.done(label, str(writer.output), time.monotonic() - began)

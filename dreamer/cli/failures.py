@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import click
 
 from dreamer.cli.streams import echo, line
-from dreamer.errors import DreamerError, Interrupted, UsageError, not_installed
+from dreamer.errors import DreamerError, UsageError, not_installed
 
 _MOST = 20  # sentences printed for one error
 
 
 def exit_code(error: BaseException) -> int:
     """Return 1 for a failure after work had begun, 2 for wrong usage, input or recipe, 130 for an interruption."""
-    if isinstance(error, (Interrupted, click.Abort)):
+    if isinstance(error, click.Abort):
         return 130
     return 2 if isinstance(error, (UsageError, click.UsageError)) else 1
 

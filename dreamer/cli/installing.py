@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import click
 from packaging.utils import canonicalize_name
 
-from dreamer.cli.failures import line, tell
+from dreamer.cli.failures import tell
 from dreamer.cli.options import option
+from dreamer.cli.streams import line
 from dreamer.cli.tables import table
 from dreamer.errors import DreamerError, UsageError, did_you_mean
 from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember
@@ -108,7 +109,7 @@ def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
     missing = [entry for entry in noted if entry.name not in there]
     if not missing:
         count = "one plugin is" if len(noted) == 1 else f"{len(noted) or 'no'} plugins are"
-        click.echo(f"{count} recorded in {ledger_path()}, and none is missing")
+        click.echo(line(f"{count} recorded in {ledger_path()}, and none is missing"))
         return 0
     sources, problems = [], []
     for entry in missing:
@@ -204,7 +205,7 @@ def _status(new: Sequence[Entry]) -> int:
     for entry in new:
         found, undo = status.get(entry.name, ""), f"; `dreamer plugins uninstall {entry.name}` undoes this"
         if found == "ok":
-            click.echo(f"{entry.name} {entry.version} works")
+            click.echo(line(f"{entry.name} {entry.version} works"))
             continue
         why = f"is {found}{undo}"
         if not found and is_plugin(there[entry.name]):

@@ -25,10 +25,11 @@ DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
 _FEATURE_SIZE = "Size of the features, in percent of the short side."
 STRENGTH = "From the photo (0) to the whole dream (1). [1]"
-SEED = click.IntRange(-(2**63), 2**63 - 1)  # what torch takes
-THREADS = click.IntRange(1, 1024)  # OpenMP ends the process when the system has no more of them
-_DIGITS = 12  # of a whole number; Python refuses to read thousands of them
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
+SEED = click.IntRange(0, 2**63 - 1)
+THREADS = click.IntRange(1, 1024)
+"""More than any machine gives; at some ten thousand the libraries that start them abort the process."""
+_DIGITS = 9  # of a number at most: more would be no picture's, and Python refuses to read some thousands
 
 
 class _Option(click.Option):
@@ -46,14 +47,14 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_Option, **settings)
 
 
-class Finite(click.FloatRange):
-    """A number, neither infinite nor NaN, which lies within every range."""
+class FiniteRange(click.FloatRange):
+    """A `click.FloatRange` without NaN, which passes every comparison, and without infinities."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number, or fail with a sentence."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"expected a finite number, not {value}", param, ctx)
+            self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
 
 
@@ -134,12 +135,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     return together(
         source_options,
         option("--strength", type=float, metavar="0..1", help=STRENGTH),
-        option(
-            "--feature-size",
-            type=Finite(),
-            metavar="PERCENT",
-            help="Size of the features, in percent of the short side.",
-        ),
+        option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         option("--seed", type=SEED, metavar="N", help="Random seed: another seed, another dream. [0]"),
         option("--init", type=INIT, help="Picture to start from. [photo]"),

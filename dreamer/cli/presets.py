@@ -1,4 +1,4 @@
-"""`dreamer presets`: list and show presets; `looks` has the other commands."""
+"""`dreamer presets`: list and show presets; `looks` and `trying` have the other commands."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.looks import check, save, try_
+from dreamer.cli.looks import check, save
 from dreamer.cli.tables import table
+from dreamer.cli.trying import try_
 from dreamer.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ def list_() -> None:
 
     Terminals that can show pictures show a thumbnail of each.
     """
+    from dreamer.cli.streams import line
     from dreamer.plugins.loading import load_presets
+    from dreamer.plugins.preset_packs import OWN
     from dreamer.recipes.preset import Preset, find_preset
     from dreamer.recipes.recipe import Recipe
 
-    registry, _ = load_presets()
+    registry, plugins = load_presets()
+    for folder in (plugin for plugin in plugins if plugin.distribution == OWN and plugin.problem):
+        click.echo(f"dreamer: {line(folder.problem)}", err=True)
     found, cells = [], []
     for entry in registry.presets:
         try:
@@ -78,6 +83,7 @@ def show(name: str) -> None:
     NAME is a preset, a .toml file, or a picture made by dreamer.
     """
     from dreamer.plugins.loading import load_presets
+    from dreamer.recipes.parsing import read_text
     from dreamer.recipes.preset import read_preset
     from dreamer.recipes.recipe import SCHEMA
 
@@ -87,17 +93,17 @@ def show(name: str) -> None:
         return
     preset = read_preset(path) if name.endswith(".toml") else load_presets()[0].presets.get(name).value()
     if preset.file:
-        click.echo(preset.file.read_text(encoding="utf-8"), nl=False)
+        click.echo(_visible(read_text(preset.file)), nl=False)
         return
     about = {key: getattr(preset, key) for key in ("title", "description", "author", "likes")}
     others = {key: getattr(preset, key) for key in ("extends", "requires") if getattr(preset, key)}
-    click.echo(_toml({"schema": SCHEMA, **about, **others, **preset.words}), nl=False)
+    click.echo(_visible(_toml({"schema": SCHEMA, **about, **others, **preset.words})), nl=False)
 
 
 def _show_picture(picture: Path) -> None:
     """Print the recipe as a preset, and all else that decides the picture's bytes as comments."""
-    from dreamer.cli.failures import line
     from dreamer.cli.provenance import provenance_in
+    from dreamer.cli.streams import line
     from dreamer.recipes.recipe import SCHEMA
 
     provenance = provenance_in(picture)
@@ -107,7 +113,18 @@ def _show_picture(picture: Path) -> None:
     for key, value in {"dreamer": provenance.dreamer, **provenance.machine, **origin}.items():
         click.echo(line(f"# {key}: {value}"))
     required = {"requires": list(provenance.plugins)} if provenance.plugins else {}
-    click.echo(_toml({"schema": SCHEMA, **required, **provenance.recipe}), nl=False)
+    click.echo(_visible(_toml({"schema": SCHEMA, **required, **provenance.recipe})), nl=False)
+
+
+def _visible(text: str) -> str:
+    """TOML with what would act on a terminal written as in a quoted text: that means the same, and is seen."""
+    seen = (letter if letter.isprintable() or letter in "\t\n" else _escape(letter) for letter in text)
+    return "".join(seen)
+
+
+def _escape(letter: str) -> str:
+    number = ord(letter)
+    return "" if letter == "\r" else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _toml(words: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
         return {}
     text = _text_in(path)
     Provenance.read(text, str(path))  # checks its size and version
-    motion = json.loads(text).get(kind, {})
+    motion = json.loads(text).get(kind, {})  # bounded and read before, just now
     if not isinstance(motion, dict):
         raise UsageError(f"{path}: the {kind} inside is damaged")
     return motion

@@ -88,7 +88,7 @@ class RenderOptions:
         with collect_problems(problems):
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
-            request = Request(words, changes, *named, fetch=fetch, guide=guide, machine=machine, say=say)
+            request = Request(words, changes, *named, fetch, guide, machine, say, self.max_pixels)
             pipeline = use(request) if use else request.build(registry)
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]

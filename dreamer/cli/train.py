@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, option, progress_option
+from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, option, progress_option
 from dreamer.cli.photos import check_new, write_sheet
 from dreamer.cli.progress import progress
 from dreamer.errors import collect_problems, reported_together
@@ -23,7 +23,7 @@ _MEASURES = {
     "psnr": "pictures reproduced at {:.1f} dB",
 }
 
-_MINUTES = click.FloatRange(0, min_open=True)
+_MINUTES = FiniteRange(0, 10**6, min_open=True)
 _WIDTH = "Multiply the number of channels by this, from 0.25 to 4. [1]"
 _THREADS = "Number of CPU threads for training; one more process draws the pictures. [all cores but one]"
 
@@ -32,7 +32,7 @@ _THREADS = "Number of CPU threads for training; one more process draws the pictu
 @option("-o", "--output", metavar="FILE", type=FILE, required=True, help="The sheet to write, a picture.")
 @option("--samples", type=click.IntRange(1, 100), default=12, metavar="N", help="Number of samples of each motif. [12]")
 @option("--size", type=click.IntRange(16, 512), default=128, metavar="PIXELS", help="Side of each sample. [128]")
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other samples. [0]")
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other samples. [0]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> None:
     """Draw the motifs that reverie is trained on.
@@ -55,10 +55,10 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @option("--pictures", metavar="FOLDER", type=FILE, help="Teach reverie these pictures on top of what it knows.")
 @option("--start", metavar="FILE", type=FILE, help="Weights to start from. [none; built-in with --pictures]")
 @option("--minutes", type=_MINUTES, metavar="MINUTES", help="Length of the training. [60; 15 with --pictures]")
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed of the pictures and the start. [0]")
-@option("--width", type=click.FloatRange(0.25, 4), default=1.0, metavar="FACTOR", help=_WIDTH)
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed of the pictures and the start. [0]")
+@option("--width", type=FiniteRange(0.25, 4), default=1.0, metavar="FACTOR", help=_WIDTH)
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help=_THREADS)
+@option("--threads", type=THREADS, metavar="N", help=_THREADS)
 @option("--keep", type=_MINUTES, metavar="MINUTES", help="Also save a snapshot at this interval.")
 @option("--resume", is_flag=True, help="Continue an interrupted training.")
 @option("--force", is_flag=True, help="Replace existing weights.")

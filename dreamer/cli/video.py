@@ -1,123 +1,162 @@
-"""`dreamer video`: a dream over a video clip, steady over time."""
+"""`dreamer video`: a dream over video clips, steady over time."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from dataclasses import replace
+import glob
+import os
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
-from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options
-from dreamer.cli.progress import progress
-from dreamer.cli.provenance import motion_in, provenance_for
+from dreamer.cli.clip import INTERRUPTED, ClipFile, clip_options
+from dreamer.cli.failures import exit_code
+from dreamer.cli.film import FilmJob
+from dreamer.cli.moments import MOMENT, RATE
+from dreamer.cli.options import machine_options, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.photos import check_folder
+from dreamer.cli.progress import Reporter, progress
+from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
-    from dreamer.cli.clip import Frames
-    from dreamer.video.clip.reader import Clip
-    from dreamer.video.clip.writer import ClipWriter
-    from dreamer.video.film.film import Film
+    from dreamer.pipeline.pipeline import Pipeline
+    from dreamer.plugins.loading import Plugin
 
 
 @click.command()
-@click.argument("clip", type=FILE)
-@option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [CLIP-dream.mp4]")
+@click.argument("clips", nargs=-1, metavar="CLIP...")
+@option("-o", "--output", metavar="FILE|FOLDER", help="The clip to write, or a folder for several. [CLIP-dream.mp4]")
 @option(
     "--stability",
     type=click.FloatRange(0, 1),
     metavar="0..1",
     help="How much of a frame's dream the next one keeps; 0 dreams each by itself, and flickers. [0.7]",
 )
-@option("--no-audio", is_flag=True, help="Leave out the sound of the clip.")
+@option("--start", type=MOMENT, metavar="TIME", help="Begin there: seconds, or as in 1:23.5. [the first frame]")
+@option("--end", type=MOMENT, metavar="TIME", help="End there. [the last frame]")
+@option("--fps", type=RATE, metavar="N", help="Frames per second of a folder of frames. [25]")
+@option("--audio", metavar="FILE|none", help="Use the sound of this file, or none. [the clip's]")
 @clip_options
 @recipe_options
 @machine_options
 @max_pixels_option
 @progress_option
 def video(
-    clip: Path,
-    output: Path | None,
+    clips: tuple[str, ...],
+    output: str | None,
     stability: float | None,
-    no_audio: bool,
+    start: Fraction | None,
+    end: Fraction | None,
+    fps: Fraction | None,
+    audio: str | None,
     how: str,
     **options: Any,
 ) -> int:
-    """Dream over a video clip.
+    """Dream over video clips.
 
-    The dream follows the motion: what grows on a thing stays on it. The sound is kept, unless you use --no-audio.
+    The dream follows the motion: what grows on a thing stays on it. The sound is kept. A CLIP is a file, an animated
+    picture, or a folder of frames, which are taken in natural order.
 
     \b
     dreamer video clip.mp4              write clip-dream.mp4 beside it
     dreamer video clip.mp4 --preview    make a preview of the first second
     dreamer video clip.mp4 --resume     continue after Ctrl-C or a power cut
     dreamer video clip.mp4 --size 960 -o out.webm
+    dreamer video clip.mp4 --start 1:10 --end 1:25
+    dreamer video a.mp4 b.mp4 -o dreams/
+    dreamer video frames/ --fps 24
     """
-    from dreamer.engine.device import keep_freed_memory, use_threads
+    from dreamer.engine.device import use_threads
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip.formats import frame_size
-    from dreamer.video.clip.reader import probe
-    from dreamer.video.film.film import Film
 
-    file = ClipFile.read(output or clip.with_name(fitting(clip.stem, "-dream.mp4")), options)
-    wish = RenderOptions(**options)
-    problems: list[str] = []
     with progress(how) as reporter:
-        source = format = None
+        named = _named(clips, reporter)
+        outputs = _outputs(named, output)
+        problems: list[str] = []
         with collect_problems(problems):
-            source = probe(clip, max_pixels=wish.max_pixels)
-        with collect_problems(problems):
-            format = file.format([clip, *named_files(options)])
-        with collect_problems(problems):
-            stability = _stability(wish.recipe, stability)
+            stability = _stability(options["recipe"], stability)
+        jobs = []
+        for clip, path in zip(named, outputs, strict=True):
+            file = ClipFile.read(path, own := dict(options))
+            wish = RenderOptions(**own)
+            jobs.append(FilmJob(clip, file, wish, stability, start, end, fps, audio, reporter))
+        read = None
+        if len(jobs) == 1:  # all that is wrong is told together
+            with collect_problems(problems):
+                read = jobs[0].read()
         registry, plugins = load_plugins()
-        if wish.tile is None:
-            wish = replace(wish, tile=file.tiles(1)[0])
-        pipeline, _ = wish.pipeline(registry, reporter.say, problems)
+        pipeline, _ = jobs[0].options.pipeline(registry, reporter.say, problems)
         use_threads(pipeline.machine)
-        assert source and format and stability is not None  # else `pipeline` has raised
-        has_sound = source.has_audio and not no_audio
-        if has_sound and not format.has_sound:
-            reporter.say(f"{format.codec} cannot hold sound; the sound of the clip is left out")
-        shrink, until = (4, Fraction(1)) if file.preview else (1, source.duration + 1)
-        fit = partial(frame_size, format)
-        film = Film.of(pipeline, source.height, source.width, stability=stability, shrink=shrink, fit=fit)
-        if not film.plan.tiled:
-            keep_freed_memory()
-        frames = min(source.frames, math.ceil(source.fps)) if file.preview else source.frames
-        with clip.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        provenance = provenance_for(pipeline, digest, film.plan.machine, plugins)
-        recipe = {**json.loads(provenance.text()), "video": {"stability": stability}}
+        if read:
+            return jobs[0].dream(*read, pipeline, plugins)
+        return _one_by_one(jobs, pipeline, plugins)
 
-        def make(writer: ClipWriter) -> tuple[Frames, Pace]:
-            pace = Pace((writer.done, frames))
-            told = replace(film, on_step=lambda step: reporter.frame(pace.step(0, step)))
-            return _frames(told, source, until, writer), pace
 
-        return file.write(
-            make,
-            reporter,
-            str(clip),
-            format,
-            recipe=recipe,
-            decides=recipe,
-            tiles=[film.plan.machine.tile],
-            size=film.plan.size,
-            fps=source.fps,
-            frames=frames,
-            audio=clip if has_sound else None,
-            needs_audio=False,
-        )
+def _one_by_one(jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[Plugin]) -> int:
+    """Dream over several clips; what is wrong with one does not stop the others. Returns the exit code."""
+    codes = {0}
+    taken: dict[Path, Path] = {}
+    for number, job in enumerate(jobs, 1):
+        try:
+            other = taken.setdefault(job.file.output.resolve(), job.clip)
+            if other != job.clip:
+                raise UsageError(f"{job.file.output} is also the name for the dream of {other}; use different folders")
+            code = job.dream(*job.read(), pipeline, plugins, (number, len(jobs)))
+            if code == INTERRUPTED:
+                return code
+        except Exception as error:
+            codes.add(exit_code(error))
+            job.reporter.fail(str(job.clip), error)
+    return min(codes - {0}, default=0)
+
+
+def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
+    """The clips that the arguments name; of several, those that dreamer made are left out."""
+    from dreamer.video.clip.output import recipe_at
+
+    if not arguments:
+        raise UsageError("name a clip, as in `dreamer video clip.mp4`")
+    clips: dict[Path, None] = {}
+    with reported_together() as problems:
+        for argument in arguments:
+            is_pattern = glob.has_magic(argument) and not os.path.lexists(argument)
+            found = sorted(glob.glob(argument, recursive=True)) if is_pattern else [argument]
+            paths = map(Path, found)
+            clips |= dict.fromkeys(path if path.name else path.resolve() for path in paths)  # "." has no name
+            if not found:
+                problems.append(f"{argument}: no file matches this pattern")
+    undreamt = [clip for clip in clips if len(clips) == 1 or recipe_at(clip) is None]
+    if len(undreamt) < len(clips):
+        reporter.say(f"skipped {len(clips) - len(undreamt)} of the clips, which dreamer made")
+    if not undreamt:
+        raise UsageError("all these clips were made by dreamer; name a single one to dream over it again")
+    return undreamt
+
+
+def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
+    """Where the dream of each clip is written; a folder for several is made. Raises UsageError."""
+    names = [fitting(clip.stem, "-dream.mp4") for clip in clips]
+    if output is None:
+        return [clip.with_name(name) for clip, name in zip(clips, names, strict=True)]
+    place = Path(output)
+    if len(clips) == 1:
+        return [place]
+    if not place.is_dir():
+        if os.path.lexists(place):
+            raise UsageError(f"-o {output}: several clips need a folder")
+        if place.suffix and not output.endswith(("/", os.sep)):
+            raise UsageError(f"-o {output}: several clips need a folder; write {output}/ to create it")
+        check_folder(place.parent, f"-o {output}")
+        try:
+            place.mkdir()
+        except OSError as error:
+            raise UsageError(f"-o {output}: the folder cannot be created ({error.strerror})") from error
+    return [place / name for name in names]
 
 
 def _stability(recipe: str | None, wished: float | None) -> float:
@@ -129,15 +168,3 @@ def _stability(recipe: str | None, wished: float | None) -> float:
     if wished is None and not (isinstance(found, (int, float)) and 0 <= found <= 1):
         raise UsageError(f"{recipe}: the stability inside is {found!r}; expected a number from 0 to 1")
     return float(found if wished is None else wished)
-
-
-def _frames(film: Film, source: Clip, until: Fraction, writer: ClipWriter) -> Frames:
-    """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
-    from dreamer.video.clip.reader import frames
-    from dreamer.video.film.film import load_change, save_change
-
-    change = load_change(writer.state, writer.done, film.plan.size)
-    wanted = takewhile(lambda pair: pair[0] < until, frames(source))
-    for dreamt in film.dreams(wanted, begin=writer.done, change=change):
-        save_change(writer.state, writer.done + 1, dreamt.change)
-        yield dreamt.frame, dreamt.time if source.variable else None

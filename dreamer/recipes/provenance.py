@@ -9,6 +9,7 @@ from typing import Any
 
 from dreamer.errors import RecipeError
 from dreamer.recipes.overrides import check_size
+from dreamer.recipes.parsing import parse_json
 from dreamer.recipes.preset import distributions, migrated
 from dreamer.recipes.recipe import SCHEMA
 
@@ -34,8 +35,9 @@ class Provenance:
     pictures: str = ""
 
     def text(self) -> str:
-        """The provenance as compact JSON."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, separators=(",", ":"), sort_keys=True)
+        """The provenance as compact JSON; ValueError for NaN or infinity, which a recipe that was read has not."""
+        words = {"schema": SCHEMA, **asdict(self)}
+        return json.dumps(words, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
     @classmethod
     def read(cls, text: str, where: str) -> Provenance:
@@ -43,10 +45,7 @@ class Provenance:
 
         Raises RecipeError, which names `where` the text comes from.
         """
-        try:
-            words = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise RecipeError(f"{where}: the recipe inside cannot be read ({error})") from error
+        words = parse_json(text, f"{where}: the recipe inside cannot be read")
         if not isinstance(words, dict):
             raise RecipeError(f"{where}: the recipe inside is not a JSON object")
         check_size(words, where)

@@ -25,6 +25,7 @@ from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
 from dreamer.visualization.contact_sheet import Look
 
+_DIGITS = 20  # of a channel's number: no network has so many
 _EVERY = 50  # pictures between saves
 SIZE = 320  # px: the long side at which the network sees a picture
 _CROP_SOURCE = 1600  # px: the long side of a picture that crops are cut from
@@ -119,17 +120,31 @@ class Channel:
 def channel_names(network: Network, layer: str) -> dict[str, int]:
     """The numbers of a layer's channels by name, for those named by the network or after a class."""
     named = network.labels if len(network.labels) == network.layer(layer).channels else ()
-    return {label: number for number, label in enumerate(named)} | dict(network.channels.get(layer, {}))
+    return {label: number for number, label in enumerate(named) if label != str(number)} | dict(
+        network.channels.get(layer, {})
+    )
 
 
 def channel_number(network: Network, layer: str, channel: str, option: str = "--channel") -> int:
     """The number of a channel given by number or name; raises UsageError, naming `option`, for an unknown one."""
     count, names = network.layer(layer).channels, channel_names(network, layer)
-    number = int(channel) if channel.isdecimal() else names.get(channel, -1)
+    number = whole_number(channel)
+    number = names.get(channel, -1) if number is None else number
     if not 0 <= number < count:
         what = f"layer {layer} of {network.name} has channels 0 to {count - 1}"
-        raise UsageError(f"{option} {channel}: {what}{did_you_mean(channel, names)}")
+        raise UsageError(f"{option} {_shortened(channel)}: {what}{did_you_mean(channel, names)}")
     return number
+
+
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits stand for, a huge one for more than `_DIGITS`; None for any other text."""
+    if not text.isdecimal():
+        return None
+    return int(text) if len(text) <= _DIGITS else 10**_DIGITS  # Python refuses to read some thousands of digits
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _DIGITS else f"{text[:_DIGITS]}..."
 
 
 def receptive_field_at(layer: Layer, y: int, x: int, height: int, width: int) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -14,7 +13,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from dreamer.errors import RecipeError
 from dreamer.plugins.preset_packs import GROUPS
+from dreamer.recipes.parsing import parse_json
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ def is_plugin(distribution: Installed) -> bool:
 
 def _origin(distribution: Distribution) -> Mapping[str, Any] | None:
     try:
-        found = json.loads(distribution.read_text("direct_url.json") or "null")
-    except ValueError:
+        found = parse_json(distribution.read_text("direct_url.json") or "null", distribution.name)
+    except (RecipeError, ValueError, OSError):  # ValueError: not in UTF-8
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("url"), str) else None
+    if not isinstance(found, dict) or not isinstance(found.get("url"), str):
+        return None
+    vcs = found.get("vcs_info", {"vcs": "", "commit_id": ""})
+    fits = isinstance(vcs, dict) and all(isinstance(vcs.get(key), str) for key in ("vcs", "commit_id"))
+    return found if fits and isinstance(found.get("dir_info", {}), dict) else None

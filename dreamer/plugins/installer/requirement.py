@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
 from dreamer.plugins.installer.environment import Installed
+from dreamer.recipes.parsing import read_toml
 
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
 _KINDS = "expected a name on the package index, a wheel, a folder with a pyproject.toml, or a git address"
@@ -116,8 +116,8 @@ def of_wheel(place: str) -> tuple[str, str]:
 
 def _of_folder(path: Path) -> str:
     try:
-        name = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
-    except (OSError, ValueError, KeyError, TypeError):
+        name = read_toml(path / "pyproject.toml")["project"]["name"]
+    except (OSError, RecipeError, KeyError, TypeError):
         return ""  # only its build knows the name, or fails with an error of its own
     return canonicalize_name(name) if isinstance(name, str) else ""
 

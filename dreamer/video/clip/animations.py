@@ -27,7 +27,7 @@ MAX_GIF_FRAMES, MAX_GIF_FPS = 600, 50
 _GIF_CLOCK = Fraction(1, 100)  # seconds in a tick
 
 Frames = Callable[[], Iterable[tuple[Fraction, Frame]]]
-"""Returns the frames (H, W, 3) with their times in seconds; each call starts again from the first frame."""
+"""Returns the frames (H, W, 3 or 4), with their times in seconds; each call starts again from the first frame."""
 
 
 def check_gif(frames: int | None, fps: Fraction) -> None:
@@ -54,44 +54,51 @@ def write_animation(
 
     try:
         if format.codec == "gif":
-            write_gif(frames, path, size, fps, recipe)
+            write_gif(frames, path, size, fps, recipe, format.alpha)
         else:
-            write_webp(frames, path, size, fps, format.quality, recipe)
+            write_webp(frames, path, size, fps, format.quality, recipe, format.alpha)
     except (av.error.FFmpegError, ValueError, OverflowError, struct.error) as error:
         if isinstance(error, OSError):
             raise
         raise RenderError(f"the frames could not be encoded as {format.codec}: {error}") from error
 
 
-def write_gif(frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, recipe: str) -> None:
+def write_gif(
+    frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, recipe: str, alpha: bool = False
+) -> None:
     """Write a looping GIF, dithered to the 256 colours that suit all frames best, with the recipe as its comment.
 
-    `size` is (height, width), here and below.
+    `size` is (height, width), here and below; `alpha` says that frames have it. A GIF's pixels are there or not.
     """
     import av
 
     with av.open(address(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
         stream: Any = container.add_stream("gif", rate=fps)
         stream.height, stream.width = size
-        pictures = _dithered(frames, _palette(frames, size), size)
+        pixels = "rgba" if alpha else "rgb24"
+        pictures = _dithered(frames, _palette(frames, size, pixels), size, pixels)
         _encode(container, stream, pictures, _GIF_CLOCK, fps, "pal8")
     path.write_bytes(insert_comment(path.read_bytes(), recipe))
 
 
-def write_webp(frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, quality: int, recipe: str) -> None:
+def write_webp(
+    frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, quality: int, recipe: str, alpha: bool = False
+) -> None:
     """Write a looping animated WebP of `quality` 0 to 100, with the recipe in its XMP packet, as in pictures."""
     import av
 
     clock = Fraction(1, 1000)
     with av.open(address(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
         options = {"quality": str(quality), "compression_level": "4"}
-        stream: Any = container.add_stream("libwebp_anim", rate=fps, options=options)
+        # libwebp_anim, which saves what does not change, leaves transparency out
+        stream: Any = container.add_stream("libwebp" if alpha else "libwebp_anim", rate=fps, options=options)
         stream.height, stream.width = size
         pictures = (
             _video_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames()
         )
         _encode(container, stream, pictures, clock, fps, "bgra")
-    path.write_bytes(insert_xmp(path.read_bytes(), xmp.rewritten(b"", recipe=recipe)))
+    webp = unblended(path.read_bytes()) if alpha else path.read_bytes()
+    path.write_bytes(insert_xmp(webp, xmp.rewritten(b"", recipe=recipe)))
 
 
 def insert_comment(gif: bytes, text: str) -> bytes:
@@ -102,6 +109,17 @@ def insert_comment(gif: bytes, text: str) -> bytes:
     blocks = [words[i : i + 255] for i in range(0, len(words), 255)]
     comment = b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
     return gif[:start] + comment + gif[start:]
+
+
+def unblended(webp: bytes) -> bytes:
+    """Return the animated WebP with frames that replace those before, where libav has them lie on top of each other."""
+    changed, at = bytearray(webp), 12
+    while at + 8 <= len(changed):
+        kind, length = struct.unpack_from("<4sI", changed, at)
+        if kind == b"ANMF":
+            changed[at + 8 + 15] |= 2  # WebP container, "Animation": blending method
+        at += 8 + length + length % 2
+    return bytes(changed)
 
 
 def insert_xmp(webp: bytes, packet: bytes) -> bytes:
@@ -131,12 +149,12 @@ def _encode(
         container.mux(packet)
 
 
-def _palette(frames: Frames, size: tuple[int, int]) -> VideoFrame:
+def _palette(frames: Frames, size: tuple[int, int], pixels: str) -> VideoFrame:
     """The 256 colours that suit all frames best, as a picture of 16 x 16."""
     import av
 
     graph = av.filter.Graph()
-    source, sink = _add_source(graph, size), graph.add("buffersink")
+    source, sink = _add_source(graph, size, pixels), graph.add("buffersink")
     graph.link_nodes(source, graph.add("palettegen", "stats_mode=full"), sink).configure()
     for seconds, values in frames():
         source.push(_video_frame(values, seconds, _GIF_CLOCK))
@@ -146,12 +164,13 @@ def _palette(frames: Frames, size: tuple[int, int]) -> VideoFrame:
     return palette  # type: ignore[no-any-return]
 
 
-def _dithered(frames: Frames, palette: VideoFrame, size: tuple[int, int]) -> Iterator[VideoFrame]:
+def _dithered(frames: Frames, palette: VideoFrame, size: tuple[int, int], pixels: str) -> Iterator[VideoFrame]:
     """The frames in the colours of the palette."""
     import av
 
     graph = av.filter.Graph()
-    source, use, sink = _add_source(graph, size), graph.add("paletteuse", "dither=sierra2_4a"), graph.add("buffersink")
+    source, sink = _add_source(graph, size, pixels), graph.add("buffersink")
+    use = graph.add("paletteuse", "dither=sierra2_4a")
     colours = graph.add_buffer(width=16, height=16, format=palette.format, time_base=_GIF_CLOCK)
     source.link_to(use, 0, 0)
     colours.link_to(use, 0, 1)
@@ -177,18 +196,18 @@ def _finished_frames(sink: Any) -> Iterator[VideoFrame]:
             return
 
 
-def _add_source(graph: Any, size: tuple[int, int]) -> Any:
-    """Add an input for frames of this size to a filter graph."""
+def _add_source(graph: Any, size: tuple[int, int], pixels: str) -> Any:
+    """Add an input for frames of this size to a filter graph; `pixels` is libav's name of their format."""
     import av
 
     height, width = size
-    pixels = av.VideoFormat("rgb24", width, height)
-    return graph.add_buffer(width=width, height=height, format=pixels, time_base=_GIF_CLOCK)
+    format = av.VideoFormat(pixels, width, height)
+    return graph.add_buffer(width=width, height=height, format=format, time_base=_GIF_CLOCK)
 
 
 def _video_frame(values: Frame, seconds: Fraction, clock: Fraction) -> VideoFrame:
     import av
 
-    frame = av.VideoFrame.from_ndarray(values, format="rgb24")
+    frame = av.VideoFrame.from_ndarray(values, format="rgb24" if values.shape[2] == 3 else "rgba")
     frame.pts, frame.time_base = round(seconds / clock), clock
     return frame

@@ -10,16 +10,14 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from dreamer.errors import RenderError, UsageError, WriteError
 from dreamer.files import replacing, write_atomically
 from dreamer.video.clip.animations import Frames, write_animation
 from dreamer.video.clip.audio import Sound, find_sound
 from dreamer.video.clip.concat import Segment, concatenate
-from dreamer.video.clip.encode import encode_segment, ticks_per_second
-from dreamer.video.clip.unfinished import trial_path
+from dreamer.video.clip.encode import blank_frame, encode_segment, ticks_per_second
 from dreamer.video.clip.formats import Format
+from dreamer.video.clip.unfinished import trial_path
 
 Say = Callable[[str], None]
 
@@ -32,15 +30,15 @@ class Assembly:
         self._sounds: Sequence[Sound] = ()
         self._needs_sound = False
 
-    def take_sound(self, path: Path, needed: bool) -> None:
-        """Take the sound of a file into the clips, if the format can hold sound.
+    def take_sound(self, path: Path, begin: Fraction, needed: bool) -> None:
+        """Take the sound of a file from `begin` seconds on into the clips, if the format can hold sound.
 
         Raises UsageError where none can be read; if it is not `needed`, a notice says so instead.
         """
         if not self._format.has_sound:
             return
         try:
-            self._sounds, notices = find_sound(path, self._format.suffix[1:])
+            self._sounds, notices = find_sound(path, begin, self._format.suffix[1:])
         except UsageError as error:
             if needed:
                 raise
@@ -55,7 +53,7 @@ class Assembly:
         Raises UsageError where such a clip cannot be made, and WriteError where it cannot be written to the disk.
         """
         trial, (height, width) = trial_path(folder), self._size
-        blank, ticks = np.zeros((height, width, 3), np.uint8), ticks_per_second(self._fps)
+        blank, ticks = blank_frame(self._format, self._size), ticks_per_second(self._fps)
 
         def segments() -> list[Segment]:
             write_atomically(trial, encode_segment([(0, blank), (ticks, blank)], self._format, self._size, self._fps))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import RenderError, UsageError
+from dreamer.video.clip.clock import demuxed
 from dreamer.video.clip.container import open_media
 from dreamer.video.clip.timeline import BEYOND, RATE, Timeline
 
@@ -33,20 +34,22 @@ _TRIED = 2_000  # packets of a track that may be damaged before it counts as one
 
 @dataclass(frozen=True)
 class Sound:
-    """A track of sound that can be read: the file, the track's number among its tracks of sound, and how it is taken.
+    """A track of sound that can be read, and how it is taken.
 
-    With `copied` its packets are kept as they are, else it is encoded anew.
+    `track` is its number among the file's tracks of sound. The clip's sound begins at `begin` seconds from a film's
+    first picture, or from the beginning of the sound. With `copied` packets are kept as they are, else encoded anew.
     """
 
     path: Path
     track: int
+    begin: Fraction
     copied: bool
 
 
-def find_sound(path: Path, container: str) -> tuple[list[Sound], list[str]]:
+def find_sound(path: Path, begin: Fraction, container: str) -> tuple[list[Sound], list[str]]:
     """The ways to take a file's sound into a container ("mp4" or "webm"), the best one first; and what is left out.
 
-    The track is the first that can be decoded.
+    The track is the first that can be decoded; see `Sound` for `begin`.
 
     Returns:
         The ways, of one track, and a sentence about each track before it that cannot be read.
@@ -67,7 +70,7 @@ def find_sound(path: Path, container: str) -> tuple[list[Sound], list[str]]:
                 why = _why_unreadable(source, track)
                 if not why:
                     codec = source.streams.audio[track].codec_context.codec.canonical_name
-                    new = Sound(path, track, False)
+                    new = Sound(path, track, begin, False)
                     copied = [replace(new, copied=True)] if codec in _COPYABLE[container] else []
                     return [*copied, new], [f"{sentence}; it is left out" for sentence in passed_over]
             passed_over.append(f"{path}: sound track {track + 1} of {count} cannot be read ({why})")
@@ -92,10 +95,10 @@ def _why_unreadable(source: InputContainer, track: int) -> str:
 def add_sound(
     sound: Sound, container: OutputContainer, length: Fraction, say: Callable[[str], None]
 ) -> Iterator[Packet[Any]]:
-    """Add a file's sound to the container at once, and return its packets up to `length` seconds.
+    """Add sound to the container at once, and return `length` seconds of its packets.
 
-    The time of a film's sound counts from its first picture. `say` is told how much was damaged. Raises RenderError
-    with the reason, also while the packets are taken, when the sound cannot be taken in this way.
+    `say` is told how much was damaged. Raises RenderError with the reason, also while the packets are taken, when the
+    sound cannot be taken in this way.
     """
     import av
 
@@ -140,7 +143,7 @@ def _copied(
     """The packets unchanged except for their times, up to the last one that ends within `length` seconds."""
     first = source.streams.audio[sound.track]
     assert first.time_base is not None
-    offset = round(_first_picture_time(source) / first.time_base)
+    offset = round((_first_picture_time(source) + sound.begin) / first.time_base)
     last, beyond = None, 0
     damage: list[FFmpegError] = []
     for packet, _ in _decoded(source, sound.track, damage):
@@ -169,7 +172,7 @@ def _encoded(
 
     damage: list[FFmpegError] = []
     frames = chain.from_iterable(frames for _, frames in _decoded(source, sound.track, damage))
-    timeline = Timeline(stream.codec_context.format.name, _first_picture_time(source), length)
+    timeline = Timeline(stream.codec_context.format.name, _first_picture_time(source) + sound.begin, length)
     fifo, part = av.AudioFifo(), stream.codec_context.frame_size or 1024
     done, samples = 0, int(length * RATE)
     for frame in timeline.of(frames, damage):
@@ -205,7 +208,7 @@ def _decoded(
     import av
 
     stream = source.streams.audio[track]
-    packets = source.demux(stream)
+    packets = demuxed(source, stream)
     while True:
         try:
             packet = next(packets, None)

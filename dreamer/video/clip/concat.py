@@ -62,17 +62,19 @@ def concatenate(
     try:
         with av.open(address(output), "w", format=suffix[1:], options=options) as container:
             container.metadata["comment"] = recipe
-            shown = [time for _, time in _packets(segments)]
+            shown = [time for _, time in _packets(segments, ticks)]
             with open_media(segments[0].path) as first:
                 stream: Any = container.add_stream_from_template(first.streams.video[0], opaque=True)
+                if first.streams.video[0].metadata.get("alpha_mode") == "1":  # what Matroska says of transparency
+                    stream.metadata["alpha_mode"] = "1"
             stream.time_base, stream.rate = Fraction(1, ticks), fps
             times = sorted(shown)
             ends = [*times[1:], times[-1] + round(ticks / fps)]
             durations = {time: end - time for time, end in zip(times, ends, strict=True)}
 
             def pictures() -> Iterator[Packet[Any]]:
-                for (packet, time), clock in zip(_packets(segments), decoding_times(shown), strict=True):
-                    packet.stream = stream
+                for (packet, time), clock in zip(_packets(segments, ticks), decoding_times(shown), strict=True):
+                    packet.stream, packet.time_base = stream, Fraction(1, ticks)
                     packet.pts, packet.dts, packet.duration = time, clock, durations[time]
                     yield packet
 
@@ -86,7 +88,7 @@ def concatenate(
         raise RenderError(f"the segments could not be put together into a clip: {error}") from error
 
 
-def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int, int]) -> int:
+def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int, int], fps: Fraction) -> int:
     """Return the time of the last frame in ticks; -1 without segments.
 
     Raises UsageError for a segment that is no clip of this format and size (height, width), or out of order.
@@ -97,7 +99,8 @@ def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int,
     last = -1
     for segment in segments:
         try:
-            found = _packets([segment], (codec, size[0] - size[0] % 2, size[1] - size[1] % 2))
+            kind = (codec, size[0] - size[0] % 2, size[1] - size[1] % 2)
+            found = _packets([segment], ticks_per_second(fps), kind)
             times = sorted(time for _, time in found)
         except RenderError as error:
             raise UsageError(str(error)) from error
@@ -108,9 +111,12 @@ def check_segments(segments: Sequence[Segment], format: Format, size: tuple[int,
 
 
 def _packets(
-    segments: Sequence[Segment], kind: tuple[str, int, int] | None = None
+    segments: Sequence[Segment], ticks: int, kind: tuple[str, int, int] | None = None
 ) -> Iterator[tuple[Packet[Any], int]]:
-    """Every packet in the order of decoding, with its time in ticks of the clip; `kind` is codec, height and width."""
+    """Every packet in the order of decoding, with its time in ticks of the clip, `ticks` a second.
+
+    `kind` is the codec, height and width that each segment must have.
+    """
     import av
 
     for segment in segments:
@@ -126,8 +132,8 @@ def _packets(
             what = f"it has {len(found)} of {segment.frames} frames" if same else "it is another clip's"
             raise RenderError(f"{segment.path} is damaged: {what}; {_AGAIN}")
         for packet in found:
-            assert packet.pts is not None
-            yield packet, segment.start + packet.pts
+            assert packet.pts is not None and packet.time_base is not None
+            yield packet, segment.start + round(packet.pts * packet.time_base * ticks)
 
 
 def _seconds(packet: Packet[Any]) -> Fraction:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 Frame = NDArray[np.uint8]
-"""(H, W, 3), sRGB."""
+"""(H, W, 3), sRGB, or (H, W, 4) with straight alpha."""
 
 # x264's macroblock tree reads uninitialised memory, so that the same frames sometimes give other bytes; hence mbtree=0.
 _OPTIONS = {
@@ -51,10 +51,10 @@ def decoding_times(shown: Sequence[int]) -> list[int]:
 
 
 def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tuple[int, int], fps: Fraction) -> bytes:
-    """Encode frames as an mp4 that can be decoded alone, and return its bytes.
+    """Encode frames as an mp4 (Matroska, for frames with alpha) that can be decoded alone, and return its bytes.
 
     Args:
-        frames: Each (H, W, 3) with its time in ticks from the segment's start.
+        frames: Each (H, W, 3), or (H, W, 4) if the format has alpha, with its time in ticks from the segment's start.
         format: Codec and quality.
         size: (height, width); an odd last row or column is left out, as yuv420p needs even sizes.
         fps: Frames per second.
@@ -67,11 +67,11 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
     clock = Fraction(1, ticks_per_second(fps))
     file = io.BytesIO()
     try:
-        with av.open(file, "w", format="mp4", options=BIT_EXACT) as container:
+        with av.open(file, "w", format="matroska" if format.alpha else "mp4", options=BIT_EXACT) as container:
             stream = _add_stream(container, format, size, fps)
             packets = []
             for ticks, values in frames:
-                frame = _yuv(values)
+                frame = _yuv(values, format.alpha)
                 frame.pts, frame.time_base = ticks, clock
                 packets += stream.encode(frame)
             packets += stream.encode(None)
@@ -91,7 +91,7 @@ def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:
     if min(size) < 2:
         raise UsageError(f"{width}x{height} pixels are too few for a clip; make the frames at least 2x2")
     try:
-        encode_segment([(0, np.zeros((*size, 3), np.uint8))], format, size, fps)
+        encode_segment([(0, blank_frame(format, size))], format, size, fps)
     except WriteError as error:
         raise UsageError(
             f"{format.codec} cannot encode frames of {width}x{height} pixels at {float(fps):.4g} per second; "
@@ -99,14 +99,21 @@ def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:
         ) from error
 
 
+def blank_frame(format: Format, size: tuple[int, int]) -> Frame:
+    """A black frame, transparent if the format has alpha."""
+    return np.zeros((*size, 4 if format.alpha else 3), np.uint8)
+
+
 def _add_stream(container: OutputContainer, format: Format, size: tuple[int, int], fps: Fraction) -> Any:
     """Add a video stream of the format to a container."""
     os.environ.setdefault("SVT_LOG", "1")  # else SVT-AV1 prints its settings on stderr; 1 is errors only
     options = {"crf": str(format.crf), **_OPTIONS[format.codec]}
+    if format.alpha:  # libvpx cannot hide frames then
+        options["auto-alt-ref"] = "0"
     stream: Any = container.add_stream(ENCODERS[format.codec], rate=fps, options=options)
     context = stream.codec_context
     stream.height, stream.width = (side - side % 2 for side in size)
-    stream.pix_fmt = "yuv420p"
+    stream.pix_fmt = _pixels(format.alpha)
     stream.time_base = context.time_base = Fraction(1, ticks_per_second(fps))
     context.thread_count = 1
     # BT.709, limited range, written in full, because players guess differently at what is not stated.
@@ -114,10 +121,25 @@ def _add_stream(container: OutputContainer, format: Format, size: tuple[int, int
     return stream
 
 
-def _yuv(values: Frame) -> VideoFrame:
-    """A frame in yuv420p; an odd last row or column is left out."""
+def opaque(values: Frame) -> Frame:
+    """A frame (H, W, 3 or 4) on white, (H, W, 3)."""
+    if values.shape[2] == 3:
+        return values
+    alpha = values[..., 3:] / np.float32(255)
+    return np.rint(values[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+
+def _pixels(alpha: bool) -> str:
+    return "yuva420p" if alpha else "yuv420p"
+
+
+def _yuv(values: Frame, alpha: bool) -> VideoFrame:
+    """A frame in yuv420p, or in yuva420p with `alpha`; an odd last row or column is left out."""
     import av
 
     height, width = (side - side % 2 for side in values.shape[:2])
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(values[:height, :width]), format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)
+    values = values if alpha else opaque(values)
+    frame = av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(values[:height, :width]), format="rgba" if alpha else "rgb24"
+    )
+    return frame.reformat(format=_pixels(alpha), dst_colorspace="ITU709", dst_color_range="MPEG", threads=1)

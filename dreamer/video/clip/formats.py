@@ -21,13 +21,19 @@ class Format:
 
     `suffix` is ".mp4", ".webm", ".gif", ".webp", or "" for a folder of PNGs; `codec` h264, h265, vp9, av1, gif, webp
     or png; `quality` 0 to 100. With `segmented`, the clip is put together from encoded segments by stream copy; else
-    all frames are kept losslessly and encoded at the end.
+    all frames are kept losslessly and encoded at the end. With `alpha`, its frames are transparent somewhere.
     """
 
     suffix: str
     codec: str
     quality: int
     segmented: bool
+    alpha: bool = False
+
+    @property
+    def holds_alpha(self) -> bool:
+        """Whether a clip of this format can be transparent."""
+        return self.codec in ("gif", "webp", "png", "vp9")
 
     @property
     def has_sound(self) -> bool:

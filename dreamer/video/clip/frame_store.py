@@ -50,7 +50,7 @@ class FrameStore:
                 path.unlink()
 
     def add(self, frame: Frame, seconds: Fraction) -> None:
-        """Append a frame (H, W, 3) with its time in seconds. Raises WriteError."""
+        """Append a frame (H, W, 3 or 4) with its time in seconds. Raises WriteError."""
         texts = PngImagePlugin.PngInfo()
         texts.add_text(_TIME, str(seconds))
         texts.add_itxt("dreamer", self._recipe)
@@ -128,7 +128,7 @@ class FrameStore:
         try:
             with opened(path) as file, picture_in(path, file, max_pixels=height * width) as picture:
                 text = picture.info.get(_TIME)
-                if picture.format != "PNG" or picture.mode != "RGB" or picture.size != (width, height):
+                if picture.format != "PNG" or picture.mode not in ("RGB", "RGBA") or picture.size != (width, height):
                     raise PhotoError(f"{path} is no frame of {width}x{height} pixels")
                 if not isinstance(text, str) or not _SECONDS.fullmatch(text) or Fraction(text) > CLIP_SECONDS:
                     raise PhotoError(f"{path} has no time")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.files import is_taken
-from dreamer.video.clip.unfinished import folder_of, holds_work, is_file, is_folder, partial_of
 from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import is_replaceable
 from dreamer.video.clip.reader import read_recipe
+from dreamer.video.clip.unfinished import folder_of, holds_work, is_file, is_folder, partial_of
 
 
 def check_new(output: Path, format: Format, force: bool) -> None:

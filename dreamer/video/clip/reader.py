@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import math
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.video.clip.container import open_media
-from dreamer.video.clip.encode import Frame
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
+from dreamer.video.clip.animated import is_picture, is_still, read_animation, still
+from dreamer.video.clip.folder import FPS, digest_of, read_folder
+from dreamer.video.clip.source import Frames, Source
+from dreamer.video.clip.track import opened, read_track
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
-_HD = 720  # lines: a clip without a stated colour matrix is BT.709 from here on, BT.601 below
-_MAX_PIXEL_ASPECT = 10  # a pixel more oblong than this is taken for damage
-_UNSPECIFIED = 2  # libav's number for "no colour space stated"
+_MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip's properties.
+    """A clip's properties, or those of a part of it.
 
     `width` and `height` are those of the upright frames with square pixels; `fps` is the average; `duration` is in
     seconds; `rotation` is how far the stored frames must be turned counter-clockwise, in degrees; `variable` says that
-    the frames are not evenly spaced.
+    the frames are not evenly spaced. `begin` is the time of the part's first frame, in seconds from the clip's; frames
+    from `end` on are left out; `alpha` says that frames are transparent somewhere. `notices` are sentences
+    about what was changed in reading it.
     """
 
     path: Path
@@ -43,6 +41,11 @@ class Clip:
     rotation: int
     has_audio: bool
     variable: bool
+    alpha: bool
+    begin: Fraction
+    end: Fraction | None
+    notices: tuple[str, ...]
+    source: Source = field(repr=False, compare=False)
 
 
 def read_recipe(path: Path) -> str | None:
@@ -59,120 +62,130 @@ def read_recipe(path: Path) -> str | None:
         return recipe_in_picture(path)
     if path.suffix.lower() == ".gif":
         return _gif_comment(path)
-    with _opened(path) as container:
+    with opened(path, max_pixels=1 << 30) as container:
         tags = {key.lower(): value for key, value in container.metadata.items()}
     comment = tags.get("comment")
     return comment if comment and len(comment) <= _LONGEST_RECIPE else None
 
 
-def probe(path: Path, *, max_pixels: int = 200_000_000) -> Clip:
-    """Read a clip's properties; only the first frame is decoded.
+def probe(
+    path: Path,
+    *,
+    max_pixels: int = 200_000_000,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    fps: Fraction | None = None,
+) -> Clip:
+    """Read the properties of a clip, or of a part of it.
 
-    Raises UsageError for a file that is missing, empty or not a clip, and for frames larger than `max_pixels`.
+    Args:
+        path: A clip's file, an animated picture, or a folder of pictures.
+        max_pixels: Of a frame.
+        start: Of the part, in seconds from the first frame; it begins with the first frame from there on.
+        end: Likewise; frames from there on are left out.
+        fps: Frames per second, for a folder alone.
+
+    Raises:
+        UsageError: The file is missing, empty or not a clip, its frames are too large, or the part has no frames.
     """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        _check_size(path, stream.height, stream.width, max_pixels)
-        first = next(_decoded(container), None)
-        if first is None:
-            raise UsageError(f"{path}: none of its frames can be decoded; choose another clip")
-        height, width = _upright_size(first, stream)
-        _check_size(path, height, width, max_pixels)
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        base = stream.time_base or Fraction(1, 1000)
-        times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size)
-        has_audio = bool(container.streams.audio)
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    steps = np.diff(np.array(times, np.int64))
-    # Containers round times to their clock, so evenly spaced frames may differ by a tick.
-    variable = bool(len(steps)) and bool(steps.max() - steps.min() > 1 and (steps.max() - steps.min()) * base > 2e-3)
-    if variable and len(times) > 1 and times[-1] > times[0]:
-        rate = Fraction(len(times) - 1) / ((times[-1] - times[0]) * base)
-    fps = Fraction(rate).limit_denominator(1001 * 1000)
-    count, rotation = max(1, len(times)), first.rotation % 360
-    duration = (times[-1] - times[0]) * base + 1 / fps if times else 1 / fps
-    return Clip(path, width, height, fps, count, duration, rotation, has_audio, variable)
-
-
-def frames(clip: Clip) -> Iterator[tuple[Fraction, Frame]]:
-    """Every frame (H, W, 3), upright, uint8 sRGB, with its time in seconds from the first, in the order of showing.
-
-    A frame that cannot be decoded is skipped, as players do; times always increase.
-    """
-    with _opened(clip.path) as container:
-        base = container.streams.video[0].time_base or Fraction(1, 1000)
-        begin = last = None
-        for number, frame in enumerate(_decoded(container)):
-            time = frame.pts * (frame.time_base or base) if frame.pts is not None else Fraction(number) / clip.fps
-            begin = time if begin is None else begin
-            if last is not None and time <= last:
-                continue
-            last = time
-            yield time - begin, _rgb(frame, (clip.height, clip.width))
-
-
-def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
-    """The frames that can be decoded."""
-    import av
-
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue
-
-
-def _check_size(path: Path, height: int, width: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
+    source = _source(path, max_pixels, fps)
+    times = source.ticks - source.ticks[0]
+    first = 0 if start is None else _index(times, start / source.base)
+    last = len(times) if end is None else _index(times, end / source.base)
+    if first >= last:
         raise UsageError(
-            f"{path}: frames of {width} x {height} pixels exceed the limit of {max_pixels:,} pixels; "
-            "if you trust this clip, raise the limit with --max-pixels"
+            f"{path}: there are no frames from {float(start or 0):g} to {_seconds(end)} seconds; "
+            f"the last one is shown at {_seconds(int(times[-1]) * source.base)} seconds"
         )
+    times = times[first:last]
+    rate, variable = _rate(times, source)
+    height, width = source.size
+    clip = Clip(
+        path,
+        width,
+        height,
+        fps=rate,
+        frames=len(times),
+        duration=int(times[-1] - times[0]) * source.base + 1 / rate,
+        rotation=90 * source.turns,
+        has_audio=source.has_audio,
+        variable=variable,
+        alpha=source.may_be_transparent,
+        begin=int(times[0]) * source.base,
+        end=end,
+        notices=source.notices,
+        source=source,
+    )
+    transparent = clip.alpha and any(values[..., 3].min() < 255 for _, values in frames(clip))
+    return replace(clip, alpha=transparent)
 
 
-def _upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """The (height, width) of a frame when upright, with square pixels; an absurd pixel shape is ignored as damage."""
-    aspect = stream.sample_aspect_ratio
-    if not aspect or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
-        aspect = Fraction(1)
-    height, width = frame.height, max(1, round(frame.width * aspect))
-    return (width, height) if frame.rotation % 180 else (height, width)
+def frames(clip: Clip) -> Frames:
+    """Every frame, upright, uint8 sRGB, with its time in seconds from the first, in the order of showing.
+
+    Frames are (H, W, 3), or (H, W, 4) if `clip.alpha`. One that cannot be decoded is skipped, as players do; times
+    always increase.
+    """
+    begin: Fraction | None = None
+    for time, values in clip.source.frames(clip.begin):
+        if clip.end is not None and time >= clip.end:
+            return
+        begin = time if begin is None else begin
+        yield time - begin, values if clip.alpha else np.ascontiguousarray(values[..., :3])
 
 
-def _rgb(frame: VideoFrame, size: tuple[int, int]) -> Frame:
-    """A frame as upright RGB, converted by its stated matrix and range, else by those usual for its size."""
-    turned = frame.rotation % 180 != 0
-    height, width = size[::-1] if turned else size
-    hd = frame.height >= _HD or frame.width >= 1280
-    space = {"src_colorspace": "ITU709" if hd else "ITU601"} if frame.colorspace == _UNSPECIFIED else {}
-    rgb = frame.reformat(width, height, "rgb24", interpolation="BICUBIC", threads=1, **space)  # type: ignore[arg-type]
-    return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), frame.rotation // 90))
+def digest(clip: Clip) -> str:
+    """The SHA-256 of a clip's file, or of all pictures in its folder, in hex."""
+    if clip.path.is_dir():
+        return digest_of(clip.path)
+    with clip.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _opened(path: Path) -> InputContainer:
-    """Open a clip; raises UsageError where that fails."""
-    import av
-
+def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
+    """What the frames are read from."""
     if not path.exists():
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
-        raise UsageError(f"{path} is a folder; give a clip's file")
-    if not path.stat().st_size:
+        return read_folder(path, fps or FPS, max_pixels)
+    if fps is not None:
+        raise UsageError(f"{path}: --fps is for a folder of frames; a clip has a rate of its own")
+    if not path.is_file():
+        raise UsageError(f"{path} is no regular file; give a clip's file, or a folder of frames")
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not head:
         raise UsageError(f"{path}: the file is empty")
+    if is_picture(head):
+        return read_animation(path, max_pixels)
     try:
-        container = open_media(path)
-    except (av.error.FFmpegError, OSError) as error:
-        raise UsageError(f"{path}: not a readable clip ({getattr(error, 'strerror', error)})") from error
-    if container.format.name.endswith("_pipe") or container.format.name == "image2":
-        container.close()
-        raise UsageError(f"{path} is a picture, not a clip; use `dreamer render` for it")
-    if not container.streams.video:
-        container.close()
-        raise UsageError(f"{path}: the file has no video; choose another file")
-    return container
+        return read_track(path, max_pixels)
+    except UsageError:
+        if is_still(path):
+            raise UsageError(still(path)) from None
+        raise
+
+
+def _rate(times: NDArray[np.int64], source: Source) -> tuple[Fraction, bool]:
+    """The frames per second, and whether they are not evenly spaced; `times` are ticks."""
+    steps, base = np.diff(times), source.base
+    # Containers round times to their clock, so evenly spaced frames may differ by a tick.
+    variable = bool(len(steps)) and bool(steps.max() - steps.min() > 1 and (steps.max() - steps.min()) * base > 2e-3)
+    rate = source.rate
+    if len(steps) and times[-1] > times[0]:
+        measured = len(steps) / (int(times[-1] - times[0]) * base)
+        if variable or rate is None or abs(rate / measured - 1) > _MAX_ERROR:
+            rate = measured
+    return (rate or Fraction(25)).limit_denominator(1001 * 1000), variable
+
+
+def _index(times: NDArray[np.int64], ticks: Fraction) -> int:
+    """The number of times before one, given in ticks."""
+    return int(np.searchsorted(times, min(math.ceil(ticks), 1 << 62)))
+
+
+def _seconds(time: Fraction | None) -> str:
+    return "the end" if time is None else f"{float(time):g}"
 
 
 def _gif_comment(path: Path) -> str | None:

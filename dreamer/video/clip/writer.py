@@ -23,6 +23,12 @@ from dreamer.video.clip.animations import check_gif
 from dreamer.video.clip.assembly import Assembly
 from dreamer.video.clip.concat import Segment, check_segments, concatenate
 from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
+from dreamer.video.clip.formats import PREVIEW, Format
+from dreamer.video.clip.frame_store import FrameStore
+from dreamer.video.clip.lock import OutputLock
+from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest
+from dreamer.video.clip.output import check_new, check_resumed, is_same, recipe_at, replaceable_by_force
+from dreamer.video.clip.state import FolderStore
 from dreamer.video.clip.unfinished import (
     check_folder,
     empty,
@@ -32,12 +38,6 @@ from dreamer.video.clip.unfinished import (
     rest_path,
     segment_path,
 )
-from dreamer.video.clip.formats import PREVIEW, Format
-from dreamer.video.clip.frame_store import FrameStore
-from dreamer.video.clip.lock import OutputLock
-from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest
-from dreamer.video.clip.output import check_new, check_resumed, is_same, recipe_at, replaceable_by_force
-from dreamer.video.clip.state import FolderStore
 
 _ALWAYS_SHOWN = 20  # segments; beyond that the preview is refreshed whenever it has grown by a twentieth
 
@@ -97,6 +97,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         resume: bool = False,
         force: bool = False,
         audio: Path | None = None,
+        audio_begin: Fraction = Fraction(0),
         needs_audio: bool = True,
         notes: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = lambda sentence: None,
@@ -115,6 +116,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             resume: Continue the unfinished clip.
             force: Replace an existing clip, and, unless it is resumed, an unfinished one.
             audio: A file with sound; the time of a film's sound counts from its first picture.
+            audio_begin: Where in that file the sound begins, in seconds.
             needs_audio: Whether sound that cannot be read is an error, or left out with a notice.
             notes: A JSON table for `notes_of`: decisions made for the first frame, to be repeated on resuming.
             say: Called with notices, before the first frame and at the end.
@@ -129,11 +131,13 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
+        settings |= {"alpha": True} if format.alpha else {}
         manifest = Manifest(identity, settings, notes=notes or {})
         writer = cls(output, format, size, fps, manifest, recipe, force, say)
         writer._lock.acquire()
         try:
-            writer._start(frames, audio, needs_audio, resume)
+            sound = None if audio is None else (audio, audio_begin, needs_audio)
+            writer._start(frames, sound, resume)
         except BaseException:
             writer.close()
             raise
@@ -145,14 +149,15 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         return self._frames.end
 
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
-        """Append a frame (H, W, 3), uint8; it is on disk when this returns.
+        """Append a frame (H, W, 3), or (H, W, 4) if the format has alpha, uint8; it is on disk when this returns.
 
         For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before; by a tick
         of the clip's clock at least, or it is put off until then. Raises WriteError, as for a full disk; `done` then
         says whether this frame is safe; those before it are.
         """
-        if frame.shape != (*self._size, 3) or frame.dtype != np.uint8:
-            raise ValueError(f"expected a frame of uint8 {(*self._size, 3)}, not {frame.dtype} {frame.shape}")
+        shape = (*self._size, 4 if self.format.alpha else 3)
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
         rate, time = ticks_per_second(self._fps), self.done / self._fps if time is None else time
@@ -199,7 +204,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """The format that segments are encoded in."""
         return self.format if self.format.segmented else PREVIEW
 
-    def _start(self, frames: int | None, audio: Path | None, needs_audio: bool, resume: bool) -> None:
+    def _start(self, frames: int | None, sound: tuple[Path, Fraction, bool] | None, resume: bool) -> None:
         """Check everything, then prepare the folder. Raises UsageError with every problem, and WriteError."""
         with reported_together() as problems:
             with collect_problems(problems):
@@ -207,8 +212,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                     check_gif(frames, self._fps)
                 check_encoder(self._encoding, self._size, self._fps)
             with collect_problems(problems):
-                if audio is not None:
-                    self._assembly.take_sound(audio, needs_audio)
+                if sound:
+                    self._assembly.take_sound(*sound)
             with collect_problems(problems):
                 check_folder(self.folder)
                 if has_manifest(self.folder) and (resume or not self._force):
@@ -233,7 +238,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         found = Manifest.read(self.folder)
         found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
-        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size)
+        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self._fps)
 
         def is_ours(recipe: str | None) -> bool:
             return recipe is not None and (recipe == self._recipe or found.agrees_with(recipe))

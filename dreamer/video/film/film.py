@@ -54,7 +54,7 @@ def load_change(store: StateStore, number: int, size: tuple[int, int]) -> Tensor
 
 @dataclass(frozen=True)
 class Dreamt:
-    """A dreamt frame: (H, W, 3), uint8, with its time in seconds.
+    """A dreamt frame: (H, W, 3), or with the source frame's alpha (H, W, 4), uint8, with its time in seconds.
 
     `change` is the dream minus the source frame, (1, 3, H, W) at half precision and at full strength, with which the
     next frame starts.
@@ -107,7 +107,10 @@ class Film:
         """
         side = max(height, width)
         side = max(1, min(side, pipeline.recipe.size or side) // shrink)
-        plan = pipeline.plan_frames(*fit(*size_at(height, width, side)))
+        size = fit(*size_at(height, width, side))
+        if not all(size):
+            raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
+        plan = pipeline.plan_frames(*size)
         return cls(pipeline, side, plan, stability, on_step)
 
     def dreams(
@@ -116,7 +119,7 @@ class Film:
         """Dream over frames.
 
         Args:
-            frames: All frames of the clip (h, w, 3), uint8, with their times in seconds.
+            frames: All frames of the clip (h, w, 3 or 4), uint8, with their times in seconds; alpha is kept as it is.
             begin: Number of the first frame to dream over.
             change: What frame `begin` starts with, (1, 3, H, W); see `load_change`.
 
@@ -138,13 +141,21 @@ class Film:
                     now, plan=self.plan, start=start, share=share, scorer=scorer, on_step=self.on_step
                 )
                 change = (picture - now).half().cpu()
-                yield Dreamt(_eight_bits(now.cpu() + change.float() * strength), time, change)
+                dream = now.cpu() + change.float() * strength
+                alpha = self._resized(values[..., 3:])
+                yield Dreamt(_eight_bits(torch.cat([dream, alpha], 1)), time, change)
             before = now
 
     def sized(self, values: Frame) -> Tensor:
-        """A frame (h, w, 3), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
-        image = torch.from_numpy(values).permute(2, 0, 1)[None].float().div_(255)
+        """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
+        return self._resized(values[..., :3])
+
+    def _resized(self, values: Frame) -> Tensor:
+        """Values (h, w, C), uint8, at the film's size: (1, C, H, W) in [0, 1]."""
         height, width = self.plan.size
+        if not values.shape[2]:
+            return torch.empty(1, 0, height, width)
+        image = torch.from_numpy(values).permute(2, 0, 1)[None].float().div_(255)
         image = resize(image, size_at(values.shape[0], values.shape[1], self.side)).clamp_(0, 1)
         return image[..., :height, :width].contiguous()
 
@@ -166,5 +177,5 @@ def _name(number: int) -> str:
 
 
 def _eight_bits(picture: Tensor) -> Frame:
-    """A picture (1, 3, H, W) in [0, 1] as a frame (H, W, 3), uint8, rounded and clipped."""
+    """A picture (1, C, H, W) in [0, 1] as a frame (H, W, C), uint8, rounded and clipped."""
     return picture[0].permute(1, 2, 0).mul(255).round_().clamp_(0, 255).byte().numpy()

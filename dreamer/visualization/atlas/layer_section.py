@@ -98,8 +98,9 @@ def sections_of(
     """
     found = []
     with reported_together() as problems:
-        for layer in dict.fromkeys(layers):
+        for name in dict.fromkeys(layers):
             with collect_problems(problems):
+                layer = network.layer(name).name
                 section = select_channels(network, layer, channels)
                 recipe = channel_recipe(layer, size=size, steps=steps, seed=seed)
                 pipeline = build(recipe, registry, network=network, machine=machine, say=say)

@@ -1,0 +1,154 @@
+"""The dream over one clip: read it, dream over its frames, write them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamer.cli.clip import ClipFile, Pace, named_files
+from dreamer.cli.progress import Reporter
+from dreamer.cli.provenance import provenance_for
+from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import UsageError, collect_problems, reported_together
+
+if TYPE_CHECKING:
+    from dreamer.cli.clip import Frames
+    from dreamer.pipeline.pipeline import Pipeline
+    from dreamer.plugins.loading import Plugin
+    from dreamer.video.clip.formats import Format
+    from dreamer.video.clip.reader import Clip
+    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.video.film.film import Film
+
+_SILENT = "none"
+
+
+@dataclass(frozen=True)
+class FilmJob:
+    """A clip, where its dream is written, and the options of `dreamer video`."""
+
+    clip: Path
+    file: ClipFile
+    options: RenderOptions
+    stability: float | None
+    start: Fraction | None
+    end: Fraction | None
+    fps: Fraction | None
+    audio: str | None
+    reporter: Reporter
+
+    def read(self) -> tuple[Clip, Format]:
+        """Return the clip's properties and the format of the dream; UsageError with all that is wrong."""
+        from dreamer.video.clip.reader import probe
+
+        with reported_together() as problems:
+            with collect_problems(problems):
+                if self.start is not None and self.end is not None and self.start >= self.end:
+                    raise UsageError("--end: it must come after --start")
+                part = {"start": self.start, "end": self.end, "fps": self.fps}
+                clip = probe(self.clip, max_pixels=self.options.max_pixels, **part)
+            with collect_problems(problems):
+                audio = None if self.audio in (None, _SILENT) else Path(str(self.audio))
+                format = self.file.format([self.clip, audio, *named_files(vars(self.options))])
+        return clip, format
+
+    def dream(
+        self,
+        clip: Clip,
+        format: Format,
+        pipeline: Pipeline,
+        plugins: Sequence[Plugin],
+        place: tuple[int, int] = (1, 1),
+    ) -> int:
+        """Write the dream, or what an interrupted one lacks.
+
+        Args:
+            clip: Of `read`, like the format.
+            format: Of the dream.
+            pipeline: Dreams over each frame.
+            plugins: The loaded plugins.
+            place: The clip's number among the clips of the command, from 1, and how many these are.
+
+        Returns:
+            The exit code.
+        """
+        from dreamer.engine.device import keep_freed_memory
+        from dreamer.video.clip.formats import frame_size
+        from dreamer.video.clip.reader import digest
+        from dreamer.video.film.film import Film
+
+        for notice in clip.notices:
+            self.reporter.say(notice)
+        if clip.alpha and not format.holds_alpha:
+            self.reporter.say(f"{format.codec} has no transparency; the background becomes white")
+        format = replace(format, alpha=clip.alpha and format.holds_alpha)
+        audio, audio_begin = self._sound(clip, format)
+        tile = self.file.tiles(1)[0]
+        if self.options.tile is None and tile is not None:
+            pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
+        shrink, until = (4, Fraction(1)) if self.file.preview else (1, None)
+        fit, stability = partial(frame_size, format), self.stability
+        assert stability is not None
+        film = Film.of(pipeline, clip.height, clip.width, stability=stability, shrink=shrink, fit=fit)
+        if not film.plan.tiled:
+            keep_freed_memory()
+        frames = min(clip.frames, math.ceil(clip.fps)) if self.file.preview else clip.frames
+        provenance = provenance_for(pipeline, digest(clip), film.plan.machine, plugins)
+        recipe = {**json.loads(provenance.text()), "video": self._words()}
+
+        def make(writer: ClipWriter) -> tuple[Frames, Pace]:
+            pace = Pace((writer.done, frames))
+            told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
+            return _frames(told, clip, until, writer), pace
+
+        return self.file.write(
+            make,
+            self.reporter,
+            str(self.clip),
+            format,
+            recipe=recipe,
+            decides=recipe,
+            tiles=[film.plan.machine.tile],
+            place=place,
+            size=film.plan.size,
+            fps=clip.fps,
+            frames=frames,
+            audio=audio,
+            audio_begin=audio_begin,
+            needs_audio=self.audio is not None,
+        )
+
+    def _sound(self, clip: Clip, format: Format) -> tuple[Path | None, Fraction]:
+        """The file whose sound the dream gets, and where in it the sound begins."""
+        if self.audio == _SILENT or (self.audio is None and not clip.has_audio):
+            return None, Fraction(0)
+        if not format.has_sound:
+            self.reporter.say(f"{format.codec} cannot hold sound; the sound of the clip is left out")
+            return None, Fraction(0)
+        return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
+
+    def _words(self) -> dict[str, Any]:
+        """What decides the dream besides its recipe, as JSON can hold it."""
+        part = {"start": self.start, "end": self.end, "fps": self.fps}
+        return {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+
+
+def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) -> Frames:
+    """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
+    from dreamer.video.clip.encode import opaque
+    from dreamer.video.clip.reader import frames
+    from dreamer.video.film.film import load_change, save_change
+
+    change = load_change(writer.state, writer.done, film.plan.size)
+    wanted = takewhile(lambda pair: until is None or pair[0] < until, frames(clip))
+    for dreamt in film.dreams(wanted, begin=writer.done, change=change):
+        save_change(writer.state, writer.done + 1, dreamt.change)
+        values = dreamt.frame if writer.format.alpha else opaque(dreamt.frame)
+        yield values, dreamt.time if clip.variable else None
