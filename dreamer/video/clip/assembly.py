@@ -11,13 +11,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from dreamer.errors import RenderError, UsageError, WriteError
-from dreamer.files import replacing, write_atomically
+from dreamer.files import is_taken, replacing, write_atomically
 from dreamer.video.clip.animations import Frames, write_animation
 from dreamer.video.clip.audio import Sound, find_sound
 from dreamer.video.clip.concat import Segment, concatenate
 from dreamer.video.clip.encode import blank_frame, encode_segment, ticks_per_second
 from dreamer.video.clip.formats import Format
-from dreamer.video.clip.unfinished import trial_path
+from dreamer.video.clip.unfinished import empty, trial_path
 
 Say = Callable[[str], None]
 
@@ -48,10 +48,21 @@ class Assembly:
             self._say(notice)
 
     def try_out(self, folder: Path) -> None:
-        """Make a clip of two black frames in a folder, and throw it away.
+        """Make a clip of two black frames in a folder, which is created if it is missing, and throw it away.
 
-        Raises UsageError where such a clip cannot be made, and WriteError where it cannot be written to the disk.
+        Raises UsageError where such a clip cannot be made, and OSError or WriteError where it cannot be written to the
+        disk; then a folder that was created is gone.
         """
+        was_there = is_taken(folder)
+        folder.mkdir(exist_ok=True)
+        try:
+            self._try_out(folder)
+        except BaseException:
+            if not was_there:
+                empty(folder)
+            raise
+
+    def _try_out(self, folder: Path) -> None:
         trial, (height, width) = trial_path(folder), self._size
         blank, ticks = blank_frame(self._format, self._size), ticks_per_second(self._fps)
 

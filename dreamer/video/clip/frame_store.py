@@ -25,10 +25,14 @@ _SECONDS = re.compile(r"\d{1,18}(/[1-9]\d{0,17})?", re.ASCII)
 
 
 class FrameStore:
-    """Frames `begin` to `end` - 1 of a clip, each of `size` (height, width), in the folder of an unfinished clip."""
+    """Frames `begin` to `end` - 1 of a clip, each of `size` (height, width), in the folder of an unfinished clip.
 
-    def __init__(self, folder: Path, recipe: str, size: tuple[int, int]) -> None:
+    With `alpha` each is (H, W, 4), else (H, W, 3).
+    """
+
+    def __init__(self, folder: Path, recipe: str, size: tuple[int, int], alpha: bool = False) -> None:
         self.folder, self._recipe, self._size = folder / FRAMES, recipe, size
+        self._mode = "RGBA" if alpha else "RGB"
         self._replaced = folder / REPLACED
         self.begin = self.end = 0
         self.latest = Fraction(-1)  # the time of the last frame in seconds
@@ -50,7 +54,7 @@ class FrameStore:
                 path.unlink()
 
     def add(self, frame: Frame, seconds: Fraction) -> None:
-        """Append a frame (H, W, 3 or 4) with its time in seconds. Raises WriteError."""
+        """Append a frame with its time in seconds. Raises WriteError."""
         texts = PngImagePlugin.PngInfo()
         texts.add_text(_TIME, str(seconds))
         texts.add_itxt("dreamer", self._recipe)
@@ -128,7 +132,7 @@ class FrameStore:
         try:
             with opened(path) as file, picture_in(path, file, max_pixels=height * width) as picture:
                 text = picture.info.get(_TIME)
-                if picture.format != "PNG" or picture.mode not in ("RGB", "RGBA") or picture.size != (width, height):
+                if picture.format != "PNG" or picture.mode != self._mode or picture.size != (width, height):
                     raise PhotoError(f"{path} is no frame of {width}x{height} pixels")
                 if not isinstance(text, str) or not _SECONDS.fullmatch(text) or Fraction(text) > CLIP_SECONDS:
                     raise PhotoError(f"{path} has no time")

@@ -110,11 +110,11 @@ class Manifest:
                 "--force deletes it and starts again if --resume is left out, another -o keeps it"
             )
 
-    def agrees_with(self, recipe: str) -> bool:
-        """Whether a recipe, as clips carry it, has in common with this clip whatever both say of the frames."""
-        ours, theirs = _table(self.identity), _table(recipe)
+    def is_of(self, wished: str, recipe: str | None) -> bool:
+        """Whether the recipe in a clip is the one that is wished for, or agrees with whatever it says of the frames."""
+        ours, theirs = _table(self.identity), _table(recipe or "")
         both = ours.keys() & theirs.keys()
-        return bool(both) and all(ours[key] == theirs[key] for key in both)
+        return recipe == wished or (bool(both) and all(ours[key] == theirs[key] for key in both))
 
 
 def notes_of(output: Path) -> Mapping[str, Any]:

@@ -11,18 +11,19 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
+from dreamer.errors import RenderError, UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import free, is_taken, replacing, write_atomically
 from dreamer.video.clip.animations import check_gif
 from dreamer.video.clip.assembly import Assembly
 from dreamer.video.clip.concat import Segment, check_segments, concatenate
-from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
+from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second, told_apart
 from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import FrameStore
 from dreamer.video.clip.lock import OutputLock
@@ -80,7 +81,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._tick = -1  # the time of the last frame in the segments that were found
         self._owns_partial = False  # the preview that is there is one of this clip
         self.state = FolderStore(self.folder)
-        self._frames = FrameStore(self.folder, recipe, size)
+        self._frames = FrameStore(self.folder, recipe, size, format.alpha)
 
     @classmethod
     def open(
@@ -132,8 +133,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
         settings |= {"alpha": True} if format.alpha else {}
-        manifest = Manifest(identity, settings, notes=notes or {})
-        writer = cls(output, format, size, fps, manifest, recipe, force, say)
+        about = Manifest(identity, settings, notes=notes or {})
+        writer = cls(output, format, size, fps, about, recipe, force, say)
         writer._lock.acquire()
         try:
             sound = None if audio is None else (audio, audio_begin, needs_audio)
@@ -151,18 +152,17 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
     def add(self, frame: Frame, time: Fraction | None = None) -> None:
         """Append a frame (H, W, 3), or (H, W, 4) if the format has alpha, uint8; it is on disk when this returns.
 
-        For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before; by a tick
-        of the clip's clock at least, or it is put off until then. Raises WriteError, as for a full disk; `done` then
-        says whether this frame is safe; those before it are.
+        For a variable frame rate, `time` is the frame's time in seconds, later than that of the frame before. Raises
+        WriteError, as for a full disk; `done` then says whether this frame is safe; those before it are.
         """
         shape = (*self._size, 4 if self.format.alpha else 3)
         if frame.shape != shape or frame.dtype != np.uint8:
             raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
-        rate, time = ticks_per_second(self._fps), self.done / self._fps if time is None else time
-        earliest = max(self._tick, round(self._frames.latest * rate)) + 1
-        self._frames.add(frame, time if round(time * rate) >= earliest else Fraction(earliest, rate))
+        seconds = self.done / self._fps if time is None else time
+        before = max(self._tick, round(self._frames.latest * ticks_per_second(self._fps)))
+        self._frames.add(frame, told_apart(seconds, before, self._fps, self.format.suffix))
         self._encode_full_segments()
 
     def flush(self) -> None:
@@ -239,10 +239,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
         self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self._fps)
-
-        def is_ours(recipe: str | None) -> bool:
-            return recipe is not None and (recipe == self._recipe or found.agrees_with(recipe))
-
+        is_ours = partial(found.is_of, self._recipe)
         check_resumed(self.output, is_ours, self._force)
         moved = self.format.codec == "png" and self._frames.is_gone()  # killed when all had been done
         self.finished = moved and is_ours(recipe_at(self.output))
@@ -251,15 +248,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _prepare_folder(self, frames: int | None) -> None:
         """Make or take over the folder, its manifest and the frames in it. Raises UsageError, WriteError."""
-        was_there = is_taken(self.folder)
         try:
-            self.folder.mkdir(exist_ok=True)
-            try:
-                self._assembly.try_out(self.folder)
-            except BaseException:
-                if not was_there:
-                    empty(self.folder)
-                raise
+            self._assembly.try_out(self.folder)
             if not self._resumed:
                 empty(self.folder)
                 self.folder.mkdir(exist_ok=True)
@@ -295,7 +285,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             if self.format.segmented:
                 self._frames.drop(begin + self._segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
-                with suppress(WriteError):  # the preview is not needed for going on
+                with suppress(RenderError):  # the preview is not needed for going on
                     self._refresh_partial()
 
     def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
