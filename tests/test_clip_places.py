@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -197,6 +198,16 @@ def test_a_disk_that_gets_full_at_the_end_costs_nothing(tmp_path, monkeypatch, n
         assert left_in(output) == left_in(whole)
     else:
         assert output.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "free"), [("a.mp4", 90_000), ("a", 600_000)])
+def test_a_disk_that_may_get_full_is_told(tmp_path, monkeypatch, name, free):
+    said, usage = [], shutil.disk_usage(tmp_path)
+    for there, told in ((free, 1), (10 * free, 0)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, there=there: usage._replace(free=there))
+        with opened(tmp_path / name, 100, force=True, say=said.append):
+            assert len(said) == told
+        said.clear()
 
 
 def test_a_disk_that_is_full_at_the_beginning_leaves_nothing(tmp_path, monkeypatch):

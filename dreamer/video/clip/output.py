@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import is_replaceable
 from dreamer.video.clip.reader import read_recipe
 from dreamer.video.clip.unfinished import folder_of, holds_work, is_file, is_folder, partial_of
+
+_PNG_BYTES, _SEGMENT_BYTES = 2.0, 0.3  # for each pixel of a frame that is kept, or encoded and put together, about
 
 
 def check_new(output: Path, format: Format, force: bool) -> None:
@@ -53,6 +56,17 @@ def recipe_at(output: Path) -> str | None:
         return read_recipe(output) if is_taken(output) else None
     except (UsageError, OSError):
         return None
+
+
+def disk_notice(folder: Path, format: Format, size: tuple[int, int], frames: int) -> str:
+    """A sentence if the disk may have no room for `frames` more frames of `size` (height, width); else nothing."""
+    needed = frames * size[0] * size[1] * (_SEGMENT_BYTES if format.segmented else _PNG_BYTES)
+    with suppress(OSError):
+        there = shutil.disk_usage(folder).free
+        if needed > there:
+            about = f"some {needed / 1e9:.1f} GB may be needed in {folder.parent}, and {there / 1e9:.1f} GB are free"
+            return f"{about}; if the disk gets full, make room and continue with --resume"
+    return ""
 
 
 def is_same(one: Path, other: Path) -> bool:

@@ -28,7 +28,7 @@ from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import FrameStore
 from dreamer.video.clip.lock import OutputLock
 from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest
-from dreamer.video.clip.output import check_new, check_resumed, is_same, recipe_at, replaceable_by_force
+from dreamer.video.clip.output import check_new, check_resumed, disk_notice, is_same, recipe_at, replaceable_by_force
 from dreamer.video.clip.state import FolderStore
 from dreamer.video.clip.unfinished import (
     check_folder,
@@ -263,6 +263,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             raise UsageError(f"{path} is missing or damaged; --force starts the clip again")
         if is_taken(self.output) and not self._force and self.done != frames:
             raise UsageError(replaceable_by_force(self.output))
+        if frames and (notice := disk_notice(self.folder, self.format, self._size, frames - self.done)):
+            self._say(notice)
         self._encode_full_segments()
 
     def _clear(self) -> None:
