@@ -132,11 +132,14 @@ class ClipFile:
             return 0
 
     def _may_replace(self) -> bool:
-        """Whether the clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
-        from dreamer.video.clip.unfinished import partial_of
+        """Whether the clip may replace what exists: with --force, or as a preview of earlier previews."""
+        from dreamer.video.clip.unfinished import folder_of, partial_of
 
         there = [path for path in (self.output, partial_of(self.output)) if is_taken(path)]
-        return self.force or (self.preview and all(map(_is_dreamt, there)))
+        is_again = bool(there) or is_taken(
+            folder_of(self.output)
+        )  # else nothing may be replaced that appears meanwhile
+        return self.force or (self.preview and is_again and all(map(_is_dreamt, there)))
 
 
 def _is_dreamt(path: Path) -> bool:
