@@ -22,6 +22,11 @@ KEYFRAMES_BYTES: Final = 1 * MB
 JSON_BYTES: Final = 1 * MB
 """Of a recipe inside a picture, and of a distribution's direct_url.json."""
 
+THUMBNAIL_BYTES: Final = 1 * MB
+"""Of a preset's thumbnail."""
+THUMBNAIL_PIXELS: Final = 1 * MB
+"""Of a preset's thumbnail; dreamer's own have 240x160."""
+
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
 
@@ -49,6 +54,12 @@ STATE_DICTS: Final = 1000
 """Mappings within a .pth file among which the weights are looked for."""
 CLASSES: Final = 100_000
 """Of a classifier of another size than the network's own."""
+ATLAS_BYTES: Final = 512 * MB
+"""Of an atlas whose pictures are used again."""
+ATLAS_VALUES: Final = 4_000_000
+"""Commas, colons and brackets in the data of an atlas: each value of it takes some hundred bytes once it is read."""
+DIRECTION_BYTES: Final = 1 * MB
+"""Of a file with directions: enough for any layer."""
 
 # Unfinished clips: what lies in the hidden folder beside an output
 MANIFEST_BYTES: Final = 8 * MB

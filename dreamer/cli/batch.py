@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,8 @@ class Batch:
     keep_gps: bool = False
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
+    remarks: Callable[[Dream], Iterable[str]] = lambda dream: ()
+    """What there is to say of a finished dream."""
     worked: bool = False
     failed: bool = False
     _written: dict[str, str] = field(default_factory=dict)
@@ -98,6 +100,8 @@ class Batch:
         try:
             dream = self._paint(photo, plan, output, format)
             self._compare(dream)
+            for remark in self.remarks(dream):
+                self.reporter.say(remark)
             try:
                 return self._write(dream, output, format, replace=self.force)
             except KeyboardInterrupt:

@@ -69,7 +69,7 @@ def exemplars(
         from dreamer.networks import load_from
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.contact_sheet import sheet
-        from dreamer.visualization.exemplars import Channel, exemplar_looks, search, unit_look
+        from dreamer.visualization.exemplars import Channel, exemplar_looks, forget, never_fires, search, unit_look
 
         began = time.monotonic()
         with reported_together() as problems:
@@ -114,13 +114,15 @@ def exemplars(
         for name, why in found.skipped.items():
             reporter.say(f"skipped {name}: {why}")
         if not best:
-            notes.unlink(missing_ok=True)
+            forget(notes)
             raise UsageError(f"{folder}: none of its pictures can be used")
+        if never_fires(best):
+            reporter.say(f"channel {unit.channel} of {unit.layer} fires in none of these pictures; it may never fire")
         shown = exemplar_looks(folder, best, max_pixels=max_pixels)
         if steps:
             shown.insert(0, unit_look(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
         write_sheet(output, sheet(shown, columns=3))
-        notes.unlink(missing_ok=True)
+        forget(notes)
         reporter.say(f"showing {len(best)} of {len(names)} pictures")
         reporter.done(str(folder), str(output), time.monotonic() - began)
     return 0

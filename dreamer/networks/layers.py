@@ -66,6 +66,17 @@ class Layer:
         rows, columns = (field and field.window(2 * positions + 1, 1, positions) for field in (self.rows, self.columns))
         return replace(self, rows=rows, columns=columns)
 
+    def place(self, y: int, x: int, height: int, width: int) -> tuple[float, float, float, float]:
+        """What position (y, x) sees of a picture of `height` x `width` px: all of it where that is not known.
+
+        (left, top, right, bottom) in shares of the picture's width and height.
+        """
+        top, bottom, left, right = 0, height, 0, width
+        if self.rows and self.columns:
+            top, bottom = _within(y, self.rows, height)
+            left, right = _within(x, self.columns, width)
+        return left / width, top / height, right / width, bottom / height
+
 
 @dataclass(frozen=True)
 class NetworkLayers:
@@ -269,6 +280,13 @@ class _LayerTracer(TorchFunctionMode):
                 return first.ended(name)
             moved = replace(moved, rows=both[0], columns=both[1])
         return moved
+
+
+def _within(position: int, field: ReceptiveField, side: int) -> tuple[int, int]:
+    """The part of a position's receptive field that lies within the picture: [start, stop), never empty."""
+    start = position * field.stride
+    begin = min(max(0, start + field.first), side - 1)
+    return begin, max(begin + 1, min(side, start + field.last + 1))
 
 
 def _flat(items: Any) -> Iterator[Any]:

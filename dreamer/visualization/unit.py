@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.score import WeightedObjective
-from dreamer.engine.step import StepContext
+from dreamer.engine.step import Step, StepContext
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
@@ -216,6 +216,26 @@ def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, in
         return side, side
     share = min(1.0, side / max(photo.height, photo.width))
     return round(photo.height * share), round(photo.width * share)
+
+
+def silent(pipeline: Pipeline, pictures: Tensor) -> list[int]:
+    """Find finished pictures that show nothing of the unit.
+
+    Args:
+        pipeline: Has made the pictures.
+        pictures: (B, 3, H, W) in [0, 1].
+
+    Returns:
+        The numbers of those, from 0, in which no change of any pixel would excite the unit more: it is dead, or was
+        never reached.
+    """
+    unit = tuple(item for item in pipeline.recipe.objectives if item.name != _DIVERSITY["name"])
+    plain = replace(pipeline, recipe=replace(pipeline.recipe, objectives=unit, redirect=0, weight_noise=0.0))
+    height, width = pictures.shape[-2:]
+    scorer, step = plain.scorer(plain.plan(height, width)), Step(0, 1, 0, 1, 1.0, (height, width))
+    pictures = pictures.to(scorer.device)
+    _, gradient = scorer.gradient(pictures, StepContext(pictures, pictures, step))
+    return (gradient.flatten(1) == 0).all(1).nonzero().flatten().tolist()
 
 
 def grey(height: int, width: int) -> Tensor:
