@@ -140,11 +140,26 @@ def _to_disk(path: Path) -> None:
 
 def _named(temporary: Path, path: Path, replace: bool) -> bool:
     """Rename a file to `path`; without `replace` only if nothing has that name, at this very moment."""
-    if not replace:
-        try:  # a name that this process has created itself cannot be anybody else's; works on every file system
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except FileExistsError:
-            return False
+    try:
+        if replace:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        if replace:
+            raise
+        return _claimed(temporary, path)  # a file system without hard links
+    return True
+
+
+def _claimed(temporary: Path, path: Path) -> bool:
+    """Rename a file to a name that this process creates first, so that it cannot be anybody else's."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
     os.replace(temporary, path)
     return True
 
