@@ -16,6 +16,8 @@ from pathlib import Path
 
 from dreamer.errors import UsageError, WriteError
 
+_LINKLESS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL}
+"""Errors of file systems that have no hard links, as on a memory card."""
 _STALE = 24 * 3600.0  # seconds after which a temporary file is one that a killed process left
 
 
@@ -147,10 +149,10 @@ def _named(temporary: Path, path: Path, replace: bool) -> bool:
             os.link(temporary, path)
     except FileExistsError:
         return False
-    except OSError:
-        if replace:
+    except OSError as error:
+        if replace or error.errno not in _LINKLESS:
             raise
-        return _claimed(temporary, path)  # a file system without hard links
+        return _claimed(temporary, path)
     return True
 
 
@@ -160,7 +162,11 @@ def _claimed(temporary: Path, path: Path) -> bool:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except FileExistsError:
         return False
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

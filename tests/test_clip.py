@@ -54,7 +54,7 @@ def attempt(name, at, **options):
     output = folder / str(at) / name
     output.parent.mkdir(exist_ok=True)
     def broken():
-        for each in ("replace", "rename", "unlink", "rmdir"):
+        for each in ("replace", "rename", "link", "unlink", "rmdir"):
             setattr(os, each, deadly(getattr(os, each), at, after=at % 2))
         made(output, 4, size=(16, 16), **options)
     return output, child(broken)

@@ -202,7 +202,7 @@ def test_a_disk_that_gets_full_at_the_end_costs_nothing(tmp_path, monkeypatch, n
     with opened(output, 4, say=lambda sentence: None) as writer:
         for number in range(4):
             writer.add(picture(number))
-        for each in ("replace", "rename"):
+        for each in ("replace", "rename", "link"):
             monkeypatch.setattr(os, each, full)
         with pytest.raises(WriteError, match=r"No space|no space"):
             writer.finish()
