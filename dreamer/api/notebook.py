@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dreamer.engine.step import Step
+
+_EVERY = 0.1  # seconds between two changes of the bar
 
 
 @contextmanager
@@ -15,17 +18,22 @@ def watched(on_step: Callable[[Step], None] | None) -> Iterator[Callable[[Step],
     if on_step is not None or not in_notebook():
         yield on_step or (lambda step: None)
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from IPython.display import HTML, display
 
-    with Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), transient=True) as bar:
-        task = bar.add_task("dreaming", total=1.0)
+    shown, spoke = display(HTML("dreaming"), display_id=True), 0.0
 
-        def show(step: Step) -> None:
+    def show(step: Step) -> None:
+        nonlocal spoke
+        if time.monotonic() - spoke > _EVERY:
+            spoke = time.monotonic()
             height, width = step.size
             text = f"octave {step.octave + 1}/{step.octaves}, {width}x{height}, score {step.score:.3g}"
-            bar.update(task, completed=step.share, description=text)
+            shown.update(HTML(f'<progress value="{step.share:.3f}"></progress> {text}'))
 
+    try:
         yield show
+    finally:
+        shown.update(HTML(""))
 
 
 def in_notebook() -> bool:

@@ -1,4 +1,4 @@
-"""A network that knows animals, and looks made of them: EfficientNet-Lite0, whose weights the index has as a package."""
+"""A network that knows animals, and looks made of them: EfficientNet-Lite0, with weights that the index has."""
 
 from __future__ import annotations
 
