@@ -146,9 +146,10 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool, s
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
         size = provenance_in(Path(recipe)).recipe.get("size")
-        wished = min(size, whole) if isinstance(size, int) and size >= 16 else None
-        if wished and size > whole:
-            say(f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them")
+        if isinstance(size, int) and size >= 16:
+            wished = min(size, whole)
+            if size > whole:
+                say(f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them")
     side = min(whole, SIZE) if wished is None else wished or whole
     return side // 4 if preview else side
 
