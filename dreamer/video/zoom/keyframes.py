@@ -157,11 +157,12 @@ class KeyframeZoom:
         return _eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def _time(self, number: int) -> float:
-        return self._scene.path.time_of(float(number))
+        """When a keyframe is reached; the clip's end for one that is never reached, as where the motion has stopped."""
+        time = self._scene.path.time_of(float(number))
+        return time if math.isfinite(time) else self._scene.zoom.seconds
 
     def _place(self, number: int) -> Similarity:
-        time = self._time(number)
-        return self._scene.place(time) if math.isfinite(time) else Similarity()
+        return self._scene.place(self._time(number))
 
 
 def _eased(share: Share) -> Share:
