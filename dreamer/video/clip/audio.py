@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import UsageError
 from dreamer.video.clip.clock import demuxed
+from dreamer.video.clip.container import open_media
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -27,7 +28,7 @@ def check_sound(path: Path) -> None:
     import av
 
     try:
-        with av.open(str(path)) as source:
+        with open_media(path) as source:
             if not source.streams.audio:
                 raise UsageError(f"{path}: the file has no sound; choose another file")
     except (av.error.FFmpegError, OSError) as error:
@@ -39,9 +40,8 @@ def add_sound(path: Path, container: OutputContainer, length: Fraction, begin: F
 
     They begin at `begin` seconds from a film's first picture, or from the beginning of the sound.
     """
-    import av
 
-    source = av.open(str(path))
+    source = open_media(path)
     stream: Any
     if source.streams.audio[0].codec_context.codec.canonical_name in _COPYABLE[container.format.name]:
         stream, packets = container.add_stream_from_template(source.streams.audio[0]), _copy_packets
