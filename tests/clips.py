@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +34,7 @@ def opened(
 ) -> ClipWriter:
     """A writer of small segments; the options are those of `ClipWriter.open`, and the format's codec and quality."""
     format = format_for(output, options.pop("codec", None), options.pop("quality", None))
+    format = replace(format, alpha=options.pop("alpha", False))
     options = {"recipe": '{"seed":1}', "identity": '{"seed":1}', "segment": 3} | options
     return ClipWriter.open(output, format, size=size, fps=Fraction(fps), frames=count, **options)
 

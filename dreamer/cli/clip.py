@@ -128,10 +128,11 @@ class ClipFile:
         from dreamer.video.clip.manifest import partial_of
 
         there = [path for path in (self.output, partial_of(self.output)) if path.exists()]
-        return self.force or (self.preview and all(map(_is_dreamt, there)))
+        return self.force or (self.preview and all(map(is_dreamt, there)))
 
 
-def _is_dreamt(path: Path) -> bool:
+def is_dreamt(path: Path) -> bool:
+    """Whether dreamer made a clip."""
     try:
         provenance_in(path)
     except UsageError:
