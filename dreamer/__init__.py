@@ -15,11 +15,22 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import DreamerError, Interrupted, RecipeError
+from dreamer.errors import (
+    DreamerError,
+    Interrupted,
+    NetworkError,
+    PhotoError,
+    PluginError,
+    RecipeError,
+    RenderError,
+    UsageError,
+    WriteError,
+)
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import dream, load_network, video, visualize, zoom
+    from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, zoom
+    from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
     from dreamer.hookspecs import hookimpl
@@ -34,14 +45,25 @@ __all__ = [
     "DreamerError",
     "Interrupted",
     "Network",
+    "NetworkError",
+    "PhotoError",
+    "PluginError",
     "Range",
     "RecipeError",
+    "RenderError",
     "Step",
+    "UsageError",
+    "WriteError",
     "__version__",
+    "channel",
+    "direction",
     "dream",
     "hookimpl",
     "load_network",
+    "neuron",
     "reaching",
+    "register",
+    "reload_plugins",
     "unit",
     "video",
     "visualize",
@@ -53,10 +75,15 @@ _HOMES = {
     "Network": "networks.network",
     "Range": "recipes.options",
     "Step": "engine.step",
+    "channel": "api.terms",
+    "direction": "api.terms",
     "dream": "api",
     "hookimpl": "hookspecs",
     "load_network": "api",
+    "neuron": "api.terms",
     "reaching": "recipes.options",
+    "register": "api",
+    "reload_plugins": "api",
     "unit": "ingredients.gradient_filters",
     "video": "api",
     "visualize": "api",

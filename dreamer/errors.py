@@ -6,9 +6,11 @@
     │   ├── RecipeError     a preset, a recipe or an option is wrong
     │   └── NetworkError    an unknown network or layer, or weights that are missing or do not fit
     ├── PluginError         a plugin cannot be loaded or breaks a rule of its hook
-    ├── RenderError         something failed after the work had begun
-    │   ├── NotFiniteError  NaN or Inf during the ascent
-    │   └── WriteError      the picture could not be written
+    └── RenderError         something failed after the work had begun
+        ├── NotFiniteError  NaN or Inf during the ascent
+        └── WriteError      the picture could not be written
+
+    KeyboardInterrupt
     └── Interrupted         Ctrl-C was pressed; carries the unfinished picture
 
 Only the command line turns these into exit codes; only it prints them.
@@ -26,6 +28,10 @@ _MARGIN = 0.15  # names whose similarity is within this of the best one's are su
 
 class DreamerError(Exception):
     """Everything that dreamer raises on purpose; `str()` is a sentence for people."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentences, without the lines of dreamer's own code."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UsageError(DreamerError):
@@ -64,8 +70,11 @@ class WriteError(RenderError):
     """A picture that could not be written; nothing half-written is left behind."""
 
 
-class Interrupted(DreamerError):
-    """Ctrl-C was pressed: `picture` is the unfinished dream, as a tensor, a Dream or a PIL image."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed: `picture` is what there is of the result, of the type that the interrupted function returns.
+
+    It is no DreamerError and no Exception, so that a loop over photos that goes on after errors ends, as it should.
+    """
 
     def __init__(self, picture: Any) -> None:
         super().__init__("interrupted; the unfinished dream is in `picture`")
@@ -91,6 +100,34 @@ def reported_together(error: type[UsageError] = UsageError) -> Iterator[list[str
     yield problems
     if problems:
         raise error(*problems)
+
+
+def described(error: BaseException) -> str:
+    """What an error of somebody else's code says, or its class; its own text may fail, too."""
+    name = type(error).__name__
+    try:
+        return str(error) or name
+    except Exception:
+        return f"{name}, which cannot say what it is"
+
+
+@contextmanager
+def blamed_on(who: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises in the block, `sys.exit` too, into a PluginError that names it.
+
+    dreamer's own errors, Ctrl-C and lack of memory pass as they are.
+    """
+    try:
+        yield
+    except (DreamerError, KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:
+        why = described(error)
+        if "out of memory" in why or "allocate memory" in why:  # as torch says it
+            raise
+        name = type(error).__name__
+        what = why if why.startswith(name) else f"{name}: {why}"
+        raise PluginError(f"{who} failed ({what}); that is its own fault") from error
 
 
 def not_installed(error: ModuleNotFoundError) -> str:

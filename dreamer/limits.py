@@ -17,6 +17,15 @@ TOML_BYTES: Final = 100 * KB
 """Of a TOML file; the time of Python's parser grows with the square of a key's parts."""
 TOML_DOTS: Final = 32
 """Dots in a line outside of quotes: the parts of a dotted key or of a table's name."""
+KEYFRAMES_BYTES: Final = 1 * MB
+"""Of a TOML file of keyframes, of which there may be thousands."""
+JSON_BYTES: Final = 1 * MB
+"""Of a recipe inside a picture, and of a distribution's direct_url.json."""
+
+THUMBNAIL_BYTES: Final = 1 * MB
+"""Of a preset's thumbnail."""
+THUMBNAIL_PIXELS: Final = 1 * MB
+"""Of a preset's thumbnail; dreamer's own have 240x160."""
 
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
@@ -24,3 +33,40 @@ NOTES_BYTES: Final = 64 * MB
 # Clips
 ANIMATION_BYTES: Final = 512 * MB
 """Of an animated picture; Pillow reads the whole file into memory."""
+# Networks: weights, checkpoints of trainings
+WEIGHTS_BYTES: Final = 8 * GB
+"""Of a weights file: no network that anybody dreams with is larger."""
+OWN_WEIGHTS_BYTES: Final = 64 * MB
+"""Of a file of reverie or of the decoder: none is larger, whatever its width."""
+CHECKPOINT_BYTES: Final = 1 * GB
+"""Of the checkpoint of an interrupted training."""
+PICKLE_BYTES: Final = 4 * MB
+"""Of what a .pth file says of its tensors, some 200 bytes each; read, it takes up to a hundred times as much."""
+ZIP_DIRECTORY_BYTES: Final = 4 * MB
+"""Of the list of a .pth file's parts, some 100 bytes each."""
+SAFETENSORS_HEADER_BYTES: Final = 8 * MB
+"""Of what a .safetensors file says of its tensors."""
+DIMENSIONS: Final = 8
+"""Of a tensor; weights have five at most."""
+DESCRIBED: Final = 4
+"""How many times a file's own size its tensors may come to, as several may share values."""
+STATE_DICTS: Final = 1000
+"""Mappings within a .pth file among which the weights are looked for."""
+CLASSES: Final = 100_000
+"""Of a classifier of another size than the network's own."""
+ATLAS_BYTES: Final = 512 * MB
+"""Of an atlas whose pictures are used again."""
+ATLAS_VALUES: Final = 4_000_000
+"""Commas, colons and brackets in the data of an atlas: each value of it takes some hundred bytes once it is read."""
+DIRECTION_BYTES: Final = 1 * MB
+"""Of a file with directions: enough for any layer."""
+
+# Unfinished clips: what lies in the hidden folder beside an output
+MANIFEST_BYTES: Final = 8 * MB
+"""Of a manifest: some 100 bytes for each second of the clip, and its recipe."""
+MANIFEST_DEPTH: Final = 32
+"""Of the tables and lists in it."""
+CLIP_SECONDS: Final = 10**9
+"""Of the time of a frame; 31 years."""
+CLIP_TICKS: Final = 2**60
+"""Of the time of a frame in a clip's clock, which libav counts in 64 bits."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command import QUICK, dreamer, left_in, photo, refused, render
 
+from dreamer.cli.batch import Batch
+from dreamer.cli.claims import claimed
 from dreamer.image import load
 from dreamer.pipeline import build
 
@@ -148,3 +150,54 @@ def test_a_folder_may_be_its_photos_own(tmp_path: Path) -> None:
     shutil.copy(photos[0], tmp_path / "out" / "c.png")
     assert dreamer("render", tmp_path / "out", "-o", tmp_path / "out", *QUICK).code == 0
     assert left_in(tmp_path / "out") == ["c-dream.png", "c.png"]
+
+
+def test_a_tree_of_folders_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("album/a", "album/b/c", "elsewhere"):
+        Path(place).mkdir(parents=True)
+        photo(tmp_path / place / "IMG_0001.png", shift=len(place))
+    Path("album/link").symlink_to(tmp_path / "elsewhere")
+    Path("album/.hidden").mkdir()
+    photo(tmp_path / "album" / ".hidden" / "b.png")
+    made = ["a/IMG_0001-dream.png", "b/c/IMG_0001-dream.png"]
+    for named, output in (
+        ("album", "out/"),
+        ("album/**/*.png", "out2/"),
+        ("./album/", "out3/"),
+        ("album/**/I**.png", "out4/"),
+    ):
+        ran = render(named, "-o", output)
+        assert ran.code == 0, ran.err
+        assert sorted(path.relative_to(output).as_posix() for path in Path(output).rglob("*.png")) == made
+    assert render("album").code == 0  # beside their photos, without -o
+    assert (tmp_path / "album" / made[1]).exists()
+    assert render("album", "-o", "out/").err.count("is already done") == 2
+
+
+def test_a_name_that_is_long_enough_is_shortened(tmp_path: Path) -> None:
+    source = photo(tmp_path / f"{'ä' * 125}.png")
+    assert render(source).code == 0
+    assert [len(name) for name in left_in(tmp_path)] == [len("ä" * 110 + "-dream.png"), 129]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_picture_that_appears_while_it_is_dreamt_is_spared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    output, elsewhere = tmp_path / "a-dream.png", tmp_path / "elsewhere"
+
+    def meanwhile(self: Batch, dream: object) -> None:
+        output.symlink_to(elsewhere) if link else output.write_bytes(b"mine")
+
+    monkeypatch.setattr(Batch, "_compare", meanwhile)
+    ran = render(photo(tmp_path / "a.png"))
+    assert ran.code == 0 and "a-dream-2.png is done" in ran.err
+    assert not elsewhere.exists() and (link or output.read_bytes() == b"mine")
+
+
+def test_one_picture_is_dreamt_by_one(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    with claimed(tmp_path / "a-dream.png"):
+        refused(render(source), "a-dream.png is being made by another dreamer")
+    assert render(source).code == 0

@@ -104,7 +104,11 @@ def test_an_option_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_device_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    refused(render(photo(tmp_path / "a.png"), "--device", "cuda"), "--device cuda: ", "`dreamer doctor`")
+    refused(
+        render(photo(tmp_path / "a.png"), "--device", "cuda"),
+        "device: torch can use no cuda on this machine",
+        "`dreamer doctor`",
+    )
 
 
 def test_no_photo_and_no_command() -> None:

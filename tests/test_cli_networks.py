@@ -116,6 +116,40 @@ def test_weights_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, cache: 
     assert left_in(cache) == []
 
 
+def test_a_failed_download_spares_what_another_process_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path
+) -> None:
+    _published(monkeypatch, server.as_uri())
+
+    def broken(*_: object, **__: object) -> None:
+        (cache / server.name).write_bytes(server.read_bytes())  # as another process does meanwhile
+        raise ConnectionResetError("the connection was reset")
+
+    monkeypatch.setattr("torch.hub.urlopen", broken)
+    refused(_last(dreamer("networks", "fetch", NAME)), "could not be downloaded (the connection was reset)")
+    assert left_in(cache) == [server.name]
+    assert dreamer("networks", "fetch", NAME).code == 0
+
+
+def test_an_interrupted_download_leaves_nothing(monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path) -> None:
+    _published(monkeypatch, server.as_uri())
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("torch.hub.urlopen", stopped)
+    assert dreamer("networks", "fetch", NAME).code == 130
+    assert left_in(cache) == []
+
+
+def test_own_weights_that_are_damaged_bring_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path
+) -> None:
+    _published(monkeypatch, server.as_uri())
+    (cache / server.name).write_bytes(server.read_bytes()[:1000])
+    refused(dreamer("networks", "fetch", NAME), "not a weights file", f"delete it, and `dreamer networks fetch {NAME}`")
+
+
 def _last(ran: object) -> object:
     """Without the line in which torch says what it downloads."""
     ran.__dict__["err"] = "".join(line for line in ran.err.splitlines(True) if not line.startswith("Downloading"))

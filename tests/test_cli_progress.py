@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -185,11 +186,11 @@ def test_an_interrupted_dream_that_cannot_be_kept_ends_the_batch_too(
     def step(self: progress.Reporter, step: Step) -> None:
         raise KeyboardInterrupt
 
-    def write(path: Path, data: bytes) -> None:
+    def write(path: Path, data: bytes, replace: bool) -> Path:
         raise WriteError(f"{path} could not be written: no space is left")
 
     monkeypatch.setattr(progress.LineReporter, "step", step)
-    monkeypatch.setattr("dreamer.files.write_atomically", write)
+    monkeypatch.setattr("dreamer.cli.batch.write_atomically", write)
     refused(render(photo(tmp_path / "a.png"), photo(tmp_path / "b.png")), "no space is left", code=130)
 
 
@@ -198,15 +199,16 @@ def test_a_dream_that_finds_no_room_is_kept_elsewhere(tmp_path: Path, monkeypatc
     for name in ("mine", "spare"):
         (tmp_path / name).mkdir()
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, replace: bool = True) -> Path:
         if path.parent.name == "mine":
             raise WriteError(f"{path} could not be written: no space is left")
-        write(path, data)
+        return write(path, data)
 
-    monkeypatch.setattr("dreamer.files.write_atomically", full)
+    monkeypatch.setattr("dreamer.cli.batch.write_atomically", full)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
     ran = render(photo(tmp_path / "mine" / "a.png"), "--progress", "none")
-    kept = tmp_path / "spare" / "a-dream.png"
+    (kept,) = (tmp_path / "spare").glob("*/a-dream.png")
+    assert os.name != "posix" or kept.parent.stat().st_mode & 0o777 == 0o700
     refused(ran, f"no space is left; the dream was saved as {kept} instead", code=1)
     assert load(kept).width == 96
 
@@ -214,13 +216,13 @@ def test_a_dream_that_finds_no_room_is_kept_elsewhere(tmp_path: Path, monkeypatc
 def test_a_dream_interrupted_while_it_is_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, begun = disk.write_atomically, []
 
-    def once(path: Path, data: bytes) -> None:
+    def once(path: Path, data: bytes, replace: bool) -> Path:
         begun.append(path)
         if len(begun) == 1:
             raise KeyboardInterrupt
-        write(path, data)
+        return write(path, data)
 
-    monkeypatch.setattr("dreamer.files.write_atomically", once)
+    monkeypatch.setattr("dreamer.cli.batch.write_atomically", once)
     ran = render(photo(tmp_path / "a.png"))
     assert ran.code == 130 and "a-dream-partial.png" in ran.err
     assert left_in(tmp_path) == ["a-dream-partial.png", "a.png"]

@@ -20,6 +20,7 @@ from command import ENVIRONMENT, Ran, dreamer, left_in, refused
 from dreamer.cli import installing
 from dreamer.cli.installing import install
 from dreamer.errors import DreamerError, UsageError
+from dreamer.plugins import installed as ledger
 from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember
 from dreamer.plugins.installer import (
     Change,
@@ -84,6 +85,7 @@ class World:
         command: Sequence[str],
         environment: Mapping[str, str | None] | None = None,
         on_line: Callable[[str], None] | None = None,
+        folder: Path | None = None,
     ) -> process.Ran:
         words, variables = list(command), dict(environment or {})
         flags = [words[i + 1] for i, word in enumerate(words) if word in ("--constraint", "--constraints")]
@@ -608,7 +610,7 @@ def test_ledger_round_trip(config: Path) -> None:
     remember([Entry("a", "a>=2", "2")])
     assert entries() == (Entry("a", "a>=2", "2"), Entry("b", 'C:\\own "plugins"\\b', "1"))
     forget(["a", "never-there"])
-    assert [entry.name for entry in entries()] == ["b"] and left_in(config) == ["plugins.toml"]
+    assert [entry.name for entry in entries()] == ["b"] and left_in(config) == [".plugins.toml.lock", "plugins.toml"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -621,10 +623,53 @@ def test_a_ledger_is_written_whole_or_not_at_all(config: Path, monkeypatch: pyte
     monkeypatch.setattr(os, step, full)
     with pytest.raises(DreamerError, match=r"plugins.toml could not be written: no space is left"):
         remember([Entry("b", "b")])
-    assert entries() == (Entry("a", "a"),) and left_in(config) == ["plugins.toml"]
+    assert entries() == (Entry("a", "a"),) and left_in(config) == [".plugins.toml.lock", "plugins.toml"]
+
+
+def test_a_ledger_is_changed_by_one_at_a_time(config: Path) -> None:
+    """Four programs note down ten plugins each, and none is lost."""
+    code = (
+        "import sys\n"
+        "from dreamer.plugins.installed import Entry, forget, remember\n"
+        "for number in range(10):\n"
+        "    remember([Entry(f'{sys.argv[1]}-{number}', 'x'), Entry(f'{sys.argv[1]}-gone', 'x')])\n"
+        "    forget([f'{sys.argv[1]}-gone'])\n"
+    )
+    line = [sys.executable, "-c", code]
+    running = [subprocess.Popen([*line, name], env={**ENVIRONMENT, "DREAMER_CONFIG": str(config)}) for name in "abcd"]
+    assert [process.wait() for process in running] == [0] * 4
+    assert {entry.name for entry in entries()} == {f"{name}-{number}" for name in "abcd" for number in range(10)}
+
+
+def test_a_ledgers_lock_that_is_a_link_is_not_written_through(config: Path, tmp_path: Path) -> None:
+    config.mkdir()
+    other = tmp_path / "letter.txt"
+    other.write_text("mine")
+    (config / ".plugins.toml.lock").symlink_to(other)
+    with pytest.raises(DreamerError, match="is a link, and dreamer writes through none; remove it"):
+        remember([Entry("a", "a")])
+    assert other.read_text() == "mine" and entries() == ()
+
+
+def test_a_ledger_that_is_being_changed_is_waited_for(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from filelock import FileLock
+
+    monkeypatch.setattr(ledger, "_PATIENCE", 0.1)
+    remember([Entry("a", "a")])
+    with (
+        FileLock(config / ".plugins.toml.lock"),
+        pytest.raises(DreamerError, match="is being changed by another dreamer"),
+    ):
+        remember([Entry("b", "b")])
+    assert [entry.name for entry in entries()] == ["a"]
 
 
 LEDGERS = {
+    "x = " + "[" * 10000: "cannot be read",
+    "x" + ".x" * 40 + " = 1": "more than 32 dots",
+    "plugins = [3]": "needs a name and a spec",
+    "plugins = ['name']": "needs a name and a spec",
+    "plugins = {name = 'a', spec = 'a'}": "needs a name and a spec",
     "schema = 9": "written by a newer dreamer",
     "plugins = [": "cannot be read",
     "[[plugins]]\nname = 'a'": "needs a name and a spec",

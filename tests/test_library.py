@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from clips import made
 from command import photo, pixels, render
 from PIL import Image
 
@@ -20,6 +22,7 @@ from dreamer.image import load
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
+from dreamer.testing.tiny import tiny_network
 
 STEP = {"steps": 1}
 
@@ -101,6 +104,37 @@ def test_stopping_a_notebook_leaves_the_picture_so_far(tmp_path: Path) -> None:
     partial = caught.value.picture
     assert isinstance(partial, Image.Image) and partial.size == source.size
     assert np.array_equal(np.asarray(partial), np.asarray(dreamer.dream(source, octaves={"steps": 2})))
+
+
+def test_a_loop_that_goes_on_after_errors_ends_when_it_is_stopped() -> None:
+    begun = []
+
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        for number in range(3):
+            with suppress(Exception):
+                begun.append(number)
+                dreamer.dream(Image.fromarray(pixels()), on_step=stop)
+    assert begun == [0]
+
+
+def test_what_is_unfinished_is_of_the_type_that_is_returned(tmp_path: Path) -> None:
+    def stop(*step: object) -> None:
+        raise KeyboardInterrupt
+
+    network, few = tiny_network(), {"octaves": {"count": 1, "steps": 2}}
+    with pytest.raises(dreamer.Interrupted) as caught:
+        dreamer.visualize(network, channel=1, count=3, size=40, on_step=stop)
+    assert [picture.size for picture in caught.value.picture] == [(40, 40)] * 3
+    with pytest.raises(dreamer.Interrupted) as caught:
+        next(dreamer.zoom(Image.fromarray(pixels()), network=network, seconds=1, fps=4, on_step=stop, **few))
+    assert isinstance(caught.value.picture, Image.Image)
+    clip = made(tmp_path / "clip.mp4", 3, size=(96, 128))
+    with pytest.raises(dreamer.Interrupted) as caught:
+        next(dreamer.video(clip, network=network, on_step=stop, **few))
+    assert isinstance(caught.value.picture, Image.Image)
 
 
 def test_a_network_by_name() -> None:

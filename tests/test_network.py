@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from dreamer.networks.torchvision import REFUSED, classics
 from dreamer.networks.weights import file_hash, metadata, story
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.registry import NamedRegistry
+from dreamer.testing.tiny import tiny_network
 
 CPU = torch.device("cpu")
 
@@ -53,7 +55,7 @@ def test_the_pass_stops_at_the_deepest_layer_and_leaves_no_hook():
 def test_hooks_are_removed_when_the_pass_fails():
     network = tiny()
     with pytest.raises(RuntimeError):
-        network.features(torch.rand(1, 5, 16, 16), ["one"])
+        network.features(torch.rand(1, 3, 0, 16), ["one"])
     assert not any(module._forward_hooks for module in network.module.modules())
 
 
@@ -267,3 +269,22 @@ def test_weights_are_whole_and_not_too_large(tmp_path: Path):
         empty.truncate(65 * 2**20)
     with pytest.raises(NetworkError, match="65 MiB is too large"):
         reverie(file)
+
+
+def test_passes_in_many_threads_give_what_one_gives_alone():
+    """Features, sizes and layers of one network, asked for by eight threads at once."""
+    network = tiny_network()
+    names = [layer.name for layer in network.layers()]
+    asked = [(torch.rand(1, 3, 24 + 8 * (k % 3), 32), [names[k % len(names)]]) for k in range(200)]
+
+    def passed(asking):
+        image, layers = asking
+        return network.features(image, layers), network.sizes(*image.shape[-2:], layers)
+
+    alone = [passed(asking) for asking in asked]
+    network = tiny_network()  # whose layers no pass has looked up yet
+    with ThreadPoolExecutor(8) as pool:
+        together = [*pool.map(passed, asked)]
+    for (features, sizes), (found, found_sizes) in zip(alone, together, strict=True):
+        assert sizes == found_sizes and features.keys() == found.keys()
+        assert all(torch.equal(features[name], found[name]) for name in features)

@@ -40,7 +40,7 @@ def load(monkeypatch):
             dreamer.plugins.preset_packs, "entry_points", lambda group: [p for p in points if p.group == group]
         )
         if only is None:
-            monkeypatch.delenv("DREAMER_PLUGINS")
+            monkeypatch.delenv("DREAMER_PLUGINS", raising=False)
         else:
             monkeypatch.setenv("DREAMER_PLUGINS", only)
         return load_plugins()
@@ -157,3 +157,140 @@ def test_a_preset_is_registered_by_its_path_or_as_itself_and_read_when_asked_for
     assert seeds == [1, 2, 3]
     with pytest.raises(RecipeError, match=r"torn\.toml: not a readable preset"):
         registry.presets.get("torn").value()
+
+
+class Mute(Exception):
+    """An error whose own text fails."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class Rude(BaseException):
+    """What `except Exception` does not see."""
+
+
+def rising(error):
+    def register(register):
+        raise error
+
+    return register
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SystemExit(3), "3"),
+        (Rude("rude"), "rude"),
+        (GeneratorExit(), "GeneratorExit"),
+        (Mute(), "Mute, which cannot say what it is"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_whatever_a_plugin_raises_breaks_it_alone(monkeypatch, load, error, reason):
+    registry, found = load(
+        plugin(monkeypatch, "bad", register_priors=rising(error)),
+        plugin(monkeypatch, "good", register_priors=lambda register: register(tilt)),
+    )
+    assert {p.name: p.problem for p in found} == {"bad": reason, "good": ""}
+    assert registry.broken == {"bad": reason} and "Traceback" in found[0].trace
+
+
+def test_ctrl_c_is_no_plugins_fault(monkeypatch, load):
+    with pytest.raises(KeyboardInterrupt):
+        load(plugin(monkeypatch, "slow", register_priors=rising(KeyboardInterrupt())))
+
+
+def test_a_damaged_distribution_is_known_by_its_entry_point(monkeypatch, load):
+    class Damaged:
+        @property
+        def name(self):
+            raise KeyError("Name")
+
+    point = plugin(monkeypatch, "odd", register_priors=lambda register: register(tilt))
+    vars(point)["dist"] = Damaged()
+    assert [(p.distribution, p.problem) for p in load(point)[1]] == [("odd", "")]
+    vars(point)["dist"] = SimpleNamespace(name=None, version=None)
+    assert [(p.distribution, p.version) for p in load(point)[1]] == [("odd", "")]
+
+
+def test_a_thing_without_a_name_is_refused(monkeypatch, load):
+    strange = Preset("x", "", "", "", {}, likes=3)  # type: ignore[arg-type]
+    wordless = Preset("x", "", "", "", None)  # type: ignore[arg-type]
+    _, found = load(
+        plugin(monkeypatch, "one", register_priors=lambda register: register(tilt, name=3)),
+        plugin(monkeypatch, "three", register_presets=lambda register: register(strange)),
+        plugin(monkeypatch, "two", register_presets=lambda register: register(wordless)),
+    )
+    assert ["name is not text" in p.problem or "whose words are no dict" in p.problem for p in found] == [True] * 3
+
+
+FAULTS = {"exit": SystemExit(3), "rude": Rude("rude"), "mute": Mute(), "plain": ZeroDivisionError("division by zero")}
+SAID = {
+    "exit": "SystemExit: 3",
+    "rude": "Rude: rude",
+    "mute": "Mute, which cannot say",
+    "plain": "ZeroDivisionError: division by zero",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", ["objectives", "priors", "transforms", "drawn", "updates", "canvases", "painted"])
+def test_an_ingredient_that_fails_is_named_and_its_plugin(monkeypatch, load, kind, fault):
+    from PIL import Image
+
+    from dreamer import api
+    from dreamer.engine.canvas import Canvas
+
+    def fail(*given):
+        raise FAULTS[fault]
+
+    def bad(image):
+        """Bad."""
+        return {"drawn": fail, "painted": Canvas((), fail)}.get(kind) or fail()
+
+    real = {"drawn": "transforms", "painted": "canvases"}.get(kind, kind)
+    registry, _ = load(plugin(monkeypatch, "bad", **{f"register_{real}": lambda register: register(bad)}))
+    monkeypatch.setattr(api, "registry", lambda: registry)
+    words = {"canvas": {"name": "bad"}} if real == "canvases" else {real: [{"name": "bad"}]}
+    with pytest.raises(PluginError, match=rf"bad of the plugin bad failed \({SAID[fault]}.*\); that is its own fault"):
+        api.dream(Image.new("RGB", (96, 80), "grey"), octaves={"steps": 1, "count": 1}, **words)
+
+
+def test_lack_of_memory_and_ctrl_c_inside_a_plugin_stay_what_they_are():
+    from dreamer.errors import blamed_on
+
+    for error in (KeyboardInterrupt(), MemoryError(), RuntimeError("CUDA out of memory"), RecipeError("x")):
+        with pytest.raises(type(error)) as caught, blamed_on("it"):
+            raise error
+        assert caught.value is error
+
+
+def test_a_network_that_cannot_be_made_is_its_plugins_fault(monkeypatch, load):
+    from dreamer.networks import load_from, untrained
+
+    def net():
+        sys.exit("no")
+
+    registry, _ = load(plugin(monkeypatch, "bad", register_networks=lambda register: register(net)))
+    for make in (load_from, untrained):
+        with pytest.raises(PluginError, match=r"network net of the plugin bad failed \(SystemExit: no\)"):
+            make(registry.networks, "net")
+
+
+def test_one_photo_costs_no_other_when_a_plugin_exits(monkeypatch, load, tmp_path):
+    from command import dreamer, photo, refused
+
+    def sometimes(image):
+        """Leaves when the picture is wide."""
+        if image.shape[-1] > image.shape[-2]:
+            sys.exit(0)
+        return image.mean()
+
+    registry, _ = load(plugin(monkeypatch, "bad", register_priors=lambda register: register(sometimes)))
+    monkeypatch.setattr("dreamer.plugins.loading.load_plugins", lambda: (registry, ()))
+    wide, tall = photo(tmp_path / "a.png", 96, 72), photo(tmp_path / "b.png", 72, 96)
+    settings = ("--set", "octaves.steps=1", "--set", "priors.sometimes.weight=0.1")
+    ran = dreamer("render", wide, tall, *settings, "--progress", "none")
+    refused(ran, "prior sometimes of the plugin bad failed (SystemExit: 0)", code=1)
+    assert (tmp_path / "b-dream.png").exists() and not (tmp_path / "a-dream.png").exists()

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from command import dreamer
 
 from dreamer.errors import RecipeError
 from dreamer.plugins.loading import load_plugins, load_presets
@@ -169,3 +171,50 @@ cutoff = 0.3
         "priors.grain.cutoff": 11,
     }
     assert {key: lines[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("config", ["longer", "denied", "a file"])
+def test_a_config_folder_that_cannot_be_looked_into_is_told_of_and_ends_nothing(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str
+) -> None:
+    pack(site, "good-looks")
+    folder = tmp_path / ("x" * 300 if config == "longer" else "config")
+    monkeypatch.setenv("DREAMER_CONFIG", str(folder))
+    if config == "denied":
+        really = Path.iterdir
+
+        def denied(self: Path) -> Any:
+            if self.is_relative_to(folder):
+                raise PermissionError(13, "Permission denied", str(self))
+            return really(self)
+
+        monkeypatch.setattr(Path, "iterdir", denied)
+    elif config == "a file":
+        folder.touch()
+    registry, plugins = load_presets()
+    assert find_preset(registry, "good-looks-look").title == "A look"
+    told = [plugin.problem for plugin in plugins if plugin.problem]
+    assert len(told) == (config != "a file")
+    assert all("this folder cannot be looked into" in problem for problem in told)
+    ran = dreamer("presets", "list")
+    assert ran.code == 0 and "bloom" in ran.out and ("cannot be looked into" in ran.err) == (config != "a file")
+    assert dreamer("plugins", "list").code == 0
+    assert dreamer("presets", "save", "mine").code == (0 if config == "denied" else 1)
+
+
+@pytest.mark.parametrize(
+    "value", ["soft_looks:/etc", "soft_looks./etc", "soft_looks...", "../soft_looks", "soft_looks:a b"]
+)
+def test_a_pack_does_not_lead_out_of_its_package(site: Path, value: str) -> None:
+    pack(site, "soft-looks", value=value)
+    _, plugins = load_presets()
+    assert "is not the name of a package" in plugins[0].problem
+
+
+@pytest.mark.parametrize("owner", ["$(rm -rf ~)", "-r evil", "a" * 200, "x;y"])
+def test_what_is_no_plugins_name_reaches_no_command_as_an_owner_either(site: Path, owner: str) -> None:
+    registry, _ = load_presets()
+    with pytest.raises(RecipeError) as caught:
+        registry.vocabulary("priors", f"{owner}:tilt")
+    assert "cannot be the name of a plugin" in caught.value.problems[1]
+    assert not any("plugins install" in problem for problem in caught.value.problems)

@@ -17,6 +17,7 @@ from dreamer.engine.device import Machine
 from dreamer.errors import UsageError
 from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
+from dreamer.recipes import parsing
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import find_preset, read_preset
 from dreamer.recipes.provenance import Provenance
@@ -152,8 +153,7 @@ def test_damaged_presets(shut: None, tmp_path: Path, monkeypatch: pytest.MonkeyP
             one = tomli_w.dumps(damaged(tomllib.loads(text), chance)) if number % 2 == 0 else scrambled(text, chance)
         except (TypeError, ValueError):
             continue  # what TOML cannot say
-        monkeypatch.setattr(Path, "read_text", lambda self, encoding=None, one=one: one)
-        monkeypatch.setattr(Path, "stat", lambda self, one=one, **_: os.stat_result((0,) * 6 + (len(one),) + (0,) * 3))
+        monkeypatch.setattr(parsing, "read_bounded", lambda path, most, one=one: one.encode())
         try:
             preset = read_preset(path)
             understood(preset.words)

@@ -172,7 +172,10 @@ def test_accuracy_is_over_places_and_over_classes():
     assert accuracy({"x": scores}, motif, elsewhere) == {"x": (1.0, 1.0)}
 
 
-def test_the_stream_shows_labelled_crops(world: World, quick: None):
+def test_the_stream_shows_labelled_crops(world: World, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("multiprocessing", "torch", "numpy", "random", "sitecustomize", "dreamer"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close()\n")
     random = torch.Generator().manual_seed(0)
     with PictureStream(world, seed=1) as drawn:
         batch = drawn.batch(6, 64, random, varied)
@@ -180,6 +183,7 @@ def test_the_stream_shows_labelled_crops(world: World, quick: None):
     assert batch.kind.shape == batch.second.shape == (6, 64, 64)
     assert batch.kind.max() <= world.kinds and batch.second.max() <= len(world.names)
     assert not drawn._process.is_alive()
+    assert not (tmp_path / "sprung").exists() and "PYTHONSAFEPATH" not in os.environ
 
 
 def test_a_painter_that_died_is_told_of(world: World):

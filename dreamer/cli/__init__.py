@@ -6,6 +6,7 @@ need them, so that `dreamer --help` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from dreamer.cli import (
     zoom,
 )
 from dreamer.cli.failures import exit_code, sentences, tell
+from dreamer.cli.streams import echo, guard_streams
+from dreamer.errors import reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
@@ -41,22 +44,32 @@ class _Main(click.Group):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a command and exit; `--debug` is accepted at any position."""
+        guard_streams()
         words = list(sys.argv[1:] if args is None else args)
         own = words[: words.index("--")] if "--" in words else words
         debug = "--debug" in own
         if debug:
             words = ["--debug", *(word for word in own if word != "--debug"), *words[len(own) :]]
         try:
+            _check_names(own)
             code = super().main(words, prog_name or "dreamer", *rest, **{**extra, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             code = 2
         except Exception as error:
             if debug:
-                traceback.print_exc()
+                echo(traceback.format_exc(), err=True)
             tell(sentences(error), as_json="--progress=json" in own or ("--progress", "json") in pairwise(own))
             code = exit_code(error)
         sys.exit(code)
+
+
+def _check_names(words: Sequence[str]) -> None:
+    """Raise UsageError for a file whose name would be taken for options, as in -holiday.jpg, which begins with -h."""
+    with reported_together() as problems:
+        for word in words:
+            if word.startswith("-") and len(word) > 2 and os.path.lexists(word):
+                problems.append(f"{word}: a name that begins with a dash is taken for options; write ./{word}")
 
 
 @click.group("dreamer", cls=_Main, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

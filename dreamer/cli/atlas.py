@@ -6,18 +6,20 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
+from dreamer.cli.claims import claimed
+from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
-from dreamer.errors import Interrupted, UsageError, collect_problems
-from dreamer.files import write_atomically
+from dreamer.errors import UsageError, WriteError, collect_problems
+from dreamer.files import is_taken, rescue, write_atomically
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
+    from dreamer.networks.network import Network
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.visualization.atlas.exemplar_crops import Best
     from dreamer.visualization.atlas.layer_section import LayerSection
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _KEPT = 60.0  # seconds between two unfinished pages that are saved
 _LONG = 600.0  # seconds; for longer work a notice says how to shorten it
+_NAMED = 10  # channels that a sentence names
 _SIDE, _STEPS = click.IntRange(32, 512), click.IntRange(1, 2048)
 
 
@@ -39,9 +42,9 @@ _SIDE, _STEPS = click.IntRange(32, 512), click.IntRange(1, 2048)
 @option("--exemplars", metavar="FOLDER", type=FILE, help="Show the pictures of this folder that excite each channel.")
 @option("--size", type=_SIDE, default=96, metavar="PIXELS", help="Side of the picture of a channel. [96]")
 @option("--steps", type=_STEPS, default=32, metavar="N", help="Number of steps for each channel. [32]")
-@option("--seed", type=int, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other pictures. [0]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]")
 @option("--resume", is_flag=True, help="Continue after Ctrl-C; keep the pictures of an existing page.")
 @option("--force", is_flag=True, help="Replace an existing page.")
 @max_pixels_option
@@ -77,9 +80,10 @@ def atlas(
     there, or a channel for its map; the arrow keys step through channels and layers.
     """
     partial = output.parent / f"{output.stem}-partial{output.suffix}"
-    problems = _about_files(output, partial, photo, resume, force)
     names: list[str] = []
-    with progress(how) as reporter:
+    with progress(how) as reporter, claimed(output):
+        problems = _about_files(output, partial, photo, resume, force)
+        owned = is_taken(output), is_taken(partial)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
@@ -99,12 +103,17 @@ def atlas(
         with collect_problems(problems):
             machine = Machine(device, "auto", 0, threads or 0).resolved()
         with collect_problems(problems):
-            fetch = network is not None and not problems
-            loaded = load_from(registry.networks, network or Recipe.network, weights, fetch=fetch)
+            drawing: dict[str, Any] = {"size": size, "steps": steps, "seed": seed, "machine": machine}
+
+            def sections_in(network: Network) -> list[tuple[LayerSection, Pipeline]]:
+                layers = [part.strip() for part in (wished or network.default_layer).split(",")]
+                return sections_of(network, registry, layers, channels, say=reporter.say, **drawing)
+
+            wanted, fetch = network or Recipe.network, network is not None and not problems
+            loaded = load_from(registry.networks, wanted, weights, fetch=fetch, check=sections_in)
             use_threads(machine)
-            layers = [part.strip() for part in (wished or loaded.default_layer).split(",")]
-            drawing = {"size": size, "steps": steps, "seed": seed}
-            parts = sections_of(loaded, registry, layers, channels, **drawing, machine=machine, say=reporter.say)
+            parts = sections_in(loaded)
+            layers = [section.layer for section, _ in parts]
             if photo and photo.is_file():
                 whole = load(photo, max_pixels=max_pixels)
                 seen = activations_on(whole, photo.name, loaded, layers, torch.device(machine.device))
@@ -114,15 +123,21 @@ def atlas(
                 reuse_images(page, sections)
         if problems:
             raise UsageError(*problems)
+        for notice in loaded.notices:
+            reporter.say(notice)
         keep_freed_memory()
-        making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter)
+        making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter, *owned)
         try:
             for section, pipeline in parts:
                 making.paint(section, pipeline)
             if exemplars:
                 making.search(exemplars, names, parts[0][1], max_pixels, resume)
-        except (Interrupted, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return making.interrupted()
+        except WriteError as error:
+            reporter.say(f"{error}; the page shows the exemplars found by then")
+            making.finished()
+            return 1
         return making.finished()
 
 
@@ -138,7 +153,9 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
     for path in (output, partial):
         if path.is_dir():
             problems.append(f"{path} is a folder; name a file")
-        elif path.exists() and not (resume or force):
+        elif path.exists() and not path.is_file():
+            problems.append(f"{path} is not a regular file; name one that is")
+        elif is_taken(path) and not (resume or force):
             problems.append(f"{path} already exists; --resume continues it, --force starts over")
     if photo and not photo.is_file():
         problems.append(f"--photo {photo}: there is no such file")
@@ -147,12 +164,17 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
 
 @dataclass
 class _Making:
-    """Makes the pictures of an atlas and writes the page; unfinished pages are saved beside it as `partial`."""
+    """Makes the pictures of an atlas and writes the page; unfinished pages are saved beside it as `partial`.
+
+    `replaces` and `own_partial` say whether a file of these names may be replaced: one that was there at the beginning.
+    """
 
     atlas: Atlas
     output: Path
     partial: Path
     reporter: Reporter
+    replaces: bool
+    own_partial: bool
 
     def __post_init__(self) -> None:
         self.notes = self.output.with_name(f".{self.output.name}.exemplars")
@@ -161,7 +183,7 @@ class _Making:
 
     def paint(self, section: LayerSection, pipeline: Pipeline) -> None:
         """Make the pictures that a section lacks."""
-        from dreamer.visualization.atlas.channel_images import draw_channels
+        from dreamer.visualization.atlas.channel_images import draw_channels, silent_channels
 
         left, count, began = section.missing, len(section.channels), time.monotonic()
         number = self.atlas.sections.index(section) + 1
@@ -183,13 +205,17 @@ class _Making:
             section.images[channel] = image
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
+        if silent := silent_channels(pipeline, section.images):
+            some = ", ".join(map(str, silent[:_NAMED])) + (" and others" if len(silent) > _NAMED else "")
+            how_many = f"{len(silent)} of {count} channels do not fire in their own pictures"
+            self.reporter.say(f"{section.layer}: {how_many} and may never fire: {some}")
 
     def search(self, folder: Path, names: list[str], pipeline: Pipeline, max_pixels: int, resume: bool) -> None:
         """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
         import torch
 
         from dreamer.visualization.atlas.exemplar_crops import COUNT, Channels, cut_crops
-        from dreamer.visualization.exemplars import search
+        from dreamer.visualization.exemplars import forget, search
 
         channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})
         best: Best = {}
@@ -201,7 +227,7 @@ class _Making:
             count(len(so_far.done))
 
         if not resume:
-            self.notes.unlink(missing_ok=True)
+            forget(self.notes)
         try:
             limits = {"count": COUNT, "max_pixels": max_pixels}
             device = torch.device(pipeline.machine.device)
@@ -214,15 +240,19 @@ class _Making:
                 section.crops = {channel: crops.get((section.layer, channel), []) for channel in section.channels}
 
     def keep(self) -> None:
-        """Save the unfinished page."""
-        write_atomically(self.partial, self.atlas.page().encode())
+        """Save the unfinished page; where it cannot be, say so and go on."""
+        try:
+            self.partial = write_atomically(self.partial, self.atlas.page().encode(), replace=self.own_partial)
+            self.own_partial = True
+        except WriteError as error:
+            self.reporter.say(str(error))
         self.kept = time.monotonic()
 
     def interrupted(self) -> int:
         """Save the unfinished page after Ctrl-C, and return the exit code."""
         if any(section.images for section in self.atlas.sections):
-            self.keep()
-            self.reporter.interrupted(str(self.output), str(self.partial))
+            place = self._write(self.partial, self.own_partial)
+            self.reporter.interrupted(str(self.output), str(place))
             self.reporter.say("run the same command with --resume to continue")
         else:
             self.reporter.interrupted(str(self.output))
@@ -230,9 +260,20 @@ class _Making:
 
     def finished(self) -> int:
         """Write the finished page, and return the exit code."""
-        write_atomically(self.output, self.atlas.page().encode())
+        place = self._write(self.output, self.replaces)
         with suppress(OSError):
-            self.partial.unlink(missing_ok=True)
+            if self.own_partial:
+                self.partial.unlink(missing_ok=True)
             self.notes.unlink(missing_ok=True)
-        self.reporter.done(str(self.output), str(self.output), time.monotonic() - self.began)
+        self.reporter.done(str(self.output), str(place), time.monotonic() - self.began)
         return 0
+
+    def _write(self, output: Path, replace: bool) -> Path:
+        """Write the page and return where it is; where it cannot be written, save it in the temporary folder."""
+        page = self.atlas.page().encode()
+        try:
+            return write_atomically(output, page, replace=replace)
+        except WriteError as error:
+            place = rescue(output.name, page)
+            kept = f"; the page was saved as {place} instead" if place else ""
+            raise WriteError(f"{error}{kept}") from error

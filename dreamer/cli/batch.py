@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamer import __version__
+from dreamer.cli.claims import claimed
 from dreamer.cli.failures import exit_code
-from dreamer.cli.photos import Place, check_folder, check_spared, free
+from dreamer.cli.photos import Place, check_folder, check_spared
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.errors import Interrupted, UsageError, WriteError
+from dreamer.files import is_taken, rescue, write_atomically
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
@@ -47,6 +48,8 @@ class Batch:
     keep_gps: bool = False
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
+    remarks: Callable[[Dream], Iterable[str]] = lambda dream: ()
+    """What there is to say of a finished dream."""
     worked: bool = False
     failed: bool = False
     _written: dict[str, str] = field(default_factory=dict)
@@ -77,22 +80,30 @@ class Batch:
         photo = self.pipeline.sized(whole)
         format = format_for(photo, self.place.file)
         output = self.place.of(path or Path(label), suffix_of(format))
-        self._claim(output, label)
+        self._check_own(output, label)
         if not self.force and self._is_done(output, photo):
             self.reporter.skip(label, str(output))
             return
-        if os.path.lexists(output) and not self.force:
+        if is_taken(output) and not self.force:
             raise UsageError(f"{output} already exists; --force replaces it, -o chooses another name")
         plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
-        self.place.make()
+        self.place.make(output)
         check_folder(output.parent, str(output))
-        self._announce(whole, photo, format)
-        began = time.monotonic()
+        with claimed(output):
+            self._announce(whole, photo, format)
+            began = time.monotonic()
+            written = self._made(photo, plan, output, label, format)
+        self.reporter.done(label, str(written), time.monotonic() - began)
+
+    def _made(self, photo: Photo, plan: Plan, output: Path, label: str, format: str) -> Path:
+        """Dream over a photo and write the picture, or what there is of it; returns where it was written."""
         try:
             dream = self._paint(photo, plan, output, format)
             self._compare(dream)
+            for remark in self.remarks(dream):
+                self.reporter.say(remark)
             try:
-                self._write(dream, output, format)
+                return self._write(dream, output, format, replace=self.force)
             except KeyboardInterrupt:
                 raise Interrupted(dream) from None
             except WriteError as error:
@@ -105,7 +116,6 @@ class Batch:
             else:
                 self.reporter.interrupted(label, str(kept))
             raise
-        self.reporter.done(label, str(output), time.monotonic() - began)
 
     def _load(self, path: Path | None) -> Photo:
         from dreamer.image import load, to_pil
@@ -115,7 +125,7 @@ class Batch:
             return load(path, max_pixels=self.max_pixels)
         return self.blank() if self.blank else load(to_pil(scene()))
 
-    def _claim(self, output: Path, label: str) -> None:
+    def _check_own(self, output: Path, label: str) -> None:
         """Raise UsageError if the output is a photo, or the dream of another photo of this batch."""
         check_spared([output], self.protected)
         key = os.path.normcase(os.path.realpath(output))
@@ -148,28 +158,25 @@ class Batch:
         return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=keep)
 
     def _rescued(self, dream: Dream, output: Path, format: str) -> str:
-        """Save a dream whose output could not be written in the temporary folder, and say so."""
-        place = free(Path(tempfile.gettempdir()) / output.name)
-        try:
-            self._write(dream, place, format)
-        except WriteError:
-            return ""
-        return f"; the dream was saved as {place} instead"
+        """Save a dream whose output could not be written elsewhere, and say so."""
+        place = rescue(output.name, self._encoded(dream, format))
+        return f"; the dream was saved as {place} instead" if place else ""
 
     def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
         """Write an unfinished dream beside its output, under a name that is free."""
-        place = free(output.with_stem(f"{output.stem}-{mark}"))
-        self._write(dream, place, format)
-        return place
+        return self._write(dream, output.with_stem(f"{output.stem}-{mark}"), format)
 
-    def _write(self, dream: Dream, place: Path, format: str) -> None:
-        from dreamer.files import write_atomically
+    def _write(self, dream: Dream, place: Path, format: str, *, replace: bool = False) -> Path:
+        """Write a dream, and return where: under a name with a number if its own is taken and may not be replaced."""
+        return write_atomically(place, self._encoded(dream, format), replace=replace)
+
+    def _encoded(self, dream: Dream, format: str) -> bytes:
+        """A dream as a picture's file, with its recipe inside."""
         from dreamer.image import encode
 
         sheet, recipe = dream.sheet(), self._stamp(dream.photo, dream.machine).text()
         pixels, software = sheet.photo.with_change(sheet.change), f"dreamer {__version__}"
-        data = encode(sheet.photo, pixels, format, recipe=recipe, keep_gps=self.keep_gps, software=software)
-        write_atomically(place, data)
+        return encode(sheet.photo, pixels, format, recipe=recipe, keep_gps=self.keep_gps, software=software)
 
     def _stamp(self, photo: Photo, machine: Machine) -> Provenance:
         return provenance_for(self.pipeline, photo.sha256, machine, self.plugins)

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from dreamer import __version__
+from dreamer.cli.streams import echo
 from dreamer.openmp import spinning
 
 
@@ -37,9 +38,9 @@ def doctor() -> None:
     findings = list(examine())
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
-        click.echo(f"{'!' if finding.fix and finding.problem else ' '} {finding.what.ljust(width)}  {finding.found}")
+        echo(f"{'!' if finding.fix and finding.problem else ' '} {finding.what.ljust(width)}  {finding.found}")
         if finding.fix:
-            click.echo(f"  {' ' * width}  -> {finding.fix}")
+            echo(f"  {' ' * width}  -> {finding.fix}")
 
 
 def examine() -> Iterator[Finding]:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, max_pixels_option, option, progress_option
+from dreamer.cli.claims import claimed
+from dreamer.cli.options import DEVICE, FILE, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, collect_problems, reported_together
 
 if TYPE_CHECKING:
-    from dreamer.visualization.exemplars import Search
+    from dreamer.networks.network import Network
+    from dreamer.visualization.exemplars import Channel, Search
 
 _SIDE = click.IntRange(32, 4096)
 _STEPS = "Number of steps in each octave of the unit's visualization; 0 leaves it out. [32]"
@@ -29,10 +31,10 @@ _STEPS = "Number of steps in each octave of the unit's visualization; 0 leaves i
 @option("--channel", metavar="N|NAME", required=True, help="The unit: a channel, or a class by its name.")
 @option("--least", is_flag=True, help="Find the pictures that excite it least.")
 @option("--count", type=click.IntRange(1, 100), default=9, metavar="N", help="Number of pictures. [9]")
-@option("--steps", type=click.IntRange(0), default=32, metavar="N", help=_STEPS)
+@option("--steps", type=click.IntRange(0, 10_000), default=32, metavar="N", help=_STEPS)
 @option("--size", type=_SIDE, default=320, metavar="PIXELS", help="Long side at which to search. [320]")
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]")
+@option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
 @progress_option
@@ -59,15 +61,16 @@ def exemplars(
     in each picture, and begins with the unit's visualization, as from `dreamer visualize`. Subfolders are searched,
     too; pictures that cannot be read are named and skipped. The same command continues an interrupted search.
     """
-    with progress(how) as reporter:
+    with progress(how) as reporter, claimed(output):
         import torch
 
-        from dreamer.api import load_network, visualize
+        from dreamer.api import registry, visualize
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
         from dreamer.image import check_suffix, pictures_in
+        from dreamer.networks import load_from
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.contact_sheet import sheet
-        from dreamer.visualization.exemplars import Channel, exemplar_looks, search, unit_look
+        from dreamer.visualization.exemplars import Channel, exemplar_looks, forget, never_fires, search, unit_look
 
         began = time.monotonic()
         with reported_together() as problems:
@@ -81,9 +84,16 @@ def exemplars(
             with collect_problems(problems):
                 machine = Machine(device=device, threads=threads or 0).resolved()
             with collect_problems(problems):
-                fetch = network is not None and not problems
-                loaded = load_network(network or Recipe.network, weights, fetch=fetch)
-                unit = Channel.named(loaded, layer or loaded.default_layer, channel, size=size, least=least)
+
+                def named(loaded: Network) -> Channel:
+                    at = loaded.layer(layer or loaded.default_layer).name
+                    return Channel.named(loaded, at, channel, size=size, least=least)
+
+                wanted, fetch = network or Recipe.network, network is not None and not problems
+                loaded = load_from(registry().networks, wanted, weights, fetch=fetch, check=named)
+                unit = named(loaded)
+        for notice in loaded.notices:
+            reporter.say(notice)
         use_threads(machine)
         keep_freed_memory()
         notes = output.with_name(f".{output.name}.exemplars")
@@ -105,13 +115,15 @@ def exemplars(
         for name, why in found.skipped.items():
             reporter.say(f"skipped {name}: {why}")
         if not best:
-            notes.unlink(missing_ok=True)
+            forget(notes)
             raise UsageError(f"{folder}: none of its pictures can be used")
+        if never_fires(best):
+            reporter.say(f"channel {unit.channel} of {unit.layer} fires in none of these pictures; it may never fire")
         shown = exemplar_looks(folder, best, max_pixels=max_pixels)
         if steps:
             shown.insert(0, unit_look(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
-        write_sheet(output, sheet(shown, columns=3))
-        notes.unlink(missing_ok=True)
+        place = write_sheet(output, sheet(shown, columns=3), replace=force)
+        forget(notes)
         reporter.say(f"showing {len(best)} of {len(names)} pictures")
-        reporter.done(str(folder), str(output), time.monotonic() - began)
+        reporter.done(str(folder), str(place), time.monotonic() - began)
     return 0

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import click
 
-from dreamer.errors import DreamerError, Interrupted, UsageError, not_installed
+from dreamer.cli.streams import echo, line
+from dreamer.errors import DreamerError, UsageError, not_installed
 
-_MOST, _LONGEST = 20, 600  # sentences printed for one error, letters of a sentence
+_MOST = 20  # sentences printed for one error
 
 
 def exit_code(error: BaseException) -> int:
     """Return 1 for a failure after work had begun, 2 for wrong usage, input or recipe, 130 for an interruption."""
-    if isinstance(error, (Interrupted, click.Abort)):
+    if isinstance(error, click.Abort):
         return 130
     return 2 if isinstance(error, (UsageError, click.UsageError)) else 1
 
@@ -38,6 +39,8 @@ def sentences(error: Exception) -> Sequence[str]:
             return [_clause(error.format_message()) + _see_help(error)]
         case click.ClickException():
             return [error.format_message()]
+        case OSError(strerror=str(why), filename=str(name)):
+            return [f"{name}: {why}"]
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return ["out of memory; try a smaller --size, or --tile 256"]
     return [f"internal error ({type(error).__name__}: {error}); run again with --debug for the traceback"]
@@ -46,18 +49,12 @@ def sentences(error: Exception) -> Sequence[str]:
 def tell(problems: Sequence[str], *, as_json: bool) -> None:
     """Print what ended a command, other than a problem of a single photo."""
     if as_json:
-        click.echo(json.dumps({"event": "failed", "photo": None, "problems": list(problems)}))
+        echo(json.dumps({"event": "failed", "photo": None, "problems": list(problems)}))
         return
     for problem in problems[:_MOST]:
-        click.echo(f"dreamer: {line(problem)}", err=True)
+        echo(f"dreamer: {line(problem)}", err=True)
     if len(problems) > _MOST:
-        click.echo(f"dreamer: ... and {len(problems) - _MOST} more", err=True)
-
-
-def line(text: str) -> str:
-    """Return the text on one line without control characters: names and recipes may come from strangers."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]} ..."
+        echo(f"dreamer: ... and {len(problems) - _MOST} more", err=True)
 
 
 def _clause(sentence: str) -> str:

@@ -1,136 +1,39 @@
-"""`dreamer presets try`, `check` and `save`: presets tried on a photo, checked for mistakes, and saved."""
+"""`dreamer presets check` and `save`; `trying` has `try`."""
 
 from __future__ import annotations
 
 import io
 import re
-import shlex
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.failures import line
-from dreamer.cli.options import FILE, STRENGTH, max_pixels_option, option, progress_option, recipe_options
-from dreamer.cli.photos import check_folder, check_spared, write_sheet
-from dreamer.cli.progress import Frame, Reporter, progress
-from dreamer.errors import DreamerError, RecipeError, UsageError, collect_problems
-from dreamer.files import make_folder, write_atomically
+from dreamer.cli.options import FILE, max_pixels_option, option, recipe_options
+from dreamer.cli.photos import check_spared
+from dreamer.cli.streams import echo, line
+from dreamer.cli.trying import shell_word
+from dreamer.errors import RecipeError, UsageError, collect_problems
+from dreamer.files import is_taken, make_folder, write_atomically
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from dreamer.engine.step import Step
     from dreamer.recipes.preset import Preset
-    from dreamer.visualization.contact_sheet import Look
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # width and height; a thumbnail is dreamt at twice its size
 
 
-@click.command("try")
-@click.argument("photo", type=FILE)
-@click.argument("names", nargs=-1, metavar="[PRESET]...")
-@option("-o", "--output", metavar="FILE", type=FILE, help="The sheet to write. [PHOTO-presets.jpg]")
-@option("--html", "as_page", is_flag=True, help="Also write a web page with the command of each look.")
-@option("--size", type=click.IntRange(96, 1024), default=320, metavar="PIXELS", help="Side of each picture. [320]")
-@option("--strength", type=click.FloatRange(0, 1), default=1.0, metavar="0..1", help=STRENGTH)
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
-@option("--force", is_flag=True, help="Replace an existing sheet.")
-@max_pixels_option
-@progress_option
-def try_(
-    photo: Path,
-    names: tuple[str, ...],
-    output: Path | None,
-    as_page: bool,
-    size: int,
-    strength: float,
-    seed: int,
-    force: bool,
-    max_pixels: int,
-    how: str,
-) -> int:
-    """Try presets on the middle of a photo, on one sheet.
-
-    The sheet shows all installed presets, or those that are named. Nothing is downloaded: presets whose network or
-    plugin is missing are skipped with a message.
-    """
-    output = output or photo.with_name(f"{photo.stem}-presets.jpg")
-    outputs = [output, output.with_suffix(".html")] if as_page else [output]
-    there = [] if force else [path for path in outputs if path.exists()]
-    problems = [f"{path} already exists; --force replaces it, -o chooses another name" for path in there]
-    with progress(how) as reporter:
-        from dreamer.api import registry
-        from dreamer.image import check_suffix, load, to_pil
-        from dreamer.recipes.preset import find_preset
-        from dreamer.visualization.contact_sheet import Look, page, sheet
-
-        began = time.monotonic()
-        with collect_problems(problems):
-            check_folder(output.parent, f"-o {output}")
-            check_spared(outputs, [photo])
-        with collect_problems(problems):
-            check_suffix(output)
-        with collect_problems(problems):
-            piece = to_pil(load(photo, max_pixels=max_pixels).middle(size))
-        presets, shelf = {}, registry().presets
-        for name in names or map(shelf.shortest_name, shelf):
-            try:
-                presets[name] = find_preset(registry(), name)
-            except RecipeError as error:
-                if names:
-                    problems += error.problems
-                else:
-                    reporter.say(f"skipped {name}: {error}")
-        if problems:
-            raise UsageError(*problems)
-        looks = [Look("the photo", photo.name, piece), *_dreamt(piece, presets, strength, seed, photo, reporter)]
-        write_sheet(output, sheet(looks))
-        if as_page:
-            write_atomically(outputs[1], page(looks, f"Looks for {photo.name}").encode())
-        reporter.say(f"showing {len(looks) - 1} looks")
-        for path in outputs:
-            reporter.done(str(photo), str(path), time.monotonic() - began)
-    return 0 if len(looks) > 1 else 1
-
-
-def _dreamt(
-    piece: Image.Image, presets: Mapping[str, Preset], strength: float, seed: int, photo: Path, reporter: Reporter
-) -> Iterator[Look]:
-    """The picture dreamt with each preset, by the name that was given."""
-    from dreamer.api import dream
-    from dreamer.engine.device import keep_freed_memory
-    from dreamer.visualization.contact_sheet import Look
-
-    keep_freed_memory()
-    reporter.start(str(photo), 1, 1)
-    for done, (name, preset) in enumerate(presets.items()):
-
-        def on_step(step: Step, done: int = done, doing: str = preset.name) -> None:
-            reporter.frame(Frame(done, len(presets), (done + step.share) / len(presets), doing, "look"))
-
-        try:
-            picture = dream(piece, preset=preset, strength=strength, seed=seed, on_step=on_step)
-        except DreamerError as error:
-            reporter.say(f"skipped {preset.name}: {error}")
-        else:
-            command = shlex.join(["dreamer", "render", str(photo), "--preset", name])
-            yield Look(preset.name, preset.description or preset.title, picture, command)
-        reporter.frame(Frame(done + 1, len(presets), (done + 1) / len(presets), unit="look"))
-
-
 def _say(sentence: str) -> None:
-    click.echo(line(sentence), err=True)
+    echo(line(sentence), err=True)
 
 
 @click.command()
 @click.argument("name", metavar="FILE|NAME")
 @option("--thumbnail", is_flag=True, help="Also draw its thumbnail over dreamer's own scene: FILE.webp.")
-def check(name: str, thumbnail: bool) -> int:
+@option("--force", is_flag=True, help="Replace an existing thumbnail.")
+def check(name: str, thumbnail: bool, force: bool) -> int:
     """Check a preset and list every mistake with its line.
 
     Nothing is downloaded: a network is checked without its weights if they are missing.
@@ -138,7 +41,8 @@ def check(name: str, thumbnail: bool) -> int:
     from dreamer.api import registry
     from dreamer.networks import untrained
     from dreamer.pipeline.build import build
-    from dreamer.recipes.preset import find_preset, lines_of
+    from dreamer.recipes.parsing import read_text
+    from dreamer.recipes.preset import THUMBNAIL, find_preset, lines_of
     from dreamer.recipes.recipe import Recipe
 
     problems: list[str] = []
@@ -148,14 +52,20 @@ def check(name: str, thumbnail: bool) -> int:
         network = untrained(registry().networks, str(preset.words.get("network", Recipe.network)))
     with collect_problems(problems):
         build(preset.words, registry(), network=network)
+    place = preset.file.with_suffix(THUMBNAIL) if thumbnail and preset.file else None
+    if place and is_taken(place) and not force:
+        problems.append(f"{place} already exists; --force replaces it")
+    if place and preset.file:
+        with collect_problems(problems):
+            check_spared([place], [preset.file])
     missing = [key for key in ("title", "description", "author", "likes") if not getattr(preset, key)]
     problems += [f"{key}: missing; every preset should have one" for key in missing]
     if problems:
-        lines = lines_of(preset.file.read_text(encoding="utf-8")) if preset.file else {}
+        lines = lines_of(read_text(preset.file)) if preset.file else {}
         raise RecipeError(*(_at(str(preset.file or preset.name), lines, problem) for problem in problems))
-    if thumbnail and preset.file:
-        click.echo(_draw_thumbnail(preset))
-    click.echo(f"{preset.file or preset.name}: no mistakes")
+    if place:
+        echo(line(str(write_atomically(place, _thumbnail(preset), replace=force))))
+    echo(line(f"{preset.file or preset.name}: no mistakes"))
     return 0
 
 
@@ -167,21 +77,18 @@ def _at(file: str, lines: Mapping[str, int], problem: str) -> str:
     return f"{file}:{lines[path]}: {problem}" if path else f"{file}: {problem}"
 
 
-def _draw_thumbnail(preset: Preset) -> Path:
+def _thumbnail(preset: Preset) -> bytes:
+    """The WebP file of its thumbnail."""
     from PIL.Image import Resampling
 
     from dreamer.api import dream
     from dreamer.image import to_pil
     from dreamer.motifs.sample_scene import scene
-    from dreamer.recipes.preset import THUMBNAIL
 
-    assert preset.file
     picture = dream(to_pil(scene(*_SAMPLE)), preset=preset).resize(_THUMBNAIL, Resampling.LANCZOS)
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=80, method=6)
-    place = preset.file.with_suffix(THUMBNAIL)
-    write_atomically(place, data.getvalue())
-    return place
+    return data.getvalue()
 
 
 @click.command()
@@ -227,19 +134,27 @@ def save(
     taken = [entry.full_name for entry in registry.presets if entry.name == name]
     if output is None and any(not full.startswith(f"{OWN}:") for full in taken):
         problems.append(f"{name}: a preset of that name already exists, {taken[0]}; choose another name")
-    elif place.exists() and not force:
+    elif is_taken(place) and not force:
         problems.append(f"{place} already exists; --force replaces it")
     files = [name for name in ("weights", "guide") if options[name]]
     problems += [f"--{name}: a preset cannot name a file; use this option when you render" for name in files]
+    about = {"title": title or name, "description": description, "author": author, "likes": likes}
+    problems += [
+        f"--{key}: this text has letters that are not in UTF-8; type it in a terminal of UTF-8"
+        for key, text in about.items()
+        if any(0xD800 <= ord(letter) < 0xE000 for letter in text)
+    ]
+    with collect_problems(problems):
+        check_spared([place], [Path(options[key]) for key in ("recipe", "preset") if options[key]])
     given = RenderOptions(**options, tile=None, device=None, precision=None, threads=None)
     pipeline, _ = given.pipeline(registry, _say, problems, fetch=False)
     without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
-    about = {"title": title or name, "description": description, "author": author, "likes": likes}
     required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}
     changes = difference(pipeline.to_dict(), without.to_dict(), registry.vocabulary)
     words = {"schema": SCHEMA, **about, **required, **changes}
     if output is None:
         make_folder(place.parent)
-    write_atomically(place, tomli_w.dumps(words).encode())
-    click.echo(f"{place}: dreamer render PHOTO --preset {name if output is None else shlex.quote(str(place))}")
+    place = write_atomically(place, tomli_w.dumps(words).encode(), replace=force)
+    called = place.stem if output is None else shell_word(str(place))
+    echo(line(f"{place}: dreamer render PHOTO --preset {called}"))
     return 0

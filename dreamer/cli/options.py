@@ -5,6 +5,7 @@ One style for all: the help begins with a verb or a full noun and ends with the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,8 +23,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
+_FEATURE_SIZE = "Size of the features, in percent of the short side."
 STRENGTH = "From the photo (0) to the whole dream (1). [1]"
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
+SEED = click.IntRange(0, 2**63 - 1)
+THREADS = click.IntRange(1, 1024)
+"""More than any machine gives; at some ten thousand the libraries that start them abort the process."""
+_DIGITS = 9  # of a number at most: more would be no picture's, and Python refuses to read some thousands
 
 
 class _Option(click.Option):
@@ -41,6 +47,17 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_Option, **settings)
 
 
+class FiniteRange(click.FloatRange):
+    """A `click.FloatRange` without NaN, which passes every comparison, and without infinities."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with a sentence."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
 class Pixels(ParamType):
     """A number of pixels, from `least`, or one of the `words` that stand for a number."""
 
@@ -55,7 +72,7 @@ class Pixels(ParamType):
             return value
         if value in self.words:
             return self.words[value]
-        if value.isdecimal() and int(value) >= self.least:
+        if value.isdecimal() and len(value) <= _DIGITS and int(value) >= self.least:
             return int(value)
         choices = " or ".join([*self.words, f"a number of pixels from {self.least}"])
         self.fail(f"expected {choices}, not {value!r}", param, ctx)
@@ -72,7 +89,7 @@ class Numbers(ParamType):
         if isinstance(value, tuple):
             return value
         parts = [part.strip() for part in value.split(",")]
-        numbers = tuple(int(part) for part in parts if part.isdecimal())
+        numbers = tuple(int(part) for part in parts if part.isdecimal() and len(part) <= _DIGITS)
         if len(numbers) < len(parts) or not self.fit(numbers):
             self.fail(f"expected {self.expected}, not {value!r}", param, ctx)
         return numbers
@@ -118,9 +135,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     return together(
         source_options,
         option("--strength", type=float, metavar="0..1", help=STRENGTH),
-        option(
-            "--feature-size", type=float, metavar="PERCENT", help="Size of the features, in percent of the short side."
-        ),
+        option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
         option("--init", type=INIT, help="Picture to start from. [photo]"),
@@ -139,7 +154,7 @@ machine_options = together(
     ),
     option("--device", type=DEVICE, help="Where to compute. [auto]"),
     option("--precision", type=PRECISION, help="Numeric precision of the network. [auto]"),
-    option("--threads", type=click.IntRange(1), metavar="N", help="Number of CPU threads. [all cores]"),
+    option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]"),
 )
 """What computes the picture, and how."""
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain, count
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamer.errors import UsageError
+from dreamer.files import is_taken
 
 if TYPE_CHECKING:
     from PIL import Image
 
 CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
 """Extensions of video clips; .gif and .webp are missing, since they may be pictures, too."""
+
+
+_LONGEST_STEM = 220  # bytes; file systems end at 255, and marks and extensions follow
 
 
 @dataclass(frozen=True)
@@ -26,18 +31,21 @@ class Found:
     photos: tuple[Path, ...]
     dreams: int
     problems: tuple[tuple[str, str], ...]
+    folders: Mapping[Path, Path]
+    """The folder of each photo, relative to the folder or the pattern that was named."""
 
 
 def find(arguments: Sequence[str]) -> Found:
     """Return the photos that files, folders and patterns name.
 
-    Pictures that dreamer made are left out, except a single one that is named directly.
+    Folders are searched with their subfolders, but not those that links lead to. Pictures that dreamer made are left
+    out, except a single one that is named directly.
     """
-    photos: dict[Path, None] = {}
+    photos: dict[Path, Path] = {}
     problems = []
     for argument in arguments:
-        named, why_none = _named(argument)
-        photos |= dict.fromkeys(named)
+        root, named, why_none = _named(argument)
+        photos |= {photo: photo.parent.relative_to(root) for photo in named if photo not in photos}
         if not named:
             problems.append((argument, f"{argument}: {why_none}"))
     by_name = [Path(argument) for argument in arguments] == list(photos) and len(photos) == 1
@@ -46,23 +54,33 @@ def find(arguments: Sequence[str]) -> Found:
         first = next(iter(photos))
         why = "all these pictures were made by dreamer; name a single one to dream over it again"
         problems.append((str(first), f"{first}: {why}"))
-    return Found(tuple(undreamt), len(photos) - len(undreamt), tuple(problems))
+    return Found(tuple(undreamt), len(photos) - len(undreamt), tuple(problems), photos)
 
 
-def _named(argument: str) -> tuple[list[Path], str]:
-    """The pictures that one argument names, or why there are none."""
-    from dreamer.image import pictures_among
-
+def _named(argument: str) -> tuple[Path, list[Path], str]:
+    """The pictures that one argument names, with the folder in which they lie, or why there are none."""
     path = Path(argument)
     if path.is_dir():
-        return pictures_among(path.iterdir()), "there are no pictures in this folder"
+        return path, _found(path, "**/*"), "there are no pictures in this folder, nor in its subfolders"
     if path.suffix.lower() in CLIPS:
-        return [], "this is a clip; `dreamer video` dreams over it"
+        return path, [], "this is a clip; `dreamer video` dreams over it"
     if path.exists():
-        return [path], ""
+        return path.parent, [path], ""
     if glob.has_magic(argument):
-        return pictures_among(map(Path, glob.glob(argument, recursive=True))), "no picture matches this pattern"
-    return [], "there is no such file"
+        root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
+        # ** is all folders below as a part of its own, and * twice within one, which pathlib refuses.
+        parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in path.relative_to(root).parts]
+        return root, _found(root, str(Path(*parts))), "no picture matches this pattern"
+    return path, [], "there is no such file"
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    """The pictures below a folder that match a pattern, but none in hidden folders or behind links to folders."""
+    from dreamer.image import pictures_among
+
+    return pictures_among(
+        path for path in root.glob(pattern) if not any(part[0] == "." for part in path.relative_to(root).parts)
+    )
 
 
 def _is_dream(photo: Path) -> bool:
@@ -80,6 +98,8 @@ class Place:
 
     output: Path | None
     is_folder: bool
+    folders: Mapping[Path, Path] = field(default_factory=dict)
+    """Subfolders of a folder: that of each photo's dream."""
 
     @classmethod
     def read(cls, output: str | None, several: bool) -> Place:
@@ -111,20 +131,28 @@ class Place:
         """The file that -o names, if it names one."""
         return None if self.is_folder else self.output
 
-    def make(self) -> None:
-        """Create the folder that -o names, if it is missing."""
+    def make(self, output: Path) -> None:
+        """Create the folders of a file in the folder that -o names, where they are missing."""
         if self.is_folder and self.output:
             try:
-                self.output.mkdir(exist_ok=True)
+                output.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UsageError(f"-o {self.output}: the folder cannot be created ({error.strerror})") from error
+                where = f"-o {self.output}: the folder {output.parent} cannot be created"
+                raise UsageError(f"{where} ({error.strerror})") from error
 
     def of(self, photo: Path, suffix: str) -> Path:
         """Return where the dream of a photo goes, in a format whose files end in `suffix`, as in .jpg."""
-        name = f"{photo.stem}-dream{suffix}"
+        name = f"{_shortened(photo.stem)}-dream{suffix}"
         if self.output is None:
             return photo.with_name(name)
-        return self.output / name if self.is_folder else self.output
+        return self.output / self.folders.get(photo, Path()) / name if self.is_folder else self.output
+
+
+def _shortened(stem: str) -> str:
+    """A name that is short enough for what is appended to it: -dream, -partial, a number, and an extension."""
+    while len(os.fsencode(stem)) > _LONGEST_STEM:
+        stem = stem[:-1]
+    return stem
 
 
 def check_folder(folder: Path, where: str) -> None:
@@ -137,18 +165,18 @@ def check_folder(folder: Path, where: str) -> None:
 
 def check_new(output: Path, force: bool) -> None:
     """Raise UsageError unless the file can be written, which replaces an existing one only if `force`."""
-    if output.exists() and not force:
+    if is_taken(output) and not force:
         raise UsageError(f"-o {output}: the file already exists; --force replaces it")
     check_folder(output.parent, f"-o {output}")
 
 
-def write_sheet(output: Path, sheet: Image.Image) -> None:
-    """Write a sheet of pictures, in the format that its file's extension names."""
+def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True) -> Path:
+    """Write a sheet of pictures, in the format that its file's extension names; returns where it is."""
     from dreamer.files import write_atomically
     from dreamer.image import check_suffix, encode, load
 
     photo = load(sheet)
-    write_atomically(output, encode(photo, photo.pixels, check_suffix(output)))
+    return write_atomically(output, encode(photo, photo.pixels, check_suffix(output)), replace=replace)
 
 
 def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:
@@ -158,9 +186,3 @@ def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:
         source = next((path for path in there if output.exists() and output.samefile(path)), None)
         if source is not None:
             raise UsageError(f"{output} is the input {source} itself, which is never overwritten; choose another -o")
-
-
-def free(path: Path) -> Path:
-    """Return the path, or the first free one with a number, -2 and so on, so that nothing is overwritten."""
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
-    return next(candidate for candidate in chain([path], numbered) if not candidate.exists())

@@ -8,13 +8,15 @@ import time
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from dreamer.cli.failures import line, sentences
+from dreamer.cli.failures import sentences
+from dreamer.cli.streams import echo, is_terminal, line
+from dreamer.errors import WriteError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -79,7 +81,7 @@ class Reporter(AbstractContextManager["Reporter"]):
 
     def _trace(self, error: Exception) -> None:
         if self._debug:
-            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            echo("".join(traceback.format_exception(error)).rstrip(), err=True)
 
 
 class SilentReporter(Reporter):
@@ -88,14 +90,14 @@ class SilentReporter(Reporter):
     def fail(self, photo: str, error: Exception) -> None:
         self._trace(error)
         for problem in sentences(error):
-            self._print(f"dreamer: {line(problem if photo in problem else f'{photo}: {problem}')}")
+            self._print(f"dreamer: {problem if photo in problem else f'{photo}: {problem}'}")
 
     def interrupted(self, photo: str, partial: str = "") -> None:
         kept = f"; the unfinished result was saved as {partial}" if partial else ""
         self._print(f"dreamer: interrupted{kept}")
 
     def _print(self, text: str) -> None:
-        click.echo(text, err=True)
+        echo(line(text), err=True)
 
 
 class LineReporter(SilentReporter):
@@ -122,7 +124,7 @@ class LineReporter(SilentReporter):
         self._show(report.share, report.left, text)
 
     def say(self, sentence: str) -> None:
-        self._print(line(sentence))
+        self._print(sentence)
 
     def skip(self, photo: str, result: str) -> None:
         self._print(f"{result} is already done")
@@ -172,7 +174,7 @@ class BarReporter(LineReporter):
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._scores = []
-        self._task = self._bar.add_task(self._photo, total=1.0, left="", now="")
+        self._task = self._bar.add_task(line(self._photo), total=1.0, left="", now="")
 
     def step(self, step: Step) -> None:
         self._scores[step.octave :] = [f"{step.score:.3g}"]
@@ -185,7 +187,7 @@ class BarReporter(LineReporter):
             self._bar.update(self._task, completed=share, left=clock(left), now=text)
 
     def _print(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(line(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class JsonReporter(Reporter):
@@ -232,7 +234,7 @@ class JsonReporter(Reporter):
 def progress(kind: str) -> Reporter:
     """Return the reporter of that name; `auto` is a bar in a terminal and plain lines elsewhere."""
     if kind == "auto":
-        kind = "bar" if sys.stderr.isatty() else "plain"
+        kind = "bar" if is_terminal(sys.stderr) else "plain"
     debug = bool(click.get_current_context().find_root().params.get("debug"))
     kinds: dict[str, type[Reporter]] = {"bar": BarReporter, "plain": LineReporter, "json": JsonReporter}
     return kinds.get(kind, SilentReporter)(debug)
@@ -256,7 +258,8 @@ def counting(reporter: Reporter, unit: str, total: int) -> Callable[[int], None]
 
 
 def _object(event: str, **facts: object) -> None:
-    click.echo(json.dumps({"event": event, **facts}))
+    with suppress(WriteError, OSError):  # whoever no longer listens misses the telling; the work goes on
+        echo(json.dumps({"event": event, **facts}))
 
 
 def _left(seconds: float, share: float) -> float:

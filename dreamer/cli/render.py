@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def render(
 ) -> int:
     """Dream over photos.
 
-    Each PHOTO is a file, a folder or a pattern; its dream is written beside it, as photo-dream.jpg beside photo.jpg.
+    Each PHOTO is a file, a folder or a pattern; its dream is written beside it, as photo-dream.jpg beside photo.jpg. A
+    folder is searched with its subfolders, which -o FOLDER keeps.
     Dreams that are already done are skipped, and so are, among several photos, pictures made by dreamer.
     """
     from dreamer.engine.device import use_threads
@@ -50,7 +52,7 @@ def render(
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
         place = Place(None, False)
         with collect_problems(problems):
-            place = Place.read(output, several)
+            place = replace(Place.read(output, several), folders=found.folders)
         registry, plugins = load_plugins()
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.say, problems)

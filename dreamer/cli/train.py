@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import DEVICE, FILE, option, progress_option
-from dreamer.cli.photos import check_new, write_sheet
+from dreamer.cli.claims import claimed
+from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, option, progress_option
+from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import progress
+from dreamer.cli.streams import echo
 from dreamer.errors import collect_problems, reported_together
+from dreamer.files import is_taken
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report
@@ -23,7 +26,7 @@ _MEASURES = {
     "psnr": "pictures reproduced at {:.1f} dB",
 }
 
-_MINUTES = click.FloatRange(0, min_open=True)
+_MINUTES = FiniteRange(0, 10**6, min_open=True)
 _WIDTH = "Multiply the number of channels by this, from 0.25 to 4. [1]"
 _THREADS = "Number of CPU threads for training; one more process draws the pictures. [all cores but one]"
 
@@ -32,7 +35,7 @@ _THREADS = "Number of CPU threads for training; one more process draws the pictu
 @option("-o", "--output", metavar="FILE", type=FILE, required=True, help="The sheet to write, a picture.")
 @option("--samples", type=click.IntRange(1, 100), default=12, metavar="N", help="Number of samples of each motif. [12]")
 @option("--size", type=click.IntRange(16, 512), default=128, metavar="PIXELS", help="Side of each sample. [128]")
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other samples. [0]")
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other samples. [0]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> None:
     """Draw the motifs that reverie is trained on.
@@ -45,8 +48,8 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
     from dreamer.motifs.sheet import sheet
 
     check_suffix(output)
-    write_sheet(output, to_pil(sheet(MOTIFS, samples, size, seed)))
-    click.echo(f"{output}: {', '.join(motif.name for motif in MOTIFS)}")
+    place = write_sheet(output, to_pil(sheet(MOTIFS, samples, size, seed)), replace=force)
+    echo(f"{place}: {', '.join(motif.name for motif in MOTIFS)}")
 
 
 @click.command()
@@ -55,10 +58,10 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @option("--pictures", metavar="FOLDER", type=FILE, help="Teach reverie these pictures on top of what it knows.")
 @option("--start", metavar="FILE", type=FILE, help="Weights to start from. [none; built-in with --pictures]")
 @option("--minutes", type=_MINUTES, metavar="MINUTES", help="Length of the training. [60; 15 with --pictures]")
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed of the pictures and the start. [0]")
-@option("--width", type=click.FloatRange(0.25, 4), default=1.0, metavar="FACTOR", help=_WIDTH)
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed of the pictures and the start. [0]")
+@option("--width", type=FiniteRange(0.25, 4), default=1.0, metavar="FACTOR", help=_WIDTH)
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
-@option("--threads", type=click.IntRange(1), metavar="N", help=_THREADS)
+@option("--threads", type=THREADS, metavar="N", help=_THREADS)
 @option("--keep", type=_MINUTES, metavar="MINUTES", help="Also save a snapshot at this interval.")
 @option("--resume", is_flag=True, help="Continue an interrupted training.")
 @option("--force", is_flag=True, help="Replace existing weights.")
@@ -83,15 +86,8 @@ def train(
     --pictures is one thing to learn; without subfolders each picture is one. Ctrl-C or a crash costs at most the last
     minute; --resume continues. Use the result with `dreamer render PHOTO --weights FILE`.
     """
-    with reported_together() as problems:
-        with collect_problems(problems):
-            check_new(output, force)
-        begun = output.with_name(f"{output.name}.training")
-        if begun.exists() and not (resume or force):
-            problems.append(f"{begun}: a training was interrupted here; --resume continues it, --force starts over")
-        if output.suffix != ".safetensors":
-            problems.append(f"-o {output}: weights are a .safetensors file")
-    with progress(how) as reporter:
+    with progress(how) as reporter, claimed(output):
+        _check_files(output, start, resume, force)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory
@@ -121,18 +117,33 @@ def train(
             reporter.trained(report, _in_words(report))
 
         try:
-            train(output, training, resume=resume, keep=keep, on_report=on_report)
+            place = train(output, training, resume=resume, keep=keep, replace=force, on_report=on_report)
         except KeyboardInterrupt:
             reporter.interrupted(str(output))
             reporter.say("run the same command with --resume to continue")
             return 130
-        reporter.done(str(output), str(output), time.monotonic() - began)
+        reporter.done(str(output), str(place), time.monotonic() - began)
         if decoder:
-            setting = shlex.quote(f"priors.autoencoder.decoder={output.stem}")
-            reporter.say(f"copy it to {decoders_folder() / output.name} to use it by name: --set {setting}")
+            setting = shlex.quote(f"priors.autoencoder.decoder={place.stem}")
+            reporter.say(f"copy it to {decoders_folder() / place.name} to use it by name: --set {setting}")
         else:
-            reporter.say(f"dreamer render PHOTO --weights {shlex.quote(str(output))}")
+            reporter.say(f"dreamer render PHOTO --weights {shlex.quote(str(place))}")
     return 0
+
+
+def _check_files(output: Path, start: Path | None, resume: bool, force: bool) -> None:
+    """Raise UsageError with everything that is wrong with the files to be written."""
+    with reported_together() as problems:
+        with collect_problems(problems):
+            check_new(output, force)
+        begun = output.with_name(f"{output.name}.training")
+        if is_taken(begun) and not (resume or force):
+            problems.append(f"{begun}: a training was interrupted here; --resume continues it, --force starts over")
+        problems += [f"{path} is a folder; choose another -o" for path in (output, begun) if path.is_dir()]
+        if output.suffix != ".safetensors":
+            problems.append(f"-o {output}: weights are a .safetensors file")
+        with collect_problems(problems):
+            check_spared([output], [start] if start else [])
 
 
 def _in_words(report: Report) -> str:

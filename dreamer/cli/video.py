@@ -21,6 +21,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
@@ -137,7 +138,7 @@ def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
 
 def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
     """Where the dream of each clip is written; a folder for several is made. Raises UsageError."""
-    names = [f"{clip.stem}-dream.mp4" for clip in clips]
+    names = [fitting(clip.stem, "-dream.mp4") for clip in clips]
     if output is None:
         return [clip.with_name(name) for clip, name in zip(clips, names, strict=True)]
     place = Path(output)

@@ -28,6 +28,7 @@ from dreamer.errors import collect_problems
 if TYPE_CHECKING:
     from dreamer.image import Photo
     from dreamer.pipeline.build import Request
+    from dreamer.pipeline.dream import Dream
     from dreamer.pipeline.pipeline import Pipeline
 
 _PLACE = "a channel, or a channel, a row and a column, as in 12,6,6"
@@ -89,6 +90,7 @@ def visualize(
     from dreamer.image import load, to_pil
     from dreamer.plugins.loading import load_plugins
     from dreamer.visualization.direction_file import read_direction
+    from dreamer.visualization.silence import silent
     from dreamer.visualization.unit import Unit, grey, visualization
 
     with progress(how) as reporter:
@@ -132,7 +134,14 @@ def visualize(
         if pictures:
             pipeline = _begun(pipeline, pictures, names, Path(output), reporter, wish.max_pixels)
         shared = (pipeline, provenance, plugins, place, reporter, wish.max_pixels, [photo] if photo else [])
-        return Batch(*shared, force=force, snapshots=snapshots, blank=blank).run([photo])
+
+        def remarks(dream: Dream) -> list[str]:
+            dead = silent(pipeline, dream.photo.image() + dream.change)
+            where = "" if len(dead) == len(dream.change) else f"picture {', '.join(str(n + 1) for n in dead)}: "
+            why = "the unit does not fire, and nothing that was tried excites it; try another --seed, or another unit"
+            return [f"{where}{why}"] if dead else []
+
+        return Batch(*shared, force=force, snapshots=snapshots, blank=blank, remarks=remarks).run([photo])
 
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from torch.autograd.graph import get_gradient_edge
 
 from dreamer.engine.colour import climb, hold
 from dreamer.engine.step import Apply, StepContext
+from dreamer.networks.randomness import Randomness
 
 Bound = Callable[[Tensor, StepContext], Tensor]
 """An ingredient with its options filled in."""
@@ -106,23 +107,19 @@ def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tens
     """Draw a transform's random numbers for the size of `image` (B, 3, H, W), and give what applies them.
 
     A transform may also return the transformed image at once. It is then run again for each picture, with the random
-    state that it was drawn with; the random state outside stays.
+    numbers that it was drawn with.
     """
-    devices = [image.device] if image.is_cuda else []
-    states = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
+    random = Randomness.active().copy()
     with torch.no_grad():
         drawn = transform(image, context)
     if not isinstance(drawn, Tensor):
         return drawn
 
     def apply(picture: Tensor) -> Tensor:
-        with torch.random.fork_rng(devices=devices):
-            torch.set_rng_state(states[0])
-            for device, state in zip(devices, states[1:], strict=True):
-                torch.cuda.set_rng_state(state, device)
+        with random.copy():
             result = transform(picture, context)
-            assert isinstance(result, Tensor)
-            return result
+        assert isinstance(result, Tensor)
+        return result
 
     return apply
 

@@ -15,6 +15,7 @@ from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.colour import limits
 from dreamer.engine.step import StepContext
+from dreamer.networks.randomness import Randomness
 
 
 class CanvasAscent:
@@ -57,8 +58,7 @@ class CanvasAscent:
         def closure() -> Tensor:
             """Minus the score; within one step every call draws the same random transforms."""
             nonlocal seen
-            with torch.random.fork_rng(devices=[image.device] if image.device.type == "cuda" else []):
-                torch.manual_seed(seed)
+            with Randomness(seed):
                 if free:
                     score = self._ascent.value(self._image(self._paint(graph=False)), context)
                 else:

@@ -6,6 +6,7 @@ What dreamer changes for the whole process, all of it:
 - `SVT_LOG`, unless it is set: when a video is encoded, so that AV1's encoder prints errors only (`clip.encode`).
 - `torch.set_num_threads`: by commands only, to what `--threads` says (`use_threads`,
   `cli.train`), and to 1 in the processes that draw for a training (`training.stream`).
+- `PYTHONSAFEPATH`: while the process that draws for a training is started, then as before (`training.stream`).
 - glibc's `mallopt`: by commands only, for good (`keep_freed_memory` below).
 - `PIL.Image.MAX_IMAGE_PIXELS`: while a picture is opened and decoded, under a lock, then as before (`image.source`).
 - Pillow's formats: HEIC is among them once such a picture has been opened (`image.source`).
@@ -27,9 +28,11 @@ from typing import Any
 import psutil
 import torch
 
-from dreamer.errors import UsageError
+from dreamer.errors import reported_together
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt
+_DEVICES = ("cpu", "cuda", "mps")
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _SHARE = 0.5  # of the free memory that one pass may take
 
 
@@ -59,13 +62,20 @@ class Machine:
     def resolved(self) -> Machine:
         """Device, precision and threads settled; the tile depends on the picture and is settled there.
 
-        Raises UsageError for a device that is not there.
+        Raises UsageError for a device that is not there, and for what is none.
         """
-        device = self.device if self.device != "auto" else _best_device()
-        if not _available(device):
-            raise UsageError(f"--device {device}: torch can use none on this machine; `dreamer doctor` tells more")
+        device = str(self.device) if str(self.device) != "auto" else _best_device()
         # bfloat16 saves a third of the time on some processors and networks, none on others: only when asked for.
         precision = self.precision if self.precision != "auto" else "float32"
+        with reported_together() as problems:
+            if device not in _DEVICES:
+                problems.append(f"device: {device!r} is not one of auto, {', '.join(_DEVICES)}")
+            elif not _available(device):
+                problems.append(f"device: torch can use no {device} on this machine; `dreamer doctor` tells more")
+            if precision not in _PRECISIONS:
+                problems.append(f"precision: {precision!r} is not one of auto, {', '.join(_PRECISIONS)}")
+            if type(self.tile) is not int or not (self.tile in (-1, 0) or self.tile >= 32):
+                problems.append(f"tile: {self.tile!r} is not a number of pixels from 32, nor 0 for none")
         return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,7 +85,7 @@ class Machine:
     @property
     def dtype(self) -> torch.dtype:
         """The precision as torch's type."""
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[self.precision]
+        return _PRECISIONS[self.precision]
 
 
 def use_threads(machine: Machine) -> None:
@@ -84,10 +94,20 @@ def use_threads(machine: Machine) -> None:
 
 
 def free_memory(device: str) -> int:
-    """Bytes that may be taken on the device right now."""
+    """Bytes that one pass may take on the device right now."""
+    return int(available_memory(device) * _SHARE)
+
+
+def available_memory(device: str) -> int:
+    """Bytes that are free on the device right now; on the CPU, as far as this process may use them (`ulimit -v`)."""
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0] * _SHARE)
-    return int(psutil.virtual_memory().available * _SHARE)
+        return int(torch.cuda.mem_get_info()[0])
+    free = int(psutil.virtual_memory().available)
+    if sys.platform != "linux":
+        return free
+    process = psutil.Process()
+    allowed, _ = process.rlimit(psutil.RLIMIT_AS)
+    return free if allowed == psutil.RLIM_INFINITY else max(0, min(free, allowed - process.memory_info().vms))
 
 
 def bfloat16_pays(device: str) -> bool:

@@ -85,7 +85,7 @@ def render(
                     image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
                     done += math.prod(octave.size)
                     number += 1
-                    on_step(replace(step, share=done / work, score=score))
+                    on_step(replace(step, share=done / work, score=score, picture=whole))
                     if number in snapshots:
                         on_snapshot(number, whole())
                 if k + 1 < len(octaves):

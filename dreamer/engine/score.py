@@ -247,10 +247,15 @@ def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str,
     return {name: network.layer(name).reaching(context) for name, context in contexts.items()}
 
 
-def largest_tile(layers: Mapping[str, Layer], free: int) -> int:
-    """The side in pixels of the largest tile whose forward and backward pass take at most `free` bytes."""
-    per_pixel = max(layer.memory for layer in layers.values()) * 1.5  # the gradients on the way back
+def largest_tile(layers: Mapping[str, Layer], free: int, pictures: int = 1) -> int:
+    """The side in pixels of the largest tile of so many pictures whose passes take at most `free` bytes."""
+    per_pixel = pass_memory(layers) * pictures
     return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(layers))
+
+
+def pass_memory(layers: Mapping[str, Layer]) -> float:
+    """Bytes for each pixel of a picture or tile that a forward and backward pass up to these layers takes."""
+    return max(layer.memory for layer in layers.values()) * 1.5  # the gradients on the way back
 
 
 def _crop(image: Tensor, tile: Tile | None) -> Tensor:

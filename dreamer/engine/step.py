@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 Apply = Callable[[Tensor], Tensor]
@@ -16,7 +17,8 @@ class Step:
     """The place of a step in a dream: step `number` of `count` in octave `octave` of `octaves`, counted from 0.
 
     `share` is the part of the whole work done before this step, 0 to 1, in pixels; `size` is the octave's (height,
-    width); `score` is the score of the picture before the step, NaN until it is known.
+    width); `score` is the score of the picture before the step, NaN until it is known. `picture()` gives the picture
+    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to whoever is called after a step.
     """
 
     octave: int
@@ -26,6 +28,7 @@ class Step:
     share: float
     size: tuple[int, int]
     score: float = float("nan")
+    picture: Callable[[], Tensor] = field(default=lambda: torch.empty(0), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

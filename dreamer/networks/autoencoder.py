@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from dreamer.networks.blur_pool import BlurPool
+from dreamer.networks.randomness import Randomness
 from dreamer.networks.weights import fit, read_own, widened, width_of
 
 FACTOR = 8
@@ -156,6 +157,7 @@ def decoder(weights: Path | None = None) -> Autoencoder:
     """The built-in autoencoder, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
     tensors = read_own(path)
-    module = Autoencoder(width_of(path))
+    with Randomness(0):
+        module = Autoencoder(width_of(path))
     fit(module, tensors, f"{path} (a decoder's weights)")
     return module.eval().requires_grad_(False)

@@ -54,7 +54,7 @@ class _BlurPool1d(torch.autograd.Function):
         (gradient,) = gradients
         rows_first = gradient.is_contiguous(memory_format=torch.channels_last)
         layout = torch.channels_last if rows_first else torch.contiguous_format
-        whole = gradient.new_empty(ctx.shape).contiguous(memory_format=layout)
+        whole = torch.empty(ctx.shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout)
         even, odd = _phases(whole, ctx.dim)
         torch.mul(gradient, 3 / 8, out=even)
         odd.zero_()

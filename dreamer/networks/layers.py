@@ -8,23 +8,28 @@ its data; timm's models declare their strides by hand.
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
+from dreamer.errors import NetworkError
+from dreamer.networks.copies import skeleton
 from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
+
+Result = TypeVar("Result")
 
 HEIGHT, WIDTH = 224, 352
 """Of the traced picture, px: two sides that no channel count is likely to equal."""
 
+_USUAL = (224, 32, 64, 256, 299, 384, 512, 28, 96, 128, 48, 160, 192, 331, 448, 518)  # px, sides of input
 _OTHER_TOKENS = 8  # at most, that belong to no patch: a class token, registers
 
 
@@ -42,6 +47,7 @@ class Layer:
         channels_last: Whether the module gives (B, h, w, C).
         patch: Side in pixels of the patches that the last of its tokens (B, n, C) stand for, row by row; 0 for a map.
         memory: Bytes per input pixel (float32) that a pass up to here writes.
+        side: The only side in pixels of a picture that the layer takes; 0 where it takes any.
     """
 
     name: str
@@ -53,11 +59,23 @@ class Layer:
     channels_last: bool
     patch: int
     memory: float
+    side: int = 0
 
     def reaching(self, positions: int) -> Layer:
         """The layer with the fields that its positions have together with so many around them, in each direction."""
         rows, columns = (field and field.window(2 * positions + 1, 1, positions) for field in (self.rows, self.columns))
         return replace(self, rows=rows, columns=columns)
+
+    def place(self, y: int, x: int, height: int, width: int) -> tuple[float, float, float, float]:
+        """What position (y, x) sees of a picture of `height` x `width` px: all of it where that is not known.
+
+        (left, top, right, bottom) in shares of the picture's width and height.
+        """
+        top, bottom, left, right = 0, height, 0, width
+        if self.rows and self.columns:
+            top, bottom = _within(y, self.rows, height)
+            left, right = _within(x, self.columns, width)
+        return left / width, top / height, right / width, bottom / height
 
 
 @dataclass(frozen=True)
@@ -71,20 +89,76 @@ class NetworkLayers:
     foldable: tuple[tuple[str, str], ...]
 
 
-def inspect_layers(module: nn.Module) -> NetworkLayers:
-    """Trace a pass of `module` over a picture (1, 3, HEIGHT, WIDTH); errors of its forward pass come through."""
-    tracer = _LayerTracer(module)
-    with torch.no_grad(), tracer.hooked(), tracer:
-        image = torch.empty(1, 3, HEIGHT, WIDTH, device="meta")
-        tracer.follow(image, TracedTensor(ReceptiveField(), ReceptiveField(), (2, 3)))
-        functional_call(module, meta_parameters(module), (image,))
-    return NetworkLayers(tracer.layers, tracer.foldable())
+def inspect_layers(module: nn.Module, side: int | None = None) -> NetworkLayers:
+    """Trace a pass of `module`, a module that nobody else uses, over a picture.
+
+    Where the pass cannot be made without computing, because it depends on its data, it is computed.
+
+    Args:
+        module: Takes a picture (1, 3, H, W).
+        side: The only side in pixels that it takes, where it takes one alone. If it is not given but needed, it is
+            looked for among the usual ones.
+
+    Returns:
+        The layers; of those behind an operation that takes one size alone, `side` says which.
+
+    Raises:
+        NetworkError: The module cannot take a picture of any size that was tried; with what it raised.
+    """
+    tracer, error = _traced(module, HEIGHT, WIDTH)
+    if error is None:
+        return NetworkLayers(tracer.layers, tracer.foldable())
+    for size in [side] if side else _USUAL:
+        fixed, why = _traced(module, size, size)
+        if why is None:
+            whole = f"the network, which takes {size}x{size} pixels alone,"
+            behind = {
+                name: replace(layer, side=size, rows=None, columns=None, whole=whole)
+                for name, layer in fixed.layers.items()
+                if name not in tracer.layers
+            }
+            return NetworkLayers(tracer.layers | behind, fixed.foldable())
+    if tracer.layers and not side:
+        return NetworkLayers(tracer.layers, tracer.foldable())
+    what = f"pictures of {side}x{side} pixels" if side else "a picture of any usual size; say which with input_size"
+    raise NetworkError(f"the module cannot take {what} ({type(error).__name__}: {error})") from error
 
 
-def meta_parameters(module: nn.Module) -> dict[str, Tensor]:
-    """Stand-ins on the `meta` device for every parameter and buffer, for a pass that computes shapes alone."""
-    tensors = [*module.named_parameters(), *module.named_buffers()]
-    return {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module, str | None], Result]) -> Result:
+    """What `run` gives for `bare`, a module's skeleton, on the device "meta"; if that cannot be, for the module.
+
+    A pass that depends on its data cannot be made without computing.
+    """
+    try:
+        return run(bare, "meta")
+    except Exception as error:  # a module may raise anything
+        if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
+            raise
+        return run(module, None)
+
+
+def blank(module: nn.Module, height: int, width: int, device: str | None) -> Tensor:
+    """A grey picture (1, 3, height, width) of the type that a module computes with; on its device if none is given."""
+    weight = next((weight for weight in module.parameters() if weight.is_floating_point()), torch.empty(()))
+    return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=device or weight.device)
+
+
+def _traced(module: nn.Module, height: int, width: int) -> tuple[_LayerTracer, Exception | None]:
+    """A tracer after a pass, and the error that ended the pass early."""
+    tracers = []
+
+    def run(module: nn.Module, device: str | None) -> _LayerTracer:
+        tracers.append(tracer := _LayerTracer(module, height, width))
+        with torch.no_grad(), tracer.hooked(), tracer:
+            image = blank(module, height, width, device)
+            tracer.follow(image, TracedTensor(ReceptiveField(), ReceptiveField(), (2, 3)))
+            module(image)
+        return tracer
+
+    try:
+        return computed_if_needed(module, skeleton(module), run), None
+    except Exception as error:
+        return tracers[-1], error
 
 
 def grid(tokens: int, height: int, width: int, patch: int) -> tuple[int, int] | None:
@@ -109,9 +183,10 @@ def grid(tokens: int, height: int, width: int, patch: int) -> tuple[int, int] | 
 class _LayerTracer(TorchFunctionMode):
     """Follows every tensor that depends on the picture through the operations that run inside of it."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, height: int, width: int) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.height, self.width = module, height, width
+        self._thread = threading.get_ident()
         self.layers: dict[str, Layer] = {}
         self._traced: dict[int, TracedTensor] = {}
         self._alive: list[Tensor] = []  # an id means something only while its tensor lives
@@ -138,17 +213,20 @@ class _LayerTracer(TorchFunctionMode):
             yield
 
     def _enter(self, name: str, module: nn.Module, args: Any) -> None:
-        self._running.append(name)
+        if threading.get_ident() == self._thread:
+            self._running.append(name)
 
     def _leave(self, name: str, module: nn.Module, args: Any, output: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
         self._running.pop()
         before = self.layers.pop(name, None)
         if not isinstance(output, Tensor) or min(output.shape) == 0:
             return
         traced = self._traced.get(id(output), TracedTensor(None, None, (2, 3), "something unknown"))
-        tokens = output.ndim == 3 and traced.patch > 0 and grid(output.shape[1], HEIGHT, WIDTH, traced.patch)
+        tokens = output.ndim == 3 and traced.patch > 0 and grid(output.shape[1], self.height, self.width, traced.patch)
         if output.ndim in (2, 4) or tokens:
-            last = output.ndim == 4 and _channels_last(output)
+            last = output.ndim == 4 and _channels_last(output, self.height / self.width)
             self.layers[name] = Layer(
                 name,
                 channels=output.shape[-1 if last or tokens else 1],
@@ -158,7 +236,7 @@ class _LayerTracer(TorchFunctionMode):
                 calls=1 + (before.calls if before else 0),
                 channels_last=last,
                 patch=traced.patch if tokens else 0,
-                memory=4 * self._floats / (HEIGHT * WIDTH),
+                memory=4 * self._floats / (self.height * self.width),
             )
 
     def __torch_function__(
@@ -204,6 +282,13 @@ class _LayerTracer(TorchFunctionMode):
         return moved
 
 
+def _within(position: int, field: ReceptiveField, side: int) -> tuple[int, int]:
+    """The part of a position's receptive field that lies within the picture: [start, stop), never empty."""
+    start = position * field.stride
+    begin = min(max(0, start + field.first), side - 1)
+    return begin, max(begin + 1, min(side, start + field.last + 1))
+
+
 def _flat(items: Any) -> Iterator[Any]:
     """Every item of nested tuples, lists and dicts."""
     for item in items.values() if isinstance(items, dict) else items:
@@ -213,8 +298,7 @@ def _flat(items: Any) -> Iterator[Any]:
             yield item
 
 
-def _channels_last(output: Tensor) -> bool:
-    """Whether a map is (B, h, w, C): then axes 1 and 2, not 2 and 3, have the picture's proportions."""
+def _channels_last(output: Tensor, wanted: float) -> bool:
+    """Whether a map is (B, h, w, C): then axes 1 and 2, not 2 and 3, have the picture's proportions, `wanted`."""
     _, one, two, three = output.shape
-    wanted = HEIGHT / WIDTH
     return abs(one / two / wanted - 1) < abs(two / three / wanted - 1)

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, cast
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dreamer.errors import NetworkError, did_you_mean
-from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, grid, inspect_layers, meta_parameters
+from dreamer.errors import NetworkError
+from dreamer.image import resize
+from dreamer.networks.capture import as_map, captured
+from dreamer.networks.copies import frozen, skeleton
+from dreamer.networks.layer_table import layer_table
+from dreamer.networks.layers import (
+    HEIGHT,
+    WIDTH,
+    Layer,
+    NetworkLayers,
+    blank,
+    computed_if_needed,
+    inspect_layers,
+)
+from dreamer.networks.names import layer_guess, other_names, understood
+from dreamer.networks.prepare import prepared
+from dreamer.networks.state_dict import Fit
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 _LARGEST_PROBE = 1024  # px: `smallest` looks no further
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """A frozen network with its preprocessing. Layers are the module's own dotted names.
+
+    The module that is handed over stays as it is, in whichever mode. `module` is a frozen copy over the same weights:
+    it sees what is learnt later, but not weights that are replaced by others, as by `.to()`.
 
     Attributes:
         name: What people and messages call it.
@@ -36,13 +51,16 @@ class Network:
         defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
-        labels: Names of the K classes.
+        labels: Names of the K classes; their numbers where a weights file does not name them.
         figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
             k odd, and bias (K,). They are convolved with normalised features projected on the basis.
         channels: By layer, the numbers of its channels that have a name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label of positions that show none of the others, which objectives do not offer by name; empty
             where there is none.
+        input_size: The only side in pixels that the module takes, if it takes one alone; it is found out for the usual
+            sizes. Layers that take any size are looked at with any; for the others pictures are resized to it.
+        fit: How a file's weights fit, where they are not the network's own.
     """
 
     name: str
@@ -60,27 +78,106 @@ class Network:
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: str = ""
     background: str = ""
+    input_size: int | None = None
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
-        self.module.eval().requires_grad_(False)
+        object.__setattr__(self, "module", frozen(self.module))
+
+    @classmethod
+    def wrap(
+        cls,
+        module: nn.Module,
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        labels: Sequence[str] = (),
+        input_size: int | None = None,
+        default_layer: str | None = None,
+        name: str | None = None,
+    ) -> Network:
+        """Make a network of any module that looks at pictures.
+
+        Args:
+            module: Takes (B, 3, H, W), (image - mean) / std of an RGB image in [0, 1]. It stays as it is.
+            mean: Of the preprocessing, for R, G and B; by itself ImageNet's.
+            std: Of the preprocessing, for R, G and B; by itself ImageNet's.
+            labels: Names of the classes, in the order of the module's outputs.
+            input_size: The only side in pixels that the module takes, where it is none of the usual ones.
+            default_layer: The layer to dream with when none is named; by itself the last that gives a map.
+            name: What messages call it; by itself the name of the module's class.
+
+        Raises:
+            NetworkError: The module cannot be copied, or cannot take a picture.
+        """
+        network = cls(
+            name or type(module).__name__,
+            module,
+            _three(mean),
+            _three(std),
+            licence="its owner's",
+            source="a module of the caller's",
+            default_layer=default_layer or "",
+            labels=tuple(labels),
+            input_size=input_size,
+        )
+        if default_layer is not None:
+            network.layer(default_layer)
+            return network
+        maps = [layer.name for layer in network.layers() if layer.rows] or [*network.anatomy.layers]
+        if not maps:
+            raise NetworkError(f"{network.name} has no layer that gives a map of its picture")
+        return replace(network, default_layer=maps[-1])
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}: {len(self.layers())} layers, {self.default_layer} by default>"
+
+    def _repr_html_(self) -> str:
+        """The layers as a table, in a notebook."""
+        return layer_table(repr(self)[1:-1], self.layers())
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What to tell of the weights file."""
+        return self.fit.notices if self.fit else ()
 
     @cached_property
     def anatomy(self) -> NetworkLayers:
         """The layers by name, and the batch norms that may be folded."""
-        return inspect_layers(self.module)
+        return inspect_layers(self.module, self.input_size)
+
+    @cached_property
+    def _skeleton(self) -> nn.Module:
+        """The module on the `meta` device: it gives shapes, and the module itself stays free for other threads."""
+        return skeleton(self.module)
+
+    @cached_property
+    def _other_names(self) -> dict[str, str]:
+        return other_names(self.name, self.module, self.anatomy.layers)
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer, in the order in which the forward pass finishes them."""
         return tuple(self.anatomy.layers.values())
 
     def layer(self, name: str) -> Layer:
-        """The layer of that name; raises NetworkError with the nearest names."""
-        try:
-            return self.anatomy.layers[name]
-        except KeyError:
-            guess = did_you_mean(name, self.anatomy.layers)
+        """The layer of that name, its own or that of other programs.
+
+        Raises NetworkError with the nearest names, or if weights up to there are absent.
+        """
+        layers = self.anatomy.layers
+        own = name if name in layers else understood(name, layers, self._other_names)
+        if own is None:
+            guess = layer_guess(name, layers, self._other_names)
             hint = f"`dreamer networks layers {self.name}` lists them"
-            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}") from None
+            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}")
+        layer, name = layers[own], own
+        if self.fit and (absent := self.fit.absent_up_to(name, self.anatomy.layers)):
+            raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
+        return layer
+
+    def has(self, name: str) -> bool:
+        """Whether there is a layer of that name, its own or that of other programs."""
+        return name in self.anatomy.layers or bool(understood(name, self.anatomy.layers, self._other_names))
 
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Compute the layers' features, in one pass that stops at the deepest of them.
@@ -93,15 +190,20 @@ class Network:
             {layer: (B, C, h, w)}, differentiable in the image; (B, C, 1, 1) for a layer that gives vectors.
 
         Raises:
-            NetworkError: The network has no such layer. An image that is too small raises what the module raises.
+            NetworkError: The network has no such layer, or `image` is of another shape. An image that is too small
+                raises what the module raises.
         """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise NetworkError(f"image: expected a tensor (B, 3, H, W), not {tuple(image.shape)}")
         wanted = {name: self.layer(name) for name in layers}
-        weight = next(self.module.parameters(), image)
+        side = _side(wanted)
+        if side and image.shape[-2:] != (side, side):
+            image = resize(image, (side, side))
         mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
-        seen = ((image - mean) / std).to(weight.dtype).contiguous(memory_format=torch.channels_last)
-        with _captured(self.module, wanted) as found:
+        seen = ((image - mean) / std).to(self._dtype).contiguous(memory_format=torch.channels_last)
+        with captured(self.module, wanted) as found:
             self.module(seen)
-        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
+        return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}
 
     def sizes(self, height: int, width: int, layers: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Find the size of the layers' maps for a picture of some size, without computing them.
@@ -157,32 +259,24 @@ class Network:
         Returns:
             The copy; statistics, heads and figures are on the device as well.
         """
-        module = copy.deepcopy(self.module)
-        for convolution, norm in self.anatomy.foldable:
-            if not any(_holds(name, convolution) and not _holds(name, norm) for name in layers):
-                before = cast(nn.Conv2d, module.get_submodule(convolution))
-                after = cast(nn.BatchNorm2d, module.get_submodule(norm))
-                module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
-                module.set_submodule(norm, nn.Identity())
-        module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        copied = replace(
-            self,
-            module=module,
-            statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in self.statistics.items()},
-            heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in self.heads.items()},
-            figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in self.figures.items()},
-        )
-        copied.__dict__["anatomy"] = self.anatomy
-        return copied
+        return prepared(self, layers, device, dtype)
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
-        """The layers' maps for a picture of some size, on the `meta` device."""
-        dtype = next((weight.dtype for weight in self.module.parameters()), torch.float32)
-        image = torch.empty(1, 3, height, width, device="meta", dtype=dtype)
-        with _captured(self.module, wanted) as found:
-            parameters = meta_parameters(self.module)
-            functional_call(self.module, parameters, (image.requires_grad_(torch.is_grad_enabled()),))
-        return {name: _as_map(found[name], layer, image) for name, layer in wanted.items()}
+        """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
+        side = _side(wanted)
+
+        def run(module: nn.Module, device: str | None) -> dict[str, Tensor]:
+            image = blank(module, side or height, side or width, device).requires_grad_(torch.is_grad_enabled())
+            with captured(module, wanted) as found:
+                module(image)
+            return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}
+
+        return computed_if_needed(self.module, self._skeleton, run)
+
+    @cached_property
+    def _dtype(self) -> torch.dtype:
+        """What the module computes in."""
+        return blank(self.module, 1, 1, "meta").dtype
 
     @torch.no_grad()
     def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, tuple[int, int]]:
@@ -193,43 +287,20 @@ class Network:
         return {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
 
 
-class _DeepEnough(Exception):
-    """Raised in a hook once every wanted layer has run, so that the rest of the network is skipped."""
+def fitted(network: Network, fit: Fit) -> Network:
+    """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
+    labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
+    network = replace(network, labels=labels, fit=fit)
+    if fit.absent and fit.absent_up_to(next(iter(layers := network.anatomy.layers)), layers):
+        raise NetworkError(fit.problem(fit.absent))
+    return network
 
 
-@contextmanager
-def _captured(module: nn.Module, wanted: Mapping[str, Layer]) -> Iterator[dict[str, Tensor]]:
-    """Collect the wanted layers' outputs of the pass inside the block, which ends at the deepest; leaves no hook."""
-    found: dict[str, Tensor] = {}
-    left = {name: layer.calls for name, layer in wanted.items()}
-
-    def keep(name: str, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        found[name] = output
-        left[name] -= 1
-        if not any(left.values()):
-            raise _DeepEnough
-        # What follows works on a copy: an in-place activation must not change what was asked for.
-        return output.clone()
-
-    with suppress(_DeepEnough), ExitStack() as stack:
-        for name in wanted:
-            stack.enter_context(module.get_submodule(name).register_forward_hook(partial(keep, name)))
-        yield found
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
-def _as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
-    """A layer's output for an image, (B, C), (B, n, C) or (B, h, w, C) too, as (B, C, h, w)."""
-    if output.ndim == 2:
-        return output[:, :, None, None]
-    if layer.patch:
-        cells = grid(output.shape[1], image.shape[-2], image.shape[-1], layer.patch)
-        if cells is None:
-            raise NetworkError(f"{layer.name} gives {output.shape[1]} tokens, which are no patches of this picture")
-        patches = output[:, -math.prod(cells) :].transpose(1, 2)
-        return patches.reshape(*patches.shape[:2], *cells)
-    return output.permute(0, 3, 1, 2) if layer.channels_last else output
-
-
-def _holds(layer: str, module: str) -> bool:
-    """Whether a module is the layer or inside of it."""
-    return module == layer or module.startswith(layer + ".")
+def _side(wanted: Mapping[str, Layer]) -> int:
+    """The only side that one of the layers takes; 0 where each takes any."""
+    return max((layer.side for layer in wanted.values()), default=0)

@@ -17,7 +17,18 @@ from torch import Tensor, nn
 from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
 from dreamer.networks.network import Network
-from dreamer.networks.weights import check_shapes, file_hash, metadata, read_metadata, read_own, widened, width_of
+from dreamer.networks.pickled import StoredTensor
+from dreamer.networks.randomness import Randomness
+from dreamer.networks.weights import (
+    check_shapes,
+    file_hash,
+    metadata,
+    read_metadata,
+    read_own,
+    values,
+    widened,
+    width_of,
+)
 
 # Channels of a block's convolutions at width 1, as `Block` takes them; none is a halving.
 _BLOCKS: dict[str, tuple[int, ...]] = {
@@ -131,12 +142,14 @@ def weights_path() -> Path:
 def reverie(weights: Path | None = None) -> Network:
     """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
     path = weights or weights_path()
-    tensors = read_own(path)
-    module = Reverie(width_of(path), soft="soft" in metadata(path))
+    stored = read_own(path)
+    with Randomness(0):
+        module = Reverie(width_of(path), soft="soft" in metadata(path))
     blocks = {name: block.channels for name, block in module.named_children() if isinstance(block, Block)}
     labels, dreams = read_metadata(path, "motifs", ["eye"]), read_metadata(path, "dreams", ["eye"])
     own = module.state_dict()
-    check_shapes(tensors, own | _besides(tensors, blocks, len(labels)), f"{path} (reverie's weights)")
+    check_shapes(stored, own | _besides(stored, blocks, len(labels)), f"{path} (reverie's weights)")
+    tensors = {key: values(tensor) for key, tensor in stored.items()}
     module.load_state_dict({key: tensors[key] for key in own})
     figures = _layers(tensors, "figures", "basis", "weight", "bias")
     (dream,) = DEFAULTS["objectives"]
@@ -162,7 +175,7 @@ def reverie(weights: Path | None = None) -> Network:
     )
 
 
-def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
+def _besides(tensors: dict[str, StoredTensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
     """The shapes, on the `meta` device, of what a file should hold besides the module.
 
     Of each layer the groups of which the file holds anything: they must be complete.
@@ -176,14 +189,14 @@ def _besides(tensors: dict[str, Tensor], blocks: dict[str, int], labels: int) ->
         Empty tensors, by name.
     """
     wanted: dict[str, Tensor] = {}
-    basis = tensors.get(f"figures.{FIGURE_LAYER}.basis", torch.empty(FIGURE_RANK))
+    basis = tensors.get(f"figures.{FIGURE_LAYER}.basis")
     for name, channels in blocks.items():
         groups: dict[str, dict[str, tuple[int, ...]]] = {
             "heads": {"weight": (labels, channels), "bias": (labels,)},
             "statistics": {"mean": (channels,), "std": (channels,)},
         }
         if name == FIGURE_LAYER:
-            whole, rank = max(0, labels - 1), min([channels, *basis.shape[:1]])
+            whole, rank = max(0, labels - 1), min([channels, *(basis.shape[:1] if basis else [FIGURE_RANK])])
             weight = (whole, rank, FIGURE_CELLS, FIGURE_CELLS)
             groups["figures"] = {"basis": (rank, channels), "weight": weight, "bias": (whole,)}
         for group, shapes in groups.items():

@@ -6,10 +6,10 @@ torchvision is imported only when one of them is made. The weights are the first
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ import torch
 from torch import nn
 
 from dreamer.errors import NetworkError
-from dreamer.networks.network import Network
+from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network, fitted
+from dreamer.networks.randomness import Randomness
+from dreamer.networks.state_dict import load_state
+from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.vit import AnySize
-from dreamer.networks.weights import file_hash, fit, read_weights
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from dreamer.networks.weights import file_hash
 
 # Each family's members, and the layer to dream with: about two thirds of the way, where forms are.
 _FAMILIES = (
@@ -65,6 +66,8 @@ REFUSED = {
     "are swin_t and vit_b_16"
 }
 
+_HASH = re.compile(r"-([a-f0-9]{8,})\.")  # the beginning of a published file's hash, in its name
+
 # These two were published with a preprocessing of their own, which torchvision hides inside the module.
 _HALVES = ("googlenet", "inception_v3")
 
@@ -90,10 +93,17 @@ class Classic:
                     "--weights FILE"
                 )
             self._download(path)
-        state = read_weights(path)
+        found = read_tensors(path) if weights else self._own(path)
         network = self.untrained()
-        fit(network.module, state, f"{path} ({self.name})")
-        return self._network(network.module, file_hash(path))
+        fit = load_state(network.module, found, f"{path} ({self.name})", len(network.labels))
+        return fitted(replace(network, weights=file_hash(path)), fit)
+
+    def _own(self, path: Path) -> Any:
+        try:
+            return read_tensors(path)
+        except NetworkError as error:
+            again = f"delete it, and `dreamer networks fetch {self.name}` downloads it again"
+            raise NetworkError(f"{error}; {again}") from error
 
     def untrained(self) -> Network:
         """The network with random weights, for which no file is needed."""
@@ -105,9 +115,9 @@ class Classic:
         transformer = self.name.startswith("vit_")
         if transformer:
             extra = {"image_size": self._published().meta["min_size"][0]}
-        with torch.random.fork_rng(devices=[]):
+        with Randomness(0):
             module = get_model(self.name, weights=None, **extra)
-        return self._network(AnySize(module) if transformer else module, "")
+        return self._network(AnySize(module) if transformer else module)
 
     def weights_path(self) -> Path:
         """Where torchvision keeps this network's weights."""
@@ -123,21 +133,21 @@ class Classic:
         return next(iter(get_model_weights(self.name)))
 
     def _download(self, path: Path) -> None:
+        """Download the weights under another name, and give them their own once they are whole."""
+        url = str(self._published().url)
+        known = _HASH.search(path.name)
         try:
-            with redirect_stdout(sys.stderr):  # stdout may be read by a program
-                self._published().get_state_dict(
-                    progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
-                )
-        except Exception as error:  # urllib, http.client, torch.hub and pickle have no class in common
-            with suppress(OSError):  # where the folder cannot be, nothing is
-                path.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            print(f'Downloading: "{url}" to {path}', file=sys.stderr)
+            torch.hub.download_url_to_file(url, str(path), known and known[1], progress=sys.stderr.isatty())
+        except Exception as error:  # urllib, http.client and torch.hub have no class in common
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
-                f"{self.name}'s weights could not be downloaded ({why}); get {self._published().url} "
+                f"{self.name}'s weights could not be downloaded ({why}); get {url} "
                 "on a machine that can, and pass the file with --weights FILE"
             ) from error
 
-    def _network(self, module: nn.Module, digest: str) -> Network:
+    def _network(self, module: nn.Module) -> Network:
         halves = self.name in _HALVES
         return Network(
             name=self.name,
@@ -149,7 +159,6 @@ class Classic:
             default_layer=self.default_layer,
             defaults={"octaves": {"step_size": 0.007}},
             labels=tuple(self._published().meta.get("categories", ())),
-            weights=digest,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from inspect import isfunction
 from typing import Any
 
 import torch
@@ -14,12 +15,13 @@ from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.errors import UsageError, blamed_on, collect_problems, reported_together
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.recipes.options import reach_of
 from dreamer.recipes.recipe import KINDS, ONES, Ingredient, Recipe
-from dreamer.recipes.registry import Entry, IngredientKind, Registry
+from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind, Registry, noun_of
 
 _PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
@@ -94,7 +96,9 @@ class IngredientBinder:
         """The optimiser of these parameters; `known` is what it may ask for."""
         item = self.recipe.optimiser
         entry = self._entry("optimisers", item)
-        made: Optimiser = entry.function(parameters, **item.options, **{name: known[name] for name in entry.wanted})
+        made: Optimiser = self._function("optimisers", item)(
+            parameters, **item.options, **{name: known[name] for name in entry.wanted}
+        )
         return made
 
     @cached_property
@@ -112,7 +116,8 @@ class IngredientBinder:
                     if "guide" in entry.wanted and self.guide is None:
                         raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
                     if not entry.wanted & {*_PASSING, "guide"}:
-                        entry.function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+                        function = self._function("objectives", item)
+                        function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
             with collect_problems(problems):
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(
@@ -124,13 +129,13 @@ class IngredientBinder:
     def check_canvas(self, size: tuple[int, int]) -> None:
         """Raises UsageError where the optimiser cannot search so large a canvas."""
         if self.gradient_free:
-            with torch.random.fork_rng(devices=[]):
+            with Randomness(0):
                 grey = torch.full((1, 3, *size), 0.5)
                 canvas = self.canvas(StepContext(grey, grey, Step(0, 1, 0, 1, 0.0, size)))
                 self._is_free(*canvas.parameters)
 
     def _is_free(self, *parameters: Tensor) -> bool:
-        with torch.random.fork_rng(devices=[]):
+        with Randomness(0):
             return is_gradient_free(self.optimiser(parameters, paint=lambda: parameters[0], step_size=0.0))
 
     @property
@@ -147,14 +152,21 @@ class IngredientBinder:
 
     def _bind(self, kind: str, item: Ingredient) -> Callable[[Tensor, StepContext], Any]:
         """The ingredient as a function of a tensor and a step's context."""
-        entry = self._entry(kind, item)
+        entry, function = self._entry(kind, item), self._function(kind, item)
         fixed = self._fixed(entry, item)
         passing = entry.wanted & _PASSING
 
         def bound(tensor: Tensor, context: StepContext) -> Any:
-            return entry.function(tensor, **fixed, **{name: getattr(context, name) for name in passing})
+            return function(tensor, **fixed, **{name: getattr(context, name) for name in passing})
 
         return bound
+
+    def _function(self, kind: str, item: Ingredient) -> Callable[..., Any]:
+        """The ingredient's function; a plugin's names the plugin where it fails."""
+        entry = self.registry.ingredients[kind].get(item.name)
+        function = entry.value.function
+        own = entry.source == BUILT_IN
+        return function if own else _blamed(function, f"{noun_of(kind)} {entry.name} of the plugin {entry.source}")
 
     def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
         """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
@@ -163,3 +175,16 @@ class IngredientBinder:
             assert self.guide is not None  # `check` has seen to that
             known["guide"] = self.guide.features(self._layers)[str(item.layer)]
         return {**item.options, **{name: value for name, value in known.items() if name in entry.wanted}}
+
+
+def _blamed(function: Callable[..., Any], who: str) -> Callable[..., Any]:
+    """The function, and whatever function or canvas it gives, with their errors blamed on a plugin."""
+
+    def called(*given: Any, **named: Any) -> Any:
+        with blamed_on(who):
+            result = function(*given, **named)
+        if isinstance(result, Canvas):
+            return Canvas(result.parameters, _blamed(result.paint, who))
+        return _blamed(result, who) if isfunction(result) or isinstance(result, partial) else result
+
+    return called

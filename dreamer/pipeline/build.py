@@ -16,6 +16,7 @@ from dreamer.errors import RecipeError, UsageError, collect_problems, reported_t
 from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
+from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Pipeline, Say, Session
 from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
@@ -41,6 +42,7 @@ class Request:
         guide: A picture whose features are to grow.
         machine: Where to compute; `auto` is settled by `build`.
         say: Told a sentence where something is done in another way than asked for.
+        max_pixels: The most pixels that are dreamt over at once.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Request:
     guide: Photo | None = None
     machine: Machine = field(default_factory=Machine)
     say: Say = lambda sentence: None
+    max_pixels: int = MAX_PIXELS
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -67,7 +70,7 @@ class Request:
             with collect_problems(problems):
                 machine = machine.resolved()
             with collect_problems(problems):
-                network = asked._loaded(registry, fetch=self.fetch and not (unread or problems))
+                network = asked._loaded(registry, aim, fetch=self.fetch and not (unread or problems))
                 if not unread:
                     asked = asked._moved(network)
                 if aim:
@@ -78,12 +81,17 @@ class Request:
                 with collect_problems(problems):
                     network.layer(name)
             with collect_problems(problems):  # once more: its defaults may hold what the words speak of
-                recipe = asked.recipe(registry, network.defaults, network.default_layer)
-        pipeline = Pipeline(recipe, Session(network, machine.device, self.guide), registry, machine, self.say)
+                recipe = asked.recipe(registry, network.defaults, network)
+        for notice in network.notices if self.weights else ():
+            self.say(notice)
+        session = Session(network, machine.device, self.guide)
+        file = self.weights.name.encode(errors="replace").decode() if self.weights else ""
+        known = (recipe, session, registry, machine, self.say)
+        pipeline = Pipeline(*known, weights_file=file, max_pixels=self.max_pixels)
         pipeline.check()
         return pipeline
 
-    def recipe(self, registry: Registry, defaults: RecipeDict, default_layer: str | None = None) -> Recipe:
+    def recipe(self, registry: Registry, defaults: RecipeDict, network: Network | None = None) -> Recipe:
         """The recipe, laid upon a network's defaults; raises RecipeError with every problem."""
         if self.layer is not None:
             defaults = {key: value for key, value in defaults.items() if key != "objectives"}
@@ -92,14 +100,19 @@ class Request:
             recipe = Recipe.read({**words, "network": self._network_name}, registry.vocabulary)
         if problems:
             raise RecipeError(*problems)
-        return recipe if default_layer is None else self._resolved(registry, recipe, default_layer)
+        return recipe if network is None else self._resolved(registry, recipe, network)
 
-    def _loaded(self, registry: Registry, *, fetch: bool) -> Network:
-        """The network; downloaded only if it was asked for beside the preset's or recipe's words."""
+    def _loaded(self, registry: Registry, aim: Aim | None, *, fetch: bool) -> Network:
+        """The network; downloaded only if it was asked for beside the preset's or recipe's words, and all else fits."""
         if isinstance(self.network, Network):
             return self.network
         named = self.network is not None or "network" in dict(self.changes)
-        return load_from(registry.networks, str(self._network_name), self.weights, fetch=fetch and named)
+
+        def check(untrained: Network) -> None:
+            replace(self, network=untrained, say=lambda sentence: None).build(registry, aim)
+
+        name, fetch = str(self._network_name), fetch and named
+        return load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
 
     @property
     def _network_name(self) -> Any:
@@ -116,7 +129,7 @@ class Request:
         objectives = []
         for item in self.words.get("objectives", ()):
             layer = item.get("layer")
-            if layer is not None and layer not in network.anatomy.layers:
+            if layer is not None and not network.has(layer):
                 default = network.default_layer
                 self.say(f"{network.name} has no layer {layer}; its default layer {default} is used instead")
                 item = {**item, "layer": default}
@@ -136,13 +149,14 @@ class Request:
         named = [item.get("layer") for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
         return [layer for layer in named if isinstance(layer, str)]
 
-    def _resolved(self, registry: Registry, recipe: Recipe, default_layer: str) -> Recipe:
-        """The recipe with a layer for each objective; with a guide that none of them wants, the one that follows it."""
+    def _resolved(self, registry: Registry, recipe: Recipe, network: Network) -> Recipe:
+        """The recipe with a layer for each objective, by the network's own name; of a guide, one that follows it."""
         objectives = recipe.objectives
         if self.guide and not is_guided(recipe, registry):
             objectives = (Ingredient("guided"),)
-        items = (replace(item, layer=self.layer or item.layer or default_layer) for item in objectives)
-        return replace(recipe, objectives=tuple(items))
+        named = [(item, self.layer or item.layer or network.default_layer) for item in objectives]
+        items = tuple(replace(item, layer=network.layer(layer).name) for item, layer in named)
+        return replace(recipe, objectives=items)
 
 
 def build(words: RecipeDict, registry: Registry, *, aim: Aim | None = None, **asked: Any) -> Pipeline:

@@ -38,6 +38,10 @@ class Dream:
         cells = torch.cat((self.change, blank)).view(rows, columns, *self.change.shape[1:])
         return Dream(photo, cells.permute(2, 0, 3, 1, 4).reshape(1, 3, photo.height, photo.width), self.machine)
 
+    def singly(self) -> list[Dream]:
+        """Each of the pictures as a dream of its own."""
+        return [replace(self, change=change[None]) for change in self.change]
+
     def to_pil(self) -> Image.Image:
         """The one picture as Pillow's, with the photo's alpha and profile, in 8 bits."""
         pixels = self.photo.with_change(self.change)

@@ -20,9 +20,11 @@ from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.bind import Guide, IngredientBinder
+from dreamer.pipeline.demand import MAX_PIXELS, check_pixels, demand_of
 from dreamer.pipeline.dream import Dream
-from dreamer.pipeline.plan import Plan, layers_of, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
@@ -61,6 +63,10 @@ class Pipeline:
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
     """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
+    weights_file: str = ""
+    """The name of the file with the network's weights, where somebody gave one."""
+    max_pixels: int = MAX_PIXELS
+    """The most pixels of all pictures together."""
 
     @property
     def network(self) -> Network:
@@ -111,13 +117,19 @@ class Pipeline:
     def plan(self, height: int, width: int) -> Plan:
         """How pictures of this size are dreamt.
 
-        Raises UsageError for one that is too small for the network, or too large for the optimiser, and where tiles
-        cannot be.
+        Raises UsageError for one that is too small for the network, or too large for the optimiser or for the memory,
+        and where tiles cannot be. Nothing of its size has been allocated by then.
         """
+        check_pixels(self.recipe, height, width, self.max_pixels)
         octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
+        demand = demand_of(self.binder, height, width)
+        demand.check(self.recipe, self.max_pixels)
+        count, high, wide = demand.seen
+        tile = plan_tile(self.machine, self.network, self.terms, high, wide, count)
+        machine = replace(self.machine, tile=tile)
+        demand.check_memory(machine, look_memory(tile, self.network, self.terms, high, wide, count))
         self.binder.check_canvas(octaves[-1].size)
-        tile = plan_tile(self.machine, self.network, self.terms, height, width)
-        return Plan(octaves, replace(self.machine, tile=tile))
+        return Plan(octaves, machine)
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
@@ -194,8 +206,7 @@ class Pipeline:
         device = torch.device(plan.machine.device)
         image = image.to(device).expand(self.recipe.pictures, -1, -1, -1)
         start = self.starts if start is None else start
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self.recipe.seed)
+        with Randomness(self.recipe.seed) as random:
             return render(
                 image,
                 self._start(image),
@@ -203,9 +214,9 @@ class Pipeline:
                 self._ascent_with(scorer),
                 start=None if start is None else start.to(device),
                 reinject=self.recipe.octaves.reinject,
-                on_step=on_step,
+                on_step=random.outside(on_step),
                 snapshots=snapshots,
-                on_snapshot=on_snapshot,
+                on_snapshot=random.outside(on_snapshot),
             )
 
     def dream(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes
-from dreamer.engine.score import WeightedObjective, largest_tile, looked_at
-from dreamer.engine.tiling import refuse_whole
+from dreamer.engine.score import WeightedObjective, largest_tile, looked_at, pass_memory
+from dreamer.engine.tiling import refuse_whole, surroundings
 from dreamer.errors import NetworkError, UsageError
 from dreamer.networks.network import Network
 from dreamer.recipes.recipe import Octaves
@@ -71,8 +71,10 @@ def plan_octaves(
     return tuple(Octave(size, wanted.steps, wanted.step_size) for size in sizes)
 
 
-def plan_tile(machine: Machine, network: Network, terms: Sequence[WeightedObjective], height: int, width: int) -> int:
-    """The side of the tiles for a picture of that size, in pixels, 0 for none: as asked, else as memory allows now.
+def plan_tile(
+    machine: Machine, network: Network, terms: Sequence[WeightedObjective], height: int, width: int, pictures: int = 1
+) -> int:
+    """The side of the tiles for pictures of that size, in pixels, 0 for none: as asked, else as memory allows now.
 
     Raises UsageError where tiles are asked for and a layer looks at the whole picture.
     """
@@ -82,8 +84,17 @@ def plan_tile(machine: Machine, network: Network, terms: Sequence[WeightedObject
         return machine.tile
     if machine.tile == 0 or any(layer.rows is None for layer in layers.values()):
         return 0
-    largest = largest_tile(layers, free_memory(machine.device))
+    largest = largest_tile(layers, free_memory(machine.device), pictures)
     return 0 if max(height, width) <= largest else largest
+
+
+def look_memory(
+    tile: int, network: Network, terms: Sequence[WeightedObjective], height: int, width: int, pictures: int
+) -> float:
+    """The bytes that the network takes at once for pictures of that size, whole or in tiles of that side (0: whole)."""
+    layers = looked_at(network, terms)
+    side = tile + surroundings(layers) if tile else max(height, width)
+    return pass_memory(layers) * pictures * min(side, height) * min(side, width)
 
 
 def smallest_side(feature_size: float, network: Network, terms: Sequence[WeightedObjective]) -> int:

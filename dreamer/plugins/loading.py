@@ -7,7 +7,7 @@ Built-ins are ordinary plugins, registered through the same hooks. Others are fo
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ import pluggy
 
 import dreamer
 from dreamer import hookspecs
-from dreamer.errors import PluginError
+from dreamer.errors import PluginError, described
 from dreamer.plugins.preset_packs import OWN, allowed, in_folder, in_pack, own_presets
 from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
@@ -78,10 +78,11 @@ def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
     _add_presets(registry, BUILT_IN, _built_in_presets())
     found = [_load(entry, registry) for entry in allowed("dreamer")]
     found += [_load_pack(entry, registry) for entry in allowed("dreamer.presets")]
-    for path in in_folder(own_presets()):  # each by itself, so that a broken one does not remove the others
-        own = _guarded(partial(_add_presets, registry, OWN, [path]), registry, path.name, OWN, "")
-        found += [own] if own.problem else []
-    return registry, tuple(found)
+    own: list[Path] = []
+    looked = _guarded(lambda: own.extend(in_folder(own_presets())), registry, "presets", OWN, "")
+    # Each by itself, so that a broken one does not remove the others.
+    tried = [_guarded(partial(_add_presets, registry, OWN, [path]), registry, path.name, OWN, "") for path in own]
+    return registry, (*found, *(plugin for plugin in (looked, *tried) if plugin.problem))
 
 
 def _built_in_presets() -> tuple[Path, ...]:
@@ -108,8 +109,12 @@ def _load_pack(entry: EntryPoint, registry: Registry) -> Plugin:
 
 
 def _origin(entry: EntryPoint) -> tuple[str, str]:
-    """The distribution of an entry point, and its version."""
-    return (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "")
+    """The distribution of an entry point, and its version; its metadata may be damaged."""
+    try:
+        name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+    except Exception:
+        name, version = "", ""
+    return name or entry.name, version or ""
 
 
 def _guarded(fill: Callable[[], None], registry: Registry, name: str, distribution: str, version: str) -> Plugin:
@@ -117,9 +122,11 @@ def _guarded(fill: Callable[[], None], registry: Registry, name: str, distributi
     before = registry.state()
     try:
         fill()
-    except (Exception, SystemExit) as error:  # a plugin must not end dreamer
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a plugin raises must not end dreamer
         registry.restore(before)
-        problem = str(error) or type(error).__name__
+        problem = described(error)
         registry.broken[distribution] = problem
         return Plugin(name, distribution, version, problem=problem, trace=traceback.format_exc())
     return Plugin(name, distribution, version, registry.added_since(before))
@@ -155,6 +162,9 @@ def _network(registry: Registry, source: str, kind: str, factory: Callable[[], A
 def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Preset) -> None:
     """Register a function that returns the preset; a file is read only when needed, so a bad one breaks no plugin."""
     if isinstance(preset, Preset):
+        texts = (preset.name, preset.title, preset.description, preset.author, preset.likes, preset.extends)
+        if not isinstance(preset.words, Mapping) or not all(isinstance(text, str) for text in texts):
+            raise PluginError(f"{source} registers a preset whose words are no dict, or whose texts are no text")
         registry.presets.add(preset.name, source, lambda: preset)
     else:
         path = Path(preset)

@@ -35,8 +35,13 @@ def own_presets() -> Path:
 
 
 def in_folder(folder: Path) -> tuple[Path, ...]:
-    """The preset files in a folder, sorted; none if it does not exist."""
-    return tuple(sorted(folder.glob("*.toml"))) if folder.is_dir() else ()
+    """The preset files in a folder, sorted; none if it does not exist. Raises PluginError if it cannot be read."""
+    try:
+        return tuple(sorted(path for path in folder.iterdir() if path.suffix == ".toml"))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise PluginError(f"{folder}: this folder cannot be looked into ({error.strerror or error})") from error
 
 
 def in_pack(entry: EntryPoint) -> tuple[Path, ...]:
@@ -50,6 +55,8 @@ def in_pack(entry: EntryPoint) -> tuple[Path, ...]:
 def _folder(value: str) -> Path:
     """The folder of a package or subpackage. Only the outermost package is searched for, so nothing is imported."""
     outermost, *inner = value.replace(":", ".").split(".")
+    if not all(part.isidentifier() for part in (outermost, *inner)):  # it must not lead out of the package
+        raise PluginError(f"{value[:60]!r} is not the name of a package")
     spec = find_spec(outermost)
     if spec is None or not spec.submodule_search_locations:
         raise PluginError(f"there is no package {outermost}")

@@ -196,6 +196,8 @@ def _read(value: Any, kind: Any, limits: Range) -> Any:
     if kind is str and isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # a name that is a number, such as a layer's, needs no quotes
     if kind in (bool, str) and isinstance(value, kind):
+        if isinstance(value, str):
+            value.encode()  # raises for half of a surrogate pair, which no file can hold
         return value
     if kind in (bool, str) or get_origin(kind) is Literal or isinstance(value, bool):
         raise TypeError

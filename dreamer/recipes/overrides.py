@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dreamer.errors import RecipeError, collect_problems, did_you_mean
 from dreamer.recipes.options import fields_of
+from dreamer.recipes.parsing import parse_toml
 from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary, table_problem, tables_problem
 
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, levels of nested tables, letters in a text
@@ -118,8 +118,8 @@ def read_setting(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise RecipeError(f"--set {text}: write KEY=VALUE, as in --set octaves.steps=20")
     try:
-        return key.strip(), tomllib.loads(f"x = {value}")["x"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+        return key.strip(), parse_toml(f"x = {value}", "--set")["x"]
+    except RecipeError:
         return key.strip(), value.strip()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import Any
 
 from dreamer.errors import RecipeError, collect_problems, reported_together
 from dreamer.recipes.overrides import check_size, merged
+from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
-from dreamer.recipes.registry import Registry
+from dreamer.recipes.registry import Registry, is_distribution
 
-_LARGEST = 1_000_000  # bytes
 _ABOUT = ("title", "description", "author", "likes", "extends")
-# Not packaging's check: it has no maximal length and, before 26, accepts the Kelvin sign and a line break at the end.
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_KEYS = 64  # of one ingredient: a text of many lines may look like more
 THUMBNAIL = ".webp"
 """The suffix of a preset's thumbnail."""
 
@@ -47,20 +46,17 @@ class Preset:
     def thumbnail(self) -> Path | None:
         """The picture beside its file that shows its effect on dreamer's sample scene; None if there is none."""
         path = self.file.with_suffix(THUMBNAIL) if self.file else None
-        return path if path and path.is_file() else None
+        return path if path and os.path.isfile(path) else None
 
 
 def read_preset(path: Path) -> Preset:
     """Read a preset from a TOML file; raises RecipeError. The recipe itself is checked when it is built."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise RecipeError(f"{path}: too large for a preset")
-        words = tomllib.loads(path.read_text(encoding="utf-8"))
+        words = read_toml(path, what="preset")
     except FileNotFoundError:
         raise RecipeError(f"{path}: there is no such preset file") from None
-    except (OSError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise RecipeError(f"{path}: not a readable preset ({why})") from error
+    except OSError as error:
+        raise RecipeError(f"{path}: not a readable preset ({error.strerror or error})") from error
     check_size(words, str(path))
     words = migrated(words, str(path))
     about = {key: words.pop(key, "") for key in _ABOUT}
@@ -107,7 +103,7 @@ def distributions(names: Any, where: str) -> tuple[str, ...]:
     """Plugin names from an untrusted file, checked before they are shown; raises RecipeError for any other value."""
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
         raise RecipeError(f"{where}: must be a list of plugin names")
-    wrong = [name for name in names if not (isinstance(name, str) and _DISTRIBUTION.fullmatch(name))]
+    wrong = [name for name in names if not is_distribution(name)]
     if wrong:
         raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin name")
     return tuple(names)
@@ -132,12 +128,13 @@ def lines_of(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
     table = label = ""
     names: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[\[?\s*([\w.]+)\s*\]", line):
             table, names = header[1], {}
             found.setdefault(table, number)
         elif pair := re.match(r"\s*([\w.-]+)\s*=\s*(.*)", line):
-            names[pair[1]] = number
+            if len(names) < _KEYS:
+                names[pair[1]] = number
             if table in INGREDIENTS and pair[1] in ("name", "id"):
                 label = pair[2].strip().strip("\"'")
                 found[f"{table}.{label}"] = number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from dreamer.recipes.options import Option, options_of, wanted_of
 from dreamer.recipes.recipe import KINDS
 
 BUILT_IN = "dreamer-art"
+# Not packaging's check: it has no maximal length and, before 26, accepts the Kelvin sign and a line break at the end.
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # an ingredient's keys in a recipe besides its options
 
 T = TypeVar("T")
@@ -67,8 +70,10 @@ class NamedRegistry(Generic[T]):
             value: The thing.
 
         Raises:
-            PluginError: The name is a built-in's, or `source` has registered it before.
+            PluginError: The name is no text or a built-in's, or `source` has registered it before.
         """
+        if not isinstance(name, str):
+            raise PluginError(f"{source} registers a {self.noun} whose name is not text")
         entry = Entry(name, source, value)
         if entry.full_name in self.entries:
             raise PluginError(f"{source} registers {self.noun} {name!r} twice; remove one, or give it another name")
@@ -168,20 +173,36 @@ class Registry:
             if key not in before
         )
 
-    def missing(self, distributions: Iterable[str]) -> list[str]:
-        """A sentence for each of these plugins that is not installed, or broken."""
+    def missing(self, distributions: Iterable[str], places: Mapping[str, str] | None = None) -> list[str]:
+        """A sentence for each of these plugins that is not installed, or broken.
+
+        `places` says where some of them came from, as in "a folder", since the package index may not have them, or
+        another plugin of that name.
+        """
         broken = {canonicalize_name(source): reason for source, reason in self.broken.items()}
         sentences = []
         for name in distributions:
             if canonicalize_name(name) in broken:
                 sentences.append(f"it needs the plugin {name}, which is broken: {broken[canonicalize_name(name)]}")
-            elif name != BUILT_IN and not _is_installed(name):  # a checkout has no metadata
-                how = f"`dreamer plugins install {name}` installs it"
+            elif not is_distribution(name):
+                sentences.append(f"it needs {name[:60]!r}, which cannot be the name of a plugin")
+            elif name == BUILT_IN or _is_installed(name):  # a checkout of dreamer has no metadata
+                continue
+            elif places and name in places:
+                how = f"it came from {places[name]}, not from the package index: ask whoever made the recipe for it"
+                sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
+            else:
+                how = f"`dreamer plugins install {name}` installs it, but look at it first: a recipe can name anything"
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
         return sentences
 
     def _all(self) -> list[NamedRegistry[Any]]:
         return [*self.ingredients.values(), self.networks, self.presets]
+
+
+def is_distribution(name: object) -> bool:
+    """Whether a name is one that a plugin's distribution can have, so that it may be shown inside a command."""
+    return isinstance(name, str) and _DISTRIBUTION.fullmatch(name) is not None
 
 
 def _is_installed(distribution: str) -> bool:

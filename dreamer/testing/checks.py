@@ -13,7 +13,7 @@ import torch
 from packaging.utils import canonicalize_name
 
 from dreamer.engine.device import Machine
-from dreamer.errors import DreamerError, NetworkError, UsageError
+from dreamer.errors import DreamerError, NetworkError, UsageError, described
 from dreamer.image import load
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
@@ -42,7 +42,9 @@ def try_network(entry: Entry[Any], registry: Registry) -> Finding:
             side = max(_SIDE, network.smallest([layer.name]) or 0)
             with torch.no_grad():
                 features = network.features(as_image(photo(side, side)), [layer.name])[layer.name]
-        except Exception as error:  # a plugin's factory and module can raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin's factory and module can raise anything
             if tried:
                 return finding(None, "it tried to download its weights, which it must not do unless `fetch` is true")
             return finding(None if isinstance(error, NetworkError) else False, _joined(error))
@@ -64,7 +66,9 @@ def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Findin
         preset = find_preset(registry, entry.full_name)
         with _offline():
             return finding(*_check_dream(preset, registry))
-    except Exception as error:  # the plugins' ingredients that it names can raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the plugins' ingredients that it names can raise anything
         return finding(False, _joined(error))
 
 
@@ -94,10 +98,10 @@ def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     return True, f"dreams with {recipe.network}"
 
 
-def _joined(error: Exception) -> str:
+def _joined(error: BaseException) -> str:
     if isinstance(error, UsageError):
         return "; ".join(error.problems)
-    return str(error) if isinstance(error, DreamerError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, DreamerError) else f"{type(error).__name__}: {described(error)}"
 
 
 @contextmanager

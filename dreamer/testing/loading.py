@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from packaging.utils import canonicalize_name
 from dreamer.errors import UsageError, did_you_mean
 from dreamer.plugins.loading import Plugin, load_plugins
 from dreamer.plugins.preset_packs import GROUPS
+from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
 
@@ -138,7 +138,7 @@ def _of_project(folder: Path) -> _Project:
     """The distribution that a project's pyproject.toml describes; raises UsageError."""
     file = folder / "pyproject.toml"
     try:
-        words = tomllib.loads(file.read_text(encoding="utf-8"))
+        words = read_toml(file)
         project = words["project"]
         name, groups = project["name"], project.get("entry-points", {})
         groups = {group: dict(groups[group]) for group in GROUPS if groups.get(group)}
@@ -146,8 +146,8 @@ def _of_project(folder: Path) -> _Project:
         version = project.get("version", "0")
     except FileNotFoundError:
         raise UsageError(f"{folder}: this folder is not a plugin; it has no pyproject.toml") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: cannot be read ({error})") from error
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (LookupError, TypeError, AttributeError):
         raise UsageError(f"{file}: expected a [project] table with a name") from None
     if not groups:

@@ -10,7 +10,7 @@ from types import ModuleType
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, described
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind, noun_of
 from dreamer.testing.cases import Fixtures
@@ -47,8 +47,10 @@ def try_entry(kind: str, entry: Entry[IngredientKind], fixtures: Fixtures) -> li
             if not case.where and not problems:
                 return [finding(None, f"it refuses {'to work' if kind in _CHECKS else 'the tiny network'}: {why}")]
             problems.setdefault("refuses", f"refuses to work{case.where}: {why}")
-        except Exception as error:  # a plugin's function can raise anything
-            problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin's function can raise anything
+            problems.setdefault("runs", f"fails{case.where}: {type(error).__name__}: {described(error)}")
         if "in place" in problems:  # torch would fail with misleading errors from now on
             break
     if problems:
@@ -78,7 +80,7 @@ def _check_plugin(target: Target) -> Iterator[Finding]:
     for line in target.requires:
         try:
             names.add(canonicalize_name(Requirement(line).name))
-        except InvalidRequirement:
+        except (InvalidRequirement, RecursionError):
             yield finding(False, f"requires {line!r}, which is not a valid requirement")
     if BUILT_IN not in names:
         other = "; `dreamer` is another project" if "dreamer" in names else ""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from dreamer import limits
 from dreamer.errors import UsageError
 from dreamer.files import write_atomically
+from dreamer.networks.tensor_file import read_tensors
+from dreamer.networks.weights import check_shapes
 
 _VERSION = 1
+_MOST_SAMPLES = 10**15  # more than anybody waits for; seeds are made of it
+_ADAM = ("step", "exp_avg", "exp_avg_sq")  # what it keeps of each parameter
 
 
 @dataclass
@@ -52,13 +58,18 @@ class Checkpoint:
         if not self.path.is_file():
             raise UsageError(f"{self.path}: there is no training to resume; leave out --resume to start one")
         try:
-            held = torch.load(self.path, map_location=device, weights_only=True)
+            held = read_tensors(self.path, limits.CHECKPOINT_BYTES)
             about, mark = dict(held["about"]), held["mark"]
+            seconds, samples = float(mark["seconds"]), int(mark["samples"])
+            if not 0 <= seconds < math.inf or not 0 <= samples <= _MOST_SAMPLES:
+                raise ValueError("it has come no possible way")
             if about == self.about:
-                module.load_state_dict(held["module"])
-                optimiser.load_state_dict(held["optimiser"])
-                self.progress.seconds, self.progress.samples = float(mark["seconds"]), int(mark["samples"])
-        except Exception as error:  # torch raises many kinds of errors for damaged or foreign files
+                weights, before = _values(held["module"], module.state_dict()), optimiser.state_dict()
+                steps = _steps(held["optimiser"]["state"], optimiser)
+                module.load_state_dict(weights)
+                optimiser.load_state_dict({**before, "state": steps})
+                self.progress.seconds, self.progress.samples = seconds, samples
+        except Exception as error:  # damaged and foreign files raise many kinds of errors
             raise UsageError(
                 f"{self.path} is not a checkpoint of a training; delete it, or choose another -o"
             ) from error
@@ -66,10 +77,28 @@ class Checkpoint:
             raise UsageError(f"{self.path} is the checkpoint of another training: {_difference(about, self.about)}")
 
 
+def _values(stored: Any, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The values of stored tensors, by key, after a look at their shapes; raises NetworkError where these differ."""
+    check_shapes(stored, wanted, "the checkpoint")
+    return {key: stored[key].read() for key in wanted}
+
+
+def _steps(stored: Any, optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """Adam's state by the number of the parameter, each part a number or of the parameter's shape."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    single = torch.zeros((), device="meta")
+    return {
+        number: _values(parts, {key: single if key == "step" else parameters[number] for key in _ADAM})
+        for number, parts in stored.items()
+    }
+
+
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """In which keys a checkpoint differs from the wanted training, in words."""
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     return ", ".join(
-        f"its {key} differ" if isinstance(wanted[key], list) else f"its {key} is {found.get(key)}, not {wanted[key]}"
+        f"its {key} is {found.get(key)}, not {wanted[key]}"
+        if isinstance(found.get(key), (str, int, float)) and not isinstance(wanted[key], list)
+        else f"its {key} differ"
         for key in differing
     )

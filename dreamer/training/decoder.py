@@ -125,13 +125,13 @@ class DecoderTraining(Training):
         return {**super().training_info(progress), "psnr": round(self.measures()["psnr"], 2)}
 
     @torch.no_grad()
-    def export(self, path: Path, info: Mapping[str, object]) -> None:
+    def export(self, path: Path, info: Mapping[str, object], *, replace: bool = True) -> Path:
         """Write the autoencoder at half precision, with the code's mean and deviation over the held-out pictures."""
         plain = self.module.without_batch_norm()
         codes = torch.cat([plain.encode(part.to(self.device)) for part in torch.split(self.held_out.image, 32)])
         plain.mean.copy_(codes.mean((0, 2, 3)))
         plain.std.copy_(codes.std((0, 2, 3)))
-        write(path, "decoder", self.settings.width, plain.state_dict(), info)
+        return write(path, "decoder", self.settings.width, plain.state_dict(), info, replace=replace)
 
 
 def l1_distance(one: Tensor, other: Tensor) -> Tensor:

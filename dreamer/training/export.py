@@ -41,7 +41,9 @@ class Channels:
         return (features.cpu() - self.mean[:, None, None]) / self.std[:, None, None]
 
 
-def export(path: Path, trainee: Trainee, world: World, width: float, info: Mapping[str, object]) -> None:
+def export(
+    path: Path, trainee: Trainee, world: World, width: float, info: Mapping[str, object], *, replace: bool = True
+) -> Path:
     """Write a .safetensors file that `dreamer.networks.reverie` reads.
 
     Where the world has classes from photos, the network dreams of these by default.
@@ -52,6 +54,10 @@ def export(path: Path, trainee: Trainee, world: World, width: float, info: Mappi
         world: The motifs and classes that it has learnt.
         width: Multiplier of the trainee's channels.
         info: Record of the training, for the file's metadata; JSON values.
+        replace: Whether a file may be replaced.
+
+    Returns:
+        Where the file is; see `files.write_atomically`.
 
     Raises:
         WriteError: The file cannot be written.
@@ -75,12 +81,19 @@ def export(path: Path, trainee: Trainee, world: World, width: float, info: Mappi
     }
     if world.found:
         about["dreams"] = json.dumps(world.found.names)
-    write(path, "reverie", width, tensors, info, **about)
+    return write(path, "reverie", width, tensors, info, replace=replace, **about)
 
 
 def write(
-    path: Path, name: str, width: float, tensors: Mapping[str, Tensor], story: Mapping[str, object], **about: str
-) -> None:
+    path: Path,
+    name: str,
+    width: float,
+    tensors: Mapping[str, Tensor],
+    story: Mapping[str, object],
+    *,
+    replace: bool = True,
+    **about: str,
+) -> Path:
     """Write a .safetensors file in half precision.
 
     Args:
@@ -89,14 +102,18 @@ def write(
         width: By how much the usual channels are multiplied.
         tensors: By key.
         story: A record of the training, of what JSON can hold.
+        replace: Whether a file may be replaced.
         **about: More metadata.
+
+    Returns:
+        Where the file is; see `files.write_atomically`.
 
     Raises:
         WriteError: The file cannot be written.
     """
     halves = {key: value.detach().half().contiguous().cpu() for key, value in tensors.items()}
     known = {"name": name, "licence": "MIT", "width": str(width), "input": "RGB in [0, 1] minus 0.5"}
-    write_atomically(path, save(halves, {**known, **about, "training": json.dumps(story)}))
+    return write_atomically(path, save(halves, {**known, **about, "training": json.dumps(story)}), replace=replace)
 
 
 @torch.no_grad()

@@ -96,6 +96,6 @@ class ReverieTraining(Training):
         found = {name: [round(part, 3) for part in parts] for name, parts in self.accuracy().items()}
         return {**super().training_info(progress), "accuracy": found}
 
-    def export(self, path: Path, info: Mapping[str, object]) -> None:
+    def export(self, path: Path, info: Mapping[str, object], *, replace: bool = True) -> Path:
         """Write the body with batch norm folded in, the heads, and the channels' statistics and names."""
-        export(path, self.module, self.world, self.settings.width, info)
+        return export(path, self.module, self.world, self.settings.width, info, replace=replace)

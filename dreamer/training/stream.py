@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -38,12 +38,14 @@ class PictureStream(AbstractContextManager["PictureStream"]):
         self._labels = torch.zeros(count, 2, SIZE, SIZE, dtype=torch.uint8)
         for shared in (self._pictures, self._labels):
             shared.share_memory_()  # type: ignore[no-untyped-call]
-        self._drawn = context.Value("q", 0)
+        with _safe_path():  # it starts a process, too
+            self._drawn = context.Value("q", 0)
         arguments = (world, self._pictures, self._labels, self._drawn, seed)
         self._process = context.Process(target=_draw, args=arguments, daemon=True)
 
     def __enter__(self) -> PictureStream:
-        self._process.start()
+        with _safe_path():
+            self._process.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -87,6 +89,21 @@ class PictureStream(AbstractContextManager["PictureStream"]):
             image, labels = image.flip(3), labels.flip(3)
         kind, second = labels.long().unbind(1)
         return Pictures(vary(image, random), kind, second)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes that start in the block import nothing from the current folder, which may hold a stranger's files."""
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def varied(image: Tensor, random: torch.Generator) -> Tensor:

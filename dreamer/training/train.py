@@ -6,6 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamer.engine.device import bfloat16_pays
+from dreamer.errors import WriteError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
 from dreamer.networks.weights import story
@@ -94,8 +96,8 @@ class Training(ABC):
         """Measures of quality on the held-out pictures, by name."""
 
     @abstractmethod
-    def export(self, path: Path, info: Mapping[str, object]) -> None:
-        """Write the weights as a .safetensors file with `info` in its metadata; raises WriteError."""
+    def export(self, path: Path, info: Mapping[str, object], *, replace: bool = True) -> Path:
+        """Write the weights as a .safetensors file with `info` in its metadata, as `files.write_atomically` does."""
 
     def training_info(self, progress: Progress) -> dict[str, object]:
         """A record of the training, for the weights' metadata."""
@@ -119,8 +121,9 @@ def train(
     *,
     resume: bool = False,
     keep: float | None = None,
+    replace: bool = True,
     on_report: Callable[[Report], None] = lambda report: None,
-) -> None:
+) -> Path:
     """Train a network and write its weights.
 
     A checkpoint beside the output is written every minute and at Ctrl-C, and deleted at the end.
@@ -130,7 +133,11 @@ def train(
         training: What to train.
         resume: Continue from the checkpoint.
         keep: Also write numbered weights every `keep` minutes, to choose among by eye.
+        replace: Whether the weights may replace a file; the numbered ones never do.
         on_report: Called every half minute.
+
+    Returns:
+        Where the weights are: under a name with a number where their own was taken and may not be replaced.
 
     Raises:
         UsageError: There is no checkpoint to resume, or it is another training's.
@@ -151,8 +158,8 @@ def train(
     def share() -> float:
         return min(1.0, progress.seconds / (60 * settings.minutes))
 
-    def finish(path: Path) -> None:
-        training.export(path, training.training_info(progress) | before)
+    def write(path: Path, replace: bool) -> Path:
+        return training.export(path, training.training_info(progress) | before, replace=replace)
 
     with PictureStream(training.world, seed + 1) as stream:
         try:
@@ -172,9 +179,15 @@ def train(
                     saved = progress.seconds
                     checkpoint.save(training.module, training.optimiser)
                 if keep and minutes // keep < progress.seconds / 60 // keep:
-                    finish(output.with_stem(f"{output.stem}-{round(progress.seconds / 60):03d}"))
+                    write(output.with_stem(f"{output.stem}-{round(progress.seconds / 60):03d}"), False)
         except KeyboardInterrupt:
             checkpoint.save(training.module, training.optimiser)
             raise
-    finish(output)
+    try:
+        place = write(output, replace)
+    except WriteError:
+        with suppress(WriteError):
+            checkpoint.save(training.module, training.optimiser)
+        raise
     checkpoint.path.unlink(missing_ok=True)
+    return place

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamer import limits
 from dreamer.errors import UsageError
-
-_MAX_BYTES = 2**20  # enough for any layer
 
 
 def direction_of(numbers: Sequence[float]) -> tuple[float, ...]:
@@ -23,8 +22,10 @@ def read_direction(path: Path, layer: str | None = None) -> tuple[float, ...]:
     A .safetensors file may hold several directions, each named after its layer. Raises UsageError.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: there is no such file")
-    if path.stat().st_size > _MAX_BYTES:
+        special = path.exists() and not path.is_dir()
+        what = "it is not a regular file; name one that is" if special else "there is no such file"
+        raise UsageError(f"{path}: {what}")
+    if path.stat().st_size > limits.DIRECTION_BYTES:
         raise UsageError(f"{path}: the file is too large for one direction; give a file of one number per channel")
     try:
         if path.suffix == ".safetensors":

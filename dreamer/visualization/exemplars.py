@@ -8,8 +8,10 @@ every few pictures, so that it can be continued after an interruption.
 from __future__ import annotations
 
 import json
+import math
 from bisect import insort
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -18,13 +20,14 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 
+from dreamer import limits
 from dreamer.errors import DreamerError, UsageError, did_you_mean
-from dreamer.files import write_atomically
+from dreamer.files import is_link, read_bounded, write_atomically
 from dreamer.image import Photo, load, to_pil
-from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
 from dreamer.visualization.contact_sheet import Look
 
+_DIGITS = 20  # of a channel's number: no network has so many
 _EVERY = 50  # pictures between saves
 SIZE = 320  # px: the long side at which the network sees a picture
 _CROP_SOURCE = 1600  # px: the long side of a picture that crops are cut from
@@ -95,7 +98,7 @@ class Channel:
         places = (seen == value).nonzero().double()
         middle = torch.tensor([(side - 1) / 2 for side in seen.shape], dtype=torch.float64)
         y, x = (int(place) for place in places[(places - middle).square().sum(1).argmin()])
-        return [(ranks, receptive_field_at(self.network.layer(self.layer), y, x, height, width))]
+        return [(ranks, self.network.layer(self.layer).place(y, x, height, width))]
 
     def objective(self) -> dict[str, Any]:
         """The recipe's objective that maximises the channel's mean activation; with `least`, minimises it."""
@@ -119,26 +122,31 @@ class Channel:
 def channel_names(network: Network, layer: str) -> dict[str, int]:
     """The numbers of a layer's channels by name, for those named by the network or after a class."""
     named = network.labels if len(network.labels) == network.layer(layer).channels else ()
-    return {label: number for number, label in enumerate(named)} | dict(network.channels.get(layer, {}))
+    return {label: number for number, label in enumerate(named) if label != str(number)} | dict(
+        network.channels.get(layer, {})
+    )
 
 
 def channel_number(network: Network, layer: str, channel: str, option: str = "--channel") -> int:
     """The number of a channel given by number or name; raises UsageError, naming `option`, for an unknown one."""
     count, names = network.layer(layer).channels, channel_names(network, layer)
-    number = int(channel) if channel.isdecimal() else names.get(channel, -1)
+    number = whole_number(channel)
+    number = names.get(channel, -1) if number is None else number
     if not 0 <= number < count:
         what = f"layer {layer} of {network.name} has channels 0 to {count - 1}"
-        raise UsageError(f"{option} {channel}: {what}{did_you_mean(channel, names)}")
+        raise UsageError(f"{option} {_shortened(channel)}: {what}{did_you_mean(channel, names)}")
     return number
 
 
-def receptive_field_at(layer: Layer, y: int, x: int, height: int, width: int) -> Place:
-    """The part of a picture of `height` x `width` that position (y, x) of a layer's map sees; all where unknown."""
-    top, bottom, left, right = 0, height, 0, width
-    if layer.rows and layer.columns:
-        top, bottom = _within(y * layer.rows.stride, layer.rows.first, layer.rows.last, height)
-        left, right = _within(x * layer.columns.stride, layer.columns.first, layer.columns.last, width)
-    return left / width, top / height, right / width, bottom / height
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits stand for, a huge one for more than `_DIGITS`; None for any other text."""
+    if not text.isdecimal():
+        return None
+    return int(text) if len(text) <= _DIGITS else 10**_DIGITS  # Python refuses to read some thousands of digits
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _DIGITS else f"{text[:_DIGITS]}..."
 
 
 @dataclass(frozen=True, order=True)
@@ -255,39 +263,54 @@ def _activation(exemplar: Exemplar) -> float:
     return exemplar.rank[0] if len(exemplar.rank) > 1 else -exemplar.rank[0]
 
 
+def never_fires(best: Sequence[Exemplar]) -> bool:
+    """Whether a `Channel` fires in none of its exemplars: its activation is nowhere above 0."""
+    return all(exemplar.rank[-1] <= 0 if len(exemplar.rank) > 1 else exemplar.rank[0] >= 0 for exemplar in best)
+
+
 def check_finite(seen: Tensor) -> None:
     """Raise UsageError where activations contain NaN or Inf."""
     if not seen.isfinite().all():
         raise UsageError("the network's activations are not finite (NaN or Inf)")
 
 
-def _within(start: int, first: int, last: int, side: int) -> tuple[int, int]:
-    """The part of a receptive field that lies within the picture: [start, stop), never empty."""
-    begin = min(max(0, start + first), side - 1)
-    return begin, max(begin + 1, min(side, start + last + 1))
+def forget(notes: Path) -> None:
+    """Delete the notes of a search, if they are there and are a file; a link is deleted, not what it leads to."""
+    with suppress(OSError):
+        notes.unlink()
 
 
 def _write_notes(notes: Path, identity: dict[str, Any], search: Search) -> None:
-    """Save a search."""
+    """Save a search, unless a folder has the name."""
     best = [[asdict(exemplar) for exemplar in unit] for unit in search.best]
     words = {"of": identity, "best": best, "done": sorted(search.done), "skipped": search.skipped}
-    write_atomically(notes, json.dumps(words).encode())
+    if is_link(notes) or not notes.is_dir():
+        write_atomically(notes, json.dumps(words).encode())
 
 
 def _read_notes(notes: Path, identity: dict[str, Any], names: Sequence[str], units: int) -> Search | None:
-    """The saved search; None where there is none, or it is damaged or another one."""
+    """The saved search; None where there is none, or it is damaged or another one: it may be a stranger's."""
     try:
-        words = json.loads(notes.read_text(encoding="utf-8"))
-        found = [
-            [Exemplar(tuple(one["rank"]), one["name"], tuple(one["place"])) for one in unit] for unit in words["best"]
-        ]
-        known = {exemplar.name for unit in found for exemplar in unit} <= set(names)
-        if words["of"] != identity or len(found) != units or not known:
+        words = json.loads(read_bounded(notes, limits.NOTES_BYTES))
+        if words["of"] != identity or len(words["best"]) != units:
             return None
-        done = set(words["done"]) & set(names)
+        known = set(names)
+        found = [[_exemplar(one, known) for one in unit] for unit in words["best"]]
+        done = known.intersection(words["done"])
         # Ctrl-C may have come while a picture was added to some of the units only: such a picture is ranked again.
         best = [sorted(one for one in unit if one.name in done)[: identity["count"]] for unit in found]
         skipped = {name: str(why) for name, why in words["skipped"].items() if name in done}
         return Search(identity["count"], best, done, skipped)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, UsageError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _exemplar(words: Any, names: Collection[str]) -> Exemplar:
+    """An exemplar of the notes; raises ValueError, TypeError or KeyError for one that no search has found."""
+    rank, place = tuple(map(float, words["rank"])), tuple(map(float, words["place"]))
+    left, top, right, bottom = place
+    if words["name"] not in names or len(rank) not in (1, 2) or not all(map(math.isfinite, rank)):
+        raise ValueError("no picture of this folder, or no rank")
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        raise ValueError("no place in a picture")
+    return Exemplar(rank, words["name"], (left, top, right, bottom))

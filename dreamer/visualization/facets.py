@@ -19,7 +19,7 @@ from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import Photo, blurred, load
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.visualization.exemplars import Answer, Match, Search, search
+from dreamer.visualization.exemplars import Answer, Match, Search, forget, search
 
 _MEMBERS = 15  # pictures in a facet's mean, as in the paper
 _BLUR = 0.02  # sigma of a mean's blur, in shares of its side: no edge of a single picture stays visible
@@ -65,7 +65,7 @@ def facets(
     found = search(
         folder, names, ranker, count=enough, notes=notes, device=device, max_pixels=max_pixels, on_picture=on_picture
     )
-    notes.unlink(missing_ok=True)
+    forget(notes)
     best = [exemplar.name for exemplar in found.best[0]]
     if len(best) < count:
         raise UsageError(

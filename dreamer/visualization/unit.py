@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import WeightedObjective
 from dreamer.errors import RecipeError, UsageError, did_you_mean
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
@@ -19,7 +18,7 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.recipe import DEFAULTS
 from dreamer.recipes.registry import Registry
-from dreamer.visualization.exemplars import channel_number
+from dreamer.visualization.exemplars import channel_number, whole_number
 
 _ASCENT: dict[str, Any] = {
     "colour": 0.0,
@@ -41,12 +40,12 @@ Its first octave is small, so that the unit sees the whole picture: this gives o
 """
 OVER_A_PHOTO: Mapping[str, Any] = {**_ASCENT, "size": 512, "octaves": {"steps": 32}}
 """The default recipe of a visualization over a photo."""
-_DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
+"""The objective that keeps facets apart."""
 _WITHOUT_TRANSFORMS = ("cppn",)  # canvases that need no random transforms, and do worse with them
 _WITH_OCTAVES = ("fourier", "laplacian", "pixels")  # other canvases cannot represent an enlarged picture
 _ONE_OCTAVE = {"octaves": {"count": 1, "steps": 256}}
 
-Features = Mapping[str, Tensor]
 _MAX_SUGGESTIONS = 6  # names in an error
 
 
@@ -128,14 +127,18 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     wanted, labels = name.strip().lower(), [label.lower() for label in network.labels]
     if wanted in labels:
         number = labels.index(wanted)
-        return {"names": [network.labels[number]]} if labels.count(wanted) == 1 else {"index": [number]}
-    if name.isdecimal() and int(name) < len(labels):
-        return {"index": [int(name)]}
+        named = labels.count(wanted) == 1 and wanted != str(number)
+        return {"names": [network.labels[number]]} if named else {"index": [number]}
+    index = whole_number(name)
+    if index is not None and index < len(labels):
+        return {"index": [index]}
     raise RecipeError(f"{network.name} has no class {name!r}{_nearest(name, network, network.labels)}")
 
 
 def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
     """The end of an error about an unknown class: classes that contain the name, else the most similar ones."""
+    if network.fit and network.fit.classes:
+        return f"; its weights file names no classes; give a number from 0 to {network.fit.classes - 1}"
     within = [label for label in labels if name.strip().lower() in label.lower()][:_MAX_SUGGESTIONS]
     if within:
         return f"; there are {', '.join(within)}"
@@ -151,7 +154,7 @@ def _objectives_of(network: Network, words: Mapping[str, Any]) -> list[dict[str,
 def _with_diversity(objectives: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The objectives, with one for diversity within a batch added where it is missing."""
     words = [dict(item) for item in objectives]
-    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(_DIVERSITY)]
+    return words if any(item.get("name") == "diversity" for item in words) else [*words, dict(DIVERSITY)]
 
 
 def _default_recipe(canvas: str | None, *, over_a_photo: bool, facets: bool = False) -> Mapping[str, Any]:
@@ -194,7 +197,13 @@ def visualization(
         return _with_diversity(found) if facets and not own_starts else found
 
     words = merged(_default_recipe(canvas, over_a_photo=photo is not None, facets=facets), request.words)
-    return replace(request, words=words).build(registry, aim if unit.named or facets else None)
+    pipeline = replace(request, words=words).build(registry, aim if unit.named or facets else None)
+    if photo is None:
+        side = pipeline.recipe.size
+        if not side:
+            raise RecipeError("size: a picture from nothing has no size of its own to keep; give a number of pixels")
+        pipeline.plan(side, side)  # refuses one for which there is no room
+    return pipeline
 
 
 def picture_size(photo: Photo | None, words: Mapping[str, Any]) -> tuple[int, int]:
@@ -224,51 +233,6 @@ def logits(network: Network) -> str:
             break
         found = layer.name
     if found is None:
-        raise RecipeError(f"{network.name} has no layer of classes; use --channel or --neuron instead")
+        file = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
+        raise RecipeError(f"{network.name} has no layer of classes{file}; use --channel or --neuron instead")
     return found
-
-
-def custom_objective(
-    objective: Callable[[Features], Tensor], network: Network, height: int, width: int
-) -> WeightedObjective:
-    """Make an objective of a Python function.
-
-    Args:
-        objective: From {layer: features (B, C, h, w)} to a score: a scalar, one per picture (B,), or a map (B, h, w).
-            Called once on zeros, to find out which layers it uses.
-        network: The network.
-        height: Of the picture, in pixels.
-        width: Likewise.
-
-    Raises:
-        UsageError: The function uses no layer, or does not return a tensor that depends on the features.
-    """
-    probe = _Probe(network, height, width)
-    result = objective(probe)
-    if not probe.used:
-        raise UsageError("the objective uses no layer; read one from its argument, as in f['features.10']")
-    if not isinstance(result, Tensor) or not result.requires_grad:
-        raise UsageError("the objective must return a tensor that depends on the features, as in f[layer][:, 3].mean()")
-    name, layers = getattr(objective, "__name__", "objective"), tuple(probe.used)
-    return WeightedObjective(name, 1.0, layers[0], lambda features, context: objective(features), layers=layers)
-
-
-class _Probe(Mapping[str, Tensor]):
-    """Features of zeros for every layer; remembers which layers were read."""
-
-    def __init__(self, network: Network, height: int, width: int) -> None:
-        self._network, self._size = network, (height, width)
-        self.used: dict[str, Tensor] = {}
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self.used:
-            channels = self._network.layer(name).channels
-            size = self._network.sizes(*self._size, [name])[name]
-            self.used[name] = torch.zeros(1, channels, *size, requires_grad=True)
-        return self.used[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._network.anatomy.layers)
-
-    def __len__(self) -> int:
-        return len(self._network.anatomy.layers)

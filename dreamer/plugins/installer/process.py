@@ -1,13 +1,20 @@
-"""Runs another program and captures what it prints."""
+"""Runs another program and captures what it prints.
+
+The folder that the user is in may be a stranger's: no program and no module is taken from it.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _QUIET = {"NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", "UV_NO_PROGRESS": "1", "GIT_TERMINAL_PROMPT": "0"}
+_SAFE = {"PYTHONSAFEPATH": "1", "NoDefaultCurrentDirectoryInExePath": "1"}  # for Python; for programs on Windows
+_SUFFIX = ".exe" if os.name == "nt" else ""
 _PATIENCE = 5  # seconds that an interrupted program gets to clean up
 
 
@@ -19,10 +26,17 @@ class Ran:
     output: str
 
 
+def find_program(name: str) -> str | None:
+    """The path of a program on the PATH, as `shutil.which` gives it, which may look into the current folder as well."""
+    folders = filter(os.path.isabs, os.get_exec_path())
+    return next(filter(None, (shutil.which(os.path.join(folder, name + _SUFFIX)) for folder in folders)), None)
+
+
 def run(
     command: Sequence[str],
     environment: Mapping[str, str | None] | None = None,
     on_line: Callable[[str], None] | None = None,
+    folder: Path | None = None,
 ) -> Ran:
     """Run a program without standard input.
 
@@ -32,11 +46,12 @@ def run(
         command: The program and its arguments.
         environment: Variables to set in addition to this process's, or, with None, to remove.
         on_line: Called with each line as it is printed.
+        folder: The folder that it runs in; by default this process's.
 
     Raises:
         OSError: The program does not exist or cannot be started.
     """
-    variables = {**os.environ, **_QUIET, **(environment or {})}
+    variables = {**os.environ, **_QUIET, **_SAFE, **(environment or {})}
     lines = []
     with subprocess.Popen(
         command,
@@ -44,6 +59,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={name: value for name, value in variables.items() if value is not None},
+        cwd=folder,
         encoding="utf-8",
         errors="replace",
     ) as process:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
+from dreamer.errors import RecipeError
 from dreamer.plugins.installer import process
 from dreamer.plugins.installer.environment import Place, installed, is_plugin
 from dreamer.plugins.installer.errors import InstallError, explain
@@ -23,6 +24,7 @@ from dreamer.plugins.installer.plan import Plan, from_report, from_uv, held_vers
 from dreamer.plugins.installer.requirement import Source
 from dreamer.plugins.installer.uv_receipt import NAME as RECEIPT
 from dreamer.plugins.installer.uv_receipt import Receipt, Requirement, from_origin
+from dreamer.recipes.parsing import parse_json
 
 METADATA = "pipx_metadata.json"
 OnLine = Callable[[str], None]
@@ -78,7 +80,7 @@ class Pip(_PipLike):
             _do(self._install(sources, file, "--dry-run", "--report", str(report)), "planning", held)
             try:
                 return from_report(json.loads(report.read_text(encoding="utf-8")), installed())
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 raise InstallError(f"pip's plan cannot be read ({error}); pip 22.2 or newer is needed") from error
 
     def _command(self, verb: str) -> list[str]:
@@ -188,8 +190,8 @@ class Pipx:
     def _injected(self) -> set[str]:
         try:
             text = (self.place.prefix / METADATA).read_text(encoding="utf-8")
-            return {canonicalize_name(name) for name in json.loads(text)["injected_packages"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return {canonicalize_name(name) for name in parse_json(text, "it")["injected_packages"]}
+        except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
             raise InstallError(f"{self.place.prefix / METADATA}: pipx's metadata cannot be read ({error})") from error
 
     def _home(self) -> dict[str, str]:
@@ -203,7 +205,7 @@ def choose(
     held: Held,
     *,
     anyway: bool = False,
-    which: Callable[[str], str | None] = shutil.which,
+    which: Callable[[str], str | None] = process.find_program,
 ) -> Tool:
     """Choose the tool for an environment.
 
@@ -217,7 +219,8 @@ def choose(
     Raises:
         InstallError: There is no tool for it; says which command to run by hand instead.
     """
-    uv = which("uv") or os.environ.get("UV", "")
+    named = os.environ.get("UV", "")  # set by uv itself for what it runs
+    uv = which("uv") or (named if os.path.isabs(named) else "")
     breaking = ("--break-system-packages",) if place.keeper == "the system" else ()
     plain = Pip(place.python, breaking) if place.pip else Uv(uv, place.python, breaking) if uv else None
     if (place.prefix / RECEIPT).is_file():
@@ -255,7 +258,8 @@ def _do(
 ) -> str:
     """Run a command and return what it printed; raises InstallError if it fails."""
     try:
-        ran = process.run(command, environment, on_line)
+        # uv reads the settings of the folder that it runs in, and git those of a repository around it.
+        ran = process.run(command, environment, on_line, Path(sys.prefix))
     except OSError as error:
         raise InstallError(f"{doing} failed: {command[0]} cannot be started ({error.strerror})") from error
     if ran.code:

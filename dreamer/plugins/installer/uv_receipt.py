@@ -6,7 +6,6 @@ tool, the packages installed with it, the indexes.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
+from dreamer.errors import RecipeError
 from dreamer.plugins.installer.environment import Installed
 from dreamer.plugins.installer.errors import InstallError
+from dreamer.recipes.parsing import read_toml
 
 NAME = "uv-receipt.toml"
 _RENAMED = {"index-url": "--default-index", "extra-index-url": "--index"}
@@ -53,7 +54,7 @@ class Receipt:
     def read(cls, path: Path) -> Receipt:
         """Read a receipt; raises InstallError if that fails."""
         try:
-            tool = tomllib.loads(path.read_text(encoding="utf-8"))["tool"]
+            tool = read_toml(path)["tool"]
             requirements = tuple(_requirement(entry) for entry in tool["requirements"])
             entrypoints = tool.get("entrypoints", [])
             froms = {canonicalize_name(entry["from"]) for entry in entrypoints if "from" in entry}
@@ -66,7 +67,7 @@ class Receipt:
                 tuple(sorted(froms - {requirements[0].name})),
                 next((str(Path(entry["install-path"]).parent) for entry in entrypoints), ""),
             )
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecipeError) as error:
             raise InstallError(f"{path}: uv's receipt of this environment cannot be read ({error})") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import reprlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from fractions import Fraction
@@ -12,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
+from dreamer.limits import KEYFRAMES_BYTES
 from dreamer.recipes.options import Option, read_all
+from dreamer.recipes.parsing import read_toml
 from dreamer.video.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
-_MAX_BYTES, _MAX_KEYFRAMES = 1_000_000, 10_000
+_MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
 _MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
 _MOTION: dict[str, Any] = {"rate": float, "angle": float, "centre": tuple[float, ...], "pan": tuple[float, ...]}
@@ -80,16 +81,9 @@ def _unpaired(values: Mapping[str, Any], where: str) -> list[str]:
 def read_schedule(path: Path) -> Any:
     """The `keyframes` of a TOML file, for `zoom_from`; raises UsageError when it cannot be read or has none."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        words = read_toml(path, KEYFRAMES_BYTES)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
-    if len(data) > _MAX_BYTES:
-        raise UsageError(f"{path}: the file is too large for keyframes; the limit is {_MAX_BYTES // 1000} kB")
-    try:
-        words = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: not valid TOML ({error})") from error
     if unknown := [key for key in words if key != "keyframes"]:
         raise RecipeError(f"{path}: unknown key {unknown[0]}; keyframes are tables named [[keyframes]]")
     if not words.get("keyframes"):

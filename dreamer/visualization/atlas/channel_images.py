@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.image import to_pil
+from dreamer.image import load, to_pil
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.visualization.unit import FROM_NOTHING, Features, grey
+from dreamer.visualization.custom_objective import Features
+from dreamer.visualization.unit import FROM_NOTHING, grey
 
 STEPS, SIZE = 32, 96
 """Defaults for a channel image: enough to tell channels apart at a small size."""
@@ -70,6 +72,19 @@ def draw_channels(
             yield channel, webp(picture[None])
 
 
+@torch.no_grad()
+def silent_channels(pipeline: Pipeline, images: Mapping[int, bytes]) -> list[int]:
+    """The channels that do not fire anywhere in their own images, which are WebP files of one size."""
+    (layer,), channels, found = pipeline.layers, list(images), []
+    network = pipeline.session.prepared((layer,), torch.float32)
+    for begin in range(0, len(channels), 8):
+        batch = channels[begin : begin + 8]
+        pictures = torch.cat([load(Image.open(io.BytesIO(images[channel]))).image() for channel in batch])
+        seen = network.features(pictures.to(pipeline.machine.device), [layer])[layer]
+        found += [channel for row, channel in enumerate(batch) if seen[row, channel].max() <= 0]
+    return found
+
+
 def _one_channel_each(layer: str, channels: list[int]) -> Callable[[Features, StepContext], Tensor]:
     """An objective: of each picture in a batch its own channel's activations, (B, h, w)."""
     return lambda features, context: features[layer][torch.arange(len(channels)), channels]
@@ -80,3 +95,17 @@ def webp(picture: Tensor) -> bytes:
     file = io.BytesIO()
     to_pil(picture).save(file, "WEBP", quality=82, method=4)
     return file.getvalue()
+
+
+def is_image(data: bytes, side: int) -> bool:
+    """Whether this is a whole WebP file of one square picture of that side."""
+    if data[:4] != b"RIFF" or len(data) != 8 + int.from_bytes(data[4:8], "little"):
+        return False
+    try:
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
+            if picture.size != (side, side) or getattr(picture, "is_animated", False):
+                return False
+            picture.load()
+    except Exception:  # Pillow raises anything at all for a damaged file
+        return False
+    return True

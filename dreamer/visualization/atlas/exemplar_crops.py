@@ -61,7 +61,7 @@ class Channels:
             values, places = seen.flatten(1).max(1)
             for value, place in zip(values.tolist(), places.tolist(), strict=True):
                 y, x = divmod(place, seen.shape[2])
-                field = exemplars.receptive_field_at(known, y, x, height, width)
+                field = known.place(y, x, height, width)
                 matches.append(((-value,), field) if value > 0 else None)
         return matches
 

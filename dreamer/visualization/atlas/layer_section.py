@@ -25,8 +25,8 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 class LayerSection:
     """A layer's channels by number, with their names, images and exemplars so far.
 
-    `images` has a WebP file for each channel; `recipe_hash` is a hash of everything that decides them: images from
-    another page are reused where it is the same.
+    `images` has a WebP file for each channel, a square of `side` pixels; `recipe_hash` is a hash of everything that
+    decides them: images from another page are reused where it is the same.
     """
 
     layer: str
@@ -35,6 +35,7 @@ class LayerSection:
     recipe_hash: str = ""
     images: dict[int, bytes] = field(default_factory=dict)
     crops: dict[int, list[Crop]] = field(default_factory=dict)
+    side: int = SIZE
 
     @property
     def missing(self) -> list[int]:
@@ -98,12 +99,13 @@ def sections_of(
     """
     found = []
     with reported_together() as problems:
-        for layer in dict.fromkeys(layers):
+        for name in dict.fromkeys(layers):
             with collect_problems(problems):
+                layer = network.layer(name).name
                 section = select_channels(network, layer, channels)
                 recipe = channel_recipe(layer, size=size, steps=steps, seed=seed)
                 pipeline = build(recipe, registry, network=network, machine=machine, say=say)
-                found.append((replace(section, recipe_hash=recipe_hash(pipeline)), pipeline))
+                found.append((replace(section, recipe_hash=recipe_hash(pipeline), side=size), pipeline))
     return found
 
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -17,14 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamer import limits
 from dreamer.errors import UsageError
+from dreamer.files import read_bounded
 from dreamer.visualization.atlas.activation_maps import Activations
+from dreamer.visualization.atlas.channel_images import is_image
 from dreamer.visualization.atlas.commands import Commands
 from dreamer.visualization.atlas.layer_section import LayerSection
 
-_DATA = re.compile(r'<script type="application/json" id="atlas">(.*?)</script>', re.S)
-_MAX_BYTES = 2_000_000_000  # of a page that is read again
-_WEBP = re.compile(rb"RIFF....WEBP", re.S)
+_DATA, _END = b'<script type="application/json" id="atlas">', b"</script>"
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,24 @@ def reuse_images(path: Path, sections: Iterable[LayerSection]) -> None:
     if not path.is_file():
         return
     try:
-        found = _DATA.search(path.read_text(encoding="utf-8")) if path.stat().st_size <= _MAX_BYTES else None
-    except (OSError, ValueError):
-        found = None
-    if not found:
+        page = read_bounded(path, limits.ATLAS_BYTES)
+    except OSError:
+        page = b""
+    begin = page.find(_DATA) + len(_DATA)
+    end = page.find(_END, begin)
+    if begin < len(_DATA) or end < 0:
         raise UsageError(f"{path} is not an atlas that can be continued; --force replaces it, -o chooses another name")
+    if sum(page.count(mark, begin, end) for mark in (b",", b":", b"[", b"{")) > limits.ATLAS_VALUES:
+        return
     try:
-        layers = {layer["name"]: layer for layer in json.loads(found[1])["layers"]}
+        layers = {layer["name"]: layer for layer in json.loads(str(page[begin:end], "ascii"))["layers"]}
         for section in sections:
             layer = layers.get(section.layer, {"made": None})
             if layer["made"] != section.recipe_hash:
                 continue
             for channel in layer["channels"]:
                 image = base64.b64decode(channel["plate"], validate=True)
-                if channel["number"] in section.channels and _WEBP.match(image):
+                if channel["number"] in section.channels and is_image(image, section.side):
                     section.images[int(channel["number"])] = image
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return

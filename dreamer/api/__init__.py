@@ -1,0 +1,24 @@
+"""dreamer for Python programs: what the command line does, with pictures of any kind in and out.
+
+Layer 8. The use cases: everything that is below is put together here, and the command line only parses, reports and
+writes.
+"""
+
+from __future__ import annotations
+
+from dreamer.api.frames import video, zoom
+from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
+from dreamer.api.still import dream
+from dreamer.api.unit import visualize
+
+__all__ = [
+    "dream",
+    "load_network",
+    "loaded_registry",
+    "register",
+    "registry",
+    "reload_plugins",
+    "video",
+    "visualize",
+    "zoom",
+]

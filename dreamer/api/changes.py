@@ -1,0 +1,74 @@
+"""The keys of a recipe, as types: an editor completes them, and a type checker finds a misspelt one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Literal, TypedDict
+
+OneIngredient = str | Mapping[str, Any] | Callable[..., Any]
+"""An ingredient by its name, as a recipe has it, or as a function."""
+Ingredients = Sequence[OneIngredient] | OneIngredient
+
+
+class OctaveChanges(TypedDict, total=False):
+    """See `dreamer.recipes.recipe.Octaves`."""
+
+    smallest: int
+    count: int
+    scale: float
+    feature_size: float
+    steps: int
+    step_size: float
+    reinject: bool
+
+
+class Look(TypedDict, total=False):
+    """See `dreamer.recipes.recipe.Recipe`."""
+
+    seed: int
+    strength: float
+    colour: float
+    balance: bool
+    redirect: int
+    smooth_pooling: bool
+    weight_noise: float
+    octaves: OctaveChanges
+    priors: Ingredients
+    transforms: Ingredients
+    gradient_filters: Ingredients
+    updates: Ingredients
+    objectives: Ingredients
+    init: Literal["photo", "noise", "grey", "canvas"]
+    pictures: int
+
+
+class UnitChanges(Look, total=False):
+    """What `dreamer.visualize` takes besides its own arguments."""
+
+    size: int
+
+
+class Changes(UnitChanges, total=False):
+    """What `dreamer.dream` and `dreamer.video` take besides their own arguments."""
+
+    canvas: OneIngredient
+    optimiser: OneIngredient
+
+
+class ZoomChanges(Look, total=False):
+    """What `dreamer.zoom` takes besides its own arguments: see `dreamer.zoom`'s motion as well."""
+
+    canvas: OneIngredient
+    optimiser: OneIngredient
+    seconds: float
+    fps: float | str | Fraction
+    rate: float
+    angle: float
+    centre: Sequence[float]
+    pan: Sequence[float]
+    ease: Literal["none", "in", "out", "both"]
+    direction: Literal["in", "out"]
+    loop: bool
+    mode: Literal["keyframes", "feedback"]
+    keyframes: Sequence[Mapping[str, Any]]

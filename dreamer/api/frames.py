@@ -1,0 +1,143 @@
+"""Zooms into photos, and dreams over clips, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Unpack
+
+import torch
+from torch import Tensor
+
+from dreamer.api.changes import Changes, ZoomChanges
+from dreamer.api.request import Picture, request
+from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, frame_given, plain
+from dreamer.engine.device import Machine
+from dreamer.engine.modes import in_plain_modes, plain_modes
+from dreamer.engine.step import Step
+from dreamer.errors import Interrupted
+from dreamer.image import load, size_at
+from dreamer.recipes.preset import Preset
+from dreamer.video.clip.reader import frames, probe
+from dreamer.video.clip.state import MemoryStore
+from dreamer.video.film.film import STABILITY, Film
+from dreamer.video.zoom.frames import frames_of
+from dreamer.video.zoom.scene import SIZE, SPACING, Scene, settled_looks
+from dreamer.video.zoom.schedule import zoom_from
+from dreamer.video.zoom.zoom import Zoom
+
+
+@in_plain_modes
+def zoom(
+    photo: Picture,
+    *,
+    preset: str | Path | Preset | None = None,
+    network: AnyNetwork | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    guide: Picture | None = None,
+    size: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    fetch: bool = False,
+    steps: int | None = None,
+    returns: Returns = "pil",
+    on_step: Callable[[int, Step], None] = lambda number, step: None,
+    **changes: Unpack[ZoomChanges],
+) -> Iterator[Result]:
+    """Fall into a photo: the frames of `dreamer zoom`, one by one.
+
+    Args:
+        photo: As for `dream`.
+        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
+        **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
+            `keyframes=[{"time": 5, "rate": 2}]`, and a recipe's keys. All others are as for `dream`.
+
+    Returns:
+        An iterator of the frames, as `returns` says; each is made when it is asked for.
+
+    Raises:
+        DreamerError: At once, with every mistake.
+        Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
+    """
+    check_returns(returns)
+    source = load(photo)
+    moving = {field.name for field in fields(Zoom)}
+    motion = zoom_from({key: plain(value) for key, value in changes.items() if key in moving})
+    recipe = {key: value for key, value in changes.items() if key not in moving}
+    machine = Machine(device, precision, -1 if tile is None else tile)
+    looks = {}
+    for look, at in motion.looks():
+        own = preset if look is None else look
+        asked, names = request(own, recipe, network, weights, at or layer, fetch, machine, guide, steps)
+        looks[look, at] = asked.build(names)
+    side = size or min(SIZE, max(source.width, source.height))
+    frame = size_at(source.height, source.width, side)
+    looks = settled_looks(looks, source, frame)
+    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, on_step)
+    fall = frames_of(scene)
+
+    def pictures() -> Iterator[Tensor]:
+        for number in range(motion.frames):
+            picture = fall.frame(number)
+            fall.checkpoint(number)
+            yield picture
+
+    return _frames(pictures(), returns)
+
+
+@in_plain_modes
+def video(
+    clip: str | Path,
+    *,
+    stability: float = STABILITY,
+    preset: str | Path | Preset | None = None,
+    network: AnyNetwork | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    guide: Picture | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    fetch: bool = False,
+    steps: int | None = None,
+    returns: Returns = "pil",
+    on_step: Callable[[Step], None] = lambda step: None,
+    **changes: Unpack[Changes],
+) -> Iterator[Result]:
+    """Dream over a clip: the frames of `dreamer video`, one by one.
+
+    Args:
+        clip: A file that `dreamer video` can read.
+        stability: How much of a frame's dream the next one keeps, from 0 to 1. All others are as for `dream`.
+
+    Returns:
+        An iterator of the frames, upright, as `returns` says; each is made when it is asked for.
+
+    Raises:
+        DreamerError: Before the first frame, for a clip that cannot be read and with every mistake of the recipe.
+        Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
+    """
+    check_returns(returns)
+    source = probe(Path(clip))
+    machine = Machine(device, precision, -1 if tile is None else tile)
+    asked, names = request(preset, changes, network, weights, layer, fetch, machine, guide, steps)
+    film = Film.of(asked.build(names), source.height, source.width, stability=stability, on_step=on_step)
+    made = (torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255 for dreamt in film.dreams(frames(source)))
+    return _frames(made, returns)
+
+
+def _frames(made: Iterator[Tensor], returns: Returns) -> Iterator[Result]:
+    """The frames as `returns` says; what is being dreamt when Ctrl-C is pressed becomes one as well."""
+    while True:
+        try:
+            with plain_modes():
+                frame = next(made, None)
+        except Interrupted as stop:
+            raise Interrupted(frame_given(stop.picture, returns)) from None
+        if frame is None:
+            return
+        yield frame_given(frame, returns)

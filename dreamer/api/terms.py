@@ -1,0 +1,96 @@
+"""Objectives that add and scale, for `dreamer.visualize`: 2 * channel("m4b", 12) - channel("m4b", 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dreamer.api.values import plain
+from dreamer.errors import UsageError
+from dreamer.visualization.custom_objective import Features
+
+
+@dataclass(frozen=True)
+class Term:
+    """A score of a network's features, larger for what is wanted; add it to others, subtract it, or scale it.
+
+    Call it with {layer: features (B, C, h, w)} for the score of each picture, (B,), or of one of them, ().
+    """
+
+    parts: tuple[tuple[float, Callable[[Features], Tensor]], ...]
+
+    def __call__(self, features: Features) -> Tensor:
+        scores = [weight * score(features) for weight, score in self.parts]
+        total: Tensor = sum(scores[1:], scores[0])
+        return total
+
+    def __mul__(self, factor: float) -> Term:
+        return Term(tuple((weight * float(factor), score) for weight, score in self.parts))
+
+    def __add__(self, other: Term) -> Term:
+        return Term(self.parts + other.parts)
+
+    def __sub__(self, other: Term) -> Term:
+        return self + -other
+
+    def __neg__(self) -> Term:
+        return self * -1
+
+    def __truediv__(self, divisor: float) -> Term:
+        return self * (1 / divisor)
+
+    __rmul__ = __mul__
+
+
+def channel(layer: str, number: int, *, picture: int | None = None) -> Term:
+    """The mean of a channel over its map.
+
+    Args:
+        layer: A layer's name.
+        number: The channel's, from 0.
+        picture: Which of several pictures at once shall have it, from 0; by itself each.
+    """
+    return _term(layer, picture, lambda map: map[:, _index(map, number, layer)].mean((1, 2)))
+
+
+def neuron(
+    layer: str, number: int, row: int | None = None, column: int | None = None, *, picture: int | None = None
+) -> Term:
+    """A channel at one place of its map, by itself in the middle; `picture` is as for `channel`."""
+
+    def score(map: Tensor) -> Tensor:
+        height, width = map.shape[2:]
+        down, right = height // 2 if row is None else row, width // 2 if column is None else column
+        return map[:, _index(map, number, layer), down, right]
+
+    return _term(layer, picture, score)
+
+
+def direction(layer: str, vector: Sequence[float] | Tensor, *, picture: int | None = None) -> Term:
+    """The mean of the features along a direction, with a number for each channel; `picture` is as for `channel`."""
+    numbers = torch.tensor(plain(vector), dtype=torch.float32)
+
+    def score(map: Tensor) -> Tensor:
+        if len(numbers) != map.shape[1]:
+            raise UsageError(f"direction: it has {len(numbers)} numbers, and layer {layer} has {map.shape[1]} channels")
+        return torch.einsum("c,bchw->bhw", numbers.to(map), map).mean((1, 2))
+
+    return _term(layer, picture, score)
+
+
+def _term(layer: str, picture: int | None, score: Callable[[Tensor], Tensor]) -> Term:
+    """A term of a layer's map (B, C, h, w); `score` gives (B,)."""
+
+    def scored(features: Features) -> Tensor:
+        return score(features[layer]) if picture is None else score(features[layer][[picture]])[0]
+
+    return Term(((1.0, scored),))
+
+
+def _index(map: Tensor, number: int, layer: str) -> int:
+    if not 0 <= number < map.shape[1]:
+        raise UsageError(f"channel: {layer} has channels 0 to {map.shape[1] - 1}, and no {number}")
+    return number

@@ -1,0 +1,264 @@
+"""Visualizations of a network's units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from dreamer.api.changes import UnitChanges
+from dreamer.api.names import registry
+from dreamer.api.request import Picture, request
+from dreamer.api.still import dreamt
+from dreamer.api.values import AnyNetwork, Pictures, Returns, check_returns, given, network_of, plain
+from dreamer.engine.device import Machine
+from dreamer.engine.modes import in_plain_modes
+from dreamer.engine.step import Step
+from dreamer.errors import RecipeError
+from dreamer.image import load, pictures_in, to_pil
+from dreamer.networks.network import Network
+from dreamer.recipes.preset import Preset
+from dreamer.recipes.recipe import RecipeDict
+from dreamer.visualization.custom_objective import Features, custom_objective
+from dreamer.visualization.direction_file import direction_of
+from dreamer.visualization.facets import facets as facets_of
+from dreamer.visualization.unit import Unit, grey, visualization
+
+
+@overload
+def visualize(
+    network: AnyNetwork,
+    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = ...,
+    *,
+    layer: str | None = ...,
+    channel: int | str | None = ...,
+    neuron: int | Sequence[int] | None = ...,
+    direction: Sequence[float] | NDArray[Any] | Tensor | None = ...,
+    photo: Picture | None = ...,
+    preset: str | Path | Preset | None = ...,
+    weights: str | Path | None = ...,
+    guide: Picture | None = ...,
+    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
+    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
+    steps: int | None = ...,
+    count: int = ...,
+    facets: int | None = ...,
+    folder: str | Path | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int = ...,
+    fetch: bool = ...,
+    returns: Literal["pil"] = "pil",
+    on_step: Callable[[Step], None] | None = ...,
+    **changes: Unpack[UnitChanges],
+) -> list[Image.Image]: ...
+
+
+@overload
+def visualize(
+    network: AnyNetwork,
+    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = ...,
+    *,
+    layer: str | None = ...,
+    channel: int | str | None = ...,
+    neuron: int | Sequence[int] | None = ...,
+    direction: Sequence[float] | NDArray[Any] | Tensor | None = ...,
+    photo: Picture | None = ...,
+    preset: str | Path | Preset | None = ...,
+    weights: str | Path | None = ...,
+    guide: Picture | None = ...,
+    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
+    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
+    steps: int | None = ...,
+    count: int = ...,
+    facets: int | None = ...,
+    folder: str | Path | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int = ...,
+    fetch: bool = ...,
+    returns: Literal["tensor"],
+    on_step: Callable[[Step], None] | None = ...,
+    **changes: Unpack[UnitChanges],
+) -> list[Tensor]: ...
+
+
+@overload
+def visualize(
+    network: AnyNetwork,
+    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = ...,
+    *,
+    layer: str | None = ...,
+    channel: int | str | None = ...,
+    neuron: int | Sequence[int] | None = ...,
+    direction: Sequence[float] | NDArray[Any] | Tensor | None = ...,
+    photo: Picture | None = ...,
+    preset: str | Path | Preset | None = ...,
+    weights: str | Path | None = ...,
+    guide: Picture | None = ...,
+    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
+    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
+    steps: int | None = ...,
+    count: int = ...,
+    facets: int | None = ...,
+    folder: str | Path | None = ...,
+    device: str = ...,
+    precision: str = ...,
+    tile: int = ...,
+    fetch: bool = ...,
+    returns: Literal["array"],
+    on_step: Callable[[Step], None] | None = ...,
+    **changes: Unpack[UnitChanges],
+) -> list[NDArray[Any]]: ...
+
+
+@in_plain_modes
+def visualize(
+    network: AnyNetwork,
+    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = None,
+    *,
+    layer: str | None = None,
+    channel: int | str | None = None,
+    neuron: int | Sequence[int] | None = None,
+    direction: Sequence[float] | NDArray[Any] | Tensor | None = None,
+    photo: Picture | None = None,
+    preset: str | Path | Preset | None = None,
+    weights: str | Path | None = None,
+    guide: Picture | None = None,
+    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    steps: int | None = None,
+    count: int = 1,
+    facets: int | None = None,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int = 0,
+    fetch: bool = False,
+    returns: Returns = "pil",
+    on_step: Callable[[Step], None] | None = None,
+    **changes: Unpack[UnitChanges],
+) -> list[Image.Image] | list[Tensor] | list[NDArray[Any]]:
+    """Show what a unit of a network wants to see, from nothing or over a photo.
+
+    Args:
+        network: A torch module that takes ImageNet's preprocessing, a Network (see `Network.wrap`), a name of
+            `dreamer networks list`, or several of them by names: {"a": net, "b": other} has layers a.layer3, b.layer3.
+        objective: The name of a layer, before one of the next three; of a class ("lion"); or of an objective
+            ("deepdream"). An objective as a recipe has it, {"name": "channel", "index": [3]}, or a list of such. Or a
+            function of {layer: features (B, C, h, w)} that gives a score, larger for what is wanted.
+        layer: Where the unit is; by itself the network's default layer, or that of its classes.
+        channel: A channel's number or name.
+        neuron: A channel, in the middle, or (channel, row, column) of the layer's map.
+        direction: A number for each of the layer's channels, (C,).
+        photo: What to dream over instead of grey.
+        canvas: How the picture is parameterized: a name, a function, or as a recipe has it; likewise `optimiser`.
+        steps: Of the optimiser, in each octave.
+        count: How many pictures to make at once.
+        facets: How many pictures to make that differ; with a `folder` each begins with some of its pictures.
+        tile: As for `dream`, but none by itself.
+        **changes: A recipe's keys, as in `size=320`. All others are as for `dream`.
+
+    Returns:
+        `count` or `facets` pictures, each of the photo's size, or square.
+
+    Raises:
+        DreamerError: The unit does not exist, or the recipe has mistakes, all of which are named.
+        Interrupted: As for `dream`; its `picture` is a list of the unfinished pictures.
+    """
+    check_returns(returns)
+    if len([part for part in (channel, neuron, direction) if part is not None]) > 1:
+        raise RecipeError("channel, neuron, direction: give one of them, not several")
+    if (facets and photo is not None) or (folder and not facets):
+        raise RecipeError("facets start from noise or a folder: give no photo with them, and no folder without")
+    looked_at = network_of(network)
+    unit, layer, objectives = _aimed(looked_at, objective, layer, _unit(channel, neuron, direction))
+    own: dict[str, Any] = {
+        "canvas": canvas,
+        "optimiser": optimiser,
+        "objectives": objectives,
+        "pictures": facets or count,
+        "init": "grey" if folder else None,
+    }
+    source = None if photo is None else load(photo)
+    given_words = {**{key: words for key, words in own.items() if words is not None}, **changes}
+    machine = Machine(device, precision, tile)
+    asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, guide, steps)
+    pipeline = visualization(
+        asked,
+        names,
+        unit,
+        photo=source,
+        canvas=_name_in(asked.words["canvas"]) if canvas is not None else None,
+        facets=bool(facets),
+        own_starts=folder is not None,
+    )
+    side = pipeline.recipe.size
+    source = pipeline.sized(load(to_pil(grey(side, side))) if source is None else source)
+    if callable(objective):
+        size, pictures = (source.height, source.width), pipeline.recipe.pictures
+        pipeline = replace(pipeline, own=custom_objective(objective, pipeline.network, *size, pictures))
+    if folder:
+        with TemporaryDirectory() as kept:
+            begun = facets_of(pipeline, Path(folder), pictures_in(Path(folder)), notes=Path(kept) / "notes")
+        pipeline = replace(pipeline, starts=begun.starts)
+    return dreamt(pipeline, source, on_step, lambda dream: Pictures(given(one, returns) for one in dream.singly()))
+
+
+def _name_in(words: object) -> str | None:
+    """The name in an ingredient's words; what else is wrong with them is found when they are read."""
+    return words.get("name") if isinstance(words, Mapping) else None
+
+
+def _unit(channel: int | str | None, neuron: Any, direction: Any) -> Unit:
+    """The unit that is named by one of the three."""
+    place = None if neuron is None else plain(neuron)
+    place = (place,) if isinstance(place, int) else place
+    if place is not None and not (isinstance(place, (list, tuple)) and all(type(part) is int for part in place)):
+        raise RecipeError(f"neuron: expected a channel, or a channel, a row and a column, not {neuron!r}")
+    if any(part < 0 for part in place or ()):
+        raise RecipeError(f"neuron: channels, rows and columns are counted from 0, not {neuron!r}")
+    values = None if direction is None else plain(direction)
+    if values is not None and not (isinstance(values, (list, tuple)) and all(np.ndim(one) == 0 for one in values)):
+        raise RecipeError(f"direction: expected a number for each channel, (C,), not {np.shape(direction)}")
+    channel = plain(channel)
+    if isinstance(channel, int) and channel < 0:
+        raise RecipeError(f"channel: channels are counted from 0, not {channel}")
+    vector = None if values is None else direction_of(values)
+    return Unit(channel, None if place is None else tuple(place), direction=vector)
+
+
+def _aimed(
+    network: str | Network | None, objective: Any, layer: str | None, unit: Unit
+) -> tuple[Unit, str | None, list[Any] | None]:
+    """The unit, its layer and the objectives, which the first argument may name in several ways."""
+    if layer is not None and not isinstance(layer, str):
+        raise RecipeError(f"layer: expected a layer's name, as in 'layer3', not a {type(layer).__qualname__}")
+    if objective is None:
+        return unit, layer, None
+    if isinstance(objective, str):
+        names_layer = objective in network.anatomy.layers if isinstance(network, Network) else unit.named
+        if layer is None and names_layer:
+            return unit, objective, None
+        if not unit.named:
+            if objective in registry().ingredients["objectives"].names():
+                return unit, layer, [{"name": objective}]
+            return replace(unit, label=objective), layer, None
+    if unit.named:
+        raise RecipeError("objective, channel, neuron, direction: give one of them, not several")
+    if callable(objective):
+        if layer is not None:
+            raise RecipeError("layer: a function reads its layers itself, as in f['layer3']; leave it out")
+        return unit, None, None
+    if isinstance(objective, Mapping):
+        return unit, layer, [objective]
+    if isinstance(objective, list):
+        return unit, layer, objective
+    raise RecipeError(f"objective: expected a name, a dict, a list or a function, not a {type(objective).__qualname__}")

@@ -1,0 +1,133 @@
+"""What a Python program hands over and gets back: pictures of any kind, networks, numbers and functions."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from dreamer.api.names import add_own, copied
+from dreamer.errors import UsageError
+from dreamer.image import to_pil
+from dreamer.networks.joint import join
+from dreamer.networks.network import Network
+from dreamer.pipeline.dream import Dream
+from dreamer.recipes.recipe import INGREDIENTS, ONES
+from dreamer.recipes.registry import Registry
+
+Returns = Literal["pil", "tensor", "array"]
+"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth."""
+Result = Image.Image | Tensor | NDArray[Any]
+AnyNetwork = str | Network | nn.Module | Mapping[str, Network | nn.Module]
+"""A name, a Network, a module with ImageNet's preprocessing, or several networks by names of their own."""
+
+
+def check_returns(returns: str) -> None:
+    """Raise UsageError for a kind of result that there is not."""
+    if returns not in ("pil", "tensor", "array"):
+        raise UsageError(f"returns: {returns!r} is not one of pil, tensor, array")
+
+
+def given(dream: Dream, returns: Returns) -> Result:
+    """One dream as `returns` says."""
+    if returns == "tensor":
+        return (dream.photo.image() + dream.change).clamp(0, 1)[0]
+    return dream.photo.with_change(dream.change) if returns == "array" else dream.to_pil()
+
+
+class Pictures(list[Any]):
+    """A list of pictures, which a notebook shows side by side if they are Pillow's."""
+
+    def _repr_png_(self) -> bytes | None:
+        if not self or not all(isinstance(picture, Image.Image) for picture in self):
+            return None
+        width, height = (max(picture.size[axis] for picture in self) for axis in (0, 1))
+        columns = math.ceil(math.sqrt(len(self)))
+        sheet = Image.new("RGB", (columns * (width + 4), math.ceil(len(self) / columns) * (height + 4)), "white")
+        for number, picture in enumerate(self):
+            row, column = divmod(number, columns)
+            sheet.paste(picture, (column * (width + 4), row * (height + 4)))
+        data = io.BytesIO()
+        sheet.save(data, "PNG")
+        return data.getvalue()
+
+
+def frame_given(frame: Tensor, returns: Returns) -> Result:
+    """One frame (1, 3, H, W) in [0, 1] as `returns` says; arrays and Pillow's images have 8 bits."""
+    if returns == "tensor":
+        return frame[0].clone()
+    picture = to_pil(frame)
+    return np.asarray(picture) if returns == "array" else picture
+
+
+def network_of(network: AnyNetwork | None) -> str | Network | None:
+    """The network that was handed over, by name or as a Network.
+
+    Raises UsageError for anything else, NetworkError for a module that cannot be looked at.
+    """
+    if network is None or isinstance(network, (str, Network)):
+        return network
+    if isinstance(network, nn.Module):
+        return Network.wrap(network)
+    if isinstance(network, Mapping) and network:
+        return join({name: _one(part) for name, part in network.items()})
+    raise UsageError(f"network: expected a name, a Network or a torch module, not {_kind(network)}")
+
+
+def _one(part: Any) -> Network:
+    found = network_of(part)
+    if not isinstance(found, Network):
+        raise UsageError(f"network: several networks are given as Networks or modules, not {_kind(part)}")
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A recipe's value with Python's own numbers, lists and dicts in the place of numpy's and torch's."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray, Tensor)):
+        return value.tolist()
+    return value
+
+
+def with_functions(words: Mapping[str, Any], names: Registry) -> tuple[dict[str, Any], Registry]:
+    """A recipe's words with a name for each function in them, and a registry that knows these names as well.
+
+    A list of ingredients may hold names and functions beside dicts, and a single ingredient may be either.
+    """
+    known = names
+
+    def item(kind: str, value: Any) -> Any:
+        nonlocal known
+        if isinstance(value, str):
+            return {"name": value}
+        if not callable(value):
+            return value
+        if known is names:
+            known = copied(names)
+        taken = known.ingredients[kind].names()
+        stem = getattr(value, "__name__", "function")
+        stem = stem if stem.isidentifier() else "function"
+        name = next(name for number in count(1) if (name := f"{stem}_{number}" if number > 1 else stem) not in taken)
+        return {"name": add_own(known, kind, value, name)}
+
+    found = {str(key): plain(value) for key, value in words.items()}
+    for key, value in found.items():
+        if key in ONES:
+            found[key] = item(ONES[key], value)
+        elif key in INGREDIENTS:
+            found[key] = [item(key, one) for one in (value if isinstance(value, list) else [value])]
+    return found, known
+
+
+def _kind(value: object) -> str:
+    return type(value).__qualname__

@@ -1,0 +1,161 @@
+"""`dreamer presets try`: presets on the middle of a photo, on one sheet."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dreamer.cli.options import FILE, STRENGTH, max_pixels_option, option, progress_option
+from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.progress import Frame, Reporter, progress
+from dreamer.cli.streams import line
+from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
+from dreamer.files import free, is_taken, write_atomically
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dreamer.engine.step import Step
+    from dreamer.recipes.preset import Preset
+    from dreamer.visualization.contact_sheet import Look
+
+
+@click.command("try")
+@click.argument("photo", type=FILE)
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@option("-o", "--output", metavar="FILE", type=FILE, help="The sheet to write. [PHOTO-presets.jpg]")
+@option("--html", "as_page", is_flag=True, help="Also write a web page with the command of each look.")
+@option("--size", type=click.IntRange(96, 1024), default=320, metavar="PIXELS", help="Side of each picture. [320]")
+@option("--strength", type=click.FloatRange(0, 1), default=1.0, metavar="0..1", help=STRENGTH)
+@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
+@option("--force", is_flag=True, help="Replace an existing sheet.")
+@max_pixels_option
+@progress_option
+def try_(
+    photo: Path,
+    names: tuple[str, ...],
+    output: Path | None,
+    as_page: bool,
+    size: int,
+    strength: float,
+    seed: int,
+    force: bool,
+    max_pixels: int,
+    how: str,
+) -> int:
+    """Try presets on the middle of a photo, on one sheet.
+
+    The sheet shows all installed presets, or those that are named. Nothing is downloaded: presets whose network or
+    plugin is missing are skipped with a message.
+    """
+    output = output or photo.with_name(f"{photo.stem}-presets.jpg")
+    outputs = [output, output.with_suffix(".html")] if as_page else [output]
+    there = [] if force else [path for path in outputs if is_taken(path)]
+    problems = [f"{path} already exists; --force replaces it, -o chooses another name" for path in there]
+    with progress(how) as reporter:
+        from dreamer.api import registry
+        from dreamer.image import check_suffix, encode, load, to_pil
+        from dreamer.recipes.preset import find_preset
+        from dreamer.visualization.contact_sheet import Look, page, sheet
+
+        began = time.monotonic()
+        with collect_problems(problems):
+            check_folder(output.parent, f"-o {output}")
+        with collect_problems(problems):
+            check_suffix(output)
+        with collect_problems(problems):
+            piece = to_pil(load(photo, max_pixels=max_pixels).middle(size))
+        presets, shelf = {}, registry().presets
+        for name in names or map(shelf.shortest_name, shelf):
+            try:
+                presets[name] = find_preset(registry(), name)
+            except RecipeError as error:
+                if names:
+                    problems += error.problems
+                else:
+                    reporter.say(line(f"skipped {name}: {error}"))
+        with collect_problems(problems):
+            check_spared(outputs, [photo, *(preset.file for preset in presets.values() if preset.file)])
+        if problems:
+            raise UsageError(*problems)
+        _check_room(output, size * size * len(presets))
+        name = line(photo.name)
+        looks = [Look("the photo", name, piece), *_dreamt(piece, presets, strength, seed, photo, reporter)]
+        whole = load(sheet(looks))
+        files = [encode(whole, whole.pixels, check_suffix(output))]
+        files += [page(looks, f"Looks for {name}").encode()] if as_page else []
+        reporter.say(f"showing {len(looks) - 1} looks")
+        for path in _written(outputs, files, force):
+            reporter.done(str(photo), str(path), time.monotonic() - began)
+    return 0 if len(looks) > 1 else 1
+
+
+def _check_room(output: Path, size: int) -> None:
+    """Raises WriteError if so many bytes cannot be written there: now, and not after all looks are made."""
+    trial = free(output.with_name(".dreamer-trial"))
+    try:
+        write_atomically(trial, bytes(size)).unlink()
+    except WriteError as error:
+        raise WriteError(str(error).replace(str(trial), str(output))) from error
+
+
+def _written(outputs: Sequence[Path], files: Sequence[bytes], force: bool) -> list[Path]:
+    """Write each file, or a free name beside it, and return which; WriteError says where they were saved instead."""
+    written: list[Path] = []
+    try:
+        for path, data in zip(outputs, files, strict=True):
+            written.append(write_atomically(path, data, replace=force))
+    except WriteError as error:
+        left = range(len(written), len(files))
+        with suppress(OSError, WriteError):
+            folder = Path(tempfile.mkdtemp(prefix="dreamer-"))  # nobody else may look into it
+            saved = [str(write_atomically(folder / outputs[number].name, files[number])) for number in left]
+            error = WriteError(f"{error}; saved as {' and '.join(saved)} instead")
+        raise error from None
+    return written
+
+
+def _dreamt(
+    piece: Image.Image, presets: Mapping[str, Preset], strength: float, seed: int, photo: Path, reporter: Reporter
+) -> Iterator[Look]:
+    """The picture dreamt with each preset, by the name that was given."""
+    from dreamer.api import dream
+    from dreamer.engine.device import keep_freed_memory
+    from dreamer.visualization.contact_sheet import Look
+
+    keep_freed_memory()
+    reporter.start(str(photo), 1, 1)
+    for done, (name, preset) in enumerate(presets.items()):
+        label = line(preset.name)
+
+        def on_step(step: Step, done: int = done, doing: str = label) -> None:
+            reporter.frame(Frame(done, len(presets), (done + step.share) / len(presets), doing, "look"))
+
+        try:
+            picture = dream(piece, preset=preset, strength=strength, seed=seed, on_step=on_step)
+        except DreamerError as error:
+            reporter.say(line(f"skipped {preset.name}: {error}"))
+        else:
+            words = ("dreamer", "render", f"./{photo}" if str(photo).startswith("-") else str(photo), "--preset", name)
+            yield Look(label, line(preset.description or preset.title), picture, " ".join(map(shell_word, words)))
+        reporter.frame(Frame(done + 1, len(presets), (done + 1) / len(presets), unit="look"))
+
+
+def shell_word(word: str) -> str:
+    """The word as a shell reads it; what cannot be seen or printed is written as $'...', as POSIX and bash have it."""
+    if word.isprintable():
+        return shlex.quote(word)
+    letters = (letter if letter.isprintable() and letter not in "'\\" else _bytes_of(letter) for letter in word)
+    return f"$'{''.join(letters)}'"
+
+
+def _bytes_of(letter: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))

@@ -1,0 +1,76 @@
+"""Copies of a module that dreamer may do with as it likes, so that the module itself stays as its owner left it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dreamer.errors import NetworkError
+
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    """A copy that computes what `module` does in evaluation mode, over the same weights; nothing can be learnt in it.
+
+    Wrappers that compute nothing themselves (`torch.compile`, `DataParallel`) are taken off, since layers are named
+    without them.
+
+    Raises NetworkError for a module that cannot be copied.
+    """
+    while isinstance(inner := getattr(module, "_orig_mod", None) or _parallel(module), nn.Module):
+        module = inner
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NetworkError("a scripted module has no layers that can be looked at; pass the module it was made of")
+    with torch.inference_mode(False):
+        return _copied(module, _shared).eval()
+
+
+def skeleton(module: nn.Module) -> nn.Module:
+    """A copy with its weights on the `meta` device, for passes that give shapes alone; without its owner's hooks.
+
+    Hooks of torch's own stay, since some of them compute weights.
+    """
+    bare = _copied(module, lambda tensor: torch.empty_like(tensor, device="meta"))
+    for part in bare.modules():
+        for hooks in (getattr(part, name) for name in _HOOKS):
+            for key in [key for key, hook in hooks.items() if not _is_torchs(hook)]:
+                del hooks[key]
+    return bare
+
+
+def _shared(tensor: Tensor) -> Tensor:
+    """The same values without a graph; those of a tensor that was made for inference alone are copied."""
+    return tensor.clone() if tensor.is_inference() else tensor.detach()
+
+
+def _parallel(module: nn.Module) -> nn.Module | None:
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return module.module if isinstance(module, parallel) else None
+
+
+def _copied(module: nn.Module, change: Any) -> nn.Module:
+    """A deep copy in which every tensor is changed instead of copied, and every hook is the same."""
+    known: dict[int, Any] = {}
+    for part in module.modules():
+        for value in (*part._parameters.values(), *part._buffers.values(), *vars(part).values()):
+            if isinstance(value, nn.Parameter):
+                known[id(value)] = nn.Parameter(change(value), requires_grad=False)
+            elif isinstance(value, Tensor):
+                known[id(value)] = change(value)
+        known |= {id(hook): hook for name in _HOOKS for hook in getattr(part, name).values()}
+    try:
+        return copy.deepcopy(module, known)
+    except Exception as error:  # a module may hold anything
+        why = f"{type(error).__name__}: {error}"
+        raise NetworkError(
+            f"this {type(module).__name__} cannot be copied, so it cannot be looked at ({why})"
+        ) from error
+
+
+def _is_torchs(hook: Any) -> bool:
+    home = getattr(hook, "__module__", None) or type(hook).__module__
+    return home.partition(".")[0] == "torch"

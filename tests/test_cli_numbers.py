@@ -1,0 +1,48 @@
+"""Numbers on the command line that nobody means: each is one sentence, before anything is loaded or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import dreamer, left_in, refused
+
+DIGITS = "9" * 5000
+WRONG = {
+    "train": {
+        "--minutes": ["nan", "inf", "-inf", "0", "1e400", DIGITS],
+        "--keep": ["nan", "inf"],
+        "--width": ["nan", "inf"],
+        "--seed": [str(2**63), DIGITS, "-1"],
+        "--threads": ["0", "100000", DIGITS],
+    },
+    "motifs": {"--seed": [str(2**63), DIGITS], "--size": [DIGITS], "--samples": [DIGITS]},
+    "exemplars": {"--threads": ["100000"], "--size": [DIGITS], "--steps": ["10001", DIGITS], "--count": [DIGITS]},
+    "atlas": {"--threads": ["100000"], "--seed": [str(2**63), DIGITS], "--size": [DIGITS], "--steps": [DIGITS]},
+    "visualize": {
+        "--threads": ["100000"],
+        "--seed": [str(2**63), DIGITS],
+        "--size": [DIGITS, "9" * 10],
+        "--tile": [DIGITS],
+        "--neuron": [DIGITS, f"1,{DIGITS},1"],
+        "--snapshots": [DIGITS],
+        "--channel": [DIGITS],
+        "--class": [DIGITS],
+    },
+}
+CASES = [(command, flag, value) for command, flags in WRONG.items() for flag in flags for value in flags[flag]]
+
+
+@pytest.mark.parametrize(("command", "flag", "value"), CASES, ids=[f"{a} {b} {c[:9]}" for a, b, c in CASES])
+def test_a_number_that_nobody_means(tmp_path: Path, command: str, flag: str, value: str) -> None:
+    words = {
+        "train": ("networks", "train", "-o", tmp_path / "m.safetensors"),
+        "motifs": ("networks", "motifs", "-o", tmp_path / "m.png"),
+        "exemplars": ("exemplars", tmp_path, "--channel", "0", "-o", tmp_path / "m.png"),
+        "atlas": ("atlas", "-o", tmp_path / "m.html"),
+        "visualize": ("visualize", "-o", tmp_path / "m.png"),
+    }
+    ran = dreamer(*words[command], flag, value)
+    refused(ran, "has no class" if flag == "--class" else flag.lstrip("-"))
+    assert len(ran.err.splitlines()) == 1 and len(ran.err) < 800
+    assert left_in(tmp_path) == []

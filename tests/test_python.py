@@ -1,0 +1,338 @@
+"""What a researcher hands over in Python, and gets back."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from command import pixels
+from PIL import Image
+from torch import Tensor, nn
+
+import dreamer
+from dreamer.api.changes import Changes, UnitChanges, ZoomChanges
+from dreamer.api.names import loaded_registry
+from dreamer.recipes.recipe import Octaves, Recipe
+from dreamer.testing.tiny import tiny_network
+from dreamer.video.zoom.zoom import Zoom
+
+PHOTO = Image.fromarray(pixels())
+FEW: Any = {"octaves": {"count": 1, "steps": 2}}
+SMALL: Any = {"size": 40, "steps": 2}
+
+
+@pytest.fixture
+def own_names() -> Iterator[None]:
+    yield
+    loaded_registry.cache_clear()
+
+
+def model() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3))
+
+
+def test_a_channel_of_a_module_in_one_line() -> None:
+    net = model()
+    (first,) = dreamer.visualize(net, "2", channel=3, **SMALL)
+    (second,) = dreamer.visualize(dreamer.Network.wrap(net), layer="2", channel=np.int64(3), **SMALL)
+    assert first.size == (40, 40) and first.tobytes() == second.tobytes()
+    assert dreamer.visualize(net, "0", **SMALL)[0].tobytes() != dreamer.visualize(net, "2", **SMALL)[0].tobytes()
+    assert dreamer.dream(PHOTO, network=net, layer="0", **FEW).size == PHOTO.size
+
+
+def test_several_networks_look_at_one_picture() -> None:
+    nets = {"a": model(), "b": tiny_network()}
+    image = torch.rand(1, 3, 40, 40)
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def both(f: Any) -> Any:
+        seen.append((f["a.2"].detach(), f["b.two"].detach()))
+        return f["a.2"][:, 3].mean() + f["b.two"][:, 1].mean()
+
+    (picture,) = dreamer.visualize(nets, both, **SMALL)
+    assert picture.size == (40, 40) and seen[-1][0].abs().sum() > 0 and seen[-1][1].abs().sum() > 0
+    from dreamer.api.values import network_of
+
+    joint = network_of(nets)
+    assert isinstance(joint, dreamer.Network)
+    alone = {"a": dreamer.Network.wrap(nets["a"]), "b": tiny_network()}
+    for name, layer in (("a", "2"), ("b", "two")):
+        found, expected = joint.features(image, [f"{name}.{layer}"]), alone[name].features(image, [layer])
+        torch.testing.assert_close(found[f"{name}.{layer}"], expected[layer])
+
+
+@pytest.mark.parametrize("kind", ["dream", "visualize", "zoom"])
+def test_what_is_returned_is_of_the_wished_kind(kind: str) -> None:
+    def made(returns: Any) -> Any:
+        network = tiny_network()
+        if kind == "visualize":
+            return dreamer.visualize(network, channel=1, returns=returns, **SMALL)[0]
+        if kind == "zoom":
+            return next(dreamer.zoom(PHOTO, network=network, seconds=0.5, fps=4, returns=returns, **FEW))
+        return dreamer.dream(PHOTO, network=network, returns=returns, **FEW)
+
+    tensor, array, picture = made("tensor"), made("array"), made("pil")
+    assert tensor.dtype == torch.float32 and tensor.shape[0] == 3 and 0 <= tensor.min() and tensor.max() <= 1
+    assert array.dtype == np.uint8 and np.array_equal(array, np.asarray(picture))
+    assert np.abs(tensor.permute(1, 2, 0).numpy() * 255 - array).max() <= 0.51
+    assert len(np.unique((tensor * 255) % 1)) > 100  # nothing is rounded
+    with pytest.raises(dreamer.UsageError, match="returns: 'png' is not one of pil, tensor, array"):
+        made("png")
+
+
+def test_a_step_has_its_picture() -> None:
+    kept: dict[int, Tensor] = {}
+
+    def keep(step: dreamer.Step) -> None:
+        kept[step.octave, step.number] = step.picture()  # type: ignore[index]
+
+    words: Any = {"network": tiny_network(), "octaves": {"count": 2, "steps": 2}}
+    last = dreamer.dream(PHOTO, on_step=keep, returns="tensor", **words)
+    assert [*kept] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert all(picture.shape == (1, 3, 72, 96) for picture in kept.values())
+    torch.testing.assert_close(kept[1, 1][0], last, atol=1e-6, rtol=0)  # type: ignore[index]
+    assert not torch.equal(kept[1, 0], kept[1, 1])  # type: ignore[index]
+
+
+def test_functions_stand_in_the_lists_of_names() -> None:
+    called: set[str] = set()
+
+    def mirror(image: Tensor, *, down: bool = False) -> Tensor:
+        called.add("mirror")
+        return image.flip(-2 if down else -1)
+
+    def calm(image: Tensor) -> Tensor:
+        called.add("calm")
+        return image.diff(dim=-1).square().mean()
+
+    def halved(gradient: Tensor) -> Tensor:
+        called.add("halved")
+        return gradient / 2
+
+    def third(features: Tensor) -> Tensor:
+        called.add("third")
+        return features[:, 3]
+
+    words: Any = {"network": tiny_network(), **FEW}
+    dreamer.dream(
+        PHOTO,
+        objectives=[third, {"name": "deepdream", "weight": 0.5}],
+        transforms=["jitter", mirror],
+        priors=[calm],
+        gradient_filters=["laplacian", halved],
+        **words,
+    )
+    assert called == {"mirror", "calm", "halved", "third"}
+    assert "mirror" not in dreamer.api.registry().ingredients["transforms"].names()  # type: ignore[attr-defined]
+    one, two = (
+        dreamer.dream(PHOTO, transforms=[lambda image: image.flip(-1), wave], **words) for wave in (mirror, calm_wave)
+    )
+    assert one.tobytes() != two.tobytes()
+
+
+def calm_wave(image: Tensor) -> Tensor:
+    return image.roll(5, -1)
+
+
+def test_an_ingredient_can_be_registered_and_written_anew(own_names: None) -> None:
+    def shift(image: Tensor, *, by: int = 1) -> Tensor:
+        return image.roll(by, -1)
+
+    words: Any = {"network": tiny_network(), **FEW}
+    dreamer.register(shift, "transforms")
+    first = dreamer.dream(PHOTO, transforms=[{"name": "shift", "by": 9}], **words)
+    dreamer.register(calm_wave, "transforms", "shift")
+    assert dreamer.dream(PHOTO, transforms=["shift"], **words).tobytes() != first.tobytes()
+    with pytest.raises(dreamer.UsageError, match="no kind 'transform' of ingredients; did you mean transforms"):
+        dreamer.register(shift, "transform")
+    with pytest.raises(dreamer.PluginError, match="dreamer has its own"):
+        dreamer.register(shift, "transforms", "jitter")
+
+
+def test_plugins_can_be_loaded_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_names: None) -> None:
+    def written(name: str) -> None:
+        (tmp_path / "anew_plugin.py").write_text(
+            textwrap.dedent(f"""
+                import dreamer
+
+                def {name}(image):
+                    return image.square().mean()
+
+                @dreamer.hookimpl
+                def register_priors(register):
+                    register({name})
+            """)
+        )
+
+    written("tilt")
+    about = tmp_path / "anew_plugin-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: anew-plugin\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[dreamer]\nanew = anew_plugin\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("DREAMER_PLUGINS", "anew")
+    names = dreamer.api.registry  # type: ignore[attr-defined]
+    dreamer.reload_plugins()
+    assert "tilt" in names().ingredients["priors"].names()
+    written("lean")
+    assert "lean" not in names().ingredients["priors"].names()
+    dreamer.reload_plugins()
+    assert {"tilt", "lean"} & {*names().ingredients["priors"].names()} == {"lean"}
+
+
+MODES = {
+    "no_grad": torch.no_grad,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "device": lambda: torch.device("meta"),
+}
+
+
+@pytest.mark.parametrize("mode", [*MODES, "float64"])
+def test_torchs_modes_change_no_picture(mode: str) -> None:
+    def made() -> list[bytes]:
+        network = dreamer.Network.wrap(net)
+        return [
+            dreamer.dream(PHOTO, network=network, layer="0", **FEW).tobytes(),
+            dreamer.visualize(network, lambda f: f["2"][:, 1].mean(), **SMALL)[0].tobytes(),
+            next(dreamer.zoom(PHOTO, network=network, layer="0", seconds=0.5, fps=4, **FEW)).tobytes(),
+        ]
+
+    net = model()
+    plain = made()
+    if mode == "float64":
+        torch.set_default_dtype(torch.float64)
+        try:
+            assert made() == plain and torch.get_default_dtype() == torch.float64
+        finally:
+            torch.set_default_dtype(torch.float32)
+        return
+    with MODES[mode]():
+        if mode == "inference":
+            net = model()  # whose weights can be used for inference alone
+        assert made() == plain
+
+
+def test_pictures_of_a_batch_can_be_addressed_and_octaves_are_named() -> None:
+    network = tiny_network()
+    one, two = dreamer.visualize(network, lambda f: f["two"][0, 3].mean() + f["two"][1, 5].mean(), count=2, **SMALL)
+    assert one.tobytes() != two.tobytes()
+    with pytest.raises(dreamer.UsageError, match=r"an octave of \d+x\d+ pixels lacks .*octaves=\{'count': 1\}"):
+        dreamer.visualize(network, lambda f: f["two"][0, 3, 20, 20], size=100, steps=1)
+    dreamer.visualize(network, lambda f: f["two"][0, 3, 20, 20], size=100, steps=1, octaves={"count": 1})
+    asked = []
+    dreamer.visualize(network, lambda f: (asked.append("x" in f), f["two"].mean())[1], **SMALL)
+    assert not any(asked)
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "precision": ({"precision": "float64"}, "precision: 'float64' is not one of auto, float32, bfloat16"),
+    "tile": ({"tile": "a"}, "tile: 'a' is not a number of pixels from 32, nor 0 for none"),
+    "small tile": ({"tile": -5}, "tile: -5 is not a number of pixels"),
+    "network": ({"network": [1, 2]}, "network: expected a name, a Network or a torch module, not list"),
+    "direction": (
+        {"direction": np.zeros((2, 2))},
+        r"direction: expected a number for each channel, \(C,\), not \(2, 2\)",
+    ),
+    "neuron": ({"neuron": "a"}, "neuron: expected a channel, or a channel, a row and a column, not 'a'"),
+    "behind": ({"neuron": (1, -1, -1)}, "neuron: channels, rows and columns are counted from 0"),
+    "channel": ({"channel": -1}, "channel: channels are counted from 0, not -1"),
+    "layer": ({"layer": nn.ReLU()}, "layer: expected a layer's name, as in 'layer3', not a ReLU"),
+    "function": ({"objective": lambda f: f["two"].mean(), "layer": "two"}, "layer: a function reads its layers itself"),
+    "shape": ({"objective": lambda f: f["two"][0, :7, 0, 0]}, r"it returned a tensor of shape \(7,\)"),
+    "objective": ({"objective": 3}, "objective: expected a name, a dict, a list or a function, not a int"),
+    "canvas": ({"canvas": 3}, "canvas: "),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_makes_no_sense_is_said_in_a_sentence(kind: str) -> None:
+    words, sentence = WRONG[kind]
+    with pytest.raises(dreamer.UsageError, match=sentence):
+        dreamer.visualize(**{"network": tiny_network(), **SMALL, **words})
+
+
+def test_numbers_may_be_numpys() -> None:
+    network = tiny_network()
+    own: Any = {
+        "seed": np.int64(3),
+        "size": np.int32(48),
+        "strength": np.float32(0.5),
+        "octaves": {"steps": np.int8(1)},
+    }
+    assert dreamer.dream(PHOTO, network=network, **own).size == (48, 36)
+    (one,) = dreamer.visualize(network, neuron=np.array([1, 2, 3]), **SMALL)
+    (two,) = dreamer.visualize(network, neuron=(1, 2, 3), **SMALL)
+    assert one.tobytes() == two.tobytes()
+    item = {"name": "channel", "index": [np.int64(3)]}
+    assert len(dreamer.visualize(network, item, device=torch.device("cpu"), **SMALL)) == 1  # type: ignore[call-overload]
+
+
+def test_a_features_image_of_another_shape_is_refused() -> None:
+    for shape in ((3, 20, 20), (1, 1, 20, 20)):
+        with pytest.raises(dreamer.NetworkError, match=r"image: expected a tensor \(B, 3, H, W\)"):
+            tiny_network().features(torch.rand(shape), ["two"])
+
+
+def test_the_keys_that_editors_know_are_a_recipes() -> None:
+    recipe = {*Recipe.__dataclass_fields__} - {"network"}
+    assert Changes.__annotations__.keys() == recipe
+    assert UnitChanges.__annotations__.keys() == recipe - {"canvas", "optimiser"}
+    assert ZoomChanges.__annotations__.keys() == recipe - {"size"} | {*Zoom.__dataclass_fields__}
+    assert Changes.__annotations__["octaves"] and {*Octaves.__dataclass_fields__}
+
+
+def test_every_name_of_dreamer_is_what_it_says_once_everything_is_imported() -> None:
+    """No package hides a function of the same name."""
+    import pkgutil
+
+    for module in pkgutil.walk_packages(dreamer.__path__, "dreamer."):
+        if not module.name.endswith("__main__"):
+            __import__(module.name)
+    for name in dreamer.__all__:
+        assert not isinstance(getattr(dreamer, name), type(sys)), name
+
+
+def test_objectives_add_and_scale() -> None:
+    network = tiny_network()
+    f = network.features(torch.rand(2, 3, 40, 40), ["one", "two"])
+    both = 2 * dreamer.channel("two", 3) - dreamer.channel("one", 1) / 4 + dreamer.neuron("two", 2)
+    expected = 2 * f["two"][:, 3].mean((1, 2)) - f["one"][:, 1].mean((1, 2)) / 4 + f["two"][:, 2, 5, 5]
+    torch.testing.assert_close(both(f), expected)
+    vector = torch.arange(16.0)
+    torch.testing.assert_close(
+        dreamer.direction("two", vector)(f), torch.einsum("c,bchw->bhw", vector, f["two"]).mean((1, 2))
+    )
+    torch.testing.assert_close(dreamer.channel("two", 3, picture=1)(f), f["two"][1, 3].mean())
+    apart = dreamer.channel("two", 3, picture=0) + dreamer.channel("two", 5, picture=1)
+    assert len(dreamer.visualize(network, apart, count=2, **SMALL)) == 2
+    with pytest.raises(dreamer.UsageError, match="two has channels 0 to 15, and no 16"):
+        dreamer.visualize(network, dreamer.channel("two", 16), **SMALL)
+    with pytest.raises(dreamer.UsageError, match="it has 3 numbers, and layer two has 16 channels"):
+        dreamer.visualize(network, dreamer.direction("two", [1, 2, 3]), **SMALL)
+
+
+def test_a_notebook_shows_progress_sheets_and_short_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.api import notebook
+
+    shown: list[str] = []
+    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
+    monkeypatch.setattr("rich.progress.Progress.update", lambda self, task, **how: shown.append(how["description"]))
+    pictures = dreamer.visualize(tiny_network(), channel=1, count=3, **SMALL)
+    assert shown and shown[-1].startswith("octave 1/1, 40x40, score ")
+    sheet = pictures._repr_png_()  # type: ignore[attr-defined]
+    assert sheet.startswith(b"\x89PNG") and len(pictures) == 3
+    del shown[:]
+    dreamer.dream(PHOTO, network=tiny_network(), on_step=lambda step: None, **FEW)
+    assert not shown
+    with pytest.raises(dreamer.UsageError) as caught:
+        dreamer.dream(PHOTO, colr=1)  # type: ignore[call-overload]
+    assert caught.value._render_traceback_() == ["UsageError: colr: unknown key; did you mean colour?"]
