@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -31,6 +34,7 @@ def opened(
 ) -> ClipWriter:
     """A writer of small segments; the options are those of `ClipWriter.open`, and the format's codec and quality."""
     format = format_for(output, options.pop("codec", None), options.pop("quality", None))
+    format = replace(format, alpha=options.pop("alpha", False))
     options = {"recipe": '{"seed":1}', "identity": '{"seed":1}', "segment": 3} | options
     return ClipWriter.open(output, format, size=size, fps=Fraction(fps), frames=count, **options)
 
@@ -94,3 +98,48 @@ def heard(path: Path) -> tuple[str, float]:
         stream = container.streams.audio[0]
         samples = sum(frame.samples for frame in container.decode(stream))
         return stream.codec_context.codec.canonical_name, samples / stream.codec_context.sample_rate
+
+
+def filmed(
+    path: Path,
+    pictures: Iterable[NDArray[Any]] | None = None,
+    *,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    format: str | None = None,
+    rate: int = 25,
+    ticks: Sequence[int] | None = None,
+    colours: Mapping[str, int] = MappingProxyType({}),
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A clip as other programs write it.
+
+    Args:
+        path: The file.
+        pictures: Frames (H, W, 3 or 4), uint8, or of YUV with 10 bits, (3 H / 2, W), uint16; by default 8 `picture`s.
+        codec: libav's encoder.
+        pixels: libav's pixel format.
+        format: The container, where the name does not say it.
+        rate: Frames per second.
+        ticks: The times of the frames in frames; by default 0, 1, 2 ...
+        colours: colorspace, color_primaries, color_trc and color_range, as H.273 numbers them.
+        options: The encoder's.
+    """
+    from_rgb = {3: "rgb24", 4: "rgba"}
+    with av.open(f"file:{path}", "w", format=format) as container:
+        stream: Any = None
+        for number, values in enumerate([picture(k) for k in range(8)] if pictures is None else pictures):
+            if values.ndim == 3:
+                frame = av.VideoFrame.from_ndarray(values, format=from_rgb[values.shape[2]]).reformat(format=pixels)
+            else:
+                frame = av.VideoFrame.from_ndarray(values, format=pixels)
+            if stream is None:
+                stream = container.add_stream(codec, rate=rate, options=options)
+                stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, pixels
+            for name, value in colours.items():
+                setattr(stream.codec_context, name, value)
+                setattr(frame, name, value)
+            frame.pts, frame.time_base = number if ticks is None else ticks[number], Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -355,3 +355,18 @@ def test_a_folder_of_frames(here: Path) -> None:
     assert zoom("-o", "frames/").code == 0
     assert len(left_in(Path("frames"))) == 4
     shutil.rmtree("frames")
+
+
+def test_a_clip_asks_for_no_larger_frames_than_the_photo(here: Path) -> None:
+    assert zoom("-o", "a.mp4").code == 0
+    data = Path("a.mp4").read_bytes()
+    Path("b.mp4").write_bytes(data.replace(b'"size": 64', b'"size": 99'))
+    ran = dreamer("zoom", "photo.jpg", "-o", "c.mp4", "--recipe", "b.mp4", "--threads", "1")
+    assert ran.code == 0 and "the frames are 96 pixels long, as the photo is, and not 99" in ran.err
+    clip = probe(Path("c.mp4"))
+    assert (clip.width, clip.height) == (96, 72)
+
+
+def test_a_zoom_that_is_too_deep_is_refused_but_for_its_preview(here: Path) -> None:
+    refused(zoom("--seconds", "14400", "--fps", "1"), "the zoom becomes too deep")
+    assert zoom("--seconds", "14400", "--fps", "1", "--preview", "--size", "96").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -420,3 +421,52 @@ def test_a_schedule_that_is_none_is_told_of(tmp_path: Path, text: str) -> None:
         read_schedule(path)
     with pytest.raises(UsageError, match=r"none\.toml"):
         read_schedule(tmp_path / "none.toml")
+
+
+def test_the_path_of_a_long_zoom_takes_little_memory() -> None:
+    tracemalloc.start()
+    path = way(Zoom(seconds=500, rate=1.01, ease="both"))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 50 * 500 * 240 + 16e6, "50 bytes a tick, and what is computed at once"
+    assert path.keyframe(500) == pytest.approx(500 * math.log(1.01) / math.log(1.5), rel=1e-6)
+
+
+def test_ten_thousand_keyframes_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = [{"time": 0.0005 * k, "rate": 1 + k % 7 / 7, "layer": f"m{k % 3}a"} for k in range(10_000)]
+    zoom = zoom_from({"seconds": 5.0, "keyframes": tables})
+    read = 0
+
+    class Counted(tuple):
+        def __iter__(self) -> Any:
+            nonlocal read
+            read += len(self)
+            return super().__iter__()
+
+    object.__setattr__(zoom, "keyframes", Counted(zoom.keyframes))
+    path = way(zoom)
+    found = [(zoom.look(k / 60), zoom.strength(k / 60, 1.0), path.at(k / 60)) for k in range(300)]
+    assert zoom.looks() == [(None, "m0a"), (None, "m1a"), (None, "m2a")]
+    assert read < 20 * len(tables)
+    assert [look[1] for look, _, _ in found[:3]] == ["m0a", f"m{int(1 / 60 / 0.0005) % 3}a", f"m{66 % 3}a"]
+
+
+def test_a_clip_cannot_ask_for_many_looks() -> None:
+    tables = [{"time": 0.01 * k, "preset": "bloom", "layer": f"m{k}"} for k in range(100)]
+    with pytest.raises(UsageError, match="100 pairs of preset and layer are too many"):
+        zoom_from({"keyframes": tables})
+
+
+def test_a_zoom_that_is_too_deep_is_told_of_where_it_is() -> None:
+    path = way(Zoom(seconds=3 * 3600.0))
+    assert abs(path.at(60.0).factor) == pytest.approx(1.3**-60)
+    with pytest.raises(UsageError, match="too deep"):
+        path.at(3 * 3600.0)
+
+
+@pytest.mark.parametrize("ease", ["out", "both"])
+def test_a_zoom_that_stops_before_its_first_keyframe_has_all_its_frames(ease: Any) -> None:
+    zoom = Zoom(seconds=1.0, fps=Fraction(8), ease=ease, angle=9)
+    fall = KeyframeZoom(scene(zoom))
+    assert all(torch.isfinite(fall.frame(number)).all() for number in range(zoom.frames))
+    assert fall.dreams(0, zoom.frames) == (0, 2)

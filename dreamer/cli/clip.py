@@ -139,10 +139,11 @@ class ClipFile:
         is_again = bool(there) or is_taken(
             folder_of(self.output)
         )  # else nothing may be replaced that appears meanwhile
-        return self.force or (self.preview and is_again and all(map(_is_dreamt, there)))
+        return self.force or (self.preview and is_again and all(map(is_dreamt, there)))
 
 
-def _is_dreamt(path: Path) -> bool:
+def is_dreamt(path: Path) -> bool:
+    """Whether dreamer made a clip."""
     try:
         provenance_in(path)
     except UsageError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import INTERRUPTED, ClipFile, clip_options
+from dreamer.cli.clip import INTERRUPTED, ClipFile, clip_options, is_dreamt
 from dreamer.cli.failures import exit_code
 from dreamer.cli.film import FilmJob
 from dreamer.cli.moments import MOMENT, RATE
@@ -122,8 +122,6 @@ def _one_by_one(jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[P
 
 def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
     """The clips that the arguments name; of several, those that dreamer made are left out."""
-    from dreamer.video.clip.output import recipe_at
-
     if not arguments:
         raise UsageError("name a clip, as in `dreamer video clip.mp4`")
     clips: dict[Path, None] = {}
@@ -135,7 +133,7 @@ def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
             clips |= dict.fromkeys(path if path.name else path.resolve() for path in paths)  # "." has no name
             if not found:
                 problems.append(f"{argument}: no file matches this pattern")
-    undreamt = [clip for clip in clips if len(clips) == 1 or recipe_at(clip) is None]
+    undreamt = [clip for clip in clips if len(clips) == 1 or not is_dreamt(clip)]
     if len(undreamt) < len(clips):
         reporter.say(f"skipped {len(clips) - len(undreamt)} of the clips, which dreamer made")
     if not undreamt:

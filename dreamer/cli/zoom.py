@@ -79,7 +79,7 @@ def zoom(
     from dreamer.plugins.loading import load_plugins
     from dreamer.video.clip.formats import frame_size
     from dreamer.video.zoom.frames import frames_of
-    from dreamer.video.zoom.scene import SPACING, Scene, settled_looks
+    from dreamer.video.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.video.zoom.schedule import zoom_words
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
@@ -94,7 +94,7 @@ def zoom(
             format = clip.format([photo, audio, keyframes, *named_files(options), *looks_named])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = _side(whole, options["size"], options["recipe"], clip.preview)
+            options["size"] = _side(whole, options["size"], options["recipe"], clip.preview, reporter.say)
         registry, plugins = load_plugins()
         looks = _looks(RenderOptions(**options), falling, registry, reporter.say, problems, clip)
         if problems or not (falling and format and whole):
@@ -109,6 +109,7 @@ def zoom(
         frames = min(falling.frames, max(1, round(falling.fps))) if clip.preview else falling.frames
         provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
         recipe = {**json.loads(provenance.text()), "zoom": zoom_words(falling)}
+        path_of(falling, size).at(max(falling.time(0), falling.time(frames - 1)))  # refuses one that is too deep
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
@@ -136,17 +137,21 @@ def zoom(
         )
 
 
-def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool) -> int:
+def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool, say: Callable[[str], None]) -> int:
     """The long side of the frames: as given, else that of the repeated clip, else the photo's, but at most SIZE.
 
-    A given size may be larger than the photo, since a zoom magnifies anyway.
+    A given size may be larger than the photo, since a zoom magnifies anyway; a clip, which may be a stranger's, cannot
+    ask for that.
     """
     from dreamer.video.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
         size = provenance_in(Path(recipe)).recipe.get("size")
-        wished = size if isinstance(size, int) and size >= 16 else None
+        if isinstance(size, int) and size >= 16:
+            wished = min(size, whole)
+            if size > whole:
+                say(f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them")
     side = min(whole, SIZE) if wished is None else wished or whole
     return side // 4 if preview else side
 

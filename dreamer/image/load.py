@@ -120,7 +120,8 @@ def _decoded(picture: Image.Image) -> Photo:
         target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
         values = np.array(picture if mode == target else picture.convert(target))
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        notices.append("it holds several pictures; the first one is used")
+        moves = "it is animated; its first frame is used, and `dreamer video` dreams over all of them"
+        notices.append("it holds several pictures; the first one is used" if picture.format == "TIFF" else moves)
     found = _described(picture, values if values.ndim == 3 else values[..., None])
     profile = None if mode in ("CMYK", "LAB") else found.profile
     return replace(found, profile=profile, notices=tuple(notices))

@@ -24,12 +24,13 @@ Floats64 = NDArray[np.float64]
 
 # The numbers of ITU-T H.273, which libav uses
 UNKNOWN = 2
+_BT2020 = 9  # as a matrix and as primaries
 _PQ, _HLG = 16, 18
 _ORDINARY = (1, UNKNOWN, 4, 6, 7, 11, 12, 13, 14, 15)
 """Transfer functions that are close enough to that of sRGB."""
-_MATRICES = (0, 1, UNKNOWN, 4, 5, 6, 7, 8, 9)
+_MATRICES = (0, 1, UNKNOWN, 4, 5, 6, 7, _BT2020)
+_RANGES = (0, 1, 2)
 _NAMES = {_PQ: "PQ", _HLG: "HLG"}
-_BT2020 = 9  # as a matrix and as primaries
 _HD = 720  # lines: a clip without a stated colour matrix is BT.709 from here on, BT.601 below
 
 _WHITE, _BRIGHTEST = 203.0, 1000.0  # cd/m²
@@ -66,14 +67,18 @@ def has_alpha(frame: VideoFrame) -> bool:
 def rgb(frame: VideoFrame, size: tuple[int, int]) -> Frame:
     """A frame resized to `size` (height, width): (H, W, 3), uint8 sRGB, or (H, W, 4) with its alpha if it has any.
 
-    What does not state its colours is taken to be as is usual for its size.
+    What does not state its colours, or states what libav cannot convert, is taken to be as is usual for its size.
     """
+    if frame.colorspace not in _MATRICES:
+        frame.colorspace = UNKNOWN
+    if frame.color_range not in _RANGES:
+        frame.color_range = 0
     hdr = frame.color_trc in _NAMES
     primaries = _BT2020 if hdr and frame.color_primaries == UNKNOWN else frame.color_primaries
     matrix: dict[str, Any] = {}
     if frame.colorspace == UNKNOWN:
         hd = frame.height >= _HD or frame.width >= 1280
-        matrix["src_colorspace"] = _BT2020 if hdr else "ITU709" if hd else "ITU601"
+        matrix["src_colorspace"] = _BT2020 if primaries == _BT2020 else "ITU709" if hd else "ITU601"
     converts = hdr or primaries in _TO_BT709
     format = ("rgba64le" if converts else "rgba") if has_alpha(frame) else ("rgb48le" if converts else "rgb24")
     height, width = size

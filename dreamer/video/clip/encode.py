@@ -88,10 +88,13 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
 
 
 def told_apart(seconds: Fraction, before: int, fps: Fraction, suffix: str) -> Fraction:
-    """The time of a frame in seconds, or the earliest one that a clip tells from that of the frame before, in ticks."""
+    """The time of a frame in seconds, or the earliest one that a clip tells from that of the frame before, in ticks.
+
+    `before` is -1 for the first frame.
+    """
     rate = ticks_per_second(fps)
     apart = math.ceil(rate / _WEBM_CLOCK) if suffix == ".webm" else 1
-    return seconds if round(seconds * rate) >= before + apart else Fraction(before + apart, rate)
+    return seconds if before < 0 or round(seconds * rate) >= before + apart else Fraction(before + apart, rate)
 
 
 def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
 from dreamer.video.clip.animated import is_picture, is_still, read_animation, still
+from dreamer.video.clip.encode import Frame
 from dreamer.video.clip.folder import FPS, digest_of, read_folder
 from dreamer.video.clip.source import Frames, Source
 from dreamer.video.clip.track import opened, read_track
@@ -93,10 +94,9 @@ def probe(
     first = 0 if start is None else _index(times, start / source.base)
     last = len(times) if end is None else _index(times, end / source.base)
     if first >= last:
-        raise UsageError(
-            f"{path}: there are no frames from {float(start or 0):g} to {_seconds(end)} seconds; "
-            f"the last one is shown at {_seconds(int(times[-1]) * source.base)} seconds"
-        )
+        part = f"from {_seconds(start or Fraction(0))} to {'the end' if end is None else _seconds(end)}"
+        latest = _seconds(int(times[-1]) * source.base)
+        raise UsageError(f"{path}: there are no frames {part}; the last one is at {latest}")
     times = times[first:last]
     rate, variable = _rate(times, source)
     height, width = source.size
@@ -131,7 +131,7 @@ def frames(clip: Clip) -> Frames:
         if clip.end is not None and time >= clip.end:
             return
         begin = time if begin is None else begin
-        yield time - begin, values if clip.alpha else np.ascontiguousarray(values[..., :3])
+        yield time - begin, _with_alpha(values) if clip.alpha else np.ascontiguousarray(values[..., :3])
 
 
 def digest(clip: Clip) -> str:
@@ -179,13 +179,20 @@ def _rate(times: NDArray[np.int64], source: Source) -> tuple[Fraction, bool]:
     return (rate or Fraction(25)).limit_denominator(1001 * 1000), variable
 
 
+def _with_alpha(values: Frame) -> Frame:
+    """A frame (H, W, 3 or 4) as (H, W, 4)."""
+    if values.shape[2] == 4:
+        return values
+    return np.concatenate([values, np.full_like(values[..., :1], 255)], axis=2)
+
+
 def _index(times: NDArray[np.int64], ticks: Fraction) -> int:
     """The number of times before one, given in ticks."""
     return int(np.searchsorted(times, min(math.ceil(ticks), 1 << 62)))
 
 
-def _seconds(time: Fraction | None) -> str:
-    return "the end" if time is None else f"{float(time):g}"
+def _seconds(time: Fraction) -> str:
+    return f"{float(time):g} s"
 
 
 def _gif_comment(path: Path) -> str | None:

@@ -89,9 +89,9 @@ def read_track(path: Path, max_pixels: int) -> Source:
         orientation, stored = Orientation.of(first), _square(first, stream)
         size = stored[::-1] if orientation.sideways else stored
         check_size(str(path), size, max_pixels)
-        _check_readable(path, first, stored)
         interlaced = first.interlaced_frame or stream.codec_context.field_order in _INTERLACED
         notices = [*colour.notices(first), *_notices(stream, first, orientation)]
+        _check_readable(path, first, stored)
         rate, has_audio = _rate(stream), bool(container.streams.audio)
     if interlaced:
         notices.append("it is interlaced; its frames were deinterlaced")

@@ -34,6 +34,7 @@ class KeyframeZoom:
         self._scene = scene
         self._keyframe_size = keyframe_size(scene.size, scene.spacing)
         self._splines: dict[int, Tensor] = {}
+        self._oldest = 1  # the first keyframe after number 0 that may still be stored
 
     @cached_property
     def last(self) -> int:
@@ -71,8 +72,9 @@ class KeyframeZoom:
         """Called when the frames before `frame` are safe: delete the keyframes that no later frame needs."""
         if self._scene.zoom.direction == "in":
             now = int(self._scene.path.keyframe(self._scene.zoom.time(frame)) + 1e-9)
-            for number in range(1, now):
+            for number in range(self._oldest, now):
                 self._scene.store.drop(_name(number))
+            self._oldest = max(self._oldest, now)
 
     def _needed(self, frames: int) -> int:
         """The number of keyframes that the first `frames` frames need."""
@@ -159,11 +161,12 @@ class KeyframeZoom:
         return _eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def _time(self, number: int) -> float:
-        return self._scene.path.time_of(float(number))
+        """When a keyframe is reached; the clip's end for one that is never reached, as where the motion has stopped."""
+        time = self._scene.path.time_of(float(number))
+        return time if math.isfinite(time) else self._scene.zoom.seconds
 
     def _place(self, number: int) -> Similarity:
-        time = self._time(number)
-        return self._scene.place(time) if math.isfinite(time) else Similarity()
+        return self._scene.place(self._time(number))
 
 
 def _eased(share: Share) -> Share:

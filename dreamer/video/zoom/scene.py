@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -42,6 +42,13 @@ def keyframe_size(size: tuple[int, int], spacing: float = SPACING) -> tuple[int,
     """
     beyond = math.sqrt(spacing)
     return math.ceil(size[0] * beyond), math.ceil(size[1] * beyond)
+
+
+@lru_cache(maxsize=1)
+def path_of(zoom: Zoom, size: tuple[int, int], spacing: float = SPACING) -> Path:
+    """The path of a zoom whose frames have `size` (h, w), in long sides of the frame."""
+    height, width = size
+    return Path(zoom.speed, zoom.seconds, (width / max(size), height / max(size)), spacing, whole=zoom.loop)
 
 
 def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int, int]) -> dict[Look, Pipeline]:
@@ -91,9 +98,7 @@ class Scene:
     @cached_property
     def path(self) -> Path:
         """The path through the photo, in long sides of the frame."""
-        height, width = self.size
-        aspect = (width / max(self.size), height / max(self.size))
-        return Path(self.zoom.speed, self.zoom.seconds, aspect, self.spacing, whole=self.zoom.loop)
+        return path_of(self.zoom, self.size, self.spacing)
 
     @cached_property
     def _sampler(self) -> PhotoSampler:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal
 
-from dreamer.video.zoom.path import Speed
+import numpy as np
+
+from dreamer.video.zoom.path import Floats, Speed, each
 
 Ease = Literal["none", "in", "out", "both"]
 Mode = Literal["keyframes", "feedback"]
@@ -17,6 +19,7 @@ Direction = Literal["in", "out"]
 
 _MAX_SECONDS = 4 * 3600
 _MAX_RATE = 100.0
+_MAX_LOOKS = 64  # a network is prepared for each
 
 
 @dataclass(frozen=True)
@@ -65,23 +68,23 @@ class Zoom:
         number = self.frames - 1 - frame if self.direction == "out" else frame
         return float(number / self.fps)
 
-    def speed(self, time: float) -> Speed:
-        """How the view moves at a time."""
-        pace = self._pace(time)
-        angle, pan = (self._track(name, time) for name in ("angle", "pan"))
-        rate = math.exp(self._track("rate", time, math.log) * pace)
-        return Speed(rate, angle * pace, self._track("centre", time), (pan[0] * pace, pan[1] * pace))
+    def speed(self, times: Floats | float) -> Speed:
+        """How the view moves at times in seconds, (n,)."""
+        times = np.atleast_1d(times)
+        pace = self._pace(times)
+        rate = each(math.exp, self._track("rate", times) * pace)
+        angle, pan = self._track("angle", times) * pace, self._track("pan", times) * pace
+        return Speed(rate, angle, self._track("centre", times), pan)
 
     def strength(self, time: float, default: float) -> float:
         """The strength of the dream at a time; `default`, the recipe's, where no keyframe sets one."""
-        return float(_interpolated(self._points("strength"), time, default))
+        points = self._points["strength"]
+        return float(_interpolated(points, np.array([time]))[0]) if points else default
 
     def look(self, time: float) -> tuple[str | None, str | None]:
         """The preset and the layer that keyframes have set up to a time."""
-        passed = [key for key in self.keyframes if key.time <= time + 1e-9]
-        preset = next((key.preset for key in reversed(passed) if key.preset is not None), None)
-        layer = next((key.layer for key in reversed(passed) if key.layer is not None), None)
-        return preset, layer
+        passed = bisect.bisect_right(self.keyframes, time + 1e-9, key=lambda key: key.time)
+        return self._looks[passed]
 
     def looks(self) -> list[tuple[str | None, str | None]]:
         """Every pair that `look` can give."""
@@ -97,7 +100,7 @@ class Zoom:
         found += _wrong_motion("--", self)
         if self.loop and self.mode == "feedback":
             found.append("--loop needs --mode keyframes, because in feedback every frame depends on the one before")
-        if self.loop and self.rate == 1 and not self._points("rate"):
+        if self.loop and self.rate == 1 and not any(key.rate for key in self.keyframes):
             found.append("--loop needs --rate above 1, because the loop closes by zooming into its own start")
         for number, key in enumerate(self.keyframes):
             where = f"keyframes[{number}]"
@@ -109,38 +112,57 @@ class Zoom:
             found += _wrong_motion(f"{where}.", key)
             if key.strength is not None and not 0 <= key.strength <= 1:
                 found.append(f"{where}.strength: {key.strength:g} is not between 0 and 1")
+        if len(looks := self.looks()) > _MAX_LOOKS:
+            found.append(f"keyframes: {len(looks)} pairs of preset and layer are too many; the limit is {_MAX_LOOKS}")
         if self.loop and self.strength(0, 1) != self.strength(self.seconds, 1):
             found.append("--loop: strength must be the same at the start and at the end, where they meet")
         return found
 
-    def _pace(self, time: float) -> float:
+    def _pace(self, times: Floats) -> Floats:
         """The factor on the motion's speed: the derivative of the easing, a smooth step (3 t^2 - 2 t^3 for both)."""
-        t = min(max(time / self.seconds, 0.0), 1.0)
-        return {"none": 1.0, "in": 2 * t, "out": 2 - 2 * t, "both": 6 * t * (1 - t)}[self.ease]
+        t = np.minimum(np.maximum(times / self.seconds, 0.0), 1.0)
+        pace: Floats = {"none": np.ones_like(t), "in": 2 * t, "out": 2 - 2 * t, "both": 6 * t * (1 - t)}[self.ease]
+        return pace
 
-    def _track(self, name: str, time: float, scale: Callable[[float], float] = float) -> Any:
-        """A setting at a time, interpolated on the given scale."""
-        points = [(at, value if isinstance(value, tuple) else scale(value)) for at, value in self._points(name)]
-        default = getattr(self, name)
-        return _interpolated(points, time, default if isinstance(default, tuple) else scale(default))
+    def _track(self, name: str, times: Floats) -> Floats:
+        """A setting at times (n,): (n,), or (2, n) for a pair; of rate, its logarithm."""
+        points = self._points[name]
+        if points:
+            return _interpolated(points, times)
+        value = getattr(self, name)
+        value = math.log(value) if name == "rate" else value
+        return np.full(len(times), value) if np.isscalar(value) else np.repeat(np.array(value)[:, None], len(times), 1)
 
-    def _points(self, name: str) -> list[tuple[float, Any]]:
-        """The (time, value) of each keyframe that sets a setting."""
-        return [(key.time, getattr(key, name)) for key in self.keyframes if getattr(key, name) is not None]
+    @cached_property
+    def _points(self) -> dict[str, tuple[Floats, Floats] | None]:
+        """For each setting the times at which keyframes set it, (k,), and its values there, (k,) or (2, k)."""
+        found: dict[str, tuple[Floats, Floats] | None] = {}
+        for name in ("rate", "angle", "centre", "pan", "strength"):
+            keys = [(key.time, getattr(key, name)) for key in self.keyframes if getattr(key, name) is not None]
+            values = [math.log(value) if name == "rate" and value > 0 else value for _, value in keys]
+            found[name] = (np.array([time for time, _ in keys]), np.array(values).T) if keys else None
+        return found
+
+    @cached_property
+    def _looks(self) -> list[tuple[str | None, str | None]]:
+        """The preset and the layer before the first keyframe and from each one on."""
+        found: list[tuple[str | None, str | None]] = [(None, None)]
+        for key in self.keyframes:
+            preset, layer = found[-1]
+            found.append((preset if key.preset is None else key.preset, layer if key.layer is None else key.layer))
+        return found
 
 
-def _interpolated(points: Sequence[tuple[float, Any]], time: float, default: Any) -> Any:
-    """The value at a time, linear between points, constant before the first and after the last."""
-    if not points:
-        return default
-    k = bisect.bisect_right([at for at, _ in points], time)
-    if k == 0 or k == len(points):
-        return points[min(k, len(points) - 1)][1]
-    (start, before), (end, after) = points[k - 1], points[k]
-    share = (time - start) / (end - start)
-    if isinstance(before, tuple):
-        return tuple(a + (b - a) * share for a, b in zip(before, after, strict=True))
-    return before + (after - before) * share
+def _interpolated(points: tuple[Floats, Floats], times: Floats) -> Floats:
+    """The values at times (n,): linear between points, constant before the first and after the last."""
+    at, values = points
+    after = np.searchsorted(at, times, "right")
+    within = (after > 0) & (after < len(at))
+    low, high = np.maximum(after - 1, 0), np.minimum(after, len(at) - 1)
+    lengths = at[high] - at[low]
+    share = np.divide(times - at[low], lengths, out=np.zeros(len(times)), where=within & (lengths > 0))
+    found: Floats = values[..., low] + (values[..., high] - values[..., low]) * share
+    return found
 
 
 def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
