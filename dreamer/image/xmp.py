@@ -56,7 +56,8 @@ def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> byt
     """A photo's packet, or an empty one, prepared for its dream.
 
     Orientation, size, pictures and films in it or beside it, folders, comments, and an older recipe are removed, since
-    they no longer hold, and locations as well unless `keep_gps`; `recipe` is added. Raises ValueError if the packet is not XMP.
+    they no longer hold, and locations as well unless `keep_gps`; `recipe` is added. Raises ValueError if the packet is
+    not XMP.
     """
     if not packet and not recipe:
         return b""
