@@ -70,3 +70,39 @@ CLIP_SECONDS: Final = 10**9
 """Of the time of a frame; 31 years."""
 CLIP_TICKS: Final = 2**60
 """Of the time of a frame in a clip's clock, which libav counts in 64 bits."""
+# Pictures: what a file says besides its pixels, and how its pixels are packed. What says more is left out, with a word
+EXIF_BYTES: Final = 4 * MB
+"""Of an EXIF block, of one field in it, and of all fields together."""
+XMP_BYTES: Final = 1 * MB
+"""Of an XMP packet, of a text in a PNG, and of a recipe."""
+PROFILE_BYTES: Final = 4 * MB
+"""Of an ICC profile, unpacked."""
+CAPTION_BYTES: Final = 1 * MB
+"""Of IPTC captions."""
+METADATA_PARTS: Final = 10_000
+"""Chunks or segments of metadata in one picture; those behind them are passed over."""
+PNG_CHUNKS: Final = 1_000_000
+"""In one file, with those of the pixels."""
+TRAILER_BYTES: Final = 64 * MB
+"""Looked through behind a JPEG for other pictures and films."""
+WEBP_CHUNKS: Final = 100_000
+GIF_BLOCKS: Final = 2_000_000
+"""Data blocks of at most 255 bytes, up to the second picture."""
+HEIF_META_BYTES: Final = 16 * MB
+"""Of what describes the items of a HEIC or AVIF."""
+HEIF_ITEMS: Final = 10_000
+"""Boxes, items, or pieces of items at most."""
+JPEG_SEGMENTS: Final = 100_000
+"""Of one picture, with those that hold pixels."""
+JPEG_SCANS: Final = 100
+"""Of one picture; each is decoded over all its pixels, and cameras and programs write about ten."""
+TIFF_FIELDS: Final = 4096
+"""In one directory."""
+TIFF_LAYOUT_BYTES: Final = 16 * MB
+"""Of one field that says where a TIFF's pixels are: two million strips or tiles."""
+TIFF_TILE_PIXELS: Final = 1 << 24
+"""Of a tile that is larger than its picture."""
+LZMA_BYTES: Final = 128 * MB
+"""Of memory to unpack LZMA."""
+STREAM_BYTES: Final = 2 * GB
+"""Of a picture from a pipe, which tells no length."""

@@ -14,6 +14,8 @@ from typing import BinaryIO
 from PIL.ExifTags import IFD, Base
 from PIL.TiffTags import ASCII, LONG, RATIONAL, SHORT
 
+from dreamer import limits
+
 KINDS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Type -> bytes per value."""
 INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -38,8 +40,25 @@ LAYOUT = frozenset(
 )
 """Fields of a TIFF's first directory that describe its pixel layout, or that a `Photo` keeps elsewhere."""
 
-LARGEST = 4 << 20
-"""Bytes; a larger field is left out."""
+PLACES = frozenset({33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 50844})
+"""Fields of GeoTIFF and GDAL, which say where on the earth the pixels are; Pillow does not name them."""
+
+POINTERS = frozenset({Base.SubIFDs, 400, IFD.Exif, IFD.GPSInfo, IFD.Interop, 50933, 513})
+"""Fields that hold the position of something in the file they were read from."""
+
+UNMOVED = frozenset({IFD.MakerNote, 50740, 50741})
+"""A maker's notes: their positions count from another place, and they hold places and small pictures unseen."""
+
+MOST: dict[int, int] = {
+    Base.XMLPacket: limits.XMP_BYTES,
+    Base.IPTCNAA: limits.CAPTION_BYTES,
+    Base.InterColorProfile: limits.PROFILE_BYTES,
+}
+"""Fields of a TIFF that are blocks of their own -> bytes of the longest that is read."""
+_LAYOUT_BYTES = 1 << 16
+
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+"""First bytes of a field that holds a picture, which is of the undreamt photo."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +72,44 @@ class Field:
         """Its integers; empty for another type."""
         if self.kind not in INTEGERS:
             return ()
-        return struct.unpack(f"{order}{len(self.data) // KINDS[self.kind]}{INTEGERS[self.kind]}", self.data)
+        count = len(self.data) // KINDS[self.kind]
+        return struct.unpack_from(f"{order}{count}{INTEGERS[self.kind]}", self.data)
+
+
+Entry = tuple[int, int, int, bytes]
+"""(tag, kind, number of values, the values if they are short or else their position)."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A directory as it stands in the file, without its values."""
+
+    offset: int
+    order: str
+    big: bool
+    entries: list[Entry]
+    cut: bool
+    """Whether entries are missing."""
+    last: bool
+    """Whether no other directory follows."""
+
+    def values(self, file: BinaryIO, entry: Entry) -> bytes:
+        """The bytes of an entry's values, or as many as the file has; the caller bounds their number."""
+        _, kind, count, raw = entry
+        size = count * KINDS.get(kind, 0)
+        return raw[:size] if size <= len(raw) else _at(file, self.end(entry) - size, size)
+
+    def end(self, entry: Entry) -> int:
+        """Where in the file an entry's values end; 0 if they stand in the entry itself."""
+        _, kind, count, raw = entry
+        size = count * KINDS.get(kind, 0)
+        return 0 if size <= len(raw) else int.from_bytes(raw, "little" if self.order == "<" else "big") + size
+
+    def packed(self, entries: list[Entry]) -> bytes:
+        """A directory of these entries, of which no other follows, in place of this one."""
+        number, entry = ("Q", "HHQ8s") if self.big else ("H", "HHI4s")
+        rows = [struct.pack(self.order + entry, *each) for each in entries]
+        return b"".join([struct.pack(self.order + number, len(rows)), *rows, bytes(8 if self.big else 4)])
 
 
 @dataclass
@@ -65,6 +121,8 @@ class Directory:
     children: dict[int, Directory] = field(default_factory=dict)
     damaged: bool = False
     """Whether a field could not be read and was left out."""
+    missed: set[int] = field(default_factory=set, compare=False)
+    """The fields that were left out."""
 
     def integers(self, tag: int) -> tuple[int, ...]:
         """The integers of a field; empty if it is missing or of another type."""
@@ -76,11 +134,16 @@ class Directory:
 
     def ratio(self, tag: int) -> float | None:
         """The first number of a rational field; None if it is missing or invalid."""
+        return next(iter(self.ratios(tag)), None)
+
+    def ratios(self, tag: int) -> list[float]:
+        """The numbers of a rational field; empty if it is missing or invalid."""
         found = self.fields.get(tag)
-        if found is None or found.kind != RATIONAL or len(found.data) < 8:
-            return None
-        numerator, denominator = struct.unpack(self.order + "II", found.data[:8])
-        return numerator / denominator if denominator else None
+        if found is None or found.kind != RATIONAL:
+            return []
+        numbers = struct.unpack(f"{self.order}{len(found.data) // 4}I", found.data)
+        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+        return [above / below for above, below in pairs] if all(below for _, below in pairs) else []
 
     def put(self, tag: int, kind: int, *values: int) -> None:
         """Set an integer field, or a rational one from alternating numerators and denominators."""
@@ -106,12 +169,15 @@ class Directory:
         return x * scale, y * scale
 
     def shorten(self, limit: int) -> None:
-        """Remove the longest fields (mostly maker notes) until the block fits into `limit` bytes."""
-        while len(self.block()) > limit:
-            places = [self, *self.children.values()]
-            longest = [(len(value.data), tag, place) for place in places for tag, value in place.fields.items()]
-            _, tag, place = max(longest, key=lambda found: found[0])
+        """Remove the longest fields until the block fits into `limit` bytes."""
+        size = len(self.block())
+        places = [self, *self.children.values()]
+        fields = [(len(value.data), tag, place) for place in places for tag, value in place.fields.items()]
+        for length, tag, place in sorted(fields, key=lambda found: -found[0]):
+            if size <= limit:
+                return
             del place.fields[tag]
+            size -= 12 + (length + length % 2 if length > 4 else 0)
 
     def packed(self, offset: int) -> bytes:
         """The directory with its fields' values and its subdirectories, as bytes for `offset` in a TIFF file."""
@@ -139,8 +205,13 @@ class Directory:
 def read_directory(file: BinaryIO) -> Directory:
     """The first directory of a TIFF file or EXIF block, with its subdirectories.
 
-    Damaged fields are left out, and `damaged` says so. Raises ValueError if the file is not a TIFF.
+    Damaged fields, those that are too long, and a maker's notes are left out. Raises ValueError if the file is no TIFF.
     """
+    return _read(file, first_table(file), [limits.EXIF_BYTES], below=(IFD.Exif, IFD.GPSInfo))
+
+
+def first_table(file: BinaryIO) -> Table:
+    """The table of the first directory. Raises ValueError if the file is not a TIFF."""
     file.seek(0)
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
@@ -150,8 +221,7 @@ def read_directory(file: BinaryIO) -> Directory:
     if big and len(head) < 16:
         raise ValueError("not a TIFF")
     (offset,) = struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)
-    length = file.seek(0, io.SEEK_END)
-    return _read(file, offset, order, big, length, below=(IFD.Exif, IFD.GPSInfo))
+    return table_at(file, offset, order, big)
 
 
 def parse(block: bytes) -> Directory:
@@ -167,39 +237,48 @@ def header(order: str, offset: int) -> bytes:
     return struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, offset)
 
 
-def _read(file: BinaryIO, offset: int, order: str, big: bool, length: int, below: tuple[int, ...]) -> Directory:
-    """The directory at `offset`. Its fields hold at most `length` bytes together, so that a small file stays small."""
-    directory = Directory(order)
-    count_form, entry_form, inline = ("Q", "HHQ8s", 8) if big else ("H", "HHI4s", 4)
-    try:
-        (count,) = struct.unpack(order + count_form, _at(file, offset, struct.calcsize(order + count_form)))
-        size = struct.calcsize(order + entry_form)
-        table = _at(file, offset + struct.calcsize(order + count_form), min(count, 4096) * size)
-    except struct.error:
-        directory.damaged = True
-        return directory
-    for tag, kind, values, raw in struct.iter_unpack(order + entry_form, table[: len(table) // size * size]):
+def table_at(file: BinaryIO, offset: int, order: str, big: bool) -> Table:
+    """The table of the directory at `offset`, with its first `limits.TIFF_FIELDS` entries."""
+    number, entry = ("Q", "HHQ8s") if big else ("H", "HHI4s")
+    each, length = struct.calcsize("=" + entry), struct.calcsize("=" + number)
+    count = int.from_bytes(_at(file, offset, length), "little" if order == "<" else "big")
+    data = _at(file, offset + length, min(count, limits.TIFF_FIELDS) * each)
+    entries = list(struct.iter_unpack(order + entry, data[: len(data) // each * each]))
+    behind = _at(file, offset + length + count * each, 8 if big else 4)
+    return Table(offset, order, big, entries, cut=len(entries) < max(count, 1), last=not any(behind))
+
+
+def _read(file: BinaryIO, table: Table, budget: list[int], below: tuple[int, ...]) -> Directory:
+    """The directory of a table. All fields hold at most `budget` bytes together, so that a small file stays small."""
+    directory = Directory(table.order, damaged=table.cut)
+    for entry in table.entries:
+        tag, kind, values, _ = entry
         needed = values * KINDS.get(kind, 0)
-        if needed == 0:
+        if needed == 0 or tag in UNMOVED or (tag in POINTERS and tag not in below):
             continue
-        (where,) = struct.unpack(order + ("Q" if big else "I"), raw)
-        data = b""
-        if needed <= min(length, LARGEST):
-            length -= needed
-            data = raw[:needed] if needed <= inline else _at(file, where, needed)
+        most, data = MOST.get(tag), b""
+        if needed <= (most or min(budget[0], _LAYOUT_BYTES if tag in LAYOUT else budget[0])):
+            budget[0] -= 0 if most else needed
+            data = table.values(file, entry)
         found = Field(kind, data)
         if len(data) < needed:
+            directory.missed.add(tag)
             directory.damaged |= tag not in LAYOUT
-        elif tag not in below:
+        elif tag in below:
+            for offset in found.integers(table.order)[:1]:
+                deeper = (IFD.Interop,) if tag == IFD.Exif else ()
+                child = _read(file, table_at(file, offset, table.order, table.big), budget, deeper)
+                directory.damaged |= child.damaged
+                if child.fields or child.children:
+                    directory.children[tag] = child
+        elif not data.startswith(PICTURES):
             directory.fields[tag] = found
-        elif pointer := found.integers(order):
-            deeper = (IFD.Interop,) if tag == IFD.Exif else ()
-            directory.children[tag] = _read(file, pointer[0], order, big, length, deeper)
-            directory.damaged |= directory.children[tag].damaged
-    directory.damaged |= len(table) < count * size
     return directory
 
 
 def _at(file: BinaryIO, offset: int, size: int) -> bytes:
-    file.seek(offset)
+    try:
+        file.seek(offset)
+    except (OSError, ValueError, OverflowError):  # a position that no file can have
+        return b""
     return file.read(size)

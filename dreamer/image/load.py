@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 import warnings
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.ExifTags import Base
+from PIL.ExifTags import IFD, Base
+from torch import Tensor
 
 from dreamer.errors import PhotoError
-from dreamer.image import exif, png, tiff, xmp
+from dreamer.image import exif, gif, given, heif, jpeg, metadata, png, raw, tiff, webp, xmp
+from dreamer.image.colours import of_exif
+from dreamer.image.heic import read_heic
+from dreamer.image.metadata import Metadata
 from dreamer.image.photo import Photo
 from dreamer.image.profile import colour_space, kind_of, through_profile
-from dreamer.image.source import check_size, opened, picture_in
+from dreamer.image.source import check_size, named, opened, picture_in
 
 UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """EXIF orientation -> (quarter turns counter-clockwise, whether it is then flipped left to right)."""
 
 
-Found = tuple[Photo, exif.Directory]
-"""A decoded picture, before it is turned upright and its metadata is checked, and its EXIF."""
+Picture = str | Path | Image.Image | NDArray[Any] | Tensor | bytes | bytearray | BinaryIO
+"""A path, an image of Pillow, an array (H, W[, C]), a tensor ([1,] C, H, W), the bytes of a file, or an open file."""
 
 
-def load(source: Path | str | Image.Image, *, max_pixels: int = 200_000_000) -> Photo:
-    """Read a photo from a file or a PIL image: upright, with its depth, profile, alpha and metadata.
+def load(source: Picture, *, max_pixels: int = 200_000_000) -> Photo:
+    """Read a photo: upright, with its depth, profile, alpha and metadata.
 
-    Metadata that cannot be read is left out, and a notice says so. Raises PhotoError, which names the file, if it is
-    missing, damaged, cut short, not a picture, or larger than `max_pixels`.
+    Metadata that cannot be read is left out, and a notice says so.
+
+    Args:
+        source: A path, an image of Pillow, an array (H, W), (H, W, 3) or (H, W, 4), a tensor (3, H, W) or
+            (1, 3, H, W), or the bytes of a file, or a file open in binary mode, read from where it stands. Arrays and
+            tensors are sRGB, uint8, uint16 or floats in [0, 1].
+        max_pixels: The largest picture that is decoded.
+
+    Raises:
+        PhotoError: It names the file if that is missing, damaged, cut short, not a picture, a raw photo, or larger
+            than `max_pixels`.
+        UsageError: `source` is something else.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        if isinstance(source, Image.Image):
-            photo = _from_pillow(source, max_pixels)
-        else:
-            photo = _from_file(Path(source), max_pixels)
+        photo = _loaded(source, max_pixels)
     texts = {str(warning.message).strip() for warning in caught if warning.category is UserWarning}
     texts = {text for text in texts if "EXIF" not in text}  # dreamer reads that itself
     return replace(photo, notices=(*photo.notices, *(f"Pillow says: {text}" for text in sorted(texts))))
@@ -55,186 +66,185 @@ def read_recipe(path: Path | str) -> str | None:
         warnings.simplefilter("ignore")
         if png.bit_depth(file):
             return png.text(file, "dreamer")
-        try:
-            packets = [exif.read_directory(file).data(Base.XMLPacket)]
-        except ValueError:  # not a TIFF
-            with picture_in(path, file, max_pixels=1 << 40) as picture:
-                packets = xmp.packets(picture)
-    return next((recipe for packet in packets if (recipe := xmp.recipe_in(packet)) is not None), None)
+        lean, found, _ = _separated(file)
+        if found is None:
+            with picture_in(str(path), lean, max_pixels=1 << 40) as picture:
+                found = metadata.of_pillow(picture)
+    recipes = (xmp.recipe_in(packet) for packet in (found.xmp, *found.extended))
+    return next((recipe for recipe in recipes if recipe is not None), None)
 
 
-def _from_file(path: Path, max_pixels: int) -> Photo:
+def _loaded(source: Any, max_pixels: int) -> Photo:
+    if isinstance(source, Image.Image):
+        return _from_pillow(source, max_pixels)
+    if isinstance(source, Tensor) or hasattr(source, "__array__"):
+        photo = given.photo_of(source if isinstance(source, Tensor) else np.asarray(source))
+        check_size("the picture", (photo.width, photo.height), max_pixels)
+        return replace(photo, sha256=_digest(photo))
+    if (stream := given.stream_of(source)) is not None:
+        with named("the picture"):
+            return _from_file("the picture", stream, max_pixels)
+    given.check_path(source)
+    path = Path(source)
     with opened(path) as file:
-        found = _deep_tiff(path, file, max_pixels) or _through_pillow(path, file, max_pixels)
-        file.seek(0)
-        return replace(_finished(*found), path=path, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        return replace(_from_file(str(path), file, max_pixels), path=path)
 
 
-def _deep_tiff(path: Path, file: BinaryIO, max_pixels: int) -> Found | None:
-    """A TIFF of more than 8 bits, which Pillow would cut to 8 or refuse; None for any other file."""
-    try:
-        directory = exif.read_directory(file)
-    except ValueError:
-        return None
-    bits = max(directory.integers(Base.BitsPerSample), default=1)
-    if bits <= 8 or directory.integers(Base.PhotometricInterpretation) == (tiff.CMYK,):
-        return None
-    width, height = (sum(directory.integers(side)[:1]) for side in (Base.ImageWidth, Base.ImageLength))
-    check_size(str(path), (width, height), max_pixels)
-    if bits != 16 or max(directory.integers(Base.SampleFormat), default=1) != 1:
-        raise ValueError(f"its values have {bits} bits or are not unsigned integers; dreamer reads 8 and 16 bits")
-    pixels, alpha = tiff.read_deep(file, (width, height))
-    profile, packet = directory.data(Base.InterColorProfile), directory.data(Base.XMLPacket)
-    return Photo(pixels, alpha, profile, xmp=packet, format="TIFF"), directory
+def _from_file(name: str, file: BufferedReader, max_pixels: int) -> Photo:
+    if raw.is_raw(name, file):
+        raise PhotoError(f"{name} is a raw photo; develop it to TIFF or JPEG first")
+    lean, found, directory = _separated(file)
+    if directory is not None and tiff.is_deep(directory):
+        check_size(name, tiff.size_of(directory), max_pixels)
+        photo = Photo(*tiff.read_deep(lean, directory), format="TIFF")
+    elif found is not None and heif.format_of(file) == "HEIF":
+        photo = read_heic(name, lean, max_pixels)
+    else:
+        with picture_in(name, lean, max_pixels) as picture:
+            check_size(name, picture.size, max_pixels)
+            said = metadata.of_pillow(picture)
+            found = found or said
+            if directory is None:  # for a TIFF, Pillow makes one up
+                found.dpi = found.dpi or said.dpi
+            if picture.format == "AVIF":
+                found.orientation = next(iter(exif.parse(said.exif).integers(Base.Orientation)), 1)
+            if picture.format == "PNG" and png.bit_depth(lean) == 16:
+                photo = _split(png.read_deep(lean), "PNG")
+            else:
+                picture.load()
+                photo = _decoded(picture, found)
+    found = found or Metadata()
+    photo = _finished(photo, found, directory or exif.parse(found.exif))
+    file.seek(0)
+    return replace(photo, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _through_pillow(path: Path, file: BinaryIO, max_pixels: int) -> Found:
-    """Any other picture."""
-    with picture_in(path, file, max_pixels) as picture:
-        check_size(str(path), picture.size, max_pixels)
-        if picture.format == "PNG" and png.bit_depth(file) == 16:
-            values = png.read_deep(file)
-            late = {"exif": png.chunk(file, b"eXIf"), "xmp": (png.text(file, png.XMP_KEYWORD) or "").encode()}
-            picture.info.update({key: value for key, value in late.items() if value})
-            return _described(picture, values), exif.parse(_block(picture))
-        directory = exif.read_directory(file) if picture.format == "TIFF" else None
-        file.seek(0)
-        picture.load()
-        if directory is not None:
-            directory.fields.pop(Base.Orientation, None)  # Pillow turns a TIFF upright by itself
-        return _decoded(picture), directory or exif.parse(_block(picture))
+def _separated(file: BufferedReader) -> tuple[BinaryIO, Metadata | None, exif.Directory | None]:
+    """The file without its metadata, these, and the directory of a TIFF; only the file for a format without metadata.
+
+    Raises ValueError if it is damaged, or has more parts than a picture can need.
+    """
+    file.seek(0)
+    head = file.read(16)
+    if not head:
+        raise ValueError("it is empty")
+    if png.bit_depth(file):
+        return *png.separated(file), None
+    if head.startswith(jpeg.MAGIC):
+        return *jpeg.separated(file), None
+    if webp.is_webp(head):
+        return *webp.separated(file), None
+    if head.startswith(gif.MAGIC):
+        return *gif.separated(file), None
+    if heif.format_of(file):
+        return *heif.separated(file), None
+    if tiff.is_tiff(head):
+        return tiff.separated(file)
+    return file, None, None
 
 
-def _decoded(picture: Image.Image) -> Photo:
+def _decoded(picture: Image.Image, found: Metadata) -> Photo:
     """A loaded PIL image of any mode as grey or RGB, with its alpha."""
-    mode, notices = picture.mode, []
+    mode, kind = picture.mode, picture.format or "PNG"
     if mode in ("I", "F"):
         raise ValueError("its values have 32 bits; dreamer reads 8 and 16 bits")
     transparent, grey = picture.has_transparency_data, mode in ("1", "L", "LA", "La")
     if mode.startswith("I;16"):
         values = np.asarray(picture).astype(np.uint16)
     elif mode in ("CMYK", "LAB"):
-        values = np.array(through_profile(picture, _block_of(picture, "icc_profile")))
-        notices.append(f"it is {'Lab' if mode == 'LAB' else mode} and was converted to 8-bit sRGB")
+        values = np.array(through_profile(picture, found.profile))
+        found.srgb = True
+        found.note(f"it is {'Lab' if mode == 'LAB' else mode} and was converted to 8-bit sRGB")
     else:
         target = ("LA" if transparent else "L") if grey else ("RGBA" if transparent else "RGB")
         values = np.array(picture if mode == target else picture.convert(target))
-    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        moves = "it is animated; its first frame is used, and `dreamer video` dreams over all of them"
-        notices.append("it holds several pictures; the first one is used" if picture.format == "TIFF" else moves)
-    found = _described(picture, values if values.ndim == 3 else values[..., None])
-    profile = None if mode in ("CMYK", "LAB") else found.profile
-    return replace(found, profile=profile, notices=tuple(notices))
+    found.several |= bool(getattr(picture, "is_animated", False)) and kind != "MPO"
+    if found.bits > 8:
+        found.note(f"it has {found.bits} bits per channel and was read with 8")
+    return _split(values if values.ndim == 3 else values[..., None], {"MPO": "JPEG", "DIB": "BMP"}.get(kind, kind))
 
 
-def _described(picture: Image.Image, values: NDArray[Any]) -> Photo:
-    """Values (H, W, 1 to 4), split into colours and alpha, with the metadata that Pillow found."""
-    colours, kind = 1 if values.shape[2] < 3 else 3, picture.format or "PNG"
-    return Photo(
-        pixels=np.ascontiguousarray(values[..., :colours]),
-        alpha=np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None,
-        profile=_block_of(picture, "icc_profile"),
-        xmp=xmp.packets(picture)[0],
-        iptc=_iptc_of(picture),
-        dpi=_dpi_of(picture),
-        format={"MPO": "JPEG", "DIB": "BMP"}.get(kind, kind),
-    )
-
-
-def _block(picture: Image.Image) -> bytes:
-    """The EXIF block, wherever this format keeps it."""
-    block = _block_of(picture, "exif")
-    if not block and "Raw profile type exif" in picture.info:
-        try:
-            block = bytes.fromhex("".join(picture.info["Raw profile type exif"].split("\n")[3:]))
-        except (ValueError, TypeError, AttributeError):
-            block = b"damaged"
-    while block.startswith(b"Exif\0\0"):
-        block = block[6:]
-    return block
-
-
-def _block_of(picture: Image.Image, key: str) -> bytes:
-    """The bytes that Pillow keeps under a key; anything else, which only a program can have put there, is damaged."""
-    found = picture.info.get(key) or b""
-    return bytes(found) if isinstance(found, (bytes, bytearray)) else b"damaged"
-
-
-def _dpi_of(picture: Image.Image) -> tuple[float, float] | None:
-    """Pixels per inch (across, down); None if they are missing or invalid."""
-    found = picture.info.get("dpi")
-    try:
-        across, down = found if isinstance(found, (tuple, list)) else (found, found)
-        return float(across), float(down)
-    except (TypeError, ValueError):
-        return None
-
-
-def _iptc_of(picture: Image.Image) -> bytes:
-    resources = picture.info.get("photoshop")
-    found = resources.get(0x0404) if isinstance(resources, dict) else None
-    return found if isinstance(found, bytes) else b""
+def _split(values: NDArray[Any], format: str) -> Photo:
+    """Values (H, W, 1 to 4), split into colours and alpha."""
+    colours = 1 if values.shape[2] < 3 else 3
+    alpha = np.ascontiguousarray(values[..., colours]) if values.shape[2] > colours else None
+    return Photo(np.ascontiguousarray(values[..., :colours]), alpha, format=format)
 
 
 def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
     check_size("the picture", picture.size, max_pixels)
     try:
         picture.load()
-        found = _decoded(picture)
-        directory = exif.parse(_block(picture) or _rebuilt_block(picture))
+        found = metadata.of_pillow(picture)
+        found.exif = found.exif or metadata.rebuilt_exif(picture)
+        photo = _decoded(picture, found)
+        return replace(_finished(photo, found, exif.parse(found.exif)), sha256=_digest(photo))
     except (OSError, ValueError, SyntaxError) as error:
         raise PhotoError(f"the picture cannot be read: {error}") from error
-    digest = hashlib.sha256(repr(found.pixels.shape).encode() + found.pixels.tobytes())
-    if found.alpha is not None:
-        digest.update(found.alpha.tobytes())
-    return replace(_finished(found, directory), sha256=digest.hexdigest())
 
 
-def _rebuilt_block(picture: Image.Image) -> bytes:
-    """The EXIF of a PIL image without a block of it: from a TIFF, or set by a program."""
-    try:
-        tags = picture.getexif()
-        return tags.tobytes()[6:] if tags else b""
-    except (struct.error, TypeError, ValueError, KeyError, AttributeError):
-        return b"damaged"
+def _digest(photo: Photo) -> str:
+    """The hash of a picture that was not read from a file."""
+    digest = hashlib.sha256(repr(photo.pixels.shape).encode() + photo.pixels.tobytes())
+    if photo.alpha is not None:
+        digest.update(photo.alpha.tobytes())
+    return digest.hexdigest()
 
 
-def _finished(found: Photo, directory: exif.Directory) -> Photo:
+def _finished(photo: Photo, found: Metadata, directory: exif.Directory) -> Photo:
     """The photo, upright, with the metadata that can be kept and a notice for what cannot."""
-    notices = list(found.notices)
-    orientation = next(iter(directory.integers(Base.Orientation)), 1)
+    orientation = found.orientation or next(iter(directory.integers(Base.Orientation)), 1)
     dpi = found.dpi or directory.resolution()
     if dpi is not None and not all(1 <= value <= 30000 for value in dpi):
         dpi = None
+    if found.several:
+        moves = "it is animated; its first frame is used, and `dreamer video` dreams over all of them"
+        found.note("it holds several pictures; the first one is used" if photo.format == "TIFF" else moves)
     if directory.damaged:
-        notices.append("part of its EXIF is damaged and was left out")
-    kept = {tag: value for tag, value in directory.fields.items() if tag not in exif.LAYOUT}
-    profile = found.profile or None
-    if profile is not None:
-        try:
-            if found.pixels.shape[2] == 3:
-                colour_space(profile)
-            elif kind_of(profile) != "GRAY":
-                raise ValueError("it is not a profile for grey")
-        except ValueError as error:
-            notices.append(f"its colour profile was left out, and its colours are taken as sRGB: {error}")
-            profile = None
+        found.note("part of its EXIF is damaged or too long and was left out")
+    profile = _profile(found, directory, grey=photo.pixels.shape[2] == 1)
     try:
         packet = found.xmp if xmp.rewritten(found.xmp) else b""
     except ValueError as error:
-        notices.append(f"its XMP was left out: {error}")
+        found.note(f"its XMP was left out: {error}")
         packet = b""
+    kept = {tag: value for tag, value in directory.fields.items() if tag not in exif.LAYOUT}
     return replace(
-        found,
-        pixels=_upright(found.pixels, orientation),
-        alpha=None if found.alpha is None else _upright(found.alpha, orientation),
+        photo,
+        pixels=_upright(photo.pixels, orientation),
+        alpha=None if photo.alpha is None else _upright(photo.alpha, orientation),
         profile=profile,
         exif=exif.Directory(directory.order, kept, directory.children).block(),
         xmp=packet,
         iptc=found.iptc or directory.data(Base.IPTCNAA),
         dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
-        notices=tuple(notices),
+        notices=tuple(found.notices),
     )
+
+
+def _profile(found: Metadata, directory: exif.Directory, grey: bool) -> bytes | None:
+    """The ICC profile of the pixels, the file's or one for what it says about its colours in another way."""
+    if found.srgb:
+        if (below := directory.children.get(IFD.Exif)) is not None:
+            below.fields.pop(Base.ColorSpace, None)
+            below.children.pop(IFD.Interop, None)
+        return None
+    said = found.said or of_exif(directory)
+    if found.profile:
+        try:
+            if not grey:
+                colour_space(found.profile)
+            elif kind_of(found.profile) != "GRAY":
+                raise ValueError("it is not a profile for grey")
+            return found.profile
+        except ValueError as error:
+            taken = "" if said else ", and its colours are taken as sRGB"
+            found.note(f"its colour profile was left out{taken}: {error}")
+    if said is None:
+        return None
+    if said.notice:
+        found.note(said.notice)
+    return said.profile(grey) or None
 
 
 def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -48,6 +48,15 @@ def blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
     return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type=border)
 
 
+def straight(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Colours (H, W, C) that were multiplied by their alpha (H, W), divided by it in place."""
+    white = np.iinfo(pixels.dtype).max
+    for rows in bands(*alpha.shape):
+        cover = np.maximum(alpha[rows], 1)[..., None].astype(np.float32)
+        pixels[rows] = np.rint(np.minimum(pixels[rows] * (white / cover), white))
+    return pixels
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """A picture (1, 3, H, W) in [0, 1] as an 8-bit PIL image."""
     return Image.fromarray((image[0].permute(1, 2, 0) * 255).round().byte().numpy())

@@ -1,6 +1,8 @@
-"""Reads and writes PNG of 16 bits per channel, and finds its texts without decoding a pixel.
+"""Reads and writes PNG of 16 bits per channel, and parts the chunks of a PNG without decoding a pixel.
 
 Written here since Pillow has no 16-bit colour (python-pillow/Pillow#1888), and imagecodecs, which has, is 26 MB.
+Neither Pillow nor libav is shown a chunk that the pixels do not need: libav unpacks texts and profiles without a bound,
+and for one that is damaged or too long either refuses the whole picture.
 """
 
 from __future__ import annotations
@@ -13,13 +15,22 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.image import libav
+from dreamer import limits
+from dreamer.image import colours, libav
 from dreamer.image.bands import bands
+from dreamer.image.inflation import inflated
+from dreamer.image.metadata import Metadata, raw_profile
+from dreamer.image.spliced import Part, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = "XML:com.adobe.xmp"
-TEXT_LIMIT = 1 << 20
-"""Bytes; a longer text is not read."""
+EXIF_KEYWORD = "Raw profile type exif"
+
+_ONCE = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256}
+"""Chunks that the pixels need besides IDAT and IEND -> their largest size; a second one is passed over."""
+
+Chunk = tuple[bytes, int, int]
+"""(name, length of the data, position of the data)."""
 
 
 def bit_depth(file: BinaryIO) -> int:
@@ -27,6 +38,23 @@ def bit_depth(file: BinaryIO) -> int:
     file.seek(0)
     head = file.read(26)
     return head[24] if head.startswith(SIGNATURE) and head[12:16] == b"IHDR" and len(head) == 26 else 0
+
+
+def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:
+    """A PNG of only the chunks that the pixels need, and what all others say.
+
+    Raises ValueError if it has more chunks than a picture can need.
+    """
+    parts: list[Part] = [SIGNATURE]
+    others: list[Chunk] = []
+    known = set()
+    for kind, size, start in _chunks(file):
+        if kind in (b"IDAT", b"IEND") or (kind not in known and size <= _ONCE.get(kind, -1)):
+            parts.append((start - 8, start + size + 4))
+            known.add(kind)
+        elif kind not in _ONCE:
+            others.append((kind, size, start))
+    return spliced(file, parts), _metadata(file, others)
 
 
 def read_deep(file: BinaryIO) -> NDArray[np.uint16]:
@@ -48,35 +76,82 @@ def read_deep(file: BinaryIO) -> NDArray[np.uint16]:
     return libav.read_deep(file, "png_pipe")
 
 
-def chunk(file: BinaryIO, name: bytes) -> bytes:
-    """The data of the first chunk of this name; empty if there is none."""
-    for kind, size, start in _chunks(file):
-        if kind == name and size <= TEXT_LIMIT:
-            file.seek(start)
-            return file.read(size)
-    return b""
-
-
 def text(file: BinaryIO, keyword: str) -> str | None:
-    """The international text (iTXt) of a keyword; None if there is none, or if it is longer than TEXT_LIMIT."""
-    for kind, size, start in _chunks(file):
-        if kind != b"iTXt" or size > TEXT_LIMIT:
-            continue
-        file.seek(start)
-        name, _, rest = file.read(size).partition(b"\0")
-        if name.decode("latin-1") != keyword or len(rest) < 4:
-            continue
-        words = rest[2:].split(b"\0", 2)[-1]
-        if rest[0]:
-            inflater = zlib.decompressobj()
-            try:
-                words = inflater.decompress(words, TEXT_LIMIT)
-            except zlib.error:
-                return None
-            if inflater.unconsumed_tail:
-                return None
-        return words.decode("utf-8", "replace")
+    """The international text (iTXt) of a keyword; None if there is none, or if it is damaged or too long."""
+    for chunk in _chunks(file):
+        if chunk[0] == b"iTXt" and _keyword(file, chunk) == keyword:
+            words = _words(file, chunk)
+            return None if words is None else words.decode("utf-8", "replace")
     return None
+
+
+def _metadata(file: BinaryIO, chunks: list[Chunk]) -> Metadata:
+    """What these chunks say; a block that is damaged or too long is passed over, with a notice."""
+    found = Metadata()
+    if len(chunks) > limits.METADATA_PARTS:
+        found.note(f"of its {len(chunks):,} parts besides the pixels, the first {limits.METADATA_PARTS:,} were read")
+    small: dict[bytes, bytes] = {}
+    for chunk in chunks[: limits.METADATA_PARTS]:
+        kind, size, _ = chunk
+        if kind == b"eXIf":
+            found.put("exif", _data(file, chunk, limits.EXIF_BYTES))
+        elif kind == b"iCCP":  # the profile's name, a zero, the method, and the deflated profile
+            packed = _data(file, chunk, limits.PROFILE_BYTES) or b""
+            found.put("profile", inflated(packed.partition(b"\0")[2][1:], limits.PROFILE_BYTES))
+        elif kind == b"iTXt" and _keyword(file, chunk) == XMP_KEYWORD:
+            found.put("xmp", _words(file, chunk))
+        elif kind in (b"tEXt", b"zTXt") and _keyword(file, chunk) == EXIF_KEYWORD:
+            words = _words(file, chunk)
+            found.put("exif", None if words is None else raw_profile(words.decode("latin-1")))
+        elif size <= 32:
+            small.setdefault(kind, _data(file, chunk, 32) or b"")
+    if len(scale := small.get(b"pHYs", b"")) == 9 and scale[8] == 1:
+        across, down = struct.unpack(">II", scale[:8])
+        found.dpi = (across * 0.0254, down * 0.0254)
+    found.several = small.get(b"acTL", b"")[:4] > b"\0\0\0\1"
+    _put_colours(found, small)
+    return found
+
+
+def _put_colours(found: Metadata, small: dict[bytes, bytes]) -> None:
+    """Keep what is said about the colours without a profile: the first of cICP, sRGB, gAMA and cHRM (PNG 3, 4.3)."""
+    gamma, corners = small.get(b"gAMA", b""), small.get(b"cHRM", b"")
+    if len(codes := small.get(b"cICP", b"")) == 4:
+        found.said = colours.of_codes(codes[0], codes[1])
+    elif b"sRGB" in small:
+        found.said = colours.Colours()
+    elif len(gamma) == 4 or len(corners) == 32:
+        places = [value / 100_000 for value in struct.unpack(">8I", corners)] if len(corners) == 32 else None
+        found.said = colours.of_gamma(int.from_bytes(gamma, "big") / 100_000, places)
+
+
+def _keyword(file: BinaryIO, chunk: Chunk) -> str:
+    """The keyword of a text."""
+    file.seek(chunk[2])
+    return file.read(min(chunk[1], 80)).partition(b"\0")[0].decode("latin-1")
+
+
+def _words(file: BinaryIO, chunk: Chunk) -> bytes | None:
+    """A text, unpacked; None if it is damaged or too long."""
+    data = _data(file, chunk, limits.XMP_BYTES)
+    if data is None:
+        return None
+    rest, packed = data.partition(b"\0")[2], chunk[0] == b"zTXt"
+    if chunk[0] == b"iTXt":
+        packed, rest = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[-1]
+    elif packed:
+        rest = rest[1:]
+    return inflated(rest, limits.XMP_BYTES) if packed else rest
+
+
+def _data(file: BinaryIO, chunk: Chunk, most: int) -> bytes | None:
+    """The data of a chunk; None if it is longer than `most` bytes, or damaged."""
+    kind, size, start = chunk
+    if size > most:
+        return None
+    file.seek(start)
+    data = file.read(size)
+    return data if file.read(4) == struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))) else None
 
 
 def write(
@@ -128,10 +203,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """(name, length of the data, position of the data) of every chunk, in order."""
+def _chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """Every chunk, in order."""
     position = len(SIGNATURE)
-    while True:
+    for _ in range(limits.PNG_CHUNKS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
@@ -141,6 +216,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IEND":
             return
         position += 12 + size
+    raise ValueError(f"it has more than {limits.PNG_CHUNKS:,} parts")
 
 
 def _filtered(raw: NDArray[np.uint8], above: NDArray[np.uint8] | None, step: int) -> bytes:

@@ -31,6 +31,9 @@ SRGB_TO_XYZ = np.array(
 )
 """Linear sRGB to XYZ under D50, the illuminant of all ICC profiles."""
 
+D50_XYZ = np.array([0.9642, 1.0, 0.8249])
+"""XYZ of that illuminant."""
+
 SAME = 2 / 255
 """A profile that changes no colour by more than this is taken as sRGB."""
 

@@ -135,6 +135,8 @@ def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) 
         directory.fields.pop(Base.ImageDescription)
     if not keep_gps:
         directory.children.pop(IFD.GPSInfo, None)
+        for tag in exif.PLACES & directory.fields.keys():
+            del directory.fields[tag]
     if IFD.Exif in directory.children:
         below = directory.children[IFD.Exif]
         for tag, value in ((Base.ExifImageWidth, width), (Base.ExifImageHeight, height)):

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
+import ctypes
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 
 from dreamer.errors import PhotoError, UsageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
-_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif".split())
-
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif .hif".split())
 
 _limit_lock = threading.Lock()
 
@@ -46,26 +45,30 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
     """The file at `path`, open for reading; every error inside the block becomes a PhotoError that names the file."""
-    try:
+    with named(str(path)):
         if not path.exists():
             raise PhotoError(f"there is no file {path}")
         if not path.is_file():
             what = "a folder" if path.is_dir() else "a special file"
             raise PhotoError(f"{path} is {what}, not a picture")
         with path.open("rb") as file:
-            if not file.read(1):
-                raise PhotoError(f"{path} is empty")
-            file.seek(0)
             yield file
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """A block in which every error becomes a PhotoError that begins with the picture's name."""
+    try:
+        yield
     except PhotoError:
         raise
     except Exception as error:  # the decoders raise anything at all when a file is damaged
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise PhotoError(f"{path} cannot be read: {why}") from error
+        raise PhotoError(f"{name} cannot be read: {why}") from error
 
 
 @contextmanager
-def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
+def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
     """The picture as Pillow opens it, before any pixel is decoded.
 
     Pillow's limit of pixels is a global that it checks on opening and again on decoding: inside this block it is
@@ -74,12 +77,12 @@ def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Im
     Raises:
         PhotoError: The picture has more than twice `max_pixels` pixels, or Pillow cannot read it.
     """
-    formats = [*FORMATS, *(["HEIF"] if _is_heif(path, file) else [])]
+    _silence_libtiff()
     file.seek(0)
     with _limit_lock:
         usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
         try:
-            with Image.open(file, formats=formats) as picture:
+            with Image.open(file, formats=FORMATS) as picture:
                 yield picture
         except Image.DecompressionBombError as error:
             raise _too_large(str(path), f"more than {2 * max_pixels:,}", max_pixels) from error
@@ -89,18 +92,14 @@ def picture_in(path: Path, file: BinaryIO, max_pixels: int) -> Iterator[Image.Im
             Image.MAX_IMAGE_PIXELS = usual
 
 
-def _is_heif(path: Path, file: BinaryIO) -> bool:
-    """Whether this is HEIC; if so, register Pillow's plugin for it. Raises PhotoError if that is not installed."""
-    head = file.read(12)
-    if head[4:8] != b"ftyp" or head[8:12] not in HEIF_BRANDS:
-        return False
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError:
-        raise PhotoError(
-            f"{path} is a HEIC picture; install dreamer-art[heif] to read it, or save it as JPEG"
-        ) from None
-    return True
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to stderr by itself: Pillow raises its errors, and turns off its warnings only.
+
+    Where Pillow's own library holds libtiff, as on Windows, it cannot be reached from here, and stays as it is.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:

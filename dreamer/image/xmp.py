@@ -9,25 +9,38 @@ import re
 from xml.dom import minidom
 from xml.parsers import expat
 
-from PIL import Image
+from dreamer import limits
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NOTE = "http://ns.adobe.com/xmp/note/"
 DREAMER = "urn:dreamer:recipe:1"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 
-LARGEST = 1 << 20
-"""Bytes; a larger packet or recipe is not read."""
 _DEEPEST = 100  # levels of nested elements; real packets have about ten
 
-STALE = {
-    *("Orientation", "ImageWidth", "ImageLength", "PixelXDimension", "PixelYDimension"),
-    *("Thumbnails", "HasExtendedXMP"),
-}
-PLACE = re.compile(
-    r"gps|latitude|longitude|altitude|geotag|^(city|state|provincestate|sublocation|worldregion)$|^(country|location)",
-    re.IGNORECASE,
+STALE = re.compile(
+    r"^(Orientation|ImageWidth|ImageLength|Pixel[XY]Dimension|Thumbnails|HasExtendedXMP)$"
+    r"|MotionPhoto|MicroVideo|LivePhoto|^VideoLength$|Paths?$|^path$"
 )
+"""Properties that do not hold for a dream, or that name parts of the photo's file or folders of its owner's disk."""
+GONE = re.compile(
+    r"http://ns\.adobe\.com/(hdr-gain-map/|xap/1\.0/g/img/)|http://ns\.apple\.com/(HDRGainMap|pixeldatainfo)/"
+    r"|http://ns\.[a-z]+\.com/photos/(?!1\.0/panorama/)"
+)
+"""Beginnings of vocabularies about pictures, films and sounds inside the photo's file, some of which hold them."""
+PICTURE = re.compile(r"\s*(/9j/|iVBORw0KGgo|UklGR|R0lGOD)")
+"""Beginning of a value that is a picture in base64: JPEG, PNG, WebP, GIF."""
+
+PLACE = re.compile(
+    r"(?i:gps|latitude|longitude|altitude|location|coordinate|geo(tag|hash|code|name|rss)|^(place|country|municipality"
+    r"|locality|county|venue|street|postalcode|coverage|spatial)|^(city|state|provincestate|sublocation|worldregion"
+    r"|lat|lng|lon|long|alt)$)|[a-z](Lat|Lng|Lon|Long|Alt)$"
+)
+"""Properties that say where a photo was taken."""
+PLACES = re.compile(
+    r"http://(www\.w3\.org/2003/01/geo/|rs\.tdwg\.org/dwc/|www\.georss\.org/|www\.opengis\.net/|ns\.google\.com/photos/dd/)"
+)
+"""Beginnings of vocabularies that are about nothing else."""
 
 SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
@@ -39,25 +52,12 @@ EMPTY = (
 )
 
 
-def packets(picture: Image.Image) -> list[bytes]:
-    """The packet of an opened picture, which can be empty, and its extended packets, too long for a JPEG segment."""
-    packet = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
-    if not isinstance(packet, bytes):  # a text, or anything else that a program has put there
-        packet = str(packet).encode(errors="replace")
-    extended: dict[bytes, dict[int, bytes]] = {}
-    for name, data in getattr(picture, "applist", []):
-        if name == "APP1" and data.startswith(EXTENSION):
-            rest = data[len(EXTENSION) :]
-            extended.setdefault(rest[:32], {})[int.from_bytes(rest[36:40], "big")] = rest[40:]
-    whole = [b"".join(part for _, part in sorted(parts.items())) for parts in extended.values()]
-    return [packet, *whole]
-
-
 def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> bytes:
     """A photo's packet, or an empty one, prepared for its dream.
 
-    Orientation, size, thumbnails and an older recipe are removed, since they no longer hold, and locations as well
-    unless `keep_gps`; `recipe` is added. Raises ValueError if the packet is not XMP.
+    Orientation, size, pictures and films in it or beside it, folders, comments, and an older recipe are removed, since
+    they no longer hold, and locations as well unless `keep_gps`; `recipe` is added. Raises ValueError if the packet is
+    not XMP.
     """
     if not packet and not recipe:
         return b""
@@ -66,8 +66,12 @@ def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> byt
         root = next(iter(document.getElementsByTagNameNS(RDF, "RDF")), None)
         if root is None:
             raise ValueError("it is XML, but not XMP")
-        for element in root.getElementsByTagName("*"):
-            _drop_stale(element, keep_gps)
+        for element in document.getElementsByTagName("*"):
+            for attribute in list(element.attributes.values()):
+                if _is_stale(attribute, keep_gps):
+                    element.removeAttributeNode(attribute)
+            # all at once: minidom would look for each child that it removes among all others
+            element.childNodes[:] = [child for child in element.childNodes if not _is_stale(child, keep_gps)]
         if recipe:
             description = document.createElementNS(RDF, "rdf:Description")
             description.setAttributeNS(RDF, "rdf:about", "")
@@ -109,8 +113,8 @@ def recipe_in(packet: bytes) -> str | None:
 
 def _parse(packet: bytes) -> minidom.Document:
     packet = packet.strip(b"\0 \r\n\t")
-    if len(packet) > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST} bytes")
+    if len(packet) > limits.XMP_BYTES:
+        raise ValueError(f"it is larger than {limits.XMP_BYTES} bytes")
     try:
         _check(packet)
         return minidom.parseString(packet)
@@ -140,18 +144,19 @@ def _check(packet: bytes) -> None:
     parser.Parse(packet, True)
 
 
-def _drop_stale(element: minidom.Element, keep_gps: bool) -> None:
-    """Remove this element, or its attributes, if their names say that they no longer hold."""
-    for attribute in list(element.attributes.values()):
-        if _is_stale(attribute.namespaceURI, attribute.localName, keep_gps):
-            element.removeAttributeNode(attribute)
-    if _is_stale(element.namespaceURI, element.localName, keep_gps) and element.parentNode is not None:
-        element.parentNode.removeChild(element)
-
-
-def _is_stale(namespace: str | None, name: str | None, keep_gps: bool) -> bool:
-    if namespace == DREAMER:
-        return True
-    if not name or namespace in (None, RDF, XMLNS):
+def _is_stale(node: minidom.Node, keep_gps: bool) -> bool:
+    """Whether an element or attribute does not hold any more, by its name, or a text, by what it is."""
+    if isinstance(node, (minidom.Comment, minidom.Text)):
+        return isinstance(node, minidom.Comment) or PICTURE.match(node.data) is not None
+    if not isinstance(node, (minidom.Element, minidom.Attr)):
         return False
-    return name in STALE or (not keep_gps and PLACE.search(name) is not None)
+    value = node.value if isinstance(node, minidom.Attr) else ""
+    declares = node.namespaceURI == XMLNS
+    space, name = value if declares else node.namespaceURI or "", node.localName or ""
+    if space == DREAMER or GONE.match(space) or (not keep_gps and PLACES.match(space)):
+        return True
+    if declares or space == RDF:
+        return False
+    return any(pattern.search(name) for pattern in ((STALE,) if keep_gps else (STALE, PLACE))) or (
+        PICTURE.match(value) is not None
+    )
