@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +19,7 @@ from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.registry import Registry
 
-Picture = str | PathLike[str] | Image.Image | NDArray[Any] | Tensor | bytes | BinaryIO
+Picture = str | Path | Image.Image | NDArray[Any] | Tensor | bytes | bytearray | BinaryIO
 """A path, Pillow's image, an array (H, W, 3), a tensor (3, H, W) in [0, 1], a file's bytes, or an open file."""
 
 

@@ -35,6 +35,10 @@ class _Item:
     """Numbers of its properties, from 1."""
 
 
+BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""With which a file of HEIC begins, after its ninth byte."""
+
+
 def format_of(file: BinaryIO) -> str:
     """`HEIF`, `AVIF`, or nothing for another format."""
     file.seek(0)
@@ -45,7 +49,7 @@ def format_of(file: BinaryIO) -> str:
     names = {head[8:12], *(head[start : start + 4] for start in range(16, len(head), 4))}
     if head[8:12] in (b"avif", b"avis") or (head[8:12] in (b"mif1", b"msf1", b"miaf") and names & {b"avif", b"avis"}):
         return "AVIF"
-    return "HEIF" if head[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1") else ""
+    return "HEIF" if head[8:12] in BRANDS else ""
 
 
 def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:

@@ -15,7 +15,8 @@ from PIL import Image
 from dreamer import limits
 from dreamer.errors import UsageError
 from dreamer.image import load
-from dreamer.image.source import HEIF_BRANDS, opened, picture_in
+from dreamer.image.heif import BRANDS
+from dreamer.image.source import opened, picture_in
 from dreamer.video.clip.source import Frames, Source, check_size, frame_of
 
 _FORMATS = ("WEBP", "AVIF")
@@ -27,13 +28,13 @@ _SHORTEST, _USUAL = 11, 100  # milliseconds: what is shown for less, browsers sh
 def is_picture(head: bytes) -> bool:
     """Whether a file that begins so is WebP, AVIF or HEIC, animated or not."""
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return webp or (head[4:8] == b"ftyp" and head[8:12] in (*_AVIF_BRANDS, *HEIF_BRANDS))
+    return webp or (head[4:8] == b"ftyp" and head[8:12] in (*_AVIF_BRANDS, *BRANDS))
 
 
 def is_still(path: Path) -> bool:
     """Whether a file that is not WebP, AVIF or HEIC is a picture."""
     try:
-        with opened(path) as file, picture_in(path, file, 1 << 40):
+        with opened(path) as file, picture_in(str(path), file, 1 << 40):
             return True
     except UsageError:
         return False
@@ -47,9 +48,9 @@ def read_animation(path: Path, max_pixels: int) -> Source:
     if path.stat().st_size > limits.ANIMATION_BYTES:
         raise UsageError(f"{path} is too large for an animated picture; convert it to .mp4 first")
     with opened(path) as file:
-        moves = file.read(12)[8:] not in HEIF_BRANDS  # which may take a plugin to be read
+        moves = file.read(12)[8:] not in BRANDS  # which may take a plugin to be read
         if moves:
-            with picture_in(path, file, max_pixels) as picture:
+            with picture_in(str(path), file, max_pixels) as picture:
                 size, moves = picture.size[::-1], getattr(picture, "is_animated", False)
     if not moves:
         raise UsageError(still(path))
