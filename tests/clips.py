@@ -14,8 +14,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.video.clip.formats import format_for
-from dreamer.video.clip.writer import ClipWriter
+from dreamer.videos.clip.formats import format_for
+from dreamer.videos.clip.writer import ClipWriter
 
 NTSC = Fraction(30000, 1001)
 

@@ -21,7 +21,7 @@ from PIL import Image
 import dreamer as api
 from dreamer.cli.clip import Pace
 from dreamer.engine.step import Step
-from dreamer.video.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.reader import frames, probe, read_recipe
 
 SMALL = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--threads", "1", *QUICK)
 
@@ -149,7 +149,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
 
 
 def test_a_clip_is_gone_on_with_on_another_machine(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.videos.clip.writer import ClipWriter
 
     def interrupted(self: Any) -> None:
         raise KeyboardInterrupt
@@ -197,7 +197,7 @@ def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
 def test_a_full_disk_is_a_sentence_and_can_be_gone_on_from(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
-    from dreamer.video.clip import state
+    from dreamer.videos.clip import state
 
     assert zoom("-o", "whole.mp4").code == 0
 

@@ -16,7 +16,7 @@ from command import ENVIRONMENT, left_in
 from filelock import FileLock
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.video.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.reader import frames, probe, read_recipe
 
 KILLED = """
 import os, signal, sys
@@ -197,7 +197,7 @@ def test_whatever_stops_the_opening_no_lock_is_left(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     for name in ("check_encoder", "has_manifest"):
-        monkeypatch.setattr(f"dreamer.video.clip.writer.{name}", interrupted)
+        monkeypatch.setattr(f"dreamer.videos.clip.writer.{name}", interrupted)
         with pytest.raises(KeyboardInterrupt):
             opened(tmp_path / "clip.mp4")
         monkeypatch.undo()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clips import filmed
 
-from dreamer.video.clip.reader import frames, probe
+from dreamer.videos.clip.reader import frames, probe
 
 HLG, PQ, BT2020, P3 = 18, 16, 9, 12
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])

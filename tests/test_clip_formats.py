@@ -10,8 +10,8 @@ from clips import NTSC, made, opened, picture, squeezed, tone, turned
 from PIL import Image
 
 from dreamer.errors import UsageError
-from dreamer.video.clip.formats import format_for, frame_size
-from dreamer.video.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.formats import format_for, frame_size
+from dreamer.videos.clip.reader import frames, probe, read_recipe
 
 JOINED = [("a.mp4", "h264"), ("a.mp4", "h265"), ("a.mp4", "av1"), ("a.webm", "vp9"), ("a.webm", "av1")]
 

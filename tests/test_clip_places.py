@@ -12,9 +12,9 @@ from clips import made, opened, picture, tone
 from command import QUICK, dreamer, left_in, photo, refused
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.video.clip import concat
-from dreamer.video.clip.reader import frames, probe, read_recipe
-from dreamer.video.clip.unfinished import fitting, folder_of, lock_of, partial_of
+from dreamer.videos.clip import concat
+from dreamer.videos.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.unfinished import fitting, folder_of, lock_of, partial_of
 
 SMALL = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--threads", "1", *QUICK)
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -89,7 +89,7 @@ def test_what_takes_the_place_at_the_last_moment_is_left_too(tmp_path, monkeypat
     with opened(output, 3) as writer:
         for number in range(3):
             writer.add(picture(number))
-        monkeypatch.setattr("dreamer.video.clip.assembly.concatenate", late)
+        monkeypatch.setattr("dreamer.videos.clip.assembly.concatenate", late)
         with pytest.raises(WriteError, match="it exists, and --force alone replaces it"):
             writer.finish()
     monkeypatch.undo()
@@ -101,7 +101,7 @@ def test_what_takes_the_place_at_the_last_moment_is_left_too(tmp_path, monkeypat
 
 
 def test_a_preview_leaves_what_takes_its_place_meanwhile(tmp_path, monkeypatch):
-    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.videos.clip.writer import ClipWriter
 
     source, finish = photo(tmp_path / "photo.jpg", 320, 240), ClipWriter.finish
     output = tmp_path / "photo-zoom-preview.mp4"
@@ -177,9 +177,9 @@ def test_the_container_is_tried_at_the_beginning(tmp_path, monkeypatch, name):
     def wrong(*arguments, **options):
         raise ValueError("not in this container")
 
-    monkeypatch.setattr("dreamer.video.clip.concat.BIT_EXACT", {"movflags": "+faststart", "fflags": "nonsense"})
-    monkeypatch.setattr("dreamer.video.clip.animations.insert_comment", wrong)
-    monkeypatch.setattr("dreamer.video.clip.animations.insert_xmp", wrong)
+    monkeypatch.setattr("dreamer.videos.clip.concat.BIT_EXACT", {"movflags": "+faststart", "fflags": "nonsense"})
+    monkeypatch.setattr("dreamer.videos.clip.animations.insert_comment", wrong)
+    monkeypatch.setattr("dreamer.videos.clip.animations.insert_xmp", wrong)
     for wish in ("resume", "force"):
         with pytest.raises(UsageError, match=r"64x48 pixels and 24 frames per second cannot be written"):
             opened(tmp_path / name, **{wish: True})

@@ -13,7 +13,7 @@ from clips import filmed, made, opened, picture
 from PIL import Image
 
 from dreamer.errors import UsageError
-from dreamer.video.clip.reader import frames, probe
+from dreamer.videos.clip.reader import frames, probe
 
 
 def pictures(number: int = 8, size: tuple[int, int] = (48, 64)) -> list[np.ndarray]:

@@ -14,9 +14,9 @@ from command import left_in
 from PIL import Image, PngImagePlugin
 
 from dreamer.errors import UsageError
-from dreamer.video.clip.manifest import notes_of
-from dreamer.video.clip.reader import probe
-from dreamer.video.clip.state import FolderStore
+from dreamer.videos.clip.manifest import notes_of
+from dreamer.videos.clip.reader import probe
+from dreamer.videos.clip.state import FolderStore
 
 INSIDE = ["", "frames", "frames/frame-000003.png"]
 INSIDE += ["manifest.json", "segment-000000.mp4", "rest.mp4", "trial.mp4", "change-000004.safetensors"]

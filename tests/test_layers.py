@@ -20,7 +20,7 @@ ROWS = [
     ["engine"],
     ["ingredients"],
     ["pipeline", "training"],
-    ["video", "visualization", "testing"],
+    ["videos", "visualization", "testing"],
     ["api"],
     ["cli", "__main__"],
 ]

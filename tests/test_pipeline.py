@@ -26,13 +26,13 @@ from dreamer.pipeline.bind import Guide
 from dreamer.pipeline.build import build
 from dreamer.testing.tiny import photo as drawn
 from dreamer.testing.tiny import tiny_network
-from dreamer.video.clip.manifest import notes_of
-from dreamer.video.clip.state import MemoryStore
-from dreamer.video.film.film import Film
-from dreamer.video.zoom.feedback import FeedbackZoom
-from dreamer.video.zoom.keyframes import KeyframeZoom
-from dreamer.video.zoom.scene import Scene
-from dreamer.video.zoom.schedule import zoom_from
+from dreamer.videos.clip.manifest import notes_of
+from dreamer.videos.clip.state import MemoryStore
+from dreamer.videos.film.film import Film
+from dreamer.videos.zoom.feedback import FeedbackZoom
+from dreamer.videos.zoom.keyframes import KeyframeZoom
+from dreamer.videos.zoom.scene import Scene
+from dreamer.videos.zoom.schedule import zoom_from
 
 STEP = {"octaves": {"count": 1, "steps": 1}}
 CAMERA = [(Fraction(n, 10), np.ascontiguousarray(pixels(160, 120)[:, n : n + 128])) for n in range(3)]

@@ -20,7 +20,7 @@ from dreamer.api.changes import Changes, UnitChanges, ZoomChanges
 from dreamer.api.names import loaded_registry
 from dreamer.recipes.recipe import Octaves, Recipe
 from dreamer.testing.tiny import tiny_network
-from dreamer.video.zoom.zoom import Zoom
+from dreamer.videos.zoom.zoom import Zoom
 
 PHOTO = Image.fromarray(pixels())
 FEW: Any = {"octaves": {"count": 1, "steps": 2}}

@@ -51,7 +51,7 @@ def test_the_preset_of_the_readme(tmp_path):
 
 
 def test_the_keyframes_of_the_readme(tmp_path):
-    from dreamer.video.zoom.schedule import read_schedule, zoom_from
+    from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     path = tmp_path / "fall.toml"
     path.write_text(re.search(r"```toml\n(\[\[keyframes.*?)```", README, re.S).group(1))

@@ -20,7 +20,7 @@ from dreamer.recipes.overrides import read_setting
 from dreamer.recipes.parsing import parse_json, parse_toml
 from dreamer.recipes.preset import lines_of, read_preset
 from dreamer.testing.loading import load_target
-from dreamer.video.zoom.schedule import read_schedule
+from dreamer.videos.zoom.schedule import read_schedule
 
 LONG = "a" + ".a" * 30_000 + " = 1"
 DEEP = "a" + ".a" * (TOML_DOTS + 1)

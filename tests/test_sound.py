@@ -11,9 +11,9 @@ from clips import made, opened, picture
 from command import dreamer, left_in, refused
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.video.clip import assembly
-from dreamer.video.clip.concat import concatenate
-from dreamer.video.clip.reader import probe
+from dreamer.videos.clip import assembly
+from dreamer.videos.clip.concat import concatenate
+from dreamer.videos.clip.reader import probe
 
 QUICK = ("--set", "octaves.steps=1", "--threads", "1")
 

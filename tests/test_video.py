@@ -17,11 +17,11 @@ from dreamer.image import Photo, load
 from dreamer.motifs.sample_scene import scene
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.video.clip.reader import frames, probe, read_recipe
-from dreamer.video.clip.state import FolderStore
-from dreamer.video.film.film import Film, load_change, save_change
-from dreamer.video.film.motion import find_motion
-from dreamer.video.film.optical_flow import warp
+from dreamer.videos.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.state import FolderStore
+from dreamer.videos.film.film import Film, load_change, save_change
+from dreamer.videos.film.motion import find_motion
+from dreamer.videos.film.optical_flow import warp
 
 SIZE = (72, 96)
 QUICK = ("--set", "octaves.steps=2", "--threads", "1", "--progress", "none")

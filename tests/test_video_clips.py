@@ -15,7 +15,7 @@ from PIL import Image
 
 from dreamer.api import video as frames_of
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.video.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.reader import frames, probe, read_recipe
 
 
 @pytest.fixture(autouse=True)

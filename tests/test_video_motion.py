@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from dreamer.motifs.sample_scene import scene
-from dreamer.video.film.motion import Motion, find_motion
-from dreamer.video.film.optical_flow import find_flow, scaled, warp
+from dreamer.videos.film.motion import Motion, find_motion
+from dreamer.videos.film.optical_flow import find_flow, scaled, warp
 
 HEIGHT, WIDTH, EDGE = 120, 160, 24
 

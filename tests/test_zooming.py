@@ -20,17 +20,17 @@ from dreamer.errors import UsageError
 from dreamer.image.luma import luma
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.video.clip.state import FolderStore, MemoryStore, StateStore
-from dreamer.video.zoom.feedback import FeedbackZoom
-from dreamer.video.zoom.keyframes import KeyframeZoom
-from dreamer.video.zoom.path import Path as Way
-from dreamer.video.zoom.photo_sampler import PhotoSampler
-from dreamer.video.zoom.scene import Scene
-from dreamer.video.zoom.schedule import read_schedule, zoom_from, zoom_words
-from dreamer.video.zoom.similarity import Similarity
-from dreamer.video.zoom.spline import coefficients, sample
-from dreamer.video.zoom.stabilise import FrameStatistics
-from dreamer.video.zoom.zoom import Zoom
+from dreamer.videos.clip.state import FolderStore, MemoryStore, StateStore
+from dreamer.videos.zoom.feedback import FeedbackZoom
+from dreamer.videos.zoom.keyframes import KeyframeZoom
+from dreamer.videos.zoom.path import Path as Way
+from dreamer.videos.zoom.photo_sampler import PhotoSampler
+from dreamer.videos.zoom.scene import Scene
+from dreamer.videos.zoom.schedule import read_schedule, zoom_from, zoom_words
+from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.spline import coefficients, sample
+from dreamer.videos.zoom.stabilise import FrameStatistics
+from dreamer.videos.zoom.zoom import Zoom
 
 
 def pipeline(**changes: Any) -> Pipeline:

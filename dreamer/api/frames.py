@@ -19,13 +19,13 @@ from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
 from dreamer.image import load, size_at
 from dreamer.recipes.preset import Preset
-from dreamer.video.clip.reader import frames, probe
-from dreamer.video.clip.state import MemoryStore
-from dreamer.video.film.film import STABILITY, Film
-from dreamer.video.zoom.frames import frames_of
-from dreamer.video.zoom.scene import SIZE, SPACING, Scene, settled_looks
-from dreamer.video.zoom.schedule import zoom_from
-from dreamer.video.zoom.zoom import Zoom
+from dreamer.videos.clip.reader import frames, probe
+from dreamer.videos.clip.state import MemoryStore
+from dreamer.videos.film.film import STABILITY, Film
+from dreamer.videos.zoom.frames import frames_of
+from dreamer.videos.zoom.scene import SIZE, SPACING, Scene, settled_looks
+from dreamer.videos.zoom.schedule import zoom_from
+from dreamer.videos.zoom.zoom import Zoom
 
 
 @in_plain_modes

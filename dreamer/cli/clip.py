@@ -20,15 +20,15 @@ from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.provenance import provenance_in
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError
 from dreamer.files import is_taken
-from dreamer.video.clip.unfinished import fitting
+from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
-    from dreamer.video.clip.formats import Format
-    from dreamer.video.clip.writer import ClipWriter
+    from dreamer.videos.clip.formats import Format
+    from dreamer.videos.clip.writer import ClipWriter
 
     Frames = Iterator[tuple[NDArray[np.uint8], Fraction | None]]
 
@@ -66,8 +66,8 @@ class ClipFile:
 
     def format(self, sources: Iterable[Path | None]) -> Format:
         """Return the format of the file; UsageError if it cannot be written, or would replace one of the sources."""
-        from dreamer.video.clip.formats import format_for
-        from dreamer.video.clip.unfinished import folder_of, partial_of
+        from dreamer.videos.clip.formats import format_for
+        from dreamer.videos.clip.unfinished import folder_of, partial_of
 
         format = format_for(self.output, self.codec, self.quality)
         check_folder(self.output.parent, f"-o {self.output}")
@@ -83,7 +83,7 @@ class ClipFile:
 
         None for each, where they are missing or damaged, and for a new clip.
         """
-        from dreamer.video.clip.manifest import notes_of
+        from dreamer.videos.clip.manifest import notes_of
 
         tiles = notes_of(self.output).get("tiles") if self.resume else None
         if not isinstance(tiles, list) or len(tiles) != count:
@@ -119,7 +119,7 @@ class ClipFile:
         Returns:
             The exit code.
         """
-        from dreamer.video.clip.writer import ClipWriter
+        from dreamer.videos.clip.writer import ClipWriter
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
         settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
@@ -133,7 +133,7 @@ class ClipFile:
 
     def _may_replace(self) -> bool:
         """Whether the clip may replace what exists: with --force, or as a preview of earlier previews."""
-        from dreamer.video.clip.unfinished import folder_of, partial_of
+        from dreamer.videos.clip.unfinished import folder_of, partial_of
 
         there = [path for path in (self.output, partial_of(self.output)) if is_taken(path)]
         is_again = bool(there) or is_taken(

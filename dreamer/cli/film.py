@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.plugins.loading import Plugin
-    from dreamer.video.clip.formats import Format
-    from dreamer.video.clip.reader import Clip
-    from dreamer.video.clip.writer import ClipWriter
-    from dreamer.video.film.film import Film
+    from dreamer.videos.clip.formats import Format
+    from dreamer.videos.clip.reader import Clip
+    from dreamer.videos.clip.writer import ClipWriter
+    from dreamer.videos.film.film import Film
 
 _SILENT = "none"
 
@@ -46,7 +46,7 @@ class FilmJob:
 
     def read(self) -> tuple[Clip, Format]:
         """Return the clip's properties and the format of the dream; UsageError with all that is wrong."""
-        from dreamer.video.clip.reader import probe
+        from dreamer.videos.clip.reader import probe
 
         with reported_together() as problems:
             with collect_problems(problems):
@@ -80,9 +80,9 @@ class FilmJob:
             The exit code.
         """
         from dreamer.engine.device import keep_freed_memory
-        from dreamer.video.clip.formats import frame_size
-        from dreamer.video.clip.reader import digest
-        from dreamer.video.film.film import Film
+        from dreamer.videos.clip.formats import frame_size
+        from dreamer.videos.clip.reader import digest
+        from dreamer.videos.film.film import Film
 
         for notice in clip.notices:
             self.reporter.say(notice)
@@ -142,9 +142,9 @@ class FilmJob:
 
 def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) -> Frames:
     """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
-    from dreamer.video.clip.encode import opaque
-    from dreamer.video.clip.reader import frames
-    from dreamer.video.film.film import load_change, save_change
+    from dreamer.videos.clip.encode import opaque
+    from dreamer.videos.clip.reader import frames
+    from dreamer.videos.film.film import load_change, save_change
 
     change = load_change(writer.state, writer.done, film.plan.size)
     wanted = takewhile(lambda pair: until is None or pair[0] < until, frames(clip))

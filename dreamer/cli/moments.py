@@ -36,7 +36,7 @@ class Rate(ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
         """Return the exact rate, or fail with a sentence."""
-        from dreamer.video.zoom.schedule import frame_rate
+        from dreamer.videos.zoom.schedule import frame_rate
 
         if isinstance(value, Fraction):
             return value

@@ -70,7 +70,7 @@ def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
 
 def _text_in(path: Path) -> str:
     from dreamer import image
-    from dreamer.video.clip import reader
+    from dreamer.videos.clip import reader
 
     is_clip = path.is_dir() or path.suffix.lower() in (*CLIPS, ".gif")
     text = reader.read_recipe(path) if is_clip else image.read_recipe(path)

@@ -21,7 +21,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems, reported_together
-from dreamer.video.clip.unfinished import fitting
+from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
@@ -164,7 +164,7 @@ def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
 
 def _stability(recipe: str | None, wished: float | None) -> float:
     """The stability that was given, else that of the repeated clip, else the default."""
-    from dreamer.video.film.film import STABILITY
+    from dreamer.videos.film.film import STABILITY
 
     before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
     found = STABILITY if before is None else before

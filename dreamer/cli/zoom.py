@@ -16,7 +16,7 @@ from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
-from dreamer.video.clip.unfinished import fitting
+from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.registry import Registry
-    from dreamer.video.clip.writer import ClipWriter
-    from dreamer.video.zoom.feedback import FeedbackZoom
-    from dreamer.video.zoom.keyframes import KeyframeZoom
-    from dreamer.video.zoom.zoom import Zoom
+    from dreamer.videos.clip.writer import ClipWriter
+    from dreamer.videos.zoom.feedback import FeedbackZoom
+    from dreamer.videos.zoom.keyframes import KeyframeZoom
+    from dreamer.videos.zoom.zoom import Zoom
 
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
 
@@ -77,10 +77,10 @@ def zoom(
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
-    from dreamer.video.clip.formats import frame_size
-    from dreamer.video.zoom.frames import frames_of
-    from dreamer.video.zoom.scene import SPACING, Scene, path_of, settled_looks
-    from dreamer.video.zoom.schedule import zoom_words
+    from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.zoom.frames import frames_of
+    from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
+    from dreamer.videos.zoom.schedule import zoom_words
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     clip = ClipFile.read(output or photo.with_name(fitting(photo.stem, "-zoom.mp4")), options)
@@ -143,7 +143,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool, s
     A given size may be larger than the photo, since a zoom magnifies anyway; a clip, which may be a stranger's, cannot
     ask for that.
     """
-    from dreamer.video.zoom.scene import SIZE
+    from dreamer.videos.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
     if wished is None and recipe and motion_in(Path(recipe)):
@@ -158,7 +158,7 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool, s
 
 def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
     """How the clip moves: by the options, else like the repeated clip."""
-    from dreamer.video.zoom.schedule import read_schedule, zoom_from
+    from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
     words |= wishes

@@ -24,10 +24,10 @@ from dreamer.api import registry
 from dreamer.image import Photo
 from dreamer.pipeline.build import build
 from dreamer.recipes.preset import find_preset
-from dreamer.video.clip.reader import frames, probe
-from dreamer.video.film.film import STABILITY, Film
-from dreamer.video.film.motion import Motion, find_motion
-from dreamer.video.film.optical_flow import warp
+from dreamer.videos.clip.reader import frames, probe
+from dreamer.videos.film.film import STABILITY, Film
+from dreamer.videos.film.motion import Motion, find_motion
+from dreamer.videos.film.optical_flow import warp
 
 
 def difference(a: Tensor, b: Tensor) -> float:

@@ -33,8 +33,8 @@ from clips import picture
 from PIL import Image
 
 from dreamer.errors import DreamerError
-from dreamer.video.clip.audio import check_sound
-from dreamer.video.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.audio import check_sound
+from dreamer.videos.clip.reader import frames, probe, read_recipe
 
 MEMORY, SECONDS, FRAMES = 2 << 30, 20, 60
 CODECS = {

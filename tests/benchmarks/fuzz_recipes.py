@@ -155,7 +155,7 @@ def readers(folder: Path) -> dict[str, tuple[str, str, Callable[[Path], object]]
     from dreamer.recipes.provenance import Provenance
     from dreamer.recipes.recipe import DEFAULTS, Recipe
     from dreamer.testing.loading import load_target
-    from dreamer.video.zoom.schedule import read_schedule, zoom_from
+    from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     registry, _ = load_plugins()
 

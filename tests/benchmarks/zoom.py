@@ -42,13 +42,13 @@ from dreamer.image.luma import luma
 from dreamer.motifs.sample_scene import scene as sample_scene
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.video.clip.state import MemoryStore
-from dreamer.video.zoom.feedback import FeedbackZoom
-from dreamer.video.zoom.frames import frames_of
-from dreamer.video.zoom.keyframes import KeyframeZoom
-from dreamer.video.zoom.scene import SPACING, Scene
-from dreamer.video.zoom.schedule import zoom_from
-from dreamer.video.zoom.zoom import Zoom
+from dreamer.videos.clip.state import MemoryStore
+from dreamer.videos.zoom.feedback import FeedbackZoom
+from dreamer.videos.zoom.frames import frames_of
+from dreamer.videos.zoom.keyframes import KeyframeZoom
+from dreamer.videos.zoom.scene import SPACING, Scene
+from dreamer.videos.zoom.schedule import zoom_from
+from dreamer.videos.zoom.zoom import Zoom
 
 
 @dataclass(frozen=True)

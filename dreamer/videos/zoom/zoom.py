@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from dreamer.video.zoom.path import Floats, Speed, each
+from dreamer.videos.zoom.path import Floats, Speed, each
 
 Ease = Literal["none", "in", "out", "both"]
 Mode = Literal["keyframes", "feedback"]

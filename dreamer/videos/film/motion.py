@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dreamer.image import blurred, resize
 from dreamer.image.luma import luma
-from dreamer.video.film.optical_flow import SIDE, find_flow, scaled, warp
+from dreamer.videos.film.optical_flow import SIDE, find_flow, scaled, warp
 
 # How far forward and backward flow may disagree, in squared pixels (Sundaram, Brox and Keutzer 2010).
 _SLACK, _PER_MOTION = 0.5, 0.01

@@ -17,7 +17,7 @@ from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.image.heif import BRANDS
 from dreamer.image.source import opened, picture_in
-from dreamer.video.clip.source import Frames, Source, check_size, frame_of
+from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 _FORMATS = ("WEBP", "AVIF")
 _BASE = Fraction(1, 1000)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.video.clip.formats import ENCODERS, Format
+from dreamer.videos.clip.formats import ENCODERS, Format
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

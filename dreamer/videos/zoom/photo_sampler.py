@@ -8,8 +8,8 @@ from functools import cached_property
 from torch import Tensor
 
 from dreamer.image import resize
-from dreamer.video.zoom.similarity import Similarity
-from dreamer.video.zoom.spline import coefficients, sample
+from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.spline import coefficients, sample
 
 _STEP = math.sqrt(2)  # factor between the sizes in which a large photo is kept
 

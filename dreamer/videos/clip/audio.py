@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import RenderError, UsageError
-from dreamer.video.clip.clock import demuxed
-from dreamer.video.clip.container import open_media
-from dreamer.video.clip.timeline import BEYOND, RATE, Timeline
+from dreamer.videos.clip.clock import demuxed
+from dreamer.videos.clip.container import open_media
+from dreamer.videos.clip.timeline import BEYOND, RATE, Timeline
 
 if TYPE_CHECKING:
     from av.audio.fifo import AudioFifo

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from dreamer.errors import UsageError
 from dreamer.files import is_taken
-from dreamer.video.clip.unfinished import is_file, lock_of
+from dreamer.videos.clip.unfinished import is_file, lock_of
 
 
 class OutputLock:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.video.clip import colour
-from dreamer.video.clip.clock import Clock
-from dreamer.video.clip.container import open_media
-from dreamer.video.clip.deinterlace import deinterlaced
-from dreamer.video.clip.orientation import Orientation
-from dreamer.video.clip.source import Frames, Source, check_size
+from dreamer.videos.clip import colour
+from dreamer.videos.clip.clock import Clock
+from dreamer.videos.clip.container import open_media
+from dreamer.videos.clip.deinterlace import deinterlaced
+from dreamer.videos.clip.orientation import Orientation
+from dreamer.videos.clip.source import Frames, Source, check_size
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -12,9 +12,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dreamer.video.zoom.scene import Scene, moved
-from dreamer.video.zoom.similarity import Similarity
-from dreamer.video.zoom.stabilise import FrameStatistics
+from dreamer.videos.zoom.scene import Scene, moved
+from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.stabilise import FrameStatistics
 
 _STEP_DIVISOR = 8  # a frame takes this fraction of a dream's steps
 _FADE_PER_GROWTH = -math.log(0.35) / math.log(1.5)  # a change that has grown by 1.5 has faded to 0.35 ...

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import RenderError, UsageError
-from dreamer.video.clip.audio import Sound, add_sound
-from dreamer.video.clip.container import address, open_media
-from dreamer.video.clip.encode import BIT_EXACT, decoding_times, ticks_per_second
-from dreamer.video.clip.formats import ENCODERS, Format
+from dreamer.videos.clip.audio import Sound, add_sound
+from dreamer.videos.clip.container import address, open_media
+from dreamer.videos.clip.encode import BIT_EXACT, decoding_times, ticks_per_second
+from dreamer.videos.clip.formats import ENCODERS, Format
 
 if TYPE_CHECKING:
     from av.packet import Packet

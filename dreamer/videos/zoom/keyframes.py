@@ -16,10 +16,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from dreamer.video.zoom.scene import Scene, keyframe_size, moved
-from dreamer.video.zoom.similarity import Similarity
-from dreamer.video.zoom.spline import coefficients, sample
-from dreamer.video.zoom.stabilise import FrameStatistics
+from dreamer.videos.zoom.scene import Scene, keyframe_size, moved
+from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.spline import coefficients, sample
+from dreamer.videos.zoom.stabilise import FrameStatistics
 
 Share = TypeVar("Share", float, Tensor)
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.video.clip.animated import is_picture, is_still, read_animation, still
-from dreamer.video.clip.encode import Frame
-from dreamer.video.clip.folder import FPS, digest_of, read_folder
-from dreamer.video.clip.source import Frames, Source
-from dreamer.video.clip.track import opened, read_track
+from dreamer.videos.clip.animated import is_picture, is_still, read_animation, still
+from dreamer.videos.clip.encode import Frame
+from dreamer.videos.clip.folder import FPS, digest_of, read_folder
+from dreamer.videos.clip.source import Frames, Source
+from dreamer.videos.clip.track import opened, read_track
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
 _MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted

@@ -14,7 +14,7 @@ from PIL.ExifTags import Base
 from dreamer.errors import PhotoError, UsageError, collect_problems, reported_together
 from dreamer.image import load, pictures_among
 from dreamer.image.source import opened, picture_in
-from dreamer.video.clip.source import Frames, Source, check_size, frame_of
+from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 FPS = Fraction(25)
 _DIGITS = re.compile(r"([0-9]+)")

@@ -16,9 +16,9 @@ from PIL import Image
 
 from dreamer.errors import RenderError, UsageError
 from dreamer.image import xmp
-from dreamer.video.clip.container import address
-from dreamer.video.clip.encode import BIT_EXACT, Frame
-from dreamer.video.clip.formats import Format
+from dreamer.videos.clip.container import address
+from dreamer.videos.clip.encode import BIT_EXACT, Frame
+from dreamer.videos.clip.formats import Format
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

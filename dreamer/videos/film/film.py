@@ -20,9 +20,9 @@ from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
-from dreamer.video.clip.encode import Frame
-from dreamer.video.clip.state import StateStore
-from dreamer.video.film.motion import find_motion
+from dreamer.videos.clip.encode import Frame
+from dreamer.videos.clip.state import StateStore
+from dreamer.videos.film.motion import find_motion
 
 STABILITY = 0.7
 _MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too

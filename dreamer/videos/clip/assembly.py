@@ -12,12 +12,12 @@ from pathlib import Path
 
 from dreamer.errors import RenderError, UsageError, WriteError
 from dreamer.files import is_taken, replacing, write_atomically
-from dreamer.video.clip.animations import Frames, write_animation
-from dreamer.video.clip.audio import Sound, find_sound
-from dreamer.video.clip.concat import Segment, concatenate
-from dreamer.video.clip.encode import blank_frame, encode_segment, ticks_per_second
-from dreamer.video.clip.formats import Format
-from dreamer.video.clip.unfinished import empty, trial_path
+from dreamer.videos.clip.animations import Frames, write_animation
+from dreamer.videos.clip.audio import Sound, find_sound
+from dreamer.videos.clip.concat import Segment, concatenate
+from dreamer.videos.clip.encode import blank_frame, encode_segment, ticks_per_second
+from dreamer.videos.clip.formats import Format
+from dreamer.videos.clip.unfinished import empty, trial_path
 
 Say = Callable[[str], None]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
 from dreamer.image import Photo
-from dreamer.video.clip.encode import Frame
+from dreamer.videos.clip.encode import Frame
 
 Frames = Iterator[tuple[Fraction, Frame]]
 """Each frame, (H, W, 3) or with alpha (H, W, 4), and its time in seconds from the clip's first; times increase."""

@@ -16,12 +16,12 @@ from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
 from dreamer.recipes.recipe import Ingredient
-from dreamer.video.clip.state import StateStore
-from dreamer.video.zoom.path import Path
-from dreamer.video.zoom.photo_sampler import PhotoSampler
-from dreamer.video.zoom.similarity import Similarity
-from dreamer.video.zoom.spline import coefficients, sample
-from dreamer.video.zoom.zoom import Zoom
+from dreamer.videos.clip.state import StateStore
+from dreamer.videos.zoom.path import Path
+from dreamer.videos.zoom.photo_sampler import PhotoSampler
+from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.spline import coefficients, sample
+from dreamer.videos.zoom.zoom import Zoom
 
 SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe

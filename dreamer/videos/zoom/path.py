@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.video.zoom.similarity import Similarity
+from dreamer.videos.zoom.similarity import Similarity
 
 Floats = NDArray[np.float64]
 Complex = NDArray[np.complex128]

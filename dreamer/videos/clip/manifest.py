@@ -17,8 +17,8 @@ from typing import Any
 from dreamer.errors import UsageError
 from dreamer.files import read_bounded, write_atomically
 from dreamer.limits import CLIP_TICKS, MANIFEST_BYTES, MANIFEST_DEPTH, MB
-from dreamer.video.clip.concat import Segment
-from dreamer.video.clip.unfinished import MANIFEST, check_folder, folder_of, segment_path
+from dreamer.videos.clip.concat import Segment
+from dreamer.videos.clip.unfinished import MANIFEST, check_folder, folder_of, segment_path
 
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -17,8 +17,8 @@ from dreamer.errors import PhotoError, RenderError, WriteError
 from dreamer.files import is_link, is_taken, make_folder, write_atomically
 from dreamer.image.source import opened, picture_in
 from dreamer.limits import CLIP_SECONDS
-from dreamer.video.clip.encode import Frame
-from dreamer.video.clip.unfinished import FRAMES, REPLACED, frame_number, frame_path, is_file, is_folder, is_part
+from dreamer.videos.clip.encode import Frame
+from dreamer.videos.clip.unfinished import FRAMES, REPLACED, frame_number, frame_path, is_file, is_folder, is_part
 
 _TIME = "seconds"
 _SECONDS = re.compile(r"\d{1,18}(/[1-9]\d{0,17})?", re.ASCII)

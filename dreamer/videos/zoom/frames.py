@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dreamer.video.zoom.feedback import FeedbackZoom
-from dreamer.video.zoom.keyframes import KeyframeZoom
-from dreamer.video.zoom.scene import Scene
+from dreamer.videos.zoom.feedback import FeedbackZoom
+from dreamer.videos.zoom.keyframes import KeyframeZoom
+from dreamer.videos.zoom.scene import Scene
 
 
 def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom:

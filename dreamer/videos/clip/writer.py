@@ -20,17 +20,17 @@ import numpy as np
 
 from dreamer.errors import RenderError, UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import free, is_taken, replacing, write_atomically
-from dreamer.video.clip.animations import check_gif
-from dreamer.video.clip.assembly import Assembly
-from dreamer.video.clip.concat import Segment, check_segments, concatenate
-from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second, told_apart
-from dreamer.video.clip.formats import PREVIEW, Format
-from dreamer.video.clip.frame_store import FrameStore
-from dreamer.video.clip.lock import OutputLock
-from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest
-from dreamer.video.clip.output import check_new, check_resumed, disk_notice, is_same, recipe_at, replaceable_by_force
-from dreamer.video.clip.state import FolderStore
-from dreamer.video.clip.unfinished import (
+from dreamer.videos.clip.animations import check_gif
+from dreamer.videos.clip.assembly import Assembly
+from dreamer.videos.clip.concat import Segment, check_segments, concatenate
+from dreamer.videos.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second, told_apart
+from dreamer.videos.clip.formats import PREVIEW, Format
+from dreamer.videos.clip.frame_store import FrameStore
+from dreamer.videos.clip.lock import OutputLock
+from dreamer.videos.clip.manifest import Manifest, SegmentEntry, digest
+from dreamer.videos.clip.output import check_new, check_resumed, disk_notice, is_same, recipe_at, replaceable_by_force
+from dreamer.videos.clip.state import FolderStore
+from dreamer.videos.clip.unfinished import (
     check_folder,
     empty,
     folder_of,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.files import is_taken
-from dreamer.video.clip.formats import PREVIEW, Format
-from dreamer.video.clip.frame_store import is_replaceable
-from dreamer.video.clip.reader import read_recipe
-from dreamer.video.clip.unfinished import folder_of, holds_work, is_file, is_folder, partial_of
+from dreamer.videos.clip.formats import PREVIEW, Format
+from dreamer.videos.clip.frame_store import is_replaceable
+from dreamer.videos.clip.reader import read_recipe
+from dreamer.videos.clip.unfinished import folder_of, holds_work, is_file, is_folder, partial_of
 
 _PNG_BYTES, _SEGMENT_BYTES = 2.0, 0.3  # for each pixel of a frame that is kept, or encoded and put together, about
 

@@ -14,7 +14,7 @@ from dreamer.errors import RecipeError, UsageError, collect_problems, reported_t
 from dreamer.limits import KEYFRAMES_BYTES
 from dreamer.recipes.options import Option, read_all
 from dreamer.recipes.parsing import read_toml
-from dreamer.video.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
+from dreamer.videos.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
 _MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")

@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamer.errors import UsageError
 from dreamer.files import read_bounded, write_atomically
 from dreamer.limits import KB
-from dreamer.video.clip.unfinished import is_file
+from dreamer.videos.clip.unfinished import is_file
 
 _HEADER = 4 * KB  # of a safetensors file of one tensor, at most
 
