@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamer.engine.device import Machine
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, RecipeError
-from dreamer.image import Photo, load, pictures_in, size_at, to_pil
+from dreamer.image import Photo, Picture, load, pictures_in, size_at, to_pil
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
@@ -37,9 +37,6 @@ from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Features, Unit, custom_objective, grey, visualization
 
-Picture = str | Path | Image.Image
-"""A path, or Pillow's image."""
-
 
 def dream(
     photo: Picture,
@@ -59,7 +56,7 @@ def dream(
     """Dream over a photo.
 
     Args:
-        photo: A path or a PIL image, of any mode and size.
+        photo: A path, a PIL image, an array (H, W, 3), a tensor (3, H, W), bytes, or an open file; see `image.load`.
         preset: A name of `dreamer presets list`, a TOML file, or a Preset.
         network: A name of `dreamer networks list`, or a Network; by itself the preset's, else reverie.
         weights: A file with the named network's weights, .safetensors or .pth.
@@ -196,7 +193,7 @@ def zoom(
     """Fall into a photo: the frames of `dreamer zoom`, one by one.
 
     Args:
-        photo: A path or a PIL image.
+        photo: As for `dream`.
         size: Long side of the frames in pixels; by itself the photo's, at most 1280.
         on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
         **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or

@@ -21,7 +21,7 @@ TOML_DOTS: Final = 32
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
 
-# Pictures: what a file says besides its pixels, and how its pixels are packed. What says more is left out, with a notice
+# Pictures: what a file says besides its pixels, and how these are packed. What says more is left out, with a notice
 EXIF_BYTES: Final = 4 * MB
 """Of an EXIF block, of one field in it, and of all fields together."""
 XMP_BYTES: Final = 1 * MB
