@@ -33,6 +33,7 @@ NOTES_BYTES: Final = 64 * MB
 # Clips
 ANIMATION_BYTES: Final = 512 * MB
 """Of an animated picture; Pillow reads the whole file into memory."""
+
 # Networks: weights, checkpoints of trainings
 WEIGHTS_BYTES: Final = 8 * GB
 """Of a weights file: no network that anybody dreams with is larger."""
@@ -70,7 +71,8 @@ CLIP_SECONDS: Final = 10**9
 """Of the time of a frame; 31 years."""
 CLIP_TICKS: Final = 2**60
 """Of the time of a frame in a clip's clock, which libav counts in 64 bits."""
-# Pictures: what a file says besides its pixels, and how its pixels are packed. What says more is left out, with a word
+
+# Pictures: what a file says besides its pixels, and how these are packed. What says more is left out, with a notice
 EXIF_BYTES: Final = 4 * MB
 """Of an EXIF block, of one field in it, and of all fields together."""
 XMP_BYTES: Final = 1 * MB

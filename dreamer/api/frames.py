@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from dreamer.api.changes import Changes, ZoomChanges
-from dreamer.api.request import Picture, request
+from dreamer.api.request import request
 from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, frame_given, plain
 from dreamer.engine.device import Machine
 from dreamer.engine.modes import in_plain_modes, plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
-from dreamer.image import load, size_at
+from dreamer.image import Picture, load, size_at
 from dreamer.recipes.preset import Preset
 from dreamer.videos.clip.reader import frames, probe
 from dreamer.videos.clip.state import MemoryStore

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
+from typing import Any
 
 from dreamer.api.names import registry
 from dreamer.api.values import AnyNetwork, network_of, plain, with_functions
 from dreamer.engine.device import Machine
-from dreamer.image import load
+from dreamer.image import Picture, load
 from dreamer.pipeline.build import Request
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.registry import Registry
-
-Picture = str | Path | Image.Image | NDArray[Any] | Tensor | bytes | bytearray | BinaryIO
-"""A path, Pillow's image, an array (H, W, 3), a tensor (3, H, W) in [0, 1], a file's bytes, or an open file."""
 
 
 def request(

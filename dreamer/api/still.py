@@ -12,13 +12,13 @@ from torch import Tensor
 
 from dreamer.api.changes import Changes
 from dreamer.api.notebook import watched
-from dreamer.api.request import Picture, request
+from dreamer.api.request import request
 from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, given
 from dreamer.engine.device import Machine
 from dreamer.engine.modes import in_plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
-from dreamer.image import Photo, load
+from dreamer.image import Photo, Picture, load
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.preset import Preset

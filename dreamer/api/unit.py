@@ -15,14 +15,14 @@ from torch import Tensor
 
 from dreamer.api.changes import UnitChanges
 from dreamer.api.names import registry
-from dreamer.api.request import Picture, request
+from dreamer.api.request import request
 from dreamer.api.still import dreamt
 from dreamer.api.values import AnyNetwork, Pictures, Returns, check_returns, given, network_of, plain
 from dreamer.engine.device import Machine
 from dreamer.engine.modes import in_plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import RecipeError
-from dreamer.image import load, pictures_in, to_pil
+from dreamer.image import Picture, load, pictures_in, to_pil
 from dreamer.networks.network import Network
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict

@@ -8,7 +8,7 @@ dream's change.
 
 from __future__ import annotations
 
-from dreamer.image.load import load, read_recipe
+from dreamer.image.load import Picture, load, read_recipe
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
 from dreamer.image.save import SUFFIXES, check_suffix, eight_bits, encode, format_for, losses, suffix_of
 from dreamer.image.source import pictures_among, pictures_in
@@ -16,6 +16,7 @@ from dreamer.image.source import pictures_among, pictures_in
 __all__ = [
     "SUFFIXES",
     "Photo",
+    "Picture",
     "blurred",
     "check_suffix",
     "eight_bits",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,28 +20,35 @@ WAYS = "a path, an image of Pillow, an array (H, W, 3), a tensor (3, H, W), byte
 _ADDRESSES = ("http://", "https://", "ftp://", "data:")
 
 
-def stream_of(source: Any) -> io.BufferedReader | None:
-    """A picture in bytes or in an open file, from where that stands, as a file; None for anything else.
+def is_file(source: Any) -> bool:
+    """Whether this holds a picture's file: its bytes, or an open file."""
+    return isinstance(source, (bytes, bytearray, memoryview)) or hasattr(source, "read")
 
-    Raises PhotoError if the file is not open for reading bytes, or has no end.
+
+@contextmanager
+def stream_of(source: Any) -> Iterator[io.BufferedReader]:
+    """The bytes, or an open file from where it stands, as a file of its own; the open file is left standing there.
+
+    Raises PhotoError if the file was not opened for reading bytes, or has no end.
     """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return io.BufferedReader(io.BytesIO(source))
     if not hasattr(source, "read"):
-        return None
-    try:
-        start = source.tell() if source.seekable() else None
-        sample = source.read(0)
-        if not isinstance(sample, bytes):
-            raise PhotoError("the file was opened as text; open it in binary mode, as in open(path, 'rb')")
-        if start is not None:
-            return spliced(source, [(start, source.seek(0, io.SEEK_END))])
+        yield io.BufferedReader(io.BytesIO(source))
+        return
+    if not isinstance(source.read(0), bytes):
+        raise PhotoError("the file was opened as text; open it in binary mode, as in open(path, 'rb')")
+    if not source.seekable():
         data = source.read(limits.STREAM_BYTES + 1)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise PhotoError(f"the file cannot be read: {error}") from error
-    if len(data) > limits.STREAM_BYTES:
-        raise PhotoError(f"the file has more than {limits.STREAM_BYTES // limits.GB} GB; save it, and give its path")
-    return io.BufferedReader(io.BytesIO(data))
+        if len(data) > limits.STREAM_BYTES:
+            raise PhotoError(
+                f"the file has more than {limits.STREAM_BYTES // limits.GB} GB; save it, and give its path"
+            )
+        yield io.BufferedReader(io.BytesIO(data))
+        return
+    start = source.tell()
+    try:
+        yield spliced(source, [(start, source.seek(0, io.SEEK_END))])
+    finally:
+        source.seek(start)
 
 
 def check_path(source: Any) -> None:

@@ -20,6 +20,10 @@ _GAIN_MAPS, _DEPTHS = (b"hdrgainmap", b"tmap"), (b"depth", b"disparity", b"auxid
 _XMP = b"application/rdf+xml"
 
 
+_Property = tuple[int, bytes]
+"""Place in the file, and name and data."""
+
+
 @dataclass
 class _Item:
     """A part of the file: a picture, or metadata of one."""
@@ -60,7 +64,7 @@ def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:
     size = file.seek(0, io.SEEK_END)
     found, gone = Metadata(orientation=1), set[str]()
     items: dict[int, _Item] = {}
-    primary, properties = 0, list[bytes]()
+    primary, properties = 0, list[_Property]()
     for kind, start, end in _top(file, size):
         if kind == b"mpvd":
             gone.add("film")
@@ -81,17 +85,19 @@ def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:
             found.put("exif", None if data is None else data[4 + int.from_bytes(data[:4], "big") :])
         elif item.kind == b"mime" and item.content == _XMP:
             found.put("xmp", _data(file, item, MOST["xmp"]))
-    words = [item.kind for item in items.values()] + [text for text in properties if text.startswith(b"auxC")]
+    words = [item.kind for item in items.values()] + [text for _, text in properties if text.startswith(b"auxC")]
     for thing, signs in (("HDR gain map", _GAIN_MAPS), ("depth map", _DEPTHS)):
         if any(sign in word for word in words for sign in signs):
             gone.add(thing)
     found.left_out([name for name in ("HDR gain map", "depth map", "film") if name in gone])
-    _put_colours(found, items.get(primary, _Item()), properties)
-    places = sorted(item.place for item in items.values() if item.kind in (b"Exif", b"mime"))
+    patches = _put_colours(found, items.get(primary, _Item()), properties)
+    patches |= {item.place: b"skip" for item in items.values() if item.kind in (b"Exif", b"mime")}
     parts: list[Part] = []
-    for before, place in zip([-4, *places], [*places, size], strict=False):
-        parts += [(before + 4, place), b"skip"]
-    return spliced(file, parts[:-1]), found
+    start = 0
+    for place, patch in sorted(patches.items()):
+        parts += [(start, place), patch]
+        start = place + len(patch)
+    return spliced(file, [*parts, (start, size)]), found
 
 
 def _top(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
@@ -124,9 +130,9 @@ def _inner(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
         start += length
 
 
-def _described(data: bytes, base: int) -> tuple[int, dict[int, _Item], list[bytes]]:
+def _described(data: bytes, base: int) -> tuple[int, dict[int, _Item], list[_Property]]:
     """The primary item, all items by number, and all properties with their names; the meta box begins at `base`."""
-    primary, items, properties, inside = 0, dict[int, _Item](), list[bytes](), 0
+    primary, items, properties, inside = 0, dict[int, _Item](), list[_Property](), 0
     boxes = {kind: (start, end) for kind, start, end in _inner(data, 4, len(data))}
     if b"pitm" in boxes:
         start = boxes[b"pitm"][0]
@@ -148,7 +154,7 @@ def _described(data: bytes, base: int) -> tuple[int, dict[int, _Item], list[byte
         below = list(_inner(data, *boxes[b"iprp"]))
         for kind, at, stop in below:
             if kind == b"ipco":
-                properties += [data[start - 4 : end] for _, start, end in _inner(data, at, stop)]
+                properties += [(base + start - 4, data[start - 4 : end]) for _, start, end in _inner(data, at, stop)]
             elif kind == b"ipma":
                 _associate(data, at, items)
     return primary, items, properties
@@ -211,13 +217,22 @@ def _data(file: BinaryIO, item: _Item, most: int) -> bytes | None:
     return whole if len(whole) == length else None
 
 
-def _put_colours(found: Metadata, picture: _Item, properties: list[bytes]) -> None:
-    """Keep the profile of the main picture or, without one, what its codes say, and its depth."""
+def _put_colours(found: Metadata, picture: _Item, properties: list[_Property]) -> dict[int, bytes]:
+    """Keep the profile of the main picture or, without one, what its codes say, and its depth.
+
+    Returns:
+        Bytes to be put at places of the file: unknown codes become unspecified ones, since pillow-heif would refuse the
+        whole picture for them.
+    """
+    patches = {}
     own = [properties[number - 1] for number in picture.properties if 0 < number <= len(properties)]
-    for text in own:
+    for place, text in own:
         if text.startswith((b"colrprof", b"colrrICC")):
             found.put("profile", text[8:])
         elif text.startswith(b"colrnclx") and len(text) >= 14:
             found.said = colours.of_codes(*struct.unpack(">HH", text[8:12]))
+            if found.said.curve == colours.SRGB_CURVE and found.said.notice:
+                patches[place + 8] = struct.pack(">HH", 2, 2)
         elif text.startswith(b"pixi") and len(text) > 9:
             found.bits = max(text[9:])
+    return patches

@@ -81,8 +81,8 @@ def _loaded(source: Any, max_pixels: int) -> Photo:
         photo = given.photo_of(source if isinstance(source, Tensor) else np.asarray(source))
         check_size("the picture", (photo.width, photo.height), max_pixels)
         return replace(photo, sha256=_digest(photo))
-    if (stream := given.stream_of(source)) is not None:
-        with named("the picture"):
+    if given.is_file(source):
+        with named("the picture"), given.stream_of(source) as stream:
             return _from_file("the picture", stream, max_pixels)
     given.check_path(source)
     path = Path(source)

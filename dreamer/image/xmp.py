@@ -25,7 +25,7 @@ STALE = re.compile(
 """Properties that do not hold for a dream, or that name parts of the photo's file or folders of its owner's disk."""
 GONE = re.compile(
     r"http://ns\.adobe\.com/(hdr-gain-map/|xap/1\.0/g/img/)|http://ns\.apple\.com/(HDRGainMap|pixeldatainfo)/"
-    r"|http://ns\.[a-z]+\.com/photos/(?!1\.0/panorama/)"
+    r"|http://ns\.[a-z]+\.com/photos/(?!1\.0/panorama/|dd/1\.0/earthpose/)"
 )
 """Beginnings of vocabularies about pictures, films and sounds inside the photo's file, some of which hold them."""
 PICTURE = re.compile(r"\s*(/9j/|iVBORw0KGgo|UklGR|R0lGOD)")
@@ -38,7 +38,7 @@ PLACE = re.compile(
 )
 """Properties that say where a photo was taken."""
 PLACES = re.compile(
-    r"http://(www\.w3\.org/2003/01/geo/|rs\.tdwg\.org/dwc/|www\.georss\.org/|www\.opengis\.net/|ns\.google\.com/photos/dd/)"
+    r"http://(www\.w3\.org/2003/01/geo/|rs\.tdwg\.org/dwc/|www\.georss\.org/|www\.opengis\.net/|ns\.google\.com/photos/dd/1\.0/earthpose/)"
 )
 """Beginnings of vocabularies that are about nothing else."""
 
