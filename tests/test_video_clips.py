@@ -201,3 +201,18 @@ def test_what_is_odd_is_told_before_anything_is_dreamt(tmp_path):
 def test_the_python_function_gives_transparent_pictures(tmp_path):
     shown = [*frames_of(transparent(tmp_path / "a.gif"), octaves={"steps": 1})]
     assert [picture.mode for picture in shown] == ["RGBA"] * 3 and Fraction(len(shown)) == 3
+
+
+@pytest.mark.parametrize(("loop", "plays"), [({}, 1), ({"loop": 0}, 0), ({"loop": 3}, 4)])
+def test_an_animation_is_played_as_often_as_before(tmp_path, loop, plays):
+    first, second = (Image.fromarray(picture(k)) for k in range(2))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second], duration=100, **loop)
+    assert probe(tmp_path / "a.gif").plays == plays
+    for source, name in (("a.gif", "b.webp"), ("b.webp", "c.gif")):
+        assert video(tmp_path / source, "-o", tmp_path / name).code == 0
+        assert probe(tmp_path / name).plays == plays
+    assert video(tmp_path / "a.gif", "-o", tmp_path / "b.mp4").code == 0
+
+
+def test_a_stability_that_is_no_number_is_refused(tmp_path):
+    refused(video(made(tmp_path / "a.mp4", 1), "--stability", "nan"), "--stability")

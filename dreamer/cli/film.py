@@ -88,7 +88,7 @@ class FilmJob:
             self.reporter.say(notice)
         if clip.alpha and not format.holds_alpha:
             self.reporter.say(f"{format.codec} has no transparency; the background becomes white")
-        format = replace(format, alpha=clip.alpha and format.holds_alpha)
+        format = replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
         audio, audio_begin = self._sound(clip, format)
         tile = self.file.tiles(1)[0]
         if self.options.tile is None and tile is not None:

@@ -167,7 +167,8 @@ def _stability(recipe: str | None, wished: float | None) -> float:
     from dreamer.videos.film.film import STABILITY
 
     before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
-    found = STABILITY if before is None else before
-    if wished is None and not (isinstance(found, (int, float)) and 0 <= found <= 1):
-        raise UsageError(f"{recipe}: the stability inside is {found!r}; expected a number from 0 to 1")
-    return float(found if wished is None else wished)
+    found = wished if wished is not None else STABILITY if before is None else before
+    if not (isinstance(found, (int, float)) and 0 <= found <= 1):
+        where = "--stability" if wished is not None else f"{recipe}: the stability inside"
+        raise UsageError(f"{where}: expected a number from 0 to 1, not {found!r}")
+    return float(found)

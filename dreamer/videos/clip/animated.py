@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 _FORMATS = ("WEBP", "AVIF")
 _BASE = Fraction(1, 1000)
 _AVIF_BRANDS = (b"avif", b"avis")
+_MOST_PLAYS = 65535  # that WebP can count
 _SHORTEST, _USUAL = 11, 100  # milliseconds: what is shown for less, browsers show for 100
 
 
@@ -29,6 +30,18 @@ def is_picture(head: bytes) -> bool:
     """Whether a file that begins so is WebP, AVIF or HEIC, animated or not."""
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     return webp or (head[4:8] == b"ftyp" and head[8:12] in (*_AVIF_BRANDS, *BRANDS))
+
+
+def is_animation(head: bytes) -> bool:
+    """Whether a file that begins so is a GIF or a PNG, whose frames libav reads."""
+    return head.startswith((b"GIF8", b"\x89PNG"))
+
+
+def plays_of(path: Path) -> int:
+    """How often an animated picture is played, 0 for without end, and where Pillow cannot read it."""
+    with suppress(UsageError), opened(path) as file, picture_in(path, file, 1 << 40) as picture:
+        return _plays(picture)
+    return 0
 
 
 def is_still(path: Path) -> bool:
@@ -57,6 +70,7 @@ def read_animation(path: Path, max_pixels: int) -> Source:
     check_size(str(path), size, max_pixels)
     with _animation(path) as picture:
         upright = frame_of(load(picture, max_pixels=max_pixels)).shape
+        plays = _plays(picture)
         transparent, frames, ticks = picture.has_transparency_data, int(getattr(picture, "n_frames", 1)), [0]
         while len(ticks) <= frames and _is_shown(picture, len(ticks) - 1):
             shown = picture.info.get("duration") or 0
@@ -69,6 +83,7 @@ def read_animation(path: Path, max_pixels: int) -> Source:
         _BASE,
         partial(_frames, path, times, max_pixels),
         may_be_transparent=transparent,
+        plays=plays,
         notices=() if len(times) == frames else (told,),
     )
 
@@ -90,6 +105,13 @@ def _frames(path: Path, times: NDArray[np.int64], max_pixels: int, begin: Fracti
 def _animation(path: Path) -> Iterator[Image.Image]:
     with opened(path) as file, Image.open(file, formats=_FORMATS) as picture:
         yield picture
+
+
+def _plays(picture: Image.Image) -> int:
+    if picture.format == "GIF":  # which counts repeats, and without a count is played once
+        loop = picture.info.get("loop")
+        return 1 if loop is None else min(loop + 1, _MOST_PLAYS) if loop else 0
+    return min(int(picture.info.get("loop") or 0), _MOST_PLAYS)
 
 
 def _is_shown(picture: Image.Image, number: int) -> bool:

@@ -53,51 +53,46 @@ def write_animation(
     import av
 
     try:
-        if format.codec == "gif":
-            write_gif(frames, path, size, fps, recipe, format.alpha)
-        else:
-            write_webp(frames, path, size, fps, format.quality, recipe, format.alpha)
+        write = write_gif if format.codec == "gif" else write_webp
+        write(frames, path, format, size, fps, recipe)
     except (av.error.FFmpegError, ValueError, OverflowError, struct.error) as error:
         if isinstance(error, OSError):
             raise
         raise RenderError(f"the frames could not be encoded as {format.codec}: {error}") from error
 
 
-def write_gif(
-    frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, recipe: str, alpha: bool = False
-) -> None:
-    """Write a looping GIF, dithered to the 256 colours that suit all frames best, with the recipe as its comment.
+def write_gif(frames: Frames, path: Path, format: Format, size: tuple[int, int], fps: Fraction, recipe: str) -> None:
+    """Write a GIF, dithered to the 256 colours that suit all frames best, with the recipe as its comment.
 
-    `size` is (height, width), here and below; `alpha` says that frames have it. A GIF's pixels are there or not.
+    `size` is (height, width), here and below. A GIF's pixels are transparent or not.
     """
     import av
 
-    with av.open(address(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
+    loop = "0" if format.plays == 0 else "-1" if format.plays == 1 else str(format.plays - 1)  # a GIF counts repeats
+    with av.open(address(path), "w", format="gif", options=BIT_EXACT | {"loop": loop}) as container:
         stream: Any = container.add_stream("gif", rate=fps)
         stream.height, stream.width = size
-        pixels = "rgba" if alpha else "rgb24"
+        pixels = "rgba" if format.alpha else "rgb24"
         pictures = _dithered(frames, _palette(frames, size, pixels), size, pixels)
         _encode(container, stream, pictures, _GIF_CLOCK, fps, "pal8")
     path.write_bytes(insert_comment(path.read_bytes(), recipe))
 
 
-def write_webp(
-    frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, quality: int, recipe: str, alpha: bool = False
-) -> None:
-    """Write a looping animated WebP of `quality` 0 to 100, with the recipe in its XMP packet, as in pictures."""
+def write_webp(frames: Frames, path: Path, format: Format, size: tuple[int, int], fps: Fraction, recipe: str) -> None:
+    """Write an animated WebP with the recipe in its XMP packet, as in pictures."""
     import av
 
     clock = Fraction(1, 1000)
-    with av.open(address(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
-        options = {"quality": str(quality), "compression_level": "4"}
+    with av.open(address(path), "w", format="webp", options=BIT_EXACT | {"loop": str(format.plays)}) as container:
+        options = {"quality": str(format.quality), "compression_level": "4"}
         # libwebp_anim, which saves what does not change, leaves transparency out
-        stream: Any = container.add_stream("libwebp" if alpha else "libwebp_anim", rate=fps, options=options)
+        stream: Any = container.add_stream("libwebp" if format.alpha else "libwebp_anim", rate=fps, options=options)
         stream.height, stream.width = size
         pictures = (
             _video_frame(values, seconds, clock).reformat(format="bgra", threads=1) for seconds, values in frames()
         )
         _encode(container, stream, pictures, clock, fps, "bgra")
-    webp = unblended(path.read_bytes()) if alpha else path.read_bytes()
+    webp = unblended(path.read_bytes()) if format.alpha else path.read_bytes()
     path.write_bytes(insert_xmp(webp, xmp.rewritten(b"", recipe=recipe)))
 
 

@@ -22,6 +22,7 @@ class Format:
     `suffix` is ".mp4", ".webm", ".gif", ".webp", or "" for a folder of PNGs; `codec` h264, h265, vp9, av1, gif, webp
     or png; `quality` 0 to 100. With `segmented`, the clip is put together from encoded segments by stream copy; else
     all frames are kept losslessly and encoded at the end. With `alpha`, its frames are transparent somewhere.
+    `plays` is how often a GIF or a WebP is played, 0 for without end.
     """
 
     suffix: str
@@ -29,6 +30,7 @@ class Format:
     quality: int
     segmented: bool
     alpha: bool = False
+    plays: int = 0
 
     @property
     def holds_alpha(self) -> bool:

@@ -12,11 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
+<<<<<<< HEAD:dreamer/videos/clip/reader.py
 from dreamer.videos.clip.animated import is_picture, is_still, read_animation, still
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.folder import FPS, digest_of, read_folder
 from dreamer.videos.clip.source import Frames, Source
 from dreamer.videos.clip.track import opened, read_track
+=======
+from dreamer.videos.clip.animated import is_animation, is_picture, is_still, plays_of, read_animation, still
+from dreamer.videos.clip.encode import Frame
+from dreamer.videos.clip.folder import FPS, digest_of, read_folder
+from dreamer.videos.clip.source import Frames, Source
+from dreamer.videos.clip.track import opened, read_track
+>>>>>>> s-reader:dreamer/video/clip/reader.py
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
 _MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted
@@ -28,9 +36,9 @@ class Clip:
 
     `width` and `height` are those of the upright frames with square pixels; `fps` is the average; `duration` is in
     seconds; `rotation` is how far the stored frames must be turned counter-clockwise, in degrees; `variable` says that
-    the frames are not evenly spaced. `begin` is the time of the part's first frame, in seconds from the clip's; frames
-    from `end` on are left out; `alpha` says that frames are transparent somewhere. `notices` are sentences
-    about what was changed in reading it.
+    the frames are not evenly spaced, `alpha` that they are transparent somewhere. `plays` is how often an animated
+    picture is played, 0 for without end. `begin` is the time of the part's first frame, in seconds from the clip's;
+    frames from `end` on are left out. `notices` are sentences about what was changed in reading it.
     """
 
     path: Path
@@ -43,6 +51,7 @@ class Clip:
     has_audio: bool
     variable: bool
     alpha: bool
+    plays: int
     begin: Fraction
     end: Fraction | None
     notices: tuple[str, ...]
@@ -111,6 +120,7 @@ def probe(
         has_audio=source.has_audio,
         variable=variable,
         alpha=source.may_be_transparent,
+        plays=source.plays,
         begin=int(times[0]) * source.base,
         end=end,
         notices=source.notices,
@@ -159,7 +169,7 @@ def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
     if is_picture(head):
         return read_animation(path, max_pixels)
     try:
-        return read_track(path, max_pixels)
+        return replace(read_track(path, max_pixels), plays=plays_of(path) if is_animation(head) else 0)
     except UsageError:
         if is_still(path):
             raise UsageError(still(path)) from None

@@ -24,7 +24,8 @@ class Source:
     `size` is (height, width) of the upright frames; `ticks` are the frames' times in ticks of `base` seconds, in order;
     `frames` gives the frames from a time on, at each call anew; `rate` is the stated number of frames a second, if
     there is one. `may_be_transparent` says that frames have alpha, be it opaque everywhere; `turns` is how often stored
-    frames are turned counter-clockwise by 90 degrees.
+    frames are turned counter-clockwise by 90 degrees; `plays` is how often an animated picture is played, 0 for without
+    end.
     """
 
     size: tuple[int, int]
@@ -35,6 +36,7 @@ class Source:
     may_be_transparent: bool = False
     has_audio: bool = False
     turns: int = 0
+    plays: int = 0
     notices: tuple[str, ...] = ()
 
 

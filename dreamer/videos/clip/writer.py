@@ -132,7 +132,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
-        settings |= {"alpha": True} if format.alpha else {}
+        settings |= ({"alpha": True} if format.alpha else {}) | ({"plays": format.plays} if format.plays else {})
         about = Manifest(identity, settings, notes=notes or {})
         writer = cls(output, format, size, fps, about, recipe, force, say)
         writer._lock.acquire()
