@@ -154,14 +154,16 @@ def _check_hooks(module: Any) -> None:
     known = hookspecs.hook_names()
     for name in dir(module):
         function = getattr(module, name, None)
-        if not name.startswith("register_") or not callable(function):
-            continue
         marked = hasattr(function, "dreamer_impl")
-        if marked and name not in known:
+        if not name.startswith("register_") or not (marked or (name in known and callable(function))):
+            continue
+        if name not in known:
             raise PluginError(f"there is no hook {name}{did_you_mean(name, known)}")
-        if not marked and name in known:
+        if not marked:
             raise PluginError(f"the hook {name} is not marked; write @dreamer.hookimpl before it")
-        if marked and (arguments := [*inspect.signature(function).parameters]) != ["register"]:
+        parameters = inspect.signature(function).parameters.values()
+        arguments = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+        if arguments != ["register"]:
             raise PluginError(f"the hook {name} takes one argument called register, not ({', '.join(arguments)})")
 
 

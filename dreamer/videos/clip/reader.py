@@ -12,19 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-<<<<<<< HEAD:dreamer/videos/clip/reader.py
-from dreamer.videos.clip.animated import is_picture, is_still, read_animation, still
-from dreamer.videos.clip.encode import Frame
-from dreamer.videos.clip.folder import FPS, digest_of, read_folder
-from dreamer.videos.clip.source import Frames, Source
-from dreamer.videos.clip.track import opened, read_track
-=======
 from dreamer.videos.clip.animated import is_animation, is_picture, is_still, plays_of, read_animation, still
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.folder import FPS, digest_of, read_folder
 from dreamer.videos.clip.source import Frames, Source
 from dreamer.videos.clip.track import opened, read_track
->>>>>>> s-reader:dreamer/video/clip/reader.py
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
 _MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted
