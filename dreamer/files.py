@@ -16,6 +16,8 @@ from pathlib import Path
 
 from dreamer.errors import UsageError, WriteError
 
+_LINKLESS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL}
+"""Errors of file systems that have no hard links, as on a memory card."""
 _STALE = 24 * 3600.0  # seconds after which a temporary file is one that a killed process left
 
 
@@ -140,12 +142,31 @@ def _to_disk(path: Path) -> None:
 
 def _named(temporary: Path, path: Path, replace: bool) -> bool:
     """Rename a file to `path`; without `replace` only if nothing has that name, at this very moment."""
-    if not replace:
-        try:  # a name that this process has created itself cannot be anybody else's; works on every file system
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except FileExistsError:
-            return False
-    os.replace(temporary, path)
+    try:
+        if replace:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if replace or error.errno not in _LINKLESS:
+            raise
+        return _claimed(temporary, path)
+    return True
+
+
+def _claimed(temporary: Path, path: Path) -> bool:
+    """Rename a file to a name that this process creates first, so that it cannot be anybody else's."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

@@ -22,6 +22,11 @@ KEYFRAMES_BYTES: Final = 1 * MB
 JSON_BYTES: Final = 1 * MB
 """Of a recipe inside a picture, and of a distribution's direct_url.json."""
 
+THUMBNAIL_BYTES: Final = 1 * MB
+"""Of a preset's thumbnail."""
+THUMBNAIL_PIXELS: Final = 1 * MB
+"""Of a preset's thumbnail; dreamer's own have 240x160."""
+
 # Notes: ledgers, manifests of clips, searches that are continued
 NOTES_BYTES: Final = 64 * MB
 
@@ -55,3 +60,13 @@ ATLAS_VALUES: Final = 2_000_000
 """Commas, colons and brackets in the data of an atlas: each value of it takes some hundred bytes once it is read."""
 DIRECTION_BYTES: Final = 1 * MB
 """Of a file with directions: enough for any layer."""
+
+# Unfinished clips: what lies in the hidden folder beside an output
+MANIFEST_BYTES: Final = 8 * MB
+"""Of a manifest: some 100 bytes for each second of the clip, and its recipe."""
+MANIFEST_DEPTH: Final = 32
+"""Of the tables and lists in it."""
+CLIP_SECONDS: Final = 10**9
+"""Of the time of a frame; 31 years."""
+CLIP_TICKS: Final = 2**60
+"""Of the time of a frame in a clip's clock, which libav counts in 64 bits."""

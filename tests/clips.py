@@ -38,6 +38,8 @@ def opened(
 def made(output: Path, count: int = 7, *, times: list[Fraction] | None = None, **options: Any) -> Path:
     """A finished clip of `picture`s."""
     with opened(output, count, **options) as writer:
+        if writer.finished:
+            return output
         for number in range(writer.done, count):
             writer.add(picture(number, *options.get("size", (48, 64))), times[number] if times else None)
         writer.finish()

@@ -38,6 +38,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     monkeypatch.setenv("DREAMER_CONFIG", str(tmp_path_factory.getbasetemp() / "config"))
     monkeypatch.setenv("DREAMER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
     monkeypatch.setattr("dreamer.engine.device.keep_freed_memory", lambda: None)  # it is for the rest of a process
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -246,3 +246,31 @@ def test_a_text_that_no_file_can_hold_is_refused(here: Path, flag: str) -> None:
 def test_a_name_that_is_too_long_for_a_sheet(here: Path) -> None:
     with pytest.raises(WriteError, match="File name too long"):
         trying._written([here / ("x" * 300)], [b"x"], False)
+
+
+def webp(path: Path, width: int, height: int) -> None:
+    Image.new("RGB", (width, height)).save(path, "WEBP")
+
+
+def test_a_thumbnail_of_a_stranger_is_bounded(here: Path) -> None:
+    from dreamer.cli.presets import _thumbnail
+    from dreamer.recipes.preset import read_preset
+
+    Path("x.toml").write_text(LOOK)
+    preset = read_preset(Path("x.toml"))
+    assert _thumbnail(preset) is None
+    webp(Path("x.webp"), 240, 160)
+    good = _thumbnail(preset)
+    assert good and good.size == (240, 160)
+    for make in (
+        lambda path: webp(path, 4000, 4000),
+        lambda path: path.write_bytes(b"no picture"),
+        lambda path: path.write_bytes(good.tobytes() * 20),
+        lambda path: photo(path.with_suffix(".png")).rename(path),
+        lambda path: os.mkfifo(path),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.mkdir(),
+    ):
+        Path("x.webp").rename("old") if not Path("old").exists() else Path("x.webp").unlink()
+        make(Path("x.webp"))
+        assert _thumbnail(preset) is None

@@ -24,55 +24,76 @@ from pathlib import Path
 from clips import made
 
 folder = Path(sys.argv[1])
-replace, count = os.replace, 0
+count = 0
 os.fsync = lambda file: None  # what was written outlives its process without it
 
-def deadly(at, after):
-    def wrapped(*paths):
+def deadly(work, at, after):
+    def wrapped(*paths, **options):
         global count
         count += 1
         if count == at and not after:
             os.kill(os.getpid(), signal.SIGKILL)
-        replace(*paths)
-        if count == at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            work(*paths, **options)
+        finally:
+            if count == at:
+                os.kill(os.getpid(), signal.SIGKILL)
     return wrapped
 
 def child(work):
+    read, write = os.pipe()
     if not (pid := os.fork()):
         work()
+        os.write(write, str(count).encode())
         os._exit(0)
-    return os.waitpid(pid, 0)[1]
+    os.close(write)
+    status = os.waitpid(pid, 0)[1]
+    return status, os.read(read, 9)
 
-for at in range(1, 30):
-    output = folder / str(at) / "clip.mp4"
-    output.parent.mkdir()
+def attempt(name, at, **options):
+    output = folder / str(at) / name
+    output.parent.mkdir(exist_ok=True)
     def broken():
-        os.replace = deadly(at, after=at % 2)
-        made(output)
-    status = child(broken)
-    child(lambda: made(output, resume=True))
-    print(status, *sorted(p.name for p in output.parent.iterdir()))
-    if status == 0:
-        break
+        for each in ("replace", "rename", "link", "unlink", "rmdir"):
+            setattr(os, each, deadly(getattr(os, each), at, after=at % 2))
+        made(output, 4, size=(16, 16), **options)
+    return output, child(broken)
+
+def killed(name, last=0, step=1, **options):
+    _, (_, changes) = attempt(name, 0, **options)
+    for at in range(max(1, int(changes) - last) if last else 1, int(changes) + 1, step):
+        output, (status, _) = attempt(name, at, **options)
+        child(lambda: made(output, 4, size=(16, 16), resume=True, **options))
+        print(status, *sorted(p.name for p in output.parent.iterdir()), len([*folder.glob(f"{at}/{name}/*")]))
+        output.rename(folder / f"{name}-{at}")
+
+killed("clip.mp4", step=3, audio=folder / "sound.wav")
+for name in ("clip.gif", "clip.webp", "clip"):
+    killed(name, last=8)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed in a way that needs fork")
-def test_killed_at_any_file_it_writes_it_goes_on_to_the_same_bytes(tmp_path):
-    whole = made(tmp_path / "whole.mp4").read_bytes()
-    (tmp_path / "killed").mkdir()
+def test_killed_at_any_file_it_changes_it_goes_on_to_the_same_bytes(tmp_path):
+    sound = tone(tmp_path / "sound.wav")
     ran = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path / "killed"],
+        [sys.executable, "-c", KILLED, tmp_path],
         env=ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)},
         capture_output=True,
         text=True,
         check=True,
     )
-    *killed, last = ran.stdout.splitlines()
-    assert len(killed) > 12 and last == "0 clip.mp4"
-    assert set(killed) == {f"{int(signal.SIGKILL)} clip.mp4"}
-    assert {clip.read_bytes() for clip in tmp_path.glob("killed/*/clip.mp4")} == {whole}
+    told = set(ran.stdout.splitlines())
+    assert told == {f"{int(signal.SIGKILL)} {name}" for name in ("clip.mp4 0", "clip.gif 0", "clip.webp 0", "clip 4")}
+    for name in ("clip.mp4", "clip.gif", "clip.webp", "clip"):
+        whole = made(tmp_path / name, 4, size=(16, 16), audio=sound if name == "clip.mp4" else None)
+        found = [*tmp_path.glob(f"{name}-*")]
+        assert len(found) > 8 and {content(clip) for clip in found} == {content(whole)}
+
+
+def content(clip):
+    """The bytes of a clip, or of every frame in a folder."""
+    return tuple(frame.read_bytes() for frame in sorted(clip.iterdir())) if clip.is_dir() else clip.read_bytes()
 
 
 def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp_path):

@@ -32,7 +32,15 @@ def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
             read_bounded(tmp_path / name, 100)
 
 
-def test_what_exists_gets_a_neighbour_unless_it_may_be_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+def test_what_exists_gets_a_neighbour_unless_it_may_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def link(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:  # as on a memory card
+        monkeypatch.setattr(os, "link", link)
     path = tmp_path / "a.png"
     path.write_bytes(b"mine")
     assert write_atomically(path, b"new", replace=False) == tmp_path / "a-2.png"

@@ -14,8 +14,10 @@ import pytest
 from command import dreamer
 
 from dreamer.cli import installing
+from dreamer.errors import UsageError
+from dreamer.limits import JSON_BYTES
 from dreamer.plugins.installed import Entry, remember
-from dreamer.plugins.installer import Place, process, tools
+from dreamer.plugins.installer import Place, environment, errors, parse_sources, process, requirement, tools
 from dreamer.plugins.installer.tools import Pip, Uv, UvTool, choose
 
 MODULES = ("pip", "setuptools", "dreamer", "json", "sitecustomize", "click", "uv")
@@ -110,3 +112,69 @@ def test_what_runs_is_told_to_import_nothing_from_there(trapped: Path) -> None:
     code = "import json, os, sys; print(json.dumps([os.environ['PYTHONSAFEPATH'], sys.path[0]]))"
     safe, first = json.loads(process.run([sys.executable, "-c", code]).output)
     assert safe == "1" and first not in ("", os.getcwd())
+
+
+# What packages say of themselves
+
+
+def test_what_a_tool_prints_is_cut_before_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    longest: list[int] = []
+
+    class Watched:
+        def finditer(self, text: str) -> list[object]:
+            longest.append(max(map(len, text.split("\n"))))
+            return []
+
+    monkeypatch.setattr(errors, "_WANTS", Watched())
+    errors.explain("1" * 100_000 + "\n" + "x depends on y[" * 10_000 + "\nshort", "planning", {"torch": "2"})
+    assert longest == [500]
+
+
+@pytest.mark.parametrize("version", ["1.0", None])
+@pytest.mark.parametrize("said", ["dream-x{} depends on torch<2.1", "dream-x{} depend on torch[all]<2.1, !=2"])
+def test_the_words_of_a_refusal_are_still_found(said: str, version: str | None) -> None:
+    for between in ("==", " ", ">="):
+        found = errors._WANTS.search(f"Because {said.format(f'{between}{version}' if version else '')}, no")
+        assert found and (found["who"], found["what"], found["version"]) == ("dream-x", "torch", version)
+
+
+@pytest.mark.parametrize(
+    "spec", ["x; " + "(" * 5000, "x" + "; a" * 5000, "https://a/b-1-" + "p." * 3000 + "p-p-p.whl?", "x[" + "a," * 5000]
+)
+def test_no_spec_is_parsed_without_end(spec: str) -> None:
+    with pytest.raises(UsageError, match="expected a name on the package index"):
+        parse_sources([spec])
+
+
+def test_the_tags_of_a_wheel_do_not_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(name: str) -> None:
+        assert len(name) < 256
+        raise ValueError
+
+    monkeypatch.setattr(requirement, "parse_wheel_filename", parse)
+    assert requirement.of_wheel("https://a/b-1-" + "-".join(["p." * 3000 + "p"] * 3) + ".whl") == ("", "")
+
+
+ORIGINS = {
+    "deep": "[" * 100_000,
+    "deep tables": '{"url":' * 100_000,
+    "large": '{"url": "' + "x" * JSON_BYTES + '"}',
+    "no table": "[1]",
+    "no url": '{"url": 3}',
+    "no folder": '{"url": "file:///x", "dir_info": 3}',
+    "no commit": '{"url": "https://x", "vcs_info": {"vcs": "git"}}',
+    "vcs a list": '{"url": "https://x", "vcs_info": []}',
+    "half a letter": '{"url": "\\ud800"}',
+    "no text": b"\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("kind", ORIGINS)
+def test_a_damaged_origin_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    about = tmp_path / "soft_looks-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: soft-looks\nVersion: 1\n")
+    text = ORIGINS[kind]
+    (about / "direct_url.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert environment.installed()["soft-looks"].origin is None

@@ -105,7 +105,9 @@ def test_a_decoder_of_ones_own_goes_by_its_name(own: Path):
     torch.testing.assert_close(autoencoder(image, decoder="mine"), (image - 0.5).square().mean())
 
 
-@pytest.mark.parametrize("name", ["nine", "", "../decoders/mine", "mine.safetensors", "{folder}/mine"])
+@pytest.mark.parametrize(
+    "name", ["nine", "", "../decoders/mine", "mine.safetensors", "{folder}/mine", "x" * 900, "mine\n", "..", "."]
+)
 def test_a_name_that_is_none_is_told_of(own: Path, name: str):
     with pytest.raises(NetworkError, match=r"no decoder is called .*looked for in"):
         autoencoder(scene(48, 40), decoder=name.format(folder=own.parent))

@@ -55,7 +55,7 @@ def test_the_pass_stops_at_the_deepest_layer_and_leaves_no_hook():
 def test_hooks_are_removed_when_the_pass_fails():
     network = tiny()
     with pytest.raises(RuntimeError):
-        network.features(torch.rand(1, 5, 16, 16), ["one"])
+        network.features(torch.rand(1, 3, 0, 16), ["one"])
     assert not any(module._forward_hooks for module in network.module.modules())
 
 

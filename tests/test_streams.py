@@ -113,3 +113,9 @@ def test_events_hold_every_name(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
     ran = render(source, "--progress", "json")
     assert ran.code == 0 and json.loads(ran.out.splitlines()[0])["photo"] == str(source)
+
+
+def test_every_command_prints_through_one_door() -> None:
+    folder = Path(streams.__file__).parent
+    raw = [path.name for path in folder.glob("*.py") if "click.echo(" in path.read_text(encoding="utf-8")]
+    assert raw == ["streams.py"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dreamer.api.values import plain
 from dreamer.errors import UsageError
-from dreamer.visualization.unit import Features
+from dreamer.visualization.custom_objective import Features
 
 
 @dataclass(frozen=True)

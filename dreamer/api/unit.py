@@ -26,9 +26,10 @@ from dreamer.image import load, pictures_in, to_pil
 from dreamer.networks.network import Network
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict
+from dreamer.visualization.custom_objective import Features, custom_objective
 from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
-from dreamer.visualization.unit import Features, Unit, custom_objective, grey, visualization
+from dreamer.visualization.unit import Unit, grey, visualization
 
 
 @overload

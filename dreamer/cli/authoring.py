@@ -15,7 +15,7 @@ import click
 from dreamer import __version__
 from dreamer.cli.options import FILE, option
 from dreamer.cli.photos import check_folder
-from dreamer.cli.streams import line
+from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 
@@ -76,10 +76,10 @@ def new(name: str, folder: Path) -> None:
     _check_free(name)
     _write(project, _words(name))
     where = shlex.quote(str(project) if project.is_absolute() else f"./{project}")
-    click.echo(line(f"Created {project}, a plugin that works. Next steps:"))
-    click.echo(line(f"  dreamer plugins install {where}"))
-    click.echo(f"  dreamer plugins check {name}")
-    click.echo(f"  dreamer render --sample --preset {name}")
+    echo(line(f"Created {project}, a plugin that works. Next steps:"))
+    echo(line(f"  dreamer plugins install {where}"))
+    echo(f"  dreamer plugins check {name}")
+    echo(f"  dreamer render --sample --preset {name}")
 
 
 def _words(name: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from dreamer.cli.options import option, together
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.provenance import provenance_in
-from dreamer.errors import Interrupted, UsageError, WriteError
+from dreamer.errors import Interrupted, RenderError, UsageError, WriteError
+from dreamer.files import is_taken
+from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,17 +61,21 @@ class ClipFile:
     def read(cls, output: Path, options: dict[str, Any]) -> ClipFile:
         """Take the values of `clip_options` out of a command's options; a preview gets a name of its own."""
         given = {field.name: options.pop(field.name) for field in fields(cls) if field.name != "output"}
-        name = f"{output.stem}-preview{output.suffix}" if given["preview"] else output.name
+        name = fitting(output.stem, f"-preview{output.suffix}") if given["preview"] else output.name
         return cls(output.with_name(name), **given)
 
     def format(self, sources: Iterable[Path | None]) -> Format:
-        """Return the format of the file; UsageError if it cannot be written, or is one of the sources."""
+        """Return the format of the file; UsageError if it cannot be written, or would replace one of the sources."""
         from dreamer.video.clip.formats import format_for
-        from dreamer.video.clip.manifest import partial_of
+        from dreamer.video.clip.unfinished import folder_of, partial_of
 
         format = format_for(self.output, self.codec, self.quality)
         check_folder(self.output.parent, f"-o {self.output}")
-        check_spared([self.output, partial_of(self.output)], filter(None, sources))
+        there = [source for source in sources if source is not None and source.exists()]
+        check_spared([self.output, partial_of(self.output)], there)
+        for folder, source in product((self.output, folder_of(self.output)), there):
+            if source.resolve().is_relative_to(folder.resolve()):
+                raise UsageError(f"{source}, an input, is in {folder}, which the clip replaces; choose another -o")
         return format
 
     def tiles(self, count: int) -> list[int | None]:
@@ -107,7 +114,7 @@ class ClipFile:
             decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
             tiles: The tiles of its looks.
             place: Its number among the clips of the command, from 1, and how many these are.
-            **about: Its size, fps, frames, audio and audio_begin, as `ClipWriter.open` takes them.
+            **about: Its size, fps, frames and sound, as `ClipWriter.open` takes them.
 
         Returns:
             The exit code.
@@ -116,6 +123,7 @@ class ClipFile:
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
         settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
+        settings |= {"say": reporter.say}
         reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
             if not writer.finished:
@@ -124,11 +132,14 @@ class ClipFile:
             return 0
 
     def _may_replace(self) -> bool:
-        """Whether the clip may replace what exists: with --force, or as a preview of an earlier clip or preview."""
-        from dreamer.video.clip.manifest import partial_of
+        """Whether the clip may replace what exists: with --force, or as a preview of earlier previews."""
+        from dreamer.video.clip.unfinished import folder_of, partial_of
 
-        there = [path for path in (self.output, partial_of(self.output)) if path.exists()]
-        return self.force or (self.preview and all(map(_is_dreamt, there)))
+        there = [path for path in (self.output, partial_of(self.output)) if is_taken(path)]
+        is_again = bool(there) or is_taken(
+            folder_of(self.output)
+        )  # else nothing may be replaced that appears meanwhile
+        return self.force or (self.preview and is_again and all(map(_is_dreamt, there)))
 
 
 def _is_dreamt(path: Path) -> bool:
@@ -137,6 +148,11 @@ def _is_dreamt(path: Path) -> bool:
     except UsageError:
         return False
     return True
+
+
+def named_files(options: Mapping[str, Any]) -> list[Path]:
+    """Return the files that options of `recipe_options` name: what no clip may replace."""
+    return [Path(options[name]) for name in ("guide", "weights", "recipe", "preset") if options[name]]
 
 
 class Pace:
@@ -206,7 +222,7 @@ def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, lab
             reporter.frame(pace.frame(writer.done))
         writer.finish()
     except (Interrupted, KeyboardInterrupt):
-        with suppress(WriteError):
+        with suppress(RenderError):
             writer.flush()
         reporter.interrupted(label, str(writer.partial if writer.partial.exists() else writer.folder))
         reporter.say("run the same command with --resume to continue")

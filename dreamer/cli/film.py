@@ -12,7 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.clip import ClipFile, Pace, named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
@@ -56,7 +56,7 @@ class FilmJob:
                 clip = probe(self.clip, max_pixels=self.options.max_pixels, **part)
             with collect_problems(problems):
                 audio = None if self.audio in (None, _SILENT) else Path(str(self.audio))
-                format = self.file.format([self.clip, self.options.guide, audio])
+                format = self.file.format([self.clip, audio, *named_files(vars(self.options))])
         return clip, format
 
     def dream(
@@ -122,6 +122,7 @@ class FilmJob:
             frames=frames,
             audio=audio,
             audio_begin=audio_begin,
+            needs_audio=self.audio is not None,
         )
 
     def _sound(self, clip: Clip, format: Format) -> tuple[Path | None, Fraction]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.streams import line
+from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.errors import RecipeError, did_you_mean
 
@@ -61,7 +61,7 @@ def show(name: str) -> None:
         raise RecipeError(f"no ingredient is called {name!r}{hint}")
     for number, (kind, entry) in enumerate(found.items()):
         if number:
-            click.echo()
+            echo()
         _show(kind, entry)
 
 
@@ -71,7 +71,7 @@ def _show(kind: str, entry: Entry[IngredientKind]) -> None:
 
     about = (inspect.getdoc(entry.value.function) or "").split("\n")
     for text in (f"{noun_of(kind)} {entry.name}, from {entry.source}", "", *about, ""):
-        click.echo(line(text))
+        echo(line(text))
     one = next((key for key, kinds in ONES.items() if kinds == kind), None)
     rows = [
         (f"{one or f'{kind}.{entry.name}'}.{option.name}", option.allowed, _spelt(option.default))
@@ -84,7 +84,7 @@ def _show(kind: str, entry: Entry[IngredientKind]) -> None:
     if kind == "objectives":
         rows.append((f"{kind}.{entry.name}.layer", "a layer of the network", "its default layer"))
     for key, allowed, default in rows:
-        click.echo(line(f"--set {key}=...  {allowed}{f' [{default}]' if default else ''}"))
+        echo(line(f"--set {key}=...  {allowed}{f' [{default}]' if default else ''}"))
 
 
 def _options(entry: Entry[IngredientKind]) -> str:

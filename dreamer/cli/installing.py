@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from dreamer.cli.failures import tell
 from dreamer.cli.options import option
-from dreamer.cli.streams import line
+from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.errors import DreamerError, UsageError, did_you_mean
 from dreamer.plugins.installed import Entry, entries, forget, ledger_path, remember
@@ -89,7 +89,7 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
     forget(set(wanted) - set(left))
     for name in wanted:
         if name not in left:
-            click.echo(f"{name} {'is uninstalled' if name in present else 'was not installed; its record is removed'}")
+            echo(f"{name} {'is uninstalled' if name in present else 'was not installed; its record is removed'}")
     if left:
         raise DreamerError(f"{', '.join(left)}: not uninstalled, since it lies outside this environment, {sys.prefix}")
     return 0
@@ -109,7 +109,7 @@ def restore(yes: bool, allow_core_change: bool, anyway: bool) -> int:
     missing = [entry for entry in noted if entry.name not in there]
     if not missing:
         count = "one plugin is" if len(noted) == 1 else f"{len(noted) or 'no'} plugins are"
-        click.echo(line(f"{count} recorded in {ledger_path()}, and none is missing"))
+        echo(line(f"{count} recorded in {ledger_path()}, and none is missing"))
         return 0
     sources, problems = [], []
     for entry in missing:
@@ -157,9 +157,9 @@ def _plan(tool: Tool, sources: Sequence[Source], held: dict[str, str], quietly: 
 
 def _show(plan: Plan, tool: Tool) -> None:
     if not plan:
-        click.echo("everything is already installed")
+        echo("everything is already installed")
         return
-    click.echo(f"{tool.name} would install:")
+    echo(f"{tool.name} would install:")
     rows = [(change.name, change.new or "?", change.old or "-", change.url or "the index") for change in plan]
     table(("distribution", "version", "installed now", "from"), rows)
 
@@ -168,7 +168,7 @@ def _agreed(yes: bool) -> bool:
     """Ask for confirmation in a terminal; a script has decided by running the command."""
     if yes or not sys.stdin.isatty() or click.confirm("Continue?", default=True):
         return True
-    click.echo("nothing was changed")
+    echo("nothing was changed")
     return False
 
 
@@ -205,7 +205,7 @@ def _status(new: Sequence[Entry]) -> int:
     for entry in new:
         found, undo = status.get(entry.name, ""), f"; `dreamer plugins uninstall {entry.name}` undoes this"
         if found == "ok":
-            click.echo(line(f"{entry.name} {entry.version} works"))
+            echo(line(f"{entry.name} {entry.version} works"))
             continue
         why = f"is {found}{undo}"
         if not found and is_plugin(there[entry.name]):
@@ -224,16 +224,16 @@ def _reported(interrupted: str, quietly: bool = False) -> Iterator[None]:
         yield
     except InstallError as error:
         for text in () if quietly else error.said:
-            click.echo(f"dreamer: | {line(text)}", err=True)
+            echo(f"dreamer: | {line(text)}", err=True)
         if error.refused:
             raise UsageError(str(error)) from error
         raise
     except KeyboardInterrupt:
-        click.echo(f"dreamer: interrupted; {interrupted}", err=True)
+        echo(f"dreamer: interrupted; {interrupted}", err=True)
         raise click.exceptions.Exit(130) from None
 
 
 def _as_it_comes(text: str) -> None:
     """Show a line of a tool's output in a terminal, except indented details and what is already installed."""
     if sys.stderr.isatty() and text[:1].strip() and not text.startswith(("Requirement already", "Looking in")):
-        click.echo(f"  {line(text)}", err=True)
+        echo(f"  {line(text)}", err=True)

@@ -13,7 +13,7 @@ import click
 
 from dreamer.cli.options import FILE, max_pixels_option, option, recipe_options
 from dreamer.cli.photos import check_spared
-from dreamer.cli.streams import line
+from dreamer.cli.streams import echo, line
 from dreamer.cli.trying import shell_word
 from dreamer.errors import RecipeError, UsageError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
@@ -26,7 +26,7 @@ _SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # width and height; a thumbnail is
 
 
 def _say(sentence: str) -> None:
-    click.echo(line(sentence), err=True)
+    echo(line(sentence), err=True)
 
 
 @click.command()
@@ -64,8 +64,8 @@ def check(name: str, thumbnail: bool, force: bool) -> int:
         lines = lines_of(read_text(preset.file)) if preset.file else {}
         raise RecipeError(*(_at(str(preset.file or preset.name), lines, problem) for problem in problems))
     if place:
-        click.echo(line(str(write_atomically(place, _thumbnail(preset), replace=force))))
-    click.echo(line(f"{preset.file or preset.name}: no mistakes"))
+        echo(line(str(write_atomically(place, _thumbnail(preset), replace=force))))
+    echo(line(f"{preset.file or preset.name}: no mistakes"))
     return 0
 
 
@@ -156,5 +156,5 @@ def save(
         make_folder(place.parent)
     place = write_atomically(place, tomli_w.dumps(words).encode(), replace=force)
     called = place.stem if output is None else shell_word(str(place))
-    click.echo(line(f"{place}: dreamer render PHOTO --preset {called}"))
+    echo(line(f"{place}: dreamer render PHOTO --preset {called}"))
     return 0

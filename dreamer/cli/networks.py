@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.streams import echo
 from dreamer.cli.tables import table
 from dreamer.cli.train import motifs, train
 
@@ -52,7 +53,7 @@ def show(name: str) -> None:
         lines["labels"] = ", ".join(network.labels)
     width = max(map(len, lines))
     for key, value in lines.items():
-        click.echo(f"{key.ljust(width)}  {value}")
+        echo(f"{key.ljust(width)}  {value}")
 
 
 @networks.command()
@@ -79,7 +80,7 @@ def fetch(name: str) -> None:
     from dreamer.api import load_network
 
     network = load_network(name, fetch=True)
-    click.echo(f"{network.name} is ready: dreamer render PHOTO --network {shlex.quote(name)}")
+    echo(f"{network.name} is ready: dreamer render PHOTO --network {shlex.quote(name)}")
 
 
 def _keys(words: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -137,7 +137,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
         option("--strength", type=float, metavar="0..1", help=STRENGTH),
         option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
-        option("--seed", type=SEED, metavar="N", help="Random seed: another seed, another dream. [0]"),
+        option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
         option("--init", type=INIT, help="Picture to start from. [photo]"),
         option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )

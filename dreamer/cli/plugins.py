@@ -6,7 +6,7 @@ import click
 
 from dreamer.cli.authoring import check, new
 from dreamer.cli.installing import install, restore, uninstall
-from dreamer.cli.streams import line
+from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, did_you_mean
 
@@ -26,7 +26,7 @@ def list_() -> None:
 
     found = load_plugins()[1]
     if not found:
-        click.echo("no plugins are installed")
+        echo("no plugins are installed")
         return
     rows: dict[str, tuple[str, str, str, str]] = {}
     for plugin in found:  # one distribution may have several entry points
@@ -52,19 +52,19 @@ def show(name: str) -> None:
         known = [plugin.distribution for plugin in found]
         raise UsageError(f"no plugin is called {name!r}{did_you_mean(name, known) or '; none is installed'}")
     distribution = own[0].distribution
-    click.echo(line(f"{distribution} {own[0].version}"))
+    echo(line(f"{distribution} {own[0].version}"))
     try:
         about = metadata(distribution)
         for key in ("Summary", "Author", "License-Expression", "Home-page"):
             if key in about:
-                click.echo(line(f"{key.lower().replace('-expression', '')}: {about[key]}"))
+                echo(line(f"{key.lower().replace('-expression', '')}: {about[key]}"))
     except PackageNotFoundError:  # your own presets are not a distribution
         pass
     for plugin in own:
         for thing in plugin.adds:
-            click.echo(line(f"adds: {thing}"))
+            echo(line(f"adds: {thing}"))
         if plugin.problem:
             for text in (f"broken ({plugin.name}): {plugin.problem}", *plugin.trace.split("\n")):
-                click.echo(line(text))
+                echo(line(text))
             if distribution != OWN:
-                click.echo(line(f"`dreamer plugins uninstall {distribution}` removes it"))
+                echo(line(f"`dreamer plugins uninstall {distribution}` removes it"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.looks import check, save
+from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.cli.trying import try_
-from dreamer.errors import RecipeError
+from dreamer.errors import RecipeError, UsageError
+from dreamer.files import read_bounded
+from dreamer.limits import THUMBNAIL_BYTES, THUMBNAIL_PIXELS
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
     from dreamer.recipes.preset import Preset
 
 _THUMBNAIL = 24  # letters wide, in a terminal
@@ -32,7 +38,6 @@ def list_() -> None:
 
     Terminals that can show pictures show a thumbnail of each.
     """
-    from dreamer.cli.streams import line
     from dreamer.plugins.loading import load_presets
     from dreamer.plugins.preset_packs import OWN
     from dreamer.recipes.preset import Preset, find_preset
@@ -40,7 +45,7 @@ def list_() -> None:
 
     registry, plugins = load_presets()
     for folder in (plugin for plugin in plugins if plugin.distribution == OWN and plugin.problem):
-        click.echo(f"dreamer: {line(folder.problem)}", err=True)
+        echo(f"dreamer: {line(folder.problem)}", err=True)
     found, cells = [], []
     for entry in registry.presets:
         try:
@@ -68,11 +73,23 @@ def _illustrated(header: Sequence[str], cells: Sequence[Sequence[str]], presets:
     from rich.text import Text
 
     found = Table("", *header, box=None, header_style="bold", padding=(0, 2, 1, 0))
-    for row, preset in zip(cells, presets, strict=True):
-        thumbnail = preset.thumbnail
+    for row, preset in zip(([line(cell) for cell in row] for row in cells), presets, strict=True):
+        thumbnail = _thumbnail(preset)
         found.add_row(Image(thumbnail, width=_THUMBNAIL) if thumbnail else "", *map(Text, row))
     Console().print(found)
     return True
+
+
+def _thumbnail(preset: Preset) -> Picture | None:
+    """A preset's thumbnail, which may be a stranger's; None if there is none, or none of a thumbnail's size."""
+    from PIL import Image
+
+    try:
+        data = read_bounded(preset.thumbnail, THUMBNAIL_BYTES) if preset.thumbnail else b""
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
+            return picture.convert("RGB") if picture.width * picture.height <= THUMBNAIL_PIXELS else None
+    except (OSError, ValueError, SyntaxError, UsageError, Image.DecompressionBombError):
+        return None
 
 
 @presets.command()
@@ -93,11 +110,11 @@ def show(name: str) -> None:
         return
     preset = read_preset(path) if name.endswith(".toml") else load_presets()[0].presets.get(name).value()
     if preset.file:
-        click.echo(_visible(read_text(preset.file)), nl=False)
+        echo(_visible(read_text(preset.file)).rstrip("\n"))
         return
     about = {key: getattr(preset, key) for key in ("title", "description", "author", "likes")}
     others = {key: getattr(preset, key) for key in ("extends", "requires") if getattr(preset, key)}
-    click.echo(_visible(_toml({"schema": SCHEMA, **about, **others, **preset.words})), nl=False)
+    echo(_visible(_toml({"schema": SCHEMA, **about, **others, **preset.words})).rstrip("\n"))
 
 
 def _show_picture(picture: Path) -> None:
@@ -107,13 +124,15 @@ def _show_picture(picture: Path) -> None:
     from dreamer.recipes.recipe import SCHEMA
 
     provenance = provenance_in(picture)
-    origin = {key: getattr(provenance, key) for key in ("weights", "photo", "guide")}
-    if not provenance.guide:
-        del origin["guide"]
+    origin = {key: getattr(provenance, key) for key in ("weights", "weights_file", "photo", "guide")}
+    origin = {key: value for key, value in origin.items() if value or key in ("weights", "photo")}
+    places = provenance.places()
+    for name, version in provenance.plugins.items():
+        origin[f"plugin {name}"] = f"{version}, from {places.get(name, 'the package index')}"
     for key, value in {"dreamer": provenance.dreamer, **provenance.machine, **origin}.items():
-        click.echo(line(f"# {key}: {value}"))
+        echo(line(f"# {key}: {value}"))
     required = {"requires": list(provenance.plugins)} if provenance.plugins else {}
-    click.echo(_visible(_toml({"schema": SCHEMA, **required, **provenance.recipe})), nl=False)
+    echo(_visible(_toml({"schema": SCHEMA, **required, **provenance.recipe})).rstrip("\n"))
 
 
 def _visible(text: str) -> str:

@@ -28,8 +28,10 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
         machine: What it was computed on.
         plugins: The loaded plugins; those that the recipe uses are recorded with their versions.
     """
+    from dreamer.plugins.installer import origin_of
     from dreamer.recipes.provenance import Provenance
 
+    used = {plugin.distribution: plugin.version for plugin in plugins if plugin.distribution in pipeline.plugins}
     starts = pipeline.starts
     return Provenance(
         recipe=pipeline.to_dict(),
@@ -39,7 +41,9 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
         photo=photo,
         guide=pipeline.guide.sha256 if pipeline.guide else "",
         pictures="" if starts is None else hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest(),
-        plugins={p.distribution: p.version for p in plugins if p.distribution in pipeline.plugins},
+        plugins=used,
+        weights_file=pipeline.weights_file,
+        origins={name: origin for name in used if (origin := origin_of(name))},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -85,16 +86,38 @@ class RenderOptions:
             guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
         with collect_problems(problems):
             machine = self._machine(provenance).resolved()
+        before = len(problems)
         with collect_problems(problems):
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
             request = Request(words, changes, *named, fetch, guide, machine, say, self.max_pixels)
             pipeline = use(request) if use else request.build(registry)
+        lacking = self._other_weights(provenance) if provenance else ""
+        if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
+            problems[before:] = [lacking]
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]
-            lacking = registry.missing(provenance.plugins) if provenance else []
-            raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in lacking), *problems)
+            missing = registry.missing(provenance.plugins, provenance.places()) if provenance else []
+            raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in missing), *problems)
+        if lacking:
+            say(f"{lacking} for the same picture")
         return pipeline, provenance
+
+    def _other_weights(self, provenance: Provenance) -> str:
+        """The sentence about a person's own weights that the repeated picture was made with, unless they are given."""
+        from dreamer.networks.weights import file_hash
+
+        named = provenance.recipe.get("network")
+        if not provenance.weights_file or (self.network or named) != named:
+            return ""
+        theirs = f"{self.recipe}: this recipe was made with the weights {provenance.weights_file} (sha256 "
+        theirs += f"{provenance.weights[:12]}...)"
+        if self.weights is None:
+            return f"{theirs}; pass --weights FILE"
+        with suppress(OSError):
+            if self.weights.is_file() and file_hash(self.weights) != provenance.weights:
+                return f"{theirs}, and {self.weights} is another file; pass that one"
+        return ""
 
     def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:
         """The problem, with the flag that was typed in place of the recipe key that it set."""

@@ -17,13 +17,13 @@ _LONGEST = 600  # letters of a sentence
 
 def line(text: str) -> str:
     """Return a sentence on one line without control characters: names and recipes may come from strangers."""
-    plain = harmless(text)
+    plain = harmless(text.replace("\t", " "))
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]} ..."
 
 
 def harmless(text: str) -> str:
-    """Return the text with a space for every character that a terminal obeys instead of showing it."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """Return the text with a space for every character but tab that a terminal obeys instead of showing it."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in text)
 
 
 def echo(text: str = "", *, err: bool = False) -> None:

@@ -13,6 +13,7 @@ from dreamer.cli.claims import claimed
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import progress
+from dreamer.cli.streams import echo
 from dreamer.errors import collect_problems, reported_together
 from dreamer.files import is_taken
 
@@ -48,7 +49,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 
     check_suffix(output)
     place = write_sheet(output, to_pil(sheet(MOTIFS, samples, size, seed)), replace=force)
-    click.echo(f"{place}: {', '.join(motif.name for motif in MOTIFS)}")
+    echo(f"{place}: {', '.join(motif.name for motif in MOTIFS)}")
 
 
 @click.command()

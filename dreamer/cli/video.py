@@ -21,6 +21,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @option("--end", type=MOMENT, metavar="TIME", help="End there. [the last frame]")
 @option("--fps", type=RATE, metavar="N", help="Frames per second of a folder of frames. [25]")
 @option("--audio", metavar="FILE|none", help="Use the sound of this file, or none. [the clip's]")
+@option("--no-audio", is_flag=True, help="Leave out the sound, as --audio none does.")
 @clip_options
 @recipe_options
 @machine_options
@@ -53,6 +55,7 @@ def video(
     end: Fraction | None,
     fps: Fraction | None,
     audio: str | None,
+    no_audio: bool,
     how: str,
     **options: Any,
 ) -> int:
@@ -77,6 +80,9 @@ def video(
         named = _named(clips, reporter)
         outputs = _outputs(named, output)
         problems: list[str] = []
+        if no_audio and audio:
+            problems.append("--no-audio and --audio cannot be combined; leave one of them out")
+        audio = "none" if no_audio else audio
         with collect_problems(problems):
             stability = _stability(options["recipe"], stability)
         jobs = []
@@ -139,7 +145,7 @@ def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
 
 def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
     """Where the dream of each clip is written; a folder for several is made. Raises UsageError."""
-    names = [f"{clip.stem}-dream.mp4" for clip in clips]
+    names = [fitting(clip.stem, "-dream.mp4") for clip in clips]
     if output is None:
         return [clip.with_name(name) for clip, name in zip(clips, names, strict=True)]
     place = Path(output)

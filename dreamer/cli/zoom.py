@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options
+from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
 from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
+from dreamer.video.clip.unfinished import fitting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,14 +83,15 @@ def zoom(
     from dreamer.video.zoom.schedule import zoom_words
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    clip = ClipFile.read(output or photo.with_name(f"{photo.stem}-zoom.mp4"), options)
+    clip = ClipFile.read(output or photo.with_name(fitting(photo.stem, "-zoom.mp4")), options)
     problems: list[str] = []
     with progress(how) as reporter:
         falling = format = whole = None
         with collect_problems(problems):
             falling = _falling(options["recipe"], motion, keyframes)
         with collect_problems(problems):
-            format = clip.format([photo, audio, keyframes])
+            looks_named = [Path(key.preset) for key in falling.keyframes if key.preset] if falling else []
+            format = clip.format([photo, audio, keyframes, *named_files(options), *looks_named])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = _side(whole, options["size"], options["recipe"], clip.preview)

@@ -6,7 +6,9 @@ The decoder is reverie's, or a user's own: NAME.safetensors in `decoders_folder(
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,11 +82,17 @@ def decoders_folder() -> Path:
 def _decoder(name: str, device: torch.device) -> Autoencoder:
     """The decoder of that name; raises NetworkError with the nearest names, or if the file is not a decoder."""
     path = weights_path() if name == "reverie" else decoders_folder() / f"{name}.safetensors"
-    if not _NAME.fullmatch(name) or not path.is_file():
-        names = ["reverie", *sorted(path.stem for path in decoders_folder().glob("*.safetensors"))]
+    if not _NAME.fullmatch(name) or not os.path.isfile(path):  # which raises for no name and no folder
+        names = ["reverie", *_own_decoders()]
         hint = f"your own are looked for in {decoders_folder()}"
         raise NetworkError(f"no decoder is called {name!r}{did_you_mean(name, names)}; {hint}")
     return _loaded(path, path.stat().st_mtime_ns, str(device))
+
+
+def _own_decoders() -> list[str]:
+    with suppress(OSError):
+        return sorted(path.stem for path in decoders_folder().glob("*.safetensors"))
+    return []
 
 
 @lru_cache(maxsize=2)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from html import escape
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.errors import NetworkError
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
 from dreamer.networks.copies import frozen, skeleton
+from dreamer.networks.layer_table import layer_table
 from dreamer.networks.layers import (
     HEIGHT,
     WIDTH,
@@ -27,6 +25,7 @@ from dreamer.networks.layers import (
     inspect_layers,
 )
 from dreamer.networks.names import layer_guess, other_names, understood
+from dreamer.networks.prepare import prepared
 from dreamer.networks.state_dict import Fit
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -135,14 +134,7 @@ class Network:
 
     def _repr_html_(self) -> str:
         """The layers as a table, in a notebook."""
-        rows = "".join(
-            f"<tr><td>{escape(layer.name)}</td><td>{layer.channels}</td><td>{field.stride if field else ''}</td>"
-            f"<td>{field.size if field else 'all'}</td></tr>"
-            for layer in self.layers()
-            for field in [layer.rows]
-        )
-        head = "<tr><th>layer</th><th>channels</th><th>stride, px</th><th>sees, px</th></tr>"
-        return f"<details><summary>{escape(repr(self)[1:-1])}</summary><table>{head}{rows}</table></details>"
+        return layer_table(repr(self)[1:-1], self.layers())
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -179,7 +171,7 @@ class Network:
             hint = f"`dreamer networks layers {self.name}` lists them"
             raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}")
         layer, name = layers[own], own
-        if self.fit and (absent := self._absent_up_to(name)):
+        if self.fit and (absent := self.fit.absent_up_to(name, self.anatomy.layers)):
             raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
         return layer
 
@@ -267,37 +259,7 @@ class Network:
         Returns:
             The copy; statistics, heads and figures are on the device as well.
         """
-        module, layers = copy.deepcopy(self.module), [self.layer(name).name for name in layers]
-        for convolution, norm in self.anatomy.foldable:
-            if not any(_holds(name, convolution) and not _holds(name, norm) for name in layers):
-                before = cast(nn.Conv2d, module.get_submodule(convolution))
-                after = cast(nn.BatchNorm2d, module.get_submodule(norm))
-                module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
-                module.set_submodule(norm, nn.Identity())
-        module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-        copied = replace(
-            self,
-            module=module,
-            statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in self.statistics.items()},
-            heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in self.heads.items()},
-            figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in self.figures.items()},
-        )
-        copied.__dict__["anatomy"] = self.anatomy
-        return copied
-
-    def _absent_up_to(self, name: str) -> list[str]:
-        """The absent weights that a layer may depend on: those of modules that do not run after it."""
-        order = {layer: number for number, layer in enumerate(self.anatomy.layers)}
-
-        def first_use(module: str) -> int:
-            inside = [layer for layer in order if not module or _holds(module, layer)]
-            if not inside:
-                return first_use(module.rpartition(".")[0])
-            repeated = any(self.anatomy.layers[layer].calls > 1 for layer in inside)
-            return 0 if repeated else min(order[layer] for layer in inside)
-
-        assert self.fit
-        return [key for key in self.fit.absent if first_use(key.rpartition(".")[0]) <= order[name]]
+        return prepared(self, layers, device, dtype)
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
         """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
@@ -329,7 +291,7 @@ def fitted(network: Network, fit: Fit) -> Network:
     """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
     labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
     network = replace(network, labels=labels, fit=fit)
-    if fit.absent and network._absent_up_to(next(iter(network.anatomy.layers))):
+    if fit.absent and fit.absent_up_to(next(iter(layers := network.anatomy.layers)), layers):
         raise NetworkError(fit.problem(fit.absent))
     return network
 
@@ -342,8 +304,3 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
 def _side(wanted: Mapping[str, Layer]) -> int:
     """The only side that one of the layers takes; 0 where each takes any."""
     return max((layer.side for layer in wanted.values()), default=0)
-
-
-def _holds(layer: str, module: str) -> bool:
-    """Whether a module is the layer or inside of it."""
-    return module == layer or module.startswith(layer + ".")

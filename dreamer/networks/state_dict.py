@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dreamer import limits
 from dreamer.errors import NetworkError
+from dreamer.networks.layers import Layer
 from dreamer.networks.pickled import StoredTensor
 
 # Before 2018 DenseNet's layers were called norm.1, conv.2, ...; its published weights still are.
@@ -59,6 +60,18 @@ class Fit:
             "of another shape": [f"{key} is {why}" for key, why in found.items() if why != "missing"],
         }
         return f"{self.where} {what}: {'; '.join(f'{title}: {_few(n)}' for title, n in groups.items() if n)}"
+
+    def absent_up_to(self, name: str, layers: Mapping[str, Layer]) -> list[str]:
+        """The absent weights that a layer may depend on: those of modules that do not run after it."""
+        order = {layer: number for number, layer in enumerate(layers)}
+
+        def first_use(module: str) -> int:
+            inside = [layer for layer in order if not module or layer == module or layer.startswith(f"{module}.")]
+            if not inside:
+                return first_use(module.rpartition(".")[0])
+            return 0 if any(layers[layer].calls > 1 for layer in inside) else min(order[layer] for layer in inside)
+
+        return [key for key in self.absent if first_use(key.rpartition(".")[0]) <= order[name]]
 
 
 @torch.no_grad()

@@ -85,7 +85,9 @@ class Request:
         for notice in network.notices if self.weights else ():
             self.say(notice)
         session = Session(network, machine.device, self.guide)
-        pipeline = Pipeline(recipe, session, registry, machine, self.say, max_pixels=self.max_pixels)
+        file = self.weights.name.encode(errors="replace").decode() if self.weights else ""
+        known = (recipe, session, registry, machine, self.say)
+        pipeline = Pipeline(*known, weights_file=file, max_pixels=self.max_pixels)
         pipeline.check()
         return pipeline
 

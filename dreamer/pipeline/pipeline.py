@@ -63,6 +63,8 @@ class Pipeline:
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
     """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
+    weights_file: str = ""
+    """The name of the file with the network's weights, where somebody gave one."""
     max_pixels: int = MAX_PIXELS
     """The most pixels of all pictures together."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -45,7 +46,7 @@ class Preset:
     def thumbnail(self) -> Path | None:
         """The picture beside its file that shows its effect on dreamer's sample scene; None if there is none."""
         path = self.file.with_suffix(THUMBNAIL) if self.file else None
-        return path if path and path.is_file() else None
+        return path if path and os.path.isfile(path) else None
 
 
 def read_preset(path: Path) -> Preset:

@@ -14,6 +14,8 @@ from dreamer.recipes.preset import distributions, migrated
 from dreamer.recipes.recipe import SCHEMA
 
 _INPUTS = ("recipe", "weights", "photo", "guide", "pictures")
+_IF_ANY = ("weights_file", "origins")  # keys that are left out where there is nothing to say
+_PLACES = {"folder": "a folder", "git": "a git address", "file": "a file"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Provenance:
 
     `recipe` is the complete recipe dict, `machine` the device, precision and tile with the torch version; `dreamer` and
     `plugins` (those that it needs) are versions; `weights`, `photo` and `guide` are SHA-256 hashes of the files, and
-    `pictures` is that of the pictures that a sheet starts from.
+    `pictures` is that of the pictures that a sheet starts from. `weights_file` is the name of a file with the person's
+    own weights, empty for those that come with the network. `origins` says for each plugin where it was installed from:
+    "index", "folder", "git", "file" or "address", and never which.
     """
 
     recipe: Mapping[str, Any]
@@ -33,10 +37,13 @@ class Provenance:
     guide: str = ""
     plugins: Mapping[str, str] = field(default_factory=dict)
     pictures: str = ""
+    weights_file: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         """The provenance as compact JSON; ValueError for NaN or infinity, which a recipe that was read has not."""
         words = {"schema": SCHEMA, **asdict(self)}
+        words = {key: value for key, value in words.items() if value or key not in _IF_ANY}
         return json.dumps(words, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
     @classmethod
@@ -50,13 +57,17 @@ class Provenance:
             raise RecipeError(f"{where}: the recipe inside is not a JSON object")
         check_size(words, where)
         words = migrated(words, where)
-        kinds = {"recipe": dict, "machine": dict, "plugins": dict}
+        kinds = {"recipe": dict, "machine": dict, "plugins": dict, "origins": dict}
         known = {name: words.get(name, kinds.get(name, str)()) for name in cls.__dataclass_fields__}
         wrong = [name for name, value in known.items() if not isinstance(value, kinds.get(name, str))]
         if wrong:
             raise RecipeError(f"{where}: the recipe inside is damaged at {', '.join(wrong)}")
         distributions(known["plugins"], f"{where}: plugins")
         return cls(**known)
+
+    def places(self) -> dict[str, str]:
+        """Plugin -> where it was installed from, as a phrase, for those that do not come from the package index."""
+        return {name: _PLACES.get(str(kind), "an address") for name, kind in self.origins.items() if kind != "index"}
 
     def same_picture(self, other: Provenance) -> bool:
         """Whether recipe, weights, photo, guide and pictures are the same; machine and versions can differ."""

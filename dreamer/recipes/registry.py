@@ -173,8 +173,12 @@ class Registry:
             if key not in before
         )
 
-    def missing(self, distributions: Iterable[str]) -> list[str]:
-        """A sentence for each of these plugins that is not installed, or broken."""
+    def missing(self, distributions: Iterable[str], places: Mapping[str, str] | None = None) -> list[str]:
+        """A sentence for each of these plugins that is not installed, or broken.
+
+        `places` says where some of them came from, as in "a folder", since the package index may not have them, or
+        another plugin of that name.
+        """
         broken = {canonicalize_name(source): reason for source, reason in self.broken.items()}
         sentences = []
         for name in distributions:
@@ -182,7 +186,12 @@ class Registry:
                 sentences.append(f"it needs the plugin {name}, which is broken: {broken[canonicalize_name(name)]}")
             elif not is_distribution(name):
                 sentences.append(f"it needs {name[:60]!r}, which cannot be the name of a plugin")
-            elif name != BUILT_IN and not _is_installed(name):  # a checkout has no metadata
+            elif name == BUILT_IN or _is_installed(name):  # a checkout of dreamer has no metadata
+                continue
+            elif places and name in places:
+                how = f"it came from {places[name]}, not from the package index: ask whoever made the recipe for it"
+                sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
+            else:
                 how = f"`dreamer plugins install {name}` installs it, but look at it first: a recipe can name anything"
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
         return sentences

@@ -80,7 +80,7 @@ def _check_plugin(target: Target) -> Iterator[Finding]:
     for line in target.requires:
         try:
             names.add(canonicalize_name(Requirement(line).name))
-        except InvalidRequirement:
+        except (InvalidRequirement, RecursionError):
             yield finding(False, f"requires {line!r}, which is not a valid requirement")
     if BUILT_IN not in names:
         other = "; `dreamer` is another project" if "dreamer" in names else ""

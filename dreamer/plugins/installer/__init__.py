@@ -10,7 +10,7 @@ wheels are parsed by `packaging`; a message that is not recognised is shown as t
 from __future__ import annotations
 
 from dreamer.plugins.installer import process
-from dreamer.plugins.installer.environment import Installed, Place, installed, is_plugin
+from dreamer.plugins.installer.environment import Installed, Place, installed, is_plugin, origin_of
 from dreamer.plugins.installer.errors import InstallError
 from dreamer.plugins.installer.plan import HELD, Change, Plan, core_changes, held_versions
 from dreamer.plugins.installer.requirement import Source, parse_sources
@@ -30,6 +30,7 @@ __all__ = [
     "held_versions",
     "installed",
     "is_plugin",
+    "origin_of",
     "parse_sources",
     "process",
 ]

@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -52,22 +52,40 @@ class Installed:
 def installed() -> dict[str, Installed]:
     """Every installed distribution by its canonical name, read from the disk again at each call."""
     found: dict[str, Installed] = {}
-    for distribution in distributions():
-        name = distribution.metadata["Name"]
+    for one in distributions():
+        name = one.metadata["Name"]
         if name and canonicalize_name(name) not in found:  # the first on the path is the one that is imported
-            groups = frozenset(entry.group for entry in distribution.entry_points)
-            found[canonicalize_name(name)] = Installed(name, distribution.version, groups, _origin(distribution))
+            groups = frozenset(entry.group for entry in one.entry_points)
+            found[canonicalize_name(name)] = Installed(name, one.version, groups, _origin(one))
     return found
 
 
-def is_plugin(distribution: Installed) -> bool:
-    """Whether a distribution has an entry point for dreamer."""
-    return not distribution.groups.isdisjoint(GROUPS)
+def origin_of(name: str) -> str:
+    """Where a distribution was installed from: "index", "folder", "git", "file" or "address"; empty if it is not here.
 
-
-def _origin(distribution: Distribution) -> Mapping[str, Any] | None:
+    Never which folder or address: a path holds a person's name, and an address may hold a password.
+    """
     try:
-        found = parse_json(distribution.read_text("direct_url.json") or "null", distribution.name)
+        found = _origin(distribution(name))
+    except (PackageNotFoundError, ValueError):
+        return ""
+    if found is None:
+        return "index"
+    if "dir_info" in found:
+        return "folder"
+    if found.get("vcs_info", {}).get("vcs") == "git":
+        return "git"
+    return "file" if found["url"].startswith("file:") else "address"
+
+
+def is_plugin(found: Installed) -> bool:
+    """Whether a distribution has an entry point for dreamer."""
+    return not found.groups.isdisjoint(GROUPS)
+
+
+def _origin(of: Distribution) -> Mapping[str, Any] | None:
+    try:
+        found = parse_json(of.read_text("direct_url.json") or "null", "direct_url.json")
     except (RecipeError, ValueError, OSError):  # ValueError: not in UTF-8
         return None
     if not isinstance(found, dict) or not isinstance(found.get("url"), str):

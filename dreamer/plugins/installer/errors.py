@@ -22,12 +22,13 @@ _UNKNOWN = re.compile(
     r"|Because (?P<uv>\S+) was not found in the (?:package registry|provided package locations)"
     r"|there (?:is|are) no versions? of (?P<uv2>[\w.-]+)"
 )
-_WANTS = re.compile(
-    r"(?P<who>[\w.-]+)(?:==| |[<>~!]=?)?(?P<version>\d[\w.+!]*)? depends? on "
-    r"(?P<what>[\w.-]+)(?:\[[^\]]*\])?\s*(?P<range>[<>=!~]=?[^\s,;]+(?:\s*,\s*[<>=!~]=?[^\s,;]+)*)"
+_WANTS = re.compile(  # each word is tried once: a stranger's package may have any name
+    r"(?<![\w.-])(?P<who>[\w.-]++)(?:(?:==| |[<>~!]=?)(?P<version>\d[\w.+!]*+))? depends? on "
+    r"(?P<what>[\w.-]++)(?:\[[^\]\n]*+\])?\s*+(?P<range>[<>=!~]=?[^\s,;]+(?:\s*,\s*[<>=!~]=?[^\s,;]+)*)"
 )
 _USEFUL = re.compile(r"error|cause|hint|conflict|depends|because|could not|failed|not found|invalid|denied", re.I)
-_LAST, _NOISE = 6, re.compile(r"^\s*(\[notice\]|WARNING: .*(retrying|notice)|note: )", re.I)
+_LAST, _LONGEST = 6, 500  # lines that are shown, letters of a line that are looked at
+_NOISE = re.compile(r"^\s*(\[notice\]|WARNING: .*(retrying|notice)|note: )", re.I)
 
 
 class InstallError(DreamerError):
@@ -50,6 +51,7 @@ def explain(output: str, doing: str, held: Mapping[str, str]) -> InstallError:
         doing: What failed, as in "planning".
         held: Canonical name -> version of the packages that a plugin must not replace.
     """
+    output = "\n".join(line[:_LONGEST] for line in output.splitlines())
     low, end = output.lower(), _end(output)
     for match in _WANTS.finditer(output):
         what = canonicalize_name(match["what"])

@@ -17,6 +17,7 @@ from dreamer.plugins.installer.environment import Installed
 from dreamer.recipes.parsing import read_toml
 
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz")
+_LONGEST = 256  # letters of a file name
 _KINDS = "expected a name on the package index, a wheel, a folder with a pyproject.toml, or a git address"
 
 
@@ -59,7 +60,7 @@ def _parse(word: str) -> Source:
         return Source(word, of_wheel(word)[0])
     try:
         return Source(word, Requirement(word).name)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):  # parentheses in parentheses
         raise UsageError(f"{word!r}: {_KINDS}") from None
 
 
@@ -108,7 +109,8 @@ def _check_wheel(path: Path, word: str) -> None:
 def of_wheel(place: str) -> tuple[str, str]:
     """Canonical name and version in a wheel's file name or address; empty for anything else."""
     try:
-        name, version, _, _ = parse_wheel_filename(unquote(urlsplit(place).path.rpartition("/")[2]))
+        called = unquote(urlsplit(place).path.rpartition("/")[2])
+        name, version, _, _ = parse_wheel_filename(called if len(called) < _LONGEST else "")  # its tags multiply
     except ValueError:  # not a wheel's name, or not an address
         return "", ""
     return name, str(version)

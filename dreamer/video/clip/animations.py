@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from dreamer.errors import UsageError
+from dreamer.errors import RenderError, UsageError
 from dreamer.image import xmp
+from dreamer.video.clip.container import address
 from dreamer.video.clip.encode import BIT_EXACT, Frame
+from dreamer.video.clip.formats import Format
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -39,6 +41,28 @@ def check_gif(frames: int | None, fps: Fraction) -> None:
         raise UsageError(f"a GIF has at most {MAX_GIF_FPS} frames a second, not {float(fps):.4g}; write .webp or .mp4")
 
 
+def write_animation(
+    frames: Frames, path: Path, format: Format, size: tuple[int, int], fps: Fraction, recipe: str
+) -> None:
+    """Write a GIF or an animated WebP of frames of `size` (height, width).
+
+    Raises:
+        OSError: It cannot be written.
+        RenderError: A frame is damaged, or the format does not allow such frames.
+    """
+    import av
+
+    try:
+        if format.codec == "gif":
+            write_gif(frames, path, size, fps, recipe, format.alpha)
+        else:
+            write_webp(frames, path, size, fps, format.quality, recipe, format.alpha)
+    except (av.error.FFmpegError, ValueError, OverflowError, struct.error) as error:
+        if isinstance(error, OSError):
+            raise
+        raise RenderError(f"the frames could not be encoded as {format.codec}: {error}") from error
+
+
 def write_gif(
     frames: Frames, path: Path, size: tuple[int, int], fps: Fraction, recipe: str, alpha: bool = False
 ) -> None:
@@ -48,7 +72,7 @@ def write_gif(
     """
     import av
 
-    with av.open(str(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
+    with av.open(address(path), "w", format="gif", options=BIT_EXACT | {"loop": "0"}) as container:
         stream: Any = container.add_stream("gif", rate=fps)
         stream.height, stream.width = size
         pixels = "rgba" if alpha else "rgb24"
@@ -64,7 +88,7 @@ def write_webp(
     import av
 
     clock = Fraction(1, 1000)
-    with av.open(str(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
+    with av.open(address(path), "w", format="webp", options=BIT_EXACT | {"loop": "0"}) as container:
         options = {"quality": str(quality), "compression_level": "4"}
         # libwebp_anim, which saves what does not change, leaves transparency out
         stream: Any = container.add_stream("libwebp" if alpha else "libwebp_anim", rate=fps, options=options)
@@ -115,7 +139,9 @@ def _encode(
     """Encode every picture into the stream; the last one is shown for one frame at `fps`."""
     stream.pix_fmt = pixels
     stream.time_base = stream.codec_context.time_base = clock
+    last = -1
     for picture in pictures:
+        picture.pts = last = max(picture.pts or 0, last + 1)
         for packet in stream.encode(picture):
             packet.duration = round(1 / fps / clock)
             container.mux(packet)

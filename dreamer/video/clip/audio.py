@@ -1,58 +1,127 @@
-"""The sound track of a clip, cut to the clip's length: copied where the container allows it, else re-encoded."""
+"""The sound of a clip, cut to the clip's length: copied where the container allows it, else encoded anew.
+
+Strangers' sound is read as far as it can be: damaged packets are passed over, and the time they would have taken is
+silence, so that what follows stays beside its pictures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import UsageError
+from dreamer.errors import RenderError, UsageError
 from dreamer.video.clip.clock import demuxed
+from dreamer.video.clip.container import open_media
+from dreamer.video.clip.timeline import BEYOND, RATE, Timeline
 
 if TYPE_CHECKING:
+    from av.audio.fifo import AudioFifo
+    from av.audio.frame import AudioFrame
     from av.container import InputContainer, OutputContainer
+    from av.error import FFmpegError
     from av.packet import Packet
 
 _COPYABLE = {"mp4": ("aac", "mp3", "ac3", "eac3", "alac"), "webm": ("opus", "vorbis")}
 """Codecs that players expect in these containers; other sound is re-encoded with `_ENCODERS`."""
 _ENCODERS = {"mp4": "aac", "webm": "libopus"}
-_RATE, _BITS = 48_000, 192_000  # samples a second, bits a second
+_BITS = 192_000  # a second
+_TRIED = 2_000  # packets of a track that may be damaged before it counts as one that cannot be read
 
 
-def check_sound(path: Path) -> None:
-    """Raise UsageError when a file has no sound or cannot be read."""
-    import av
+@dataclass(frozen=True)
+class Sound:
+    """A track of sound that can be read, and how it is taken.
 
-    try:
-        with av.open(str(path)) as source:
-            if not source.streams.audio:
-                raise UsageError(f"{path}: the file has no sound; choose another file")
-    except (av.error.FFmpegError, OSError) as error:
-        raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
+    `track` is its number among the file's tracks of sound. The clip's sound begins at `begin` seconds from a film's
+    first picture, or from the beginning of the sound. With `copied` packets are kept as they are, else encoded anew.
+    """
+
+    path: Path
+    track: int
+    begin: Fraction
+    copied: bool
 
 
-def add_sound(path: Path, container: OutputContainer, length: Fraction, begin: Fraction) -> Iterator[Packet[Any]]:
-    """Add the first sound track of a file to the container at once, and return `length` seconds of its packets.
+def find_sound(path: Path, begin: Fraction, container: str) -> tuple[list[Sound], list[str]]:
+    """The ways to take a file's sound into a container ("mp4" or "webm"), the best one first; and what is left out.
 
-    They begin at `begin` seconds from a film's first picture, or from the beginning of the sound.
+    The track is the first that can be decoded; see `Sound` for `begin`.
+
+    Returns:
+        The ways, of one track, and a sentence about each track before it that cannot be read.
+
+    Raises:
+        UsageError: The file has no sound, or none that can be read.
     """
     import av
 
-    source = av.open(str(path))
+    try:
+        with open_media(path) as source:
+            count = len(source.streams.audio)
+        if not count:
+            raise UsageError(f"{path}: the file has no sound; choose another file")
+        passed_over: list[str] = []
+        for track in range(count):
+            with open_media(path) as source:
+                why = _why_unreadable(source, track)
+                if not why:
+                    codec = source.streams.audio[track].codec_context.codec.canonical_name
+                    new = Sound(path, track, begin, False)
+                    copied = [replace(new, copied=True)] if codec in _COPYABLE[container] else []
+                    return [*copied, new], [f"{sentence}; it is left out" for sentence in passed_over]
+            passed_over.append(f"{path}: sound track {track + 1} of {count} cannot be read ({why})")
+    except (av.error.FFmpegError, OSError) as error:
+        raise UsageError(f"{path}: the sound cannot be read ({error.strerror})") from error
+    raise UsageError(*passed_over)
+
+
+def _why_unreadable(source: InputContainer, track: int) -> str:
+    """Why nothing of a track can be decoded; empty where something can."""
+    if source.streams.audio[track].codec_context is None:
+        return "this build of libav does not know its codec"
+    damage: list[FFmpegError] = []
+    for _, frames in _decoded(source, track, damage):
+        if frames:
+            return ""
+        if len(damage) > _TRIED:
+            break
+    return str(damage[0].strerror) if damage else "it is empty"
+
+
+def add_sound(
+    sound: Sound, container: OutputContainer, length: Fraction, say: Callable[[str], None]
+) -> Iterator[Packet[Any]]:
+    """Add sound to the container at once, and return `length` seconds of its packets.
+
+    `say` is told how much was damaged. Raises RenderError with the reason, also while the packets are taken, when the
+    sound cannot be taken in this way.
+    """
+    import av
+
     stream: Any
-    if source.streams.audio[0].codec_context.codec.canonical_name in _COPYABLE[container.format.name]:
-        stream, packets = container.add_stream_from_template(source.streams.audio[0]), _copy_packets
-    else:
-        stream, packets = container.add_stream(_ENCODERS[container.format.name], rate=_RATE), _encode_packets
-        stream.bit_rate, stream.layout = _BITS, "stereo"
-        stream.codec_context.thread_count = 1
+    try:
+        source = open_media(sound.path)
+        if sound.copied:
+            stream = container.add_stream_from_template(source.streams.audio[sound.track])
+        else:
+            stream = container.add_stream(_ENCODERS[container.format.name], rate=RATE)
+            stream.bit_rate, stream.layout = _BITS, "stereo"
+            stream.codec_context.thread_count = 1
+            stream.codec_context.open()
+    except (av.error.FFmpegError, OSError, ValueError, LookupError) as error:
+        raise RenderError(getattr(error, "strerror", None) or str(error)) from error
 
     def closing_after() -> Iterator[Packet[Any]]:
-        with source:
-            yield from packets(source, stream, length, _first_picture_time(source) + begin)
+        taken = _copied if sound.copied else _encoded
+        try:
+            with source:
+                yield from taken(source, sound, stream, length, say)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise RenderError(getattr(error, "strerror", None) or str(error)) from error
 
     return closing_after()
 
@@ -68,45 +137,85 @@ def _first_picture_time(source: InputContainer) -> Fraction:
     return Fraction(0)
 
 
-def _copy_packets(source: InputContainer, stream: Any, length: Fraction, start: Fraction) -> Iterator[Packet[Any]]:
+def _copied(
+    source: InputContainer, sound: Sound, stream: Any, length: Fraction, say: Callable[[str], None]
+) -> Iterator[Packet[Any]]:
     """The packets unchanged except for their times, up to the last one that ends within `length` seconds."""
-    first = source.streams.audio[0]
+    first = source.streams.audio[sound.track]
     assert first.time_base is not None
-    offset = round(start / first.time_base)
-    for packet in demuxed(source, first):
+    offset = round((_first_picture_time(source) + sound.begin) / first.time_base)
+    last, beyond = None, 0
+    damage: list[FFmpegError] = []
+    for packet, _ in _decoded(source, sound.track, damage):
         if packet.pts is None or packet.dts is None or not packet.size:
             continue
         end = packet.pts + (packet.duration or 0) - offset
         if end * first.time_base > length:
-            return
-        if end > 0 or not offset:  # drop sound before a film's pictures, but keep an encoder's priming samples
+            beyond += 1
+            if beyond > BEYOND:
+                break
+        elif end > 0 or not offset:  # drop sound before a film's pictures, but keep an encoder's priming samples
+            if beyond or (last is not None and packet.dts <= last):
+                raise ValueError("its times are damaged")
+            last = packet.dts
             packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
             packet.stream = stream
             yield packet
+    _tell(sound, damage, last is not None, say)
 
 
-def _encode_packets(source: InputContainer, stream: Any, length: Fraction, start: Fraction) -> Iterator[Packet[Any]]:
-    """The sound as stereo at 48 kHz, cut to the sample and re-encoded."""
+def _encoded(
+    source: InputContainer, sound: Sound, stream: Any, length: Fraction, say: Callable[[str], None]
+) -> Iterator[Packet[Any]]:
+    """The sound as stereo at 48 kHz, cut to the sample and encoded."""
     import av
 
-    context = stream.codec_context
-    context.open()
-    graph = av.filter.Graph()
-    graph.link_nodes(
-        graph.add_abuffer(template=source.streams.audio[0]),
-        graph.add("asetpts", f"PTS-({start.numerator}/{start.denominator})/TB"),
-        graph.add("aresample", f"{_RATE}:first_pts=0"),
-        graph.add("atrim", f"end_sample={int(length * _RATE)}"),
-        graph.add("aformat", f"sample_fmts={context.format.name}:channel_layouts=stereo"),
-        graph.add("asetnsamples", f"n={context.frame_size}:p=0"),
-        graph.add("abuffersink"),
-    ).configure()
-    with suppress(av.EOFError):  # raised once atrim has let through `length` seconds
-        frames = chain.from_iterable(packet.decode() for packet in demuxed(source, source.streams.audio[0]))
-        for frame in chain(frames, (None,)):
-            graph.push(frame)
-            with suppress(av.BlockingIOError):
-                while True:
-                    part: Any = graph.pull()
-                    yield from stream.encode(part)
+    damage: list[FFmpegError] = []
+    frames = chain.from_iterable(frames for _, frames in _decoded(source, sound.track, damage))
+    timeline = Timeline(stream.codec_context.format.name, _first_picture_time(source) + sound.begin, length)
+    fifo, part = av.AudioFifo(), stream.codec_context.frame_size or 1024
+    done, samples = 0, int(length * RATE)
+    for frame in timeline.of(frames, damage):
+        fifo.write(frame)
+        while fifo.samples >= part and done < samples:
+            yield from _encode(stream, fifo, min(part, samples - done), done)
+            done += part
+    if done < samples and fifo.samples:
+        yield from _encode(stream, fifo, min(fifo.samples, samples - done), done)
     yield from stream.encode(None)
+    _tell(sound, damage, timeline.heard, say)
+
+
+def _tell(sound: Sound, damage: Sequence[FFmpegError], heard: bool, say: Callable[[str], None]) -> None:
+    if damage:
+        parts = "1 part" if len(damage) == 1 else f"{len(damage)} parts"
+        say(f"{sound.path}: {parts} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
+    if not heard:
+        say(f"{sound.path}: there is no sound within the length of the clip")
+
+
+def _encode(stream: Any, fifo: AudioFifo, samples: int, time: int) -> list[Packet[Any]]:
+    frame = fifo.read(samples)
+    assert frame is not None
+    frame.pts, frame.time_base = time, Fraction(1, RATE)
+    return stream.encode(frame)  # type: ignore[no-any-return]
+
+
+def _decoded(
+    source: InputContainer, track: int, damage: list[FFmpegError]
+) -> Iterator[tuple[Packet[Any], list[AudioFrame]]]:
+    """The packets of a track that can be decoded, each with its frames; what cannot is noted in `damage`."""
+    import av
+
+    stream = source.streams.audio[track]
+    packets = demuxed(source, stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            frames: list[Any] = stream.decode(packet)
+        except av.error.FFmpegError as error:
+            damage.append(error)
+        else:
+            yield packet, [each for each in frames if each.samples and each.sample_rate and each.layout.nb_channels]

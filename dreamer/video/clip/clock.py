@@ -40,12 +40,15 @@ class Clock:
             assert packet is not None
             own = shift
             if packet.size and packet.dts is not None:
-                if last is not None and self._jumps(packet.dts + shift - last, step):
-                    own = last + step - packet.dts
-                    after = following.dts if following is not None and following.size else None
-                    if after is None or self._jumps(after + shift - last, step):
-                        shift = own
-                        self.jumps += 1
+                after = following.dts if following is not None and following.size else None
+                if last is not None:
+                    alone = after is not None and not self._jumps(after + shift - last, step)
+                    away = self._jumps(packet.dts + shift - last, step)
+                    if away or (alone and after is not None and self._jumps(after - packet.dts, step)):
+                        own = last + step - packet.dts
+                        if not alone:
+                            shift = own
+                            self.jumps += 1
                 last = packet.dts + own
                 step = packet.duration or self._usual
             if own:

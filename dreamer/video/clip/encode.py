@@ -6,6 +6,7 @@ One encoder thread, no date and no version inside: bytes depend only on the fram
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -32,6 +33,7 @@ _OPTIONS = {
     "av1": {"preset": "6", "svtav1-params": "lp=1"},
 }
 _MPEG_CLOCK = 90_000  # ticks per second, about
+_WEBM_CLOCK = 1000  # ticks per second
 BIT_EXACT = {"fflags": "+bitexact"}
 
 
@@ -79,9 +81,17 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
             for packet, decoded in zip(packets, decoding_times([packet.pts or 0 for packet in packets]), strict=True):
                 packet.dts = decoded
                 container.mux(packet)
-    except av.error.FFmpegError as error:
-        raise WriteError(f"the frames could not be encoded as {format.codec}: {error.strerror}") from error
+    except (av.error.FFmpegError, OverflowError) as error:
+        why = getattr(error, "strerror", error)
+        raise WriteError(f"the frames could not be encoded as {format.codec}: {why}") from error
     return file.getvalue()
+
+
+def told_apart(seconds: Fraction, before: int, fps: Fraction, suffix: str) -> Fraction:
+    """The time of a frame in seconds, or the earliest one that a clip tells from that of the frame before, in ticks."""
+    rate = ticks_per_second(fps)
+    apart = math.ceil(rate / _WEBM_CLOCK) if suffix == ".webm" else 1
+    return seconds if round(seconds * rate) >= before + apart else Fraction(before + apart, rate)
 
 
 def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:
@@ -89,13 +99,20 @@ def check_encoder(format: Format, size: tuple[int, int], fps: Fraction) -> None:
     height, width = size
     if min(size) < 2:
         raise UsageError(f"{width}x{height} pixels are too few for a clip; make the frames at least 2x2")
+    if fps > _WEBM_CLOCK and format.suffix == ".webm":
+        raise UsageError(f"a WebM has at most {_WEBM_CLOCK} frames a second, not {float(fps):.4g}; write .mp4")
     try:
-        encode_segment([(0, np.zeros((*size, 4 if format.alpha else 3), np.uint8))], format, size, fps)
+        encode_segment([(0, blank_frame(format, size))], format, size, fps)
     except WriteError as error:
         raise UsageError(
             f"{format.codec} cannot encode frames of {width}x{height} pixels at {float(fps):.4g} per second; "
             f"choose another size or codec ({error})"
         ) from error
+
+
+def blank_frame(format: Format, size: tuple[int, int]) -> Frame:
+    """A black frame, transparent if the format has alpha."""
+    return np.zeros((*size, 4 if format.alpha else 3), np.uint8)
 
 
 def _add_stream(container: OutputContainer, format: Format, size: tuple[int, int], fps: Fraction) -> Any:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dreamer.errors import UsageError
-from dreamer.files import write_atomically
+from dreamer.files import read_bounded, write_atomically
+from dreamer.limits import CLIP_TICKS, MANIFEST_BYTES, MANIFEST_DEPTH, MB
 from dreamer.video.clip.concat import Segment
+from dreamer.video.clip.unfinished import MANIFEST, check_folder, folder_of, segment_path
 
 SCHEMA = 1
-_NAME = "manifest.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_AGAIN = "--force deletes the unfinished clip and starts again"
 
 
 @dataclass(frozen=True)
@@ -28,72 +33,88 @@ class SegmentEntry:
     frames: int
     sha256: str
 
+    @classmethod
+    def read(cls, table: Mapping[str, Any], frames: int) -> SegmentEntry:
+        """The entry of a segment of so many frames; raises ValueError, KeyError or TypeError for anything else."""
+        found = cls(table["start"], table["frames"], table["sha256"])
+        if type(found.start) is not int or not 0 <= found.start <= CLIP_TICKS or found.frames != frames:
+            raise ValueError("a segment has another length, or a time beyond all clips")
+        if not _SHA256.fullmatch(found.sha256):
+            raise ValueError("a segment has no SHA-256")
+        return found
+
 
 @dataclass(frozen=True)
 class Manifest:
     """What is known of an unfinished clip.
 
-    `identity` is what decides the frames, as text; `settings` is how the clip is written; `replaces` says that it may
-    replace an older file; `notes` are decisions made for the first frame, to be repeated on resuming.
+    `identity` is what decides the frames, as text; `settings` is how the clip is written; `notes` are decisions made
+    for the first frame, to be repeated on resuming.
     """
 
     identity: str
     settings: Mapping[str, Any]
-    replaces: bool
     segments: tuple[SegmentEntry, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Read an unfinished clip's manifest, without a look at its segments; raises UsageError when it is damaged."""
-        path = folder / _NAME
+        path = folder / MANIFEST
+        check_folder(folder)
         try:
-            table = json.loads(path.read_bytes())
-            if table.pop("schema") != SCHEMA:
+            table = json.loads(read_bounded(path, MANIFEST_BYTES))
+            if table["schema"] != SCHEMA:
                 raise UsageError(f"{path} was written by another version of dreamer; --force starts the clip again")
-            entries = tuple(
-                SegmentEntry(int(e["start"]), int(e["frames"]), str(e["sha256"])) for e in table.pop("segments")
-            )
-            found = cls(**table, segments=entries)
-            if not isinstance(found.identity, str) or not all(
-                isinstance(part, dict) for part in (found.settings, found.notes)
-            ):
+            identity, settings, notes = table["identity"], table["settings"], table["notes"]
+            if not isinstance(identity, str) or not isinstance(settings, dict) or not isinstance(notes, dict):
                 raise TypeError("identity, settings or notes are of the wrong type")
+            if not _is_within(table, MANIFEST_DEPTH):
+                raise ValueError("it is nested too deeply")
+            entries = tuple(SegmentEntry.read(entry, settings["segment"]) for entry in table["segments"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UsageError(
-                f"{path} is damaged ({error}); --force deletes the unfinished clip and starts again"
-            ) from error
-        return found
+            raise UsageError(f"{path} is damaged ({error}); {_AGAIN}") from error
+        return cls(identity, settings, entries, notes)
 
-    def check_segments(self, folder: Path) -> None:
-        """Raise UsageError when a segment is missing or damaged; every byte of them is read."""
+    def check_segments(self, folder: Path, size: tuple[int, int]) -> None:
+        """Raise UsageError when a segment is missing, damaged or larger than raw frames of `size` (height, width)."""
         for entry, segment in zip(self.segments, self.segment_files(folder), strict=True):
-            if not segment.path.is_file() or digest(segment.path.read_bytes()) != entry.sha256:
-                raise UsageError(
-                    f"{segment.path} is missing or damaged; --force deletes the unfinished clip and starts again"
-                )
+            most = entry.frames * 3 * size[0] * size[1] + MB
+            try:
+                with segment.path.open("rb") as file:
+                    small = os.fstat(file.fileno()).st_size <= most
+                    whole = small and hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+            except OSError:
+                whole = False
+            if not whole:
+                raise UsageError(f"{segment.path} is missing or damaged; {_AGAIN}")
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a folder. Raises WriteError."""
-        write_atomically(folder / _NAME, json.dumps({"schema": SCHEMA, **asdict(self)}).encode())
+        write_atomically(folder / MANIFEST, json.dumps({"schema": SCHEMA, **asdict(self)}).encode())
 
     def segment_files(self, folder: Path) -> list[Segment]:
         """The segments with their files in a folder."""
         return [Segment(segment_path(folder, k), e.start, e.frames) for k, e in enumerate(self.segments)]
 
-    def differences(self, identity: str, settings: Mapping[str, Any]) -> list[str]:
-        """The keys in which this clip differs from another; a general phrase where the identity is no table."""
-        found = [key for key in settings if settings[key] != self.settings.get(key)]
-        if identity == self.identity:
-            return found
-        before, now = _table(self.identity), _table(identity)
-        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        return [*found, *(keys or ["the inputs of its frames"])]
+    def check_same(self, wished: Manifest, folder: Path) -> None:
+        """Raise UsageError, which names the keys that differ, when this is not the clip that is wished for."""
+        found = [key for key in wished.settings if wished.settings[key] != self.settings.get(key)]
+        if wished.identity != self.identity:
+            before, now = _table(self.identity), _table(wished.identity)
+            keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+            found += keys or ["the inputs of its frames"]
+        if found:
+            raise UsageError(
+                f"--resume: the unfinished clip in {folder} differs in {', '.join(found)}; "
+                "--force deletes it and starts again if --resume is left out, another -o keeps it"
+            )
 
-
-def folder_of(output: Path) -> Path:
-    """The hidden folder beside the output that holds an unfinished clip."""
-    return output.with_name(f".{output.name}.reel")
+    def is_of(self, wished: str, recipe: str | None) -> bool:
+        """Whether the recipe in a clip is the one that is wished for, or agrees with whatever it says of the frames."""
+        ours, theirs = _table(self.identity), _table(recipe or "")
+        both = ours.keys() & theirs.keys()
+        return recipe == wished or (bool(both) and all(ours[key] == theirs[key] for key in both))
 
 
 def notes_of(output: Path) -> Mapping[str, Any]:
@@ -104,24 +125,15 @@ def notes_of(output: Path) -> Mapping[str, Any]:
         return {}
 
 
-def partial_of(output: Path) -> Path:
-    """The playable preview of an unfinished clip, beside the output."""
-    return output.with_name(f"{output.stem}-so-far.mp4")
-
-
-def has_manifest(folder: Path) -> bool:
-    """Whether a folder holds an unfinished clip."""
-    return (folder / _NAME).exists()
-
-
-def segment_path(folder: Path, number: int) -> Path:
-    """The file of a segment, by its number from 0."""
-    return folder / f"segment-{number:06d}.mp4"
-
-
 def digest(data: bytes) -> str:
     """The SHA-256 of a segment's file."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _is_within(value: object, depth: int) -> bool:
+    """Whether JSON is nested at most so deeply."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_is_within(part, depth - 1) for part in inner)
 
 
 def _table(identity: str) -> dict[str, Any]:
@@ -130,7 +142,7 @@ def _table(identity: str) -> dict[str, Any]:
         table = json.loads(identity)
     except (ValueError, RecursionError):
         return {}
-    return _flat(table) if isinstance(table, dict) else {}
+    return _flat(table) if isinstance(table, dict) and _is_within(table, MANIFEST_DEPTH) else {}
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from dreamer.files import write_atomically
+from dreamer.errors import UsageError
+from dreamer.files import read_bounded, write_atomically
+from dreamer.limits import KB
+from dreamer.video.clip.unfinished import is_file
+
+_HEADER = 4 * KB  # of a safetensors file of one tensor, at most
 
 
 class StateStore(Protocol):
-    """A store of tensors by name."""
+    """A store of tensors (1, 3, h, w) by name."""
 
-    def load(self, name: str) -> Tensor | None:
-        """The tensor of that name; None where it is missing or damaged."""
+    def load(self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor | None:
+        """The tensor of that name; None where it is missing, damaged or of another `size` (h, w) or `dtype`."""
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
@@ -31,9 +39,10 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}
 
-    def load(self, name: str) -> Tensor | None:
-        """The tensor of that name; None where there is none."""
-        return self._kept.get(name)
+    def load(self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor | None:
+        """The tensor of that name; None where there is none of this size and type."""
+        state = self._kept.get(name)
+        return state if state is not None and _fits(state, size, dtype) else None
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor."""
@@ -50,13 +59,17 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def load(self, name: str) -> Tensor | None:
-        """The tensor of that name; None where it is missing or damaged."""
-        try:
-            (state,) = safetensors.torch.load(self._path(name).read_bytes()).values()
-        except (OSError, SafetensorError, ValueError):
+    def load(self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor | None:
+        """The tensor of that name; None where it is missing, damaged or of another `size` (h, w) or `dtype`."""
+        path = self._path(name)
+        if not is_file(path):
             return None
-        return state
+        try:
+            data = read_bounded(path, 3 * math.prod(size) * dtype.itemsize + _HEADER)
+            (state,) = safetensors.torch.load(data).values()
+        except (OSError, UsageError, SafetensorError, ValueError, KeyError):
+            return None
+        return state if _fits(state, size, dtype) and bool(state.isfinite().all()) else None
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
@@ -64,7 +77,12 @@ class FolderStore:
 
     def drop(self, name: str) -> None:
         """Delete a tensor's file if it exists."""
-        self._path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.safetensors"
+
+
+def _fits(state: Tensor, size: tuple[int, int], dtype: torch.dtype) -> bool:
+    return state.shape == (1, 3, *size) and state.dtype == dtype

@@ -7,37 +7,38 @@ segments, so that the finished file has the same bytes however often its making 
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
-from dreamer.files import replacing, write_atomically
-from dreamer.video.clip.animations import check_gif, write_gif, write_webp
-from dreamer.video.clip.audio import check_sound
-from dreamer.video.clip.concat import Segment, concatenate
-from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second
+from dreamer.errors import RenderError, UsageError, WriteError, collect_problems, reported_together
+from dreamer.files import free, is_taken, replacing, write_atomically
+from dreamer.video.clip.animations import check_gif
+from dreamer.video.clip.assembly import Assembly
+from dreamer.video.clip.concat import Segment, check_segments, concatenate
+from dreamer.video.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second, told_apart
 from dreamer.video.clip.formats import PREVIEW, Format
 from dreamer.video.clip.frame_store import FrameStore
-from dreamer.video.clip.manifest import (
-    Manifest,
-    SegmentEntry,
-    digest,
+from dreamer.video.clip.lock import OutputLock
+from dreamer.video.clip.manifest import Manifest, SegmentEntry, digest
+from dreamer.video.clip.output import check_new, check_resumed, disk_notice, is_same, recipe_at, replaceable_by_force
+from dreamer.video.clip.state import FolderStore
+from dreamer.video.clip.unfinished import (
+    check_folder,
+    empty,
     folder_of,
     has_manifest,
     partial_of,
+    rest_path,
     segment_path,
 )
-from dreamer.video.clip.output import check_output, exists, recipe_at
-from dreamer.video.clip.state import FolderStore
 
 _ALWAYS_SHOWN = 20  # segments; beyond that the preview is refreshed whenever it has grown by a twentieth
 
@@ -58,20 +59,29 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
     """
 
     def __init__(
-        self, output: Path, format: Format, size: tuple[int, int], fps: Fraction, manifest: Manifest, recipe: str
+        self,
+        output: Path,
+        format: Format,
+        size: tuple[int, int],
+        fps: Fraction,
+        manifest: Manifest,
+        recipe: str,
+        force: bool,
+        say: Callable[[str], None],
     ) -> None:
         self.output, self.format = output, format
         self.folder = folder_of(output)
         self.partial = partial_of(output)
         self.finished = self._resumed = False
-        self._lock = FileLock(output.with_name(f".{output.name}.lock"), timeout=0)
-        self._size, self._fps, self._recipe = size, fps, recipe
+        self._lock = OutputLock(output)
+        self._size, self._fps, self._recipe, self._force, self._say = size, fps, recipe, force, say
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
-        self._sound: Path | None = None
-        self._sound_begin = Fraction(0)
+        self._assembly = Assembly(format, size, fps, recipe, say)
+        self._tick = -1  # the time of the last frame in the segments that were found
+        self._owns_partial = False  # the preview that is there is one of this clip
         self.state = FolderStore(self.folder)
-        self._frames = FrameStore(self.folder / "frames", recipe, size)
+        self._frames = FrameStore(self.folder, recipe, size, format.alpha)
 
     @classmethod
     def open(
@@ -89,7 +99,9 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         force: bool = False,
         audio: Path | None = None,
         audio_begin: Fraction = Fraction(0),
+        needs_audio: bool = True,
         notes: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> ClipWriter:
         """Start a clip or resume an unfinished one; without `force`, a finished clip of this recipe is left as it is.
 
@@ -103,10 +115,12 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             identity: Everything that decides the frames, as a hash, or a JSON table whose differing keys errors name.
             segment: Number of frames in a segment.
             resume: Continue the unfinished clip.
-            force: Replace an existing or unfinished clip.
+            force: Replace an existing clip, and, unless it is resumed, an unfinished one.
             audio: A file with sound; the time of a film's sound counts from its first picture.
             audio_begin: Where in that file the sound begins, in seconds.
+            needs_audio: Whether sound that cannot be read is an error, or left out with a notice.
             notes: A JSON table for `notes_of`: decisions made for the first frame, to be repeated on resuming.
+            say: Called with notices, before the first frame and at the end.
 
         Returns:
             The writer; its `finished` is true where the finished clip is already there.
@@ -119,11 +133,12 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
         settings |= {"alpha": True} if format.alpha else {}
-        writer = cls(output, format, size, fps, Manifest(identity, settings, force, notes=notes or {}), recipe)
-        writer._sound_begin = audio_begin
-        writer._acquire_lock()
+        about = Manifest(identity, settings, notes=notes or {})
+        writer = cls(output, format, size, fps, about, recipe, force, say)
+        writer._lock.acquire()
         try:
-            writer._start(frames, audio, resume, force)
+            sound = None if audio is None else (audio, audio_begin, needs_audio)
+            writer._start(frames, sound, resume)
         except BaseException:
             writer.close()
             raise
@@ -145,7 +160,9 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
             check_gif(self.done + 1, self._fps)
-        self._frames.add(frame, self.done / self._fps if time is None else time)
+        seconds = self.done / self._fps if time is None else time
+        before = max(self._tick, round(self._frames.latest * ticks_per_second(self._fps)))
+        self._frames.add(frame, told_apart(seconds, before, self._fps, self.format.suffix))
         self._encode_full_segments()
 
     def flush(self) -> None:
@@ -153,39 +170,31 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._refresh_partial(whole=True)
 
     def finish(self) -> None:
-        """Write the clip of all frames to the output and delete the unfinished one.
+        """Write the clip of all frames to `output` and delete the unfinished one.
 
-        Raises WriteError, after which the clip can still be resumed, and RenderError for a damaged frame or segment.
+        If something else has got that name meanwhile, and there is no `force`, the clip gets the first free one with a
+        number, which is the new `output`. Raises WriteError, after which the clip can still be resumed, and RenderError
+        for a damaged frame or segment.
         """
         if not self.done:
             raise UsageError(f"{self.output}: a clip needs at least one frame")
+        place = self.output if self._force else free(self.output)
         if self.format.codec == "png":
-            self._frames.move_to(self.output)
+            self._frames.move_to(place, self._force)
         else:
-            with replacing(self.output, folder=self.folder) as path:
-                self._write(path)
+            with replacing(place, replace=self._force, folder=self.folder) as path:
+                self._assembly.write(path, self._segments, self._frames.all)
+        if place != self.output and is_same(place, self.output):  # a killed process had come as far as this
+            place.unlink()
+        elif place != self.output:
+            self._say(f"{self.output} exists by now and is left as it is; the clip is {place}")
+            self.output = place
         self.finished = True
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):
-            self.partial.unlink(missing_ok=True)
-
-    def _write(self, path: Path) -> None:
-        if self.format.segmented:
-            sound = (self._sound, self._sound_begin)
-            concatenate(self._segments(), path, self.format.suffix, self._fps, self._recipe, *sound)
-        elif self.format.codec == "gif":
-            write_gif(self._frames.all, path, self._size, self._fps, self._recipe, self.format.alpha)
-        else:
-            about = (self._size, self._fps, self.format.quality, self._recipe, self.format.alpha)
-            write_webp(self._frames.all, path, *about)
+        self._clear()
 
     def close(self) -> None:
         """Release the lock, so that another process can resume the clip; its folder stays."""
-        if self._lock.is_locked:
-            with suppress(OSError):  # before releasing: afterwards the file may be another process's lock
-                Path(self._lock.lock_file).unlink(missing_ok=True)
-            with suppress(OSError):
-                self._lock.release()
+        self._lock.release()
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -195,18 +204,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """The format that segments are encoded in."""
         return self.format if self.format.segmented else PREVIEW
 
-    def _acquire_lock(self) -> None:
-        """Keep other processes from writing this clip. Raises UsageError when one already does."""
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise UsageError(
-                f"{self.output} is being made by another process; wait for it, or choose another -o"
-            ) from None
-        except (OSError, NotImplementedError):
-            pass  # an unwritable folder is reported later, and some network drives have no locks
-
-    def _start(self, frames: int | None, audio: Path | None, resume: bool, force: bool) -> None:
+    def _start(self, frames: int | None, sound: tuple[Path, Fraction, bool] | None, resume: bool) -> None:
         """Check everything, then prepare the folder. Raises UsageError with every problem, and WriteError."""
         with reported_together() as problems:
             with collect_problems(problems):
@@ -214,57 +212,68 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                     check_gif(frames, self._fps)
                 check_encoder(self._encoding, self._size, self._fps)
             with collect_problems(problems):
-                if audio is not None and self.format.has_sound:
-                    check_sound(audio)
-                    self._sound = audio
+                if sound:
+                    self._assembly.take_sound(*sound)
             with collect_problems(problems):
-                if not (has_manifest(self.folder) and self._resumes(resume, force)):
-                    self.finished = not force and recipe_at(self.output) == self._recipe
-                    if not self.finished:
-                        check_output(self.output, self.partial, self.format, force)
-        if not self.finished:
-            self._prepare_folder()
+                check_folder(self.folder)
+                if has_manifest(self.folder) and (resume or not self._force):
+                    self._resume(resume)
+                elif recipe_at(self.output) == self._recipe and not self._force:
+                    self.finished = True  # perhaps by a process that was killed while it deleted the rest
+                    self._owns_partial = recipe_at(self.partial) == self._recipe
+                else:
+                    check_new(self.output, self.format, self._force)
+        if self.finished:
+            self._clear()
+        else:
+            self._prepare_folder(frames)
 
-    def _resumes(self, resume: bool, force: bool) -> bool:
-        """Take over the unfinished clip; False when it is to be deleted. Raises UsageError when it differs."""
-        if force and not resume:
-            return False
+    def _resume(self, resume: bool) -> None:
+        """Take over the unfinished clip. Raises UsageError when it differs, is damaged, or has no place."""
         if not resume:
             raise UsageError(
                 f"{self.output}: there is an unfinished clip in {self.folder}; "
                 "--resume continues it, --force starts again"
             )
         found = Manifest.read(self.folder)
-        found.check_segments(self.folder)
-        differences = found.differences(self._manifest.identity, self._manifest.settings)
-        if differences and force:
-            return False
-        if differences:
-            raise UsageError(
-                f"--resume: the unfinished clip in {self.folder} differs in {', '.join(differences)}; "
-                "--force deletes it and starts again, another -o keeps it"
-            )
-        if self.output.exists() and not (force or found.replaces or recipe_at(self.output) == self._recipe):
-            raise UsageError(exists(self.output))
-        self._manifest = replace(found, replaces=found.replaces or force)
-        self._resumed = True
-        return True
+        found.check_same(self._manifest, self.folder)
+        found.check_segments(self.folder, self._size)
+        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self._fps)
+        is_ours = partial(found.is_of, self._recipe)
+        check_resumed(self.output, is_ours, self._force)
+        moved = self.format.codec == "png" and self._frames.is_gone()  # killed when all had been done
+        self.finished = moved and is_ours(recipe_at(self.output))
+        self._owns_partial = is_taken(self.partial)
+        self._manifest, self._resumed = found, True
 
-    def _prepare_folder(self) -> None:
+    def _prepare_folder(self, frames: int | None) -> None:
         """Make or take over the folder, its manifest and the frames in it. Raises UsageError, WriteError."""
         try:
+            self._assembly.try_out(self.folder)
             if not self._resumed:
-                if self.folder.exists():
-                    shutil.rmtree(self.folder)
-                self.folder.mkdir()
+                empty(self.folder)
+                self.folder.mkdir(exist_ok=True)
         except OSError as error:
             raise WriteError(f"{self.folder} could not be made: {error.strerror}") from error
-        closed = len(self._manifest.segments) * self._segment
         self._manifest.write(self.folder)
+        closed = len(self._manifest.segments) * self._segment
         self._frames.recover(closed if self.format.segmented else 0, closed)
         if self._frames.end < closed:
-            raise UsageError(f"{self._frames.path(self._frames.end)} is missing; --force starts the clip again")
+            path = self._frames.path(self._frames.end)
+            raise UsageError(f"{path} is missing or damaged; --force starts the clip again")
+        if is_taken(self.output) and not self._force and self.done != frames:
+            raise UsageError(replaceable_by_force(self.output))
+        if frames and (notice := disk_notice(self.folder, self.format, self._size, frames - self.done)):
+            self._say(notice)
         self._encode_full_segments()
+
+    def _clear(self) -> None:
+        """Delete the unfinished clip and its preview, as far as possible."""
+        with suppress(OSError):
+            empty(self.folder)
+        if self._owns_partial or self._force:
+            with suppress(OSError):
+                self.partial.unlink(missing_ok=True)
 
     def _encode_full_segments(self) -> None:
         """Encode the frames that fill segments, and delete these frames where they are not needed any more."""
@@ -278,7 +287,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             if self.format.segmented:
                 self._frames.drop(begin + self._segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
-                with suppress(WriteError):  # the preview is not needed for going on
+                with suppress(RenderError):  # the preview is not needed for going on
                     self._refresh_partial()
 
     def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
@@ -295,7 +304,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         closed = len(segments) * self._segment
         if closed < self.done:
             data, start = self._encode(closed, self.done)
-            path = self.folder / "rest.mp4"
+            path = rest_path(self.folder)
             write_atomically(path, data)
             segments.append(Segment(path, start, self.done - closed))
         return segments
@@ -304,5 +313,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """Write the preview, of the full segments or, with `whole`, of all frames so far."""
         segments = self._segments() if whole else self._manifest.segment_files(self.folder)
         if segments:
-            with replacing(self.partial, folder=self.folder) as path:
-                concatenate(segments, path, PREVIEW.suffix, self._fps, self._recipe, None)
+            own = self._owns_partial or self._force
+            with replacing(self.partial, replace=own, folder=self.folder) as path:
+                concatenate(segments, path, PREVIEW.suffix, self._fps, self._recipe)
+            self._owns_partial = True

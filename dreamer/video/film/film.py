@@ -44,8 +44,8 @@ def load_change(store: StateStore, number: int, size: tuple[int, int]) -> Tensor
     """
     if number == 0:
         return None
-    change = store.load(_name(number))
-    if change is None or change.shape != (1, 3, *size) or change.dtype != torch.float16:
+    change = store.load(_name(number), size, torch.float16)
+    if change is None:
         raise UsageError(
             f"the state of frame {number}, {_name(number)}, is missing or damaged; --force starts the clip again"
         )

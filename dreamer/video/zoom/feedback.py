@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from dreamer.video.zoom.scene import Scene, moved
@@ -35,9 +36,9 @@ class FeedbackZoom:
         if zoom.direction == "in":
             return self._inward(number)
         inner = zoom.frames - 1 - number
-        kept = self._scene.store.load(_picture(inner))
+        kept = self._scene.store.load(_picture(inner), self._scene.size, torch.uint8)
         for inward in () if kept is not None else range(inner + 1):
-            if self._scene.store.load(_picture(inward)) is None:
+            if self._scene.store.load(_picture(inward), self._scene.size, torch.uint8) is None:
                 kept = self._inward(inward).mul_(255).round_().byte()
                 if inward % _EVERY == 0:
                     self._save_state()
@@ -76,7 +77,7 @@ class FeedbackZoom:
         if self._latest is not None and self._latest[0] <= number:
             start, change = self._latest
         for known in range(number, start, -1):
-            kept = self._scene.store.load(_state(known))
+            kept = self._scene.store.load(_state(known), self._scene.size)
             if kept is not None:
                 start, change = known, kept
                 break
@@ -103,7 +104,7 @@ class FeedbackZoom:
     @cached_property
     def _reference(self) -> FrameStatistics:
         """The first frame's statistics, which every frame keeps."""
-        first = self._scene.store.load(_state(0))
+        first = self._scene.store.load(_state(0), self._scene.size)
         if first is None:
             first = self._scene.dream(self._photo(0), 0.0, 0) - self._photo(0)
         return FrameStatistics.measure(first, self._photo(0))

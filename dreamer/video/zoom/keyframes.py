@@ -104,7 +104,7 @@ class KeyframeZoom:
         """The change of keyframe `number`, dreamt where the store lacks it; in a loop the last is the first."""
         if self._scene.zoom.loop and number == self.last:
             number = 0
-        change = self._scene.store.load(_name(number))
+        change = self._scene.store.load(_name(number), self._size(number), torch.float16)
         if change is None:
             change = self._dream(number).half()  # as it is stored, so that a resumed clip is the same
             self._scene.store.save(_name(number), change)
@@ -114,7 +114,7 @@ class KeyframeZoom:
         """Dream keyframe `number`; returns its change."""
         scene = self._scene
         place, time = self._place(number), self._time(number)
-        photo = self._photo_at(place, self._keyframe_size if number or scene.zoom.loop else scene.size)
+        photo = self._photo_at(place, self._size(number))
         if number == 0:
             return scene.dream(photo, time, 0) - photo
         before = self._change(number - 1)
@@ -126,6 +126,10 @@ class KeyframeZoom:
                 change = change.lerp_(moved(self._change(0), way, self._keyframe_size), share)
         change = scene.dream((photo + change).clamp_(0, 1), time, number) - photo
         return self._reference.limit_chroma_grain(self._reference.stabilise(change, photo))
+
+    def _size(self, number: int) -> tuple[int, int]:
+        """The (h, w) of keyframe `number`; around the first one nothing is seen, unless a loop comes back to it."""
+        return self._keyframe_size if number or self._scene.zoom.loop else self._scene.size
 
     def _photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
         """The photo at a place, (1, 3, h, w); in a loop it contains the start's view, which grows to fill the frame."""

@@ -16,7 +16,8 @@ from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.image import load, to_pil
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.visualization.unit import FROM_NOTHING, Features, grey
+from dreamer.visualization.custom_objective import Features
+from dreamer.visualization.unit import FROM_NOTHING, grey
 
 STEPS, SIZE = 32, 96
 """Defaults for a channel image: enough to tell channels apart at a small size."""
