@@ -165,6 +165,9 @@ def kinds_in(place: Path) -> dict[str, Kind]:
         if len(so_far.done) == 2 and not (place / "begun").exists():
             raise KeyboardInterrupt
 
+    def named(path: Path) -> object:
+        return read_direction(path, "two")
+
     def page(path: Path) -> None:
         reuse_images(path, [LayerSection("two", (0, 1), recipe_hash="x", side=32)])
 
@@ -180,7 +183,7 @@ def kinds_in(place: Path) -> dict[str, Kind]:
         "decoder": Kind(".safetensors", [autoencoder.weights_path().read_bytes()], autoencoder.decoder),
         "checkpoint": Kind(".training", [begun(place)], checkpoint),
         "npy": Kind(".npy", [array(np.arange(16.0)), array(np.ones((4, 4), np.float32))], read_direction),
-        "direction": Kind(".safetensors", [save({"two": torch.ones(16), "one": torch.ones(8)})], read_direction),
+        "direction": Kind(".safetensors", [save({"two": torch.ones(16), "one": torch.ones(8)})], named),
         "text": Kind(".txt", [b"0.5, 1, -2e3 4", b"[1 2 3]"], read_direction),
         "notes": Kind(".exemplars", [(place / "notes").read_bytes()], searched),
         "page": Kind(".html", [atlas()], page),
