@@ -95,6 +95,14 @@ def test_a_png_costs_no_more_than_its_pixels(tmp_path, pixels, chunk, notice, be
 
 
 @pytest.mark.parametrize("pixels", [DEEP, FLAT])
+def test_a_png_that_says_it_is_longer_than_it_is_is_refused(tmp_path, pixels):
+    path, data = tmp_path / "a.png", png.write(pixels, None)
+    at = data.index(b"IDAT")
+    path.write_bytes(data[: at - 4] + b"\xff\xff\xff\0" + data[at:])
+    refused(path, "incomplete|truncated|broken")
+
+
+@pytest.mark.parametrize("pixels", [DEEP, FLAT])
 def test_a_png_of_very_many_parts(tmp_path, pixels, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(png_with(pixels, *[(b"iTXt", b"a\0\0\0\0\0b")] * 20_000))

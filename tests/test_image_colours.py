@@ -217,6 +217,27 @@ def test_heic_and_avif(format, codes, profile, notice):
     assert [notice in told for told in photo.notices] == ([True] if notice else [])
 
 
+def bmp(kind, corners=((0, 0, 0),) * 3, power=0.0, profile=b""):
+    """A BMP with a header of version 5."""
+    rows = SCENE[::-1, :, ::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, 48, 32, 1, 24, 0, len(rows), 2835, 2835, 0, 0) + bytes(16) + kind
+    head += b"".join(struct.pack("<3i", *[round(number * (1 << 30)) for number in corner]) for corner in corners)
+    head += struct.pack("<3I", *[round(power * 65536)] * 3)
+    head += struct.pack("<IIII", 4, 124 + len(rows) if profile else 0, len(profile), 0)
+    whole = 14 + len(head) + len(rows) + len(profile)
+    return struct.pack("<2sIHHI", b"BM", whole, 0, 0, 14 + len(head)) + head + rows + profile
+
+
+def test_bmp():
+    xyz = np.array([[0.48657, 0.22897, 0.0], [0.26567, 0.69174, 0.04511], [0.19822, 0.07929, 1.04394]])  # Display P3
+    alike(load(bmp(b"\0\0\0\0", xyz, 1.8)), rgb_profile(P3, 1.8))
+    assert load(bmp(b"DEBM", profile=DISPLAY_P3)).profile == DISPLAY_P3
+    for kind in (b"BGRs", b"\0\0\0\0", b" niW"):
+        photo = load(bmp(kind))
+        assert photo.profile is None and photo.notices == () and np.array_equal(photo.pixels, SCENE)
+    assert "colour profile" in load(bmp(b"DEBM", profile=DISPLAY_P3)[:-9]).notices[0]
+
+
 def test_an_avif_of_ten_bits_says_so():
     if "libsvtav1" not in av.codecs_available:
         pytest.skip("this libav does not write AVIF")

@@ -16,7 +16,7 @@ from PIL.ExifTags import IFD, Base
 from torch import Tensor
 
 from dreamer.errors import PhotoError
-from dreamer.image import exif, gif, given, heif, jpeg, metadata, png, raw, tiff, webp, xmp
+from dreamer.image import bmp, exif, gif, given, heif, jpeg, metadata, png, raw, tiff, webp, xmp
 from dreamer.image.colours import of_exif
 from dreamer.image.heic import read_heic
 from dreamer.image.metadata import Metadata
@@ -136,6 +136,8 @@ def _separated(file: BufferedReader) -> tuple[BinaryIO, Metadata | None, exif.Di
         return *webp.separated(file), None
     if head.startswith(gif.MAGIC):
         return *gif.separated(file), None
+    if head.startswith(b"BM"):
+        return file, bmp.read(file), None
     if heif.format_of(file):
         return *heif.separated(file), None
     if tiff.is_tiff(head):

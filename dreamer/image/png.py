@@ -7,6 +7,7 @@ and for one that is damaged or too long either refuses the whole picture.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -47,10 +48,12 @@ def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:
     """
     parts: list[Part] = [SIGNATURE]
     others: list[Chunk] = []
-    known = set()
+    known, whole = set(), file.seek(0, io.SEEK_END)
     for kind, size, start in _chunks(file):
         if kind in (b"IDAT", b"IEND") or (kind not in known and size <= _ONCE.get(kind, -1)):
-            parts.append((start - 8, start + size + 4))
+            # of a file cut short, since Pillow takes memory for as much as a chunk says that it has
+            parts.append((start - 8, start) if start + size <= whole else struct.pack(">I", whole - start) + kind)
+            parts.append((start, min(start + size + 4, whole)))
             known.add(kind)
         elif kind not in _ONCE:
             others.append((kind, size, start))
