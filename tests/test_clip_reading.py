@@ -335,3 +335,11 @@ def test_a_part_has_the_frames_from_its_start_to_before_its_end(tmp_path, name):
     assert [float(time) for time, _ in frames(probe(path, start=Fraction(1, 5)))] == pytest.approx([0, 0.04, 0.08])
     with pytest.raises(UsageError, match=r"there are no frames from 3 s to the end; the last one is at 0\.28 s"):
         probe(path, start=Fraction(3))
+
+
+def test_a_clock_of_centuries_a_tick_is_passed_over(tmp_path):
+    data = bytearray(filmed(tmp_path / "a.avi", codec="mpeg4").read_bytes())
+    struct.pack_into("<II", data, data.index(b"strh") + 28, 2**31 - 1, 1)  # scale and rate: seconds a frame
+    (tmp_path / "a.avi").write_bytes(data)
+    clip = probe(tmp_path / "a.avi")
+    assert (clip.fps, clip.frames, clip.variable) == (25, 8, False) and len(seen(tmp_path / "a.avi")) == 8

@@ -24,7 +24,7 @@ def test_what_a_stranger_says_of_a_machine_is_checked():
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(UsageError, match="--device"):
+    with pytest.raises(UsageError, match="device: 'toaster' is not one of auto, cpu, cuda, mps"):
         Machine(device="toaster").resolved()
 
 

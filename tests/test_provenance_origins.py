@@ -79,7 +79,7 @@ def test_a_picture_of_the_built_in_weights_reads_as_before(tmp_path: Path) -> No
 
 
 def test_a_name_that_no_text_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Request, "_loaded", lambda self, registry, *, fetch: reverie())
+    monkeypatch.setattr(Request, "_loaded", lambda self, *given, **known: reverie())
     pipeline = build({}, registry(), weights=Path("caf\udce9.safetensors"))
     assert pipeline.weights_file == "caf?.safetensors"
 

@@ -436,7 +436,7 @@ def test_a_pack_of_presets_alone(tmp_path):
 
 def test_a_plugin_that_cannot_be_loaded(tmp_path):
     assert told(project(tmp_path / "a", "import no_such_module"))[0].startswith("broken: plugin lean: cannot be loaded")
-    assert "registers nothing" in told(project(tmp_path / "b", GOOD.replace("@hookimpl", "")))[0]
+    assert "is not marked; write @dreamer.hookimpl" in told(project(tmp_path / "b", GOOD.replace("@hookimpl", "")))[0]
 
 
 def test_a_plugin_that_requires_another_dreamer(tmp_path):

@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -161,7 +161,7 @@ def _check_hooks(module: Any) -> None:
             raise PluginError(f"there is no hook {name}{did_you_mean(name, known)}")
         if not marked:
             raise PluginError(f"the hook {name} is not marked; write @dreamer.hookimpl before it")
-        parameters = inspect.signature(function).parameters.values()
+        parameters = inspect.signature(cast(Callable[..., Any], function)).parameters.values()
         arguments = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
         if arguments != ["register"]:
             raise PluginError(f"the hook {name} takes one argument called register, not ({', '.join(arguments)})")

@@ -33,7 +33,7 @@ from clips import picture
 from PIL import Image
 
 from dreamer.errors import DreamerError
-from dreamer.videos.clip.audio import check_sound
+from dreamer.videos.clip.audio import find_sound
 from dreamer.videos.clip.reader import frames, probe, read_recipe
 
 MEMORY, SECONDS, FRAMES = 2 << 30, 20, 60
@@ -86,9 +86,11 @@ def read(path: Path) -> None:
     with suppress(DreamerError):
         for _ in islice(frames(probe(path, max_pixels=4_000_000)), FRAMES):
             pass
-    for question in (read_recipe, check_sound):
+    with suppress(DreamerError):
+        read_recipe(path)
+    for container in ("mp4", "webm"):
         with suppress(DreamerError):
-            question(path)
+            find_sound(path, Fraction(0), container)
 
 
 def outcome(work: Callable[[], None]) -> str:

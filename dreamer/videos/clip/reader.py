@@ -16,7 +16,7 @@ from dreamer.videos.clip.animated import is_animation, is_picture, is_still, pla
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.folder import FPS, digest_of, read_folder
 from dreamer.videos.clip.source import Frames, Source
-from dreamer.videos.clip.track import opened, read_track
+from dreamer.videos.clip.track import RATES, USUAL_RATE, opened, read_track
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
 _MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted
@@ -107,7 +107,7 @@ def probe(
         height,
         fps=rate,
         frames=len(times),
-        duration=int(times[-1] - times[0]) * source.base + 1 / rate,
+        duration=(int(times[-1] - times[0]) * source.base if variable else (len(times) - 1) / rate) + 1 / rate,
         rotation=90 * source.turns,
         has_audio=source.has_audio,
         variable=variable,
@@ -176,9 +176,11 @@ def _rate(times: NDArray[np.int64], source: Source) -> tuple[Fraction, bool]:
     rate = source.rate
     if len(steps) and times[-1] > times[0]:
         measured = len(steps) / (int(times[-1] - times[0]) * base)
-        if variable or rate is None or abs(rate / measured - 1) > _MAX_ERROR:
+        if not RATES[0] <= measured <= RATES[1]:  # the clock is damaged
+            variable = False
+        elif variable or rate is None or abs(rate / measured - 1) > _MAX_ERROR:
             rate = measured
-    return (rate or Fraction(25)).limit_denominator(1001 * 1000), variable
+    return (rate or USUAL_RATE).limit_denominator(1001 * 1000), variable
 
 
 def _with_alpha(values: Frame) -> Frame:

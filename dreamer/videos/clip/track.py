@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MAX_PIXEL_ASPECT = 10  # a pixel more oblong than this is taken for damage
-_RATES = (Fraction(1, 3600), Fraction(1000))  # frames a second; a stated rate beyond is taken for damage
-_USUAL_RATE = Fraction(25)
+RATES = (Fraction(1, 3600), Fraction(1000))  # frames a second; a stated rate beyond is taken for damage
+USUAL_RATE = Fraction(25)
 _INTERLACED = (2, 3, 4, 5)  # libav's field orders of two fields
 _DOLBY = ("dvh1", "dvhe", "dav1")  # tags of clips that only Dolby Vision shows
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -98,8 +98,8 @@ def read_track(path: Path, max_pixels: int) -> Source:
     with opened(path, max_pixels) as container:
         stream = pictures_of(path, container)
         base = _base(stream)
-        ticks, numbered, told = _times(container, stream, rate or _USUAL_RATE)
-    track = _Track(path, max_pixels, stored, orientation, interlaced, rate or _USUAL_RATE, base, ticks, numbered)
+        ticks, numbered, told = _times(container, stream, rate or USUAL_RATE)
+    track = _Track(path, max_pixels, stored, orientation, interlaced, rate or USUAL_RATE, base, ticks, numbered)
     return Source(
         size,
         ticks,
@@ -160,7 +160,7 @@ def _notices(stream: VideoStream, frame: VideoFrame, orientation: Orientation) -
 def _rate(stream: VideoStream) -> Fraction | None:
     """The stated frames per second, where that makes sense."""
     stated = stream.average_rate or stream.guessed_rate
-    return stated if stated and _RATES[0] <= stated <= _RATES[1] else None
+    return stated if stated and RATES[0] <= stated <= RATES[1] else None
 
 
 def _base(stream: VideoStream) -> Fraction:
@@ -214,7 +214,7 @@ def _decoded(container: InputContainer, stream: VideoStream, max_pixels: int) ->
         decoder.extradata = stream.codec_context.extradata
     decoder.thread_type = "AUTO"
     decoder.options = {"max_pixels": str(max_pixels)}
-    clock = Clock(_base(stream), _rate(stream) or _USUAL_RATE)
+    clock = Clock(_base(stream), _rate(stream) or USUAL_RATE)
     for packet in _packets(container, stream, clock, []):
         try:
             yield from decoder.decode(packet)
