@@ -36,7 +36,7 @@ def _plain(path: Path, size: tuple[int, int]) -> Path:
 
 PHOTOS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "missing.jpg": (lambda path: None, ("missing.jpg: there is no such file",)),
-    "empty.jpg": (lambda path: path.write_bytes(b""), ("empty.jpg is empty",)),
+    "empty.jpg": (lambda path: path.write_bytes(b""), ("it is empty",)),
     "text.jpg": (lambda path: path.write_text("hello"), ("text.jpg is not a picture",)),
     "cut.jpg": (_cut, ("cut.jpg cannot be read", "truncated")),
     "cut.png": (_cut, ("cut.png cannot be read", "truncated")),
