@@ -56,7 +56,7 @@ CLASSES: Final = 100_000
 """Of a classifier of another size than the network's own."""
 ATLAS_BYTES: Final = 512 * MB
 """Of an atlas whose pictures are used again."""
-ATLAS_VALUES: Final = 4_000_000
+ATLAS_VALUES: Final = 2_000_000
 """Commas, colons and brackets in the data of an atlas: each value of it takes some hundred bytes once it is read."""
 DIRECTION_BYTES: Final = 1 * MB
 """Of a file with directions: enough for any layer."""

@@ -1,5 +1,6 @@
 """Broken plugins beside a good one: the good one works, nothing of the others is left."""
 
+import re
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType, SimpleNamespace
@@ -76,8 +77,8 @@ def test_a_good_one_works_beside_broken_ones(monkeypatch, load):
     reasons = {p.name: p.problem for p in found}
     assert reasons["good"] == ""
     assert "no_such_module" in reasons["absent"]
-    assert "register_prior" in reasons["misspelt"]
-    assert reasons["half"] == "half-way"
+    assert reasons["misspelt"] == "there is no hook register_prior; did you mean register_priors?"
+    assert re.fullmatch(r"half-way \(RuntimeError, test_plugins\.py, line \d+\)", reasons["half"])
     assert "total_variation" in reasons["thief"]
     assert "no annotation" in reasons["loose"]
     assert registry.ingredients["priors"].get("tilt").full_name == "good:tilt"
@@ -192,8 +193,9 @@ def test_whatever_a_plugin_raises_breaks_it_alone(monkeypatch, load, error, reas
         plugin(monkeypatch, "bad", register_priors=rising(error)),
         plugin(monkeypatch, "good", register_priors=lambda register: register(tilt)),
     )
-    assert {p.name: p.problem for p in found} == {"bad": reason, "good": ""}
-    assert registry.broken == {"bad": reason} and "Traceback" in found[0].trace
+    bad, good = (p.problem for p in found)
+    assert (bad.partition(" (")[0], good) == (reason, "") and f" ({type(error).__name__}, test_plugins.py, line " in bad
+    assert registry.broken == {"bad": bad} and "Traceback" in found[0].trace
 
 
 def test_ctrl_c_is_no_plugins_fault(monkeypatch, load):
@@ -251,7 +253,7 @@ def test_an_ingredient_that_fails_is_named_and_its_plugin(monkeypatch, load, kin
 
     real = {"drawn": "transforms", "painted": "canvases"}.get(kind, kind)
     registry, _ = load(plugin(monkeypatch, "bad", **{f"register_{real}": lambda register: register(bad)}))
-    monkeypatch.setattr(api, "registry", lambda: registry)
+    monkeypatch.setattr("dreamer.api.request.registry", lambda: registry)
     words = {"canvas": {"name": "bad"}} if real == "canvases" else {real: [{"name": "bad"}]}
     with pytest.raises(PluginError, match=rf"bad of the plugin bad failed \({SAID[fault]}.*\); that is its own fault"):
         api.dream(Image.new("RGB", (96, 80), "grey"), octaves={"steps": 1, "count": 1}, **words)
@@ -294,3 +296,31 @@ def test_one_photo_costs_no_other_when_a_plugin_exits(monkeypatch, load, tmp_pat
     ran = dreamer("render", wide, tall, *settings, "--progress", "none")
     refused(ran, "prior sometimes of the plugin bad failed (SystemExit: 0)", code=1)
     assert (tmp_path / "b-dream.png").exists() and not (tmp_path / "a-dream.png").exists()
+
+
+def unmarked(register):
+    register(tilt)
+
+
+@pytest.mark.parametrize(
+    ("hook", "problem"),
+    [
+        (unmarked, "the hook register_priors is not marked; write @dreamer.hookimpl before it"),
+        (
+            dreamer.hookimpl(lambda reg: reg(tilt)),
+            "the hook register_priors takes one argument called register, not (reg)",
+        ),
+    ],
+)
+def test_a_hook_that_would_be_passed_over_is_told_of(monkeypatch, load, hook, problem):
+    point = plugin(monkeypatch, "forgetful")
+    sys.modules["forgetful_module"].register_priors = hook
+    assert [p.problem for p in load(point)[1]] == [problem]
+
+
+def test_an_option_of_another_type_is_told_of(monkeypatch, load):
+    def many(image, *, axes: list = []):  # noqa: B006
+        return image.mean()
+
+    (found,) = load(plugin(monkeypatch, "listed", register_priors=lambda register: register(many)))[1]
+    assert "option axes of many is <class 'list'>; an option is int, float, bool, str, Literal" in found.problem

@@ -252,7 +252,8 @@ def test_the_command_tells_of_sound_before_the_first_frame(tmp_path):
 
 def test_the_sound_is_left_out_on_demand(tmp_path):
     source = made(tmp_path / "clip.mp4", 2, audio=click(tmp_path / "s.m4a", "aac"))
-    ran = dreamer("video", source, *QUICK, "--audio", "none", "-o", tmp_path / "a.gif")
+    refused(dreamer("video", source, *QUICK, "--audio", "none", "--no-audio"), "--no-audio and --audio cannot be")
+    ran = dreamer("video", source, *QUICK, "--no-audio", "-o", tmp_path / "a.gif")
     assert ran.code == 0 and "hold sound" not in ran.err
     assert dreamer("video", source, *QUICK, "--audio", "none", "-o", tmp_path / "a.mp4").code == 0
     assert not probe(tmp_path / "a.mp4").has_audio

@@ -355,6 +355,35 @@ def test_an_album_holds_every_kind_of_picture_that_can_be_read(tmp_path: Path):
     assert [notice.split(" is ")[0] for notice in album.notices[:-1]] == [f"skipped: {tmp_path / 'f.heic'}"]
 
 
+def test_an_album_says_what_it_leaves_out(tmp_path: Path):
+    album, elsewhere = tmp_path / "album", tmp_path / "elsewhere"
+    for name in ("red/a.png", "red/deep/b.png", "red/deep/er/c.png", "blue/d.png", ".hidden/e.png", "loose.png"):
+        (album / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(album / name, (9, 9, 9), (8, 8))
+    elsewhere.mkdir()
+    picture(elsewhere / "f.png", (9, 9, 9), (8, 8))
+    picture(album / "blue" / "large.png", (9, 9, 9), (90, 90))
+    (album / "blue" / "out.png").symlink_to(elsewhere / "f.png")
+    (album / "blue" / "within.png").symlink_to(album / "red" / "a.png")
+    (album / "away").symlink_to(elsewhere)
+    (album / "round").symlink_to(album)
+    read = OwnPictures.read(album, max_pixels=5000)
+    assert read.names == ("blue", "red") and read.classes == (0, 0, 1, 1, 1)
+    left_out = "\n".join(read.notices)
+    for words in (
+        "away is a link",
+        "round is a link",
+        "out.png is a link that leads",
+        "beside the subfolders, 1 in all",
+        "large.png has",
+    ):
+        assert words in left_out
+    for number in range(30):
+        (album / "blue" / f"broken{number}.png").write_bytes(b"no picture")
+    told = OwnPictures.read(album).notices
+    assert len(told) < 25 and any("more" in notice for notice in told)
+
+
 def test_whole_pictures_of_one_thing(tmp_path: Path):
     for name, colour in (("blue/a.png", (0, 0, 255)), ("red/a.png", (255, 0, 0)), ("red/b.png", (255, 0, 0))):
         (tmp_path / name).parent.mkdir(exist_ok=True)

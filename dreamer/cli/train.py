@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.claims import claimed
-from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, option, progress_option
+from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import progress
 from dreamer.cli.streams import echo
@@ -65,6 +65,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @option("--keep", type=_MINUTES, metavar="MINUTES", help="Also save a snapshot at this interval.")
 @option("--resume", is_flag=True, help="Continue an interrupted training.")
 @option("--force", is_flag=True, help="Replace existing weights.")
+@max_pixels_option
 @progress_option
 def train(
     output: Path,
@@ -77,6 +78,7 @@ def train(
     keep: float | None,
     resume: bool,
     force: bool,
+    max_pixels: int,
     how: str,
     **settings: Any,
 ) -> int:
@@ -106,7 +108,7 @@ def train(
         reporter.start(str(output), 1, 1)
         album = None
         if pictures:
-            album = OwnPictures.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"])
+            album = OwnPictures.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"], max_pixels)
             for notice in album.notices:
                 reporter.say(notice)
         kind = DecoderTraining if decoder else ReverieTraining

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @option("--end", type=MOMENT, metavar="TIME", help="End there. [the last frame]")
 @option("--fps", type=RATE, metavar="N", help="Frames per second of a folder of frames. [25]")
 @option("--audio", metavar="FILE|none", help="Use the sound of this file, or none. [the clip's]")
+@option("--no-audio", is_flag=True, help="Leave out the sound, as --audio none does.")
 @clip_options
 @recipe_options
 @machine_options
@@ -54,6 +55,7 @@ def video(
     end: Fraction | None,
     fps: Fraction | None,
     audio: str | None,
+    no_audio: bool,
     how: str,
     **options: Any,
 ) -> int:
@@ -78,6 +80,9 @@ def video(
         named = _named(clips, reporter)
         outputs = _outputs(named, output)
         problems: list[str] = []
+        if no_audio and audio:
+            problems.append("--no-audio and --audio cannot be combined; leave one of them out")
+        audio = "none" if no_audio else audio
         with collect_problems(problems):
             stability = _stability(options["recipe"], stability)
         jobs = []

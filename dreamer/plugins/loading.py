@@ -6,6 +6,7 @@ Built-ins are ordinary plugins, registered through the same hooks. Others are fo
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ import pluggy
 
 import dreamer
 from dreamer import hookspecs
-from dreamer.errors import PluginError, described
+from dreamer.errors import DreamerError, PluginError, described, did_you_mean
 from dreamer.plugins.preset_packs import OWN, allowed, in_folder, in_pack, own_presets
 from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
@@ -126,7 +127,7 @@ def _guarded(fill: Callable[[], None], registry: Registry, name: str, distributi
         raise
     except BaseException as error:  # whatever a plugin raises must not end dreamer
         registry.restore(before)
-        problem = described(error)
+        problem = described(error) + _place(error)
         registry.broken[distribution] = problem
         return Plugin(name, distribution, version, problem=problem, trace=traceback.format_exc())
     return Plugin(name, distribution, version, registry.added_since(before))
@@ -138,15 +139,39 @@ def _add_presets(registry: Registry, source: str, presets: Iterable[Path]) -> No
 
 
 def _register(module: Any, source: str, registry: Registry) -> None:
-    """Call each hook of one plugin; raises an error for a misspelt hook."""
+    """Call each hook of one plugin; raises PluginError for one that is misspelt, unmarked or takes another argument."""
+    _check_hooks(module)
     manager = pluggy.PluginManager("dreamer")
     manager.add_hookspecs(hookspecs)
     manager.register(module, source)
-    manager.check_pending()
     for hook in hookspecs.hook_names():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             register = partial(_REGISTER[hook], registry, source, hook.removeprefix("register_"))
             implementation.function(*[register] * len(implementation.argnames))
+
+
+def _check_hooks(module: Any) -> None:
+    known = hookspecs.hook_names()
+    for name in dir(module):
+        function = getattr(module, name, None)
+        if not name.startswith("register_") or not callable(function):
+            continue
+        marked = hasattr(function, "dreamer_impl")
+        if marked and name not in known:
+            raise PluginError(f"there is no hook {name}{did_you_mean(name, known)}")
+        if not marked and name in known:
+            raise PluginError(f"the hook {name} is not marked; write @dreamer.hookimpl before it")
+        if marked and (arguments := [*inspect.signature(function).parameters]) != ["register"]:
+            raise PluginError(f"the hook {name} takes one argument called register, not ({', '.join(arguments)})")
+
+
+def _place(error: BaseException) -> str:
+    """Where in its own code somebody else's error was raised, in brackets."""
+    own = Path(dreamer.__file__).parent
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if own not in Path(frame.filename).parents]
+    if isinstance(error, (DreamerError, SyntaxError, ImportError)) or not frames:
+        return ""
+    return f" ({type(error).__name__}, {Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def _ingredient(

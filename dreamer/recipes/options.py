@@ -102,7 +102,7 @@ class Option:
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:
-    """A function's options by name. Raises TypeError for a keyword without an annotation or a default."""
+    """A function's options by name. Raises TypeError for one without annotation or default, or of another type."""
     signature = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
     options = {}
@@ -113,7 +113,16 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
         if lacking:
             raise TypeError(f"option {name} of {function.__name__} has no {lacking}")
         options[name] = _option(name, hints[name], parameter.default)
+        if not _supported(options[name].type):
+            kinds = "int, float, bool, str, Literal[...] or a tuple of these, as tuple[int, ...]"
+            raise TypeError(f"option {name} of {function.__name__} is {hints[name]}; an option is {kinds}")
     return options
+
+
+def _supported(kind: Any) -> bool:
+    if get_origin(kind) is tuple:
+        return all(part is ... or _supported(part) for part in get_args(kind))
+    return kind in (int, float, bool, str) or get_origin(kind) is Literal
 
 
 def wanted_of(function: Callable[..., Any]) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain, count
@@ -12,12 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import PhotoError, UsageError
+from dreamer.files import is_link
 from dreamer.image import load, pictures_among, resize
 
 _SIDE = 384  # px: the shorter side at which pictures are kept; crops are a third of this
 _MAX_CLASSES = 100
 _MAX_PICTURES = 2000
 _FEW, _SOME = 5, 20
+_NAMED = 20  # notices about what is left out
 
 
 @dataclass(frozen=True)
@@ -33,38 +36,30 @@ class OwnPictures:
     notices: tuple[str, ...]
 
     @classmethod
-    def read(cls, folder: Path, taken: Collection[str] = ()) -> OwnPictures:
+    def read(cls, folder: Path, taken: Collection[str] = (), max_pixels: int = 200_000_000) -> OwnPictures:
         """Read the pictures of a folder: each subfolder is a class; without subfolders, each picture is one.
 
-        A class with one of the `taken` names is prefixed with "my-", and one with another class's name gets a number.
-        Unreadable pictures are skipped with a notice; raises UsageError where none can be read, or there are too many.
+        A subfolder's own subfolders belong to it. A class with one of the `taken` names is prefixed with "my-", and one
+        with another class's name gets a number. Links out of the folder and pictures that cannot be read, or have more
+        than `max_pixels`, are skipped with a notice; raises UsageError where none can be read, or there are too many.
         """
-        if not folder.is_dir():
-            raise UsageError(f"--pictures {folder}: there is no such folder")
-        inner = sorted(path for path in folder.iterdir() if path.is_dir() and pictures_among(path.iterdir()))
-        groups = [(path.name, pictures_among(path.iterdir())) for path in inner] or [
-            (path.stem, [path]) for path in pictures_among(folder.iterdir())
-        ]
-        if len(groups) > _MAX_CLASSES or sum(len(paths) for _, paths in groups) > _MAX_PICTURES:
-            raise UsageError(
-                f"--pictures {folder}: {len(groups)} classes in {sum(len(p) for _, p in groups)} pictures are too many "
-                f"(at most {_MAX_CLASSES} and {_MAX_PICTURES}); put pictures of the same thing into a subfolder"
-            )
+        groups, notices = _grouped(folder)
         pictures: list[Tensor] = []
         classes: list[int] = []
         names: list[str] = []
-        notices: list[str] = []
         for name, paths in groups:
             read = []
             for path in paths:
                 try:
-                    read.append(_small(load(path).image()))
+                    read.append(_small(load(path, max_pixels=max_pixels).image()))
                 except PhotoError as error:
                     notices += [f"skipped: {problem}" for problem in error.problems]
             if read:
                 classes += [len(names)] * len(read)
                 names.append(_free(f"my-{name}" if name in taken else name, {*taken, *names}))
                 pictures += read
+        if len(notices) > _NAMED:
+            notices[_NAMED:] = [f"skipped: {len(notices) - _NAMED} more"]
         if not pictures:
             raise UsageError(f"--pictures {folder}: there are no readable pictures", *notices)
         return cls(tuple(pictures), tuple(classes), tuple(names), (*notices, *_too_few(len(pictures), len(names))))
@@ -84,6 +79,40 @@ class OwnPictures:
         """The largest middle squares of all pictures of a class, (B, 3, size, size) in [0, 1]."""
         pictures = [picture for picture, one in zip(self.pictures, self.classes, strict=True) if one == which]
         return torch.cat([_piece(picture, min(picture.shape[1:]), 0.5, 0.5, size) for picture in pictures])
+
+
+def _grouped(folder: Path) -> tuple[list[tuple[str, list[Path]]], list[str]]:
+    """The pictures of a folder by class, and sentences about what is left out; raises UsageError for too many."""
+    if not folder.is_dir():
+        raise UsageError(f"--pictures {folder}: there is no such folder")
+    inner: dict[str, list[Path]] = {}
+    loose: list[Path] = []
+    notices: list[str] = []
+    root = folder.resolve()
+    for at, folders, files in os.walk(folder):
+        shown = [Path(at, name) for name in sorted(folders) if not name.startswith(".")]
+        notices += [f"skipped: {path} is a link to a folder; put its pictures here" for path in shown if is_link(path)]
+        folders[:] = [path.name for path in shown if not is_link(path)]
+        for path in pictures_among(Path(at, name) for name in files):
+            within = path.relative_to(folder).parts
+            if not path.resolve().is_relative_to(root):
+                notices.append(f"skipped: {path} is a link that leads out of the folder")
+            elif len(within) > 1:
+                inner.setdefault(within[0], []).append(path)
+            else:
+                loose.append(path)
+    if inner and loose:
+        notices.append(
+            f"skipped: pictures beside the subfolders, {len(loose)} in all, such as {loose[0]}; put them into one"
+        )
+    groups = sorted(inner.items()) or [(path.stem, [path]) for path in loose]
+    many = sum(len(paths) for _, paths in groups)
+    if len(groups) > _MAX_CLASSES or many > _MAX_PICTURES:
+        raise UsageError(
+            f"--pictures {folder}: {len(groups)} classes in {many} pictures are too many "
+            f"(at most {_MAX_CLASSES} and {_MAX_PICTURES}); put pictures of the same thing into a subfolder"
+        )
+    return groups, notices
 
 
 def _free(name: str, taken: Collection[str]) -> str:
