@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal, TypedDict
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dreamer.api.values import AnyNetwork
+from dreamer.engine.step import Step
+from dreamer.image import Picture
+from dreamer.recipes.preset import Preset
 
 OneIngredient = str | Mapping[str, Any] | Callable[..., Any]
 """An ingredient by its name, as a recipe has it, or as a function."""
@@ -54,6 +63,42 @@ class Changes(UnitChanges, total=False):
 
     canvas: OneIngredient
     optimiser: OneIngredient
+
+
+class Settings(TypedDict, total=False):
+    """What `dreamer.dream` and `dreamer.visualize` share beside a recipe."""
+
+    preset: str | Path | Preset | None
+    weights: str | Path | None
+    layer: str | None
+    guide: Picture | None
+    device: str
+    precision: str
+    fetch: bool
+    steps: int | None
+    on_step: Callable[[Step], None] | None
+
+
+class DreamSettings(Settings, Changes, total=False):
+    """Every keyword of `dreamer.dream` but `returns`."""
+
+    network: AnyNetwork | None
+    tile: int | None
+
+
+class UnitSettings(Settings, UnitChanges, total=False):
+    """Every keyword of `dreamer.visualize` but `returns`."""
+
+    channel: int | str | None
+    neuron: int | Sequence[int] | None
+    direction: Sequence[float] | NDArray[Any] | Tensor | None
+    photo: Picture | None
+    canvas: OneIngredient | None
+    optimiser: OneIngredient | None
+    count: int
+    facets: int | None
+    folder: str | Path | None
+    tile: int
 
 
 class ZoomChanges(Look, total=False):

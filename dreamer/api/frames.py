@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from dreamer.api.changes import Changes, ZoomChanges
-from dreamer.api.request import request
-from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, frame_given, plain
+from dreamer.api.request import photo_of, request
+from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, frame_given, network_of, plain
 from dreamer.engine.device import Machine
-from dreamer.engine.modes import in_plain_modes, plain_modes
+from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
 from dreamer.image import Picture, load, size_at
@@ -28,7 +28,7 @@ from dreamer.videos.zoom.schedule import zoom_from
 from dreamer.videos.zoom.zoom import Zoom
 
 
-@in_plain_modes
+@plain_modes()
 def zoom(
     photo: Picture,
     *,
@@ -64,7 +64,7 @@ def zoom(
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     check_returns(returns)
-    source = load(photo)
+    source, followed, looked_at = load(photo), photo_of(guide), network_of(network)
     moving = {field.name for field in fields(Zoom)}
     motion = zoom_from({key: plain(value) for key, value in changes.items() if key in moving})
     recipe = {key: value for key, value in changes.items() if key not in moving}
@@ -72,7 +72,7 @@ def zoom(
     looks = {}
     for look, at in motion.looks():
         own = preset if look is None else look
-        asked, names = request(own, recipe, network, weights, at or layer, fetch, machine, guide, steps)
+        asked, names = request(own, recipe, looked_at, weights, at or layer, fetch, machine, followed, steps)
         looks[look, at] = asked.build(names)
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
@@ -89,7 +89,7 @@ def zoom(
     return _frames(pictures(), returns)
 
 
-@in_plain_modes
+@plain_modes()
 def video(
     clip: str | Path,
     *,
@@ -122,9 +122,9 @@ def video(
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     check_returns(returns)
-    source = probe(Path(clip))
+    source, followed = probe(Path(clip)), photo_of(guide)
     machine = Machine(device, precision, -1 if tile is None else tile)
-    asked, names = request(preset, changes, network, weights, layer, fetch, machine, guide, steps)
+    asked, names = request(preset, changes, network_of(network), weights, layer, fetch, machine, followed, steps)
     film = Film.of(asked.build(names), source.height, source.width, stability=stability, on_step=on_step)
     made = (torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255 for dreamt in film.dreams(frames(source)))
     return _frames(made, returns)

@@ -7,24 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.api.names import registry
-from dreamer.api.values import AnyNetwork, network_of, plain, with_functions
+from dreamer.api.values import plain, with_functions
 from dreamer.engine.device import Machine
-from dreamer.image import Picture, load
+from dreamer.image import Photo, Picture, load
+from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.registry import Registry
 
 
+def photo_of(picture: Picture | None) -> Photo | None:
+    """The picture as a Photo, if there is one; raises PhotoError."""
+    return None if picture is None else load(picture)
+
+
 def request(
     preset: str | Path | Preset | None,
     changes: Mapping[str, Any],
-    network: AnyNetwork | None,
+    network: str | Network | None,
     weights: str | Path | None,
     layer: str | None,
     fetch: bool,
     machine: Machine,
-    guide: Picture | None,
+    guide: Photo | None,
     steps: int | None = None,
 ) -> tuple[Request, Registry]:
     """The request, and the names that it may use: functions among the changes have names of their own there."""
@@ -35,11 +41,11 @@ def request(
     own, names = with_functions(changes, names)
     asked = Request(
         merged(words, own),
-        network=network_of(network),
+        network=network,
         weights=Path(weights) if weights else None,
         layer=layer,
         fetch=fetch,
-        guide=load(guide) if guide is not None else None,
+        guide=guide,
         machine=machine,
     )
     return asked, names

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dreamer.api.changes import Changes
+from dreamer.api.changes import Changes, DreamSettings
 from dreamer.api.notebook import watched
-from dreamer.api.request import request
-from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, given
+from dreamer.api.request import photo_of, request
+from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, given, network_of
 from dreamer.engine.device import Machine
-from dreamer.engine.modes import in_plain_modes
+from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
 from dreamer.image import Photo, Picture, load
@@ -27,66 +27,12 @@ Given = TypeVar("Given")
 
 
 @overload
-def dream(
-    photo: Picture,
-    *,
-    preset: str | Path | Preset | None = ...,
-    network: AnyNetwork | None = ...,
-    weights: str | Path | None = ...,
-    layer: str | None = ...,
-    guide: Picture | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int | None = ...,
-    fetch: bool = ...,
-    steps: int | None = ...,
-    returns: Literal["pil"] = "pil",
-    on_step: Callable[[Step], None] | None = ...,
-    **changes: Unpack[Changes],
-) -> Image.Image: ...
-
-
+def dream(photo: Picture, *, returns: Literal["pil"] = "pil", **settings: Unpack[DreamSettings]) -> Image.Image: ...
 @overload
-def dream(
-    photo: Picture,
-    *,
-    preset: str | Path | Preset | None = ...,
-    network: AnyNetwork | None = ...,
-    weights: str | Path | None = ...,
-    layer: str | None = ...,
-    guide: Picture | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int | None = ...,
-    fetch: bool = ...,
-    steps: int | None = ...,
-    returns: Literal["tensor"],
-    on_step: Callable[[Step], None] | None = ...,
-    **changes: Unpack[Changes],
-) -> Tensor: ...
-
-
+def dream(photo: Picture, *, returns: Literal["tensor"], **settings: Unpack[DreamSettings]) -> Tensor: ...
 @overload
-def dream(
-    photo: Picture,
-    *,
-    preset: str | Path | Preset | None = ...,
-    network: AnyNetwork | None = ...,
-    weights: str | Path | None = ...,
-    layer: str | None = ...,
-    guide: Picture | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int | None = ...,
-    fetch: bool = ...,
-    steps: int | None = ...,
-    returns: Literal["array"],
-    on_step: Callable[[Step], None] | None = ...,
-    **changes: Unpack[Changes],
-) -> NDArray[Any]: ...
-
-
-@in_plain_modes
+def dream(photo: Picture, *, returns: Literal["array"], **settings: Unpack[DreamSettings]) -> NDArray[Any]: ...
+@plain_modes()
 def dream(
     photo: Picture,
     *,
@@ -134,9 +80,9 @@ def dream(
         Interrupted: Ctrl-C, or a notebook's stop button; its `picture` is the unfinished dream.
     """
     check_returns(returns)
-    source = load(photo)
+    source, followed = load(photo), photo_of(guide)
     machine = Machine(device, precision, -1 if tile is None else tile)
-    asked, names = request(preset, changes, network, weights, layer, fetch, machine, guide, steps)
+    asked, names = request(preset, changes, network_of(network), weights, layer, fetch, machine, followed, steps)
     pipeline = asked.build(names)
     return dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: given(dream.sheet(), returns))
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from dreamer.api.changes import UnitChanges
+from dreamer.api.changes import UnitChanges, UnitSettings
 from dreamer.api.names import registry
-from dreamer.api.request import request
+from dreamer.api.request import photo_of, request
 from dreamer.api.still import dreamt
 from dreamer.api.values import AnyNetwork, Pictures, Returns, check_returns, given, network_of, plain
 from dreamer.engine.device import Machine
-from dreamer.engine.modes import in_plain_modes
+from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import RecipeError
 from dreamer.image import Picture, load, pictures_in, to_pil
@@ -31,98 +31,29 @@ from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Unit, grey, visualization
 
+Objective = str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None
+
 
 @overload
 def visualize(
     network: AnyNetwork,
-    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = ...,
+    objective: Objective = ...,
     *,
-    layer: str | None = ...,
-    channel: int | str | None = ...,
-    neuron: int | Sequence[int] | None = ...,
-    direction: Sequence[float] | NDArray[Any] | Tensor | None = ...,
-    photo: Picture | None = ...,
-    preset: str | Path | Preset | None = ...,
-    weights: str | Path | None = ...,
-    guide: Picture | None = ...,
-    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
-    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
-    steps: int | None = ...,
-    count: int = ...,
-    facets: int | None = ...,
-    folder: str | Path | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int = ...,
-    fetch: bool = ...,
     returns: Literal["pil"] = "pil",
-    on_step: Callable[[Step], None] | None = ...,
-    **changes: Unpack[UnitChanges],
+    **settings: Unpack[UnitSettings],
 ) -> list[Image.Image]: ...
-
-
 @overload
 def visualize(
-    network: AnyNetwork,
-    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = ...,
-    *,
-    layer: str | None = ...,
-    channel: int | str | None = ...,
-    neuron: int | Sequence[int] | None = ...,
-    direction: Sequence[float] | NDArray[Any] | Tensor | None = ...,
-    photo: Picture | None = ...,
-    preset: str | Path | Preset | None = ...,
-    weights: str | Path | None = ...,
-    guide: Picture | None = ...,
-    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
-    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
-    steps: int | None = ...,
-    count: int = ...,
-    facets: int | None = ...,
-    folder: str | Path | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int = ...,
-    fetch: bool = ...,
-    returns: Literal["tensor"],
-    on_step: Callable[[Step], None] | None = ...,
-    **changes: Unpack[UnitChanges],
+    network: AnyNetwork, objective: Objective = ..., *, returns: Literal["tensor"], **settings: Unpack[UnitSettings]
 ) -> list[Tensor]: ...
-
-
 @overload
 def visualize(
-    network: AnyNetwork,
-    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = ...,
-    *,
-    layer: str | None = ...,
-    channel: int | str | None = ...,
-    neuron: int | Sequence[int] | None = ...,
-    direction: Sequence[float] | NDArray[Any] | Tensor | None = ...,
-    photo: Picture | None = ...,
-    preset: str | Path | Preset | None = ...,
-    weights: str | Path | None = ...,
-    guide: Picture | None = ...,
-    canvas: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
-    optimiser: str | Mapping[str, Any] | Callable[..., Any] | None = ...,
-    steps: int | None = ...,
-    count: int = ...,
-    facets: int | None = ...,
-    folder: str | Path | None = ...,
-    device: str = ...,
-    precision: str = ...,
-    tile: int = ...,
-    fetch: bool = ...,
-    returns: Literal["array"],
-    on_step: Callable[[Step], None] | None = ...,
-    **changes: Unpack[UnitChanges],
+    network: AnyNetwork, objective: Objective = ..., *, returns: Literal["array"], **settings: Unpack[UnitSettings]
 ) -> list[NDArray[Any]]: ...
-
-
-@in_plain_modes
+@plain_modes()
 def visualize(
     network: AnyNetwork,
-    objective: str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None = None,
+    objective: Objective = None,
     *,
     layer: str | None = None,
     channel: int | str | None = None,
@@ -187,10 +118,10 @@ def visualize(
         "pictures": facets or count,
         "init": "grey" if folder else None,
     }
-    source = None if photo is None else load(photo)
+    source, followed = photo_of(photo), photo_of(guide)
     given_words = {**{key: words for key, words in own.items() if words is not None}, **changes}
     machine = Machine(device, precision, tile)
-    asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, guide, steps)
+    asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, followed, steps)
     pipeline = visualization(
         asked,
         names,

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
+from torchvision.utils import make_grid
 
 from dreamer.api.names import add_own, copied
 from dreamer.errors import UsageError
@@ -48,14 +50,10 @@ class Pictures(list[Any]):
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(picture, Image.Image) for picture in self):
             return None
-        width, height = (max(picture.size[axis] for picture in self) for axis in (0, 1))
-        columns = math.ceil(math.sqrt(len(self)))
-        sheet = Image.new("RGB", (columns * (width + 4), math.ceil(len(self) / columns) * (height + 4)), "white")
-        for number, picture in enumerate(self):
-            row, column = divmod(number, columns)
-            sheet.paste(picture, (column * (width + 4), row * (height + 4)))
+        pictures = [pil_to_tensor(picture.convert("RGB")) for picture in self]
+        sheet = make_grid(pictures, nrow=math.ceil(math.sqrt(len(self))), padding=4, pad_value=255)
         data = io.BytesIO()
-        sheet.save(data, "PNG")
+        to_pil_image(sheet).save(data, "PNG")
         return data.getvalue()
 
 
@@ -78,13 +76,13 @@ def network_of(network: AnyNetwork | None) -> str | Network | None:
         return Network.wrap(network)
     if isinstance(network, Mapping) and network:
         return join({name: _one(part) for name, part in network.items()})
-    raise UsageError(f"network: expected a name, a Network or a torch module, not {_kind(network)}")
+    raise UsageError(f"network: expected a name, a Network or a torch module, not {type(network).__qualname__}")
 
 
 def _one(part: Any) -> Network:
     found = network_of(part)
     if not isinstance(found, Network):
-        raise UsageError(f"network: several networks are given as Networks or modules, not {_kind(part)}")
+        raise UsageError(f"network: several networks are given as Networks or modules, not {type(part).__qualname__}")
     return found
 
 
@@ -127,7 +125,3 @@ def with_functions(words: Mapping[str, Any], names: Registry) -> tuple[dict[str,
         elif key in INGREDIENTS:
             found[key] = [item(key, one) for one in (value if isinstance(value, list) else [value])]
     return found, known
-
-
-def _kind(value: object) -> str:
-    return type(value).__qualname__

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.options import FILE, STRENGTH, max_pixels_option, option, progress_option
+from dreamer.cli.options import FILE, SEED, STRENGTH, FiniteRange, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.streams import line
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 @option("-o", "--output", metavar="FILE", type=FILE, help="The sheet to write. [PHOTO-presets.jpg]")
 @option("--html", "as_page", is_flag=True, help="Also write a web page with the command of each look.")
 @option("--size", type=click.IntRange(96, 1024), default=320, metavar="PIXELS", help="Side of each picture. [320]")
-@option("--strength", type=click.FloatRange(0, 1), default=1.0, metavar="0..1", help=STRENGTH)
-@option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
+@option("--strength", type=FiniteRange(0, 1), default=1.0, metavar="0..1", help=STRENGTH)
+@option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
 @progress_option

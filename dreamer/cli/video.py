@@ -15,7 +15,7 @@ from dreamer.cli.clip import INTERRUPTED, ClipFile, clip_options, is_dreamt
 from dreamer.cli.failures import exit_code
 from dreamer.cli.film import FilmJob
 from dreamer.cli.moments import MOMENT, RATE
-from dreamer.cli.options import machine_options, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.options import FiniteRange, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @option("-o", "--output", metavar="FILE|FOLDER", help="The clip to write, or a folder for several. [CLIP-dream.mp4]")
 @option(
     "--stability",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     metavar="0..1",
     help="How much of a frame's dream the next one keeps; 0 dreams each by itself, and flickers. [0.7]",
 )
@@ -166,9 +166,10 @@ def _stability(recipe: str | None, wished: float | None) -> float:
     """The stability that was given, else that of the repeated clip, else the default."""
     from dreamer.videos.film.film import STABILITY
 
-    before = motion_in(Path(recipe), "video").get("stability") if recipe and wished is None else None
-    found = wished if wished is not None else STABILITY if before is None else before
+    if wished is not None:
+        return wished
+    before = motion_in(Path(recipe), "video").get("stability") if recipe else None
+    found = STABILITY if before is None else before
     if not (isinstance(found, (int, float)) and 0 <= found <= 1):
-        where = "--stability" if wished is not None else f"{recipe}: the stability inside"
-        raise UsageError(f"{where}: expected a number from 0 to 1, not {found!r}")
+        raise UsageError(f"{recipe}: the stability inside: expected a number from 0 to 1, not {found!r}")
     return float(found)

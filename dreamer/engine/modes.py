@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
-from typing import ParamSpec, TypeVar
 
 import torch
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 
 @contextmanager
 def plain_modes() -> Iterator[None]:
-    """Within the block, gradients are computed, in float32 on the CPU where nothing else is said.
+    """Within the block, or a function so decorated, gradients are computed, in float32 on the CPU by default.
 
     This holds for the block's thread alone; only a default type other than float32 is set aside for all threads.
     """
@@ -30,14 +25,3 @@ def plain_modes() -> Iterator[None]:
             stack.callback(torch.set_default_dtype, usual)
             torch.set_default_dtype(torch.float32)
         yield
-
-
-def in_plain_modes(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The function, called with `plain_modes`."""
-
-    @wraps(function)
-    def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with plain_modes():
-            return function(*args, **kwargs)
-
-    return called

@@ -89,8 +89,8 @@ class NetworkLayers:
     foldable: tuple[tuple[str, str], ...]
 
 
-def inspect_layers(module: nn.Module, side: int | None = None) -> NetworkLayers:
-    """Trace a pass of `module`, a module that nobody else uses, over a picture.
+def inspect_layers(module: nn.Module, side: int | None = None, bare: nn.Module | None = None) -> NetworkLayers:
+    """Trace a pass of `module` over a picture.
 
     Where the pass cannot be made without computing, because it depends on its data, it is computed.
 
@@ -98,6 +98,7 @@ def inspect_layers(module: nn.Module, side: int | None = None) -> NetworkLayers:
         module: Takes a picture (1, 3, H, W).
         side: The only side in pixels that it takes, where it takes one alone. If it is not given but needed, it is
             looked for among the usual ones.
+        bare: The module's skeleton, if there is one already.
 
     Returns:
         The layers; of those behind an operation that takes one size alone, `side` says which.
@@ -105,11 +106,12 @@ def inspect_layers(module: nn.Module, side: int | None = None) -> NetworkLayers:
     Raises:
         NetworkError: The module cannot take a picture of any size that was tried; with what it raised.
     """
-    tracer, error = _traced(module, HEIGHT, WIDTH)
+    bare = bare or skeleton(module)
+    tracer, error = _traced(module, bare, HEIGHT, WIDTH)
     if error is None:
         return NetworkLayers(tracer.layers, tracer.foldable())
     for size in [side] if side else _USUAL:
-        fixed, why = _traced(module, size, size)
+        fixed, why = _traced(module, bare, size, size)
         if why is None:
             whole = f"the network, which takes {size}x{size} pixels alone,"
             behind = {
@@ -143,7 +145,7 @@ def blank(module: nn.Module, height: int, width: int, device: str | None) -> Ten
     return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=device or weight.device)
 
 
-def _traced(module: nn.Module, height: int, width: int) -> tuple[_LayerTracer, Exception | None]:
+def _traced(module: nn.Module, bare: nn.Module, height: int, width: int) -> tuple[_LayerTracer, Exception | None]:
     """A tracer after a pass, and the error that ended the pass early."""
     tracers = []
 
@@ -156,7 +158,7 @@ def _traced(module: nn.Module, height: int, width: int) -> tuple[_LayerTracer, E
         return tracer
 
     try:
-        return computed_if_needed(module, skeleton(module), run), None
+        return computed_if_needed(module, bare, run), None
     except Exception as error:
         return tracers[-1], error
 

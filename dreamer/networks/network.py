@@ -144,7 +144,7 @@ class Network:
     @cached_property
     def anatomy(self) -> NetworkLayers:
         """The layers by name, and the batch norms that may be folded."""
-        return inspect_layers(self.module, self.input_size)
+        return inspect_layers(self.module, self.input_size, self._skeleton)
 
     @cached_property
     def _skeleton(self) -> nn.Module:

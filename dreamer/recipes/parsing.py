@@ -10,7 +10,7 @@ import codecs
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,7 @@ def read_text(path: Path, most: int = TOML_BYTES, where: str = "") -> str:
 
 def parse_toml(text: str, where: str, most: int = TOML_BYTES) -> dict[str, Any]:
     """The tables of a TOML text of at most `most` letters; raises RecipeError, which begins with `where`."""
-    if len(text) > most:
-        raise RecipeError(f"{where}: too large; at most {most // KB} kB of TOML are read")
+    _check_length(text, where, most, "TOML")
     bare = _STRING.sub(lambda found: "\n" * found[0].count("\n") or '""', text)
     start = 0
     for stop in (*(found.start() for found in _BETWEEN.finditer(bare)), len(bare)):
@@ -73,22 +72,27 @@ def parse_toml(text: str, where: str, most: int = TOML_BYTES) -> dict[str, Any]:
             line = bare.count("\n", 0, start) + 1
             raise RecipeError(f"{where}: a name in line {line} has more than {TOML_DOTS} dots; write a shorter one")
         start = stop
-    try:
-        words = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{where}: not valid TOML ({error})") from error
-    _check(words, where)
+    words: dict[str, Any] = _parsed(tomllib.loads, text, where, "TOML")
     return words
 
 
 def parse_json(text: str, where: str, most: int = JSON_BYTES) -> Any:
     """What a JSON text of at most `most` letters holds; raises RecipeError, which begins with `where`."""
+    _check_length(text, where, most, "JSON")
+    return _parsed(json.loads, text, where, "JSON")
+
+
+def _check_length(text: str, where: str, most: int, kind: str) -> None:
     if len(text) > most:
-        raise RecipeError(f"{where}: too large; at most {most // KB} kB of JSON are read")
+        raise RecipeError(f"{where}: too large; at most {most // KB} kB of {kind} are read")
+
+
+def _parsed(loads: Callable[[str], Any], text: str, where: str, kind: str) -> Any:
+    """What a text holds whose length has been checked."""
     try:
-        words = json.loads(text)
+        words = loads(text)
     except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{where}: not valid JSON ({error})") from error
+        raise RecipeError(f"{where}: not valid {kind} ({error})") from error
     _check(words, where)
     return words
 
