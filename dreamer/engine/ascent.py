@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
 from dreamer.engine.colour import climb, hold
+from dreamer.engine.keeping import settled
 from dreamer.engine.step import Apply, StepContext
 from dreamer.networks.randomness import Randomness
 
@@ -31,7 +32,8 @@ class Ascent:
     `gradient` gives the score of a picture (B, 3, H, W) and its gradient, of the same shape, and `score` the score
     alone. The transforms are applied to the picture first, and the gradient is carried back through them. The gradient
     filters bring it to RMS 1. A prior's weight is therefore the strength of its pull per pixel beside that of the
-    dream, whatever the network, layer and size. With `keeps_gradient` the updates are given the gradient as it was
+    dream, whatever the network, layer and size. Steps are multiplied with 1 - `keep` * `spared` (B, 1, H, W), and at
+    the end of an octave light and colours come back to the photo's (`settled`). With `keeps_gradient` the updates are given the gradient as it was
     before the filters, at the price of a copy.
     """
 
@@ -41,6 +43,8 @@ class Ascent:
     priors: tuple[tuple[float, Bound], ...] = ()
     updates: tuple[Bound, ...] = ()
     colour: float = 0.5
+    keep: float = 0.0
+    spared: Tensor | None = None
     score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
     keeps_gradient: bool = False
 
@@ -57,10 +61,17 @@ class Ascent:
             The next picture, (B, 3, H, W) in [0, 1], and the score before the step.
         """
         score, direction, context = self.direction(image, context)
-        image = climb(image, direction.mul_(step_size), base, self.colour)
+        direction.mul_(step_size)
+        if self.keep and self.spared is not None:
+            direction.mul_(1 - self.keep * self.spared)
+        image = climb(image, direction, base, self.colour)
         for update in self.updates:
             image = update(image, context)
         return image, score
+
+    def finished(self, image: Tensor, base: Tensor) -> Tensor:
+        """The picture (B, 3, H, W) as it leaves the octave, whose undreamt picture is `base`."""
+        return image if self.spared is None else settled(image, base, self.keep, self.colour)
 
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of `image` (B, 3, H, W), the direction to climb (B, 3, H, W), and the context for the updates.

@@ -88,6 +88,7 @@ def render(
                     on_step(replace(step, share=done / work, score=score, picture=whole))
                     if number in snapshots:
                         on_snapshot(number, whole())
+                image = ascent.finished(image, base)
                 if k + 1 < len(octaves):
                     detail = image - own
     except KeyboardInterrupt:

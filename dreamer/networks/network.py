@@ -52,8 +52,9 @@ class Network:
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
         labels: Names of the K classes; their numbers where a weights file does not name them.
-        figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
-            k odd, and bias (K,). They are convolved with normalised features projected on the basis.
+        figures: By layer, V matched filters of each of the first K labels' whole motifs: basis (R, C), weight
+            (K, V, R, k, k) with k odd, and bias (K, V). They are convolved with normalised features projected on the
+            basis.
         channels: By layer, the numbers of its channels that have a name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label of positions that show none of the others, which objectives do not offer by name; empty

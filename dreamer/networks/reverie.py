@@ -42,18 +42,19 @@ _BLOCKS: dict[str, tuple[int, ...]] = {
     "m5a": (96, 96, 160, 24, 64, 48),
 }
 
-FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
-"""The layer of the figures (see `Network`), their side k in its positions, and at most how many directions R."""
+FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK, FIGURE_KINDS = "m4a", 11, 96, 4
+"""The layer of the figures (see `Network`), their side k in its positions, at most how many directions R, and how many
+there are of each motif, V."""
 BACKGROUND = "nothing"
 """The label of places without a motif, the last of the labels."""
 _DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.009, "steps": 16},
+    "octaves": {"step_size": 0.009, "steps": 16, "taper": 0.65, "way": 0.85},
     "objectives": [
         {"name": "motif", "layer": FIGURE_LAYER, "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"]}
     ],
-    "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
-    "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}],
+    "transforms": [{"name": "warp"}, {"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
+    "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}, {"name": "chroma"}],
 }
 """The parts of a recipe that suit the network. The motifs were chosen by eye: a few that differ, so that each grows
 where the photo is like it."""
@@ -196,9 +197,10 @@ def _besides(tensors: dict[str, StoredTensor], blocks: dict[str, int], labels: i
             "statistics": {"mean": (channels,), "std": (channels,)},
         }
         if name == FIGURE_LAYER:
-            whole, rank = max(0, labels - 1), min([channels, *(basis.shape[:1] if basis else [FIGURE_RANK])])
-            weight = (whole, rank, FIGURE_CELLS, FIGURE_CELLS)
-            groups["figures"] = {"basis": (rank, channels), "weight": weight, "bias": (whole,)}
+            whole = (max(0, labels - 1), FIGURE_KINDS)
+            rank = min([channels, *(basis.shape[:1] if basis else [FIGURE_RANK])])
+            weight = (*whole, rank, FIGURE_CELLS, FIGURE_CELLS)
+            groups["figures"] = {"basis": (rank, channels), "weight": weight, "bias": whole}
         for group, shapes in groups.items():
             if any(key.startswith(f"{group}.{name}.") for key in tensors):
                 wanted |= {f"{group}.{name}.{part}": torch.empty(size, device="meta") for part, size in shapes.items()}

@@ -14,6 +14,7 @@ from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas_ascent import CanvasAscent
 from dreamer.engine.device import Machine
 from dreamer.engine.gradient_overrides import GradientOverrides
+from dreamer.engine.keeping import is_grey, salience
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
@@ -258,12 +259,16 @@ class Pipeline:
 
         def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
             weights = scorer.balance(moment.image, moment) if self._balances else ()
+            # A dream from nothing has no photo to keep anything of.
+            over = self.recipe.init == "photo" and self._on_pixels
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),
                 transforms=transforms,
                 priors=priors,
-                colour=self.recipe.colour,
+                colour=1.0 if over and self.recipe.colour and is_grey(moment.image) else self.recipe.colour,
+                keep=self.recipe.keep,
+                spared=salience(moment.photo) if over else None,
                 keeps_gradient=keeps,
                 **bind,
             )

@@ -29,7 +29,7 @@ KINDS = (*INGREDIENTS, *ONES.values())
 DEFAULTS: RecipeDict = {
     "objectives": [{"name": "deepdream"}],
     "transforms": [{"name": "jitter"}],
-    "gradient_filters": [{"name": "laplacian"}, {"name": "even"}],
+    "gradient_filters": [{"name": "laplacian"}, {"name": "even"}, {"name": "chroma"}],
 }
 """dreamer's default ingredients; all other defaults are those of the classes below."""
 
@@ -40,8 +40,10 @@ class Octaves:
 
     `count` is their number; without it, the first octave's shortest side is at least `smallest` pixels, and large
     enough for the network. `feature_size` is the size of the largest features, in percent of the picture's shortest
-    side, and decides the first octave instead of `count`. `step_size` is in image units: black to white is 1. Without
-    `reinject`, an octave starts from the enlarged result of the one before, and the photo's own detail is lost.
+    side, and decides the first octave instead of `count`. `step_size` is in image units: black to white is 1. The first
+    octave has `steps` steps; each one after it has `taper` of the steps of the one before, longer ones, and goes
+    `way` as far in all. Without `reinject`, an octave starts from the enlarged result of the one before, and the
+    photo's own detail is lost.
     """
 
     smallest: Annotated[int, Range(16, 4096)] = 160
@@ -49,6 +51,8 @@ class Octaves:
     scale: Annotated[float, Range(1.05, 4)] = 1.4
     feature_size: Annotated[float, Range(0.5, 100)] | None = None
     steps: Annotated[int, Range(0, 10_000)] = 10
+    taper: Annotated[float, Range(0.1, 1)] = 1.0
+    way: Annotated[float, Range(0.1, 1)] = 1.0
     step_size: Annotated[float, Range(0, 0.5)] = 0.006
     reinject: bool = True
 
@@ -76,7 +80,8 @@ class Recipe:
 
     `size` limits the long side in pixels, 0 keeps the photo's size; `init` is what the dream starts from, where
     `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `strength` blends from
-    the photo (0) to the dream (1); `colour` keeps the photo's chroma, from 0 (not at all) to 1. `balance` makes the
+    the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `keep` its light and what stands out in it,
+    both from 0 (not at all) to 1. `balance` makes the
     scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
     `weight_noise` override the network's gradients, pooling and weights.
     """
@@ -88,6 +93,7 @@ class Recipe:
     pictures: Annotated[int, Range(1, 64)] = 1
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
+    keep: Annotated[float, Range(0, 1)] = 0.3
     balance: bool | None = None
     redirect: Annotated[int, Range(0, 10_000)] = 0
     smooth_pooling: bool = False

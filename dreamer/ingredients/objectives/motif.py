@@ -55,7 +55,7 @@ def motif(
 
 
 def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
-    """The mean score of the chosen figures at each position of normalised features (B, C, h, w), (B, h, w).
+    """The mean over the chosen motifs of their figures' scores at each position of features (B, C, h, w), (B, h, w).
 
     A position counts the less, the further its score lies below the best one near it: so one whole figure grows there
     instead of many that overlap.
@@ -63,11 +63,13 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
     basis, weight, bias = (values.to(seen) for values in network.figures[layer])
     if (wide := weight.shape[-1]) > _WIDEST:
         raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")
-    weight, bias = weight[chosen], bias[chosen]
+    kinds = weight.shape[1]
+    weight, bias = weight[chosen].flatten(0, 1), bias[chosen].flatten()
     found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=wide // 2)
     now = found.detach()
-    behind = _best(now, _APART) + _best(now.amax(1, keepdim=True), _NEAR) - 2 * now
-    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).mean(1)
+    own = now.view(len(now), -1, kinds, *now.shape[2:]).amax(2)
+    behind = _best(own, _APART).repeat_interleave(kinds, 1) + _best(own.amax(1, keepdim=True), _NEAR) - 2 * now
+    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).sum(1) / len(chosen)
 
 
 def _best(found: Tensor, reach: int) -> Tensor:
