@@ -118,15 +118,19 @@ def warp(
     degrees: Annotated[float, Range(0, 40)] = 13.0,
     pixels: Annotated[int, Range(16, 4096)] = 220,
 ) -> Apply:
-    """Bend the picture, as on a cloth, the same way in all steps of an octave: no two figures are turned or sized alike.
+    """Bend the picture like a cloth, the same way in all steps of an octave: no two figures are turned or sized alike.
 
     Places some `pixels` apart are moved each for itself, so that the picture is turned, stretched or sheared by about
-    `degrees`, some 30 % of its size, between them; beyond the borders it is mirrored.
+    `degrees`, or a fifth of its size, between them; its borders stay where they are.
     """
     height, width = image.shape[-2:]
     with Randomness(Randomness.active().seed + step.octave):
         grid = torch.randn(1, 2, *(max(3, round(side / pixels) + 3) for side in (height, width)))
     moves = F.interpolate(grid, size=(height, width), mode="bicubic", align_corners=True)[0]
+    for side, dim in ((height, 1), (width, 2)):
+        inside = torch.arange(side).minimum(side - 1 - torch.arange(side)) * 2 / pixels  # steps from the border
+        inside = inside.clamp(0, 1).square() * (3 - 2 * inside.clamp(0, 1))
+        moves *= inside[:, None] if dim == 1 else inside
     slope = torch.cat([moves.diff(dim=-1).flatten(), moves.diff(dim=-2).flatten()]).square().mean().sqrt()
     moves *= math.tan(math.radians(degrees)) / slope.clamp(min=1e-9)
     down = (torch.arange(height)[:, None] + moves[0]) * 2 / max(1, height - 1) - 1
