@@ -32,9 +32,11 @@ class Ascent:
     `gradient` gives the score of a picture (B, 3, H, W) and its gradient, of the same shape, and `score` the score
     alone. The transforms are applied to the picture first, and the gradient is carried back through them. The gradient
     filters bring it to RMS 1. A prior's weight is therefore the strength of its pull per pixel beside that of the
-    dream, whatever the network, layer and size. Steps are multiplied with 1 - `keep` * `spared` (B, 1, H, W), and at
-    the end of an octave light and colours come back to the photo's (`settled`). With `keeps_gradient` the updates are given the gradient as it was
+    dream, whatever the network, layer and size. With `keeps_gradient` the updates are given the gradient as it was
     before the filters, at the price of a copy.
+
+    `salience` (B, 1, H, W) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
+    at the end of an octave the dream comes nearer to the photo (`settled`).
     """
 
     gradient: Callable[[Tensor, StepContext], tuple[float, Tensor]]
@@ -44,7 +46,7 @@ class Ascent:
     updates: tuple[Bound, ...] = ()
     colour: float = 0.5
     keep: float = 0.0
-    spared: Tensor | None = None
+    salience: Tensor | None = None
     score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
     keeps_gradient: bool = False
 
@@ -62,8 +64,8 @@ class Ascent:
         """
         score, direction, context = self.direction(image, context)
         direction.mul_(step_size)
-        if self.keep and self.spared is not None:
-            direction.mul_(1 - self.keep * self.spared)
+        if self.keep and self.salience is not None:
+            direction.mul_(1 - self.keep * self.salience)
         image = climb(image, direction, base, self.colour)
         for update in self.updates:
             image = update(image, context)
@@ -71,7 +73,7 @@ class Ascent:
 
     def finished(self, image: Tensor, base: Tensor) -> Tensor:
         """The picture (B, 3, H, W) as it leaves the octave, whose undreamt picture is `base`."""
-        return image if self.spared is None else settled(image, base, self.keep, self.colour)
+        return image if self.salience is None else settled(image, base, self.keep, self.colour)
 
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of `image` (B, 3, H, W), the direction to climb (B, 3, H, W), and the context for the updates.

@@ -72,7 +72,7 @@ def even(gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(
     return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
 
 
-def chroma(gradient: Tensor, *, share: Share = 0.35, sigma: Annotated[float, Range(0, 64)] = 6.0) -> Tensor:
+def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Range(0, 64)] = 12.0) -> Tensor:
     """Colours in soft patches: the gradient's chroma blurred by `sigma` pixels, its RMS made `share` of the luma's.
 
     A network's own chroma is fine grain, which the eye takes for grey with coloured fringes; its forms are in the luma.

@@ -56,6 +56,7 @@ class Network:
             (K, V, R, k, k) with k odd, and bias (K, V). They are convolved with normalised features projected on the
             basis.
         channels: By layer, the numbers of its channels that have a name.
+        groups: Labels that people think of together, by the group's name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label of positions that show none of the others, which objectives do not offer by name; empty
             where there is none.
@@ -77,6 +78,7 @@ class Network:
     labels: tuple[str, ...] = ()
     figures: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     weights: str = ""
     background: str = ""
     input_size: int | None = None

@@ -6,6 +6,7 @@ An Inception-like network built for its gradients: no strides, no skips, no max-
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,18 @@ DEFAULTS: dict[str, Any] = {
 }
 """The parts of a recipe that suit the network. The motifs were chosen by eye: a few that differ, so that each grows
 where the photo is like it."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "eyes": ("eye", "face", "eyeflower", "watcher", "peacock"),
+    "animals": ("snake", "butterfly", "fish", "beetle", "wing", "feather", "fur", "face"),
+    "flowers": ("rose", "petals", "sunflower", "succulent"),
+    "plants": ("leaf", "fern", "mushroom", "tendril", "succulent"),
+    "shells": ("nautilus", "scallop", "urchin", "starfish"),
+    "sea": ("fish", "coral", "jellyfish", "starfish", "urchin", "tentacle", "wave", "bubbles"),
+    "buildings": ("arch", "arcade", "column", "window", "pagoda", "dome", "stair", "masonry"),
+    "patterns": ("spiral", "mandala", "lace", "knot", "star", "cells", "julia", "marble", "zebra"),
+}
+"""Motifs that people think of together."""
 
 
 class Block(nn.Module):
@@ -173,6 +186,7 @@ def reverie(weights: Path | None = None) -> Network:
         channels=_channels(path, blocks),
         weights=file_hash(path),
         background=BACKGROUND,
+        groups={} if dreams else GROUPS,
     )
 
 

@@ -268,7 +268,7 @@ class Pipeline:
                 priors=priors,
                 colour=1.0 if over and self.recipe.colour and is_grey(moment.image) else self.recipe.colour,
                 keep=self.recipe.keep,
-                spared=salience(moment.photo) if over else None,
+                salience=salience(moment.photo) if over and self.recipe.keep else None,
                 keeps_gradient=keeps,
                 **bind,
             )
