@@ -30,7 +30,7 @@ def test_the_defaults():
     recipe = read()
     assert recipe.network == "reverie" and recipe.colour == 0.5 and recipe.size == 2048
     assert (recipe.octaves.smallest, recipe.octaves.scale, recipe.octaves.steps) == (160, 1.4, 10)
-    assert [item.name for item in recipe.gradient_filters] == ["laplacian", "even"]
+    assert [item.name for item in recipe.gradient_filters] == ["laplacian", "even", "chroma"]
 
 
 def test_settings_reach_everything():

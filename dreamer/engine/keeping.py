@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +15,7 @@ from dreamer.image.luma import luma
 _SIDE = 256  # px, of the short side: as large as a photo is when its salience is looked for
 _SCALES = (0.01, 0.02, 0.04)  # of the short side: sizes of what stands out, compared with what is four times as large
 _MOST = 0.98  # of the places have less salience than 1
+_FAINT = 0.02  # a difference under this stands out nowhere
 _COARSE, _AFAR = 48, 0.1  # px of the short side for light and shade; their blur's sigma, as a share of it
 _VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised at most where they have fallen
 
@@ -31,7 +34,8 @@ def salience(photo: Tensor) -> Tensor:
         centre, surround = blurred(small, max(0.5, scale * short / 2)), blurred(small, max(1.0, scale * short * 2))
         found += torch.linalg.vector_norm(centre - surround, dim=1, keepdim=True)
     found = blurred(found, max(0.5, 0.01 * short))
-    most = found.flatten(1).quantile(_MOST, dim=1).clamp(min=1e-3)[:, None, None, None]
+    places = found[0].numel()
+    most = found.flatten(1).kthvalue(math.ceil(_MOST * places), dim=1).values.clamp(min=_FAINT)[:, None, None, None]
     return F.interpolate((found / most).clamp(0, 1), size=(height, width), mode="bilinear", align_corners=False)
 
 

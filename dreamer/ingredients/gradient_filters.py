@@ -77,6 +77,7 @@ def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Ran
 
     A network's own chroma is fine grain, which the eye takes for grey with coloured fringes; its forms are in the luma.
     """
+    gradient = _tame(gradient)
     grey = luma(gradient)
     colours = gradient - grey
     if sigma and min(gradient.shape[-2:]) > 1:
