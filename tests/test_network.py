@@ -260,7 +260,7 @@ def test_weights_are_whole_and_not_too_large(tmp_path: Path):
     for group, part, wrong in (
         ("basis", torch.zeros(300, 248), "300x248 instead of 248x248"),
         ("basis", torch.zeros(()), "of another shape"),
-        ("weight", torch.zeros(49, 96, 13, 13), "49x96x13x13 instead of 49x96x11x11"),
+        ("weight", torch.zeros(49, 4, 96, 13, 13), "49x4x96x13x13 instead of 49x4x96x11x11"),
     ):
         save_file(whole | {f"figures.m4a.{group}": part}, file, about)
         with pytest.raises(NetworkError, match=wrong):

@@ -115,13 +115,13 @@ def warp(
     image: Tensor,
     *,
     step: Step,
-    degrees: Annotated[float, Range(0, 40)] = 13.0,
+    degrees: Annotated[float, Range(0, 40)] = 8.0,
     pixels: Annotated[int, Range(16, 4096)] = 220,
 ) -> Apply:
     """Bend the picture like a cloth, the same way in all steps of an octave: no two figures are turned or sized alike.
 
     Places some `pixels` apart are moved each for itself, so that the picture is turned, stretched or sheared by about
-    `degrees`, or a fifth of its size, between them; its borders stay where they are.
+    `degrees`, or a seventh of its size, between them; its borders stay where they are.
     """
     height, width = image.shape[-2:]
     with Randomness(Randomness.active().seed + step.octave):

@@ -50,7 +50,7 @@ BACKGROUND = "nothing"
 """The label of places without a motif, the last of the labels."""
 _DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.65, "way": 0.85},
+    "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.7},
     "objectives": [
         {"name": "motif", "layer": FIGURE_LAYER, "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"]}
     ],
