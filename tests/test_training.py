@@ -207,7 +207,7 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None, monke
     features = network.features(torch.rand(1, 3, 64, 64), ["m4b"])["m4b"]
     assert features.shape[1] == network.heads["m4b"][0].shape[1] == len(network.statistics["m4b"][0])
     basis, figures, _ = network.figures["m4a"]
-    assert basis.shape[1] == network.layer("m4a").channels and figures.shape[:2] == (len(MOTIFS), len(basis))
+    assert basis.shape[1] == network.layer("m4a").channels and figures.shape[:3] == (len(MOTIFS), 4, len(basis))
     story = json.loads(safe_open(output, "pt").metadata()["training"])
     assert (story["samples"], story["seconds"], story["width"]) == (7 * 64 + 5 * 40, 9, 0.25)
     assert [report.share for report in told] == pytest.approx([(n + 1) / 12 for n in range(12)])
@@ -430,7 +430,7 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None,
     for number in (0, 1):  # and their figures find them whole
         whole = network.features(album.whole(number, 88), ["m4a"])["m4a"]
         seen = torch.einsum("rc,bchw->brhw", basis, (whole - mean[:, None, None]) / std[:, None, None])
-        found = torch.einsum("krhw,brhw->bk", figures[-2:], seen)
+        found = torch.einsum("kvrhw,brhw->bvk", figures[-2:], seen).amax(1)
         assert (found.argmax(1) == number).all()
 
 
@@ -470,6 +470,6 @@ def test_the_figures_that_ship_find_their_motifs_in_fresh_drawings():
     for number, motif in enumerate(MOTIFS):
         drawn = portraits(motif, 4, 88, torch.Generator().manual_seed(77), 1.05)
         seen = (network.features(drawn, ["m4a"])["m4a"] - mean[:, None, None]) / std[:, None, None]
-        found = torch.einsum("krhw,rc,bchw->bk", weight, basis, seen) + bias
-        right += int((found.argmax(1) == number).sum())
+        found = torch.einsum("kvrhw,brhw->bkv", weight, torch.einsum("rc,bchw->brhw", basis, seen)) + bias
+        right += int((found.amax(2).argmax(1) == number).sum())
     assert right > 0.8 * 4 * len(MOTIFS)

@@ -93,7 +93,7 @@ class Recipe:
     pictures: Annotated[int, Range(1, 64)] = 1
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
-    keep: Annotated[float, Range(0, 1)] = 0.2
+    keep: Annotated[float, Range(0, 1)] = 0.3
     balance: bool | None = None
     redirect: Annotated[int, Range(0, 10_000)] = 0
     smooth_pooling: bool = False
