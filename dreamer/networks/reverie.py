@@ -6,6 +6,8 @@ An Inception-like network built for its gradients: no strides, no skips, no max-
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
+from dreamer.networks.copies import copied
 from dreamer.networks.network import Network
 from dreamer.networks.pickled import StoredTensor
 from dreamer.networks.randomness import Randomness
@@ -140,8 +143,26 @@ def weights_path() -> Path:
 
 
 def reverie(weights: Path | None = None) -> Network:
-    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
-    path = weights or weights_path()
+    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit.
+
+    Its own are read once in a process; what is handed out is a copy.
+    """
+    if weights:
+        return _read(weights)
+    network = copy.copy(_built_in())
+    vars(network)["module"] = copied(network.module)
+    return network
+
+
+@cache
+def _built_in() -> Network:
+    network = _read(weights_path())
+    network.layers()  # so that every copy has them
+    return network
+
+
+def _read(path: Path) -> Network:
+    """The network with the weights of a file."""
     stored = read_own(path)
     with Randomness(0):
         module = Reverie(width_of(path), soft="soft" in metadata(path))
