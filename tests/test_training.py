@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from command import dreamer, left_in, refused
+from forked import Forked
 from PIL import Image
 from safetensors import safe_open
 
@@ -221,7 +222,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: in
     code = f"{QUICK}from dreamer.cli import main\nif __name__ == '__main__': main({words!r})"
     script = tmp_path / "run.py"
     script.write_text(code)
-    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = Forked([sys.executable, script], stderr=subprocess.PIPE, text=True, start_new_session=True)
     begun = tmp_path / "mine.safetensors.training"
     waited = time.monotonic()
     while not begun.exists() and time.monotonic() - waited < 120:
