@@ -63,7 +63,7 @@ def killed(name, last=0, step=1, **options):
     _, (_, changes) = attempt(name, 0, **options)
     for at in range(max(1, int(changes) - last) if last else 1, int(changes) + 1, step):
         output, (status, _) = attempt(name, at, **options)
-        child(lambda: made(output, 4, size=(16, 16), resume=True, **options))
+        made(output, 4, size=(16, 16), resume=True, **options)
         print(status, *sorted(p.name for p in output.parent.iterdir()), len([*folder.glob(f"{at}/{name}/*")]))
         output.rename(folder / f"{name}-{at}")
 
