@@ -132,9 +132,9 @@ class Reverie(nn.Module):
         """The image as the first convolution gets it, of the same shape."""
         if not self.soft:
             return image
-        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype, device=image.device) / 5
-        kernel = torch.eye(3, dtype=image.dtype, device=image.device)[:, :, None, None] * (taps[:, None] * taps)
-        return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel)
+        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype) / 5
+        kernel = torch.eye(3, dtype=image.dtype)[:, :, None, None] * (taps[:, None] * taps)
+        return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel.to(image.device))
 
 
 def weights_path() -> Path:
