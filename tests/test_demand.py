@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from command import ENVIRONMENT, dreamer, photo, refused, render
+from forked import run
 from torch import Tensor
 
 from dreamer.api import registry
@@ -173,5 +173,5 @@ def test_memory_that_the_process_may_not_use_is_not_free() -> None:
         "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
         "print(available_memory('cpu'))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    ran = run([sys.executable, "-c", code], env=ENVIRONMENT)
     assert 0 < int(ran.stdout) <= 2**28 < available_memory("cpu")

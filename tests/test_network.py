@@ -230,6 +230,16 @@ def test_what_weights_tell_of_themselves_is_checked(tmp_path: Path, about: dict[
     assert problem in str(refused.value) and "theirs.safetensors" in str(refused.value)
 
 
+def test_the_built_in_network_is_ones_own():
+    image, first = torch.rand(1, 3, 32, 32), reverie()
+    before = first.features(image, ["m3a"])["m3a"]
+    with torch.no_grad():
+        for parameter in first.module.parameters():
+            parameter.zero_()
+    first.module.m3a.register_forward_hook(lambda *_: torch.zeros(1))
+    torch.testing.assert_close(reverie().features(image, ["m3a"])["m3a"], before, rtol=0, atol=0)
+
+
 def test_weights_need_not_tell_anything(tmp_path: Path):
     file = somebodys(tmp_path / "own.safetensors", channels=None, dreams=None, training=None, width=None, soft=None)
     network = reverie(file)

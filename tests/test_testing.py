@@ -2,7 +2,6 @@
 
 import os
 import random
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated
 import pytest
 import torch
 from command import ENVIRONMENT
+from forked import run
 
 from dreamer import Range, hookimpl
 from dreamer.errors import NetworkError, RecipeError, UsageError
@@ -515,8 +515,9 @@ def test_the_tiny_network_is_small_the_same_each_time_and_worth_tiling():
 
 
 def test_nothing_of_it_needs_pytest():
-    code = "import sys; sys.modules['pytest'] = None; import dreamer.testing as t; print(hasattr(t, 'dreamer_photo'))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    code = "import sys; assert 'pytest' not in sys.modules; sys.modules['pytest'] = None\n"
+    code += "import dreamer.testing as t; print(hasattr(t, 'dreamer_photo'))"
+    found = run([sys.executable, "-c", code], env=ENVIRONMENT)
     assert found.stdout == "False\n"
 
 

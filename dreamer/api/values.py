@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms.functional import pil_to_tensor, to_pil_image
-from torchvision.utils import make_grid
 
 from dreamer.api.names import add_own, copied
 from dreamer.errors import UsageError
@@ -50,6 +48,9 @@ class Pictures(list[Any]):
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(picture, Image.Image) for picture in self):
             return None
+        from torchvision.transforms.functional import pil_to_tensor, to_pil_image  # which takes a second
+        from torchvision.utils import make_grid
+
         pictures = [pil_to_tensor(picture.convert("RGB")) for picture in self]
         sheet = make_grid(pictures, nrow=math.ceil(math.sqrt(len(self))), padding=4, pad_value=255)
         data = io.BytesIO()

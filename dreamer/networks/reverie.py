@@ -6,7 +6,9 @@ An Inception-like network built for its gradients: no strides, no skips, no max-
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
+from dreamer.networks.copies import copied
 from dreamer.networks.network import Network
 from dreamer.networks.pickled import StoredTensor
 from dreamer.networks.randomness import Randomness
@@ -143,9 +146,9 @@ class Reverie(nn.Module):
         """The image as the first convolution gets it, of the same shape."""
         if not self.soft:
             return image
-        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype, device=image.device) / 5
-        kernel = torch.eye(3, dtype=image.dtype, device=image.device)[:, :, None, None] * (taps[:, None] * taps)
-        return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel)
+        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype) / 5
+        kernel = torch.eye(3, dtype=image.dtype)[:, :, None, None] * (taps[:, None] * taps)
+        return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel.to(image.device))
 
 
 def weights_path() -> Path:
@@ -154,8 +157,26 @@ def weights_path() -> Path:
 
 
 def reverie(weights: Path | None = None) -> Network:
-    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
-    path = weights or weights_path()
+    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit.
+
+    Its own are read once in a process; what is handed out is a copy.
+    """
+    if weights:
+        return _read(weights)
+    network = copy.copy(_built_in())
+    vars(network)["module"] = copied(network.module)
+    return network
+
+
+@cache
+def _built_in() -> Network:
+    network = _read(weights_path())
+    network.layers()  # so that every copy has them
+    return network
+
+
+def _read(path: Path) -> Network:
+    """The network with the weights of a file."""
     stored = read_own(path)
     with Randomness(0):
         module = Reverie(width_of(path), soft="soft" in metadata(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -91,11 +91,20 @@ def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     lacking = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
     if lacking:
         return False, f"does not state that it needs {' and '.join(lacking)}; add requires = {json.dumps(lacking)}"
-    side = max(_SIDE, network.smallest(pipeline.layers) or 0)
+    side = _side(network, pipeline.layers)
     change = pipeline.dream(load(photo(side, side))).change
     if recipe.strength and not change.any():
         return False, "changes nothing in the picture"
     return True, f"dreams with {recipe.network}"
+
+
+def _side(network: Network, layers: Iterable[str]) -> int:
+    """The side in pixels of a small picture that the network can look at."""
+    try:
+        network.sizes(_SIDE, _SIDE, layers)
+    except NetworkError:
+        return max(_SIDE, network.smallest(layers) or 0)
+    return _SIDE
 
 
 def _joined(error: BaseException) -> str:

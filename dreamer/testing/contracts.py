@@ -222,7 +222,7 @@ def _gradient(ingredient: IngredientKind, case: Case, fixtures: Fixtures, image:
         fixtures.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         return scorer.gradient(image, StepContext(image.flip(-1), image, STEP))[1]
 
 

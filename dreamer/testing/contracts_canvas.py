@@ -70,7 +70,7 @@ def _minimise(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[
     parts = tuple(torch.zeros(size).requires_grad_() for size in (8, 4))
     known: dict[str, Any] = {"paint": lambda: torch.cat(parts), "step_size": 0.01}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         optimiser = ingredient.function(parts, **case.options, **{name: known[name] for name in ingredient.wanted})
 
         def closure() -> Tensor:
