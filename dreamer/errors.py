@@ -21,8 +21,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+_OPTIONS_NAMED = ContextVar("_OPTIONS_NAMED", default=False)
 _MARGIN = 0.15  # names whose similarity is within this of the best one's are suggested together with it
 
 
@@ -100,6 +102,42 @@ def reported_together(error: type[UsageError] = UsageError) -> Iterator[list[str
     yield problems
     if problems:
         raise error(*problems)
+
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """A block in which sentences name options of the command line, and not arguments of Python's functions."""
+    token = _OPTIONS_NAMED.set(True)
+    try:
+        yield
+    finally:
+        _OPTIONS_NAMED.reset(token)
+
+
+def either(python: str, command_line: str) -> str:
+    """The part of a sentence that depends on where its reader is: in Python or at the command line."""
+    return command_line if _OPTIONS_NAMED.get() else python
+
+
+def argument(name: str, value: Any = None, option: str = "") -> str:
+    """What can be set, as whoever reads the sentence writes it; `option` is the value there, where it differs.
+
+    >>> argument("tile", 0, "none")  # on the command line: --tile none
+    'tile=0'
+    """
+    parts = value if isinstance(value, tuple) else (value,)
+    text = option or ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
+    written = "" if value is None else f"={value!r}"
+    return either(f"{name}{written}", f"--{name.replace('_', '-')}{written and ' ' + text}")
+
+
+def setting(table: str, key: str, value: Any) -> str:
+    """A key of a recipe's table with its value, as whoever reads the sentence writes it.
+
+    >>> setting("canvas", "frequencies", 6)  # on the command line: --set canvas.frequencies=6
+    "canvas={'frequencies': 6}"
+    """
+    return either(f"{table}={ {key: value}!r}", f"--set {table}.{key}={str(value).lower()}")
 
 
 def described(error: BaseException) -> str:

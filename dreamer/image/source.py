@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from dreamer.errors import PhotoError, UsageError
+from dreamer.errors import PhotoError, UsageError, argument
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
@@ -105,7 +105,7 @@ def _silence_libtiff() -> None:
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
     return PhotoError(
         f"{name} has {size} pixels, and the limit is {max_pixels:,} in all; "
-        "if you trust this picture, raise the limit with --max-pixels"
+        f"if you trust this picture, raise the limit with {argument('max_pixels')}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamer.errors import NetworkError
+from dreamer.errors import NetworkError, either
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
 from dreamer.networks.copies import frozen, skeleton
@@ -168,7 +168,7 @@ class Network:
         own = name if name in layers else understood(name, layers, self._other_names)
         if own is None:
             guess = layer_guess(name, layers, self._other_names)
-            hint = f"`dreamer networks layers {self.name}` lists them"
+            hint = f"`{either('network.layers()', f'dreamer networks layers {self.name}')}` lists them"
             raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}")
         layer, name = layers[own], own
         if self.fit and (absent := self.fit.absent_up_to(name, self.anatomy.layers)):

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dreamer.errors import NetworkError
+from dreamer.errors import NetworkError, argument
 from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network, fitted
 from dreamer.networks.randomness import Randomness
 from dreamer.networks.state_dict import load_state
@@ -90,7 +90,7 @@ class Classic:
                 raise NetworkError(
                     f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
                     f"{self.name}` ({self.weights_size():.0f} MB), or pass a .safetensors or .pth file with "
-                    "--weights FILE"
+                    f"{argument('weights', 'FILE')}"
                 )
             self._download(path)
         found = read_tensors(path) if weights else self._own(path)
@@ -144,7 +144,7 @@ class Classic:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
                 f"{self.name}'s weights could not be downloaded ({why}); get {url} "
-                "on a machine that can, and pass the file with --weights FILE"
+                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}"
             ) from error
 
     def _network(self, module: nn.Module) -> Network:

@@ -15,7 +15,7 @@ from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import UsageError, blamed_on, collect_problems, reported_together
+from dreamer.errors import UsageError, argument, blamed_on, collect_problems, either, reported_together
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
@@ -114,7 +114,8 @@ class IngredientBinder:
                     entry = self._entry("objectives", item)
                     channels = self.network.layer(str(item.layer)).channels
                     if "guide" in entry.wanted and self.guide is None:
-                        raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
+                        how = argument("guide", "PICTURE")
+                        raise UsageError(f"objective {item.name} needs a picture to be guided by: {how}")
                     if not entry.wanted & {*_PASSING, "guide"}:
                         function = self._function("objectives", item)
                         function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
@@ -122,8 +123,7 @@ class IngredientBinder:
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(
                         f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
-                        "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
-                        "--set canvas.name=fourier --set canvas.frequencies=6"
+                        f"none; cma-es and genetic need none, on a small canvas: {_search()}"
                     )
 
     def check_canvas(self, size: tuple[int, int]) -> None:
@@ -175,6 +175,14 @@ class IngredientBinder:
             assert self.guide is not None  # `check` has seen to that
             known["guide"] = self.guide.features(self._layers)[str(item.layer)]
         return {**item.options, **{name: value for name, value in known.items() if name in entry.wanted}}
+
+
+def _search() -> str:
+    """How to search without a gradient."""
+    return either(
+        "optimiser='cma-es', canvas={'name': 'fourier', 'frequencies': 6}",
+        "--set optimiser.name=cma-es --set canvas.name=fourier --set canvas.frequencies=6",
+    )
 
 
 def _blamed(function: Callable[..., Any], who: str) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems, reported_together
+from dreamer.errors import Interrupted, RecipeError, UsageError, argument, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
@@ -148,7 +148,7 @@ class Pipeline:
             return []
         return [
             f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
-            f"picture of {width}x{height} pixels; a larger --size has smaller ones"
+            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones"
         ]
 
     def sized(self, photo: Photo) -> Photo:

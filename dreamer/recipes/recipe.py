@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from dreamer.errors import RecipeError, did_you_mean, reported_together
+from dreamer.errors import RecipeError, did_you_mean, either, reported_together
 from dreamer.recipes.options import Option, Range, fields_of, read_all
 
 RecipeDict = Mapping[str, Any]
@@ -152,7 +152,8 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary, problems: l
     for number, item in enumerate(items):
         name = item.get("name")
         if not isinstance(name, str):
-            problems.append(f'{kind}[{number}]: its name is missing; add one, as in name = "..."')
+            how = either('{"name": "..."}', 'name = "..."')
+            problems.append(f"{kind}[{number}]: its name is missing; add one, as in {how}")
             continue
         label = item.get("id", name)
         where = f"{kind}.{label}"
@@ -191,13 +192,15 @@ def _read_one(key: str, table: Any, vocabulary: Vocabulary, problems: list[str])
 
 def table_problem(key: str, value: Any) -> str:
     """The sentence about a key's value that is not a table; empty if it is one."""
-    return "" if isinstance(value, Mapping) else f"{key}: expected a table, as in [{key}]"
+    how = either(f"dict, as in {key}={{...}}", f"table, as in [{key}]")
+    return "" if isinstance(value, Mapping) else f"{key}: expected a {how}"
 
 
 def tables_problem(kind: str, items: Any) -> str:
     """The sentence about a kind's value that is not a list of tables; empty if it is one."""
     fits = isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
-    return "" if fits else f"{kind}: expected a list of tables, as in [[{kind}]]"
+    how = either(f"names, dicts or functions, as in {kind}=['...']", f"tables, as in [[{kind}]]")
+    return "" if fits else f"{kind}: expected a list of {how}"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

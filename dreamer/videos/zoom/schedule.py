@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
+from dreamer.errors import RecipeError, UsageError, collect_problems, either, reported_together
 from dreamer.limits import KEYFRAMES_BYTES
 from dreamer.recipes.options import Option, read_all
 from dreamer.recipes.parsing import read_toml
@@ -72,7 +72,7 @@ def frame_rate(fps: Any) -> Fraction:
 def _unpaired(values: Mapping[str, Any], where: str) -> list[str]:
     """An error for each of centre and pan that does not have two numbers."""
     return [
-        f"{where}{name}: expected two numbers, as in 0.5,0.5"
+        f"{where}{name}: expected two numbers, as in {either('(0.5, 0.5)', '0.5,0.5')}"
         for name in ("centre", "pan")
         if name in values and len(values[name]) != 2
     ]
@@ -94,7 +94,8 @@ def read_schedule(path: Path) -> Any:
 def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
     """Keyframes from dicts, as TOML gives them; raises RecipeError with every mistake."""
     if not isinstance(tables, Sequence) or not all(isinstance(table, Mapping) for table in tables):
-        raise RecipeError("keyframes: expected a list of tables, as in [[keyframes]]")
+        how = either("dicts, as in [{'time': 5, 'rate': 2}]", "tables, as in [[keyframes]]")
+        raise RecipeError(f"keyframes: expected a list of {how}")
     if len(tables) > _MAX_KEYFRAMES:
         raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {_MAX_KEYFRAMES}")
     found = []
