@@ -19,12 +19,16 @@ Only the command line turns these into exit codes; only it prints them.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 _OPTIONS_NAMED = ContextVar("_OPTIONS_NAMED", default=False)
+_SHORT = reprlib.Repr()  # how a wrong value is quoted
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
 _MARGIN = 0.15  # names whose similarity is within this of the best one's are suggested together with it
 
 
@@ -138,6 +142,17 @@ def setting(table: str, key: str, value: Any) -> str:
     "canvas={'frequencies': 6}"
     """
     return either(f"{table}={ {key: value}!r}", f"--set {table}.{key}={str(value).lower()}")
+
+
+def quoted(value: Any) -> str:
+    """A wrong value for a sentence: shortened, or by its type where it is no plain value."""
+    try:
+        plain = value is None or isinstance(
+            value, (bool, int, float, complex, str, bytes, list, tuple, dict, set, range)
+        )
+        return _SHORT.repr(value) if plain else f"a {type(value).__qualname__}"
+    except ValueError:  # a number of more digits than Python writes
+        return f"a {type(value).__qualname__}"
 
 
 def described(error: BaseException) -> str:

@@ -76,18 +76,19 @@ class Settings(TypedDict, total=False):
     precision: str
     fetch: bool
     steps: int | None
+    max_pixels: int
     on_step: Callable[[Step], None] | None
 
 
 class DreamSettings(Settings, Changes, total=False):
-    """Every keyword of `dreamer.dream` but `returns`."""
+    """Every keyword of `dreamer.dream` but `returns` and `keep`."""
 
     network: AnyNetwork | None
     tile: int | None
 
 
 class UnitSettings(Settings, UnitChanges, total=False):
-    """Every keyword of `dreamer.visualize` but `returns`."""
+    """Every keyword of `dreamer.visualize` but `returns` and `keep`."""
 
     channel: int | str | None
     neuron: int | Sequence[int] | None

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from dreamer.errors import NetworkError, RecipeError, blamed_on
+from dreamer.errors import NetworkError, RecipeError, blamed_on, quoted
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
 from dreamer.networks.names import network_guess
 from dreamer.networks.network import Network, fitted
@@ -92,6 +92,6 @@ def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Networ
     except RecipeError as error:
         names = shelf.names()
         guess = None if name in names else network_guess(name, names)
-        problem = f"no network is called {name!r}; did you mean {guess}?" if guess else error.problems[0]
+        problem = f"no network is called {quoted(name)}; did you mean {guess}?" if guess else error.problems[0]
         hint = "`dreamer networks list` shows those that are ready, and those for `dreamer networks fetch NAME`"
         raise NetworkError(f"{problem} ({hint})") from error

@@ -19,9 +19,10 @@ from dreamer.errors import UsageError, argument, blamed_on, collect_problems, ei
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
+from dreamer.pipeline.results import checked
 from dreamer.recipes.options import reach_of
 from dreamer.recipes.recipe import KINDS, ONES, Ingredient, Recipe
-from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind, Registry, noun_of
+from dreamer.recipes.registry import BUILT_IN, OWN, Entry, IngredientKind, Registry, noun_of
 
 _PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
@@ -162,11 +163,18 @@ class IngredientBinder:
         return bound
 
     def _function(self, kind: str, item: Ingredient) -> Callable[..., Any]:
-        """The ingredient's function; a plugin's names the plugin where it fails."""
+        """The ingredient's function; a plugin's names the plugin where it fails.
+
+        What a program's own function raises passes as it is.
+        """
         entry = self.registry.ingredients[kind].get(item.name)
-        function = entry.value.function
-        own = entry.source == BUILT_IN
-        return function if own else _blamed(function, f"{noun_of(kind)} {entry.name} of the plugin {entry.source}")
+        function, who = entry.value.function, f"{noun_of(kind)} {entry.name}"
+        if entry.source == BUILT_IN:
+            return function
+        if entry.source != OWN:
+            who = f"{who} of the plugin {entry.source}"
+            function = _blamed(function, who)
+        return checked(function, kind, who)
 
     def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
         """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamer.errors import RecipeError, UsageError, argument, did_you_mean, either
+from dreamer.errors import RecipeError, UsageError, argument, did_you_mean, either, quoted
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
 from dreamer.networks.network import Network
@@ -102,7 +102,9 @@ class Unit:
         if at["layer"] in network.heads:
             known = label_rows(network, at["layer"])
             if self.label not in known:
-                raise RecipeError(f"{network.name} has no class {self.label!r}{_nearest(self.label, network, known)}")
+                raise RecipeError(
+                    f"{network.name} has no class {quoted(self.label)}{_nearest(self.label, network, known)}"
+                )
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
@@ -132,7 +134,7 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     index = whole_number(name)
     if index is not None and index < len(labels):
         return {"index": [index]}
-    raise RecipeError(f"{network.name} has no class {name!r}{_nearest(name, network, network.labels)}")
+    raise RecipeError(f"{network.name} has no class {quoted(name)}{_nearest(name, network, network.labels)}")
 
 
 def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
