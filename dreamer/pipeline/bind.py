@@ -21,7 +21,7 @@ from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.results import checked
 from dreamer.recipes.options import reach_of
-from dreamer.recipes.recipe import KINDS, ONES, Ingredient, Recipe
+from dreamer.recipes.recipe import KINDS, Ingredient, Recipe
 from dreamer.recipes.registry import BUILT_IN, OWN, Entry, IngredientKind, Registry, noun_of
 
 _PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
@@ -60,11 +60,11 @@ class IngredientBinder:
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""
-        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self._items(kind)]
+        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self.recipe.of(kind)]
 
     def all(self, kind: str) -> tuple[Bound, ...]:
         """The recipe's ingredients of a kind, in order; of transforms, see `transforms`."""
-        return tuple(self._bind(kind, item) for item in self._items(kind))
+        return tuple(self._bind(kind, item) for item in self.recipe.of(kind))
 
     def transforms(self) -> tuple[Draw, ...]:
         """The recipe's transforms, in order; each draws its random numbers once a step."""
@@ -145,11 +145,6 @@ class IngredientBinder:
 
     def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
         return self.registry.ingredients[kind].get(item.name).value
-
-    def _items(self, kind: str) -> tuple[Ingredient, ...]:
-        key = next((key for key, ones in ONES.items() if ones == kind), None)
-        items: tuple[Ingredient, ...] = (getattr(self.recipe, key),) if key else getattr(self.recipe, kind)
-        return items
 
     def _bind(self, kind: str, item: Ingredient) -> Callable[[Tensor, StepContext], Any]:
         """The ingredient as a function of a tensor and a step's context."""

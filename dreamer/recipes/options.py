@@ -102,6 +102,10 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     """A function's options by name. Raises TypeError for one without annotation or default, or of another type."""
     signature = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
+    if all(
+        parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in signature.parameters.values()
+    ):
+        raise TypeError(f"{function.__name__} takes no tensor, which an ingredient is given first")
     options = {}
     for name, parameter in signature.parameters.items():
         if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED:

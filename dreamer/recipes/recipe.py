@@ -122,6 +122,12 @@ class Recipe:
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
 
+    def of(self, kind: str) -> tuple[Ingredient, ...]:
+        """The ingredients of a kind, one of `KINDS`."""
+        key = next((key for key, ones in ONES.items() if ones == kind), None)
+        items: tuple[Ingredient, ...] = (getattr(self, key),) if key else getattr(self, kind)
+        return items
+
     def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe as a dict with every option, defaults included."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
