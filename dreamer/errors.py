@@ -21,7 +21,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -146,13 +146,12 @@ def setting(table: str, key: str, value: Any) -> str:
 
 def quoted(value: Any) -> str:
     """A wrong value for a sentence: shortened, or by its type where it is no plain value."""
-    try:
-        plain = value is None or isinstance(
-            value, (bool, int, float, complex, str, bytes, list, tuple, dict, set, range)
-        )
-        return _SHORT.repr(value) if plain else f"a {type(value).__qualname__}"
-    except ValueError:  # a number of more digits than Python writes
-        return f"a {type(value).__qualname__}"
+    plain = (int, float, complex, str, bytes, list, tuple, dict, set, range)
+    with suppress(ValueError):  # a number of more digits than Python writes
+        if value is None or isinstance(value, plain):
+            return _SHORT.repr(value)
+    name = type(value).__qualname__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def described(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamer.api.values import AnyNetwork
+from dreamer.api.values import AnyNetwork, Device, Precision
 from dreamer.engine.step import Step
 from dreamer.image import Picture
 from dreamer.recipes.preset import Preset
@@ -72,8 +72,8 @@ class Settings(TypedDict, total=False):
     weights: str | Path | None
     layer: str | None
     guide: Picture | None
-    device: str
-    precision: str
+    device: Device
+    precision: Precision
     fetch: bool
     steps: int | None
     max_pixels: int

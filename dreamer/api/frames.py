@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from dreamer.api.changes import Changes, ZoomChanges
-from dreamer.api.request import photo_of, request
-from dreamer.api.values import AnyNetwork, Result, Returns, frame_given, network_of, plain
-from dreamer.engine.device import Machine
+from dreamer.api.request import machine_of, photo_of, request
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, network_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
@@ -40,8 +39,8 @@ def zoom(
     layer: str | None = None,
     guide: Picture | None = None,
     size: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int | None = None,
     fetch: bool = False,
     steps: int | None = None,
@@ -66,13 +65,13 @@ def zoom(
         DreamerError: At once, with every mistake.
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
-    check(returns=returns, zoom_on_step=on_step, max_pixels=max_pixels, size=size)
+    check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size)
     source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
     looked_at = network_of(network)
     moving = {field.name for field in fields(Zoom)}
     motion = zoom_from({key: plain(value) for key, value in changes.items() if key in moving})
     recipe = {key: value for key, value in changes.items() if key not in moving}
-    machine = Machine(device, precision, -1 if tile is None else tile)
+    machine = machine_of(device, precision, tile)
     looks = {}
     for look, at in motion.looks():
         own = preset if look is None else look
@@ -106,8 +105,8 @@ def video(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int | None = None,
     fetch: bool = False,
     steps: int | None = None,
@@ -131,7 +130,7 @@ def video(
     """
     check(returns=returns, on_step=on_step, max_pixels=max_pixels, stability=stability, clip=clip)
     source, followed = probe(Path(clip), max_pixels=max_pixels), photo_of(guide, max_pixels)
-    machine = Machine(device, precision, -1 if tile is None else tile)
+    machine = machine_of(device, precision, tile)
     looked_at = network_of(network)
     asked, names = request(preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
     film = Film.of(

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dreamer.api.names import registry
-from dreamer.api.values import plain, with_functions
+from dreamer.api.values import Device, Precision, plain, with_functions
 from dreamer.engine.device import Machine
 from dreamer.errors import UsageError
 from dreamer.image import Photo, Picture, load
@@ -22,6 +24,13 @@ from dreamer.recipes.registry import Registry
 def photo_of(picture: Picture | None, max_pixels: int) -> Photo | None:
     """The picture as a Photo, if there is one; raises PhotoError."""
     return None if picture is None else load(picture, max_pixels=max_pixels)
+
+
+def machine_of(device: Device, precision: Precision, tile: int | None) -> Machine:
+    """Where to compute and in what, as torch or as words name it; whether that can be had is found out later."""
+    device = str(device) if isinstance(device, torch.device) else device
+    precision = str(precision).removeprefix("torch.") if isinstance(precision, torch.dtype) else precision
+    return Machine(device, precision, -1 if tile is None else tile)
 
 
 def request(

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from dreamer.api.changes import Changes, DreamSettings
 from dreamer.api.notebook import watched
-from dreamer.api.request import photo_of, request
-from dreamer.api.values import AnyNetwork, Kept, Result, Returns, given, network_of, plain
-from dreamer.engine.device import Machine
+from dreamer.api.request import machine_of, photo_of, request
+from dreamer.api.values import AnyNetwork, Device, Kept, Precision, Result, Returns, given, network_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, RecipeError, UsageError, quoted
@@ -62,8 +61,8 @@ def dream(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int | None = None,
     fetch: bool = False,
     steps: int | None = None,
@@ -83,8 +82,8 @@ def dream(
         weights: A file with the named network's weights, .safetensors or .pth.
         layer: Where all objectives look, whatever the preset says.
         guide: A picture whose features are to grow.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: Of the network: `auto`, `float32` or `bfloat16`.
+        device: `auto`, `cpu`, `cuda` or `mps`, or torch's.
+        precision: Of the network: `auto`, `float32` or `bfloat16`, or torch's.
         tile: Side of the tiles in pixels, 0 for none; by itself it follows from free memory.
         fetch: Whether absent weights of the named network may be downloaded.
         steps: Number of steps in each octave.
@@ -106,7 +105,7 @@ def dream(
     """
     check(returns=returns, on_step=on_step, max_pixels=max_pixels)
     source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
-    machine = Machine(device, precision, -1 if tile is None else tile)
+    machine = machine_of(device, precision, tile)
     looked_at = network_of(network)
     asked, names = request(preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
     pipeline = asked.build(names)

@@ -65,7 +65,7 @@ def channel(layer: str, number: int, *, picture: int | None = None) -> Term:
     Raises:
         UsageError: An argument is not what it can be; when it is used, that there is no such layer, channel or picture.
     """
-    check(layer=layer, number=number)
+    check(layer_=layer, number=number)
     return _term(layer, picture, lambda map: map[:, _index(map, number, layer)].mean((1, 2)))
 
 
@@ -73,7 +73,7 @@ def neuron(
     layer: str, number: int, row: int | None = None, column: int | None = None, *, picture: int | None = None
 ) -> Term:
     """A channel at one place of its map, by itself in the middle; `picture` and errors are as for `channel`."""
-    check(layer=layer, number=number, row=row, column=column)
+    check(layer_=layer, number=number, row=row, column=column)
 
     def score(map: Tensor) -> Tensor:
         height, width = map.shape[2:]
@@ -87,7 +87,7 @@ def neuron(
 
 def direction(layer: str, vector: Sequence[float] | Tensor, *, picture: int | None = None) -> Term:
     """The mean of the features along a direction, with a number for each channel; all else is as for `channel`."""
-    check(layer=layer)
+    check(layer_=layer)
     numbers = torch.tensor(numbers_of("vector", vector))
 
     def score(map: Tensor) -> Tensor:

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from dreamer.api.changes import UnitChanges, UnitSettings
 from dreamer.api.names import registry
-from dreamer.api.request import photo_of, request
+from dreamer.api.request import machine_of, photo_of, request
 from dreamer.api.still import dreamt
-from dreamer.api.values import AnyNetwork, Pictures, Returns, given, network_of, numbers_of, plain
-from dreamer.engine.device import Machine
+from dreamer.api.values import AnyNetwork, Device, Pictures, Precision, Returns, given, network_of, numbers_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import RecipeError, quoted
@@ -32,6 +31,7 @@ from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Unit, grey, visualization
 
+_MOST = 1 << 31  # of channels, rows and columns
 Objective = str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None
 
 
@@ -108,8 +108,8 @@ def visualize(
     count: int = 1,
     facets: int | None = None,
     folder: str | Path | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int = 0,
     fetch: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -163,7 +163,7 @@ def visualize(
     }
     source, followed = photo_of(photo, max_pixels), photo_of(guide, max_pixels)
     given_words = {**{key: words for key, words in own.items() if words is not None}, **changes}
-    machine = Machine(device, precision, tile)
+    machine = machine_of(device, precision, tile)
     asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
     pipeline = visualization(
         asked,
@@ -199,14 +199,14 @@ def _unit(channel: int | str | None, neuron: Any, direction: Any) -> Unit:
     place = (place,) if isinstance(place, int) else place
     if place is not None and not (isinstance(place, (list, tuple)) and all(type(part) is int for part in place)):
         raise RecipeError(f"neuron: expected a channel, or a channel, a row and a column, not {quoted(neuron)}")
-    if any(part < 0 for part in place or ()):
+    if any(not 0 <= part < _MOST for part in place or ()):
         raise RecipeError(f"neuron: channels, rows and columns are counted from 0, not {quoted(neuron)}")
     values = None if direction is None else numbers_of("direction", direction)
     channel = plain(channel)
     if not (channel is None or isinstance(channel, str) or type(channel) is int):
         raise RecipeError(f"channel: expected its number or its name, not {quoted(channel)}")
-    if isinstance(channel, int) and channel < 0:
-        raise RecipeError(f"channel: channels are counted from 0, not {channel}")
+    if isinstance(channel, int) and not 0 <= channel < _MOST:
+        raise RecipeError(f"channel: channels are counted from 0, not {quoted(channel)}")
     vector = None if values is None else direction_of(values)
     return Unit(channel, None if place is None else tuple(place), direction=vector)
 

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -31,6 +32,8 @@ Returns = Literal["pil", "tensor", "array"]
 """Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth."""
 Shown = TypeVar("Shown")
 Result = Image.Image | Tensor | NDArray[Any]
+Device = str | torch.device
+Precision = str | torch.dtype
 AnyNetwork = str | Network | nn.Module | Mapping[str, Network | nn.Module]
 """A name, a Network, a module with ImageNet's preprocessing, or several networks by names of their own."""
 

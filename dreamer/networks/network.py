@@ -112,9 +112,10 @@ class Network:
             NetworkError: The module cannot be copied, or cannot take a picture.
             UsageError: Another argument is not what it can be.
         """
-        check(mean=mean, std=std, labels=labels, input_size=input_size, default_layer=default_layer)
+        name = type(module).__name__ if name is None else name
+        check(name=name, mean=mean, std=std, labels=labels, input_size=input_size, default_layer=default_layer)
         network = cls(
-            type(module).__name__ if name is None else name,
+            name,
             module,
             _three(mean),
             _three(std),
@@ -167,7 +168,7 @@ class Network:
 
         Raises NetworkError with the nearest names, or if weights up to there are absent.
         """
-        check(layer=name)
+        check(layer_=name)
         layers = self.anatomy.layers
         own = name if name in layers else understood(name, layers, self._other_names)
         if own is None:

@@ -22,7 +22,7 @@ from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.bind import Guide, IngredientBinder
-from dreamer.pipeline.demand import MAX_PIXELS, check_pixels, demand_of
+from dreamer.pipeline.demand import MAX_PIXELS, Demand, check_pixels, demand_of
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
 from dreamer.recipes.recipe import Recipe
@@ -39,12 +39,20 @@ class Session:
         self.guide = Guide(guide, network, device) if guide else None
         self._device = torch.device(device)
         self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
+        self._demands: dict[tuple[int, int, int], tuple[IngredientBinder, Demand]] = {}
 
     def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
         """The network made fast for these layers."""
         if (layers, precision) not in self._prepared:
             self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
         return self._prepared[layers, precision]
+
+    def demand(self, binder: IngredientBinder, height: int, width: int) -> Demand:
+        """What a recipe makes of pictures of this size, which takes as long to find out as some steps do."""
+        key = id(binder.recipe), height, width
+        if key not in self._demands:
+            self._demands[key] = binder, demand_of(binder, height, width)  # the recipe lives on, and so its id is its
+        return self._demands[key][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +130,7 @@ class Pipeline:
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
         octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
-        demand = demand_of(self.binder, height, width)
+        demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count)

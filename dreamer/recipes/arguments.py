@@ -7,7 +7,7 @@ import numbers
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dreamer.errors import UsageError, quoted, reported_together
@@ -25,7 +25,7 @@ class Argument:
 
 def _whole(low: int, *, optional: bool = False) -> Argument:
     expected = f"a whole number of at least {low}"
-    return Argument(expected, lambda value: _is_whole(value) and value >= low, optional)
+    return Argument(expected, lambda value: _is_whole(value) and low <= value < 1 << 63, optional)
 
 
 def _is_whole(value: Any) -> bool:
@@ -42,7 +42,7 @@ def _is_path(value: Any) -> bool:
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, "read")
 
 
 def _is_triple(value: Any) -> bool:
@@ -67,7 +67,7 @@ def _called_with(count: int, what: str) -> Argument:
     return Argument(f"a function of {what}", fits, optional=True)
 
 
-_LAYER = Argument("a layer's name, as in 'layer3'", lambda value: isinstance(value, str), optional=True)
+_LAYER = Argument("a layer's name, as in 'layer3'", lambda value: isinstance(value, str))
 _PATH = Argument("a path", _is_path, optional=True)
 _TEXT = Argument("a text", lambda value: isinstance(value, str) and bool(value))
 _YES_OR_NO = Argument("True or False", lambda value: isinstance(value, bool))
@@ -79,8 +79,9 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "function": Argument("a function", callable),
     "name": _TEXT,
     "kind": _TEXT,
-    "layer": _LAYER,
-    "default_layer": _LAYER,
+    "layer": replace(_LAYER, optional=True),
+    "layer_": _LAYER,
+    "default_layer": replace(_LAYER, optional=True),
     "layers": Argument("a list of layers' names, as in ['layer3']", _is_list),
     "mean": Argument("three numbers, for red, green and blue", _is_triple),
     "std": Argument("three numbers other than 0, for red, green and blue", lambda v: _is_triple(v) and 0 not in v),
@@ -101,10 +102,10 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "stability": Argument("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
     "returns": Argument("one of pil, tensor, array", lambda v: isinstance(v, str) and v in ("pil", "tensor", "array")),
     "on_step": _called_with(1, "a Step"),
-    "zoom_on_step": _called_with(2, "a keyframe's number and a Step"),
+    "on_step_": _called_with(2, "a keyframe's number and a Step"),
     "objective": _called_with(1, "{layer: features}"),
 }
-"""By the argument's name, which means the same in every function."""
+"""By the argument's name, which means the same in every function; where it does not, one has a dash behind it."""
 
 
 def check(**arguments: Any) -> None:
@@ -113,4 +114,4 @@ def check(**arguments: Any) -> None:
         for name, value in arguments.items():
             wanted = _ARGUMENTS[name]
             if not (wanted.optional and value is None) and not wanted.fits(value):
-                problems.append(f"{name.removeprefix('zoom_')}: {quoted(value)} is not {wanted.expected}")
+                problems.append(f"{name.rstrip('_')}: {quoted(value)} is not {wanted.expected}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, UsageError, collect_problems, either, reported_together
+from dreamer.errors import RecipeError, UsageError, collect_problems, either, quoted, reported_together
 from dreamer.limits import KEYFRAMES_BYTES
 from dreamer.recipes.options import Option, read_all
 from dreamer.recipes.parsing import read_toml
@@ -37,7 +36,7 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
                 values["fps"] = frame_rate(fps)
             except (ValueError, ZeroDivisionError, OverflowError):
                 how = "expected a number as in 30, 23.976 or 30000/1001"
-                problems.append(f"fps: {reprlib.repr(fps)} is not a frame rate; {how}")
+                problems.append(f"fps: {quoted(fps)} is not a frame rate; {how}")
         with collect_problems(problems):
             values["keyframes"] = _keyframes(words.pop("keyframes", []))
         plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
