@@ -1,7 +1,8 @@
 """dreamer's exceptions; their texts are sentences for people: what is wrong, where, and what to do.
 
     DreamerError
-    ├── UsageError          wrong input, found before anything was computed; carries every problem at once
+    ├── UsageError          wrong input, found before anything was computed; carries every problem at once, and is of
+    │   │                   one of the next three classes where all of them are
     │   ├── PhotoError      a photo cannot be read
     │   ├── RecipeError     a preset, a recipe or an option is wrong
     │   └── NetworkError    an unknown network or layer, or weights that are missing or do not fit
@@ -87,25 +88,42 @@ class Interrupted(KeyboardInterrupt):
         self.picture = picture
 
 
+class _Problem(str):
+    """A problem's sentence, which remembers the class of the error that told of it."""
+
+    kind: type[UsageError]
+
+
+def usage_error(*problems: str, default: type[UsageError] = UsageError) -> UsageError:
+    """All problems as one error: of their own class where they share one, `default` if none has one."""
+    kinds = {getattr(problem, "kind", default) for problem in problems}
+    return (kinds.pop() if len(kinds) == 1 else UsageError)(*problems)
+
+
 @contextmanager
 def collect_problems(problems: list[str]) -> Iterator[None]:
     """Add the problems of a UsageError in the block to `problems`, so that all can be reported at once."""
     try:
         yield
     except UsageError as error:
-        problems += [problem for problem in error.problems if problem not in problems]
+        for sentence in error.problems:
+            problem = _Problem(sentence)
+            problem.kind = getattr(sentence, "kind", type(error))
+            if problem not in problems:
+                problems.append(problem)
 
 
 @contextmanager
 def reported_together(error: type[UsageError] = UsageError) -> Iterator[list[str]]:
-    """A list for the problems found in the block; if there are any at its end, one `error` with all of them is raised.
+    """A list for the problems found in the block; if there are any at its end, one error with all of them is raised.
 
-    An exception that leaves the block is raised as it is, without them.
+    It is an `error`, or of the class of all errors that were collected. An exception that leaves the block is raised
+    as it is, without them.
     """
     problems: list[str] = []
     yield problems
     if problems:
-        raise error(*problems)
+        raise usage_error(*problems, default=error)
 
 
 @contextmanager

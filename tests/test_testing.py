@@ -13,7 +13,7 @@ import pytest
 import torch
 from command import ENVIRONMENT
 
-from dreamer import Range, hookimpl
+from dreamer import Canvas, Range, hookimpl
 from dreamer.errors import NetworkError, RecipeError, UsageError
 from dreamer.recipes.preset import Preset
 from dreamer.testing import assert_plugin_ok, examine, photo, tiny_network

@@ -220,12 +220,8 @@ class Scorer:
         """The layers' features of `view` (B, 3, H, W); UsageError if the transforms left too little of the picture."""
         try:
             return self._prepared.features(view, self.layers)
-        except (RuntimeError, ValueError):
-            try:
-                self._network.sizes(view.shape[-2], view.shape[-1], self.layers)
-            except NetworkError as why:
-                raise UsageError(f"the transforms leave too little of the picture: {why}") from None
-            raise
+        except NetworkError as why:
+            raise UsageError(f"the transforms leave too little of the picture: {why}") from None
 
     def _tiles(self, image: Tensor) -> Sequence[Tile | None]:
         """The tiles of a picture; None stands for the whole of it."""
