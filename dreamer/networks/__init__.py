@@ -12,12 +12,12 @@ from pathlib import Path
 from dreamer.errors import NetworkError, RecipeError, blamed_on, quoted
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
 from dreamer.networks.names import network_guess
-from dreamer.networks.network import Network, fitted
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie
 from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.torchvision import REFUSED, classics
-from dreamer.networks.weights import file_hash
+from dreamer.networks.weights import file_hash, fitted
 from dreamer.recipes.registry import BUILT_IN, NamedRegistry
 
 

@@ -295,19 +295,19 @@ class Network:
     @torch.no_grad()
     def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, tuple[int, int]]:
         """The maps' sizes (h, w); raises what the module raises where the picture is too small, or ValueError."""
+        if (known := self._sizes.get((height, width, *wanted))) is not None:
+            return dict(known)
         maps = self._outputs(height, width, wanted)
         if any(output.numel() == 0 for output in maps.values()):
             raise ValueError("its map would be empty")
-        return {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
+        found = {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
+        self._sizes[(height, width, *wanted)] = found
+        return dict(found)
 
-
-def fitted(network: Network, fit: Fit) -> Network:
-    """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
-    labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
-    network = replace(network, labels=labels, fit=fit)
-    if fit.absent and fit.absent_up_to(next(iter(layers := network.anatomy.layers)), layers):
-        raise NetworkError(fit.problem(fit.absent))
-    return network
+    @cached_property
+    def _sizes(self) -> dict[tuple[int | str, ...], dict[str, tuple[int, int]]]:
+        """By a picture's height and width and the layers: a pass takes as long on "meta" as some steps do."""
+        return {}
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

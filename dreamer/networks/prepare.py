@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -25,14 +24,15 @@ def prepared(network: Network, layers: Iterable[str], device: torch.device, dtyp
             module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             module.set_submodule(norm, nn.Identity())
     module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    copied = replace(
-        network,
+    copied = copy.copy(network)  # and not another Network, which would copy the module once more
+    vars(copied).update(
         module=module,
         statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in network.statistics.items()},
         heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in network.heads.items()},
         figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in network.figures.items()},
     )
-    copied.__dict__["anatomy"] = network.anatomy
+    for of_the_module in ("_skeleton", "_dtype"):
+        vars(copied).pop(of_the_module, None)
     return copied
 
 

@@ -17,12 +17,12 @@ import torch
 from torch import nn
 
 from dreamer.errors import NetworkError, argument
-from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network, fitted
+from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network
 from dreamer.networks.randomness import Randomness
 from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.vit import AnySize
-from dreamer.networks.weights import file_hash
+from dreamer.networks.weights import file_hash, fitted
 
 # Each family's members, and the layer to dream with: about two thirds of the way, where forms are.
 _FAMILIES = (
