@@ -24,6 +24,7 @@ import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import date, time
 from typing import Any
 
 _OPTIONS_NAMED = ContextVar("_OPTIONS_NAMED", default=False)
@@ -164,7 +165,7 @@ def setting(table: str, key: str, value: Any) -> str:
 
 def quoted(value: Any) -> str:
     """A wrong value for a sentence: shortened, or by its type where it is no plain value."""
-    plain = (int, float, complex, str, bytes, list, tuple, dict, set, range)
+    plain = (int, float, complex, str, bytes, list, tuple, dict, set, range, date, time)
     with suppress(ValueError):  # a number of more digits than Python writes
         if value is None or isinstance(value, plain):
             return _SHORT.repr(value)
