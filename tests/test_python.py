@@ -45,6 +45,7 @@ def test_a_channel_of_a_module_in_one_line() -> None:
     (second,) = dreamer.visualize(dreamer.Network.wrap(net), layer="2", channel=np.int64(3), **SMALL)
     assert first.size == (40, 40) and first.tobytes() == second.tobytes()
     assert dreamer.visualize(net, "0", **SMALL)[0].tobytes() != dreamer.visualize(net, "2", **SMALL)[0].tobytes()
+    assert dreamer.visualize(net, "2:3", **SMALL)[0].tobytes() == first.tobytes()
     assert dreamer.dream(PHOTO, network=net, layer="0", **FEW).size == PHOTO.size
 
 

@@ -123,9 +123,10 @@ def visualize(
     Args:
         network: A torch module that takes ImageNet's preprocessing, a Network (see `Network.wrap`), a name of
             `dreamer networks list`, or several of them by names: {"a": net, "b": other} has layers a.layer3, b.layer3.
-        objective: The name of a layer, before one of the next three; of a class ("lion"); or of an objective
-            ("deepdream"). An objective as a recipe has it, {"name": "channel", "index": [3]}, or a list of such. Or a
-            function of {layer: features (B, C, h, w)} that gives a score, larger for what is wanted.
+        objective: The name of a layer, before one of the next three, or with a channel's number ("layer3:12"); of a
+            class ("lion"); or of an objective ("deepdream"). An objective as a recipe has it, {"name": "channel",
+            "index": [3]}, or a list of such. Or a function of {layer: features (B, C, h, w)} that gives a score, larger
+            for what is wanted.
         layer: Where the unit is; by itself the network's default layer, or that of its classes.
         channel: A channel's number or name.
         neuron: A channel, in the middle, or (channel, row, column) of the layer's map.
@@ -217,23 +218,24 @@ def _aimed(
     """The unit, its layer and the objectives, which the first argument may name in several ways."""
     if objective is None:
         return unit, layer, None
+    if isinstance(objective, nn.Module) or not (callable(objective) or isinstance(objective, (str, Mapping, list))):
+        raise RecipeError(f"objective: expected a name, a dict, a list or a function, not {quoted(objective)}")
     if isinstance(objective, str):
-        names_layer = objective in network.anatomy.layers if isinstance(network, Network) else unit.named
-        if layer is None and names_layer:
+        own = network if isinstance(network, Network) else None
+        if layer is None and (unit.named or (own is not None and objective in own.anatomy.layers)):
             return unit, objective, None
         if not unit.named:
+            place, _, number = objective.rpartition(":")
+            if layer is None and number.isdecimal() and (own.has(place) if own else place):
+                return replace(unit, channel=int(number)), place, None
             if objective in registry().ingredients["objectives"].names():
                 return unit, layer, [{"name": objective}]
             return replace(unit, label=objective), layer, None
     if unit.named:
         raise RecipeError("objective, channel, neuron, direction: give one of them, not several")
-    if callable(objective) and not isinstance(objective, nn.Module):
+    if callable(objective):
         check(objective=objective)
         if layer is not None:
             raise RecipeError("layer: a function reads its layers itself, as in f['layer3']; leave it out")
         return unit, None, None
-    if isinstance(objective, Mapping):
-        return unit, layer, [objective]
-    if isinstance(objective, list):
-        return unit, layer, objective
-    raise RecipeError(f"objective: expected a name, a dict, a list or a function, not {quoted(objective)}")
+    return unit, layer, [objective] if isinstance(objective, Mapping) else objective
