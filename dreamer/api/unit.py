@@ -222,7 +222,10 @@ def _aimed(
         raise RecipeError(f"objective: expected a name, a dict, a list or a function, not {quoted(objective)}")
     if isinstance(objective, str):
         own = network if isinstance(network, Network) else None
-        if layer is None and (unit.named or (own is not None and objective in own.anatomy.layers)):
+        names_layer = (
+            unit.named if own is None else own.has(objective) if unit.named else objective in own.anatomy.layers
+        )
+        if layer is None and names_layer:
             return unit, objective, None
         if not unit.named:
             place, _, number = objective.rpartition(":")
