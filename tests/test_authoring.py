@@ -170,7 +170,8 @@ def test_check_ends_with_1_where_something_is_broken(made):
     code, out = run(check, made)
     assert code == 1
     broken = [line for line in out.splitlines() if line.startswith("broken")]
-    assert len(broken) == 2 and "broken\tprior\tslow_tide\tcannot be differentiated" in out
+    assert len(broken) == 1 and "broken\tprior\tslow_tide\tcannot be differentiated" in out
+    assert "not tried\tpreset\tslow-tide\tit uses the prior slow_tide, which is broken" in out
 
 
 def test_a_strangers_names_do_not_reach_the_terminal_as_they_are(made):

@@ -67,17 +67,17 @@ TOO_MUCH = {
     "a large canvas": (
         {"canvas": {"name": "cppn", "channels": 64, "layers": 16}, "optimiser": {"name": "adam"}},
         (1000, 900),
-        "GiB are free; lower the values of transforms, canvas and optimiser, --size",
+        "GiB are free; lower the values of transforms, canvas and optimiser, size",
     ),
     "a long memory": (
         {"canvas": {"name": "fourier"}, "optimiser": {"name": "lbfgs", "history": 100}},
         (1000, 900),
-        "GiB are free; lower the values of transforms, canvas and optimiser, --size",
+        "GiB are free; lower the values of transforms, canvas and optimiser, size",
     ),
     "pictures for which there is no room": (
         {"pictures": 32},
         (1000, 900),
-        r"GiB of memory with this recipe, and 2\.0 GiB are free; lower pictures, --size",
+        r"GiB of memory with this recipe, and 2\.0 GiB are free; lower pictures, size",
     ),
 }
 

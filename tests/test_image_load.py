@@ -438,13 +438,13 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path):
     data[16:24] = struct.pack(">II", 20000, 20000)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     bomb.write_bytes(data)
-    refused(bomb, "20000 x 20000", "--max-pixels")
+    refused(bomb, "20000 x 20000", "max_pixels")
     tifffile.imwrite(deep, noise((10, 10, 3), np.uint16), photometric="rgb")
     for path in (bomb, deep):
-        refused(path, "--max-pixels", max_pixels=99)
-    refused(bomb, "--max-pixels", max_pixels=100)  # past twice the limit, where Pillow itself refuses
+        refused(path, "max_pixels", max_pixels=99)
+    refused(bomb, "max_pixels", max_pixels=100)  # past twice the limit, where Pillow itself refuses
     assert load(deep, max_pixels=100).width == 10
-    with pytest.raises(PhotoError, match="--max-pixels"):
+    with pytest.raises(PhotoError, match="the limit with max_pixels"):
         load(Image.new("L", (10, 10)), max_pixels=99)
 
 

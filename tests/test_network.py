@@ -54,7 +54,7 @@ def test_the_pass_stops_at_the_deepest_layer_and_leaves_no_hook():
 
 def test_hooks_are_removed_when_the_pass_fails():
     network = tiny()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(NetworkError, match="16x0 pixels are too small"):
         network.features(torch.rand(1, 3, 0, 16), ["one"])
     assert not any(module._forward_hooks for module in network.module.modules())
 

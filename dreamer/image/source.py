@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from dreamer.errors import PhotoError, UsageError
+from dreamer.errors import PhotoError, UsageError, argument
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
@@ -34,7 +35,7 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
     Raises UsageError if the folder does not exist or has no pictures; `option` is the one that named it, for the error.
     """
     where = f"{option} {folder}".strip()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"{where}: there is no such folder")
     names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
     if not names:
@@ -46,7 +47,7 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
 def opened(path: Path) -> Iterator[BufferedReader]:
     """The file at `path`, open for reading; every error inside the block becomes a PhotoError that names the file."""
     with named(str(path)):
-        if not path.exists():
+        if not os.path.exists(path):
             raise PhotoError(f"there is no file {path}")
         if not path.is_file():
             what = "a folder" if path.is_dir() else "a special file"
@@ -105,7 +106,7 @@ def _silence_libtiff() -> None:
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
     return PhotoError(
         f"{name} has {size} pixels, and the limit is {max_pixels:,} in all; "
-        "if you trust this picture, raise the limit with --max-pixels"
+        f"if you trust this picture, raise the limit with {argument('max_pixels')}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamer.errors import NetworkError
+from dreamer.errors import NetworkError, quoted
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
@@ -25,6 +25,8 @@ def frozen(module: nn.Module) -> nn.Module:
     """
     while isinstance(inner := getattr(module, "_orig_mod", None) or _parallel(module), nn.Module):
         module = inner
+    if not isinstance(module, nn.Module):
+        raise NetworkError(f"module: expected a torch module, not {quoted(module)}")
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError("a scripted module has no layers that can be looked at; pass the module it was made of")
     with torch.inference_mode(False):

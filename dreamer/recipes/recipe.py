@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from dreamer.errors import RecipeError, did_you_mean, reported_together
+from dreamer.errors import RecipeError, did_you_mean, either, reported_together
 from dreamer.recipes.options import Option, Range, fields_of, read_all
 
 RecipeDict = Mapping[str, Any]
@@ -128,6 +128,12 @@ class Recipe:
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
 
+    def of(self, kind: str) -> tuple[Ingredient, ...]:
+        """The ingredients of a kind, one of `KINDS`."""
+        key = next((key for key, ones in ONES.items() if ones == kind), None)
+        items: tuple[Ingredient, ...] = (getattr(self, key),) if key else getattr(self, kind)
+        return items
+
     def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe as a dict with every option, defaults included."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
@@ -158,7 +164,8 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary, problems: l
     for number, item in enumerate(items):
         name = item.get("name")
         if not isinstance(name, str):
-            problems.append(f'{kind}[{number}]: its name is missing; add one, as in name = "..."')
+            how = either('{"name": "..."}', 'name = "..."')
+            problems.append(f"{kind}[{number}]: its name is missing; add one, as in {how}")
             continue
         label = item.get("id", name)
         where = f"{kind}.{label}"
@@ -197,13 +204,15 @@ def _read_one(key: str, table: Any, vocabulary: Vocabulary, problems: list[str])
 
 def table_problem(key: str, value: Any) -> str:
     """The sentence about a key's value that is not a table; empty if it is one."""
-    return "" if isinstance(value, Mapping) else f"{key}: expected a table, as in [{key}]"
+    how = either(f"dict, as in {key}={{...}}", f"table, as in [{key}]")
+    return "" if isinstance(value, Mapping) else f"{key}: expected a {how}"
 
 
 def tables_problem(kind: str, items: Any) -> str:
     """The sentence about a kind's value that is not a list of tables; empty if it is one."""
     fits = isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
-    return "" if fits else f"{kind}: expected a list of tables, as in [[{kind}]]"
+    how = either(f"names, dicts or functions, as in {kind}=['...']", f"tables, as in [[{kind}]]")
+    return "" if fits else f"{kind}: expected a list of {how}"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -146,7 +147,7 @@ def digest(clip: Clip) -> str:
 
 def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
     """What the frames are read from."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
         return read_folder(path, fps or FPS, max_pixels)
