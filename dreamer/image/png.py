@@ -44,8 +44,10 @@ def bit_depth(file: BinaryIO) -> int:
 def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:
     """A PNG of only the chunks that the pixels need, and what all others say.
 
-    Raises ValueError if it has more chunks than a picture can need.
+    Raises ValueError if it has no header, or more chunks than a picture can need.
     """
+    if not bit_depth(file):
+        raise ValueError("its header is missing")
     parts: list[Part] = [SIGNATURE]
     others: list[Chunk] = []
     known, whole = set(), file.seek(0, io.SEEK_END)

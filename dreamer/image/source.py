@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError, _imaging
 
 from dreamer.errors import PhotoError, UsageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
 _SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif .hif".split())
 
@@ -62,8 +62,10 @@ def named(name: str) -> Iterator[None]:
         yield
     except PhotoError:
         raise
+    except MemoryError as error:
+        raise PhotoError(f"{name} takes more memory than there is; make it smaller first") from error
     except Exception as error:  # the decoders raise anything at all when a file is damaged
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = getattr(error, "strerror", None) or str(error) or "it is damaged"
         raise PhotoError(f"{name} cannot be read: {why}") from error
 
 
@@ -87,7 +89,7 @@ def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Im
         except Image.DecompressionBombError as error:
             raise _too_large(str(path), f"more than {2 * max_pixels:,}", max_pixels) from error
         except UnidentifiedImageError as error:
-            raise PhotoError(f"{path} is not a picture that dreamer can read; it reads {READABLE}") from error
+            raise not_a_picture(str(path)) from error
         finally:
             Image.MAX_IMAGE_PIXELS = usual
 
@@ -100,6 +102,11 @@ def _silence_libtiff() -> None:
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+
+def not_a_picture(name: str) -> PhotoError:
+    """The error about a file of another format, or of none."""
+    return PhotoError(f"{name} is not a picture that dreamer can read; it reads {READABLE}")
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
