@@ -200,6 +200,9 @@ def _finished(photo: Photo, found: Metadata, directory: exif.Directory) -> Photo
         found.note("it holds several pictures; the first one is used" if photo.format == "TIFF" else moves)
     if directory.damaged:
         found.note("part of its EXIF is damaged or too long and was left out")
+    for tag, text in found.texts.items():
+        if tag not in directory.fields:
+            directory.put_text(tag, text.replace("\0", ""))
     profile = _profile(found, directory, grey=photo.pixels.shape[2] == 1)
     try:
         packet = found.xmp if xmp.rewritten(found.xmp) else b""
