@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -294,6 +296,21 @@ def test_an_animation_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path):
     clip = probe(tmp_path / "a.webp")
     assert 1 <= clip.frames < 6 and clip.frames == len(seen(tmp_path / "a.webp"))
     assert "the frames after the first" in clip.notices[0]
+
+
+def test_pillow_never_warns_of_what_is_no_clip(tmp_path):
+    path, shown = tmp_path / "a.png", [Image.fromarray(values) for values in pictures(3)]
+    shown[0].save(path, save_all=True, append_images=shown[1:])
+    data = bytearray(path.read_bytes())
+    at = data.index(b"acTL")
+    data[at + 4 : at + 8] = bytes(4)  # no frames
+    data[at + 12 : at + 16] = zlib.crc32(data[at : at + 12]).to_bytes(4, "big")
+    path.write_bytes(data)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(UsageError, match="is a picture"):
+            probe(path)
+    assert heard == []
 
 
 def test_a_folder_of_frames_is_a_clip_in_natural_order(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -70,7 +71,7 @@ def named(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
+def picture_in(name: str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
     """The picture as Pillow opens it, before any pixel is decoded.
 
     Pillow's limit of pixels is a global that it checks on opening and again on decoding: inside this block it is
@@ -87,11 +88,20 @@ def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Im
             with Image.open(file, formats=FORMATS) as picture:
                 yield picture
         except Image.DecompressionBombError as error:
-            raise _too_large(str(path), f"more than {2 * max_pixels:,}", max_pixels) from error
+            raise _too_large(name, f"more than {2 * max_pixels:,}", max_pixels) from error
         except UnidentifiedImageError as error:
-            raise not_a_picture(str(path)) from error
+            raise not_a_picture(name) from error
         finally:
             Image.MAX_IMAGE_PIXELS = usual
+
+
+@contextmanager
+def header_of(path: Path, max_pixels: int = 1 << 40) -> Iterator[Image.Image]:
+    """The picture in a file as Pillow opens it, without its warnings; raises as `opened` and `picture_in` do."""
+    with warnings.catch_warnings(), opened(path) as file:
+        warnings.simplefilter("ignore")
+        with picture_in(str(path), file, max_pixels) as picture:
+            yield picture
 
 
 @cache
