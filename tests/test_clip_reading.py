@@ -15,6 +15,7 @@ from clips import filmed, made, opened, picture
 from PIL import Image
 
 from dreamer.errors import UsageError
+from dreamer.videos.clip import track
 from dreamer.videos.clip.reader import frames, probe
 
 
@@ -352,6 +353,43 @@ def test_a_part_has_the_frames_from_its_start_to_before_its_end(tmp_path, name):
     assert [float(time) for time, _ in frames(probe(path, start=Fraction(1, 5)))] == pytest.approx([0, 0.04, 0.08])
     with pytest.raises(UsageError, match=r"there are no frames from 3 s to the end; the last one is at 0\.28 s"):
         probe(path, start=Fraction(3))
+
+
+KEYFRAMES = {
+    "a.mp4": {"options": {"g": "5", "x264-params": "open-gop=1:bframes=3"}},
+    "a.ts": {"options": {"g": "5"}},
+    "a.mov": {"codec": "libx265", "options": {"x265-params": "log-level=error:keyint=5:open-gop=1"}},
+    "a.webm": {"codec": "libvpx-vp9", "options": {"g": "5"}},
+}
+
+
+@pytest.mark.parametrize("name", KEYFRAMES)
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_part_is_decoded_from_the_keyframe_before_it_and_the_same(tmp_path, monkeypatch, name, lost):
+    uneven = np.cumsum([1, 3, 1, 2] * 6).tolist()
+    path = filmed(tmp_path / name, pictures(24), ticks=uneven, rate=10, **KEYFRAMES[name])
+    whole, decoded = list(frames(probe(path))), []
+    monkeypatch.setattr(track, "_decoded", counted(track._decoded, decoded))
+    if lost:  # an index that leads astray
+        monkeypatch.setattr(track, "_sought", lambda container, stream, _: not container.seek(1 << 40, stream=stream))
+    for number in (1, 7, 13, 22):
+        clip = probe(path, start=whole[number][0] - Fraction(1, 1000))
+        decoded.clear()
+        part = list(frames(clip))
+        assert [time + whole[number][0] for time, _ in part] == [time for time, _ in whole[number:]]
+        assert all((one == other).all() for (_, one), (_, other) in zip(part, whole[number:], strict=True))
+        assert lost or len(decoded) <= len(part) + 12, "a second, and the frames from a keyframe to the next"
+
+
+def counted(decoder, decoded):
+    """The decoder; each of its frames is noted as well."""
+
+    def counting(*arguments):
+        for frame in decoder(*arguments):
+            decoded.append(None)
+            yield frame
+
+    return counting
 
 
 def test_a_clock_of_centuries_a_tick_is_passed_over(tmp_path):
