@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -16,7 +17,7 @@ from PIL import Image, UnidentifiedImageError, _imaging
 
 from dreamer.errors import PhotoError, UsageError, argument
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
 _SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif .hif".split())
 
@@ -63,13 +64,15 @@ def named(name: str) -> Iterator[None]:
         yield
     except PhotoError:
         raise
+    except MemoryError as error:
+        raise PhotoError(f"{name} takes more memory than there is; make it smaller first") from error
     except Exception as error:  # the decoders raise anything at all when a file is damaged
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = getattr(error, "strerror", None) or str(error) or "it is damaged"
         raise PhotoError(f"{name} cannot be read: {why}") from error
 
 
 @contextmanager
-def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
+def picture_in(name: str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
     """The picture as Pillow opens it, before any pixel is decoded.
 
     Pillow's limit of pixels is a global that it checks on opening and again on decoding: inside this block it is
@@ -86,11 +89,20 @@ def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Im
             with Image.open(file, formats=FORMATS) as picture:
                 yield picture
         except Image.DecompressionBombError as error:
-            raise _too_large(str(path), f"more than {2 * max_pixels:,}", max_pixels) from error
+            raise _too_large(name, f"more than {2 * max_pixels:,}", max_pixels) from error
         except UnidentifiedImageError as error:
-            raise PhotoError(f"{path} is not a picture that dreamer can read; it reads {READABLE}") from error
+            raise not_a_picture(name) from error
         finally:
             Image.MAX_IMAGE_PIXELS = usual
+
+
+@contextmanager
+def header_of(path: Path, max_pixels: int = 1 << 40) -> Iterator[Image.Image]:
+    """The picture in a file as Pillow opens it, without its warnings; raises as `opened` and `picture_in` do."""
+    with warnings.catch_warnings(), opened(path) as file:
+        warnings.simplefilter("ignore")
+        with picture_in(str(path), file, max_pixels) as picture:
+            yield picture
 
 
 @cache
@@ -101,6 +113,11 @@ def _silence_libtiff() -> None:
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+
+def not_a_picture(name: str) -> PhotoError:
+    """The error about a file of another format, or of none."""
+    return PhotoError(f"{name} is not a picture that dreamer can read; it reads {READABLE}")
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:

@@ -201,8 +201,8 @@ def _seconds(time: Fraction) -> str:
 
 
 def _gif_comment(path: Path) -> str | None:
-    from dreamer.image.source import opened, picture_in
+    from dreamer.image.source import header_of
 
-    with opened(path) as file, picture_in(path, file, max_pixels=1 << 40) as picture:
+    with header_of(path) as picture:
         comment = picture.info.get("comment", b"")
         return comment.decode("utf-8", "replace") if 0 < len(comment) <= _LONGEST_RECIPE else None
