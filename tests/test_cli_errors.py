@@ -78,7 +78,7 @@ def test_a_current_folder_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     (tmp_path / "here").rmdir()
-    refused(dreamer("zoom", source, "-o", "z.mp4"), "the current folder has been deleted; change to another one", code=1)
+    refused(dreamer("zoom", source, "-o", "z.mp4"), "the current folder has been deleted", code=1)
 
 
 OPTIONS = {
