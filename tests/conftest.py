@@ -21,7 +21,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 # The files whose tests take longest: begun first, no worker is left alone with one of them at the end.
-LONG = ("test_training", "test_installing", "test_cli_zoom", "test_tiles", "test_packs", "test_authoring")
+LONG = ("test_training", "test_installing", "test_tiles", "test_video", "test_packs", "test_optimisers")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
