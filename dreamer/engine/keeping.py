@@ -63,6 +63,8 @@ def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
     del back, light
     (saturation, contrast, mean), (vivid, contrasty, _) = _measured(image), _measured(photo)
     vivid, contrasty = _lost(vivid, saturation, _VIVID), _lost(contrasty, contrast, _CONTRASTY)
+    if not ((vivid > 1) | (contrasty > 1)).any():
+        return within(image, photo)
     for rows in bands(*image.shape[-2:]):
         part = image[:, :, rows]
         grey = luma(part)
