@@ -58,8 +58,7 @@ class Network:
         channels: By layer, the numbers of its channels that have a name.
         groups: Labels that people think of together, by the group's name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
-        background: The label of positions that show none of the others, which objectives do not offer by name; empty
-            where there is none.
+        background: The label, if any, of positions that show none of the others; objectives do not offer it by name.
         input_size: The only side in pixels that the module takes, if it takes one alone; it is found out for the usual
             sizes. Layers that take any size are looked at with any; for the others pictures are resized to it.
         fit: How a file's weights fit, where they are not its own.
