@@ -116,6 +116,8 @@ class RenderOptions:
         if self.guide:
             problems.append("--guide cannot be combined with --motif or --channel; each says what is to grow")
 
+        from dreamer.visualization.unit import channel_words
+
         def aim(network: Network, words: RecipeDict) -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = []
             if self.motif is not None:
@@ -123,8 +125,8 @@ class RenderOptions:
                 names = [name.strip() for name in self.motif.split(",") if name.strip()]
                 found.append({"name": "motif", "layer": layer, "names": names})
             if self.channel is not None:
-                which = {"index": [int(self.channel)]} if self.channel.isdecimal() else {"names": [self.channel]}
-                found.append({"name": "channel", "layer": self.layer or network.default_layer, **which})
+                layer = self.layer or network.default_layer
+                found.append({"name": "channel", "layer": layer, **channel_words(self.channel)})
             return found
 
         return aim

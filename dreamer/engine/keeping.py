@@ -26,9 +26,7 @@ def salience(photo: Tensor) -> Tensor:
 
     Differences of centre and surround in colour and light at three scales (Itti, Koch, Niebur 1998).
     """
-    height, width = photo.shape[-2:]
-    shrink = min(1.0, _SIDE / min(height, width))
-    small = photo if shrink == 1 else resize(photo, (round(height * shrink), round(width * shrink)))
+    small = _at_most(photo, _SIDE)
     short = min(small.shape[-2:])
     found = torch.zeros_like(small[:, :1])
     for scale in _SCALES:
@@ -37,7 +35,7 @@ def salience(photo: Tensor) -> Tensor:
     found = blurred(found, max(0.5, 0.01 * short))
     places = found[0].numel()
     most = found.flatten(1).kthvalue(math.ceil(_MOST * places), dim=1).values.clamp(min=_FAINT)[:, None, None, None]
-    return F.interpolate((found / most).clamp(0, 1), size=(height, width), mode="bilinear", align_corners=False)
+    return F.interpolate((found / most).clamp(0, 1), size=photo.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
@@ -79,11 +77,15 @@ def is_grey(photo: Tensor) -> bool:
 
 def _from_afar(image: Tensor, photo: Tensor) -> Tensor:
     """What of the change of a photo (B, 3, H, W) is seen from afar: its means over wide areas."""
-    height, width = image.shape[-2:]
-    shrink = min(1.0, _COARSE / min(height, width))
-    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    change = resize(image, size) - resize(photo, size)
-    return resize(blurred(change, _AFAR * min(size)), (height, width))
+    change = _at_most(image, _COARSE) - _at_most(photo, _COARSE)
+    return resize(blurred(change, _AFAR * min(change.shape[-2:])), (image.shape[-2], image.shape[-1]))
+
+
+def _at_most(picture: Tensor, short: int) -> Tensor:
+    """The picture (B, C, H, W) with a short side of so many pixels at most."""
+    height, width = picture.shape[-2:]
+    shrink = min(1.0, short / min(height, width))
+    return resize(picture, (round(height * shrink), round(width * shrink)))
 
 
 def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:
