@@ -232,7 +232,7 @@ def _gradient(ingredient: IngredientKind, case: Case, fixtures: Fixtures, image:
     around = reach_of(ingredient.function)
     term = WeightedObjective("objective", 1.0, fixtures.network.default_layer, objective, needs_photo, context=around)
     scorer = Scorer(
-        fixtures.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
+        fixtures.network, (term,), device=image.device, precision=image.dtype, tile=tile, notify=lambda sentence: None
     )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
