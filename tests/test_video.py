@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from clips import heard, made, tone, turned
 from command import dreamer, left_in, refused
 from networks import tiny
@@ -95,7 +96,10 @@ def test_without_stability_each_frame_is_dreamt_for_itself():
     source = shots(3, step=3)
     for dreamt, (time, values) in zip(film(0.0).dreams(source), source, strict=True):
         photo = Photo(values)
-        assert (dreamt.frame == photo.with_change(composed().dream(photo).change.half().float())).all()
+        change = composed().dream(photo).change.half()
+        assert torch.equal(dreamt.change, change)
+        difference = np.abs(dreamt.frame.astype(int) - photo.with_change(change.float()))
+        assert difference.max() <= 1 and difference.mean() < 1e-3  # a half is rounded either way
         assert dreamt.time == time
 
 
