@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
@@ -74,6 +75,8 @@ def zoom(
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
     """
+    tell_missing([], options, photo, keyframes, audio)
+
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins

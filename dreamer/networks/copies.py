@@ -69,9 +69,7 @@ def copied(module: nn.Module, change: Callable[[Tensor], Tensor] = torch.clone) 
         for value in (*part._parameters.values(), *part._buffers.values(), *vars(part).values()):
             if isinstance(value, Tensor):
                 same = change(value)
-                known[id(value)] = (
-                    nn.Parameter(same, requires_grad=False) if isinstance(value, nn.Parameter) else same
-                )
+                known[id(value)] = nn.Parameter(same, requires_grad=False) if isinstance(value, nn.Parameter) else same
         known |= {id(hook): hook for name in _HOOKS for hook in getattr(part, name).values()}
     try:
         return copy.deepcopy(module, known)
