@@ -19,7 +19,11 @@ NO_FILE, NO_PRESET = "there is no file no.jpg", "no preset is called 'blom'; did
 COMMANDS: dict[str, tuple[str, ...]] = {
     "render": ("name a photo",),
     "render no.jpg": ("no.jpg: there is no such file",),
-    "render no.jpg --preset blom -o x.doc": ("no.jpg: there is no such file", NO_PRESET, "x.doc: unsupported extension"),
+    "render no.jpg --preset blom -o x.doc": (
+        "no.jpg: there is no such file",
+        NO_PRESET,
+        "x.doc: unsupported extension",
+    ),
     "render no.jpg -o no/x.jpg --set colour=3": ("no.jpg: there is no such file", "there is no folder no"),
     "render empty": ("empty: there are no pictures in this folder",),
     "render clip.mp4": ("clip.mp4: this is a clip; `dreamer video` dreams over it",),
@@ -27,13 +31,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "render --sample --recipe no.jpg": (NO_FILE,),
     "render --sample --weights no.pth": ("no.pth: there is no such weights file",),
     "render --sample --preset no.toml": ("no.toml: there is no such preset file",),
+    "render --sample --recipe no.jpg --preset blom": ("--recipe and --preset cannot be combined",),
     "render --sample --tile x": ("--tile: expected auto or none or a number of pixels from 32, not 'x'",),
     "zoom no.jpg --preset blom": (NO_FILE, NO_PRESET),
     "zoom clip.mp4 --keyframes no.toml --audio no.jpg": ("there is no file no.toml", NO_FILE),
     "video no.mp4 --preset blom --start 3 --end 2": ("no.mp4: there is no such file", "--end: it must come", NO_PRESET),
     "video clip.mp4 --audio no.jpg": (NO_FILE,),
     "visualize no.jpg -o x.doc": ("no.jpg: there is no such file", "x.doc: unsupported extension"),
-    "visualize -o x.png --direction no.jpg": (NO_FILE,),
+    "visualize -o x.png --direction no.npy": ("no.npy: there is no such file",),
     "visualize -o x.png --facets 2 --pictures no": ("--pictures no: there is no such folder",),
     "exemplars no -o x.png --channel 1": ("no: there is no such folder",),
     "exemplars clip.mp4 -o x.png --channel 1": ("clip.mp4: this is a file; name the folder",),
@@ -74,9 +79,10 @@ def test_a_clip_for_a_photo_and_a_photo_for_a_clip_say_what_to_do(tmp_path: Path
     for path in clips:
         hidden = path.with_suffix(".jpg")
         hidden.write_bytes(path.read_bytes())
-        for words in (["zoom", path], ["render", hidden], ["visualize", path, "-o", "x.png"], ["presets", "try", path]):
-            ran = dreamer(*words)
-            refused(ran, f"{words[1] if words[0] != 'visualize' else path}: this is a clip; `dreamer video` dreams")
+        output = tmp_path / "x.png"
+        for words in (["zoom", path], ["visualize", path, "-o", output], ["presets", "try", path], ["render", hidden]):
+            named = hidden if hidden in words else path
+            refused(dreamer(*words), f"{named}: this is a clip; `dreamer video` dreams over it")
         with pytest.raises(UsageError, match=r"this is a clip; dreamer\.video dreams over it"):
             library.dream(path)
         hidden.unlink()

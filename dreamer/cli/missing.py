@@ -13,18 +13,24 @@ from dreamer.errors import collect_problems, usage_error
 def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures: Path | None) -> None:
     """Raise UsageError for these problems, and for whatever is named and missing; the rest takes torch to be found.
 
+    So are --recipe and --preset at once, of which neither is looked for then.
+
     Args:
         problems: Sentences about what was found to be wrong before.
         options: --guide, --recipe, --weights and --preset of a command, as typed, where it has them.
         pictures: Further pictures that are named.
     """
     found = list(problems)
-    wanted = [*pictures, options.get("guide"), options.get("recipe")]
+    recipe, preset = options.get("recipe"), options.get("preset")
+    if recipe and preset:
+        found.append("--recipe and --preset cannot be combined; each is a whole recipe")
+        recipe = preset = None
+    wanted = [*pictures, options.get("guide"), recipe]
     found += [f"there is no file {path}" for path in wanted if path and not os.path.exists(path)]
     weights = options.get("weights")
     if weights and not os.path.exists(weights):
         found.append(f"{weights}: there is no such weights file")
-    if preset := options.get("preset"):
+    if preset:
         with collect_problems(found):
             check_preset(preset)
     if found:

@@ -100,12 +100,14 @@ def visualize(
             problems.append(f"{' and '.join(units)} cannot be combined; each names the unit to show")
         if photo and not photo.is_file():
             problems.append(f"{photo}: there is no such file")
+        if direction and not direction.exists():
+            problems.append(f"{direction}: there is no such file")
         names = _pictures(pictures, output, facets, problems)
         if facets and count:
             problems.append("--facets and --count cannot be combined; each is the number of pictures")
         if facets and photo:
             problems.append(f"--facets cannot be used with a photo; leave out {photo}")
-        tell_missing(problems, options, direction)
+        tell_missing(problems, options)
 
         from dreamer.engine.device import use_threads
         from dreamer.image import load, to_pil
