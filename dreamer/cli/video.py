@@ -22,6 +22,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.videos.clip.formats import format_for
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def video(
             problems.append("--end: it must come after --start")
         if len(named) == 1 and not named[0].exists():
             problems.append(f"{named[0]}: there is no such file")
+        with collect_problems(problems):
+            format_for(outputs[0], options["codec"], options["quality"])
         audio = "none" if no_audio else audio
         tell_missing(problems, options, None if audio in (None, "none") else Path(audio))
 
