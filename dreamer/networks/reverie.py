@@ -199,6 +199,7 @@ def _read(path: Path) -> Network:
         licence="MIT",
         source="trained by the project on pictures drawn by formula",
         default_layer=_DEFAULT_LAYER,
+        guide_layer="m5a",
         defaults={**DEFAULTS, "objectives": [dream]},
         statistics=_layers(tensors, "statistics", "mean", "std"),
         heads=_layers(tensors, "heads", "weight", "bias"),
