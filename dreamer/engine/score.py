@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.gradient_overrides import GradientOverrides
@@ -36,6 +37,7 @@ class WeightedObjective:
         layers: If any, the objective is given the features of all of these, {layer: (B, C, h, w)}; tiles are then
             impossible.
         context: How many positions around its own each position of the score map depends on.
+        area: Which of the step's areas it grows in: its score map is multiplied by that area's share at each position.
     """
 
     name: str
@@ -45,6 +47,7 @@ class WeightedObjective:
     needs_photo: bool = False
     layers: tuple[str, ...] = ()
     context: int = 0
+    area: int | None = None
 
 
 class Scorer:
@@ -124,10 +127,12 @@ class Scorer:
     def balance(self, image: Tensor, context: StepContext) -> list[float]:
         """The terms' weights, each divided by the size of its term's score on `image` (B, 3, H, W).
 
-        With these weights all terms contribute alike to the score of that picture.
+        With these weights all terms contribute alike to the score of that picture, or of the part in which they grow.
         """
         scores = self._adapting(image, lambda: self._scores(image, context))
-        return [term.weight / (abs(score) or 1.0) for term, score in zip(self.terms, scores, strict=True)]
+        parts = [1.0 if share is None else float(share.mean()) or 1.0 for share in self._shares(image, context)]
+        terms = zip(self.terms, scores, parts, strict=True)
+        return [term.weight / (abs(score / part) or 1.0) for term, score, part in terms]
 
     def _adapting(self, image: Tensor, compute: Callable[[], T]) -> T:
         """Compute, and again in smaller tiles if the GPU is out of memory, or in float32 if bfloat16 is not enough."""
@@ -152,12 +157,12 @@ class Scorer:
     def _gradient(self, image: Tensor, context: StepContext, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._tiles(image)
-        photo = self._photo(context)
+        photo, shares = self._photo(context), self._shares(image, context)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._parts(tile, crop, context, photo)
+                parts = self._parts(tile, crop, context, photo, shares)
                 (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
             sums += parts.detach()
             if len(tiles) > 1:
@@ -171,8 +176,9 @@ class Scorer:
 
     def _scores(self, image: Tensor, context: StepContext) -> list[float]:
         with torch.no_grad():
-            photo = self._photo(context)
-            parts = [self._parts(tile, _crop(image, tile), context, photo) for tile in self._tiles(image)]
+            photo, shares = self._photo(context), self._shares(image, context)
+            tiles = self._tiles(image)
+            parts = [self._parts(tile, _crop(image, tile), context, photo, shares) for tile in tiles]
             return self._finite(torch.stack(parts).sum(0))
 
     def _finite(self, scores: Tensor) -> list[float]:
@@ -188,24 +194,62 @@ class Scorer:
                 return None
             return context.apply_transforms(context.photo.expand_as(context.image))
 
-    def _parts(self, tile: Tile | None, crop: Tensor, context: StepContext, photo: Tensor | None) -> Tensor:
+    def _shares(self, image: Tensor, context: StepContext) -> list[Tensor | None]:
+        """Of each term, the share of its area at each position of its layer in the whole picture, (B, h, w).
+
+        The transforms move picture and areas alike. None stands for a term that grows everywhere.
+        """
+        if context.areas is None:
+            return [None] * len(self.terms)
+        with torch.no_grad():
+            sizes = self._network.sizes(image.shape[-2], image.shape[-1], self.layers)
+            count = len(context.image)
+            seen = [
+                # What is everywhere stays so where transforms move the picture's edge.
+                None if share.min() == 1 else context.apply_transforms(share.to(image).expand(count, -1, -1, -1))
+                for share in context.areas.shares[:, None]
+            ]
+            return [
+                None
+                if term.area is None or (share := seen[term.area]) is None
+                else F.adaptive_avg_pool2d(share, sizes[term.layer])[:, 0]
+                for term in self.terms
+            ]
+
+    def _parts(
+        self,
+        tile: Tile | None,
+        crop: Tensor,
+        context: StepContext,
+        photo: Tensor | None,
+        shares: Sequence[Tensor | None],
+    ) -> Tensor:
         """The tile's part of each term's mean over the positions of the whole picture, (terms,).
 
-        `crop` is the tile of the picture, (B, 3, h, w); `photo` the transformed photo, of the whole picture's size.
+        `crop` is the tile of the picture, (B, 3, h, w); `photo` the transformed photo, of the whole picture's size;
+        `shares` are those of `_shares`.
         """
         features = self._features(crop)
         with torch.no_grad():
             known = {} if photo is None else self._prepared.features(_crop(photo, tile), self.layers)
         parts = []
-        for term in self.terms:
+        for term, share in zip(self.terms, shares, strict=True):
             seen = features[term.layer].to(crop.dtype)
             if known:
                 context = replace(context, photo_features=known[term.layer].to(crop.dtype))
             several = {name: features[name].to(crop.dtype) for name in term.layers}
             scores = term.objective(several or seen, context)
+            mapped = scores.shape[-2:] == seen.shape[-2:] and scores.ndim > 2 and not several
+            if share is not None:
+                if not mapped:
+                    raise UsageError(
+                        f"objective {term.name} cannot grow in a region: it looks at the whole picture; "
+                        "choose a look with other objectives"
+                    )
+                scores = scores * self._seen_by(tile, share, term.layer, seen)
             if tile is None:
                 parts.append(scores.mean())
-            elif scores.shape[-2:] == seen.shape[-2:] and not several:
+            elif mapped:
                 (top, bottom), (left, right) = tile.owned[term.layer]
                 positions = tile.positions[term.layer] * len(scores)
                 parts.append(scores[..., top:bottom, left:right].sum() / positions)
@@ -215,6 +259,15 @@ class Scorer:
                     f"use {argument('tile', 0, 'none')} or a smaller {argument('size')}"
                 )
         return torch.stack(parts)
+
+    def _seen_by(self, tile: Tile | None, share: Tensor, layer: str, seen: Tensor) -> Tensor:
+        """The part of a share (B, h, w) of the whole picture that a tile's features cover."""
+        if tile is None:
+            return share
+        rows, columns = self.layers[layer].rows, self.layers[layer].columns
+        assert rows and columns  # or there would be no tiles
+        top, left = tile.rows[0] // rows.stride, tile.columns[0] // columns.stride
+        return share[:, top : top + seen.shape[-2], left : left + seen.shape[-1]]
 
     def _features(self, view: Tensor) -> dict[str, Tensor]:
         """The layers' features of `view` (B, 3, H, W); UsageError if the transforms left too little of the picture."""

@@ -60,7 +60,9 @@ class IngredientBinder:
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""
-        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self.recipe.of(kind)]
+        named = [(kind, item) for kind in KINDS for item in self.recipe.of(kind)]
+        named += [("objectives", item) for region in self.recipe.regions for item in region.objectives]
+        return [self.registry.ingredients[kind].get(item.name) for kind, item in named]
 
     def all(self, kind: str) -> tuple[Bound, ...]:
         """The recipe's ingredients of a kind, in order; of transforms, see `transforms`."""
@@ -75,13 +77,13 @@ class IngredientBinder:
         return tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
 
     def terms(self) -> tuple[WeightedObjective, ...]:
-        """The objectives, each at its layer."""
+        """The objectives, each at its layer and in its area."""
         terms = []
-        for item in self.recipe.objectives:
+        for item, area in self.recipe.grown:
             entry, bound = self._entry("objectives", item), self._bind("objectives", item)
             needs_photo, context = "photo_features" in entry.wanted, reach_of(entry.function)
             name, layer = item.id or item.name, str(item.layer)
-            terms.append(WeightedObjective(name, item.weight, layer, bound, needs_photo, context=context))
+            terms.append(WeightedObjective(name, item.weight, layer, bound, needs_photo, context=context, area=area))
         return tuple(terms)
 
     def keeps_gradient(self) -> bool:
@@ -110,7 +112,7 @@ class IngredientBinder:
     def check(self) -> None:
         """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
         with reported_together() as problems:
-            for item in self.recipe.objectives:
+            for item, _ in self.recipe.grown:
                 with collect_problems(problems):
                     entry = self._entry("objectives", item)
                     channels = self.network.layer(str(item.layer)).channels
@@ -141,7 +143,7 @@ class IngredientBinder:
 
     @property
     def _layers(self) -> list[str]:
-        return [str(item.layer) for item in self.recipe.objectives]
+        return [str(item.layer) for item, _ in self.recipe.grown]
 
     def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
         return self.registry.ingredients[kind].get(item.name).value

@@ -22,6 +22,7 @@ from dreamer.errors import Interrupted, RecipeError, UsageError, argument, colle
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
+from dreamer.pipeline import regions
 from dreamer.pipeline.bind import Guide, IngredientBinder
 from dreamer.pipeline.demand import MAX_PIXELS, Demand, check_pixels, demand_of
 from dreamer.pipeline.dream import Dream
@@ -76,6 +77,8 @@ class Pipeline:
     """The name of the file with the network's weights, where somebody gave one."""
     max_pixels: int = MAX_PIXELS
     """The most pixels of all pictures together."""
+    masks: tuple[Photo, ...] = ()
+    """The pictures of the regions' masks."""
 
     @property
     def network(self) -> Network:
@@ -120,6 +123,8 @@ class Pipeline:
             with collect_problems(problems):
                 self.binder.check()
             with collect_problems(problems):
+                if self.recipe.regions and (self.recipe.init == "canvas" or self.own):
+                    raise UsageError("regions: they are parts of a photo, and this picture is made from nothing")
                 if self.recipe.init == "canvas" and self.recipe.size:
                     self.plan(self.recipe.size, self.recipe.size)
 
@@ -142,6 +147,8 @@ class Pipeline:
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
+        if self.recipe.regions:
+            raise UsageError("regions: a clip cannot have any; leave them out, or use `dreamer render` on its frames")
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         return self.plan(height, width)
@@ -152,12 +159,14 @@ class Pipeline:
 
     def remarks(self, height: int, width: int) -> list[str]:
         """What of the recipe cannot be had at a picture's size, a sentence each."""
+        told = regions.remarks(self.recipe, self.masks, height, width)
         wished, short = self.recipe.octaves.feature_size, min(height, width)
         if wished is None or (whole := smallest_side(wished, self.network, self.terms)) <= short:
-            return []
+            return told
         return [
+            *told,
             f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
-            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones"
+            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones",
         ]
 
     def sized(self, photo: Photo) -> Photo:
@@ -213,16 +222,19 @@ class Pipeline:
         plan = plan or self.plan(image.shape[-2], image.shape[-1])
         scorer = scorer or self.scorer(plan)
         device = torch.device(plan.machine.device)
-        image = image.to(device).expand(self.recipe.pictures, -1, -1, -1)
+        image = image.to(device)
+        areas = regions.areas_of(self.recipe, self.masks, image)
+        image = image.expand(self.recipe.pictures, -1, -1, -1)
         start = self.starts if start is None else start
         with Randomness(self.recipe.seed) as random:
             return render(
                 image,
-                self._start(image),
+                self._start(image) if areas is None else areas.blended(image, self._start(image)),
                 plan.lessened(share).octaves,
                 self._ascent_with(scorer),
                 start=None if start is None else start.to(device),
                 reinject=self.recipe.octaves.reinject,
+                areas=areas,
                 on_step=random.outside(on_step),
                 snapshots=snapshots,
                 on_snapshot=random.outside(on_snapshot),
@@ -240,12 +252,13 @@ class Pipeline:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan = plan or self.plan(photo.height, photo.width)
         scorer, image = self.scorer(plan), photo.image()
+        strength = self.recipe.strength * regions.strength_of(self.recipe, self.masks, image).to(plan.machine.device)
 
         def finished(picture: Tensor) -> Dream:
             change = picture - image.to(picture.device)
             precision = str(scorer.precision).removeprefix("torch.")
             machine = replace(plan.machine, tile=scorer.tile, precision=precision)
-            return Dream(photo, change.mul_(self.recipe.strength).cpu(), machine)
+            return Dream(photo, change.mul_(strength).cpu(), machine)
 
         try:
             picture = self.ascend(
@@ -278,6 +291,7 @@ class Pipeline:
                 keep=self.recipe.spare,
                 salience=salience(context.photo) if over and self.recipe.spare else None,
                 keeps_gradient=keeps,
+                areas=context.areas,
                 **bind,
             )
             if self._on_pixels:
@@ -289,7 +303,7 @@ class Pipeline:
 
     @property
     def _balances(self) -> bool:
-        return len(self.recipe.objectives) > 1 if self.recipe.balance is None else self.recipe.balance
+        return len(self.recipe.grown) > 1 if self.recipe.balance is None else self.recipe.balance
 
     @property
     def _on_pixels(self) -> bool:
