@@ -239,13 +239,10 @@ class Scorer:
                 context = replace(context, photo_features=known[term.layer].to(crop.dtype))
             several = {name: features[name].to(crop.dtype) for name in term.layers}
             scores = term.objective(several or seen, context)
-            mapped = scores.shape[-2:] == seen.shape[-2:] and scores.ndim > 2 and not several
+            mapped = scores.shape[-2:] == seen.shape[-2:] and not several
             if share is not None:
                 if not mapped:
-                    raise UsageError(
-                        f"objective {term.name} cannot grow in a region: it looks at the whole picture; "
-                        "choose a look with other objectives"
-                    )
+                    raise no_map(term.name)
                 scores = scores * self._seen_by(tile, share, term.layer, seen)
             if tile is None:
                 parts.append(scores.mean())
@@ -285,6 +282,12 @@ class Scorer:
             sizes = self._network.sizes(height, width, self.layers)
             self._plans[size] = plan(height, width, self.tile, self.layers, sizes)
         return self._plans[size]
+
+
+def no_map(name: str) -> UsageError:
+    """The error about an objective in a region that has no score for each position."""
+    how = "choose a look with other objectives"
+    return UsageError(f"objective {name} cannot grow in a region: it looks at the whole picture; {how}")
 
 
 def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str, Layer]:

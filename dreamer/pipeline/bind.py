@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
-from dreamer.engine.score import WeightedObjective
+from dreamer.engine.score import WeightedObjective, no_map
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, argument, blamed_on, collect_problems, either, reported_together
 from dreamer.image import Photo, resize
@@ -112,7 +112,7 @@ class IngredientBinder:
     def check(self) -> None:
         """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
         with reported_together() as problems:
-            for item, _ in self.recipe.grown:
+            for item, area in self.recipe.grown:
                 with collect_problems(problems):
                     entry = self._entry("objectives", item)
                     channels = self.network.layer(str(item.layer)).channels
@@ -121,7 +121,9 @@ class IngredientBinder:
                         raise UsageError(f"objective {item.name} needs a picture to be guided by: {how}")
                     if not entry.wanted & {*_PASSING, "guide"}:
                         function = self._function("objectives", item)
-                        function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+                        scores = function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+                        if area is not None and scores.shape[-2:] != (2, 2):
+                            raise no_map(item.id or item.name)
             with collect_problems(problems):
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(

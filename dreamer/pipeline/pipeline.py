@@ -123,8 +123,7 @@ class Pipeline:
             with collect_problems(problems):
                 self.binder.check()
             with collect_problems(problems):
-                if self.recipe.regions and (self.recipe.init == "canvas" or self.own):
-                    raise UsageError("regions: they are parts of a photo, and this picture is made from nothing")
+                regions.check(self.recipe, over_photo=self.recipe.init != "canvas" and not self.own)
                 if self.recipe.init == "canvas" and self.recipe.size:
                     self.plan(self.recipe.size, self.recipe.size)
 
@@ -147,8 +146,7 @@ class Pipeline:
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
-        if self.recipe.regions:
-            raise UsageError("regions: a clip cannot have any; leave them out, or use `dreamer render` on its frames")
+        regions.check(self.recipe, over_photo=False)
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         return self.plan(height, width)

@@ -73,6 +73,12 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | N
     return areas.to(image)
 
 
+def check(recipe: Recipe, *, over_photo: bool) -> None:
+    """Raises UsageError for regions in a recipe that is not for a single photo."""
+    if recipe.regions and not over_photo:
+        raise UsageError("regions: they are parts of one photo, and clips and pictures from nothing have none")
+
+
 def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Tensor:
     """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
     each = [region.strength for region in recipe.regions if region.look != KEEP]

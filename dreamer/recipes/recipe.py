@@ -260,7 +260,9 @@ def _read_regions(items: Any, vocabulary: Vocabulary, problems: list[str]) -> tu
         with collect_problems(problems):
             formula(values["mask"])
         if "objectives" in item:
-            values["objectives"] = _read_ingredients("objectives", item["objectives"], vocabulary, problems)
+            inner: list[str] = []
+            values["objectives"] = _read_ingredients("objectives", item["objectives"], vocabulary, inner)
+            problems += [f"{where}.{problem}" for problem in inner]
         found.append(Region(**values))
     return tuple(found)
 
