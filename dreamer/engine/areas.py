@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_FAINT = 1e-4  # of the mean square: where a look climbs less, it is lifted no more
 _FADE = 1.5  # how much farther away than near colours those are that are outside
 
 
@@ -26,11 +27,6 @@ class Areas:
     def whole(self) -> Tensor:
         """How much any look grows, (1, 1, H, W) in [0, 1]."""
         return self.shares.sum(0, keepdim=True).clamp_(max=1)
-
-    @cached_property
-    def inside(self) -> Tensor:
-        """1 where any look grows at all and 0 elsewhere, (1, 1, H, W)."""
-        return (self.whole > 0).to(self.shares)
 
     def at(self, size: tuple[int, int]) -> Areas:
         """The same for a picture of another size: means of what lies in each pixel."""
@@ -53,16 +49,28 @@ class Areas:
         sums = (self.shares * self.shares.new_tensor(each)[:, None, None, None]).sum(0, keepdim=True)
         return torch.where(self.whole > 0, sums / self.shares.sum(0, keepdim=True).clamp(min=1e-30), 1.0)
 
-    def confined(self, direction: Tensor) -> Tensor:
-        """The direction (B, 3, H, W) inside, 0 outside, and its RMS inside what it was in the whole picture.
+    def moved(self, apply: Callable[[Tensor], Tensor], like: Tensor) -> list[Tensor | None]:
+        """Each look's share where the transforms that `apply` holds have put it, (B, 1, H, W); None if everywhere.
 
-        The filters bring the whole gradient to RMS 1: in a small area it would be many times as strong.
+        `like` (B, 3, H, W) is what they were drawn for. What is everywhere stays so at an edge that they have moved.
         """
-        inside = self.inside.to(direction)
-        confined = direction * inside
-        power = confined.square().mean((1, 2, 3), keepdim=True) / inside.mean()
-        whole = direction.square().mean((1, 2, 3), keepdim=True)
-        return confined.mul_(whole.sqrt() / power.sqrt().clamp(min=torch.finfo(power.dtype).tiny))
+        shares = (share.to(like).expand(len(like), -1, -1, -1) for share in self.shares[:, None])
+        return [None if share.min() == 1 else apply(share) for share in shares]
+
+    def levelled(self, direction: Tensor) -> Tensor:
+        """The direction (B, 3, H, W) with the same RMS in each look's area as in the whole, and 0 outside.
+
+        Filters bring the whole gradient to RMS 1: a small area would be climbed many times as fast, and of two looks
+        the one with the steeper score would leave nothing to the other.
+        """
+        square = direction.square()
+        whole = square.mean((1, 2, 3), keepdim=True)
+        least = (whole * _FAINT).clamp(min=torch.finfo(whole.dtype).tiny)
+        gains = torch.zeros_like(square[:, :1])
+        for share in self.shares.to(direction)[:, None]:
+            power = (square * share).mean((1, 2, 3), keepdim=True) / share.mean().clamp(min=1e-30)
+            gains += share * (whole / power.maximum(least)).sqrt()
+        return direction * gains / self.shares.sum(0, keepdim=True).to(direction).clamp(min=1e-30)
 
 
 def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float) -> Areas:

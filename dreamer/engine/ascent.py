@@ -66,8 +66,6 @@ class Ascent:
             The next picture, (B, 3, H, W) in [0, 1], and the score before the step.
         """
         score, direction, context = self.direction(image, context)
-        if self.areas is not None:
-            direction = self.areas.confined(direction)
         direction.mul_(step_size)
         if self.salience is not None:
             direction.mul_(1 - self.keep * self.salience)
@@ -88,10 +86,14 @@ class Ascent:
         score, gradient = self._gradient_through_transforms(image, context)
         if self.keeps_gradient:
             context = replace(context, gradient=gradient.clone())
+        if self.areas is not None:
+            gradient = self.areas.levelled(gradient)
         for gradient_filter in self.gradient_filters:
             gradient = gradient_filter(gradient, context)
         for weight, prior in self.priors:
             gradient.sub_(_gradient_of(prior, image, context), alpha=weight * image[0].numel())
+        if self.areas is not None:
+            gradient = self.areas.levelled(gradient)
         return score, hold(gradient, self.colour), context
 
     def value(self, image: Tensor, context: StepContext) -> float:

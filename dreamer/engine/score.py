@@ -130,7 +130,7 @@ class Scorer:
         With these weights all terms contribute alike to the score of that picture, or of the part in which they grow.
         """
         scores = self._adapting(image, lambda: self._scores(image, context))
-        parts = [1.0 if share is None else float(share.mean()) or 1.0 for share in self._shares(image, context)]
+        parts = [1.0 if share is None else float(share.mean()) or 1.0 for share in self._moved(image, context)[1]]
         terms = zip(self.terms, scores, parts, strict=True)
         return [term.weight / (abs(score / part) or 1.0) for term, score, part in terms]
 
@@ -157,13 +157,13 @@ class Scorer:
     def _gradient(self, image: Tensor, context: StepContext, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._tiles(image)
-        photo, shares = self._photo(context), self._shares(image, context)
+        photo, (areas, shares) = self._photo(context), self._moved(image, context)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
                 parts = self._parts(tile, crop, context, photo, shares)
-                (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
+                slope = self._slope(tile, crop, parts, parts.new_tensor(weights), areas)
             sums += parts.detach()
             if len(tiles) > 1:
                 _crop(gradient, tile).add_(slope)
@@ -176,7 +176,7 @@ class Scorer:
 
     def _scores(self, image: Tensor, context: StepContext) -> list[float]:
         with torch.no_grad():
-            photo, shares = self._photo(context), self._shares(image, context)
+            photo, (_, shares) = self._photo(context), self._moved(image, context)
             tiles = self._tiles(image)
             parts = [self._parts(tile, _crop(image, tile), context, photo, shares) for tile in tiles]
             return self._finite(torch.stack(parts).sum(0))
@@ -194,27 +194,36 @@ class Scorer:
                 return None
             return context.apply_transforms(context.photo.expand_as(context.image))
 
-    def _shares(self, image: Tensor, context: StepContext) -> list[Tensor | None]:
-        """Of each term, the share of its area at each position of its layer in the whole picture, (B, h, w).
+    def _moved(self, image: Tensor, context: StepContext) -> tuple[list[Tensor | None], list[Tensor | None]]:
+        """Each area where the transforms have put it, and each term's share at the positions of its layer (B, h, w).
 
-        The transforms move picture and areas alike. None stands for a term that grows everywhere.
+        None stands for one that is everywhere.
         """
         if context.areas is None:
-            return [None] * len(self.terms)
+            return [], [None] * len(self.terms)
         with torch.no_grad():
+            areas = context.areas.moved(context.apply_transforms, context.image.to(image))
             sizes = self._network.sizes(image.shape[-2], image.shape[-1], self.layers)
-            count = len(context.image)
-            seen = [
-                # What is everywhere stays so where transforms move the picture's edge.
-                None if share.min() == 1 else context.apply_transforms(share.to(image).expand(count, -1, -1, -1))
-                for share in context.areas.shares[:, None]
-            ]
-            return [
-                None
-                if term.area is None or (share := seen[term.area]) is None
-                else F.adaptive_avg_pool2d(share, sizes[term.layer])[:, 0]
-                for term in self.terms
-            ]
+            own = [None if term.area is None else areas[term.area] for term in self.terms]
+            terms = zip(self.terms, own, strict=True)
+            return areas, [a if a is None else F.adaptive_avg_pool2d(a, sizes[term.layer])[:, 0] for term, a in terms]
+
+    def _slope(
+        self, tile: Tile | None, crop: Tensor, parts: Tensor, weights: Tensor, areas: list[Tensor | None]
+    ) -> Tensor:
+        """The gradient of the weighted parts at a tile `crop`, each look's within its own area alone."""
+        looks = sorted({term.area for term in self.terms if term.area is not None})
+        if not areas or not looks:
+            return torch.autograd.grad(parts @ weights, crop)[0]
+        slope: Tensor | None = None
+        for look in looks:
+            own = weights * weights.new_tensor([term.area == look for term in self.terms])
+            (one,) = torch.autograd.grad(parts @ own, crop, retain_graph=look != looks[-1])
+            if (area := areas[look]) is not None:
+                one = one * _crop(area, tile)
+            slope = one if slope is None else slope + one
+        assert slope is not None
+        return slope
 
     def _parts(
         self,
@@ -227,7 +236,7 @@ class Scorer:
         """The tile's part of each term's mean over the positions of the whole picture, (terms,).
 
         `crop` is the tile of the picture, (B, 3, h, w); `photo` the transformed photo, of the whole picture's size;
-        `shares` are those of `_shares`.
+        `shares` are those of `_moved`.
         """
         features = self._features(crop)
         with torch.no_grad():
@@ -243,7 +252,7 @@ class Scorer:
             if share is not None:
                 if not mapped:
                     raise no_map(term.name)
-                scores = scores * self._seen_by(tile, share, term.layer, seen)
+                scores = scores * (share if tile is None else tile.part_of(share, self.layers[term.layer], seen))
             if tile is None:
                 parts.append(scores.mean())
             elif mapped:
@@ -256,15 +265,6 @@ class Scorer:
                     f"use {argument('tile', 0, 'none')} or a smaller {argument('size')}"
                 )
         return torch.stack(parts)
-
-    def _seen_by(self, tile: Tile | None, share: Tensor, layer: str, seen: Tensor) -> Tensor:
-        """The part of a share (B, h, w) of the whole picture that a tile's features cover."""
-        if tile is None:
-            return share
-        rows, columns = self.layers[layer].rows, self.layers[layer].columns
-        assert rows and columns  # or there would be no tiles
-        top, left = tile.rows[0] // rows.stride, tile.columns[0] // columns.stride
-        return share[:, top : top + seen.shape[-2], left : left + seen.shape[-1]]
 
     def _features(self, view: Tensor) -> dict[str, Tensor]:
         """The layers' features of `view` (B, 3, H, W); UsageError if the transforms left too little of the picture."""
