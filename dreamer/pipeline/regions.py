@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
 from dreamer.errors import RecipeError, UsageError, collect_problems, either
-from dreamer.image import Photo, mask_of, resize
+from dreamer.image import Photo, mask_of
 from dreamer.recipes.masks import ALL, KEEP, SIDES, formula
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import find_preset
@@ -136,7 +136,7 @@ def _mask(region: Region, masks: Sequence[Photo], image: Tensor) -> Tensor:
     if said is None:
         photo = mask_for({"mask": region.mask, "sha256": region.sha256}, masks)
         assert photo  # `with_looks` has seen to that
-        mask = resize(mask_of(photo), size).clamp(0, 1)
+        mask = mask_of(photo, size)
     elif said.name in SIDES:
         mask = side(said.name, said.numbers[0], size)
     elif said.name == "colour":
