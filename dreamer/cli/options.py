@@ -172,7 +172,12 @@ region_options = together(
         metavar="MASK=LOOK",
         help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",
     ),
-    option("--feather", type=Percent(50), metavar="PERCENT", help="Soft edge of regions, of the short side. [2%]"),
+    option(
+        "--feather",
+        type=Percent(20),
+        metavar="PERCENT",
+        help="Width of the soft edge of regions, of the short side. [2%]",
+    ),
 )
 """Parts of the picture with looks of their own."""
 

@@ -80,7 +80,7 @@ def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float) -> Ar
         masks: Each (1, 1, H, W) in [0, 1].
         kept: Of each mask, whether it is one in which nothing grows; the others are the looks, in order.
         feather: Width of the soft edge, in percent of the short side. Towards the outside it lies within the masks, so
-            that what is black stays black; where two looks meet, they blend over as much on both sides.
+            that what is black stays black; where two looks meet, they blend over as much.
     """
     found: list[Tensor] = []
     below = torch.ones_like(masks[0])
@@ -90,7 +90,7 @@ def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float) -> Ar
         below = below * (1 - mask)
     shares = torch.cat(found)
     whole = shares.sum(0, keepdim=True).clamp_(max=1)
-    radius = round(feather / 100 * min(whole.shape[-2:]))
+    radius = round(feather / 200 * min(whole.shape[-2:]))  # worn off, and softened by as much
     if not radius:
         return Areas(shares)
     soft = _softened(shares, radius)

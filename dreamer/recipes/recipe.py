@@ -119,7 +119,7 @@ class Recipe:
     redirect: Annotated[int, Range(0, 10_000)] = 0
     smooth_pooling: bool = False
     weight_noise: Annotated[float, Range(0, 1)] = 0.0
-    feather: Annotated[float, Range(0, 50)] = 2.0
+    feather: Annotated[float, Range(0, 20)] = 2.0
     octaves: Octaves = Octaves()
     objectives: tuple[Ingredient, ...] = ()
     priors: tuple[Ingredient, ...] = ()
