@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.canvas import Canvas, is_flat
@@ -21,6 +22,7 @@ from dreamer.hookspecs import Register, hookimpl
 from dreamer.recipes.options import Range
 
 _TURN = 3.0  # phases are this many times their parameters
+_WHOLE = 5.0  # its sigmoid is 0.993: magnitudes are all but the photo's
 _GAIN = 0.1  # weights are this many times their parameters: a rate that suits a spectrum then suits them, too
 
 Sigma = Annotated[float, Range(0, 10)]
@@ -85,6 +87,41 @@ def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma:
     return Canvas(bands, paint)
 
 
+def stack(
+    image: Tensor,
+    *,
+    spacing: Annotated[int, Range(1, 256)] = 4,
+    growth: Annotated[float, Range(1.25, 4)] = 1.5,
+    sigma: Sigma = 0.01,
+) -> Canvas:
+    """A sum of pictures of all sizes, each enlarged to the whole (Direct Ascent Synthesis: Fort, Whitaker 2025).
+
+    Their long sides grow from 1 pixel by `spacing`, then by the factor `growth`, to the picture's own, and each
+    picture is N(0, sigma^2). c = sum of g e, where e is one of them enlarged (bicubically) and g^2 the number of sizes,
+    `spacing` apart, that it stands for; the picture is sigmoid(M c). By plain gradient descent spectra then come out
+    as natural pictures' do: a broad form moves all of its pixels at once. Takes 8 bytes for each of the picture's
+    values, from some 200 pixels a side up.
+    """
+    size = height, width = (image.shape[-2], image.shape[-1])
+    longest = max(size)
+    sides = [1]
+    while sides[-1] < longest:
+        sides.append(min(longest, max(sides[-1] + spacing, math.floor(sides[-1] * growth))))
+    shares = [math.sqrt((side - before) / spacing) for before, side in zip([0, *sides], sides, strict=False)]
+    parts = tuple(
+        _drawn(image, (*image.shape[:2], *(max(1, round(whole * side / longest)) for whole in size)), sigma)
+        for side in sides
+    )
+
+    def paint() -> Tensor:
+        colours = image.new_zeros(image.shape)
+        for share, part in zip(shares, parts, strict=True):
+            colours = colours + share * F.interpolate(part, size, mode="bicubic", align_corners=False)
+        return natural(colours)
+
+    return Canvas(parts, paint)
+
+
 def cppn(
     image: Tensor, *, channels: Annotated[int, Range(1, 64)] = 24, layers: Annotated[int, Range(1, 16)] = 8
 ) -> Canvas:
@@ -121,17 +158,8 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     -pi to pi, and c is brought to standard deviation `contrast`; over a photo r and phi begin as the photo's own.
     The mean colour never moves.
     """
-    size = (image.shape[-2], image.shape[-1])
-    colours = decorrelated(image)
-    mean = colours.mean((-2, -1), keepdim=True)
-    spectrum = torch.fft.rfft2(colours - mean)
-    flat = is_flat(image)
-    if flat:
-        phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
-        magnitude = _falloff(image, decay).expand_as(phi).clone()
-        magnitude[..., 0, 0] = 0
-    else:
-        phi, magnitude = spectrum.angle(), spectrum.abs()
+    size, flat = (image.shape[-2], image.shape[-1]), is_flat(image)
+    mean, magnitude, phi = _waves(image, decay)
     angles = (phi / _TURN).requires_grad_()
 
     def paint() -> Tensor:
@@ -141,6 +169,45 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
         return natural(mean + waves)
 
     return Canvas((angles,), paint)
+
+
+def accent(image: Tensor, *, decay: Decay = 1.0) -> Canvas:
+    """A photo that stays what it is while a feature grows on it (Feature Accentuation: Hamblin 2024).
+
+    c = irfft2(r s(a) exp(i phi)), and the picture is sigmoid(M c), where s is the sigmoid. r is the photo's own, phi
+    begins as the photo's own, and a at 5. The gradient of phi is multiplied by 1 / f^`decay`: broad forms first. That
+    shows with optimisers that follow the gradient's length, as `ascent` and `sgd` do. From nothing r falls as 1 / f,
+    and phi is drawn from -pi to pi. The mean colour never moves.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    mean, magnitude, phi = _waves(image, 1.0)
+    if is_flat(image):
+        waves = torch.fft.irfft2(torch.polar(magnitude, phi), s=size)
+        magnitude = magnitude / waves.std((1, 2, 3), keepdim=True)
+    angles, gains = phi.requires_grad_(), torch.full_like(magnitude, _WHOLE).requires_grad_()
+    slope = _falloff(image, decay)
+
+    def paint() -> Tensor:
+        turned = angles * slope + (angles * (1 - slope)).detach()  # the angles, with a gradient `slope` times as long
+        return natural(mean + torch.fft.irfft2(torch.polar(magnitude * gains.sigmoid(), turned), s=size))
+
+    return Canvas((angles, gains), paint)
+
+
+def _waves(image: Tensor, decay: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean colour of a picture (B, 3, 1, 1), and the spectrum about it: magnitudes and angles (B, 3, H, W // 2 + 1).
+
+    Colours are decorrelated. Of a plain picture magnitudes fall as 1 / f^decay, and angles are drawn from -pi to pi.
+    """
+    colours = decorrelated(image)
+    mean = colours.mean((-2, -1), keepdim=True)
+    spectrum = torch.fft.rfft2(colours - mean)
+    if not is_flat(image):
+        return mean, spectrum.abs(), spectrum.angle()
+    phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
+    magnitude = _falloff(image, decay).expand_as(phi).clone()
+    magnitude[..., 0, 0] = 0
+    return mean, magnitude, phi
 
 
 def _drawn(image: Tensor, shape: Sequence[int], sigma: float) -> Tensor:
@@ -160,5 +227,5 @@ def _falloff(image: Tensor, decay: float) -> Tensor:
 @hookimpl
 def register_canvases(register: Register) -> None:
     """The built-in canvases."""
-    for function in (pixels, fourier, laplacian, cppn, phase):
+    for function in (pixels, fourier, laplacian, stack, cppn, phase, accent):
         register(function)
