@@ -102,7 +102,7 @@ def stack(
     as natural pictures' do: a broad form moves all of its pixels at once. Takes 8 bytes for each of the picture's
     values, from some 200 pixels a side up.
     """
-    size = height, width = (image.shape[-2], image.shape[-1])
+    size = (image.shape[-2], image.shape[-1])
     longest = max(size)
     sides = [1]
     while sides[-1] < longest:
@@ -195,7 +195,7 @@ def accent(image: Tensor, *, decay: Decay = 1.0) -> Canvas:
 
 
 def _waves(image: Tensor, decay: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean colour of a picture (B, 3, 1, 1), and the spectrum about it: magnitudes and angles (B, 3, H, W // 2 + 1).
+    """A picture's mean colour (B, 3, 1, 1), and its spectrum: magnitudes and angles, each (B, 3, H, W // 2 + 1).
 
     Colours are decorrelated. Of a plain picture magnitudes fall as 1 / f^decay, and angles are drawn from -pi to pi.
     """
