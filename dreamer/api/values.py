@@ -39,8 +39,13 @@ AnyNetwork = str | Network | nn.Module | Mapping[str, Network | nn.Module]
 def given(dream: Dream, returns: Returns) -> Result:
     """One dream as `returns` says."""
     if returns == "tensor":
-        return (dream.photo.image() + dream.change).clamp(0, 1)[0]
-    return dream.photo.with_change(dream.change) if returns == "array" else dream.to_pil()
+        picture = (dream.photo.image() + dream.change).clamp(0, 1)
+        return picture[0] if dream.alpha is None else torch.cat([picture, dream.alpha], 1)[0]
+    if returns == "array":
+        pixels = dream.photo.with_change(dream.change)
+        alpha = dream.photo.alpha
+        return pixels if dream.alpha is None or alpha is None else np.dstack([pixels, alpha])
+    return dream.to_pil()
 
 
 class Pictures(list[Any]):

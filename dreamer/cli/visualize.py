@@ -52,6 +52,7 @@ _NEURON = Numbers("n[,y,x]", _PLACE, lambda numbers: len(numbers) in (1, 3))
 @option(
     "--pictures", type=FILE, metavar="FOLDER", help="Start facets from pictures of this folder that excite the unit."
 )
+@option("--cutout", is_flag=True, default=None, help="Make transparent what the unit does not need: PNG or WebP.")
 @option("--seed", type=int, metavar="N", help="Random seed: another seed, another picture. [0]")
 @machine_options
 @option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
@@ -71,6 +72,7 @@ def visualize(
     count: int | None,
     facets: int | None,
     pictures: Path | None,
+    cutout: bool | None,
     snapshots: tuple[int, ...],
     force: bool,
     how: str,
@@ -124,7 +126,7 @@ def visualize(
             )
 
         flags = {"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps}
-        flags |= {"pictures": facets or count, "init": "grey" if pictures else None}
+        flags |= {"pictures": facets or count, "cutout": cutout, "init": "grey" if pictures else None}
         pipeline, provenance = given.pipeline(registry, reporter.notify, problems, flags=flags, use=shown)
         use_threads(pipeline.machine)
 

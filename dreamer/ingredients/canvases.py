@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.engine.canvas import Canvas, is_flat
+from dreamer.engine.canvas import Canvas, clouds, falloff, is_flat
 from dreamer.engine.colour import decorrelated, natural
 from dreamer.engine.laplacian import add_expanded
 from dreamer.hookspecs import Register, hookimpl
@@ -47,7 +47,7 @@ def fourier(
     sigmoid(M c). With `frequencies` only the lowest so many each way exist: a small canvas.
     """
     size = height, width = (image.shape[-2], image.shape[-1])
-    scale = math.sqrt(height * width) * _falloff(image, decay)
+    scale = math.sqrt(height * width) * falloff(image, decay)
     if frequencies is None:
         rows = list(range(height))
     else:
@@ -158,8 +158,17 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     -pi to pi, and c is brought to standard deviation `contrast`; over a photo r and phi begin as the photo's own.
     The mean colour never moves.
     """
-    size, flat = (image.shape[-2], image.shape[-1]), is_flat(image)
-    mean, magnitude, phi = _waves(image, decay)
+    size = (image.shape[-2], image.shape[-1])
+    colours = decorrelated(image)
+    mean = colours.mean((-2, -1), keepdim=True)
+    spectrum = torch.fft.rfft2(colours - mean)
+    flat = is_flat(image)
+    if flat:
+        phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
+        magnitude = falloff(image, decay).expand_as(phi).clone()
+        magnitude[..., 0, 0] = 0
+    else:
+        phi, magnitude = spectrum.angle(), spectrum.abs()
     angles = (phi / _TURN).requires_grad_()
 
     def paint() -> Tensor:
@@ -171,57 +180,53 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     return Canvas((angles,), paint)
 
 
-def accent(image: Tensor, *, decay: Decay = 1.0) -> Canvas:
-    """A photo that stays what it is while a feature grows on it (Feature Accentuation: Hamblin 2024).
+def accent(image: Tensor, *, decay: Decay = 0.0) -> Canvas:
+    """A photo that stays what it is while a feature grows out of its own waves (Feature Accentuation: Hamblin 2024).
 
-    c = irfft2(r s(a) exp(i phi)), and the picture is sigmoid(M c), where s is the sigmoid. r is the photo's own, phi
-    begins as the photo's own, and a at 5. The gradient of phi is multiplied by 1 / f^`decay`: broad forms first. That
-    shows with optimisers that follow the gradient's length, as `ascent` and `sgd` do. From nothing r falls as 1 / f,
-    and phi is drawn from -pi to pi. The mean colour never moves.
+    c = e + irfft2(z s(5 + a) exp(3 i p / (n f)^`decay`)), and the picture is sigmoid(M c), where s is the sigmoid. z is
+    the spectrum of the photo's periodic part, and e is the rest of it, smooth, which has the jumps from border to
+    border: waves would show them as stripes (Moisan 2011). a and p begin at 0, one for each wave; f is at least 1 / n,
+    n the long side in pixels. With a `decay` broad forms come first. From nothing waves are drawn that fall as 1 / f.
     """
     size = (image.shape[-2], image.shape[-1])
-    mean, magnitude, phi = _waves(image, 1.0)
+    colours = decorrelated(image)
     if is_flat(image):
-        waves = torch.fft.irfft2(torch.polar(magnitude, phi), s=size)
-        magnitude = magnitude / waves.std((1, 2, 3), keepdim=True)
-    angles, gains = phi.requires_grad_(), torch.full_like(magnitude, _WHOLE).requires_grad_()
-    slope = _falloff(image, decay)
+        colours = colours + clouds(image)
+    edges = _aperiodic(colours)
+    waves = torch.fft.rfft2(colours - edges)
+    turns = torch.zeros_like(waves.real).requires_grad_()
+    gains = torch.zeros_like(waves.real).requires_grad_()
+    reach = _TURN * falloff(image, decay) / max(size) ** decay
 
     def paint() -> Tensor:
-        turned = angles * slope + (angles * (1 - slope)).detach()  # the angles, with a gradient `slope` times as long
-        return natural(mean + torch.fft.irfft2(torch.polar(magnitude * gains.sigmoid(), turned), s=size))
+        change = torch.polar((_WHOLE + gains).sigmoid(), turns * reach)
+        return natural(edges + torch.fft.irfft2(waves * change, s=size))
 
-    return Canvas((angles, gains), paint)
+    return Canvas((turns, gains), paint)
 
 
-def _waves(image: Tensor, decay: float) -> tuple[Tensor, Tensor, Tensor]:
-    """A picture's mean colour (B, 3, 1, 1), and its spectrum: magnitudes and angles, each (B, 3, H, W // 2 + 1).
+def _aperiodic(colours: Tensor) -> Tensor:
+    """What is not periodic of a picture (B, C, H, W): smooth, of mean 0, with its jumps from border to border.
 
-    Colours are decorrelated. Of a plain picture magnitudes fall as 1 / f^decay, and angles are drawn from -pi to pi.
+    The smooth part of Moisan's "Periodic plus smooth image decomposition" (2011).
     """
-    colours = decorrelated(image)
-    mean = colours.mean((-2, -1), keepdim=True)
-    spectrum = torch.fft.rfft2(colours - mean)
-    if not is_flat(image):
-        return mean, spectrum.abs(), spectrum.angle()
-    phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
-    magnitude = _falloff(image, decay).expand_as(phi).clone()
-    magnitude[..., 0, 0] = 0
-    return mean, magnitude, phi
+    height, width = colours.shape[-2:]
+    jumps = torch.zeros_like(colours)
+    for axis in (-2, -1):
+        first, last = colours.narrow(axis, 0, 1), colours.narrow(axis, colours.shape[axis] - 1, 1)
+        jumps.narrow(axis, 0, 1).add_(last - first)
+        jumps.narrow(axis, colours.shape[axis] - 1, 1).add_(first - last)
+    down = torch.fft.fftfreq(height, dtype=colours.dtype, device=colours.device)[:, None]
+    across = torch.fft.rfftfreq(width, dtype=colours.dtype, device=colours.device)
+    curvature = 2 * (2 * math.pi * down).cos() + 2 * (2 * math.pi * across).cos() - 4
+    curvature[0, 0] = 1  # where the jumps have nothing
+    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(jumps) / curvature, s=(height, width))
+    return smooth
 
 
 def _drawn(image: Tensor, shape: Sequence[int], sigma: float) -> Tensor:
     """Parameters ~ N(0, sigma^2) of the picture's type and device; drawn on the CPU, so the same on every device."""
     return (sigma * torch.randn(tuple(shape))).to(image).requires_grad_()
-
-
-def _falloff(image: Tensor, decay: float) -> Tensor:
-    """1 / f^decay of the half spectrum, (H, W // 2 + 1); f in cycles per pixel, at least one per long side."""
-    height, width = image.shape[-2:]
-    down = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
-    across = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
-    f: Tensor = torch.hypot(down, across).clamp(min=1 / max(height, width))
-    return f.pow(-decay)
 
 
 @hookimpl
