@@ -43,7 +43,11 @@ _NEURON = Numbers("n[,y,x]", _PLACE, lambda numbers: len(numbers) in (1, 3))
 @option("--neuron", type=_NEURON, help="Show a channel at one place of its map; at the centre without Y,X.")
 @option("--class", "label", metavar="N|NAME", help="Show a class or motif of the network.")
 @option("--direction", type=FILE, metavar="FILE", help="Show a mix of channels: .npy, .safetensors or text.")
-@option("--canvas", metavar="NAME", help="Canvas: fourier, pixels, laplacian, cppn, phase, latent. [fourier]")
+@option(
+    "--canvas",
+    metavar="NAME",
+    help="Canvas: fourier, pixels, laplacian, stack, cppn, phase, accent, latent. [fourier]",
+)
 @option("--optimiser", metavar="NAME", help="Optimiser: adam, ascent, lbfgs, cma-es, and others. [adam]")
 @option("--steps", type=click.IntRange(0), metavar="N", help="Number of steps in each octave. [32]")
 @option("--size", type=Pixels({}, 16), help="Side of the picture, or long side over a photo. [224; 512]")

@@ -19,9 +19,10 @@ from dreamer.engine.colour import natural
 from dreamer.engine.step import StepContext
 from dreamer.image import blurred
 
-_AREA, _PRICE = 0.25, 0.1  # what may be covered of a picture for nothing, and what twice of it costs at each pixel
+_AREA, _PRICE = 0.12, 0.5  # the share of a picture that costs nothing; by how much more grows dearer to the end
+_LEAST = 0.1  # of alpha's RMS
 _BLUR, _MARGIN = 0.01, 0.15  # of the short side; of each side
-_LOWEST, _HIGHEST = 0.15, 0.85  # alphas that count as none and as all: a canvas hardly comes to 0 and 1
+_LOWEST, _HIGHEST = 0.25, 0.75  # alphas that count as none and as all: a canvas hardly comes to 0 and 1
 
 
 class Cutout:
@@ -38,12 +39,14 @@ class Cutout:
     def value(self, image: Tensor, context: StepContext) -> float:
         """The score of colours and alphas (2 B, 3, H, W) on a random ground, less what is paid for their area."""
         colours, alpha = parts(image)
-        return self._ascent.value(ground(colours).lerp(colours, alpha), halved(context)) - float(cost(alpha).mean())
+        score = self._ascent.value(ground(colours).lerp(colours, alpha), halved(context))
+        return score - float(cost(alpha, context.step.share).mean())
 
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of colours and alphas on a random ground, and the direction to climb, both (2 B, 3, H, W).
 
-        It is the gradient of <x, g> - cost, where x = ground + alpha (colours - ground) and g is the direction of x.
+        It is the gradient of <x, g> / r - cost, where x = ground + alpha (colours - ground), g is the direction of x, and
+        r the RMS of alpha: colours then climb as fast as they would without a ground.
         """
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()
@@ -51,18 +54,20 @@ class Cutout:
             seen = ground(colours.detach()).lerp(colours, alpha)
         score, slope, known = self._ascent.direction(seen.detach(), halved(context))
         with torch.enable_grad():
-            worth = (seen * slope).sum() - cost(alpha).sum()
+            length = alpha.detach().square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=_LEAST)
+            worth = (seen * slope / length).sum() - cost(alpha, context.step.share).sum()
         (along,) = torch.autograd.grad(worth, leaf)
         return score, along, replace(known, photo=context.photo, image=context.image)
 
 
-def cost(alpha: Tensor) -> Tensor:
+def cost(alpha: Tensor, share: float) -> Tensor:
     """What is paid for the area of alphas (B, 1, H, W), for each of their pixels, (B, 1, H, W).
 
-    Nothing up to a quarter of the picture, then as the square of what is more: so alpha does not die out.
+    Nothing up to a small part of the picture, then as the square of what is more, so that alpha does not die out; and
+    little while forms have yet to grow: `share`, from 0 to 1, is what is done of the dream.
     """
     more = (alpha.mean((1, 2, 3), keepdim=True) - _AREA).clamp(min=0)
-    return (_PRICE / 2 / _AREA) * more.square().expand_as(alpha)
+    return share * _PRICE / 2 * more.square().expand_as(alpha)
 
 
 def halved(context: StepContext) -> StepContext:

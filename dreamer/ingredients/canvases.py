@@ -96,17 +96,17 @@ def stack(
 ) -> Canvas:
     """A sum of pictures of all sizes, each enlarged to the whole (Direct Ascent Synthesis: Fort, Whitaker 2025).
 
-    Their long sides grow from 1 pixel by `spacing`, then by the factor `growth`, to the picture's own, and each
-    picture is N(0, sigma^2). c = sum of g e, where e is one of them enlarged (bicubically) and g^2 the number of sizes,
+    Their long sides fall from the picture's own to 1 pixel, each `growth` times smaller, and by `spacing` at least;
+    each is N(0, sigma^2). c = sum of g e, where e is one of them enlarged (bicubically) and g^2 the number of sizes,
     `spacing` apart, that it stands for; the picture is sigmoid(M c). By plain gradient descent spectra then come out
-    as natural pictures' do: a broad form moves all of its pixels at once. Takes 8 bytes for each of the picture's
-    values, from some 200 pixels a side up.
+    as natural pictures' do: a broad form moves all of its pixels at once. By default it has 8 bytes for each of the
+    picture's values.
     """
     size = (image.shape[-2], image.shape[-1])
     longest = max(size)
-    sides = [1]
-    while sides[-1] < longest:
-        sides.append(min(longest, max(sides[-1] + spacing, math.floor(sides[-1] * growth))))
+    sides = [longest]
+    while sides[0] > 1:
+        sides.insert(0, max(1, min(sides[0] - spacing, math.floor(sides[0] / growth))))
     shares = [math.sqrt((side - before) / spacing) for before, side in zip([0, *sides], sides, strict=False)]
     parts = tuple(
         _drawn(image, (*image.shape[:2], *(max(1, round(whole * side / longest)) for whole in size)), sigma)
