@@ -1,6 +1,7 @@
 """Each canvas against its published formula, written here in numpy."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_broad_forms_of_a_stack_go_further_down_the_same_gradient():
         for parameter, slope in zip(canvas.parameters, slopes, strict=True):
             parameter.data += 1e-4 * slope
         moved_by.append(float((decorrelated(canvas.paint().detach())[0, 0] * wave).mean()))
-    falls = [math.log2(one / other) for one, other in zip(moved_by, moved_by[1:], strict=False)]
+    falls = [math.log2(one / other) for one, other in pairwise(moved_by)]
     assert all(0.4 < fall < 2 for fall in falls), falls
 
 

@@ -380,7 +380,7 @@ def test_style_by_hand():
 
 
 def sorted_distance(seen, wanted):
-    """Squared distances of sorted values (D, n) and (D, m), whose quantiles lie between the middles of m equal parts."""
+    """Squared distances of sorted values (D, n) and (D, m), of which the second are interpolated to n."""
     n, m = seen.shape[1], wanted.shape[1]
     at = (np.arange(n) + 0.5) / n * m - 0.5
     order = np.stack([np.interp(at, np.arange(m), np.sort(row)) for row in wanted])

@@ -7,6 +7,8 @@ from importlib.metadata import EntryPoint
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import dreamer.plugins.preset_packs
 from dreamer import hookimpl
@@ -356,4 +358,20 @@ def test_one_name_can_stand_for_many_networks(monkeypatch):
         with pytest.raises(NetworkError, match="no network is called"):
             load_from(registry.networks, name)
     (entry,) = registry.networks
-    assert try_network(entry, registry).ok is None
+    assert "stands for many networks" in try_network(entry, registry).sentence
+
+
+def test_a_file_needs_no_other_weights_where_a_factory_has_a_network_without_any(tmp_path):
+    class Absent:
+        def __call__(self, fetch=False):
+            raise NetworkError("its weights are not on this machine")
+
+        def untrained(self):
+            return tiny_network()
+
+    registry = Registry()
+    registry.networks.add("absent", "dreamer-absent", Absent())
+    weights = {key: torch.rand_like(value) for key, value in tiny_network().module.state_dict().items()}
+    save_file(weights, tmp_path / "own.safetensors")
+    own = load_from(registry.networks, "absent", tmp_path / "own.safetensors").module.state_dict()
+    assert all(torch.equal(own[key], value) for key, value in weights.items())

@@ -45,8 +45,8 @@ class Cutout:
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of colours and alphas on a random ground, and the direction to climb, both (2 B, 3, H, W).
 
-        It is the gradient of <x, g> / r - cost, where x = ground + alpha (colours - ground), g is the direction of x, and
-        r the RMS of alpha: colours then climb as fast as they would without a ground.
+        It is the gradient of <x, g> / r - cost, where x = ground + alpha (colours - ground), g is the direction of x,
+        and r the RMS of alpha: colours then climb as fast as they would without a ground.
         """
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()

@@ -180,13 +180,13 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     return Canvas((angles,), paint)
 
 
-def accent(image: Tensor, *, decay: Decay = 0.0) -> Canvas:
+def accent(image: Tensor, *, decay: Decay = 0.25) -> Canvas:
     """A photo that stays what it is while a feature grows out of its own waves (Feature Accentuation: Hamblin 2024).
 
     c = e + irfft2(z s(5 + a) exp(3 i p / (n f)^`decay`)), and the picture is sigmoid(M c), where s is the sigmoid. z is
     the spectrum of the photo's periodic part, and e is the rest of it, smooth, which has the jumps from border to
     border: waves would show them as stripes (Moisan 2011). a and p begin at 0, one for each wave; f is at least 1 / n,
-    n the long side in pixels. With a `decay` broad forms come first. From nothing waves are drawn that fall as 1 / f.
+    n the long side in pixels: broad forms turn sooner. From nothing waves are drawn that fall as 1 / f.
     """
     size = (image.shape[-2], image.shape[-1])
     colours = decorrelated(image)

@@ -59,7 +59,7 @@ _SUITED: Mapping[str, Mapping[str, Any]] = {
     },
     "accent": {
         "octaves": {"count": 1, "steps": 48},
-        "optimiser": {"name": "adam", "rate": 0.04},
+        "optimiser": {"name": "adam", "rate": 0.1},
         "priors": [{"name": "l2_to_photo", "weight": 1.0}],
     },
 }
