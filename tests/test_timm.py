@@ -114,6 +114,27 @@ def test_weights_come_only_when_asked_for_by_name(shelf, monkeypatch, tmp_path):
         assert torch.equal(own["conv1.0.weight"], weights["conv1.0.weight"]) and len(network.weights) == 64
 
 
+def test_why_weights_cannot_be_had_is_a_sentence(shelf, monkeypatch):
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    def failing(error):
+        def download(place, file):
+            raise error
+
+        return download
+
+    name = "timm:test_resnet.r160_in1k"
+    for error, words in (
+        (LocalEntryNotFoundError("no connection\nand much more"), r"could not be downloaded \(no connection\)"),
+        (OSError("disk full"), r"could not be downloaded \(disk full\)"),
+        (EntryNotFoundError("404"), "has its weights as a pickle alone"),
+    ):
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", failing(error))
+        with pytest.raises(NetworkError, match=words):
+            load_from(shelf, name, fetch=True)
+
+
 def test_unknown_names_lead_to_known_ones(shelf):
     with pytest.raises(NetworkError, match=r"no network called convnext_tinny; did you mean convnext_tiny"):
         load_from(shelf, "timm:convnext_tinny")

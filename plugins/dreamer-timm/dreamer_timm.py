@@ -87,7 +87,7 @@ class Timm:
     def _downloaded(self) -> Path:
         """The weights file, downloaded if it is not on this machine."""
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         try:
             return self._kept()
@@ -97,11 +97,12 @@ class Timm:
         for name in _FILES:
             try:
                 return Path(hf_hub_download(self._place, name))
-            except EntryNotFoundError:
-                continue
             except Exception as error:  # of the hub, of HTTP, of the disk: they have no class in common
+                if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+                    continue  # the repository is there, and has no such file
+                why = str(error).partition("\n")[0]
                 raise NetworkError(
-                    f"timm:{self.name}'s weights could not be downloaded ({error}); get them from "
+                    f"timm:{self.name}'s weights could not be downloaded ({why}); get them from "
                     f"https://huggingface.co/{self._place} on a machine that can, and pass the file with weights=FILE "
                     "(--weights FILE)"
                 ) from error
