@@ -110,7 +110,7 @@ def test_updates_see_the_colours_alone():
 
 def test_what_the_unit_does_not_need_becomes_transparent():
     """The unit likes the left half to be red, and cares for nothing else."""
-    words = {"size": 64, "transforms": [], "steps": 40}
+    words = {"size": 64, "transforms": [], "steps": 80}
 
     def left(f):
         return f["one"][..., :, 4:14].square().mean()
