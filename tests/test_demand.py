@@ -127,7 +127,7 @@ def test_usual_recipes_are_not(memory: None) -> None:
 
 def test_a_cut_out_keeps_a_canvas_for_its_alpha_too() -> None:
     def kept(cutout: bool) -> int:
-        words = {"init": "canvas", "canvas": {"name": "stack"}, "optimiser": {"name": "adam"}, "cutout": cutout}
+        words = {"init": "canvas", "canvas": {"name": "stack"}, "cutout": cutout, "transforms": []}
         return demand_of(build(words, registry()).binder, 100, 120).kept
 
     assert kept(True) - kept(False) == pytest.approx(kept(False), rel=0.2)
