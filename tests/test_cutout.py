@@ -1,5 +1,6 @@
 """Cut-outs: the mathematics against autograd in float64, and the files that come of them."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,12 +12,16 @@ from networks import tiny
 from PIL import Image
 
 import dreamer
+from dreamer.api import registry
 from dreamer.engine import cutout
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.cutout import Cutout
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import DreamerError
+from dreamer.image import load, to_pil
 from dreamer.networks.randomness import Randomness
+from dreamer.pipeline.build import Request
+from dreamer.visualization.unit import Unit, visualization
 
 SMALL = {"size": 48, "octaves": {"count": 1, "steps": 3}}
 
@@ -132,7 +137,9 @@ def test_every_canvas_can_be_cut_out_and_each_picture_has_an_alpha_of_its_own(ca
 def test_a_file_has_its_alpha_and_makes_itself_again(tmp_path, suffix):
     place, again = tmp_path / f"eye.{suffix}", tmp_path / f"again.{suffix}"
     how = ["--size", 48, "--steps", 2, "--set", "octaves.count=1"]
-    assert command("visualize", "-o", place, "--class", "eye", "--cutout", "--count", 3, *how).code == 0
+    assert (
+        command("visualize", "-o", place, "--channel", 1, "--layer", "stem", "--cutout", "--count", 3, *how).code == 0
+    )
     with Image.open(place) as picture:
         assert picture.size == (96, 96) and picture.mode == "RGBA"
         alpha = np.asarray(picture.getchannel("A"))
@@ -159,3 +166,21 @@ def test_what_cannot_be_cut_out_is_a_sentence_before_anything_is_computed(tmp_pa
 def test_an_array_has_four_channels():
     (array,) = dreamer.visualize(tiny(), channel=1, cutout=True, returns="array", **SMALL)
     assert array.shape == (48, 48, 4) and array.dtype == np.uint8
+
+
+def recipe_of(canvas=None, over=False, **words):
+    request = Request(words | ({"canvas": {"name": canvas}} if canvas else {}), network=tiny())
+    source = load(to_pil(torch.rand(1, 3, 48, 64))) if over else None
+    return visualization(request, registry(), Unit(channel=1), photo=source, canvas=canvas).recipe
+
+
+def test_cut_outs_are_on_the_canvas_stack_by_itself_and_each_canvas_has_what_suits_it():
+    cut, stack = recipe_of(cutout=True), recipe_of("stack")
+    assert cut == replace(stack, cutout=True)
+    assert (stack.canvas.name, stack.optimiser.name) == ("stack", "sgd")
+    assert recipe_of("fourier", cutout=True).optimiser.name == "adam"
+    assert recipe_of(cutout=True, optimiser={"name": "adam"}).optimiser.name == "adam"
+    assert [prior.name for prior in recipe_of("accent", over=True).priors] == ["l2_to_photo"]
+    assert recipe_of("accent").priors == () and recipe_of("cppn").transforms == ()
+    over = recipe_of("stack", over=True)
+    assert over.optimiser.options["rate"] < stack.optimiser.options["rate"]

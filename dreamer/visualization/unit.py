@@ -60,10 +60,17 @@ _SUITED: Mapping[str, Mapping[str, Any]] = {
     "accent": {
         "octaves": {"count": 1, "steps": 48},
         "optimiser": {"name": "adam", "rate": 0.1},
-        "priors": [{"name": "l2_to_photo", "weight": 1.0}],
     },
 }
 """By canvas, what suits it of a visualization's recipe, where that differs."""
+_SUITED_OVER: Mapping[str, Mapping[str, Any]] = {
+    "stack": {
+        "octaves": {"count": 1, "steps": 60},
+        "optimiser": {"name": "sgd", "rate": 0.003, "momentum": 0.0},
+    },
+    "accent": {"priors": [{"name": "l2_to_photo", "weight": 1.0}]},
+}
+"""What suits it over a photo, besides."""
 
 _CUTOUT = "stack"  # the canvas of cut-outs by itself: its forms are whole, and end in clear edges
 _MAX_SUGGESTIONS = 6  # names in an error
@@ -191,10 +198,10 @@ def _default_recipe(canvas: str | None, *, over_a_photo: bool, facets: bool = Fa
     if canvas not in (None, *_WITH_OCTAVES) and not over_a_photo:
         words = {**words, **_ONE_OCTAVE}
     words = {**words, "balance": False} if facets else words
-    suited = dict(_SUITED.get(canvas or "", {}))
-    if not over_a_photo:
-        suited.pop("priors", None)  # there is no photo to stay near
-    return {**words, **suited, **({"canvas": {"name": canvas}} if canvas else {})}
+    if canvas is not None:
+        over = _SUITED_OVER.get(canvas, {}) if over_a_photo else {}
+        words = {**words, **_SUITED.get(canvas, {}), **over, "canvas": {"name": canvas}}
+    return words
 
 
 def visualization(
