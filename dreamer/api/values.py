@@ -27,7 +27,9 @@ from dreamer.recipes.recipe import INGREDIENTS, ONES
 from dreamer.recipes.registry import Registry
 
 Returns = Literal["pil", "tensor", "array"]
-"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth."""
+"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth.
+
+Cut-outs have a fourth channel, alpha."""
 Shown = TypeVar("Shown")
 Result = Image.Image | Tensor | NDArray[Any]
 Device = str | torch.device
