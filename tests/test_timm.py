@@ -28,6 +28,7 @@ FAMILIES = {
     "test_efficientnet.r160_in1k": "blocks.0",
     "regnetx_002.pycls_in1k": "s2",
     "mobilenetv2_050.lamb_in1k": "blocks.1",
+    "tf_mobilenetv3_small_minimal_100.in1k": "blocks.1",
     "test_vit.r160_in1k": None,
 }
 
@@ -90,6 +91,15 @@ def test_tiles_and_folding_change_nothing(name, layer):
     module((plain - plain.new_tensor(network.mean)[:, None, None]) / plain.new_tensor(network.std)[:, None, None])
     (own,) = torch.autograd.grad(kept[0].square().mean(), plain)
     assert (whole - own).abs().max() < 1e-6 * own.abs().max()
+
+
+def test_same_padding_is_timms_own_where_sides_are_even():
+    network, own = made("tf_mobilenetv3_small_minimal_100.in1k"), timm.layers.Conv2dSame(3, 4, 3, 2)
+    ours = copy.deepcopy(own)
+    ours.__class__ = dreamer_timm.EvenConv2d
+    image = torch.rand(1, 3, 32, 48)
+    torch.testing.assert_close(ours(image), own(image))
+    assert not any(isinstance(part, timm.layers.Conv2dSame) for part in network.module.modules())
 
 
 def test_a_transformer_takes_pictures_of_any_size(shelf):

@@ -14,17 +14,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from dreamer import Network, NetworkError, hookimpl
 
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
-    from torch import nn
 
 _FILES = ("model.safetensors", "open_clip_model.safetensors")  # of a repository's weights
 _ANY_SIZE = ({"dynamic_img_size": True, "dynamic_img_pad": True}, {"strict_img_size": False}, {})
 """What makes a transformer take pictures of any size; a family knows one of these, or the last."""
 _STRIDE = 16  # px: forms are in the last layers with this stride at most, dogs and wheels rather than edges
+
+
+class EvenConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's "same" padding, as it is for sides that are multiples of the stride.
+
+    timm's own pads by the size of what it gets, so that the grid of a tile can be off by a pixel.
+    """
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C', ceil(h / stride), ceil(w / stride)) for such sides."""
+        around: list[int] = []
+        for kernel, stride, dilation in zip(self.kernel_size, self.stride, self.dilation, strict=True):
+            total = max((kernel - 1) * dilation + 1 - stride, 0)
+            around = [total // 2, total - total // 2, *around]  # F.pad begins with the last axis
+        padded = F.pad(seen, around)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,9 @@ class Timm:
                 continue
             if hasattr(embedding := getattr(module, "patch_embed", None), "dynamic_img_pad"):
                 embedding.dynamic_img_pad = bool(words)
+            for part in module.modules():
+                if type(part) is timm.layers.Conv2dSame:
+                    part.__class__ = EvenConv2d
             return module
         raise AssertionError
 
