@@ -53,6 +53,7 @@ class Look(TypedDict, total=False):
     objectives: Ingredients
     init: Literal["photo", "noise", "grey", "canvas"]
     pictures: int
+    cutout: bool
 
 
 class UnitChanges(Look, total=False):

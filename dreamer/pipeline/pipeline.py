@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas_ascent import CanvasAscent
+from dreamer.engine.cutout import Cutout, finished, halved
 from dreamer.engine.device import Machine
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.keeping import is_grey, salience
@@ -144,6 +145,8 @@ class Pipeline:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
+        if self.recipe.cutout:
+            raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
         return self.plan(height, width)
 
     def settled(self, height: int, width: int) -> Pipeline:
@@ -203,7 +206,8 @@ class Pipeline:
             on_snapshot: Given the step's number and the picture (B, 3, H, W).
 
         Returns:
-            The dream, (B, 3, H, W) in [0, 1] on the plan's device, with B = `recipe.pictures`.
+            The dream, (B, 3, H, W) in [0, 1] on the plan's device, with B = `recipe.pictures`; of cut-outs, so many
+            alphas behind them (`engine.cutout.finished`).
 
         Raises:
             UsageError: The image is too small, or cannot be dreamt in tiles.
@@ -213,7 +217,7 @@ class Pipeline:
         plan = plan or self.plan(image.shape[-2], image.shape[-1])
         scorer = scorer or self.scorer(plan)
         device = torch.device(plan.machine.device)
-        image = image.to(device).expand(self.recipe.pictures, -1, -1, -1)
+        image = image.to(device).expand(self.recipe.pictures * (2 if self.recipe.cutout else 1), -1, -1, -1)
         start = self.starts if start is None else start
         with Randomness(self.recipe.seed) as random:
             return render(
@@ -241,11 +245,14 @@ class Pipeline:
         plan = plan or self.plan(photo.height, photo.width)
         scorer, image = self.scorer(plan), photo.image()
 
-        def finished(picture: Tensor) -> Dream:
+        def dreamt(picture: Tensor) -> Dream:
+            picture, alpha = finished(picture) if self.recipe.cutout else (picture, None)
             change = picture - image.to(picture.device)
             precision = str(scorer.precision).removeprefix("torch.")
             machine = replace(plan.machine, tile=scorer.tile, precision=precision)
-            return Dream(photo, change.mul_(self.recipe.strength).cpu(), machine)
+            return Dream(
+                photo, change.mul_(self.recipe.strength).cpu(), machine, None if alpha is None else alpha.cpu()
+            )
 
         try:
             picture = self.ascend(
@@ -254,11 +261,11 @@ class Pipeline:
                 scorer=scorer,
                 on_step=on_step,
                 snapshots=snapshots,
-                on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
+                on_snapshot=lambda number, picture: on_snapshot(number, dreamt(picture)),
             )
         except Interrupted as stop:
-            raise Interrupted(finished(stop.picture)) from None
-        return finished(picture)
+            raise Interrupted(dreamt(stop.picture)) from None
+        return dreamt(picture)
 
     def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
         """What climbs an octave, given what it starts from."""
@@ -266,7 +273,8 @@ class Pipeline:
         transforms, priors, keeps = self.binder.transforms(), self.binder.priors(), self.binder.keeps_gradient()
 
         def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
-            weights = scorer.balance(context.image, context) if self._balances else ()
+            seen = halved(context) if self.recipe.cutout else context
+            weights = scorer.balance(seen.image, seen) if self._balances else ()
             # A dream from nothing has no photo to keep anything of.
             over = self.recipe.init == "photo" and self._on_pixels
             ascent = Ascent(
@@ -283,7 +291,8 @@ class Pipeline:
             if self._on_pixels:
                 return ascent
             over = self.recipe.init != "canvas" or context.step.octave > 0
-            return CanvasAscent(ascent, self.binder.canvas(context), self.binder.optimiser, over=over)
+            climbed = Cutout(ascent) if self.recipe.cutout else ascent
+            return CanvasAscent(climbed, self.binder.canvas(context), self.binder.optimiser, over=over)
 
         return ascent_at
 
@@ -294,7 +303,8 @@ class Pipeline:
     @property
     def _on_pixels(self) -> bool:
         """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
-        return (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+        plain = (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+        return plain and not self.recipe.cutout
 
     def _start(self, image: Tensor) -> Tensor:
         """What the dream begins with; a canvas' own beginning comes with the canvas."""
