@@ -1,7 +1,8 @@
 """dreamer's exceptions; their texts are sentences for people: what is wrong, where, and what to do.
 
     DreamerError
-    ├── UsageError          wrong input, found before anything was computed; carries every problem at once
+    ├── UsageError          wrong input, found before anything was computed; carries every problem at once, and is of
+    │   │                   one of the next three classes where all of them are
     │   ├── PhotoError      a photo cannot be read
     │   ├── RecipeError     a preset, a recipe or an option is wrong
     │   └── NetworkError    an unknown network or layer, or weights that are missing or do not fit
@@ -19,10 +20,17 @@ Only the command line turns these into exit codes; only it prints them.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from datetime import date, time
 from typing import Any
 
+_OPTIONS_NAMED = ContextVar("_OPTIONS_NAMED", default=False)
+_SHORT = reprlib.Repr()  # how a wrong value is quoted
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
 _MARGIN = 0.15  # names whose similarity is within this of the best one's are suggested together with it
 
 
@@ -81,25 +89,88 @@ class Interrupted(KeyboardInterrupt):
         self.picture = picture
 
 
+class _Problem(str):
+    """A problem's sentence, which remembers the class of the error that told of it."""
+
+    kind: type[UsageError]
+
+
+def usage_error(*problems: str, default: type[UsageError] = UsageError) -> UsageError:
+    """All problems as one error: of their own class where they share one, `default` if none has one."""
+    kinds = {getattr(problem, "kind", default) for problem in problems}
+    return (kinds.pop() if len(kinds) == 1 else UsageError)(*problems)
+
+
 @contextmanager
 def collect_problems(problems: list[str]) -> Iterator[None]:
     """Add the problems of a UsageError in the block to `problems`, so that all can be reported at once."""
     try:
         yield
     except UsageError as error:
-        problems += [problem for problem in error.problems if problem not in problems]
+        for sentence in error.problems:
+            problem = _Problem(sentence)
+            problem.kind = getattr(sentence, "kind", type(error))
+            if problem not in problems:
+                problems.append(problem)
 
 
 @contextmanager
 def reported_together(error: type[UsageError] = UsageError) -> Iterator[list[str]]:
-    """A list for the problems found in the block; if there are any at its end, one `error` with all of them is raised.
+    """A list for the problems found in the block; if there are any at its end, one error with all of them is raised.
 
-    An exception that leaves the block is raised as it is, without them.
+    It is an `error`, or of the class of all errors that were collected. An exception that leaves the block is raised
+    as it is, without them.
     """
     problems: list[str] = []
     yield problems
     if problems:
-        raise error(*problems)
+        raise usage_error(*problems, default=error)
+
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """A block in which sentences name options of the command line, and not arguments of Python's functions."""
+    token = _OPTIONS_NAMED.set(True)
+    try:
+        yield
+    finally:
+        _OPTIONS_NAMED.reset(token)
+
+
+def either(python: str, command_line: str) -> str:
+    """The part of a sentence that depends on where its reader is: in Python or at the command line."""
+    return command_line if _OPTIONS_NAMED.get() else python
+
+
+def argument(name: str, value: Any = None, option: str = "") -> str:
+    """What can be set, as whoever reads the sentence writes it; `option` is the value there, where it differs.
+
+    >>> argument("tile", 0, "none")  # on the command line: --tile none
+    'tile=0'
+    """
+    parts = value if isinstance(value, tuple) else (value,)
+    text = option or ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
+    written = "" if value is None else f"={value!r}"
+    return either(f"{name}{written}", f"--{name.replace('_', '-')}{written and ' ' + text}")
+
+
+def setting(table: str, key: str, value: Any) -> str:
+    """A key of a recipe's table with its value, as whoever reads the sentence writes it.
+
+    >>> setting("canvas", "frequencies", 6)  # on the command line: --set canvas.frequencies=6
+    "canvas={'frequencies': 6}"
+    """
+    return either(f"{table}={ {key: value}!r}", f"--set {table}.{key}={str(value).lower()}")
+
+
+def quoted(value: Any) -> str:
+    """A wrong value for a sentence: shortened, or by its type where it is no plain value."""
+    plain = (int, float, complex, str, bytes, list, tuple, dict, set, range, date, time)
+    with suppress(ValueError):  # a number of more digits than Python writes
+        if value is None or isinstance(value, plain):
+            return _SHORT.repr(value)
+    name = type(value).__qualname__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def described(error: BaseException) -> str:

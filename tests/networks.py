@@ -37,10 +37,15 @@ def calibrated(name: str) -> Network:
             norm.reset_running_stats()
             norm.train()
         with torch.no_grad():
-            views = torch.cat([scene(299, 299, seed) for seed in range(2)])
-            network.module((views - 0.5) * 4)
+            network.module((views() - 0.5) * 4)
         network.module.eval()
     return network
+
+
+@cache
+def views() -> Tensor:
+    """Two photos, (2, 3, 299, 299)."""
+    return torch.cat([scene(299, 299, seed) for seed in range(2)])
 
 
 @cache

@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models import VisionTransformer
 
 import dreamer
 from dreamer.errors import NetworkError
@@ -58,6 +59,7 @@ MODULES = {
     "an unusual size": (lambda: Cifar(44), "wide"),
     "branching": (lambda: Branching(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)), "1"),
     "recurrent": (Recurrent, "wide"),
+    "a transformer": (lambda: VisionTransformer(32, 8, 2, 2, 16, 16), "encoder.layers.encoder_layer_1"),
     "float64": (lambda: two(torch.float64), "3"),
     "bfloat16": (lambda: two(torch.bfloat16), "3"),
     "half": (lambda: two(torch.float16), "3"),
@@ -95,8 +97,23 @@ def test_layers_before_one_that_takes_one_size_alone_take_any() -> None:
     torch.testing.assert_close(network.features(own, ["head"])["head"][:, :, 0, 0], expected)
     (picture,) = dreamer.visualize(network, "class 3", size=60, steps=2)
     assert picture.size == (60, 60)
-    with pytest.raises(NetworkError, match=r"cannot take pictures of 32x32 pixels \(RuntimeError: "):
+    with pytest.raises(NetworkError, match=r"cannot take a picture \(1, 3, 32, 32\) \(RuntimeError: "):
         Network.wrap(module, input_size=32).layers()
+
+
+def test_a_transformer_of_one_size_gives_the_map_of_its_patches() -> None:
+    torch.manual_seed(0)
+    module, image = VisionTransformer(44, 4, 2, 2, 16, 16).eval(), torch.rand(2, 3, 44, 44)
+    network = Network.wrap(module, mean=(0, 0, 0), std=(1, 1, 1), input_size=44)
+    name, kept = "encoder.layers.encoder_layer_0", []
+    with module.get_submodule(name).register_forward_hook(lambda module, args, output: kept.append(output)):
+        module(image)
+    expected = kept[0][:, 1:].transpose(1, 2).reshape(2, 16, 11, 11)
+    torch.testing.assert_close(network.features(image, [name])[name], expected)
+    with pytest.raises(NetworkError, match=r"cannot take a picture \(1, 3, 40, 40\) \(AssertionError: .*Expected 44"):
+        Network.wrap(module, input_size=40).layers()
+    with pytest.raises(NetworkError, match="or wrap it in a module that takes RGB pictures"):
+        Network.wrap(nn.Sequential(nn.Conv2d(1, 4, 3)))
 
 
 def test_the_module_stays_as_its_owner_left_it() -> None:
@@ -140,7 +157,9 @@ def test_what_cannot_be_looked_at_is_said() -> None:
 
     with pytest.raises(NetworkError, match=r"this Locked cannot be copied.*_thread\.lock"):
         Network.wrap(Locked(3, 4, 3))
-    with pytest.raises(NetworkError, match="cannot take a picture of any usual size; say which with input_size"):
+    with pytest.raises(
+        NetworkError, match=r"cannot take a picture \(1, 3, H, W\) of any usual size; say which with input_size"
+    ):
         Network.wrap(nn.Sequential(nn.Linear(7, 7)))
 
 

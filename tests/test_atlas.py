@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, stamp_of, understood
+from forked import Forked
 from networks import tiny
 from PIL import Image
 
@@ -265,9 +266,7 @@ def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypat
 def test_ctrl_c_in_a_real_process(tmp_path):
     page = tmp_path / "atlas.html"
     command = process("atlas", "-o", page, *QUICK[:2], "--threads", "1", "--steps", "4", "--progress", "json")
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with Forked(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         while json.loads(running.stdout.readline()).get("channel", 0) < 8:
             pass
         running.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import forked
 import pytest
 from click.testing import CliRunner
 from command import ENVIRONMENT, left_in
@@ -32,10 +33,10 @@ def made(tmp_path, monkeypatch):
 
 
 def process(folder, *words, **environment):
-    """A command of Python's in a folder, by itself; its output."""
+    """A command of Python's in a folder, in a process of its own; its output."""
     command = [sys.executable, *map(str, words)]
     variables = {key: value for key, value in ENVIRONMENT.items() if key != "DREAMER_PLUGINS"} | environment
-    found = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=variables)
+    found = forked.run(command, cwd=folder, env=variables)
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout
 
@@ -169,7 +170,8 @@ def test_check_ends_with_1_where_something_is_broken(made):
     code, out = run(check, made)
     assert code == 1
     broken = [line for line in out.splitlines() if line.startswith("broken")]
-    assert len(broken) == 2 and "broken\tprior\tslow_tide\tcannot be differentiated" in out
+    assert len(broken) == 1 and "broken\tprior\tslow_tide\tcannot be differentiated" in out
+    assert "not tried\tpreset\tslow-tide\tit uses the prior slow_tide, which is broken" in out
 
 
 def test_a_strangers_names_do_not_reach_the_terminal_as_they_are(made):
@@ -188,4 +190,5 @@ def test_check_of_nothing(tmp_path, monkeypatch, plugin):
 
 def test_the_commands_import_nothing_heavy():
     code = "import sys, dreamer.cli.authoring; print('torch' in sys.modules, 'dreamer.testing' in sys.modules)"
-    assert process(None, "-c", code) == "False False\n"
+    line = [sys.executable, "-c", code]
+    assert subprocess.run(line, capture_output=True, text=True, check=True).stdout == "False False\n"

@@ -70,6 +70,15 @@ def test_the_guide_is_not_overwritten(tmp_path: Path) -> None:
     assert guide.read_bytes() == before
 
 
+def test_the_picture_whose_recipe_is_repeated_is_not_overwritten_by_another(tmp_path: Path) -> None:
+    old = tmp_path / "old.png"
+    assert render(photo(tmp_path / "a.png"), "-o", old).code == 0
+    before = old.read_bytes()
+    words = ("--channel", "1", "--size", "64", "--recipe", old, "-o", old, "--force")
+    refused(dreamer("visualize", *words), "old.png is the input", "never overwritten")
+    assert old.read_bytes() == before
+
+
 def test_another_file_needs_force(tmp_path: Path) -> None:
     source, output = photo(tmp_path / "a.png"), tmp_path / "b.png"
     output.write_bytes(b"mine")

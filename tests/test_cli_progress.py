@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
+from forked import Forked
 
 from dreamer import files as disk
 from dreamer.cli import doctor, progress
@@ -138,9 +139,7 @@ def test_a_training_is_reported_in_words_and_in_json(capsys: pytest.CaptureFixtu
 def test_stopping_a_real_process(tmp_path: Path, signum: signal.Signals) -> None:
     first, second = photo(tmp_path / "photo.jpg"), photo(tmp_path / "second.jpg")
     command = process("render", first, second, "--progress", "json", "--set", "octaves.steps=5000")
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with Forked(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         while json.loads(running.stdout.readline())["event"] != "step":
             pass

@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import signal
-import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from command import ENVIRONMENT, QUICK, Ran, dreamer, forged, left_in, photo, process, refused
+from forked import Forked
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -183,7 +183,7 @@ def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
     wait = random.Random(0)
     folder = Path(".clip.mp4.reel")
     for _ in range(3):
-        running = subprocess.Popen(process(*words, "-o", "clip.mp4", "--resume"), env=ENVIRONMENT)
+        running = Forked(process(*words, "-o", "clip.mp4", "--resume"), env=ENVIRONMENT)
         count = len(list(folder.rglob("*"))) if folder.exists() else 0
         while running.poll() is None and (not folder.exists() or len(list(folder.rglob("*"))) <= count + 2):
             time.sleep(0.02)

@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from clips import NTSC, heard, made, opened, picture, tone
 from command import ENVIRONMENT, left_in
 from filelock import FileLock
+from forked import run
 
 from dreamer.errors import UsageError, WriteError
 from dreamer.videos.clip.reader import frames, probe, read_recipe
@@ -63,7 +63,7 @@ def killed(name, last=0, step=1, **options):
     _, (_, changes) = attempt(name, 0, **options)
     for at in range(max(1, int(changes) - last) if last else 1, int(changes) + 1, step):
         output, (status, _) = attempt(name, at, **options)
-        child(lambda: made(output, 4, size=(16, 16), resume=True, **options))
+        made(output, 4, size=(16, 16), resume=True, **options)
         print(status, *sorted(p.name for p in output.parent.iterdir()), len([*folder.glob(f"{at}/{name}/*")]))
         output.rename(folder / f"{name}-{at}")
 
@@ -76,13 +76,9 @@ for name in ("clip.gif", "clip.webp", "clip"):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are killed in a way that needs fork")
 def test_killed_at_any_file_it_changes_it_goes_on_to_the_same_bytes(tmp_path):
     sound = tone(tmp_path / "sound.wav")
-    ran = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path],
-        env=ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    beside = {"PYTHONPATH": str(Path(__file__).parent)}
+    ran = run([sys.executable, "-c", KILLED, tmp_path], env=ENVIRONMENT | beside)
+    assert ran.returncode == 0, ran.stderr
     told = set(ran.stdout.splitlines())
     assert told == {f"{int(signal.SIGKILL)} {name}" for name in ("clip.mp4 0", "clip.gif 0", "clip.webp 0", "clip 4")}
     for name in ("clip.mp4", "clip.gif", "clip.webp", "clip"):

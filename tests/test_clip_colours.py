@@ -45,6 +45,13 @@ def hlg_of_the_scene() -> np.ndarray:
     return hlg((scene() / 255.0) ** 2.2 * 0.265 @ TO_BT2020.T)
 
 
+def hlg_of_a_camera() -> np.ndarray:
+    """Of the light for which a camera without HDR records this scene, by BT.709."""
+    signal = scene() / 255.0
+    light = np.where(signal < 0.081, signal / 4.5, ((signal + 0.099) / 1.099) ** (1 / 0.45))
+    return hlg(light * 0.265 @ TO_BT2020.T)
+
+
 def hlg_of_the_screen() -> np.ndarray:
     shown = (scene() / 255.0) ** 2.2 * 0.203 @ TO_BT2020.T
     luma = np.maximum(shown @ np.array([0.2627, 0.6780, 0.0593]), 1e-9)
@@ -62,7 +69,8 @@ def contrast_and_saturation(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("tagged", [True, False])
 @pytest.mark.parametrize(
-    ("signal", "transfer"), [(hlg_of_the_scene, HLG), (hlg_of_the_screen, HLG), (pq_of_the_screen, PQ)]
+    ("signal", "transfer"),
+    [(hlg_of_the_scene, HLG), (hlg_of_a_camera, HLG), (hlg_of_the_screen, HLG), (pq_of_the_screen, PQ)],
 )
 def test_hdr_has_the_contrast_and_the_colours_of_an_ordinary_clip(tmp_path, signal, transfer, tagged):
     rest = {"colorspace": BT2020, "color_primaries": BT2020, "color_range": 1} if tagged else {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from clips import filmed, made, opened, picture
 from PIL import Image
 
 from dreamer.errors import UsageError
+from dreamer.videos.clip import track
 from dreamer.videos.clip.reader import frames, probe
 
 
@@ -296,6 +299,21 @@ def test_an_animation_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path):
     assert "the frames after the first" in clip.notices[0]
 
 
+def test_pillow_never_warns_of_what_is_no_clip(tmp_path):
+    path, shown = tmp_path / "a.png", [Image.fromarray(values) for values in pictures(3)]
+    shown[0].save(path, save_all=True, append_images=shown[1:])
+    data = bytearray(path.read_bytes())
+    at = data.index(b"acTL")
+    data[at + 4 : at + 8] = bytes(4)  # no frames
+    data[at + 12 : at + 16] = zlib.crc32(data[at : at + 12]).to_bytes(4, "big")
+    path.write_bytes(data)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(UsageError, match="is a picture"):
+            probe(path)
+    assert heard == []
+
+
 def test_a_folder_of_frames_is_a_clip_in_natural_order(tmp_path):
     for number in (8, 13, 100):
         Image.fromarray(np.full((48, 64, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
@@ -335,6 +353,43 @@ def test_a_part_has_the_frames_from_its_start_to_before_its_end(tmp_path, name):
     assert [float(time) for time, _ in frames(probe(path, start=Fraction(1, 5)))] == pytest.approx([0, 0.04, 0.08])
     with pytest.raises(UsageError, match=r"there are no frames from 3 s to the end; the last one is at 0\.28 s"):
         probe(path, start=Fraction(3))
+
+
+KEYFRAMES = {
+    "a.mp4": {"options": {"g": "5", "x264-params": "open-gop=1:bframes=3"}},
+    "a.ts": {"options": {"g": "5"}},
+    "a.mov": {"codec": "libx265", "options": {"x265-params": "log-level=error:keyint=5:open-gop=1"}},
+    "a.webm": {"codec": "libvpx-vp9", "options": {"g": "5"}},
+}
+
+
+@pytest.mark.parametrize("name", KEYFRAMES)
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_part_is_decoded_from_the_keyframe_before_it_and_the_same(tmp_path, monkeypatch, name, lost):
+    uneven = np.cumsum([1, 3, 1, 2] * 6).tolist()
+    path = filmed(tmp_path / name, pictures(24), ticks=uneven, rate=10, **KEYFRAMES[name])
+    whole, decoded = list(frames(probe(path))), []
+    monkeypatch.setattr(track, "_decoded", counted(track._decoded, decoded))
+    if lost:  # an index that leads astray
+        monkeypatch.setattr(track, "_sought", lambda container, stream, _: not container.seek(1 << 40, stream=stream))
+    for number in (1, 7, 13, 22):
+        clip = probe(path, start=whole[number][0] - Fraction(1, 1000))
+        decoded.clear()
+        part = list(frames(clip))
+        assert [time + whole[number][0] for time, _ in part] == [time for time, _ in whole[number:]]
+        assert all((one == other).all() for (_, one), (_, other) in zip(part, whole[number:], strict=True))
+        assert lost or len(decoded) <= len(part) + 12, "a second, and the frames from a keyframe to the next"
+
+
+def counted(decoder, decoded):
+    """The decoder; each of its frames is noted as well."""
+
+    def counting(*arguments):
+        for frame in decoder(*arguments):
+            decoded.append(None)
+            yield frame
+
+    return counting
 
 
 def test_a_clock_of_centuries_a_tick_is_passed_over(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from command import ENVIRONMENT, dreamer, photo, refused, render
+from forked import run
 from torch import Tensor
 
 from dreamer.api import registry
@@ -67,17 +67,17 @@ TOO_MUCH = {
     "a large canvas": (
         {"canvas": {"name": "cppn", "channels": 64, "layers": 16}, "optimiser": {"name": "adam"}},
         (1000, 900),
-        "GiB are free; lower the values of transforms, canvas and optimiser, --size",
+        "GiB are free; lower the values of transforms, canvas and optimiser, size",
     ),
     "a long memory": (
         {"canvas": {"name": "fourier"}, "optimiser": {"name": "lbfgs", "history": 100}},
         (1000, 900),
-        "GiB are free; lower the values of transforms, canvas and optimiser, --size",
+        "GiB are free; lower the values of transforms, canvas and optimiser, size",
     ),
     "pictures for which there is no room": (
         {"pictures": 32},
         (1000, 900),
-        r"GiB of memory with this recipe, and 2\.0 GiB are free; lower pictures, --size",
+        r"GiB of memory with this recipe, and 2\.0 GiB are free; lower pictures, size",
     ),
 }
 
@@ -173,5 +173,5 @@ def test_memory_that_the_process_may_not_use_is_not_free() -> None:
         "resource.setrlimit(resource.RLIMIT_AS, (room, room))\n"
         "print(available_memory('cpu'))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    ran = run([sys.executable, "-c", code], env=ENVIRONMENT)
     assert 0 < int(ran.stdout) <= 2**28 < available_memory("cpu")

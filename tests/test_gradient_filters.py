@@ -2,9 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamer.ingredients.gradient_filters import even, laplacian, normalise, smooth
+from dreamer.image.luma import luma
+from dreamer.ingredients.gradient_filters import chroma, even, laplacian, normalise, smooth
 
-FILTERS = [laplacian, normalise, smooth, even]
+FILTERS = [laplacian, normalise, smooth, even, chroma]
 
 
 def reference(gradient: torch.Tensor, levels: int, residual: float) -> torch.Tensor:
@@ -55,6 +56,25 @@ def test_the_strength_does_not_depend_on_the_gradients_scale(filter, scale):
     result = filter(gradient * scale)
     torch.testing.assert_close(result, filter(gradient.clone()), rtol=1e-3, atol=1e-3)
     assert float(result.square().mean().sqrt()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_chroma_is_soft_and_a_share_of_the_luma(share):
+    gradient = torch.randn(2, 3, 96, 120) * torch.tensor([1.0, 50.0]).view(2, 1, 1, 1)
+    grey = luma(gradient)
+    result = chroma(gradient.clone(), share=share, sigma=4.0)
+    light = luma(result)
+    colours = result - light
+    torch.testing.assert_close(
+        light / light.square().mean((1, 2, 3), True).sqrt(), grey / grey.square().mean((1, 2, 3), True).sqrt()
+    )
+    for picture in range(2):
+        assert float(colours[picture].square().mean() / light[picture].square().mean()) == pytest.approx(
+            share**2, abs=1e-5
+        )
+    if share:
+        step = colours.diff(dim=-1).square().mean() / colours.square().mean()
+        assert step < 0.1 < (gradient - grey).diff(dim=-1).square().mean() / (gradient - grey).square().mean()
 
 
 def test_laplacian_lifts_the_low_bands():

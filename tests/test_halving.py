@@ -20,6 +20,7 @@ def test_it_is_the_convolution(size, order):
     seen = torch.randn(2, 5, *size, dtype=torch.float64).contiguous(memory_format=order).requires_grad_()
     halved = blur_pool(seen)
     assert halved.is_contiguous(memory_format=order)
+    assert blur_pool(seen.detach().to("meta")).shape == halved.shape
     torch.testing.assert_close(halved, convolved(seen), rtol=0, atol=1e-14)
     upstream = torch.randn_like(halved)
     (own,), (wanted,) = (torch.autograd.grad(f(seen), seen, upstream) for f in (blur_pool, convolved))

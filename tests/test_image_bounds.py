@@ -103,6 +103,36 @@ def test_a_png_that_says_it_is_longer_than_it_is_is_refused(tmp_path, pixels):
 
 
 @pytest.mark.parametrize("pixels", [DEEP, FLAT])
+@pytest.mark.parametrize("size", [b"\xff\0\0\xff", b"\0\0\0\x0d"])
+def test_a_png_whose_header_does_not_come_first_is_refused(tmp_path, pixels, size):
+    path, data = tmp_path / "a.png", png.write(pixels, None)
+    words = data[8:33] + data[33:].replace(data[data.index(b"IDAT") - 4 :][:4], size, 1)
+    path.write_bytes(data[:8] + png._chunk(b"tEXt", b"Comment\0a") + words)
+    refused(path, "header is missing")
+
+
+@pytest.mark.parametrize("order", [b"II\0*", b"MM*\0"])
+def test_what_only_pillow_takes_for_a_tiff_is_refused(tmp_path, order):
+    path, file = tmp_path / "a.tif", io.BytesIO()
+    Image.fromarray(FLAT).save(file, "TIFF")
+    path.write_bytes(order + file.getvalue()[4:])
+    refused(path, "is not a picture that dreamer can read")
+
+
+def test_pixels_that_take_more_memory_than_there_is_are_refused_in_a_sentence(tmp_path):
+    flat = Image.new("L", (9000, 4000))
+    for format in ("TIFF", "BMP"):
+        path = tmp_path / f"a.{format}"
+        flat.save(path, format)
+        refused(path, "takes more memory than there is; make it smaller first", memory=20 * MB)
+    pixels = np.asarray(flat)
+    with Image.open(path) as picture:
+        for given in (picture, pixels.T, pixels.view(np.float32)):
+            with bounded(20 * MB), pytest.raises(PhotoError, match="the picture takes more memory than there is"):
+                load(given)
+
+
+@pytest.mark.parametrize("pixels", [DEEP, FLAT])
 def test_a_png_of_very_many_parts(tmp_path, pixels, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(png_with(pixels, *[(b"iTXt", b"a\0\0\0\0\0b")] * 20_000))

@@ -139,7 +139,7 @@ def test_anything_else_is_refused_in_a_sentence(given, words):
 
 
 def test_the_limit_of_pixels_holds_for_arrays_too():
-    with pytest.raises(PhotoError, match="--max-pixels"):
+    with pytest.raises(PhotoError, match="the limit with max_pixels"):
         load(SCENE, max_pixels=100)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from dreamer.errors import PhotoError
-from dreamer.image import Photo, load, png, read_recipe, tiff, xmp
+from dreamer.image import Photo, encode, load, png, read_recipe, tiff, xmp
 from dreamer.image import exif as exif_module
 
 MODES = {
@@ -172,6 +172,23 @@ def test_metadata_behind_the_pixels_of_a_deep_png(tmp_path):
     photo = load(path)
     assert (photo.width, photo.height) == (4, 6)
     assert b"Kodak" in photo.exif
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_a_png_says_of_its_owner_in_texts_is_kept_as_exif(tmp_path, deep):
+    path, texts = tmp_path / "photo.png", [("Author", "Käthe"), ("Description", "a beetle"), ("Location", "Paris")]
+    data = png.write(noise((4, 6, 3), np.uint16 if deep else np.uint8), None, texts=texts)
+    latin = png._chunk(b"tEXt", "Copyright\0Käthe 2026".encode("latin-1")) + png._chunk(b"zTXt", b"Author\0\0damaged")
+    path.write_bytes(data[:33] + latin + data[33:])
+    with Image.open(path) as picture:
+        for photo in (load(path), load(picture)):
+            tags = exif_module.parse(photo.exif)
+            assert tags.data(315) == "Käthe\0".encode() and tags.data(270) == b"a beetle\0"
+            assert tags.data(33432) == "Käthe 2026\0".encode() and photo.notices == ()
+            assert b"Paris" not in encode(photo, photo.pixels, "PNG")
+    block = exif_module.Directory(fields={315: exif_module.Field(2, b"an owner\0")}).block()
+    data = png.write(photo.pixels, None, texts=[("Author", "another")], exif=block)
+    assert exif_module.parse(load(data).exif).data(315) == b"an owner\0"
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
@@ -438,13 +455,13 @@ def test_a_decompression_bomb_is_refused_from_its_header(tmp_path):
     data[16:24] = struct.pack(">II", 20000, 20000)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     bomb.write_bytes(data)
-    refused(bomb, "20000 x 20000", "--max-pixels")
+    refused(bomb, "20000 x 20000", "max_pixels")
     tifffile.imwrite(deep, noise((10, 10, 3), np.uint16), photometric="rgb")
     for path in (bomb, deep):
-        refused(path, "--max-pixels", max_pixels=99)
-    refused(bomb, "--max-pixels", max_pixels=100)  # past twice the limit, where Pillow itself refuses
+        refused(path, "max_pixels", max_pixels=99)
+    refused(bomb, "max_pixels", max_pixels=100)  # past twice the limit, where Pillow itself refuses
     assert load(deep, max_pixels=100).width == 10
-    with pytest.raises(PhotoError, match="--max-pixels"):
+    with pytest.raises(PhotoError, match="the limit with max_pixels"):
         load(Image.new("L", (10, 10)), max_pixels=99)
 
 

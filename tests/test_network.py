@@ -54,7 +54,7 @@ def test_the_pass_stops_at_the_deepest_layer_and_leaves_no_hook():
 
 def test_hooks_are_removed_when_the_pass_fails():
     network = tiny()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(NetworkError, match="16x0 pixels are too small"):
         network.features(torch.rand(1, 3, 0, 16), ["one"])
     assert not any(module._forward_hooks for module in network.module.modules())
 
@@ -230,6 +230,16 @@ def test_what_weights_tell_of_themselves_is_checked(tmp_path: Path, about: dict[
     assert problem in str(refused.value) and "theirs.safetensors" in str(refused.value)
 
 
+def test_the_built_in_network_is_ones_own():
+    image, first = torch.rand(1, 3, 32, 32), reverie()
+    before = first.features(image, ["m3a"])["m3a"]
+    with torch.no_grad():
+        for parameter in first.module.parameters():
+            parameter.zero_()
+    first.module.m3a.register_forward_hook(lambda *_: torch.zeros(1))
+    torch.testing.assert_close(reverie().features(image, ["m3a"])["m3a"], before, rtol=0, atol=0)
+
+
 def test_weights_need_not_tell_anything(tmp_path: Path):
     file = somebodys(tmp_path / "own.safetensors", channels=None, dreams=None, training=None, width=None, soft=None)
     network = reverie(file)
@@ -260,7 +270,7 @@ def test_weights_are_whole_and_not_too_large(tmp_path: Path):
     for group, part, wrong in (
         ("basis", torch.zeros(300, 248), "300x248 instead of 248x248"),
         ("basis", torch.zeros(()), "of another shape"),
-        ("weight", torch.zeros(49, 96, 13, 13), "49x96x13x13 instead of 49x96x11x11"),
+        ("weight", torch.zeros(49, 4, 96, 13, 13), "49x4x96x13x13 instead of 49x4x96x11x11"),
     ):
         save_file(whole | {f"figures.m4a.{group}": part}, file, about)
         with pytest.raises(NetworkError, match=wrong):

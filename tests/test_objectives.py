@@ -1,6 +1,7 @@
 """Every objective against its formula, written in NumPy, and one case of each worked by hand."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -74,28 +75,27 @@ def test_channel_without_square_is_the_mean_activation(features):
 
 
 def figured():
-    """The tiny network that knows two figures of 3x3 positions at `two`, on a basis of three directions."""
+    """The tiny network that knows two motifs, two figures of each, 3x3 positions at `two`, on three directions."""
     random = torch.Generator().manual_seed(3)
-    basis, weight = (torch.randn(*shape, generator=random) for shape in ((3, C), (2, 3, 3, 3)))
-    return replace(taught(), figures={"two": (basis, weight, torch.tensor([0.5, -1.0]))})
+    basis, weight = (torch.randn(*shape, generator=random) for shape in ((3, C), (2, 2, 3, 3, 3)))
+    return replace(taught(), figures={"two": (basis, weight, torch.tensor([[0.5, 0.2], [-1.0, -0.4]]))})
 
 
 def figure_by_hand(features, names):
-    """How like each figure each position's surroundings are, one position after another."""
+    """How like each figure of each motif each position's surroundings are, one position after another."""
     basis, weight, bias = (values.double().numpy() for values in figured().figures["two"])
     seen = np.einsum("rc,bchw->brhw", basis, features.numpy())
     seen = np.pad(seen, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    found = np.zeros((len(seen), len(names), H, W))
-    for k, name in enumerate(names):
-        for y in range(H):
-            for x in range(W):
-                found[:, k, y, x] = (seen[:, :, y : y + 3, x : x + 3] * weight[name]).sum((1, 2, 3)) + bias[name]
+    found = np.zeros((len(seen), len(names), 2, H, W))
+    for (k, name), kind, y, x in product(enumerate(names), range(2), range(H), range(W)):
+        around = seen[:, :, y : y + 3, x : x + 3]
+        found[:, k, kind, y, x] = (around * weight[name, kind]).sum((1, 2, 3)) + bias[name, kind]
     return found
 
 
 @pytest.mark.parametrize("names", [("wing",), ("wing", "eye")])
 def test_whole_motifs_by_hand(features, names):
-    """Squared above zero, ten times itself besides, and the less the better a neighbour is."""
+    """Squared above zero, ten times itself besides, and the less the better a neighbour is, of whichever figure."""
     features = features / 4
     found = figure_by_hand(features, [("eye", "wing").index(name) for name in names])
 
@@ -107,8 +107,9 @@ def test_whole_motifs_by_hand(features, names):
                 around[..., y, x] = near.max((-2, -1))
         return around
 
-    behind = best(found, 4) + best(found.max(1, keepdims=True), 2) - 2 * found
-    wanted = ((np.maximum(found, 0) ** 2 + 10 * found) * np.exp(-2 * behind)).mean(1)
+    own = found.max(2, keepdims=True)
+    behind = best(own, 4) + best(own.max(1, keepdims=True), 2) - 2 * found
+    wanted = ((np.maximum(found, 0) ** 2 + 10 * found) * np.exp(-2 * behind)).sum(2).mean(1)
     scores = objectives.motif(features, network=figured(), layer="two", names=names, texture=0.0)
     same(scores, wanted)
     plain = objectives.motif(features, network=taught(), layer="two", names=names)
@@ -118,7 +119,7 @@ def test_whole_motifs_by_hand(features, names):
 
 
 def test_figures_that_are_too_wide_for_tiles():
-    wide = replace(figured(), figures={"two": (torch.zeros(3, C), torch.zeros(2, 3, 13, 13), torch.zeros(2))})
+    wide = replace(figured(), figures={"two": (torch.zeros(3, C), torch.zeros(2, 1, 3, 13, 13), torch.zeros(2, 1))})
     with pytest.raises(RecipeError, match="13 positions wide; at most 11"):
         objectives.motif(torch.zeros(1, C, 9, 9), network=wide, layer="two", names=("eye",))
 
@@ -127,13 +128,22 @@ def test_a_figure_grows_where_the_best_is_and_not_beside_it():
     """One position has the form, its neighbour half of it: nearly all of the slope is the best one's."""
     features = torch.zeros(1, C, 9, 9, dtype=torch.float64)
     basis, weight, _ = figured().figures["two"]
-    form = torch.einsum("rc,ryx->cyx", basis, weight[0]).double()
+    form = torch.einsum("rc,ryx->cyx", basis, weight[0, 0]).double()
     features[0, :, 3:6, 2:5] = form / form.norm()
     features[0, :, 3:6, 6:9] = 0.5 * form / form.norm()
     features.requires_grad_()
     objectives.motif(features, network=figured(), layer="two", names=("eye",), texture=0.0).sum().backward()
     best, other = (features.grad[0, :, 3:6, left : left + 3].norm() for left in (2, 6))
     assert best > 20 * other
+
+
+def test_a_group_is_all_of_its_motifs(features):
+    network = replace(figured(), groups={"both": ("wing", "eye"), "birds": ("wing",)})
+    for group, names in (("both", ("eye", "wing")), ("birds", ("wing",))):
+        scores = objectives.motif(features, network=network, layer="two", names=(group,))
+        same(scores, objectives.motif(features, network=network, layer="two", names=names).numpy())
+    with pytest.raises(RecipeError, match="knows no 'bird'"):
+        objectives.motif(features, network=network, layer="two", names=("bird",))
 
 
 def test_features_are_normalised_where_their_statistics_are_known(features):

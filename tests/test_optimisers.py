@@ -122,7 +122,9 @@ def test_without_its_package_cma_es_says_what_to_install(monkeypatch):
 
 
 def test_cma_es_says_how_small_a_canvas_must_be():
-    with pytest.raises(UsageError, match=r"at most 2000 numbers, and this canvas has 3264; .*canvas.frequencies=6"):
+    with pytest.raises(
+        UsageError, match=r"at most 2000 numbers, and this canvas has 3264; .*canvas={'frequencies': 6}"
+    ):
         composed({"canvas": {"name": "fourier"}, "optimiser": {"name": "cma-es"}})
 
 

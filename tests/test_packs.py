@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from forked import run
 from networks import tiny
 
 from dreamer.engine.step import Step
@@ -49,7 +50,8 @@ def installed(tmp_path_factory):
     subprocess.run([*pip, "install", *offline, "--target", target, *wheels.glob("*.whl")], check=True)
     alone = {name: value for name, value in os.environ.items() if name != "DREAMER_PLUGINS"}
     alone |= {"PYTHONPATH": str(target), "DREAMER_CONFIG": str(room / "config")}
-    told = subprocess.run([sys.executable, "-c", LOADED], env=alone, check=True, capture_output=True, text=True)
+    told = run([sys.executable, "-c", LOADED], env=alone)
+    assert told.returncode == 0, told.stderr
     return json.loads(told.stdout)
 
 

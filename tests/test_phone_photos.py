@@ -184,6 +184,22 @@ def test_what_stands_behind_a_jpeg_is_said(behind, words):
     assert np.array_equal(photo.pixels, load(phones.jpeg()).pixels)
 
 
+@pytest.mark.parametrize(
+    ("promise", "words"),
+    [
+        (b'<a:I xmlns:a="urn:a" a:Semantic="GainMap"/>', "its HDR gain map is left out"),
+        (b'<a:Semantic xmlns:a="urn:a">GainMap</a:Semantic>', "its HDR gain map is left out"),
+        (b'<h:Version xmlns:h="http://ns.adobe.com/hdr-gain-map/1.0/">1.0</h:Version>', "its HDR gain map is left out"),
+        (b"<a:I xmlns:a=\"urn:a\" a:Semantic='Depth'/>", "its depth map is left out"),
+        (b'<a:I xmlns:a="urn:a" a:Semantic="Primary"/>', ""),
+    ],
+)
+def test_what_stands_behind_a_jpeg_may_be_said_in_front_only(promise, words):
+    data = phones.jpeg(xmp=XMP.replace(b"<dc:creator>", promise + b"<dc:creator>"))
+    assert load(data + phones.jpeg(phones.SCENE[::4, ::4].copy())).notices == ((words,) if words else ())
+    assert load(data).notices == ()
+
+
 def test_a_promise_without_a_film_goes_silently():
     data = phones.jpeg(xmp=phones.PROMISES)
     photo = load(data)

@@ -207,7 +207,7 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
         ran = dreamer(*words, "-o", out)
         assert ran.code == 2 and said in ran.err, ran.err
         assert "objectives." not in ran.err and "canvas.name" not in ran.err and "octaves.feature_size" not in ran.err
-    with pytest.raises(UsageError, match="reverie has no class 'dragn'; `dreamer networks show reverie` lists them"):
+    with pytest.raises(UsageError, match=r"reverie has no class 'dragn'; `network.labels` lists them"):
         api.visualize("reverie", "dragn")
     with pytest.raises(UsageError, match="channel 999: layer m4b"):
         api.visualize("reverie", channel=999)

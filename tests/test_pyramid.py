@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dreamer.engine.laplacian import add_expanded, merge, reduce, split
-from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes
+from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
 
 SIZES = [(64, 64), (37, 50), (38, 49), (17, 33), (16, 16), (333, 64)]
 
@@ -62,6 +62,18 @@ def test_octaves_start_at_the_smallest_side(side, count):
     assert len(sizes) == count
     assert sizes[-1] == (side, 2 * side)
     assert min(sizes[0]) >= min(side, 160)
+
+
+def test_tapered_octaves_have_fewer_and_longer_steps():
+    sizes = [(100, 150), (140, 210), (196, 294), (274, 411)]
+    plain = tapered(sizes, 10, 0.01, 1.0, 1.0)
+    assert plain == tuple(Octave(size, 10, 0.01) for size in sizes)
+    fewer = tapered(sizes, 10, 0.01, 0.5, 0.9)
+    assert [octave.steps for octave in fewer] == [10, 5, 2, 2]
+    for number, octave in enumerate(fewer):
+        assert octave.size == sizes[number] and octave.steps * octave.step_size == pytest.approx(0.1 * 0.9**number)
+    assert [octave.steps for octave in tapered(sizes, 1, 0.01, 0.5, 1.0)] == [1, 1, 1, 1]
+    assert [octave.steps for octave in tapered(sizes, 0, 0.01, 0.5, 1.0)] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("smallest", [40, 64, 160, 5000])

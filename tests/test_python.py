@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def test_a_channel_of_a_module_in_one_line() -> None:
     (second,) = dreamer.visualize(dreamer.Network.wrap(net), layer="2", channel=np.int64(3), **SMALL)
     assert first.size == (40, 40) and first.tobytes() == second.tobytes()
     assert dreamer.visualize(net, "0", **SMALL)[0].tobytes() != dreamer.visualize(net, "2", **SMALL)[0].tobytes()
+    assert dreamer.visualize(net, "2:3", **SMALL)[0].tobytes() == first.tobytes()
     assert dreamer.dream(PHOTO, network=net, layer="0", **FEW).size == PHOTO.size
 
 
@@ -188,7 +190,18 @@ def test_plugins_can_be_loaded_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {"tilt", "lean"} & {*names().ingredients["priors"].names()} == {"lean"}
 
 
+@contextmanager
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 MODES = {
+    "deterministic": deterministic,
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
     "no_grad": torch.no_grad,
     "inference": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
@@ -221,6 +234,64 @@ def test_torchs_modes_change_no_picture(mode: str) -> None:
         assert made() == plain
 
 
+def test_features_can_be_differentiated_by_torchs_functions() -> None:
+    network, image = tiny_network(), torch.rand(2, 3, 24, 24)
+
+    def score(image: Tensor) -> Tensor:
+        return network.features(image, ["two"])["two"].square().mean()
+
+    leaf = image.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(score(leaf), leaf)
+    torch.testing.assert_close(torch.func.grad(score)(image), expected)
+    slopes = torch.func.jacrev(lambda image: network.features(image, ["two"])["two"].mean((2, 3)))(image[:1])
+    torch.testing.assert_close(
+        slopes[0, 3], torch.func.grad(lambda x: network.features(x, ["two"])["two"][0, 3].mean())(image[:1])
+    )
+
+
+def test_pictures_are_kept_after_some_steps() -> None:
+    words: Any = {"network": tiny_network(), "octaves": {"count": 2, "steps": 2}}
+    seen: list[Tensor] = []
+    kept = dreamer.dream(PHOTO, keep=range(1, 4), returns="tensor", on_step=lambda s: seen.append(s.picture()), **words)
+    assert [*kept] == [1, 2, 3, 4] and torch.equal(kept[4], dreamer.dream(PHOTO, returns="tensor", **words))
+    for number in (1, 2, 3):
+        torch.testing.assert_close(kept[number], seen[number - 1][0], atol=1e-6, rtol=0)
+    pictures = dreamer.dream(PHOTO, keep=np.array([2, 4]), **words)
+    assert [*pictures] == [2, 4] and pictures[2].size == PHOTO.size
+    assert pictures._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+    assert [*dreamer.dream(PHOTO, keep=(), **words)] == [4]
+
+    several = dreamer.visualize(tiny_network(), channel=1, count=2, size=40, steps=3, keep=(1, 2))
+    assert [(step, len(pictures)) for step, pictures in several.items()] == [(1, 2), (2, 2), (3, 2)]
+    alone = dreamer.visualize(tiny_network(), channel=1, count=2, size=40, steps=3)
+    assert [one.tobytes() for one in several[3]] == [one.tobytes() for one in alone]
+    with pytest.raises(dreamer.UsageError, match=r"keep: expected numbers of steps from 1 to 3, as in \(1, 3\), not"):
+        dreamer.visualize(tiny_network(), channel=1, size=40, steps=3, keep=(4,))
+
+
+def test_what_was_kept_comes_with_the_interrupt() -> None:
+    def stop(step: dreamer.Step) -> None:
+        if (step.octave, step.number) == (1, 0):
+            raise KeyboardInterrupt
+
+    words: Any = {"network": tiny_network(), "octaves": {"count": 2, "steps": 2}}
+    with pytest.raises(dreamer.Interrupted) as caught:
+        dreamer.dream(PHOTO, keep=(1, 4), on_step=stop, **words)
+    assert [*caught.value.picture] == [1, 3]
+    kept = dreamer.dream(PHOTO, keep=(1, 3), **words)
+    assert all(caught.value.picture[number].tobytes() == kept[number].tobytes() for number in (1, 3))
+
+
+def test_what_transforms_make_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamer.pipeline import pipeline
+
+    counted: list[int] = []
+    found = pipeline.demand_of
+    monkeypatch.setattr(pipeline, "demand_of", lambda *given: (counted.append(1), found(*given))[1])
+    dreamer.visualize(tiny_network(), lambda f: f["two"].mean(), **SMALL)
+    assert counted == [1]
+
+
 def test_pictures_of_a_batch_can_be_addressed_and_octaves_are_named() -> None:
     network = tiny_network()
     one, two = dreamer.visualize(network, lambda f: f["two"][0, 3].mean() + f["two"][1, 5].mean(), count=2, **SMALL)
@@ -237,18 +308,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "precision": ({"precision": "float64"}, "precision: 'float64' is not one of auto, float32, bfloat16"),
     "tile": ({"tile": "a"}, "tile: 'a' is not a number of pixels from 32, nor 0 for none"),
     "small tile": ({"tile": -5}, "tile: -5 is not a number of pixels"),
-    "network": ({"network": [1, 2]}, "network: expected a name, a Network or a torch module, not list"),
+    "network": ({"network": [1, 2]}, "network: expected a name, a Network or a torch module, not \\[1, 2\\]"),
     "direction": (
         {"direction": np.zeros((2, 2))},
-        r"direction: expected a number for each channel, \(C,\), not \(2, 2\)",
+        r"direction: expected a number for each channel, \(C,\), not of shape \(2, 2\)",
     ),
     "neuron": ({"neuron": "a"}, "neuron: expected a channel, or a channel, a row and a column, not 'a'"),
     "behind": ({"neuron": (1, -1, -1)}, "neuron: channels, rows and columns are counted from 0"),
     "channel": ({"channel": -1}, "channel: channels are counted from 0, not -1"),
-    "layer": ({"layer": nn.ReLU()}, "layer: expected a layer's name, as in 'layer3', not a ReLU"),
+    "layer": ({"layer": nn.ReLU()}, "layer: a ReLU is not a layer's name, as in 'layer3'"),
     "function": ({"objective": lambda f: f["two"].mean(), "layer": "two"}, "layer: a function reads its layers itself"),
     "shape": ({"objective": lambda f: f["two"][0, :7, 0, 0]}, r"it returned a tensor of shape \(7,\)"),
-    "objective": ({"objective": 3}, "objective: expected a name, a dict, a list or a function, not a int"),
+    "objective": ({"objective": 3}, "objective: expected a name, a dict, a list or a function, not 3"),
     "canvas": ({"canvas": 3}, "canvas: "),
 }
 
@@ -326,4 +397,4 @@ def test_a_notebook_shows_sheets_and_short_mistakes() -> None:
     assert pictures[:0] == []
     with pytest.raises(dreamer.UsageError) as caught:
         dreamer.dream(PHOTO, colr=1)  # type: ignore[call-overload]
-    assert caught.value._render_traceback_() == ["UsageError: colr: unknown key; did you mean colour?"]
+    assert caught.value._render_traceback_() == ["RecipeError: colr: unknown key; did you mean colour?"]

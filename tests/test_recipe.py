@@ -30,7 +30,7 @@ def test_the_defaults():
     recipe = read()
     assert recipe.network == "reverie" and recipe.colour == 0.5 and recipe.size == 2048
     assert (recipe.octaves.smallest, recipe.octaves.scale, recipe.octaves.steps) == (160, 1.4, 10)
-    assert [item.name for item in recipe.gradient_filters] == ["laplacian", "even"]
+    assert [item.name for item in recipe.gradient_filters] == ["laplacian", "even", "chroma"]
 
 
 def test_settings_reach_everything():
@@ -149,8 +149,8 @@ def test_a_preset_keeps_what_is_its_own_of_a_canvas():
         ({"canvas": {"name": "fourier", "decya": 1}}, "canvas.decya: unknown key; did you mean decay?"),
         ({"canvas": {"name": "fourier", "decay": "x"}}, "canvas.decay: 'x' is not a number from 0 to 4"),
         ({"canvas": {"name": 3}}, "canvas.name: '3' is not text"),
-        ({"canvas": "fourier"}, "canvas: expected a table, as in [canvas]"),
-        ({"canvas": [{"name": "fourier"}]}, "canvas: expected a table, as in [canvas]"),
+        ({"canvas": "fourier"}, "canvas: expected a dict, as in canvas={...}"),
+        ({"canvas": [{"name": "fourier"}]}, "canvas: expected a dict, as in canvas={...}"),
         ({"optimiser": {"name": "adma"}}, "optimiser.name: no optimiser is called 'adma'; did you mean adam"),
         ({"canvass": {"name": "fourier"}}, "canvass: unknown key; did you mean canvas?"),
     ],

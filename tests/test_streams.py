@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render
+from forked import run
 
 from dreamer.cli import streams
 from dreamer.cli.streams import echo, guard_streams, harmless
@@ -59,24 +60,21 @@ def test_a_full_disk_under_stderr_silences_the_telling_alone(tmp_path: Path, mon
 @POSIX
 def test_a_dream_is_made_whoever_listens(tmp_path: Path) -> None:
     """With every stream closed, and with full ones, in one process each."""
-    words = " ".join(process("render", "a.png", "--set", "octaves.steps=1", "--threads", "1", "--force"))
+    words = process("render", "a.png", "--set", "octaves.steps=1", "--threads", "1", "--force")
     photo(tmp_path / "a.png")
-    for how in (">&- 2>&- <&-", "--progress json >/dev/full 2>/dev/full"):
-        ran = subprocess.run(["sh", "-c", f"exec {words} {how}"], cwd=tmp_path, env=ENVIRONMENT, check=False)
-        assert ran.returncode == 0
-        assert left_in(tmp_path) == ["a-dream.png", "a.png"]
-        (tmp_path / "a-dream.png").unlink()
+    closed = ["sh", "-c", f"exec {' '.join(words)} >&- 2>&- <&-"]
+    assert subprocess.run(closed, cwd=tmp_path, env=ENVIRONMENT, check=False).returncode == 0
+    assert left_in(tmp_path) == ["a-dream.png", "a.png"]
+    (tmp_path / "a-dream.png").unlink()
+    with open("/dev/full", "w") as full:
+        ran = run([*words, "--progress", "json"], cwd=tmp_path, env=ENVIRONMENT, stdout=full, stderr=full)
+    assert ran.returncode == 0 and left_in(tmp_path) == ["a-dream.png", "a.png"]
 
 
 @POSIX
 def test_a_result_that_cannot_be_told_is_an_error(tmp_path: Path) -> None:
-    ran = subprocess.run(
-        ["sh", "-c", f"{' '.join(process('ingredients', 'list'))} >/dev/full"],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with open("/dev/full", "w") as full:
+        ran = run(process("ingredients", "list"), env=ENVIRONMENT, stdout=full)
     assert ran.returncode == 1
     assert ran.stderr == "dreamer: standard output cannot be written: No space left on device\n"
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Annotated
 import pytest
 import torch
 from command import ENVIRONMENT
+from forked import run
 
-from dreamer import Range, hookimpl
+from dreamer import Canvas, Range, hookimpl
 from dreamer.errors import NetworkError, RecipeError, UsageError
 from dreamer.recipes.preset import Preset
 from dreamer.testing import assert_plugin_ok, examine, photo, tiny_network
@@ -198,7 +198,32 @@ def float32_alone(features):
     return torch.einsum("bchw,c->bhw", features, torch.ones(features.shape[1]))
 
 
+def grain(image):
+    """Grain that is drawn on the CPU."""
+    return image * torch.rand(3, 1, 1)
+
+
+def edges(image):
+    """The edges, by a kernel of the CPU's."""
+    return torch.nn.functional.conv2d(image, torch.ones(1, 3, 3, 3) / 9 - 0.1).square().mean()
+
+
+def shaded(image):
+    """A canvas with a shade of the CPU's."""
+    values, shade = image.logit(1e-3).requires_grad_(), torch.linspace(0, 1, image.shape[-1])
+    return Canvas((values,), lambda: (values + shade).sigmoid())
+
+
+def at_home(image):
+    """Grain that is drawn where the picture is, for rows that are chosen on the CPU."""
+    rows = torch.randperm(image.shape[-2])
+    return image[..., rows, :] * torch.rand(3, 1, 1, device=image.device) * torch.rand(())
+
+
 BROKEN = [
+    ("transforms", grain, "makes a tensor on the CPU and so fails on a graphics card, at mul; make it where its image"),
+    ("priors", edges, "makes a tensor on the CPU and so fails on a graphics card, at conv2d"),
+    ("canvases", shaded, "makes a tensor on the CPU and so fails on a graphics card, at add"),
     ("priors", undocumented, "no docstring"),
     (
         "objectives",
@@ -241,6 +266,11 @@ def test_one_broken_promise_is_told_in_one_sentence(kind, function, words):
     (finding,) = findings(**{kind: function})
     assert finding.verdict == "broken" and finding.name == function.__name__
     assert words in finding.sentence
+
+
+def test_what_is_made_where_it_is_needed_is_right():
+    (finding,) = findings(transforms=at_home)
+    assert finding.ok, finding
 
 
 def test_a_filter_that_divides_by_nothing_is_told_of_zero():
@@ -515,8 +545,9 @@ def test_the_tiny_network_is_small_the_same_each_time_and_worth_tiling():
 
 
 def test_nothing_of_it_needs_pytest():
-    code = "import sys; sys.modules['pytest'] = None; import dreamer.testing as t; print(hasattr(t, 'dreamer_photo'))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    code = "import sys; assert 'pytest' not in sys.modules; sys.modules['pytest'] = None\n"
+    code += "import dreamer.testing as t; print(hasattr(t, 'dreamer_photo'))"
+    found = run([sys.executable, "-c", code], env=ENVIRONMENT)
     assert found.stdout == "False\n"
 
 

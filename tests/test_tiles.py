@@ -65,7 +65,7 @@ def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
     assert tiled_score == pytest.approx(score, rel=1e-9)
 
 
-@pytest.mark.parametrize(("tile", "size"), [(64, (180, 211)), (104, (240, 271))])
+@pytest.mark.parametrize(("tile", "size"), [(64, (80, 211)), (104, (112, 271))])
 def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile, size):
     """Whole motifs are exact in tiles, since they say how far they look; one that says less is not."""
     network, image = calibrated("reverie"), photo(*size)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from command import dreamer, left_in, refused
+from forked import Forked
 from PIL import Image
 from safetensors import safe_open
 
@@ -45,7 +46,7 @@ from dreamer.training.trainee import (
 
 QUICK = "import dreamer.training.train as t, dreamer.training.export as e, dreamer.training.stream as s\n"
 QUICK += "t.MOTIFS = t.MOTIFS[:6]; t._HELD_OUT = e._SAMPLES = 4; s._FIRST = 1; s._CHUNK = 16\n"
-QUICK += "t._SAVE = t._REPORT = 0.5\n"
+QUICK += "t._SAVE = t._REPORT = 0.5; t.Training.batch = 8, 4\n"
 
 
 @pytest.fixture
@@ -58,6 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "_FIRST", 1)
     monkeypatch.setattr(train, "_SAVE", 0.5)
     monkeypatch.setattr(train, "_REPORT", 0.5)
+    monkeypatch.setattr(train.Training, "batch", (8, 4))
 
 
 class Still(AbstractContextManager["Still"]):
@@ -194,22 +196,22 @@ def test_a_painter_that_died_is_told_of(world: World):
             drawn.batch(4, 64, torch.Generator(), varied)
 
 
-def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(train, "MOTIFS", MOTIFS)
+def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None):
+    motifs = train.MOTIFS
     output, told = tmp_path / "mine.safetensors", []
     settings = Settings(minutes=0.15, width=0.25)
     train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.1, on_report=told.append)
     assert left_in(tmp_path) == ["mine-000.safetensors", "mine.safetensors"]
     assert output.stat().st_size < 8e6
     network = reverie(output)
-    assert network.labels == (*(motif.name for motif in MOTIFS), "nothing")
+    assert network.labels == (*(motif.name for motif in motifs), "nothing")
     assert set(network.statistics) == set(LAYERS) and "m4b" in network.heads
     features = network.features(torch.rand(1, 3, 64, 64), ["m4b"])["m4b"]
     assert features.shape[1] == network.heads["m4b"][0].shape[1] == len(network.statistics["m4b"][0])
     basis, figures, _ = network.figures["m4a"]
-    assert basis.shape[1] == network.layer("m4a").channels and figures.shape[:2] == (len(MOTIFS), len(basis))
+    assert basis.shape[1] == network.layer("m4a").channels and figures.shape[:3] == (len(motifs), 4, len(basis))
     story = json.loads(safe_open(output, "pt").metadata()["training"])
-    assert (story["samples"], story["seconds"], story["width"]) == (7 * 64 + 5 * 40, 9, 0.25)
+    assert (story["samples"], story["seconds"], story["width"]) == (7 * 8 + 5 * 4, 9, 0.25)
     assert [report.share for report in told] == pytest.approx([(n + 1) / 12 for n in range(12)])
     assert told[-1].samples == story["samples"]
 
@@ -221,7 +223,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None, signum: in
     code = f"{QUICK}from dreamer.cli import main\nif __name__ == '__main__': main({words!r})"
     script = tmp_path / "run.py"
     script.write_text(code)
-    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = Forked([sys.executable, script], stderr=subprocess.PIPE, text=True, start_new_session=True)
     begun = tmp_path / "mine.safetensors.training"
     waited = time.monotonic()
     while not begun.exists() and time.monotonic() - waited < 120:
@@ -412,7 +414,7 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None,
             (tmp_path / "own" / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(values).resize((96 + 8 * number,) * 2).save(tmp_path / "own" / name / f"{number}.png")
     output = tmp_path / "mine.safetensors"
-    ran = dreamer("networks", "train", "-o", output, "--pictures", tmp_path / "own", "--minutes", 0.5)
+    ran = dreamer("networks", "train", "-o", output, "--pictures", tmp_path / "own", "--minutes", 0.25)
     assert ran.code == 0 and "8 pictures teach" in ran.err, ran.err
     network = reverie(output)
     assert network.labels[-3:] == ("dots", "stripes", "nothing")
@@ -430,7 +432,7 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None,
     for number in (0, 1):  # and their figures find them whole
         whole = network.features(album.whole(number, 88), ["m4a"])["m4a"]
         seen = torch.einsum("rc,bchw->brhw", basis, (whole - mean[:, None, None]) / std[:, None, None])
-        found = torch.einsum("krhw,brhw->bk", figures[-2:], seen)
+        found = torch.einsum("kvrhw,brhw->bvk", figures[-2:], seen).amax(1)
         assert (found.argmax(1) == number).all()
 
 
@@ -470,6 +472,6 @@ def test_the_figures_that_ship_find_their_motifs_in_fresh_drawings():
     for number, motif in enumerate(MOTIFS):
         drawn = portraits(motif, 4, 88, torch.Generator().manual_seed(77), 1.05)
         seen = (network.features(drawn, ["m4a"])["m4a"] - mean[:, None, None]) / std[:, None, None]
-        found = torch.einsum("krhw,rc,bchw->bk", weight, basis, seen) + bias
-        right += int((found.argmax(1) == number).sum())
+        found = torch.einsum("kvrhw,brhw->bkv", weight, torch.einsum("rc,bchw->brhw", basis, seen)) + bias
+        right += int((found.amax(2).argmax(1) == number).sum())
     assert right > 0.8 * 4 * len(MOTIFS)

@@ -1,11 +1,46 @@
 """The standard set of changes, against the same five done one after the other, in NumPy."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
+from dreamer.engine.step import Step
 from dreamer.ingredients import transforms
 from dreamer.motifs.sample_scene import scene
+from dreamer.networks.randomness import Randomness
+
+
+def step(octave=0):
+    return Step(octave, 3, 0, 1, 0.0, (0, 0))
+
+
+def test_warp_is_the_same_throughout_an_octave_and_differs_between_octaves_and_seeds():
+    image = scene(96, 128)
+    bent = {}
+    for seed, octave, number in product((0, 1), (0, 1), (0, 1)):
+        with Randomness(seed):
+            torch.rand(number + 1)  # what other transforms have drawn before changes nothing
+            bent[seed, octave, number] = transforms.warp(image, step=step(octave))(image)
+    for seed, octave in product((0, 1), repeat=2):
+        assert torch.equal(bent[seed, octave, 0], bent[seed, octave, 1])
+    for one, other in (((0, 0, 0), (0, 1, 0)), ((0, 0, 0), (1, 0, 0))):
+        assert (bent[one] - bent[other]).abs().mean() > 0.01
+
+
+def test_warp_bends_but_does_not_tear_and_keeps_the_borders():
+    """Places are looked up in a picture of their own coordinates: none moves far, and they keep their order."""
+    height, width = 200, 300
+    y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
+    with Randomness(3):
+        apply = transforms.warp(torch.zeros(1, 3, height, width), step=step(), degrees=13.0, pixels=80)
+    down, right = apply(torch.stack([y, x])[None].expand(2, -1, -1, -1))[1]
+    torch.testing.assert_close(right[:, 0], x[:, 0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(down[-1], y[-1], atol=1e-6, rtol=0)
+    slopes = torch.stack([right.diff(dim=-1)[:-1], down.diff(dim=-2)[:, :-1]]) - 1
+    shears = torch.stack([right.diff(dim=-2)[:, :-1], down.diff(dim=-1)[:-1]])
+    assert slopes.min() > -1 and 0.1 < float(torch.cat([slopes, shears]).square().mean().sqrt()) < 0.3
 
 
 def one_by_one(image, pad, offset, kept, scaled, degrees, start, size):

@@ -6,7 +6,6 @@ import argparse
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import zipfile
 from collections import Counter, OrderedDict
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from command import ENVIRONMENT, dreamer, photo, refused, render
+from forked import run
 from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
@@ -358,7 +358,7 @@ def test_hostile_files_are_refused_within_their_own_size(tmp_path: Path) -> None
     for kind, (write, _) in HOSTILE.items():
         write(files[kind])
     command = [sys.executable, "-c", _READ, *map(str, files.values())]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=False)
+    done = run(command, env=ENVIRONMENT, timeout=100)
     told = {name: (int(grown), what) for name, grown, what in (line.split("\t") for line in done.stdout.splitlines())}
     assert done.returncode == 0, f"{done.stderr[-2000:]} after {list(told)[-1:]}"
     for kind, (_, words) in HOSTILE.items():

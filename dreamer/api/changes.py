@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dreamer.api.values import AnyNetwork
+from dreamer.api.values import AnyNetwork, Device, Precision
 from dreamer.engine.step import Step
 from dreamer.image import Picture
 from dreamer.recipes.preset import Preset
@@ -72,22 +72,23 @@ class Settings(TypedDict, total=False):
     weights: str | Path | None
     layer: str | None
     guide: Picture | None
-    device: str
-    precision: str
+    device: Device
+    precision: Precision
     fetch: bool
     steps: int | None
+    max_pixels: int
     on_step: Callable[[Step], None] | None
 
 
 class DreamSettings(Settings, Changes, total=False):
-    """Every keyword of `dreamer.dream` but `returns`."""
+    """Every keyword of `dreamer.dream` but `returns` and `keep`."""
 
     network: AnyNetwork | None
     tile: int | None
 
 
 class UnitSettings(Settings, UnitChanges, total=False):
-    """Every keyword of `dreamer.visualize` but `returns`."""
+    """Every keyword of `dreamer.visualize` but `returns` and `keep`."""
 
     channel: int | str | None
     neuron: int | Sequence[int] | None

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from dreamer.api.changes import Changes, ZoomChanges
-from dreamer.api.request import photo_of, request
-from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, frame_given, network_of, plain
-from dreamer.engine.device import Machine
+from dreamer.api.request import machine_of, photo_of, request
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, network_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
 from dreamer.image import Picture, load, size_at
+from dreamer.pipeline.demand import MAX_PIXELS
+from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 from dreamer.videos.clip.reader import frames, probe
 from dreamer.videos.clip.state import MemoryStore
@@ -38,13 +39,14 @@ def zoom(
     layer: str | None = None,
     guide: Picture | None = None,
     size: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int | None = None,
     fetch: bool = False,
     steps: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     returns: Returns = "pil",
-    on_step: Callable[[int, Step], None] = lambda number, step: None,
+    on_step: Callable[[int, Step], None] | None = None,
     **changes: Unpack[ZoomChanges],
 ) -> Iterator[Result]:
     """Fall into a photo: the frames of `dreamer zoom`, one by one.
@@ -63,21 +65,25 @@ def zoom(
         DreamerError: At once, with every mistake.
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
-    check_returns(returns)
-    source, followed, looked_at = load(photo), photo_of(guide), network_of(network)
+    check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size)
+    source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
+    looked_at = network_of(network)
     moving = {field.name for field in fields(Zoom)}
     motion = zoom_from({key: plain(value) for key, value in changes.items() if key in moving})
     recipe = {key: value for key, value in changes.items() if key not in moving}
-    machine = Machine(device, precision, -1 if tile is None else tile)
+    machine = machine_of(device, precision, tile)
     looks = {}
     for look, at in motion.looks():
         own = preset if look is None else look
-        asked, names = request(own, recipe, looked_at, weights, at or layer, fetch, machine, followed, steps)
+        asked, names = request(
+            own, recipe, looked_at, weights, at or layer, fetch, machine, followed, steps, max_pixels
+        )
         looks[look, at] = asked.build(names)
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
+    told = on_step or (lambda number, step: None)
     looks = settled_looks(looks, source, frame)
-    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, on_step)
+    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told)
     fall = frames_of(scene)
 
     def pictures() -> Iterator[Tensor]:
@@ -99,13 +105,14 @@ def video(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int | None = None,
     fetch: bool = False,
     steps: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     returns: Returns = "pil",
-    on_step: Callable[[Step], None] = lambda step: None,
+    on_step: Callable[[Step], None] | None = None,
     **changes: Unpack[Changes],
 ) -> Iterator[Result]:
     """Dream over a clip: the frames of `dreamer video`, one by one.
@@ -121,11 +128,14 @@ def video(
         DreamerError: Before the first frame, for a clip that cannot be read and with every mistake of the recipe.
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
-    check_returns(returns)
-    source, followed = probe(Path(clip)), photo_of(guide)
-    machine = Machine(device, precision, -1 if tile is None else tile)
-    asked, names = request(preset, changes, network_of(network), weights, layer, fetch, machine, followed, steps)
-    film = Film.of(asked.build(names), source.height, source.width, stability=stability, on_step=on_step)
+    check(returns=returns, on_step=on_step, max_pixels=max_pixels, stability=stability, clip=clip)
+    source, followed = probe(Path(clip), max_pixels=max_pixels), photo_of(guide, max_pixels)
+    machine = machine_of(device, precision, tile)
+    looked_at = network_of(network)
+    asked, names = request(preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
+    film = Film.of(
+        asked.build(names), source.height, source.width, stability=stability, on_step=on_step or (lambda step: None)
+    )
     made = (torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255 for dreamt in film.dreams(frames(source)))
     return _frames(made, returns)
 

@@ -9,16 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import UsageError, did_you_mean
+from dreamer.errors import UsageError, did_you_mean, quoted
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.plugins.loading import being_loaded, load_plugins
 from dreamer.plugins.preset_packs import allowed
+from dreamer.recipes.arguments import check
 from dreamer.recipes.recipe import KINDS
-from dreamer.recipes.registry import Registry
-
-OWN = "python"
-"""In the place of a plugin's name, for functions that a program registered itself."""
+from dreamer.recipes.registry import OWN, Registry
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:
@@ -26,6 +24,7 @@ def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = 
 
     Absent weights are downloaded only with `fetch=True`. Raises NetworkError.
     """
+    check(name=name, weights=weights, fetch=fetch)
     return load_from(registry().networks, name, Path(weights) if weights else None, fetch=fetch)
 
 
@@ -53,9 +52,13 @@ def register(function: Callable[..., Any], kind: str, name: str | None = None) -
         UsageError: There is no such kind.
         PluginError: The name is dreamer's own, or an option has no annotation or default.
     """
+    name = getattr(function, "__name__", "") if name is None else name
+    check(function=function, kind=kind, name=name)
+    if not name.isidentifier():  # as that of a lambda
+        raise UsageError(f"name: {quoted(name)} cannot be one; give it one of letters, digits and _")
     if kind not in KINDS:
-        raise UsageError(f"kind: there is no kind {kind!r} of ingredients{did_you_mean(kind, KINDS)}")
-    add_own(registry(), kind, function, name or function.__name__)
+        raise UsageError(f"kind: there is no kind {quoted(kind)} of ingredients{did_you_mean(kind, KINDS)}")
+    add_own(registry(), kind, function, name)
 
 
 def reload_plugins() -> None:

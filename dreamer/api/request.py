@@ -6,20 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dreamer.api.names import registry
-from dreamer.api.values import plain, with_functions
+from dreamer.api.values import Device, Precision, plain, with_functions
 from dreamer.engine.device import Machine
+from dreamer.errors import UsageError
 from dreamer.image import Photo, Picture, load
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
+from dreamer.recipes.arguments import check
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.registry import Registry
 
 
-def photo_of(picture: Picture | None) -> Photo | None:
+def photo_of(picture: Picture | None, max_pixels: int) -> Photo | None:
     """The picture as a Photo, if there is one; raises PhotoError."""
-    return None if picture is None else load(picture)
+    return None if picture is None else load(picture, max_pixels=max_pixels)
+
+
+def machine_of(device: Device, precision: Precision, tile: int | None) -> Machine:
+    """Where to compute and in what, as torch or as words name it; whether that can be had is found out later."""
+    device = str(device) if isinstance(device, torch.device) else device
+    precision = str(precision).removeprefix("torch.") if isinstance(precision, torch.dtype) else precision
+    return Machine(device, precision, -1 if tile is None else tile)
 
 
 def request(
@@ -31,9 +42,13 @@ def request(
     fetch: bool,
     machine: Machine,
     guide: Photo | None,
-    steps: int | None = None,
+    steps: int | None,
+    max_pixels: int,
 ) -> tuple[Request, Registry]:
     """The request, and the names that it may use: functions among the changes have names of their own there."""
+    check(preset=preset, layer=layer, weights=weights, fetch=fetch, steps=steps)
+    if weights and isinstance(network, Network):
+        raise UsageError("weights: they are for a network's name; this network has its own, so leave them out")
     names = registry()
     words = find_preset(names, preset).words if preset is not None else {}
     if steps is not None:
@@ -47,5 +62,6 @@ def request(
         fetch=fetch,
         guide=guide,
         machine=machine,
+        max_pixels=max_pixels,
     )
     return asked, names

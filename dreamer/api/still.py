@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack, overload
 
@@ -12,26 +13,45 @@ from torch import Tensor
 
 from dreamer.api.changes import Changes, DreamSettings
 from dreamer.api.notebook import watched
-from dreamer.api.request import photo_of, request
-from dreamer.api.values import AnyNetwork, Result, Returns, check_returns, given, network_of
-from dreamer.engine.device import Machine
+from dreamer.api.request import machine_of, photo_of, request
+from dreamer.api.values import AnyNetwork, Device, Kept, Precision, Result, Returns, given, network_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
-from dreamer.errors import Interrupted
+from dreamer.errors import Interrupted, RecipeError, UsageError, quoted
 from dreamer.image import Photo, Picture, load
+from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
+from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 
 Given = TypeVar("Given")
 
 
 @overload
-def dream(photo: Picture, *, returns: Literal["pil"] = "pil", **settings: Unpack[DreamSettings]) -> Image.Image: ...
+def dream(
+    photo: Picture, *, keep: None = None, returns: Literal["pil"] = "pil", **settings: Unpack[DreamSettings]
+) -> Image.Image: ...
 @overload
-def dream(photo: Picture, *, returns: Literal["tensor"], **settings: Unpack[DreamSettings]) -> Tensor: ...
+def dream(
+    photo: Picture, *, keep: None = None, returns: Literal["tensor"], **settings: Unpack[DreamSettings]
+) -> Tensor: ...
 @overload
-def dream(photo: Picture, *, returns: Literal["array"], **settings: Unpack[DreamSettings]) -> NDArray[Any]: ...
+def dream(
+    photo: Picture, *, keep: None = None, returns: Literal["array"], **settings: Unpack[DreamSettings]
+) -> NDArray[Any]: ...
+@overload
+def dream(
+    photo: Picture, *, keep: Sequence[int], returns: Literal["pil"] = "pil", **settings: Unpack[DreamSettings]
+) -> dict[int, Image.Image]: ...
+@overload
+def dream(
+    photo: Picture, *, keep: Sequence[int], returns: Literal["tensor"], **settings: Unpack[DreamSettings]
+) -> dict[int, Tensor]: ...
+@overload
+def dream(
+    photo: Picture, *, keep: Sequence[int], returns: Literal["array"], **settings: Unpack[DreamSettings]
+) -> dict[int, NDArray[Any]]: ...
 @plain_modes()
 def dream(
     photo: Picture,
@@ -41,15 +61,17 @@ def dream(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int | None = None,
     fetch: bool = False,
     steps: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    keep: Sequence[int] | None = None,
     returns: Returns = "pil",
     on_step: Callable[[Step], None] | None = None,
     **changes: Unpack[Changes],
-) -> Result:
+) -> Result | dict[int, Any]:
     """Dream over a photo.
 
     Args:
@@ -60,11 +82,13 @@ def dream(
         weights: A file with the named network's weights, .safetensors or .pth.
         layer: Where all objectives look, whatever the preset says.
         guide: A picture whose features are to grow.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: Of the network: `auto`, `float32` or `bfloat16`.
+        device: `auto`, `cpu`, `cuda` or `mps`, or torch's.
+        precision: Of the network: `auto`, `float32` or `bfloat16`, or torch's.
         tile: Side of the tiles in pixels, 0 for none; by itself it follows from free memory.
         fetch: Whether absent weights of the named network may be downloaded.
         steps: Number of steps in each octave.
+        max_pixels: The largest picture that is read and dreamt over.
+        keep: After which steps, counted from 1 over all octaves, the picture is kept as well.
         returns: "pil" for an image with the photo's alpha and profile, in 8 bits; "tensor" for (3, H, W), float32 in
             [0, 1]; "array" for (H, W, C) in the photo's own depth.
         on_step: Called with a `Step` after each step; its `picture()` is the picture so far. By itself a bar shows
@@ -73,26 +97,62 @@ def dream(
             wanted, names and functions may stand in it, too; a recipe with functions cannot be repeated elsewhere.
 
     Returns:
-        The dream.
+        The dream; with `keep`, {step: the picture after it}, which ends with the dream.
 
     Raises:
         DreamerError: The photo cannot be read, or the recipe has mistakes, all of which are named.
         Interrupted: Ctrl-C, or a notebook's stop button; its `picture` is the unfinished dream.
     """
-    check_returns(returns)
-    source, followed = load(photo), photo_of(guide)
-    machine = Machine(device, precision, -1 if tile is None else tile)
-    asked, names = request(preset, changes, network_of(network), weights, layer, fetch, machine, followed, steps)
+    check(returns=returns, on_step=on_step, max_pixels=max_pixels)
+    source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
+    machine = machine_of(device, precision, tile)
+    looked_at = network_of(network)
+    asked, names = request(preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
     pipeline = asked.build(names)
-    return dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: given(dream.sheet(), returns))
+    return dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: given(dream.sheet(), returns), keep)
 
 
 def dreamt(
-    pipeline: Pipeline, photo: Photo, on_step: Callable[[Step], None] | None, given: Callable[[Dream], Given]
-) -> Given:
-    """What is given of a dream over a photo; of an unfinished one, Interrupted carries it."""
+    pipeline: Pipeline,
+    photo: Photo,
+    on_step: Callable[[Step], None] | None,
+    given: Callable[[Dream], Given],
+    keep: Sequence[int] | None,
+) -> Given | dict[int, Given]:
+    """What is given of a dream over a photo, and with `keep` of its pictures after these steps, by their numbers.
+
+    Interrupted carries the same of an unfinished one. Raises UsageError for a step that there is not.
+    """
+    plan = pipeline.plan(photo.height, photo.width)
+    steps = _steps_kept(keep, sum(octave.steps for octave in plan.octaves))
+    kept: Kept[Given] = Kept()
+    done = 0
+
+    def finished(dream: Dream) -> Given | Kept[Given]:
+        picture = given(dream)
+        return picture if keep is None else Kept({**kept, done: picture})
+
     try:
         with watched(on_step) as watching:
-            return given(pipeline.dream(photo, on_step=watching))
+
+            def count(step: Step) -> None:
+                nonlocal done
+                done += 1
+                watching(step)
+
+            def take(number: int, dream: Dream) -> None:
+                kept[number] = given(dream)
+
+            return finished(pipeline.dream(photo, plan=plan, on_step=count, snapshots=steps, on_snapshot=take))
     except Interrupted as stop:
-        raise Interrupted(given(stop.picture)) from None
+        raise Interrupted(finished(stop.picture)) from None
+
+
+def _steps_kept(keep: Sequence[int] | None, count: int) -> set[int]:
+    """The steps whose pictures are kept before the last; raises UsageError for what is none of `count` steps."""
+    steps: Any = None
+    with suppress(RecipeError):
+        steps = [] if keep is None else plain(keep)
+    if not isinstance(steps, list) or not all(type(step) is int and 1 <= step <= count for step in steps):
+        raise UsageError(f"keep: expected numbers of steps from 1 to {count}, as in (1, {count}), not {quoted(keep)}")
+    return {*steps} - {count}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamer.api.values import plain
+from dreamer.api.values import numbers_of
 from dreamer.errors import UsageError
+from dreamer.recipes.arguments import check, is_number
 from dreamer.visualization.custom_objective import Features
 
 
@@ -28,18 +29,26 @@ class Term:
         return total
 
     def __mul__(self, factor: float) -> Term:
+        if not is_number(factor):
+            return NotImplemented
         return Term(tuple((weight * float(factor), score) for weight, score in self.parts))
 
     def __add__(self, other: Term) -> Term:
+        if not isinstance(other, Term):
+            return NotImplemented
         return Term(self.parts + other.parts)
 
     def __sub__(self, other: Term) -> Term:
+        if not isinstance(other, Term):
+            return NotImplemented
         return self + -other
 
     def __neg__(self) -> Term:
         return self * -1
 
     def __truediv__(self, divisor: float) -> Term:
+        if not is_number(divisor):
+            return NotImplemented
         return self * (1 / divisor)
 
     __rmul__ = __mul__
@@ -52,26 +61,34 @@ def channel(layer: str, number: int, *, picture: int | None = None) -> Term:
         layer: A layer's name.
         number: The channel's, from 0.
         picture: Which of several pictures at once shall have it, from 0; by itself each.
+
+    Raises:
+        UsageError: An argument is not what it can be; when it is used, that there is no such layer, channel or picture.
     """
+    check(layer_=layer, number=number)
     return _term(layer, picture, lambda map: map[:, _index(map, number, layer)].mean((1, 2)))
 
 
 def neuron(
     layer: str, number: int, row: int | None = None, column: int | None = None, *, picture: int | None = None
 ) -> Term:
-    """A channel at one place of its map, by itself in the middle; `picture` is as for `channel`."""
+    """A channel at one place of its map, by itself in the middle; `picture` and errors are as for `channel`."""
+    check(layer_=layer, number=number, row=row, column=column)
 
     def score(map: Tensor) -> Tensor:
         height, width = map.shape[2:]
         down, right = height // 2 if row is None else row, width // 2 if column is None else column
+        if not (down < height and right < width):
+            raise IndexError(f"row {down}, column {right} of a map of {height} rows and {width} columns")
         return map[:, _index(map, number, layer), down, right]
 
     return _term(layer, picture, score)
 
 
 def direction(layer: str, vector: Sequence[float] | Tensor, *, picture: int | None = None) -> Term:
-    """The mean of the features along a direction, with a number for each channel; `picture` is as for `channel`."""
-    numbers = torch.tensor(plain(vector), dtype=torch.float32)
+    """The mean of the features along a direction, with a number for each channel; all else is as for `channel`."""
+    check(layer_=layer)
+    numbers = torch.tensor(numbers_of("vector", vector))
 
     def score(map: Tensor) -> Tensor:
         if len(numbers) != map.shape[1]:
@@ -83,9 +100,15 @@ def direction(layer: str, vector: Sequence[float] | Tensor, *, picture: int | No
 
 def _term(layer: str, picture: int | None, score: Callable[[Tensor], Tensor]) -> Term:
     """A term of a layer's map (B, C, h, w); `score` gives (B,)."""
+    check(picture=picture)
 
     def scored(features: Features) -> Tensor:
-        return score(features[layer]) if picture is None else score(features[layer][[picture]])[0]
+        map = features[layer]
+        if picture is None:
+            return score(map)
+        if picture >= len(map):
+            raise UsageError(f"picture: there are pictures 0 to {len(map) - 1} here, and no {picture}")
+        return score(map[[picture]])[0]
 
     return Term(((1.0, scored),))
 

@@ -8,22 +8,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Unpack, overload
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamer.api.changes import UnitChanges, UnitSettings
 from dreamer.api.names import registry
-from dreamer.api.request import photo_of, request
+from dreamer.api.request import machine_of, photo_of, request
 from dreamer.api.still import dreamt
-from dreamer.api.values import AnyNetwork, Pictures, Returns, check_returns, given, network_of, plain
-from dreamer.engine.device import Machine
+from dreamer.api.values import AnyNetwork, Device, Pictures, Precision, Returns, given, network_of, numbers_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
-from dreamer.errors import RecipeError
+from dreamer.errors import RecipeError, quoted
 from dreamer.image import Picture, load, pictures_in, to_pil
 from dreamer.networks.network import Network
+from dreamer.pipeline.demand import MAX_PIXELS
+from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict
 from dreamer.visualization.custom_objective import Features, custom_objective
@@ -31,6 +31,7 @@ from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Unit, grey, visualization
 
+_MOST = 1 << 31  # of channels, rows and columns
 Objective = str | RecipeDict | list[RecipeDict] | Callable[[Features], Tensor] | None
 
 
@@ -39,17 +40,55 @@ def visualize(
     network: AnyNetwork,
     objective: Objective = ...,
     *,
+    keep: None = None,
     returns: Literal["pil"] = "pil",
     **settings: Unpack[UnitSettings],
 ) -> list[Image.Image]: ...
 @overload
 def visualize(
-    network: AnyNetwork, objective: Objective = ..., *, returns: Literal["tensor"], **settings: Unpack[UnitSettings]
+    network: AnyNetwork,
+    objective: Objective = ...,
+    *,
+    keep: None = None,
+    returns: Literal["tensor"],
+    **settings: Unpack[UnitSettings],
 ) -> list[Tensor]: ...
 @overload
 def visualize(
-    network: AnyNetwork, objective: Objective = ..., *, returns: Literal["array"], **settings: Unpack[UnitSettings]
+    network: AnyNetwork,
+    objective: Objective = ...,
+    *,
+    keep: None = None,
+    returns: Literal["array"],
+    **settings: Unpack[UnitSettings],
 ) -> list[NDArray[Any]]: ...
+@overload
+def visualize(
+    network: AnyNetwork,
+    objective: Objective = ...,
+    *,
+    keep: Sequence[int],
+    returns: Literal["pil"] = "pil",
+    **settings: Unpack[UnitSettings],
+) -> dict[int, list[Image.Image]]: ...
+@overload
+def visualize(
+    network: AnyNetwork,
+    objective: Objective = ...,
+    *,
+    keep: Sequence[int],
+    returns: Literal["tensor"],
+    **settings: Unpack[UnitSettings],
+) -> dict[int, list[Tensor]]: ...
+@overload
+def visualize(
+    network: AnyNetwork,
+    objective: Objective = ...,
+    *,
+    keep: Sequence[int],
+    returns: Literal["array"],
+    **settings: Unpack[UnitSettings],
+) -> dict[int, list[NDArray[Any]]]: ...
 @plain_modes()
 def visualize(
     network: AnyNetwork,
@@ -69,22 +108,25 @@ def visualize(
     count: int = 1,
     facets: int | None = None,
     folder: str | Path | None = None,
-    device: str = "auto",
-    precision: str = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
     tile: int = 0,
     fetch: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    keep: Sequence[int] | None = None,
     returns: Returns = "pil",
     on_step: Callable[[Step], None] | None = None,
     **changes: Unpack[UnitChanges],
-) -> list[Image.Image] | list[Tensor] | list[NDArray[Any]]:
+) -> list[Image.Image] | list[Tensor] | list[NDArray[Any]] | dict[int, list[Any]]:
     """Show what a unit of a network wants to see, from nothing or over a photo.
 
     Args:
         network: A torch module that takes ImageNet's preprocessing, a Network (see `Network.wrap`), a name of
             `dreamer networks list`, or several of them by names: {"a": net, "b": other} has layers a.layer3, b.layer3.
-        objective: The name of a layer, before one of the next three; of a class ("lion"); or of an objective
-            ("deepdream"). An objective as a recipe has it, {"name": "channel", "index": [3]}, or a list of such. Or a
-            function of {layer: features (B, C, h, w)} that gives a score, larger for what is wanted.
+        objective: The name of a layer, before one of the next three, or with a channel's number ("layer3:12"); of a
+            class ("lion"); or of an objective ("deepdream"). An objective as a recipe has it, {"name": "channel",
+            "index": [3]}, or a list of such. Or a function of {layer: features (B, C, h, w)} that gives a score, larger
+            for what is wanted.
         layer: Where the unit is; by itself the network's default layer, or that of its classes.
         channel: A channel's number or name.
         neuron: A channel, in the middle, or (channel, row, column) of the layer's map.
@@ -98,13 +140,15 @@ def visualize(
         **changes: A recipe's keys, as in `size=320`. All others are as for `dream`.
 
     Returns:
-        `count` or `facets` pictures, each of the photo's size, or square.
+        `count` or `facets` pictures, each of the photo's size, or square; with `keep`, {step: the pictures after it},
+        which ends with the finished ones.
 
     Raises:
         DreamerError: The unit does not exist, or the recipe has mistakes, all of which are named.
         Interrupted: As for `dream`; its `picture` is a list of the unfinished pictures.
     """
-    check_returns(returns)
+    check(returns=returns, on_step=on_step, layer=layer, max_pixels=max_pixels)
+    check(count=count, facets=facets, folder=folder)
     if len([part for part in (channel, neuron, direction) if part is not None]) > 1:
         raise RecipeError("channel, neuron, direction: give one of them, not several")
     if (facets and photo is not None) or (folder and not facets):
@@ -118,10 +162,10 @@ def visualize(
         "pictures": facets or count,
         "init": "grey" if folder else None,
     }
-    source, followed = photo_of(photo), photo_of(guide)
+    source, followed = photo_of(photo, max_pixels), photo_of(guide, max_pixels)
     given_words = {**{key: words for key, words in own.items() if words is not None}, **changes}
-    machine = Machine(device, precision, tile)
-    asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, followed, steps)
+    machine = machine_of(device, precision, tile)
+    asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
     pipeline = visualization(
         asked,
         names,
@@ -140,7 +184,9 @@ def visualize(
         with TemporaryDirectory() as kept:
             begun = facets_of(pipeline, Path(folder), pictures_in(Path(folder)), notes=Path(kept) / "notes")
         pipeline = replace(pipeline, starts=begun.starts)
-    return dreamt(pipeline, source, on_step, lambda dream: Pictures(given(one, returns) for one in dream.singly()))
+    return dreamt(
+        pipeline, source, on_step, lambda dream: Pictures(given(one, returns) for one in dream.singly()), keep
+    )
 
 
 def _name_in(words: object) -> str | None:
@@ -153,15 +199,15 @@ def _unit(channel: int | str | None, neuron: Any, direction: Any) -> Unit:
     place = None if neuron is None else plain(neuron)
     place = (place,) if isinstance(place, int) else place
     if place is not None and not (isinstance(place, (list, tuple)) and all(type(part) is int for part in place)):
-        raise RecipeError(f"neuron: expected a channel, or a channel, a row and a column, not {neuron!r}")
-    if any(part < 0 for part in place or ()):
-        raise RecipeError(f"neuron: channels, rows and columns are counted from 0, not {neuron!r}")
-    values = None if direction is None else plain(direction)
-    if values is not None and not (isinstance(values, (list, tuple)) and all(np.ndim(one) == 0 for one in values)):
-        raise RecipeError(f"direction: expected a number for each channel, (C,), not {np.shape(direction)}")
+        raise RecipeError(f"neuron: expected a channel, or a channel, a row and a column, not {quoted(neuron)}")
+    if any(not 0 <= part < _MOST for part in place or ()):
+        raise RecipeError(f"neuron: channels, rows and columns are counted from 0, not {quoted(neuron)}")
+    values = None if direction is None else numbers_of("direction", direction)
     channel = plain(channel)
-    if isinstance(channel, int) and channel < 0:
-        raise RecipeError(f"channel: channels are counted from 0, not {channel}")
+    if not (channel is None or isinstance(channel, str) or type(channel) is int):
+        raise RecipeError(f"channel: expected its number or its name, not {quoted(channel)}")
+    if isinstance(channel, int) and not 0 <= channel < _MOST:
+        raise RecipeError(f"channel: channels are counted from 0, not {quoted(channel)}")
     vector = None if values is None else direction_of(values)
     return Unit(channel, None if place is None else tuple(place), direction=vector)
 
@@ -170,26 +216,29 @@ def _aimed(
     network: str | Network | None, objective: Any, layer: str | None, unit: Unit
 ) -> tuple[Unit, str | None, list[Any] | None]:
     """The unit, its layer and the objectives, which the first argument may name in several ways."""
-    if layer is not None and not isinstance(layer, str):
-        raise RecipeError(f"layer: expected a layer's name, as in 'layer3', not a {type(layer).__qualname__}")
     if objective is None:
         return unit, layer, None
+    if isinstance(objective, nn.Module) or not (callable(objective) or isinstance(objective, (str, Mapping, list))):
+        raise RecipeError(f"objective: expected a name, a dict, a list or a function, not {quoted(objective)}")
     if isinstance(objective, str):
-        names_layer = objective in network.anatomy.layers if isinstance(network, Network) else unit.named
+        own = network if isinstance(network, Network) else None
+        names_layer = (
+            unit.named if own is None else own.has(objective) if unit.named else objective in own.anatomy.layers
+        )
         if layer is None and names_layer:
             return unit, objective, None
         if not unit.named:
+            place, _, number = objective.rpartition(":")
+            if layer is None and number.isdecimal() and (own.has(place) if own else place):
+                return replace(unit, channel=int(number)), place, None
             if objective in registry().ingredients["objectives"].names():
                 return unit, layer, [{"name": objective}]
             return replace(unit, label=objective), layer, None
     if unit.named:
         raise RecipeError("objective, channel, neuron, direction: give one of them, not several")
     if callable(objective):
+        check(objective=objective)
         if layer is not None:
             raise RecipeError("layer: a function reads its layers itself, as in f['layer3']; leave it out")
         return unit, None, None
-    if isinstance(objective, Mapping):
-        return unit, layer, [objective]
-    if isinstance(objective, list):
-        return unit, layer, objective
-    raise RecipeError(f"objective: expected a name, a dict, a list or a function, not a {type(objective).__qualname__}")
+    return unit, layer, [objective] if isinstance(objective, Mapping) else objective

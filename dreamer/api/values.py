@@ -5,36 +5,35 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
+from contextlib import suppress
+from fractions import Fraction
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms.functional import pil_to_tensor, to_pil_image
-from torchvision.utils import make_grid
 
 from dreamer.api.names import add_own, copied
-from dreamer.errors import UsageError
+from dreamer.errors import RecipeError, UsageError, quoted, reported_together
 from dreamer.image import to_pil
 from dreamer.networks.joint import join
 from dreamer.networks.network import Network
 from dreamer.pipeline.dream import Dream
+from dreamer.recipes.arguments import is_number
 from dreamer.recipes.recipe import INGREDIENTS, ONES
 from dreamer.recipes.registry import Registry
 
 Returns = Literal["pil", "tensor", "array"]
 """Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth."""
+Shown = TypeVar("Shown")
 Result = Image.Image | Tensor | NDArray[Any]
+Device = str | torch.device
+Precision = str | torch.dtype
 AnyNetwork = str | Network | nn.Module | Mapping[str, Network | nn.Module]
 """A name, a Network, a module with ImageNet's preprocessing, or several networks by names of their own."""
-
-
-def check_returns(returns: str) -> None:
-    """Raise UsageError for a kind of result that there is not."""
-    if returns not in ("pil", "tensor", "array"):
-        raise UsageError(f"returns: {returns!r} is not one of pil, tensor, array")
 
 
 def given(dream: Dream, returns: Returns) -> Result:
@@ -50,11 +49,22 @@ class Pictures(list[Any]):
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(picture, Image.Image) for picture in self):
             return None
+        from torchvision.transforms.functional import pil_to_tensor, to_pil_image  # which takes a second
+        from torchvision.utils import make_grid
+
         pictures = [pil_to_tensor(picture.convert("RGB")) for picture in self]
         sheet = make_grid(pictures, nrow=math.ceil(math.sqrt(len(self))), padding=4, pad_value=255)
         data = io.BytesIO()
         to_pil_image(sheet).save(data, "PNG")
         return data.getvalue()
+
+
+class Kept(dict[int, Shown]):
+    """Pictures, or lists of them, by the steps after which they were kept; a notebook shows them side by side."""
+
+    def _repr_png_(self) -> bytes | None:
+        lists = (kept if isinstance(kept, list) else [kept] for kept in self.values())
+        return Pictures(picture for several in lists for picture in several)._repr_png_()
 
 
 def frame_given(frame: Tensor, returns: Returns) -> Result:
@@ -75,26 +85,41 @@ def network_of(network: AnyNetwork | None) -> str | Network | None:
     if isinstance(network, nn.Module):
         return Network.wrap(network)
     if isinstance(network, Mapping) and network:
-        return join({name: _one(part) for name, part in network.items()})
-    raise UsageError(f"network: expected a name, a Network or a torch module, not {type(network).__qualname__}")
+        return join({str(name): _one(part) for name, part in network.items()})
+    raise UsageError(f"network: expected a name, a Network or a torch module, not {quoted(network)}")
 
 
 def _one(part: Any) -> Network:
     found = network_of(part)
     if not isinstance(found, Network):
-        raise UsageError(f"network: several networks are given as Networks or modules, not {type(part).__qualname__}")
+        raise UsageError(f"network: several networks are given as Networks or modules, not {quoted(part)}")
     return found
 
 
 def plain(value: Any) -> Any:
-    """A recipe's value with Python's own numbers, lists and dicts in the place of numpy's and torch's."""
+    """A recipe's value with Python's own numbers, lists and dicts in the place of numpy's and torch's.
+
+    Raises RecipeError for what can stand in no recipe.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [plain(item) for item in value]
-    if isinstance(value, (np.generic, np.ndarray, Tensor)):
+    if isinstance(value, (np.generic, np.ndarray)) or (isinstance(value, Tensor) and not value.is_meta):
         return value.tolist()
-    return value
+    if value is None or isinstance(value, (bool, int, float, str, Fraction)) or callable(value):
+        return value
+    raise RecipeError(f"{quoted(value)} can stand in no recipe; give numbers, texts, lists, dicts or functions")
+
+
+def numbers_of(name: str, values: Any) -> list[float]:
+    """The numbers of a list, an array or a tensor; raises UsageError, with the argument's name, for anything else."""
+    with suppress(RecipeError):
+        numbers = plain(values)
+        if isinstance(numbers, list) and numbers and all(map(is_number, numbers)):
+            return [float(number) for number in numbers]
+    shape = f"of shape {tuple(values.shape)}" if hasattr(values, "shape") else quoted(values)
+    raise UsageError(f"{name}: expected a number for each channel, (C,), not {shape}")
 
 
 def with_functions(words: Mapping[str, Any], names: Registry) -> tuple[dict[str, Any], Registry]:
@@ -118,7 +143,13 @@ def with_functions(words: Mapping[str, Any], names: Registry) -> tuple[dict[str,
         name = next(name for number in count(1) if (name := f"{stem}_{number}" if number > 1 else stem) not in taken)
         return {"name": add_own(known, kind, value, name)}
 
-    found = {str(key): plain(value) for key, value in words.items()}
+    found = {}
+    with reported_together(RecipeError) as problems:
+        for key, value in words.items():
+            try:
+                found[str(key)] = plain(value)
+            except RecipeError as error:
+                problems.append(f"{key}: {error}")
     for key, value in found.items():
         if key in ONES:
             found[key] = item(ONES[key], value)

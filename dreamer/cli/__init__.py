@@ -31,7 +31,7 @@ from dreamer.cli import (
 )
 from dreamer.cli.failures import exit_code, sentences, tell
 from dreamer.cli.streams import echo, guard_streams
-from dreamer.errors import reported_together
+from dreamer.errors import options_named, reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
@@ -52,7 +52,8 @@ class _Main(click.Group):
             words = ["--debug", *(word for word in own if word != "--debug"), *words[len(own) :]]
         try:
             _check_names(own)
-            code = super().main(words, prog_name or "dreamer", *rest, **{**extra, "standalone_mode": False})
+            with options_named():
+                code = super().main(words, prog_name or "dreamer", *rest, **{**extra, "standalone_mode": False})
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             code = 2

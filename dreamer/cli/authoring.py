@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 import shlex
 import shutil
@@ -49,7 +50,7 @@ def check(plugin: str) -> int:
 
     folder = Path(plugin)
     named = folder.is_dir() and (folder / "pyproject.toml").exists()
-    findings = examine(folder if named or len(folder.parts) != 1 or plugin.endswith("/") else plugin)
+    findings = examine(folder if named or {"/", os.sep} & {*plugin} else plugin)
     table(("", "what", "name", "finding"), [(f.verdict, f.kind, line(f.name), line(f.sentence)) for f in findings])
     return 1 if broken(findings) else 0
 

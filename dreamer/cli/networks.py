@@ -51,6 +51,7 @@ def show(name: str) -> None:
     lines |= _keys(network.defaults)
     if network.labels:
         lines["labels"] = ", ".join(network.labels)
+    lines |= {f"group {name}": ", ".join(labels) for name, labels in network.groups.items()}
     width = max(map(len, lines))
     for key, value in lines.items():
         echo(f"{key.ljust(width)}  {value}")

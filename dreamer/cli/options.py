@@ -134,7 +134,10 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
     """
     return together(
         source_options,
+        option("--motif", metavar="NAME,...", help="Dream these motifs or groups of the network, as in flowers,eye."),
+        option("--channel", metavar="N|NAME", help="Dream a channel of the layer."),
         option("--strength", type=float, metavar="0..1", help=STRENGTH),
+        option("--keep", type=float, metavar="0..1", help="How much of the photo is spared. [0.3]"),
         option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),

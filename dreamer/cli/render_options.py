@@ -13,9 +13,11 @@ from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
-    from dreamer.pipeline.build import Request
+    from dreamer.networks.network import Network
+    from dreamer.pipeline.build import Aim, Request
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.provenance import Provenance
+    from dreamer.recipes.recipe import RecipeDict
     from dreamer.recipes.registry import Registry
 
 _FLAGS = {
@@ -49,6 +51,9 @@ class RenderOptions:
     precision: str | None
     threads: int | None
     max_pixels: int
+    keep: float | None = None
+    motif: str | None = None
+    channel: str | None = None
 
     def pipeline(
         self,
@@ -91,7 +96,7 @@ class RenderOptions:
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
             request = Request(words, changes, *named, fetch, guide, machine, say, self.max_pixels)
-            pipeline = use(request) if use else request.build(registry)
+            pipeline = use(request) if use else request.build(registry, self._aim(problems))
         lacking = self._other_weights(provenance) if provenance else ""
         if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
             problems[before:] = [lacking]
@@ -102,6 +107,26 @@ class RenderOptions:
         if lacking:
             say(f"{lacking} for the same picture")
         return pipeline, provenance
+
+    def _aim(self, problems: list[str]) -> Aim | None:
+        """What gives the objectives that --motif and --channel ask for."""
+        if self.motif is None and self.channel is None:
+            return None
+        if self.guide:
+            problems.append("--guide cannot be combined with --motif or --channel; each says what is to grow")
+
+        def aim(network: Network, words: RecipeDict) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            if self.motif is not None:
+                layer = self.layer or next(iter(network.figures or network.heads), network.default_layer)
+                names = [name.strip() for name in self.motif.split(",") if name.strip()]
+                found.append({"name": "motif", "layer": layer, "names": names})
+            if self.channel is not None:
+                which = {"index": [int(self.channel)]} if self.channel.isdecimal() else {"names": [self.channel]}
+                found.append({"name": "channel", "layer": self.layer or network.default_layer, **which})
+            return found
+
+        return aim
 
     def _other_weights(self, provenance: Provenance) -> str:
         """The sentence about a person's own weights that the repeated picture was made with, unless they are given."""
@@ -155,7 +180,7 @@ class RenderOptions:
     @property
     def _flags(self) -> dict[str, Any]:
         """The values of flags, by recipe key."""
-        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
+        plain = {key: getattr(self, key) for key in ("strength", "keep", "size", "seed", "init")}
         return {**plain, "octaves.feature_size": self.feature_size}
 
     def _machine(self, provenance: Provenance | None) -> Machine:

@@ -98,6 +98,7 @@ def visualize(
         place, way = Place(None, False), None
         with collect_problems(problems):
             place = Place.read(output, False)
+            check_spared([Path(output)], [Path(wishes["recipe"])] if wishes["recipe"] else [])
         with collect_problems(problems):
             way = read_direction(direction, wishes["layer"]) if direction else None
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}

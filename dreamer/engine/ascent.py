@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
 from dreamer.engine.colour import climb, hold
+from dreamer.engine.keeping import settled
 from dreamer.engine.step import Apply, StepContext
 from dreamer.networks.randomness import Randomness
 
@@ -33,6 +34,9 @@ class Ascent:
     filters bring it to RMS 1. A prior's weight is therefore the strength of its pull per pixel beside that of the
     dream, whatever the network, layer and size. With `keeps_gradient` the updates are given the gradient as it was
     before the filters, at the price of a copy.
+
+    `salience` (B, 1, H, W) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
+    at the end of an octave the dream comes nearer to the photo (`settled`).
     """
 
     gradient: Callable[[Tensor, StepContext], tuple[float, Tensor]]
@@ -41,6 +45,8 @@ class Ascent:
     priors: tuple[tuple[float, Bound], ...] = ()
     updates: tuple[Bound, ...] = ()
     colour: float = 0.5
+    keep: float = 0.0
+    salience: Tensor | None = None
     score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
     keeps_gradient: bool = False
 
@@ -57,10 +63,17 @@ class Ascent:
             The next picture, (B, 3, H, W) in [0, 1], and the score before the step.
         """
         score, direction, context = self.direction(image, context)
-        image = climb(image, direction.mul_(step_size), base, self.colour)
+        direction.mul_(step_size)
+        if self.keep and self.salience is not None:
+            direction.mul_(1 - self.keep * self.salience)
+        image = climb(image, direction, base, self.colour)
         for update in self.updates:
             image = update(image, context)
         return image, score
+
+    def finished(self, image: Tensor, base: Tensor) -> Tensor:
+        """The picture (B, 3, H, W) as it leaves the octave, whose undreamt picture is `base`."""
+        return image if self.salience is None else settled(image, base, self.keep, self.colour)
 
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of `image` (B, 3, H, W), the direction to climb (B, 3, H, W), and the context for the updates.

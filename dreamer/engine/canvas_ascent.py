@@ -75,6 +75,10 @@ class CanvasAscent:
             image = changed
         return image, scores[0]
 
+    def finished(self, image: Tensor, base: Tensor) -> Tensor:
+        """The picture as it leaves the octave: what the canvas painted."""
+        return image
+
     def _begin(self, image: Tensor, base: Tensor, step_size: float) -> Optimiser:
         optimiser = self._make_optimiser(self._canvas.parameters, paint=self._canvas.paint, step_size=step_size)
         self._optimiser = optimiser

@@ -28,7 +28,7 @@ from typing import Any
 import psutil
 import torch
 
-from dreamer.errors import reported_together
+from dreamer.errors import quoted, reported_together
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt
 _DEVICES = ("cpu", "cuda", "mps")
@@ -64,18 +64,20 @@ class Machine:
 
         Raises UsageError for a device that is not there, and for what is none.
         """
-        device = str(self.device) if str(self.device) != "auto" else _best_device()
+        device = self.device if isinstance(self.device, str) else ""
+        device = device if device != "auto" else _best_device()
         # bfloat16 saves a third of the time on some processors and networks, none on others: only when asked for.
-        precision = self.precision if self.precision != "auto" else "float32"
+        precision = self.precision if isinstance(self.precision, str) else ""
+        precision = precision if precision != "auto" else "float32"
         with reported_together() as problems:
             if device not in _DEVICES:
-                problems.append(f"device: {device!r} is not one of auto, {', '.join(_DEVICES)}")
+                problems.append(f"device: {quoted(self.device)} is not one of auto, {', '.join(_DEVICES)}")
             elif not _available(device):
                 problems.append(f"device: torch can use no {device} on this machine; `dreamer doctor` tells more")
             if precision not in _PRECISIONS:
-                problems.append(f"precision: {precision!r} is not one of auto, {', '.join(_PRECISIONS)}")
+                problems.append(f"precision: {quoted(self.precision)} is not one of auto, {', '.join(_PRECISIONS)}")
             if type(self.tile) is not int or not (self.tile in (-1, 0) or self.tile >= 32):
-                problems.append(f"tile: {self.tile!r} is not a number of pixels from 32, nor 0 for none")
+                problems.append(f"tile: {quoted(self.tile)} is not a number of pixels from 32, nor 0 for none")
         return Machine(device, precision, self.tile, self.threads or torch.get_num_threads())
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dreamer.engine.canvas_ascent import CanvasAscent
 from dreamer.engine.colour import within
 from dreamer.engine.octaves import Octave
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, NotFiniteError
+from dreamer.errors import Interrupted, NotFiniteError, argument
 from dreamer.image import resize
 
 AscentAt = Callable[[StepContext], Ascent | CanvasAscent]
@@ -88,6 +88,7 @@ def render(
                     on_step(replace(step, share=done / work, score=score, picture=whole))
                     if number in snapshots:
                         on_snapshot(number, whole())
+                image = ascent.finished(image, base)
                 if k + 1 < len(octaves):
                     detail = image - own
     except KeyboardInterrupt:
@@ -95,7 +96,7 @@ def render(
     except NotFiniteError as error:
         height, width = base.shape[-2:]
         raise NotFiniteError(
-            f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try --precision float32"
+            f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try {argument('precision', 'float32')}"
         ) from error
     return image
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.step import StepContext
 from dreamer.engine.tiling import Tile, plan, surroundings
-from dreamer.errors import NetworkError, NotFiniteError, UsageError
+from dreamer.errors import NetworkError, NotFiniteError, UsageError, argument
 from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
 
@@ -107,7 +107,7 @@ class Scorer:
         if self._overrides.redirects(context.step) and len(self._tiles(image)) > 1:
             raise UsageError(
                 "redirect cannot be tiled: it depends on whether any gradient of the whole picture comes through; "
-                "use --tile none, a smaller --size, or redirect=0"
+                f"use {argument('tile', 0, 'none')}, a smaller {argument('size')}, or redirect=0"
             )
 
         def compute() -> tuple[float, Tensor]:
@@ -212,7 +212,7 @@ class Scorer:
             else:
                 raise UsageError(
                     f"objective {term.name} cannot be tiled: it looks at the whole picture; "
-                    "use --tile none or a smaller --size"
+                    f"use {argument('tile', 0, 'none')} or a smaller {argument('size')}"
                 )
         return torch.stack(parts)
 
@@ -220,12 +220,8 @@ class Scorer:
         """The layers' features of `view` (B, 3, H, W); UsageError if the transforms left too little of the picture."""
         try:
             return self._prepared.features(view, self.layers)
-        except (RuntimeError, ValueError):
-            try:
-                self._network.sizes(view.shape[-2], view.shape[-1], self.layers)
-            except NetworkError as why:
-                raise UsageError(f"the transforms leave too little of the picture: {why}") from None
-            raise
+        except NetworkError as why:
+            raise UsageError(f"the transforms leave too little of the picture: {why}") from None
 
     def _tiles(self, image: Tensor) -> Sequence[Tile | None]:
         """The tiles of a picture; None stands for the whole of it."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, argument
 from dreamer.networks.layers import Layer
 from dreamer.networks.receptive_field import ReceptiveField
 
@@ -60,7 +60,7 @@ def refuse_whole(layers: Iterable[Layer]) -> None:
     """Raise UsageError if one of the layers cannot be tiled, with the reason."""
     problems = [
         f"layer {layer.name} cannot be tiled: {layer.whole} looks at the whole picture; "
-        "use --tile none, a smaller --size, or an earlier layer"
+        f"use {argument('tile', 0, 'none')}, a smaller {argument('size')}, or an earlier layer"
         for layer in layers
         if layer.rows is None
     ]

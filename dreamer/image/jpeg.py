@@ -34,6 +34,11 @@ _BARE = (0x00, 0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE), 0xFF)
 _ENDS_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 _MAP = re.compile(rb"hdr-gain-map/|HDRGainMap|hdrgainmap|urn:iso:std:iso:ts:21496:-1")
 _DEPTH = re.compile(rb"aux:depth|aux:disparity|photo:2018:aux:")
+_PROMISES = {
+    "HDR gain map": re.compile(rb"hdr-gain-map/|HDRGainMap|[\"'>]GainMap[\"'<]"),
+    "depth map": re.compile(rb"[\"'>]Depth[\"'<]"),
+}
+"""What a picture's XMP says about another one behind it, which need not say so itself."""
 _FILM = re.compile(rb"\0\0\0[\x08-\x80]ftyp|MotionPhoto_Data")
 
 
@@ -66,6 +71,8 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
     if others > limits.METADATA_PARTS:
         found.note(f"of its {others:,} parts besides the pixels, the first {limits.METADATA_PARTS:,} were read")
     gone = {"HDR gain map": "map" in blocks or _MAP.search(behind), "depth map": _DEPTH.search(behind)}
+    if MAGIC in behind:
+        gone = {name: there or _PROMISES[name].search(found.xmp) for name, there in gone.items()}
     found.left_out([name for name, there in {**gone, "film": _FILM.search(behind)}.items() if there])
     if scan >= 0:
         parts.append((scan, file.seek(0, io.SEEK_END)))

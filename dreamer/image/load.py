@@ -22,7 +22,7 @@ from dreamer.image.heic import read_heic
 from dreamer.image.metadata import Metadata
 from dreamer.image.photo import Photo
 from dreamer.image.profile import colour_space, kind_of, through_profile
-from dreamer.image.source import check_size, named, opened, picture_in
+from dreamer.image.source import check_size, named, not_a_picture, opened, picture_in
 
 UPRIGHT = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """EXIF orientation -> (quarter turns counter-clockwise, whether it is then flipped left to right)."""
@@ -66,10 +66,7 @@ def read_recipe(path: Path | str) -> str | None:
         warnings.simplefilter("ignore")
         if png.bit_depth(file):
             return png.text(file, "dreamer")
-        lean, found, _ = _separated(file)
-        if found is None:
-            with picture_in(str(path), lean, max_pixels=1 << 40) as picture:
-                found = metadata.of_pillow(picture)
+        _, found, _ = _separated(str(path), file)
     recipes = (xmp.recipe_in(packet) for packet in (found.xmp, *found.extended))
     return next((recipe for recipe in recipes if recipe is not None), None)
 
@@ -78,9 +75,10 @@ def _loaded(source: Any, max_pixels: int) -> Photo:
     if isinstance(source, Image.Image):
         return _from_pillow(source, max_pixels)
     if isinstance(source, Tensor) or hasattr(source, "__array__"):
-        photo = given.photo_of(source if isinstance(source, Tensor) else np.asarray(source))
-        check_size("the picture", (photo.width, photo.height), max_pixels)
-        return replace(photo, sha256=_digest(photo))
+        with named("the picture"):
+            photo = given.photo_of(source if isinstance(source, Tensor) else np.asarray(source))
+            check_size("the picture", (photo.width, photo.height), max_pixels)
+            return replace(photo, sha256=_digest(photo))
     if given.is_file(source):
         with named("the picture"), given.stream_of(source) as stream:
             return _from_file("the picture", stream, max_pixels)
@@ -93,17 +91,16 @@ def _loaded(source: Any, max_pixels: int) -> Photo:
 def _from_file(name: str, file: BufferedReader, max_pixels: int) -> Photo:
     if raw.is_raw(name, file):
         raise PhotoError(f"{name} is a raw photo; develop it to TIFF or JPEG first")
-    lean, found, directory = _separated(file)
+    lean, found, directory = _separated(name, file)
     if directory is not None and tiff.is_deep(directory):
         check_size(name, tiff.size_of(directory), max_pixels)
         photo = Photo(*tiff.read_deep(lean, directory), format="TIFF")
-    elif found is not None and heif.format_of(file) == "HEIF":
+    elif heif.format_of(file) == "HEIF":
         photo = read_heic(name, lean, max_pixels)
     else:
         with picture_in(name, lean, max_pixels) as picture:
             check_size(name, picture.size, max_pixels)
             said = metadata.of_pillow(picture)
-            found = found or said
             if directory is None:  # for a TIFF, Pillow makes one up
                 found.dpi = found.dpi or said.dpi
             if picture.format == "AVIF":
@@ -113,22 +110,23 @@ def _from_file(name: str, file: BufferedReader, max_pixels: int) -> Photo:
             else:
                 picture.load()
                 photo = _decoded(picture, found)
-    found = found or Metadata()
     photo = _finished(photo, found, directory or exif.parse(found.exif))
     file.seek(0)
     return replace(photo, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _separated(file: BufferedReader) -> tuple[BinaryIO, Metadata | None, exif.Directory | None]:
-    """The file without its metadata, these, and the directory of a TIFF; only the file for a format without metadata.
+def _separated(name: str, file: BufferedReader) -> tuple[BinaryIO, Metadata, exif.Directory | None]:
+    """The file without its metadata, these, and the directory of a TIFF.
 
-    Raises ValueError if it is damaged, or has more parts than a picture can need.
+    A format is known by its first bytes here, so that Pillow, which goes by fewer of them, opens no file unbounded.
+
+    Raises ValueError if it is damaged, or has more parts than a picture can need, and PhotoError if it is no picture.
     """
     file.seek(0)
     head = file.read(16)
     if not head:
         raise ValueError("it is empty")
-    if png.bit_depth(file):
+    if head.startswith(png.SIGNATURE):
         return *png.separated(file), None
     if head.startswith(jpeg.MAGIC):
         return *jpeg.separated(file), None
@@ -142,7 +140,7 @@ def _separated(file: BufferedReader) -> tuple[BinaryIO, Metadata | None, exif.Di
         return *heif.separated(file), None
     if tiff.is_tiff(head):
         return tiff.separated(file)
-    return file, None, None
+    raise not_a_picture(name)
 
 
 def _decoded(picture: Image.Image, found: Metadata) -> Photo:
@@ -163,7 +161,7 @@ def _decoded(picture: Image.Image, found: Metadata) -> Photo:
     found.several |= bool(getattr(picture, "is_animated", False)) and kind != "MPO"
     if found.bits > 8:
         found.note(f"it has {found.bits} bits per channel and was read with 8")
-    return _split(values if values.ndim == 3 else values[..., None], {"MPO": "JPEG", "DIB": "BMP"}.get(kind, kind))
+    return _split(values if values.ndim == 3 else values[..., None], "JPEG" if kind == "MPO" else kind)
 
 
 def _split(values: NDArray[Any], format: str) -> Photo:
@@ -175,14 +173,12 @@ def _split(values: NDArray[Any], format: str) -> Photo:
 
 def _from_pillow(picture: Image.Image, max_pixels: int) -> Photo:
     check_size("the picture", picture.size, max_pixels)
-    try:
+    with named("the picture"):
         picture.load()
         found = metadata.of_pillow(picture)
         found.exif = found.exif or metadata.rebuilt_exif(picture)
         photo = _decoded(picture, found)
         return replace(_finished(photo, found, exif.parse(found.exif)), sha256=_digest(photo))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PhotoError(f"the picture cannot be read: {error}") from error
 
 
 def _digest(photo: Photo) -> str:
@@ -204,6 +200,9 @@ def _finished(photo: Photo, found: Metadata, directory: exif.Directory) -> Photo
         found.note("it holds several pictures; the first one is used" if photo.format == "TIFF" else moves)
     if directory.damaged:
         found.note("part of its EXIF is damaged or too long and was left out")
+    for tag, text in found.texts.items():
+        if tag not in directory.fields:
+            directory.put_text(tag, text.replace("\0", ""))
     profile = _profile(found, directory, grey=photo.pixels.shape[2] == 1)
     try:
         packet = found.xmp if xmp.rewritten(found.xmp) else b""

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
+from PIL.ExifTags import Base
 
 from dreamer import limits
 from dreamer.image.colours import Colours
 
+TEXTS = {"Author": Base.Artist, "Copyright": Base.Copyright, "Description": Base.ImageDescription}
+"""Keywords of texts in a PNG -> the EXIF field that says the same."""
 NAMES = {"exif": "EXIF", "xmp": "XMP", "profile": "colour profile", "iptc": "IPTC captions"}
 MOST = {
     "exif": limits.EXIF_BYTES,
@@ -33,6 +36,8 @@ class Metadata:
     said: Colours | None = None
     """What the file says about its colours in another way."""
     iptc: bytes = b""
+    texts: dict[int, str] = field(default_factory=dict)
+    """What a PNG says in texts, by the EXIF field that says the same."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch (across, down)."""
     srgb: bool = False
@@ -70,7 +75,8 @@ def of_pillow(picture: Image.Image) -> Metadata:
     xmp = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
     if not isinstance(xmp, bytes):  # a text, or anything else that a program has put there
         xmp = str(xmp).encode(errors="replace")
-    found = Metadata(dpi=_dpi(picture))
+    texts = {tag: str(picture.info.get(keyword) or "") for keyword, tag in TEXTS.items()}
+    found = Metadata(dpi=_dpi(picture), texts={tag: text for tag, text in texts.items() if text})
     for key, data in {
         "exif": _exif(picture),
         "xmp": xmp,

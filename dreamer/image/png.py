@@ -20,7 +20,7 @@ from dreamer import limits
 from dreamer.image import colours, libav
 from dreamer.image.bands import bands
 from dreamer.image.inflation import inflated
-from dreamer.image.metadata import Metadata, raw_profile
+from dreamer.image.metadata import TEXTS, Metadata, raw_profile
 from dreamer.image.spliced import Part, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -29,6 +29,8 @@ EXIF_KEYWORD = "Raw profile type exif"
 
 _ONCE = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256}
 """Chunks that the pixels need besides IDAT and IEND -> their largest size; a second one is passed over."""
+
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 Chunk = tuple[bytes, int, int]
 """(name, length of the data, position of the data)."""
@@ -44,8 +46,10 @@ def bit_depth(file: BinaryIO) -> int:
 def separated(file: BinaryIO) -> tuple[BinaryIO, Metadata]:
     """A PNG of only the chunks that the pixels need, and what all others say.
 
-    Raises ValueError if it has more chunks than a picture can need.
+    Raises ValueError if it has no header, or more chunks than a picture can need.
     """
+    if not bit_depth(file):
+        raise ValueError("its header is missing")
     parts: list[Part] = [SIGNATURE]
     others: list[Chunk] = []
     known, whole = set(), file.seek(0, io.SEEK_END)
@@ -103,9 +107,11 @@ def _metadata(file: BinaryIO, chunks: list[Chunk]) -> Metadata:
             found.put("profile", inflated(packed.partition(b"\0")[2][1:], limits.PROFILE_BYTES))
         elif kind == b"iTXt" and _keyword(file, chunk) == XMP_KEYWORD:
             found.put("xmp", _words(file, chunk))
-        elif kind in (b"tEXt", b"zTXt") and _keyword(file, chunk) == EXIF_KEYWORD:
+        elif kind in _TEXTS[:2] and _keyword(file, chunk) == EXIF_KEYWORD:
             words = _words(file, chunk)
             found.put("exif", None if words is None else raw_profile(words.decode("latin-1")))
+        elif kind in _TEXTS and (tag := TEXTS.get(_keyword(file, chunk))) and (words := _words(file, chunk)):
+            found.texts.setdefault(tag, words.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace"))
         elif size <= 32:
             small.setdefault(kind, _data(file, chunk, 32) or b"")
     if len(scale := small.get(b"pHYs", b"")) == 9 and scale[8] == 1:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -13,9 +15,9 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from dreamer.errors import PhotoError, UsageError
+from dreamer.errors import PhotoError, UsageError, argument
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "DIB", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
 _SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif .hif".split())
 
@@ -34,7 +36,7 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
     Raises UsageError if the folder does not exist or has no pictures; `option` is the one that named it, for the error.
     """
     where = f"{option} {folder}".strip()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"{where}: there is no such folder")
     names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
     if not names:
@@ -46,7 +48,7 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
 def opened(path: Path) -> Iterator[BufferedReader]:
     """The file at `path`, open for reading; every error inside the block becomes a PhotoError that names the file."""
     with named(str(path)):
-        if not path.exists():
+        if not os.path.exists(path):
             raise PhotoError(f"there is no file {path}")
         if not path.is_file():
             what = "a folder" if path.is_dir() else "a special file"
@@ -62,13 +64,15 @@ def named(name: str) -> Iterator[None]:
         yield
     except PhotoError:
         raise
+    except MemoryError as error:
+        raise PhotoError(f"{name} takes more memory than there is; make it smaller first") from error
     except Exception as error:  # the decoders raise anything at all when a file is damaged
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = getattr(error, "strerror", None) or str(error) or "it is damaged"
         raise PhotoError(f"{name} cannot be read: {why}") from error
 
 
 @contextmanager
-def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
+def picture_in(name: str, file: BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
     """The picture as Pillow opens it, before any pixel is decoded.
 
     Pillow's limit of pixels is a global that it checks on opening and again on decoding: inside this block it is
@@ -85,11 +89,20 @@ def picture_in(path: Path | str, file: BinaryIO, max_pixels: int) -> Iterator[Im
             with Image.open(file, formats=FORMATS) as picture:
                 yield picture
         except Image.DecompressionBombError as error:
-            raise _too_large(str(path), f"more than {2 * max_pixels:,}", max_pixels) from error
+            raise _too_large(name, f"more than {2 * max_pixels:,}", max_pixels) from error
         except UnidentifiedImageError as error:
-            raise PhotoError(f"{path} is not a picture that dreamer can read; it reads {READABLE}") from error
+            raise not_a_picture(name) from error
         finally:
             Image.MAX_IMAGE_PIXELS = usual
+
+
+@contextmanager
+def header_of(path: Path, max_pixels: int = 1 << 40) -> Iterator[Image.Image]:
+    """The picture in a file as Pillow opens it, without its warnings; raises as `opened` and `picture_in` do."""
+    with warnings.catch_warnings(), opened(path) as file:
+        warnings.simplefilter("ignore")
+        with picture_in(str(path), file, max_pixels) as picture:
+            yield picture
 
 
 @cache
@@ -102,10 +115,15 @@ def _silence_libtiff() -> None:
         ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
+def not_a_picture(name: str) -> PhotoError:
+    """The error about a file of another format, or of none."""
+    return PhotoError(f"{name} is not a picture that dreamer can read; it reads {READABLE}")
+
+
 def _too_large(name: str, size: str, max_pixels: int) -> PhotoError:
     return PhotoError(
         f"{name} has {size} pixels, and the limit is {max_pixels:,} in all; "
-        "if you trust this picture, raise the limit with --max-pixels"
+        f"if you trust this picture, raise the limit with {argument('max_pixels')}"
     )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamer.engine.laplacian import merge, split
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.image import blurred
+from dreamer.image.luma import luma
 from dreamer.recipes.options import Range
 
 Share = Annotated[float, Range(0, 1)]
@@ -71,6 +72,20 @@ def even(gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(
     return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
 
 
+def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Range(0, 64)] = 12.0) -> Tensor:
+    """Colours in soft patches: the gradient's chroma blurred by `sigma` pixels, its RMS made `share` of the luma's.
+
+    A network's own chroma is fine grain, which the eye takes for grey with coloured fringes; its forms are in the luma.
+    """
+    gradient = _tame(gradient)
+    grey = luma(gradient)
+    colours = gradient - grey
+    if sigma and min(gradient.shape[-2:]) > 1:
+        colours = blurred(colours, min(sigma, min(gradient.shape[-2:]) / 8))
+    strength = share * _rms(grey) / _rms(colours).clamp(min=torch.finfo(gradient.dtype).tiny)
+    return _unit(colours.mul_(strength).add_(grey))
+
+
 def _rms(values: Tensor) -> Tensor:
     """Root mean square of each picture of the batch, (B, 1, 1, 1)."""
     norm: Tensor = torch.linalg.vector_norm(values, dim=(1, 2, 3), keepdim=True)
@@ -100,5 +115,5 @@ def _unit(gradient: Tensor) -> Tensor:
 @hookimpl
 def register_gradient_filters(register: Register) -> None:
     """The built-in gradient filters."""
-    for function in (laplacian, normalise, smooth, even):
+    for function in (laplacian, normalise, smooth, even, chroma):
         register(function)

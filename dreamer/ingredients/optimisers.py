@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.canvas import Optimiser
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, setting
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.recipes.options import Range
 
@@ -200,8 +200,8 @@ class _CmaEs(_Searching):
         if len(start) > _MOST and not diagonal:
             raise UsageError(
                 f"optimiser cma-es searches at most {_MOST} numbers, and this canvas has {len(start)}; make it "
-                "smaller, as --set canvas.frequencies=6 does a fourier one, or let each number go for itself: "
-                "--set optimiser.diagonal=true"
+                f"smaller, as {setting('canvas', 'frequencies', 6)} does a fourier one, or let each number go for "
+                f"itself: {setting('optimiser', 'diagonal', True)}"
             )
         search: Any = SepCMA if diagonal else CMA
         seed = int(torch.randint(2**31, ()))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dreamer.engine.step import Apply, Step
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.networks.randomness import Randomness
 from dreamer.recipes.options import Range
 
 Pixels = Annotated[int, Range(0, 1024)]
@@ -110,6 +111,39 @@ def noise(image: Tensor, *, sigma: Annotated[float, Range(0, 1)] = 0.03) -> Appl
     return lambda picture: picture + grain if _is_picture(picture) else picture
 
 
+def warp(
+    image: Tensor,
+    *,
+    step: Step,
+    degrees: Annotated[float, Range(0, 40)] = 8.0,
+    pixels: Annotated[int, Range(16, 4096)] = 220,
+) -> Apply:
+    """Bend the picture like a cloth, the same way in all steps of an octave: no two figures are turned or sized alike.
+
+    Places some `pixels` apart are moved each for itself, so that the picture is turned, stretched or sheared by about
+    `degrees`, or a seventh of its size, between them; its borders stay where they are.
+    """
+    height, width = image.shape[-2:]
+    with Randomness(Randomness.active().seed + step.octave):
+        grid = torch.randn(1, 2, *(max(3, round(side / pixels) + 3) for side in (height, width)))
+    moves = F.interpolate(grid, size=(height, width), mode="bicubic", align_corners=True)[0]
+    for side, dim in ((height, 1), (width, 2)):
+        inside = torch.arange(side).minimum(side - 1 - torch.arange(side)) * 2 / pixels  # steps from the border
+        inside = inside.clamp(0, 1).square() * (3 - 2 * inside.clamp(0, 1))
+        moves *= inside[:, None] if dim == 1 else inside
+    slope = torch.cat([moves.diff(dim=-1).flatten(), moves.diff(dim=-2).flatten()]).square().mean().sqrt()
+    moves *= math.tan(math.radians(degrees)) / slope.clamp(min=1e-9)
+    down = (torch.arange(height)[:, None] + moves[0]) * 2 / max(1, height - 1) - 1
+    right = (torch.arange(width) + moves[1]) * 2 / max(1, width - 1) - 1
+    places = torch.stack([right, down], -1)[None]
+
+    def apply(picture: Tensor) -> Tensor:
+        there = places.to(picture).expand(len(picture), -1, -1, -1)
+        return F.grid_sample(picture, there, padding_mode="reflection", align_corners=True)
+
+    return apply
+
+
 def pad(image: Tensor, *, pixels: Pixels = 12, border: Literal["grey", "mirror"] = "grey") -> Apply:
     """Add a border of `pixels`, middle grey or the picture's mirror image, so that nothing grows by its edge alone."""
     if border == "grey":
@@ -183,5 +217,5 @@ def _number(low: float, high: float) -> float:
 @hookimpl
 def register_transforms(register: Register) -> None:
     """The built-in transforms."""
-    for function in (jitter, rotate, scale, crop, crops, noise, pad, standard):
+    for function in (jitter, rotate, scale, crop, crops, noise, warp, pad, standard):
         register(function)

@@ -9,15 +9,15 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from dreamer.errors import NetworkError, RecipeError, blamed_on
+from dreamer.errors import NetworkError, RecipeError, blamed_on, quoted
 from dreamer.hookspecs import NetworkFactory, Register, UntrainedFactory, hookimpl
 from dreamer.networks.names import network_guess
-from dreamer.networks.network import Network, fitted
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie
 from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.torchvision import REFUSED, classics
-from dreamer.networks.weights import file_hash
+from dreamer.networks.weights import file_hash, fitted
 from dreamer.recipes.registry import BUILT_IN, NamedRegistry
 
 
@@ -92,6 +92,6 @@ def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Networ
     except RecipeError as error:
         names = shelf.names()
         guess = None if name in names else network_guess(name, names)
-        problem = f"no network is called {name!r}; did you mean {guess}?" if guess else error.problems[0]
+        problem = f"no network is called {quoted(name)}; did you mean {guess}?" if guess else error.problems[0]
         hint = "`dreamer networks list` shows those that are ready, and those for `dreamer networks fetch NAME`"
         raise NetworkError(f"{problem} ({hint})") from error

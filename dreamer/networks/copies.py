@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dreamer.errors import NetworkError
+from dreamer.errors import NetworkError, quoted
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
@@ -23,10 +25,12 @@ def frozen(module: nn.Module) -> nn.Module:
     """
     while isinstance(inner := getattr(module, "_orig_mod", None) or _parallel(module), nn.Module):
         module = inner
+    if not isinstance(module, nn.Module):
+        raise NetworkError(f"module: expected a torch module, not {quoted(module)}")
     if isinstance(module, torch.jit.ScriptModule):
         raise NetworkError("a scripted module has no layers that can be looked at; pass the module it was made of")
     with torch.inference_mode(False):
-        return _copied(module, _shared).eval()
+        return copied(module, _shared).eval()
 
 
 def skeleton(module: nn.Module) -> nn.Module:
@@ -34,7 +38,7 @@ def skeleton(module: nn.Module) -> nn.Module:
 
     Hooks of torch's own stay, since some of them compute weights.
     """
-    bare = _copied(module, lambda tensor: torch.empty_like(tensor, device="meta"))
+    bare = copied(module, lambda tensor: torch.empty_like(tensor, device="meta"))
     for part in bare.modules():
         for hooks in (getattr(part, name) for name in _HOOKS):
             for key in [key for key, hook in hooks.items() if not _is_torchs(hook)]:
@@ -52,10 +56,16 @@ def _parallel(module: nn.Module) -> nn.Module | None:
     return module.module if isinstance(module, parallel) else None
 
 
-def _copied(module: nn.Module, change: Any) -> nn.Module:
-    """A deep copy in which every tensor is changed instead of copied, and every hook is the same."""
+def copied(module: nn.Module, change: Callable[[Tensor], Tensor] = torch.clone) -> nn.Module:
+    """A deep copy in which every tensor is changed instead of copied, and every hook is the same.
+
+    Raises NetworkError for a module that cannot be copied.
+    """
     known: dict[int, Any] = {}
     for part in module.modules():
+        # A module has a dozen empty dicts, which take deepcopy more time than all else.
+        empty = (held for held in vars(part).values() if type(held) in (dict, OrderedDict) and not held)
+        known |= {id(held): type(held)() for held in empty}
         for value in (*part._parameters.values(), *part._buffers.values(), *vars(part).values()):
             if isinstance(value, nn.Parameter):
                 known[id(value)] = nn.Parameter(change(value), requires_grad=False)

@@ -11,7 +11,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -122,8 +122,12 @@ def inspect_layers(module: nn.Module, side: int | None = None, bare: nn.Module |
             return NetworkLayers(tracer.layers | behind, fixed.foldable())
     if tracer.layers and not side:
         return NetworkLayers(tracer.layers, tracer.foldable())
-    what = f"pictures of {side}x{side} pixels" if side else "a picture of any usual size; say which with input_size"
-    raise NetworkError(f"the module cannot take {what} ({type(error).__name__}: {error})") from error
+    error = why if side else error
+    raised = f"({type(error).__name__}: {error})"
+    if side:
+        raise NetworkError(f"the module cannot take a picture (1, 3, {side}, {side}) {raised}") from error
+    how = "say which with input_size, or wrap it in a module that takes RGB pictures"
+    raise NetworkError(f"the module cannot take a picture (1, 3, H, W) of any usual size; {how} {raised}") from error
 
 
 def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module, str | None], Result]) -> Result:
@@ -270,9 +274,11 @@ class _LayerTracer(TorchFunctionMode):
         known = [self._traced[id(source)] for source in sources]
         first = known[0]
         ended = next((traced for traced in known if traced.rows is None), None)
-        moved = rule(first, sources[0], result, args, kwargs) if rule else None
         if ended:
-            return ended if moved is None else ended.moved(moved.axes)
+            return ended
+        moved = None
+        with suppress(Exception):  # a call in a form that the rule does not know may do anything
+            moved = rule(first, sources[0], result, args, kwargs) if rule else None
         if moved is None:
             return first.ended(name)
         for other in known[1:]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamer.errors import NetworkError
+from dreamer.errors import NetworkError, either, quoted
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
 from dreamer.networks.copies import frozen, skeleton
@@ -27,6 +27,7 @@ from dreamer.networks.layers import (
 from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.prepare import prepared
 from dreamer.networks.state_dict import Fit
+from dreamer.recipes.arguments import check
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -52,9 +53,11 @@ class Network:
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
         labels: Names of the K classes; their numbers where a weights file does not name them.
-        figures: By layer, matched filters of the first K labels' whole motifs: basis (R, C), weight (K, R, k, k) with
-            k odd, and bias (K,). They are convolved with normalised features projected on the basis.
+        figures: By layer, V matched filters of each of the first K labels' whole motifs: basis (R, C), weight
+            (K, V, R, k, k) with k odd, and bias (K, V). They are convolved with normalised features projected on the
+            basis.
         channels: By layer, the numbers of its channels that have a name.
+        groups: Labels that people think of together, by the group's name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label of positions that show none of the others, which objectives do not offer by name; empty
             where there is none.
@@ -76,6 +79,7 @@ class Network:
     labels: tuple[str, ...] = ()
     figures: Mapping[str, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
     channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     weights: str = ""
     background: str = ""
     input_size: int | None = None
@@ -109,16 +113,19 @@ class Network:
 
         Raises:
             NetworkError: The module cannot be copied, or cannot take a picture.
+            UsageError: Another argument is not what it can be.
         """
+        name = type(module).__name__ if name is None else name
+        check(name=name, mean=mean, std=std, labels=labels, input_size=input_size, default_layer=default_layer)
         network = cls(
-            name or type(module).__name__,
+            name,
             module,
             _three(mean),
             _three(std),
             licence="its owner's",
             source="a module of the caller's",
             default_layer=default_layer or "",
-            labels=tuple(labels),
+            labels=tuple(map(str, labels)),
             input_size=input_size,
         )
         if default_layer is not None:
@@ -164,12 +171,13 @@ class Network:
 
         Raises NetworkError with the nearest names, or if weights up to there are absent.
         """
+        check(layer_=name)
         layers = self.anatomy.layers
         own = name if name in layers else understood(name, layers, self._other_names)
         if own is None:
             guess = layer_guess(name, layers, self._other_names)
-            hint = f"`dreamer networks layers {self.name}` lists them"
-            raise NetworkError(f"{self.name} has no layer {name!r}; {hint}{guess}")
+            hint = f"`{either('network.layers()', f'dreamer networks layers {self.name}')}` lists them"
+            raise NetworkError(f"{self.name} has no layer {quoted(name)}; {hint}{guess}")
         layer, name = layers[own], own
         if self.fit and (absent := self.fit.absent_up_to(name, self.anatomy.layers)):
             raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
@@ -190,19 +198,23 @@ class Network:
             {layer: (B, C, h, w)}, differentiable in the image; (B, C, 1, 1) for a layer that gives vectors.
 
         Raises:
-            NetworkError: The network has no such layer, or `image` is of another shape. An image that is too small
-                raises what the module raises.
+            NetworkError: The network has no such layer, or `image` is too small or of another shape or type.
         """
-        if image.ndim != 4 or image.shape[1] != 3:
-            raise NetworkError(f"image: expected a tensor (B, 3, H, W), not {tuple(image.shape)}")
-        wanted = {name: self.layer(name) for name in layers}
+        if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
+            what = f"{tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else quoted(image)
+            raise NetworkError(f"image: expected a tensor (B, 3, H, W) of floats in [0, 1], not {what}")
+        wanted = self._wanted(layers)
         side = _side(wanted)
         if side and image.shape[-2:] != (side, side):
             image = resize(image, (side, side))
         mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
         seen = ((image - mean) / std).to(self._dtype).contiguous(memory_format=torch.channels_last)
-        with captured(self.module, wanted) as found:
-            self.module(seen)
+        try:
+            with captured(self.module, wanted) as found:
+                self.module(seen)
+        except (RuntimeError, ValueError):
+            self.sizes(image.shape[-2], image.shape[-1], wanted)  # which says what is too small
+            raise
         return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}
 
     def sizes(self, height: int, width: int, layers: Iterable[str]) -> dict[str, tuple[int, int]]:
@@ -219,7 +231,8 @@ class Network:
         Raises:
             NetworkError: The picture is too small, or the network has no such layer.
         """
-        wanted = {name: self.layer(name) for name in layers}
+        check(height=height, width=width)
+        wanted = self._wanted(layers)
         try:
             return self._shapes(height, width, wanted)
         except (RuntimeError, ValueError, AssertionError) as error:
@@ -231,7 +244,7 @@ class Network:
 
     def smallest(self, layers: Iterable[str]) -> int | None:
         """The smallest square picture, in pixels a side, that the network can look at up to these layers."""
-        wanted = {name: self.layer(name) for name in layers}
+        wanted = self._wanted(layers)
         low, high = 1, _LARGEST_PROBE
         while low < high:
             middle = (low + high) // 2
@@ -244,7 +257,7 @@ class Network:
 
     def differentiable(self, layers: Iterable[str]) -> bool:
         """Whether these layers' features are differentiable in the image, found without computing them."""
-        wanted = {name: self.layer(name) for name in layers}
+        wanted = self._wanted(layers)
         with torch.enable_grad():
             return all(output.requires_grad for output in self._outputs(HEIGHT, WIDTH, wanted).values())
 
@@ -260,6 +273,10 @@ class Network:
             The copy; statistics, heads and figures are on the device as well.
         """
         return prepared(self, layers, device, dtype)
+
+    def _wanted(self, layers: Iterable[str]) -> dict[str, Layer]:
+        check(layers=layers)
+        return {name: self.layer(name) for name in layers}
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
         """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
@@ -281,19 +298,19 @@ class Network:
     @torch.no_grad()
     def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, tuple[int, int]]:
         """The maps' sizes (h, w); raises what the module raises where the picture is too small, or ValueError."""
+        if (known := self._sizes.get((height, width, *wanted))) is not None:
+            return dict(known)
         maps = self._outputs(height, width, wanted)
         if any(output.numel() == 0 for output in maps.values()):
             raise ValueError("its map would be empty")
-        return {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
+        found = {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
+        self._sizes[(height, width, *wanted)] = found
+        return dict(found)
 
-
-def fitted(network: Network, fit: Fit) -> Network:
-    """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
-    labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
-    network = replace(network, labels=labels, fit=fit)
-    if fit.absent and fit.absent_up_to(next(iter(layers := network.anatomy.layers)), layers):
-        raise NetworkError(fit.problem(fit.absent))
-    return network
+    @cached_property
+    def _sizes(self) -> dict[tuple[int | str, ...], dict[str, tuple[int, int]]]:
+        """By a picture's height and width and the layers: a pass takes as long on "meta" as some steps do."""
+        return {}
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from dreamer.networks.copies import copied
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def prepared(network: Network, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
     """See `Network.prepared`."""
-    module, names = copy.deepcopy(network.module), [network.layer(name).name for name in layers]
+    module, names = copied(network.module), [network.layer(name).name for name in layers]
     for convolution, norm in network.anatomy.foldable:
         if not any(_holds(name, convolution) and not _holds(name, norm) for name in names):
             before = cast(nn.Conv2d, module.get_submodule(convolution))
@@ -25,15 +26,16 @@ def prepared(network: Network, layers: Iterable[str], device: torch.device, dtyp
             module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             module.set_submodule(norm, nn.Identity())
     module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    copied = replace(
-        network,
+    made = copy.copy(network)  # without a call, which would copy the module once more
+    for name in ("_skeleton", "_dtype"):
+        vars(made).pop(name, None)
+    vars(made).update(
         module=module,
         statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in network.statistics.items()},
         heads={at: (weight.to(device), bias.to(device)) for at, (weight, bias) in network.heads.items()},
         figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in network.figures.items()},
     )
-    copied.__dict__["anatomy"] = network.anatomy
-    return copied
+    return made
 
 
 def _holds(layer: str, module: str) -> bool:

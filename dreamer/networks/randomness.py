@@ -45,7 +45,7 @@ class Randomness(TorchFunctionMode):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self._seed = seed
+        self.seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
         self._paused = False
         self._tokens: list[Token[Randomness | None]] = []
@@ -57,7 +57,7 @@ class Randomness(TorchFunctionMode):
 
     def copy(self) -> Randomness:
         """Another one that gives the numbers that this one would give next."""
-        other = Randomness(self._seed)
+        other = Randomness(self.seed)
         other._generators = {device: one.clone_state() for device, one in self._generators.items()}
         return other
 
@@ -101,5 +101,5 @@ class Randomness(TorchFunctionMode):
         device = torch.empty((), device=device).device
         if device not in self._generators:
             on = torch.device("cpu") if device.type == "meta" else device
-            self._generators[device] = torch.Generator(on).manual_seed(self._seed)
+            self._generators[device] = torch.Generator(on).manual_seed(self.seed)
         return self._generators[device]

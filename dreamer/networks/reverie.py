@@ -6,6 +6,9 @@ An Inception-like network built for its gradients: no strides, no skips, no max-
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from torch import Tensor, nn
 
 from dreamer.errors import NetworkError
 from dreamer.networks.blur_pool import BlurPool
+from dreamer.networks.copies import copied
 from dreamer.networks.network import Network
 from dreamer.networks.pickled import StoredTensor
 from dreamer.networks.randomness import Randomness
@@ -42,21 +46,34 @@ _BLOCKS: dict[str, tuple[int, ...]] = {
     "m5a": (96, 96, 160, 24, 64, 48),
 }
 
-FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK = "m4a", 11, 96
-"""The layer of the figures (see `Network`), their side k in its positions, and at most how many directions R."""
+FIGURE_LAYER, FIGURE_CELLS, FIGURE_RANK, FIGURE_KINDS = "m4a", 11, 96, 4
+"""The layer of the figures (see `Network`), their side k in its positions, at most how many directions R, and how many
+there are of each motif, V."""
 BACKGROUND = "nothing"
 """The label of places without a motif, the last of the labels."""
 _DEFAULT_LAYER = "m4b"
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.009, "steps": 16},
+    "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.7},
     "objectives": [
         {"name": "motif", "layer": FIGURE_LAYER, "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"]}
     ],
-    "transforms": [{"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
-    "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}],
+    "transforms": [{"name": "warp"}, {"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
+    "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}, {"name": "chroma"}],
 }
 """The parts of a recipe that suit the network. The motifs were chosen by eye: a few that differ, so that each grows
 where the photo is like it."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "eyes": ("eye", "face", "eyeflower", "watcher", "peacock"),
+    "animals": ("snake", "butterfly", "fish", "beetle", "wing", "feather", "fur", "face"),
+    "flowers": ("rose", "petals", "sunflower", "succulent"),
+    "plants": ("leaf", "fern", "mushroom", "tendril", "succulent"),
+    "shells": ("nautilus", "scallop", "urchin", "starfish"),
+    "sea": ("fish", "coral", "jellyfish", "starfish", "urchin", "tentacle", "wave", "bubbles"),
+    "buildings": ("arch", "arcade", "column", "window", "pagoda", "dome", "stair", "masonry"),
+    "patterns": ("spiral", "mandala", "lace", "knot", "star", "cells", "julia", "marble", "zebra"),
+}
+"""Motifs that people think of together."""
 
 
 class Block(nn.Module):
@@ -129,9 +146,9 @@ class Reverie(nn.Module):
         """The image as the first convolution gets it, of the same shape."""
         if not self.soft:
             return image
-        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype, device=image.device) / 5
-        kernel = torch.eye(3, dtype=image.dtype, device=image.device)[:, :, None, None] * (taps[:, None] * taps)
-        return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel)
+        taps = torch.tensor([1.0, 3.0, 1.0], dtype=image.dtype) / 5
+        kernel = torch.eye(3, dtype=image.dtype)[:, :, None, None] * (taps[:, None] * taps)
+        return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel.to(image.device))
 
 
 def weights_path() -> Path:
@@ -140,8 +157,26 @@ def weights_path() -> Path:
 
 
 def reverie(weights: Path | None = None) -> Network:
-    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit."""
-    path = weights or weights_path()
+    """The built-in network, with its own weights or those of a file; raises NetworkError when they do not fit.
+
+    Its own are read once in a process; what is handed out is a copy.
+    """
+    if weights:
+        return _read(weights)
+    network = copy.copy(_built_in())
+    vars(network)["module"] = copied(network.module)
+    return network
+
+
+@cache
+def _built_in() -> Network:
+    network = _read(weights_path())
+    network.layers()  # so that every copy has them
+    return network
+
+
+def _read(path: Path) -> Network:
+    """The network with the weights of a file."""
     stored = read_own(path)
     with Randomness(0):
         module = Reverie(width_of(path), soft="soft" in metadata(path))
@@ -172,6 +207,7 @@ def reverie(weights: Path | None = None) -> Network:
         channels=_channels(path, blocks),
         weights=file_hash(path),
         background=BACKGROUND,
+        groups={} if dreams else GROUPS,
     )
 
 
@@ -196,9 +232,10 @@ def _besides(tensors: dict[str, StoredTensor], blocks: dict[str, int], labels: i
             "statistics": {"mean": (channels,), "std": (channels,)},
         }
         if name == FIGURE_LAYER:
-            whole, rank = max(0, labels - 1), min([channels, *(basis.shape[:1] if basis else [FIGURE_RANK])])
-            weight = (whole, rank, FIGURE_CELLS, FIGURE_CELLS)
-            groups["figures"] = {"basis": (rank, channels), "weight": weight, "bias": (whole,)}
+            whole = (max(0, labels - 1), FIGURE_KINDS)
+            rank = min([channels, *(basis.shape[:1] if basis else [FIGURE_RANK])])
+            weight = (*whole, rank, FIGURE_CELLS, FIGURE_CELLS)
+            groups["figures"] = {"basis": (rank, channels), "weight": weight, "bias": whole}
         for group, shapes in groups.items():
             if any(key.startswith(f"{group}.{name}.") for key in tensors):
                 wanted |= {f"{group}.{name}.{part}": torch.empty(size, device="meta") for part, size in shapes.items()}

@@ -69,8 +69,8 @@ def open_safetensors(path: Path, largest: int) -> Any:
 
 def check_size(path: Path, largest: int) -> int:
     """The bytes of a regular file; raises NetworkError for a larger one, or none."""
-    if not path.is_file():
-        what = "is not a regular file; name one that is" if path.exists() else "there is no such weights file"
+    if not os.path.isfile(path):
+        what = "is not a regular file; name one that is" if os.path.exists(path) else "there is no such weights file"
         raise NetworkError(f"{path}: {what}")
     size = path.stat().st_size
     if size > largest:

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from dreamer.errors import NetworkError
-from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network, fitted
+from dreamer.errors import NetworkError, argument
+from dreamer.networks.network import IMAGENET_MEAN, IMAGENET_STD, Network
 from dreamer.networks.randomness import Randomness
 from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.vit import AnySize
-from dreamer.networks.weights import file_hash
+from dreamer.networks.weights import file_hash, fitted
 
 # Each family's members, and the layer to dream with: about two thirds of the way, where forms are.
 _FAMILIES = (
@@ -90,7 +90,7 @@ class Classic:
                 raise NetworkError(
                     f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
                     f"{self.name}` ({self.weights_size():.0f} MB), or pass a .safetensors or .pth file with "
-                    "--weights FILE"
+                    f"{argument('weights', 'FILE')}"
                 )
             self._download(path)
         found = read_tensors(path) if weights else self._own(path)
@@ -144,7 +144,7 @@ class Classic:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
                 f"{self.name}'s weights could not be downloaded ({why}); get {url} "
-                "on a machine that can, and pass the file with --weights FILE"
+                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}"
             ) from error
 
     def _network(self, module: nn.Module) -> Network:

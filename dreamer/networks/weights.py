@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 
 from dreamer import limits
 from dreamer.errors import NetworkError
+from dreamer.networks.network import Network
 from dreamer.networks.pickled import StoredTensor
-from dreamer.networks.state_dict import shape_of
+from dreamer.networks.state_dict import Fit, shape_of
 from dreamer.networks.tensor_file import open_safetensors, read_tensors
 
 _NAMED = 3  # how many keys an error names
@@ -140,3 +142,12 @@ def file_hash(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fitted(network: Network, fit: Fit) -> Network:
+    """The network with another file's weights in it; raises NetworkError where they do not fit up to any layer."""
+    labels = network.labels if fit.classes is None else tuple(map(str, range(fit.classes)))
+    network = replace(network, labels=labels, fit=fit)
+    if fit.absent and fit.absent_up_to(next(iter(layers := network.anatomy.layers)), layers):
+        raise NetworkError(fit.problem(fit.absent))
+    return network

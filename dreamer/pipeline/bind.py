@@ -15,13 +15,14 @@ from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.score import WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import UsageError, blamed_on, collect_problems, reported_together
+from dreamer.errors import UsageError, argument, blamed_on, collect_problems, either, reported_together
 from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
+from dreamer.pipeline.results import checked
 from dreamer.recipes.options import reach_of
-from dreamer.recipes.recipe import KINDS, ONES, Ingredient, Recipe
-from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind, Registry, noun_of
+from dreamer.recipes.recipe import KINDS, Ingredient, Recipe
+from dreamer.recipes.registry import BUILT_IN, OWN, Entry, IngredientKind, Registry, noun_of
 
 _PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
@@ -59,11 +60,11 @@ class IngredientBinder:
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""
-        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self._items(kind)]
+        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self.recipe.of(kind)]
 
     def all(self, kind: str) -> tuple[Bound, ...]:
         """The recipe's ingredients of a kind, in order; of transforms, see `transforms`."""
-        return tuple(self._bind(kind, item) for item in self._items(kind))
+        return tuple(self._bind(kind, item) for item in self.recipe.of(kind))
 
     def transforms(self) -> tuple[Draw, ...]:
         """The recipe's transforms, in order; each draws its random numbers once a step."""
@@ -114,7 +115,8 @@ class IngredientBinder:
                     entry = self._entry("objectives", item)
                     channels = self.network.layer(str(item.layer)).channels
                     if "guide" in entry.wanted and self.guide is None:
-                        raise UsageError(f"objective {item.name} needs a picture to be guided by: --guide PICTURE")
+                        how = argument("guide", "PICTURE")
+                        raise UsageError(f"objective {item.name} needs a picture to be guided by: {how}")
                     if not entry.wanted & {*_PASSING, "guide"}:
                         function = self._function("objectives", item)
                         function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
@@ -122,8 +124,7 @@ class IngredientBinder:
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(
                         f"optimiser {self.recipe.optimiser.name} climbs by the gradient, and {self.network.name} gives "
-                        "none; cma-es and genetic need none, on a small canvas: --set optimiser.name=cma-es "
-                        "--set canvas.name=fourier --set canvas.frequencies=6"
+                        f"none; cma-es and genetic need none, on a small canvas: {_search()}"
                     )
 
     def check_canvas(self, size: tuple[int, int]) -> None:
@@ -145,11 +146,6 @@ class IngredientBinder:
     def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
         return self.registry.ingredients[kind].get(item.name).value
 
-    def _items(self, kind: str) -> tuple[Ingredient, ...]:
-        key = next((key for key, ones in ONES.items() if ones == kind), None)
-        items: tuple[Ingredient, ...] = (getattr(self.recipe, key),) if key else getattr(self.recipe, kind)
-        return items
-
     def _bind(self, kind: str, item: Ingredient) -> Callable[[Tensor, StepContext], Any]:
         """The ingredient as a function of a tensor and a step's context."""
         entry, function = self._entry(kind, item), self._function(kind, item)
@@ -162,11 +158,18 @@ class IngredientBinder:
         return bound
 
     def _function(self, kind: str, item: Ingredient) -> Callable[..., Any]:
-        """The ingredient's function; a plugin's names the plugin where it fails."""
+        """The ingredient's function; a plugin's names the plugin where it fails.
+
+        What a program's own function raises passes as it is.
+        """
         entry = self.registry.ingredients[kind].get(item.name)
-        function = entry.value.function
-        own = entry.source == BUILT_IN
-        return function if own else _blamed(function, f"{noun_of(kind)} {entry.name} of the plugin {entry.source}")
+        function, who = entry.value.function, f"{noun_of(kind)} {entry.name}"
+        if entry.source == BUILT_IN:
+            return function
+        if entry.source != OWN:
+            who = f"{who} of the plugin {entry.source}"
+            function = _blamed(function, who)
+        return checked(function, kind, who)
 
     def _fixed(self, entry: IngredientKind, item: Ingredient) -> dict[str, Any]:
         """The keywords of an ingredient that stay the same throughout: its options, the network, the guide."""
@@ -175,6 +178,14 @@ class IngredientBinder:
             assert self.guide is not None  # `check` has seen to that
             known["guide"] = self.guide.features(self._layers)[str(item.layer)]
         return {**item.options, **{name: value for name, value in known.items() if name in entry.wanted}}
+
+
+def _search() -> str:
+    """How to search without a gradient."""
+    return either(
+        "optimiser='cma-es', canvas={'name': 'fourier', 'frequencies': 6}",
+        "--set optimiser.name=cma-es --set canvas.name=fourier --set canvas.frequencies=6",
+    )
 
 
 def _blamed(function: Callable[..., Any], who: str) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.engine.device import Machine
-from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
+from dreamer.errors import RecipeError, collect_problems, reported_together, usage_error
 from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
@@ -76,7 +76,7 @@ class Request:
                 if aim:
                     asked = asked._aimed(aim(network, with_changes(asked.words, asked.changes)[0]))
             if network is None:
-                raise UsageError(*unread, *problems)
+                raise usage_error(*unread, *problems)
             for name in asked._layers(readable=not unread):
                 with collect_problems(problems):
                     network.layer(name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
@@ -18,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from dreamer.engine.ascent import Draw
 from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, argument
 from dreamer.pipeline.bind import IngredientBinder
 from dreamer.recipes.recipe import Recipe
 
@@ -59,7 +60,7 @@ class Demand:
             raise UsageError(
                 f"transforms: {names} make {_called(largest)} of {_called(self.pictures)}, "
                 f"{_pixels(largest) / 1e6:.0f} million pixels at once, and the limit is {most / 1e6:.0f} million; "
-                "leave some of them out, or lower their values or --size"
+                f"leave some of them out, or lower their values or {argument('size')}"
             )
 
     def check_memory(self, machine: Machine, look: float) -> None:
@@ -72,7 +73,7 @@ class Demand:
             lower = ["pictures"] if self.pictures[0] > 1 else []
             if self.kept > look or _pixels(self.seen) > _GROWTH * _pixels(self.pictures):
                 lower.append("the values of transforms, canvas and optimiser")
-            lower.append("--size" if machine.tile else "--size, or use --tile 256")
+            lower.append(argument("size") + ("" if machine.tile else f", or use {argument('tile', 256)}"))
             raise UsageError(
                 f"{_called(self.pictures)} would need {needed / 2**30:.1f} GiB of memory with this recipe, and "
                 f"{free / 2**30:.1f} GiB are free; lower {', '.join(lower)}"
@@ -82,10 +83,10 @@ class Demand:
 def check_pixels(recipe: Recipe, height: int, width: int, max_pixels: int) -> None:
     """Raises UsageError for more pixels than are allowed, in all of a recipe's pictures together."""
     if (pixels := recipe.pictures * height * width) > max_pixels:
-        lower = "pictures or --size" if recipe.pictures > 1 else "--size"
+        lower = ("pictures or " if recipe.pictures > 1 else "") + argument("size")
         raise UsageError(
             f"{_called((recipe.pictures, height, width))} are {pixels / 1e6:.0f} million pixels, and the limit is "
-            f"{max_pixels / 1e6:.0f} million; lower {lower}, or raise --max-pixels"
+            f"{max_pixels / 1e6:.0f} million; lower {lower}, or raise {argument('max_pixels')}"
         )
 
 
@@ -140,6 +141,9 @@ class _Extreme(TorchFunctionMode):
             *limits, size = args
             low, high = (0, *limits)[-2:]
             return torch.full(size, high - 1 if self.end else low, **named)
+        if func is F.grid_sample:  # torch finds the same in a hundred operations on shapes
+            image, grid = args
+            return image.new_empty(*image.shape[:2], *grid.shape[1:-1])
         return func(*args, **(kwargs or {}))
 
 

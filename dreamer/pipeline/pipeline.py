@@ -14,15 +14,16 @@ from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas_ascent import CanvasAscent
 from dreamer.engine.device import Machine
 from dreamer.engine.gradient_overrides import GradientOverrides
+from dreamer.engine.keeping import is_grey, salience
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, RecipeError, UsageError, collect_problems, reported_together
+from dreamer.errors import Interrupted, RecipeError, UsageError, argument, collect_problems, reported_together
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.bind import Guide, IngredientBinder
-from dreamer.pipeline.demand import MAX_PIXELS, check_pixels, demand_of
+from dreamer.pipeline.demand import MAX_PIXELS, Demand, check_pixels, demand_of
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
 from dreamer.recipes.recipe import Recipe
@@ -39,12 +40,20 @@ class Session:
         self.guide = Guide(guide, network, device) if guide else None
         self._device = torch.device(device)
         self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
+        self._demands: dict[tuple[int, int, int], tuple[IngredientBinder, Demand]] = {}
 
     def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
         """The network made fast for these layers."""
         if (layers, precision) not in self._prepared:
             self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
         return self._prepared[layers, precision]
+
+    def demand(self, binder: IngredientBinder, height: int, width: int) -> Demand:
+        """What a recipe makes of pictures of this size, which takes as long to find out as some steps do."""
+        key = id(binder.recipe), height, width
+        if key not in self._demands:
+            self._demands[key] = binder, demand_of(binder, height, width)  # the recipe lives on, and so its id is its
+        return self._demands[key][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +131,7 @@ class Pipeline:
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
         octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
-        demand = demand_of(self.binder, height, width)
+        demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count)
@@ -148,7 +157,7 @@ class Pipeline:
             return []
         return [
             f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
-            f"picture of {width}x{height} pixels; a larger --size has smaller ones"
+            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones"
         ]
 
     def sized(self, photo: Photo) -> Photo:
@@ -258,12 +267,16 @@ class Pipeline:
 
         def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
             weights = scorer.balance(moment.image, moment) if self._balances else ()
+            # A dream from nothing has no photo to keep anything of.
+            over = self.recipe.init == "photo" and self._on_pixels
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),
                 transforms=transforms,
                 priors=priors,
-                colour=self.recipe.colour,
+                colour=1.0 if over and self.recipe.colour and is_grey(moment.image) else self.recipe.colour,
+                keep=self.recipe.keep,
+                salience=salience(moment.photo) if over and self.recipe.keep else None,
                 keeps_gradient=keeps,
                 **bind,
             )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
-from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes
+from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
 from dreamer.engine.score import WeightedObjective, largest_tile, looked_at, pass_memory
 from dreamer.engine.tiling import refuse_whole, surroundings
 from dreamer.errors import NetworkError, UsageError
@@ -68,7 +68,7 @@ def plan_octaves(
         while len(sizes) > 1 and not _fits(sizes[0], network, terms):
             sizes = sizes[1:]
     network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
-    return tuple(Octave(size, wanted.steps, wanted.step_size) for size in sizes)
+    return tapered(sizes, wanted.steps, wanted.step_size, wanted.taper, wanted.way)
 
 
 def plan_tile(

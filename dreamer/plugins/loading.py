@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -25,7 +25,7 @@ from dreamer.errors import DreamerError, PluginError, described, did_you_mean
 from dreamer.plugins.preset_packs import OWN, allowed, in_folder, in_pack, own_presets
 from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
-from dreamer.recipes.registry import BUILT_IN, Registry
+from dreamer.recipes.registry import BUILT_IN, Registry, State
 
 _BUILT_INS = (*(f"ingredients.{kind}" for kind in KINDS), "networks", "ingredients.learned_priors")
 
@@ -58,11 +58,19 @@ def load_plugins() -> tuple[Registry, tuple[Plugin, ...]]:
     registry = Registry()
     token = _loading.set(registry)
     try:
-        for name in _BUILT_INS:
-            _register(import_module(f"dreamer.{name}"), BUILT_IN, registry)
+        registry.restore([dict(entries) for entries in _built_ins()])
         return _load_others(registry)
     finally:
         _loading.reset(token)
+
+
+@cache
+def _built_ins() -> State:
+    """What dreamer brings itself, but for presets."""
+    registry = Registry()
+    for name in _BUILT_INS:
+        _register(import_module(f"dreamer.{name}"), BUILT_IN, registry)
+    return registry.state()
 
 
 def being_loaded() -> Registry | None:

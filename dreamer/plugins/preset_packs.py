@@ -25,6 +25,8 @@ def allowed(group: str) -> list[EntryPoint]:
     """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names."""
     wanted = os.environ.get("DREAMER_PLUGINS")
     chosen = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
+    if chosen == set():
+        return []
     found = sorted(entry_points(group=group), key=lambda entry: entry.name)
     return [entry for entry in found if chosen is None or entry.name in chosen]
 

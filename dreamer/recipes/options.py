@@ -12,7 +12,6 @@ import dataclasses
 import difflib
 import inspect
 import math
-import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from dreamer.errors import did_you_mean
+from dreamer.errors import did_you_mean, quoted
 
 RESERVED = frozenset(
     {"photo", "photo_features", "guide", "image", "gradient", "step", "network", "layer", "paint", "step_size"}
@@ -29,8 +28,6 @@ RESERVED = frozenset(
 """Keywords that dreamer fills in; every other keyword of an ingredient is an option."""
 
 F = TypeVar("F", bound=Callable[..., Any])
-_SHORT = reprlib.Repr()  # how a wrong value is quoted
-_SHORT.maxstring = _SHORT.maxother = 60
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class Option:
         try:
             return _read(value, self.type, self.range)
         except (ValueError, TypeError, OverflowError):
-            raise ValueError(f"{_SHORT.repr(value)} is not {self.allowed}{self._nearest(value)}") from None
+            raise ValueError(f"{quoted(value)} is not {self.allowed}{self._nearest(value)}") from None
 
     def _nearest(self, value: Any) -> str:
         if get_origin(self.type) is Literal and isinstance(value, str):
@@ -105,6 +102,10 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     """A function's options by name. Raises TypeError for one without annotation or default, or of another type."""
     signature = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
+    if all(
+        parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in signature.parameters.values()
+    ):
+        raise TypeError(f"{function.__name__} takes no tensor, which an ingredient is given first")
     options = {}
     for name, parameter in signature.parameters.items():
         if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from dreamer.errors import RecipeError, did_you_mean, reported_together
+from dreamer.errors import RecipeError, did_you_mean, either, reported_together
 from dreamer.recipes.options import Option, Range, fields_of, read_all
 
 RecipeDict = Mapping[str, Any]
@@ -29,7 +29,7 @@ KINDS = (*INGREDIENTS, *ONES.values())
 DEFAULTS: RecipeDict = {
     "objectives": [{"name": "deepdream"}],
     "transforms": [{"name": "jitter"}],
-    "gradient_filters": [{"name": "laplacian"}, {"name": "even"}],
+    "gradient_filters": [{"name": "laplacian"}, {"name": "even"}, {"name": "chroma"}],
 }
 """dreamer's default ingredients; all other defaults are those of the classes below."""
 
@@ -40,8 +40,10 @@ class Octaves:
 
     `count` is their number; without it, the first octave's shortest side is at least `smallest` pixels, and large
     enough for the network. `feature_size` is the size of the largest features, in percent of the picture's shortest
-    side, and decides the first octave instead of `count`. `step_size` is in image units: black to white is 1. Without
-    `reinject`, an octave starts from the enlarged result of the one before, and the photo's own detail is lost.
+    side, and decides the first octave instead of `count`. `step_size` is in image units: black to white is 1. The first
+    octave has `steps` steps; each one after it has `taper` of the steps of the one before, longer ones, and goes
+    `way` as far in all. Without `reinject`, an octave starts from the enlarged result of the one before, and the
+    photo's own detail is lost.
     """
 
     smallest: Annotated[int, Range(16, 4096)] = 160
@@ -49,6 +51,8 @@ class Octaves:
     scale: Annotated[float, Range(1.05, 4)] = 1.4
     feature_size: Annotated[float, Range(0.5, 100)] | None = None
     steps: Annotated[int, Range(0, 10_000)] = 10
+    taper: Annotated[float, Range(0.1, 1)] = 1.0
+    way: Annotated[float, Range(0.1, 1)] = 1.0
     step_size: Annotated[float, Range(0, 0.5)] = 0.006
     reinject: bool = True
 
@@ -76,7 +80,8 @@ class Recipe:
 
     `size` limits the long side in pixels, 0 keeps the photo's size; `init` is what the dream starts from, where
     `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `strength` blends from
-    the photo (0) to the dream (1); `colour` keeps the photo's chroma, from 0 (not at all) to 1. `balance` makes the
+    the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `keep` its light and what stands out in it,
+    both from 0 (not at all) to 1. `balance` makes the
     scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
     `weight_noise` override the network's gradients, pooling and weights.
     """
@@ -88,6 +93,7 @@ class Recipe:
     pictures: Annotated[int, Range(1, 64)] = 1
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
+    keep: Annotated[float, Range(0, 1)] = 0.3
     balance: bool | None = None
     redirect: Annotated[int, Range(0, 10_000)] = 0
     smooth_pooling: bool = False
@@ -122,6 +128,12 @@ class Recipe:
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
 
+    def of(self, kind: str) -> tuple[Ingredient, ...]:
+        """The ingredients of a kind, one of `KINDS`."""
+        key = next((key for key, ones in ONES.items() if ones == kind), None)
+        items: tuple[Ingredient, ...] = (getattr(self, key),) if key else getattr(self, kind)
+        return items
+
     def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe as a dict with every option, defaults included."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
@@ -152,7 +164,8 @@ def _read_ingredients(kind: str, items: Any, vocabulary: Vocabulary, problems: l
     for number, item in enumerate(items):
         name = item.get("name")
         if not isinstance(name, str):
-            problems.append(f'{kind}[{number}]: its name is missing; add one, as in name = "..."')
+            how = either('{"name": "..."}', 'name = "..."')
+            problems.append(f"{kind}[{number}]: its name is missing; add one, as in {how}")
             continue
         label = item.get("id", name)
         where = f"{kind}.{label}"
@@ -191,13 +204,15 @@ def _read_one(key: str, table: Any, vocabulary: Vocabulary, problems: list[str])
 
 def table_problem(key: str, value: Any) -> str:
     """The sentence about a key's value that is not a table; empty if it is one."""
-    return "" if isinstance(value, Mapping) else f"{key}: expected a table, as in [{key}]"
+    how = either(f"dict, as in {key}={{...}}", f"table, as in [{key}]")
+    return "" if isinstance(value, Mapping) else f"{key}: expected a {how}"
 
 
 def tables_problem(kind: str, items: Any) -> str:
     """The sentence about a kind's value that is not a list of tables; empty if it is one."""
     fits = isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
-    return "" if fits else f"{kind}: expected a list of tables, as in [[{kind}]]"
+    how = either(f"names, dicts or functions, as in {kind}=['...']", f"tables, as in [[{kind}]]")
+    return "" if fits else f"{kind}: expected a list of {how}"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

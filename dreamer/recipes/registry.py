@@ -11,12 +11,14 @@ from typing import Any, Generic, TypeVar
 
 from packaging.utils import canonicalize_name
 
-from dreamer.errors import PluginError, RecipeError, did_you_mean
+from dreamer.errors import PluginError, RecipeError, did_you_mean, quoted
 from dreamer.hookspecs import NetworkFactory
 from dreamer.recipes.options import Option, options_of, wanted_of
 from dreamer.recipes.recipe import KINDS
 
 BUILT_IN = "dreamer-art"
+OWN = "python"
+"""In the place of a plugin's name, for functions that a program registered itself."""
 # Not packaging's check: it has no maximal length and, before 26, accepts the Kelvin sign and a line break at the end.
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # an ingredient's keys in a recipe besides its options
@@ -79,7 +81,7 @@ class NamedRegistry(Generic[T]):
             raise PluginError(f"{source} registers {self.noun} {name!r} twice; remove one, or give it another name")
         if f"{BUILT_IN}:{name}" in self.entries:
             why = "dreamer has its own; give it another name"
-            raise PluginError(f"{source} cannot register {self.noun} {name!r}: {why}")
+            raise PluginError(f"{_called(source)} cannot register {self.noun} {name!r}: {why}")
         self.entries[entry.full_name] = entry
 
     def get(self, name: str) -> Entry[T]:
@@ -93,7 +95,7 @@ class NamedRegistry(Generic[T]):
             names = " or ".join(entry.full_name for entry in found)
             raise RecipeError(f"{self.noun} {name!r} comes from several plugins; use its full name, {names}")
         hint = did_you_mean(name, self.names()) or f"; `{self.listing}` lists them"
-        raise RecipeError(f"no {self.noun} is called {name!r}{hint}")
+        raise RecipeError(f"no {self.noun} is called {quoted(name)}{hint}")
 
     def names(self) -> list[str]:
         """Every short name, in order of registration."""
@@ -105,6 +107,10 @@ class NamedRegistry(Generic[T]):
 
     def __iter__(self) -> Iterator[Entry[T]]:
         return iter(self.entries.values())
+
+
+def _called(source: str) -> str:
+    return "this program" if source == OWN else source
 
 
 def noun_of(kind: str) -> str:
@@ -140,11 +146,11 @@ class Registry:
         name = name or function.__name__
         try:
             options = options_of(function)
-        except (TypeError, NameError) as error:
-            raise PluginError(f"{source} cannot register {noun_of(kind)} {name!r}: {error}") from error
+        except (TypeError, NameError, ValueError) as error:
+            raise PluginError(f"{_called(source)} cannot register {noun_of(kind)} {name!r}: {error}") from error
         if clash := COMMON_KEYS & options.keys():
             why = f"no option can be called {' or '.join(sorted(clash))}; give it another name"
-            raise PluginError(f"{source} cannot register {noun_of(kind)} {name!r}: {why}")
+            raise PluginError(f"{_called(source)} cannot register {noun_of(kind)} {name!r}: {why}")
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
 
     def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:

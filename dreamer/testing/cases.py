@@ -78,7 +78,7 @@ class Fixtures:
     def call(self, ingredient: IngredientKind, tensor: Tensor, case: Case, seed: int = 0) -> Any:
         """The ingredient's result for `tensor`, with the case's options, under a seed; torch's random state is kept."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             return ingredient.function(tensor, **case.options, **self.reserved_arguments(ingredient, case))
 
     def reserved_arguments(self, ingredient: IngredientKind, case: Case) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,8 +20,8 @@ from dreamer.networks.network import Network
 from dreamer.pipeline.build import build, is_guided
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
-from dreamer.recipes.recipe import DEFAULTS, Recipe
-from dreamer.recipes.registry import Entry, Registry
+from dreamer.recipes.recipe import DEFAULTS, KINDS, Recipe
+from dreamer.recipes.registry import Entry, Registry, noun_of
 from dreamer.testing.finding import Finding
 from dreamer.testing.tiny import as_image, photo
 
@@ -53,8 +53,13 @@ def try_network(entry: Entry[Any], registry: Registry) -> Finding:
     return finding(True, f"its default layer {layer.name} works and has {layer.channels} channels")
 
 
-def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Finding:
-    """Check that a preset can be read, has a title and a description, and dreams one step if its network is there."""
+def try_preset(
+    entry: Entry[Callable[[], Preset]], registry: Registry, broken: Collection[tuple[str, str]] = ()
+) -> Finding:
+    """Check that a preset can be read, has a title and a description, and dreams one step if its network is there.
+
+    `broken` are the nouns and names of ingredients that are broken themselves: presets that use them are not tried.
+    """
     finding = partial(Finding, "preset", entry.name)
     try:
         own = entry.value()
@@ -65,16 +70,19 @@ def try_preset(entry: Entry[Callable[[], Preset]], registry: Registry) -> Findin
             return finding(None, "; ".join(missing))
         preset = find_preset(registry, entry.full_name)
         with _offline():
-            return finding(*_check_dream(preset, registry))
+            return finding(*_check_dream(preset, registry, broken))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the plugins' ingredients that it names can raise anything
         return finding(False, _joined(error))
 
 
-def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
+def _check_dream(preset: Preset, registry: Registry, broken: Collection[tuple[str, str]]) -> tuple[bool | None, str]:
     """Dream one step at a small size, and check that the preset requires the plugins whose ingredients it uses."""
     recipe = Recipe.read(merged(DEFAULTS, preset.words), registry.vocabulary)
+    used = [(noun_of(kind), item.name) for kind in KINDS for item in recipe.of(kind)]
+    if lame := [f"{noun} {name}" for noun, name in used if (noun, name.rpartition(":")[2]) in broken]:
+        return None, f"it uses the {' and the '.join(lame)}, which is broken"
     registry.networks.get(recipe.network)  # raises an error for an unknown name, unlike for missing weights below
     try:
         network = load_from(registry.networks, recipe.network)
@@ -91,11 +99,20 @@ def _check_dream(preset: Preset, registry: Registry) -> tuple[bool | None, str]:
     lacking = [name for key, name in needed.items() if key not in map(canonicalize_name, preset.requires)]
     if lacking:
         return False, f"does not state that it needs {' and '.join(lacking)}; add requires = {json.dumps(lacking)}"
-    side = max(_SIDE, network.smallest(pipeline.layers) or 0)
+    side = _side(network, pipeline.layers)
     change = pipeline.dream(load(photo(side, side))).change
     if recipe.strength and not change.any():
         return False, "changes nothing in the picture"
     return True, f"dreams with {recipe.network}"
+
+
+def _side(network: Network, layers: Iterable[str]) -> int:
+    """The side in pixels of a small picture that the network can look at."""
+    try:
+        network.sizes(_SIDE, _SIDE, layers)
+    except NetworkError:
+        return max(_SIDE, network.smallest(layers) or 0)
+    return _SIDE
 
 
 def _joined(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from dreamer.errors import UsageError
 from dreamer.recipes.options import reach_of
 from dreamer.recipes.registry import Entry, IngredientKind
 from dreamer.testing.cases import STEP, Case, Fixtures
+from dreamer.testing.devices import made_on_the_cpu
 
 _DIFFERENTIABLE = ("objectives", "priors", "transforms")
 _MAY_OVERWRITE = ("gradient_filters", "updates")
@@ -101,6 +102,9 @@ def check_case(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixt
         yield from _check_tiles(ingredient, case, fixtures)
     if kind == "gradient_filters" and fixtures.call(ingredient, torch.zeros_like(case.tensor), case).any():
         yield "zero", f"changes a zero gradient{case.where}; zero must stay zero"
+    if not case.where and (where := made_on_the_cpu(ingredient, case, fixtures)):
+        hint = f"make it where its {subject} is, as with .to({subject}) or device={subject}.device"
+        yield "type", f"makes a tensor on the CPU and so fails on a graphics card, at {where}; {hint}"
 
 
 def _shape_problem(kind: str, tensor: Tensor, result: Any) -> str:
@@ -222,7 +226,7 @@ def _gradient(ingredient: IngredientKind, case: Case, fixtures: Fixtures, image:
         fixtures.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         return scorer.gradient(image, StepContext(image.flip(-1), image, STEP))[1]
 
 

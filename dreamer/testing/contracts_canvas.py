@@ -11,6 +11,7 @@ from dreamer.engine.canvas import Canvas, is_gradient_free
 from dreamer.recipes.registry import IngredientKind
 from dreamer.testing.cases import Case, Fixtures
 from dreamer.testing.contracts import Problems
+from dreamer.testing.devices import made_on_the_cpu
 
 _STEPS = 40  # of an optimiser
 _NEAR = 1e-3
@@ -35,6 +36,9 @@ def check_canvas(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fi
         shape = type(shown).__name__ if picture is None else tuple(picture.shape)
         yield "shape", f"paints {shape}{case.where}; expected {tuple(image.shape)} of {image.dtype}"
         return
+    if not case.where and (where := made_on_the_cpu(ingredient, case, fixtures)):
+        hint = "make it where its image is, as with device=image.device"
+        yield "type", f"makes a tensor on the CPU and so fails on a graphics card, at {where}; {hint}"
     if not picture.isfinite().all():
         yield "finite", f"paints NaN or Inf{case.where}"
         return
@@ -70,7 +74,7 @@ def _minimise(ingredient: IngredientKind, case: Case, count: int) -> tuple[list[
     parts = tuple(torch.zeros(size).requires_grad_() for size in (8, 4))
     known: dict[str, Any] = {"paint": lambda: torch.cat(parts), "step_size": 0.01}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         optimiser = ingredient.function(parts, **case.options, **{name: known[name] for name in ingredient.wanted})
 
         def closure() -> Tensor:

@@ -96,6 +96,8 @@ def _load(name: str) -> Target:
     mine = mine or [entry for entry in entries if _distribution(entry) in by_entry]
     if not mine:
         known = {entry.name for entry in entries} | {_distribution(entry) for entry in entries}
+        if Path(name).is_dir():
+            raise UsageError(f"no plugin called {name} is installed, and the folder {name} has no pyproject.toml")
         raise UsageError(f"no plugin called {name} is installed{did_you_mean(name, known)}")
     distribution = _distribution(mine[0])
     registry, plugins = _load_only(mine)

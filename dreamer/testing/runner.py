@@ -89,9 +89,12 @@ def _check_plugin(target: Target) -> Iterator[Finding]:
 
 def _check_registered(target: Target) -> Iterator[Finding]:
     registry, source, fixtures = target.registry, target.distribution, Fixtures()
+    found: list[Finding] = []
     for kind in KINDS:
         for entry in registry.ingredients[kind]:
             if entry.source == source:
-                yield from try_entry(kind, entry, fixtures)
+                found += try_entry(kind, entry, fixtures)
+    yield from found
     yield from (try_network(entry, registry) for entry in registry.networks if entry.source == source)
-    yield from (try_preset(entry, registry) for entry in registry.presets if entry.source == source)
+    wrong = {(finding.kind, finding.name) for finding in broken(found)}
+    yield from (try_preset(entry, registry, wrong) for entry in registry.presets if entry.source == source)

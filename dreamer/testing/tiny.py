@@ -25,7 +25,7 @@ def tiny_network() -> Network:
     `leaf` and `shell` at `two`, and two named channels there (`spiral` and `scale`). torch's random state is kept.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         module = nn.Sequential()
         module.add_module("one", nn.Sequential(nn.Conv2d(3, _CHANNELS["one"], 5, stride=2, padding=2), nn.ReLU()))
         module.add_module("pool", nn.AvgPool2d(3, stride=2, padding=1))

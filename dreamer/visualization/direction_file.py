@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +22,8 @@ def read_direction(path: Path, layer: str | None = None) -> tuple[float, ...]:
 
     A .safetensors file may hold several directions, each named after its layer. Raises UsageError.
     """
-    if not path.is_file():
-        special = path.exists() and not path.is_dir()
+    if not os.path.isfile(path):
+        special = os.path.exists(path) and not path.is_dir()
         what = "it is not a regular file; name one that is" if special else "there is no such file"
         raise UsageError(f"{path}: {what}")
     if path.stat().st_size > limits.DIRECTION_BYTES:

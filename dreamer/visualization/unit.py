@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamer.errors import RecipeError, UsageError, did_you_mean
+from dreamer.errors import RecipeError, UsageError, argument, did_you_mean, either, quoted
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
 from dreamer.networks.network import Network
@@ -102,7 +102,9 @@ class Unit:
         if at["layer"] in network.heads:
             known = label_rows(network, at["layer"])
             if self.label not in known:
-                raise RecipeError(f"{network.name} has no class {self.label!r}{_nearest(self.label, network, known)}")
+                raise RecipeError(
+                    f"{network.name} has no class {quoted(self.label)}{_nearest(self.label, network, known)}"
+                )
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
@@ -132,7 +134,7 @@ def _class(network: Network, name: str) -> dict[str, list[Any]]:
     index = whole_number(name)
     if index is not None and index < len(labels):
         return {"index": [index]}
-    raise RecipeError(f"{network.name} has no class {name!r}{_nearest(name, network, network.labels)}")
+    raise RecipeError(f"{network.name} has no class {quoted(name)}{_nearest(name, network, network.labels)}")
 
 
 def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
@@ -142,7 +144,8 @@ def _nearest(name: str, network: Network, labels: Iterable[str]) -> str:
     within = [label for label in labels if name.strip().lower() in label.lower()][:_MAX_SUGGESTIONS]
     if within:
         return f"; there are {', '.join(within)}"
-    return did_you_mean(name, labels) or f"; `dreamer networks show {network.name}` lists them"
+    where = either("network.labels", f"dreamer networks show {network.name}")
+    return did_you_mean(name, labels) or f"; `{where}` lists them"
 
 
 def _objectives_of(network: Network, words: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -234,5 +237,6 @@ def logits(network: Network) -> str:
         found = layer.name
     if found is None:
         file = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
-        raise RecipeError(f"{network.name} has no layer of classes{file}; use --channel or --neuron instead")
+        instead = f"{argument('channel')} or {argument('neuron')}"
+        raise RecipeError(f"{network.name} has no layer of classes{file}; use {instead} instead")
     return found

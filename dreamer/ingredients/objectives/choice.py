@@ -8,7 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.errors import RecipeError, did_you_mean
+from dreamer.errors import RecipeError, did_you_mean, quoted
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Range
 
@@ -62,7 +62,7 @@ def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[
     if unknown:
         listed = f"names are {', '.join(known)}" if known else "there are no names"
         raise RecipeError(
-            *(f"{where} knows no {name!r}{did_you_mean(name, known)}" for name in unknown),
+            *(f"{where} knows no {quoted(name)}{did_you_mean(name, known)}" for name in unknown),
             *([listed] if len(known) <= _FEW else []),
         )
     return [known[name] for name in names]

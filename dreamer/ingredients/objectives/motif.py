@@ -22,7 +22,7 @@ _SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
 def motif(
     features: Tensor, *, network: Network, layer: str, names: Names = (), texture: Annotated[float, Range(0, 1)] = 0.02
 ) -> Tensor:
-    """More of what the network was taught to name, such as `eye,feather`; of everything when nothing is named.
+    """More of what the network was taught to name, as `eye,feather` or the group `flowers`, or of all that it knows.
 
     Where the network has figures for the layer, whole motifs grow, each where the picture is most like it already. The
     texture is the features' dot product with each motif's direction (its row of the layer's head less the mean row, of
@@ -32,7 +32,7 @@ def motif(
         features: (B, C, h, w); they are normalised channel by channel here.
         network: The network, which needs a head for the layer.
         layer: The layer.
-        names: Labels; all of them when there are none.
+        names: Labels, or groups of them; all labels when there are none.
         texture: Share of the texture in the score, the rest is the whole motifs'; all without figures.
 
     Returns:
@@ -45,7 +45,8 @@ def motif(
         able = ", ".join(network.heads) or "none of its layers does"
         raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
     known = label_rows(network, layer)
-    chosen = numbers(names, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    listed = dict.fromkeys(label for name in names for label in network.groups.get(name, (name,)))
+    chosen = numbers(listed, known, f"objectives.motif.names: {network.name}") or list(known.values())
     seen = normalised(features, network, layer)
     directions = label_directions(chosen, network, layer, seen)
     textured = leaky_square(F.conv2d(seen, directions[:, :, None, None])).mean(1)
@@ -55,7 +56,7 @@ def motif(
 
 
 def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
-    """The mean score of the chosen figures at each position of normalised features (B, C, h, w), (B, h, w).
+    """The mean over the chosen motifs of their figures' scores at each position of features (B, C, h, w), (B, h, w).
 
     A position counts the less, the further its score lies below the best one near it: so one whole figure grows there
     instead of many that overlap.
@@ -63,11 +64,13 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
     basis, weight, bias = (values.to(seen) for values in network.figures[layer])
     if (wide := weight.shape[-1]) > _WIDEST:
         raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")
-    weight, bias = weight[chosen], bias[chosen]
+    kinds = weight.shape[1]
+    weight, bias = weight[chosen].flatten(0, 1), bias[chosen].flatten()
     found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=wide // 2)
     now = found.detach()
-    behind = _best(now, _APART) + _best(now.amax(1, keepdim=True), _NEAR) - 2 * now
-    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).mean(1)
+    own = now.view(len(now), -1, kinds, *now.shape[2:]).amax(2)
+    behind = _best(own, _APART).repeat_interleave(kinds, 1) + _best(own.amax(1, keepdim=True), _NEAR) - 2 * now
+    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).sum(1) / len(chosen)
 
 
 def _best(found: Tensor, reach: int) -> Tensor:

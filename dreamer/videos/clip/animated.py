@@ -16,7 +16,7 @@ from dreamer import limits
 from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.image.heif import BRANDS
-from dreamer.image.source import opened, picture_in
+from dreamer.image.source import header_of, opened
 from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 _FORMATS = ("WEBP", "AVIF")
@@ -39,7 +39,7 @@ def is_animation(head: bytes) -> bool:
 
 def plays_of(path: Path) -> int:
     """How often an animated picture is played, 0 for without end, and where Pillow cannot read it."""
-    with suppress(UsageError), opened(path) as file, picture_in(path, file, 1 << 40) as picture:
+    with suppress(UsageError), header_of(path) as picture:
         return _plays(picture)
     return 0
 
@@ -47,7 +47,7 @@ def plays_of(path: Path) -> int:
 def is_still(path: Path) -> bool:
     """Whether a file that is not WebP, AVIF or HEIC is a picture."""
     try:
-        with opened(path) as file, picture_in(str(path), file, 1 << 40):
+        with header_of(path):
             return True
     except UsageError:
         return False
@@ -62,9 +62,9 @@ def read_animation(path: Path, max_pixels: int) -> Source:
         raise UsageError(f"{path} is too large for an animated picture; convert it to .mp4 first")
     with opened(path) as file:
         moves = file.read(12)[8:] not in BRANDS  # which may take a plugin to be read
-        if moves:
-            with picture_in(str(path), file, max_pixels) as picture:
-                size, moves = picture.size[::-1], getattr(picture, "is_animated", False)
+    if moves:
+        with header_of(path, max_pixels) as picture:
+            size, moves = picture.size[::-1], getattr(picture, "is_animated", False)
     if not moves:
         raise UsageError(still(path))
     check_size(str(path), size, max_pixels)

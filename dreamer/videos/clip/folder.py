@@ -13,7 +13,7 @@ from PIL.ExifTags import Base
 
 from dreamer.errors import PhotoError, UsageError, collect_problems, reported_together
 from dreamer.image import load, pictures_among
-from dreamer.image.source import opened, picture_in
+from dreamer.image.source import header_of
 from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 FPS = Fraction(25)
@@ -77,7 +77,7 @@ def _frames(paths: list[Path], fps: Fraction, size: tuple[int, int], max_pixels:
 def _header(path: Path, max_pixels: int) -> tuple[tuple[int, int], bool]:
     """A picture's upright (height, width), and whether it has alpha; of most formats without decoding a pixel."""
     try:
-        with opened(path) as file, picture_in(path, file, max_pixels) as picture:
+        with header_of(path, max_pixels) as picture:
             size = picture.size if picture.getexif().get(Base.Orientation) in _SIDEWAYS else picture.size[::-1]
             transparent = picture.has_transparency_data
     except PhotoError:  # as for a TIFF of 16 bits

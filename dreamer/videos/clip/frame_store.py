@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from dreamer.errors import PhotoError, RenderError, WriteError
 from dreamer.files import is_link, is_taken, make_folder, write_atomically
-from dreamer.image.source import opened, picture_in
+from dreamer.image.source import header_of
 from dreamer.limits import CLIP_SECONDS
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.unfinished import FRAMES, REPLACED, frame_number, frame_path, is_file, is_folder, is_part
@@ -130,7 +130,7 @@ class FrameStore:
         """A frame before it is decoded, and its time in seconds; every error in the block becomes a RenderError."""
         path, (height, width) = self.path(number), self._size
         try:
-            with opened(path) as file, picture_in(path, file, max_pixels=height * width) as picture:
+            with header_of(path, height * width) as picture:
                 text = picture.info.get(_TIME)
                 if picture.format != "PNG" or picture.mode != self._mode or picture.size != (width, height):
                     raise PhotoError(f"{path} is no frame of {width}x{height} pixels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -146,7 +147,7 @@ def digest(clip: Clip) -> str:
 
 def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
     """What the frames are read from."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
         return read_folder(path, fps or FPS, max_pixels)
@@ -200,8 +201,8 @@ def _seconds(time: Fraction) -> str:
 
 
 def _gif_comment(path: Path) -> str | None:
-    from dreamer.image.source import opened, picture_in
+    from dreamer.image.source import header_of
 
-    with opened(path) as file, picture_in(path, file, max_pixels=1 << 40) as picture:
+    with header_of(path) as picture:
         comment = picture.info.get("comment", b"")
         return comment.decode("utf-8", "replace") if 0 < len(comment) <= _LONGEST_RECIPE else None

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, argument
 from dreamer.image import Photo
 from dreamer.videos.clip.encode import Frame
 
@@ -46,7 +46,7 @@ def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise UsageError(
             f"{name}: frames of {width} x {height} pixels exceed the limit of {max_pixels:,} pixels; "
-            "if you trust this clip, raise the limit with --max-pixels"
+            f"if you trust this clip, raise the limit with {argument('max_pixels')}"
         )
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MAX_PIXEL_ASPECT = 10  # a pixel more oblong than this is taken for damage
 RATES = (Fraction(1, 3600), Fraction(1000))  # frames a second; a stated rate beyond is taken for damage
 USUAL_RATE = Fraction(25)
+_EARLIER = (1, 10)
+"""Seconds before a place at which its keyframe is sought; some containers come out behind what is asked for."""
 _INTERLACED = (2, 3, 4, 5)  # libav's field orders of two fields
 _DOLBY = ("dvh1", "dvhe", "dav1")  # tags of clips that only Dolby Vision shows
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -39,7 +41,8 @@ class _Track:
     """What is known of a file's pictures once its first frame is decoded.
 
     `stored` is the (height, width) of its frames before they are turned, with square pixels. If frames are `numbered`,
-    their times follow from their order, since they do not state them themselves, or wrongly.
+    their times follow from their order, since they do not state them themselves, or wrongly. Decoding may begin at a
+    keyframe in the middle if the clip is `seekable`: where each frame states its time, and none depends on one before.
     """
 
     path: Path
@@ -51,14 +54,30 @@ class _Track:
     base: Fraction
     ticks: NDArray[np.int64]
     numbered: bool
+    seekable: bool
 
     def frames(self, begin: Fraction) -> Frames:
         """Every frame from a time on that can be decoded, upright, with its time; times always increase."""
+        for early in _EARLIER:
+            found = self._read(begin, begin - early) if self.seekable and begin > early else iter(())
+            if (first := next(found, None)) is not None:
+                yield first
+                yield from found
+                return
+        yield from self._read(begin)
+
+    def _read(self, begin: Fraction, keyframe: Fraction | None = None) -> Frames:
+        """The frames; none if decoding is to begin at a `keyframe` before a time, and begins behind `begin`."""
         with opened(self.path, self.max_pixels) as container:
-            pictures = _decoded(container, pictures_of(self.path, container), self.max_pixels)
+            stream = pictures_of(self.path, container)
+            if keyframe is not None and not _sought(container, stream, int(self.ticks[0]) + int(keyframe / self.base)):
+                return
+            pictures = _decoded(container, stream, self.max_pixels)
             last: Fraction | None = None
             for number, picture in enumerate(deinterlaced(pictures) if self.interlaced else pictures):
                 time = self._time(number, picture)
+                if keyframe is not None and last is None and (time is None or time > begin):
+                    return
                 if time is None:
                     time = Fraction(0) if last is None else last + 1 / self.rate
                 if last is not None and time <= last:
@@ -98,8 +117,11 @@ def read_track(path: Path, max_pixels: int) -> Source:
     with opened(path, max_pixels) as container:
         stream = pictures_of(path, container)
         base = _base(stream)
-        ticks, numbered, told = _times(container, stream, rate or USUAL_RATE)
-    track = _Track(path, max_pixels, stored, orientation, interlaced, rate or USUAL_RATE, base, ticks, numbered)
+        ticks, numbered, jumps, told = _times(container, stream, rate or USUAL_RATE)
+    seekable = not (numbered or jumps or interlaced)
+    track = _Track(
+        path, max_pixels, stored, orientation, interlaced, rate or USUAL_RATE, base, ticks, numbered, seekable
+    )
     return Source(
         size,
         ticks,
@@ -167,10 +189,24 @@ def _base(stream: VideoStream) -> Fraction:
     return stream.time_base or Fraction(1, 1000)
 
 
-def _times(container: InputContainer, stream: VideoStream, rate: Fraction) -> tuple[NDArray[np.int64], bool, list[str]]:
+def _sought(container: InputContainer, stream: VideoStream, ticks: int) -> bool:
+    """Go to the last keyframe before a time; False where the file cannot."""
+    import av
+
+    try:
+        container.seek(ticks, stream=stream)
+    except (av.error.FFmpegError, OSError, OverflowError):
+        return False
+    return True
+
+
+def _times(
+    container: InputContainer, stream: VideoStream, rate: Fraction
+) -> tuple[NDArray[np.int64], bool, int, list[str]]:
     """The times of the frames that are shown, in ticks, in order.
 
-    Besides, whether they have to be counted, since frames do not state their own; and what there is to be told.
+    Besides, whether they have to be counted, since frames do not state their own; the number of places where the clock
+    jumps; and what there is to be told.
     """
     clock = Clock(_base(stream), rate)
     shown: list[tuple[int | None, int | None]] = []
@@ -187,7 +223,7 @@ def _times(container: InputContainer, stream: VideoStream, rate: Fraction) -> tu
     if clock.jumps:
         places = "one place" if clock.jumps == 1 else f"{clock.jumps} places"
         told.append(f"its clock jumps at {places}; time goes on there from where it was")
-    return np.sort(np.array(times, np.int64)), numbered, told
+    return np.sort(np.array(times, np.int64)), numbered, clock.jumps, told
 
 
 def _packets(

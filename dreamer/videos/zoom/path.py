@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, argument
 from dreamer.videos.zoom.similarity import Similarity
 
 Floats = NDArray[np.float64]
@@ -84,7 +84,8 @@ class Path:
         """Where the frame is at a time in seconds; UsageError where it is too deep for a computer's numbers."""
         k, rest = self._tick(time)
         if abs(self._factors[k]) < _DEEPEST:
-            raise UsageError("the zoom becomes too deep; make it shorter (--seconds), or slower (--rate)")
+            shorter, slower = argument("seconds"), argument("rate")
+            raise UsageError(f"the zoom becomes too deep; make it shorter ({shorter}), or slower ({slower})")
         factors, shifts = self._steps(self._speed_in(k), rest)
         start = Similarity(complex(self._factors[k]), complex(self._shifts[k]))
         return start.after(Similarity(complex(factors[0]), complex(shifts[0])))

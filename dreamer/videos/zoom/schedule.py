@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
+from dreamer.errors import RecipeError, UsageError, collect_problems, either, quoted, reported_together
 from dreamer.limits import KEYFRAMES_BYTES
 from dreamer.recipes.options import Option, read_all
 from dreamer.recipes.parsing import read_toml
@@ -37,7 +36,7 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
                 values["fps"] = frame_rate(fps)
             except (ValueError, ZeroDivisionError, OverflowError):
                 how = "expected a number as in 30, 23.976 or 30000/1001"
-                problems.append(f"fps: {reprlib.repr(fps)} is not a frame rate; {how}")
+                problems.append(f"fps: {quoted(fps)} is not a frame rate; {how}")
         with collect_problems(problems):
             values["keyframes"] = _keyframes(words.pop("keyframes", []))
         plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
@@ -72,7 +71,7 @@ def frame_rate(fps: Any) -> Fraction:
 def _unpaired(values: Mapping[str, Any], where: str) -> list[str]:
     """An error for each of centre and pan that does not have two numbers."""
     return [
-        f"{where}{name}: expected two numbers, as in 0.5,0.5"
+        f"{where}{name}: expected two numbers, as in {either('(0.5, 0.5)', '0.5,0.5')}"
         for name in ("centre", "pan")
         if name in values and len(values[name]) != 2
     ]
@@ -94,7 +93,8 @@ def read_schedule(path: Path) -> Any:
 def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
     """Keyframes from dicts, as TOML gives them; raises RecipeError with every mistake."""
     if not isinstance(tables, Sequence) or not all(isinstance(table, Mapping) for table in tables):
-        raise RecipeError("keyframes: expected a list of tables, as in [[keyframes]]")
+        how = either("dicts, as in [{'time': 5, 'rate': 2}]", "tables, as in [[keyframes]]")
+        raise RecipeError(f"keyframes: expected a list of {how}")
     if len(tables) > _MAX_KEYFRAMES:
         raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {_MAX_KEYFRAMES}")
     found = []

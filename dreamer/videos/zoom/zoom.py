@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from dreamer.errors import argument
 from dreamer.videos.zoom.path import Floats, Speed, each
 
 Ease = Literal["none", "in", "out", "both"]
@@ -94,14 +95,18 @@ class Zoom:
         """Everything that is wrong, a sentence each."""
         found = []
         if not 0 < self.seconds <= _MAX_SECONDS:
-            found.append(f"--seconds {self.seconds:g}: expected a number above 0 and up to {_MAX_SECONDS} (four hours)")
+            how = f"expected a number above 0 and up to {_MAX_SECONDS} (four hours)"
+            found.append(f"{argument('seconds', self.seconds)}: {how}")
         if not Fraction(1) <= self.fps <= 240:
-            found.append(f"--fps {self.fps}: expected 1 to 240, as in 30, 23.976 or 30000/1001")
-        found += _wrong_motion("--", self)
+            found.append(f"{argument('fps', str(self.fps))}: expected 1 to 240, as in 30, 23.976 or 30000/1001")
+        found += _wrong_motion("", self)
+        loop, mode = argument("loop"), argument("mode", "keyframes")
         if self.loop and self.mode == "feedback":
-            found.append("--loop needs --mode keyframes, because in feedback every frame depends on the one before")
+            found.append(f"{loop} needs {mode}, because in feedback every frame depends on the one before")
         if self.loop and self.rate == 1 and not any(key.rate for key in self.keyframes):
-            found.append("--loop needs --rate above 1, because the loop closes by zooming into its own start")
+            found.append(
+                f"{loop} needs {argument('rate')} above 1, because the loop closes by zooming into its own start"
+            )
         for number, key in enumerate(self.keyframes):
             where = f"keyframes[{number}]"
             if not 0 <= key.time <= self.seconds:
@@ -115,7 +120,7 @@ class Zoom:
         if len(looks := self.looks()) > _MAX_LOOKS:
             found.append(f"keyframes: {len(looks)} pairs of preset and layer are too many; the limit is {_MAX_LOOKS}")
         if self.loop and self.strength(0, 1) != self.strength(self.seconds, 1):
-            found.append("--loop: strength must be the same at the start and at the end, where they meet")
+            found.append(f"{loop}: strength must be the same at the start and at the end, where they meet")
         return found
 
     def _pace(self, times: Floats) -> Floats:
@@ -167,20 +172,24 @@ def _interpolated(points: tuple[Floats, Floats], times: Floats) -> Floats:
 
 def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
     """What is wrong with rate, angle, centre and pan; errors name them with `prefix`."""
-    rate, angle, centre, pan = (f"{prefix}{name}" for name in ("rate", "angle", "centre", "pan"))
+
+    def named(name: str, value: float | tuple[float, float]) -> str:
+        return argument(name, value) if not prefix else f"{prefix}{name} {_pair(value)}"
+
     found = []
     if of.rate is not None and not 1 <= of.rate <= _MAX_RATE:
-        how = "1.3 enlarges 1.3 times each second; use --direction out to zoom out"
-        found.append(f"{rate} {of.rate:g}: expected 1 to {_MAX_RATE:g}; {how}")
+        how = f"1.3 enlarges 1.3 times each second; use {argument('direction', 'out')} to zoom out"
+        found.append(f"{named('rate', of.rate)}: expected 1 to {_MAX_RATE:g}; {how}")
     if of.angle is not None and not abs(of.angle) <= 720:
-        found.append(f"{angle} {of.angle:g}: expected -720 to 720 degrees per second")
+        found.append(f"{named('angle', of.angle)}: expected -720 to 720 degrees per second")
     if of.centre is not None and not all(0 <= part <= 1 for part in of.centre):
         how = "expected two numbers from 0 to 1, measured from the frame's top left"
-        found.append(f"{centre} {_pair(of.centre)}: {how}")
+        found.append(f"{named('centre', of.centre)}: {how}")
     if of.pan is not None and not all(abs(part) <= 2 for part in of.pan):
-        found.append(f"{pan} {_pair(of.pan)}: expected two numbers from -2 to 2, in long sides of the frame per second")
+        how = "expected two numbers from -2 to 2, in long sides of the frame per second"
+        found.append(f"{named('pan', of.pan)}: {how}")
     return found
 
 
-def _pair(values: tuple[float, float]) -> str:
-    return ",".join(f"{value:g}" for value in values)
+def _pair(values: float | tuple[float, float]) -> str:
+    return ",".join(f"{value:g}" for value in (values if isinstance(values, tuple) else (values,)))

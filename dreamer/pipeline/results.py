@@ -1,0 +1,47 @@
+"""What an ingredient has to give, checked at each call where somebody else than dreamer wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.canvas import Canvas
+from dreamer.errors import PluginError, quoted
+
+
+def checked(function: Callable[..., Any], kind: str, who: str) -> Callable[..., Any]:
+    """An ingredient's function that raises PluginError, beginning with `who`, where what it gives is no such thing."""
+
+    def called(given: Any, **named: Any) -> Any:
+        result = function(given, **named)
+        if kind == "transforms" and callable(result):
+            return checked(result, kind, who)
+        if expected := _expected(kind, given, result):
+            found = f"a tensor {tuple(result.shape)}" if isinstance(result, Tensor) else quoted(result)
+            raise PluginError(f"{who}: it must give {expected}, and it gave {found}")
+        return result
+
+    return called
+
+
+def _expected(kind: str, given: Any, result: Any) -> str:
+    """What should have been given instead, as a phrase; empty for what fits."""
+    if kind == "canvases":
+        return "" if isinstance(result, Canvas) else "a dreamer.Canvas(parameters, paint)"
+    if kind == "optimisers":
+        return "" if callable(getattr(result, "step", None)) else "an optimiser, with a function step(closure)"
+    if kind == "objectives":
+        return "" if isinstance(result, Tensor) else "scores, (B, h, w) or one for each picture"
+    if kind == "priors":
+        one = isinstance(result, Tensor) and result.numel() == 1
+        needs_slope = torch.is_grad_enabled() and given.requires_grad
+        fits = one and (result.requires_grad or not needs_slope)
+        return "" if fits else "one number that depends on the picture, (), as from .mean()"
+    if kind == "transforms":
+        fits = isinstance(result, Tensor) and result.ndim == 4 and result.shape[1] == given.shape[1]
+        return "" if fits else "a picture (B, C, H, W), or a function that gives one"
+    fits = isinstance(result, Tensor) and result.shape == given.shape
+    return "" if fits else f"a tensor of the same shape, {tuple(given.shape)}"

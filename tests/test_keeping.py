@@ -1,0 +1,79 @@
+"""What a dream keeps of its photo: salience, light and shade, colours."""
+
+import pytest
+import torch
+
+from dreamer.engine.ascent import Ascent
+from dreamer.engine.keeping import is_grey, salience, settled
+from dreamer.engine.step import Step, StepContext
+from dreamer.image.luma import luma
+
+H, W = 96, 128
+
+
+def photo() -> torch.Tensor:
+    """A grey-blue field, darker to the right, with a small orange disc left of the middle."""
+    y, x = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
+    field = torch.tensor([0.45, 0.5, 0.6])[:, None, None] * (1 - 0.4 * x / W)
+    disc = ((y - 48) ** 2 + (x - 40) ** 2 < 6**2)[None]
+    return torch.where(disc, torch.tensor([0.9, 0.5, 0.1])[:, None, None], field)[None]
+
+
+def test_what_stands_out_is_salient_and_an_even_slope_is_not() -> None:
+    found = salience(photo())
+    assert found.shape == (1, 1, H, W) and 0 <= float(found.min()) and float(found.max()) <= 1
+    assert found[..., 44:52, 36:44].min() > 0.9
+    assert found[..., 70:90, 90:120].max() < 0.1 and found[..., 5:20, 60:120].max() < 0.1
+
+
+def test_salience_is_the_same_at_every_size() -> None:
+    large = torch.nn.functional.interpolate(photo(), scale_factor=5, mode="bicubic")
+    shrunk = torch.nn.functional.adaptive_avg_pool2d(salience(large), (H, W))
+    assert (shrunk - salience(photo())).abs().mean() < 0.03
+
+
+def test_nothing_stands_out_in_plain_grey() -> None:
+    assert salience(torch.full((1, 3, 40, 50), 0.5)).max() < 1e-3
+
+
+def test_steps_are_shorter_where_the_photo_stands_out() -> None:
+    """By `keep` of the salience, and of none where `keep` is 0."""
+    base = torch.full((1, 3, 8, 8), 0.5)
+    there = torch.linspace(0, 1, 64).view(1, 1, 8, 8)
+    context = StepContext(base, base, Step(0, 1, 0, 1, 0.0, (8, 8)))
+    for keep in (0.0, 0.5, 1.0):
+        ascent = Ascent(lambda image, at: (0.0, torch.ones_like(image)), keep=keep, salience=there)
+        image, _ = ascent.step(base, base, 0.01, context)
+        torch.testing.assert_close(image - base, (0.01 * (1 - keep * there)).expand_as(base))
+
+
+def test_a_shift_in_wide_areas_is_taken_back_and_fine_detail_is_not() -> None:
+    base = photo()
+    fine = 0.1 * torch.randn(1, 1, H, W)
+    dream = (base + fine + 0.15).clamp(0, 1)
+    for keep, left in ((0.0, 1.0), (0.3, 0.49), (1.0, 0.0)):
+        shift = luma(settled(dream.clone(), base, keep, 0.5) - base)
+        assert float(shift.mean()) == pytest.approx(0.15 * left, abs=0.02)
+        assert float((shift - shift.mean()).std()) == pytest.approx(0.1, rel=0.25)
+
+
+def test_colours_in_wide_areas_come_back_by_colour() -> None:
+    base = photo()
+    dream = base + torch.tensor([0.1, 0.0, -0.1]).view(1, 3, 1, 1)
+    tints = [float((settled(dream.clone(), base, 0.3, colour) - base)[:, 0].mean()) for colour in (0.0, 0.5, 1.0)]
+    assert tints[0] > 0.08 > tints[1] > 0.03 > tints[2] > -0.02
+
+
+def test_lost_colour_and_contrast_are_made_good_within_reason() -> None:
+    base = photo()
+    for loss, wanted in ((0.9, 1.0), (0.5, 0.6)):  # at most a fifth is added
+        grey = luma(base)
+        faded = settled(grey + loss * (base - grey), base, 0.3, 0.0)
+        spread = lambda picture: float((picture.amax(1) - picture.amin(1)).mean())  # noqa: E731
+        assert spread(faded) / spread(base) == pytest.approx(wanted, rel=0.02)
+    flat = settled(luma(base).mean() + 0.95 * (base - luma(base).mean()), base, 0.3, 1.0)
+    assert float(luma(flat).std() / luma(base).std()) == pytest.approx(1, rel=0.02)
+
+
+def test_a_photo_in_black_and_white_is_known() -> None:
+    assert is_grey(luma(photo()).expand(-1, 3, -1, -1)) and not is_grey(photo())
