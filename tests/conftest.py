@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 # One thread a process, the ones that tests start too: tests run beside each other, and bytes depend on the threads.
 # It is read when torch is imported, which only the processes that run tests do.
 os.environ["OMP_NUM_THREADS"] = "1"
+# No plugin and no preset of this machine while tests are collected, either.
+os.environ |= {"DREAMER_PLUGINS": "", "DREAMER_CONFIG": str(Path(__file__).with_name("none"))}
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -21,7 +23,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 # The files whose tests take longest: begun first, no worker is left alone with one of them at the end.
-LONG = ("test_training", "test_installing", "test_cli_zoom", "test_tiles", "test_packs", "test_authoring")
+LONG = ("test_training", "test_installing", "test_tiles", "test_video", "test_packs", "test_optimisers")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,6 +30,8 @@ def calibrated(name: str) -> Network:
         network = replace(network.untrained(), module=module)
     else:
         network = next(c for c in classics() if c.name == name).untrained()
+    if name.startswith("vgg"):
+        network.module.classifier = nn.Identity()  # behind all layers, and most of the weights
     norms = [module for module in network.module.modules() if isinstance(module, nn.BatchNorm2d)]
     if norms:
         for norm in norms:

@@ -119,12 +119,19 @@ def test_a_transformer_of_one_size_gives_the_map_of_its_patches() -> None:
 def test_the_module_stays_as_its_owner_left_it() -> None:
     module = two().train()
     seen: list[Tensor] = []
-    module[0].register_forward_hook(lambda module, args, output: seen.append(output.detach().numpy()))
+    places: set[str] = set()  # a hook is called with what is computed, and not in looks without values
+
+    def hook(module: nn.Module, args: Any, output: Tensor) -> None:
+        places.add(output.device.type)
+        seen.append(output.detach().numpy())
+
+    module[0].register_forward_hook(hook)
     before = copy.deepcopy(module.state_dict())
     network = Network.wrap(module)
     dreamer.visualize(network, layer="3", channel=1, size=40, steps=2)
     assert module.training and all(parameter.requires_grad for parameter in module.parameters())
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert places == {"cpu"}
     assert not network.module.training and len(module[0]._forward_hooks) == 1
     image = torch.rand(1, 3, 8, 8)
     first = network.features(image, ["3"])["3"]

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import nn
 
 import dreamer
-from dreamer.api.changes import Changes, UnitChanges, ZoomChanges
+from dreamer.api.changes import Changes, Settings, UnitChanges, ZoomChanges
 from dreamer.api.names import loaded_registry
 from dreamer.errors import argument, options_named, setting
 from dreamer.testing.tiny import tiny_network
@@ -115,7 +115,14 @@ def arguments(name: str) -> Iterator[str]:
     yield from (key for key in changes.__annotations__ if key in few) if changes else ()
 
 
-CASES = [(function, name) for function in FUNCTIONS for name in arguments(function)]
+SHARED = {*Settings.__annotations__, "keep", "network", "guide", "returns", "tile"}
+"""What `visualize`, `zoom` and `video` read as `dream` does."""
+CASES = [
+    (function, name)
+    for function in FUNCTIONS
+    for name in arguments(function)
+    if function not in ("visualize", "zoom", "video") or name not in SHARED or (function, name) == ("zoom", "on_step")
+]
 
 
 @pytest.fixture(autouse=True)

@@ -61,6 +61,26 @@ def test_a_photo_that_is_none(tmp_path: Path, name: str) -> None:
     assert left_in(tmp_path) == before
 
 
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_what_has_no_name_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = photo(tmp_path / "a.png")
+    made(tmp_path / "a.mp4", 2)
+    for words in (["video", "a.mp4"], ["zoom", source]):
+        refused(dreamer(*words, "-o", place), "name the clip as well, as in -o", "dream.mp4")
+    for words in (["zoom", place], ["presets", "try", place, "bloom"]):
+        refused(dreamer(*words), "is a folder")
+    assert left_in(tmp_path) == ["a.mp4", "a.png"]
+
+
+def test_a_current_folder_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = photo(tmp_path / "a.png")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    refused(dreamer("zoom", source, "-o", "z.mp4"), "the current folder has been deleted", code=1)
+
+
 OPTIONS = {
     "format": (["-o", "x.xyz"], "x.xyz: unsupported extension; use one of .jpg"),
     "no format": (["-o", "x"], "-o x: not a folder, and the name has no extension"),

@@ -47,7 +47,8 @@ def test_every_part_of_a_recipe_can_be_set(tmp_path: Path) -> None:
     assert motif["name"] == "motif"
     assert channel["index"] == [3, 5] and deepdream["layer"] == "m4a"
     assert recipe["priors"][0]["weight"] == 0.02
-    assert recipe["transforms"][0]["pixels"] == 4
+    (jitter,) = [item for item in recipe["transforms"] if item["name"] == "jitter"]
+    assert jitter["pixels"] == 4
     assert recipe["gradient_filters"][0]["levels"] == 2
 
 

@@ -316,7 +316,7 @@ def test_the_library_gives_frames_as_pictures(here: Path) -> None:
     )
     assert [picture.size for picture in pictures] == [(64, 48)] * 2
     assert np.asarray(pictures[0]).std() > 5 and pictures[0].tobytes() != pictures[1].tobytes()
-    with pytest.raises(api.DreamerError, match="rate 0"):
+    with pytest.raises(api.DreamerError, match=r"rate=0\.0: expected 1 to 100"):
         api.zoom("photo.jpg", rate=0)
     with pytest.raises(api.DreamerError, match="one at a time"):
         api.zoom("photo.jpg", pictures=2)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from command import ENVIRONMENT, dreamer, photo, refused, render
 from forked import run
 from torch import Tensor
@@ -162,6 +163,13 @@ def test_a_transform_that_cannot_be_tried_is_taken_as_it_comes() -> None:
         return lambda picture: torch.cat([picture, picture], 2)
 
     assert transformed([shy, doubling], (1, 10, 10)) == [(1, 10, 10), (1, 20, 10)]
+
+
+def test_what_samples_a_picture_elsewhere_has_as_many_pixels_as_places() -> None:
+    def sampling(image: Tensor, context: object) -> Any:
+        return lambda picture: F.grid_sample(picture, picture.new_zeros(2, 30, 40, 2), align_corners=False)
+
+    assert transformed([sampling], (2, 10, 12)) == [(2, 30, 40)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of a process are Linux's here")

@@ -35,8 +35,8 @@ def plain(image, *, start: Annotated[float, Range(-3, 3)] = 0.0):
 
 def generated(image):
     """A generator and its code: whatever paints is a canvas."""
-    generator = torch.nn.ConvTranspose2d(4, 3, 8, 8).requires_grad_(False)
-    code = torch.randn(len(image), 4, 6, 6).requires_grad_()
+    generator = torch.nn.ConvTranspose2d(4, 3, 8, 8).requires_grad_(False).to(image.device)
+    code = torch.randn(len(image), 4, 6, 6, device=image.device).requires_grad_()
 
     def paint():
         return torch.nn.functional.interpolate(generator(code), image.shape[-2:], mode="bilinear").sigmoid()

@@ -13,6 +13,7 @@ import pytest
 import torch
 from clips import made
 from command import photo, pixels, render
+from forked import run
 from PIL import Image
 
 import dreamer
@@ -35,6 +36,11 @@ def test_importing_dreamer_imports_nothing_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_program_does_not_wait_for_torchvision() -> None:
+    ran = run([sys.executable, "-c", "import sys, dreamer.api; print('torchvision' in sys.modules)"])
+    assert ran.stdout == "False\n", ran.stderr
 
 
 def test_all_names_what_there_is() -> None:

@@ -232,6 +232,7 @@ def test_what_weights_tell_of_themselves_is_checked(tmp_path: Path, about: dict[
 
 def test_the_built_in_network_is_ones_own():
     image, first = torch.rand(1, 3, 32, 32), reverie()
+    assert reverie().anatomy is first.anatomy  # but read and looked through once
     before = first.features(image, ["m3a"])["m3a"]
     with torch.no_grad():
         for parameter in first.module.parameters():

@@ -127,6 +127,9 @@ def test_without_reinjection_octaves_go_on_with_the_last_picture() -> None:
             begun.append(image)
             return image, 0.0
 
+        def finished(self, image, base):  # type: ignore[no-untyped-def]
+            return image
+
     kept = render(photo, photo, octaves, lambda moment: Nothing())  # type: ignore[arg-type, return-value]
     assert torch.allclose(kept, photo)  # the photo's own detail is there
     shot = {"snapshots": [1], "on_snapshot": lambda number, picture: shown.append(picture)}

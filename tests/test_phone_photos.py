@@ -268,6 +268,8 @@ VOCABULARIES = (
     b'<geo:alt xmlns:geo="http://www.w3.org/2003/01/geo/wgs84_pos#">PLACE</geo:alt>',
     b'<dwc:verbatimCoordinates xmlns:dwc="http://rs.tdwg.org/dwc/terms/">PLACE</dwc:verbatimCoordinates>',
     b'<dwc:municipality xmlns:dwc="http://rs.tdwg.org/dwc/terms/">PLACE</dwc:municipality>',
+    b'<dwc:island xmlns:dwc="http://rs.tdwg.org/dwc/terms/">PLACE</dwc:island>',
+    b'<gml:pos xmlns:gml="http://www.opengis.net/gml">PLACE</gml:pos>',
     b'<e:LocationCreated xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"><e:a>PLACE</e:a></e:LocationCreated>',
     b'<e:LocationShown xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"><e:a e:City="PLACE"/></e:LocationShown>',
     b'<photoshop:City xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/">PLACE</photoshop:City>',
@@ -281,6 +283,7 @@ VOCABULARIES = (
 )
 UNDREAMT = (
     b'<xmp:Thumbnails xmlns:xmp="http://ns.adobe.com/xap/1.0/"><rdf:Alt><rdf:li>PLACE</rdf:li></rdf:Alt></xmp:Thumbnails>',
+    b'<g:image xmlns:g="http://ns.adobe.com/xap/1.0/g/img/">PLACE</g:image>',
     b'<G:Data xmlns:G="http://ns.google.com/photos/1.0/image/">PLACE</G:Data>',
     b'<G:Data xmlns:G="http://ns.google.com/photos/1.0/depthmap/">PLACE</G:Data>',
     b'<G:hdrp_makernote xmlns:G="http://ns.google.com/photos/1.0/camera/">PLACE</G:hdrp_makernote>',

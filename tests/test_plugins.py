@@ -318,6 +318,11 @@ def test_a_hook_that_would_be_passed_over_is_told_of(monkeypatch, load, hook, pr
     assert [p.problem for p in load(point)[1]] == [problem]
 
 
+def test_a_misspelt_hook_is_told_of_with_the_one_that_was_meant(monkeypatch, load):
+    (found,) = load(plugin(monkeypatch, "misspelt", register_prior=unmarked))[1]
+    assert found.problem == "there is no hook register_prior; did you mean register_priors?"
+
+
 def test_an_option_of_another_type_is_told_of(monkeypatch, load):
     def many(image, *, axes: list = []):  # noqa: B006
         return image.mean()

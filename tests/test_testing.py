@@ -10,7 +10,8 @@ from typing import Annotated
 
 import pytest
 import torch
-from command import ENVIRONMENT
+from command import ENVIRONMENT, refused
+from command import dreamer as command
 from forked import run
 
 from dreamer import Canvas, Range, hookimpl
@@ -529,6 +530,13 @@ def test_a_folder_without_a_plugin(tmp_path, text, words):
     with pytest.raises(UsageError) as caught:
         examine(tmp_path)
     assert words in str(caught.value)
+
+
+def test_a_folder_is_told_of_however_it_is_named(tmp_path, monkeypatch):
+    (tmp_path / "bk").mkdir()
+    monkeypatch.chdir(tmp_path)
+    refused(command("plugins", "check", "./bk"), "bk: this folder is not a plugin; it has no pyproject.toml")
+    refused(command("plugins", "check", "bk"), "no plugin called bk is installed, and the folder bk has no pyproject")
 
 
 def test_the_tiny_network_is_small_the_same_each_time_and_worth_tiling():

@@ -29,6 +29,8 @@ class OctaveChanges(TypedDict, total=False):
     feature_size: float
     steps: int
     step_size: float
+    taper: float
+    way: float
     reinject: bool
 
 
@@ -38,6 +40,7 @@ class Look(TypedDict, total=False):
     seed: int
     strength: float
     colour: float
+    spare: float
     balance: bool
     redirect: int
     smooth_pooling: bool

@@ -59,7 +59,12 @@ class ClipFile:
 
     @classmethod
     def read(cls, output: Path, options: dict[str, Any]) -> ClipFile:
-        """Take the values of `clip_options` out of a command's options; a preview gets a name of its own."""
+        """Take the values of `clip_options` out of a command's options; a preview gets a name of its own.
+
+        Raises UsageError for an output without a name, such as `.`.
+        """
+        if not output.name:
+            raise UsageError(f"-o {output}: this is a folder; name the clip as well, as in -o {output / 'dream.mp4'}")
         given = {field.name: options.pop(field.name) for field in fields(cls) if field.name != "output"}
         name = fitting(output.stem, f"-preview{output.suffix}") if given["preview"] else output.name
         return cls(output.with_name(name), **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 
 import click
@@ -41,9 +42,19 @@ def sentences(error: Exception) -> Sequence[str]:
             return [error.format_message()]
         case OSError(strerror=str(why), filename=str(name)):
             return [f"{name}: {why}"]
+        case FileNotFoundError(filename=None) if not _here():
+            return ["the current folder has been deleted; change to another one"]
     if isinstance(error, MemoryError) or "out of memory" in str(error) or "allocate memory" in str(error):
         return ["out of memory; try a smaller --size, or --tile 256"]
     return [f"internal error ({type(error).__name__}: {error}); run again with --debug for the traceback"]
+
+
+def _here() -> bool:
+    """Whether the current folder still exists."""
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def tell(problems: Sequence[str], *, as_json: bool) -> None:

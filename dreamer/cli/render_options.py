@@ -26,6 +26,7 @@ _FLAGS = {
     "canvas.name": "--canvas",
     "optimiser.name": "--optimiser",
     "pictures": "--count",
+    "spare": "--keep",
 }
 """Flags whose names differ from the recipe keys that they set."""
 
@@ -180,8 +181,8 @@ class RenderOptions:
     @property
     def _flags(self) -> dict[str, Any]:
         """The values of flags, by recipe key."""
-        plain = {key: getattr(self, key) for key in ("strength", "keep", "size", "seed", "init")}
-        return {**plain, "octaves.feature_size": self.feature_size}
+        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
+        return {**plain, "octaves.feature_size": self.feature_size, "spare": self.keep}
 
     def _machine(self, provenance: Provenance | None) -> Machine:
         """The machine that flags ask for, else that of the repeated picture, else an automatic one."""

@@ -56,7 +56,7 @@ def try_(
     The sheet shows all installed presets, or those that are named. Nothing is downloaded: presets whose network or
     plugin is missing are skipped with a message.
     """
-    output = output or photo.with_name(f"{photo.stem}-presets.jpg")
+    output = output or photo.parent / f"{photo.stem}-presets.jpg"
     outputs = [output, output.with_suffix(".html")] if as_page else [output]
     there = [] if force else [path for path in outputs if is_taken(path)]
     problems = [f"{path} already exists; --force replaces it, -o chooses another name" for path in there]

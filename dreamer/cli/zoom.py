@@ -83,7 +83,7 @@ def zoom(
     from dreamer.videos.zoom.schedule import zoom_words
 
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    clip = ClipFile.read(output or photo.with_name(fitting(photo.stem, "-zoom.mp4")), options)
+    clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
     problems: list[str] = []
     with progress(how) as reporter:
         falling = format = whole = None

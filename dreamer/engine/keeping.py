@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dreamer.engine.colour import within
 from dreamer.image import blurred, resize
+from dreamer.image.bands import bands
 from dreamer.image.luma import luma
 
 _SIDE = 256  # px, of the short side: as large as a photo is when its salience is looked for
@@ -46,7 +47,7 @@ def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
     1 - (1 - keep)^2; where it has become less colourful than the photo, or poorer in contrast, that is made good.
 
     Args:
-        image: The dream, (B, 3, H, W) in [0, 1].
+        image: The dream, (B, 3, H, W) in [0, 1]; it is overwritten.
         photo: The undreamt picture, of the same shape; it sets the limits.
         keep: From 0 (not at all) to 1.
         colour: From 0 to 1.
@@ -56,27 +57,33 @@ def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
     """
     if not keep:
         return image
-    shift = _from_afar(image - photo)
-    light = luma(shift)
-    image = image - (shift - light).mul_(colour).add_(light, alpha=1 - (1 - keep) ** 2)
-    grey = luma(image)
-    vivid = _lost(_saturation(photo), _saturation(image), _VIVID)
-    contrast = _lost(_contrast(luma(photo)), _contrast(grey), _CONTRASTY)
-    mean = grey.mean((1, 2, 3), keepdim=True)
-    return within((image - grey).mul_(vivid).add_(mean + (grey - mean) * contrast), photo)
+    back = _from_afar(image, photo)  # one picture besides: a large one has no room for more
+    light = luma(back).mul_(1 - (1 - keep) ** 2 - colour)
+    image.sub_(back.mul_(colour)).sub_(light)
+    del back, light
+    (saturation, contrast, mean), (vivid, contrasty, _) = _measured(image), _measured(photo)
+    vivid, contrasty = _lost(vivid, saturation, _VIVID), _lost(contrasty, contrast, _CONTRASTY)
+    if not ((vivid > 1) | (contrasty > 1)).any():
+        return within(image, photo)
+    for rows in bands(*image.shape[-2:]):
+        part = image[:, :, rows]
+        grey = luma(part)
+        part.sub_(grey).mul_(vivid).add_(mean + (grey - mean) * contrasty)
+    return within(image, photo)
 
 
 def is_grey(photo: Tensor) -> bool:
     """Whether a picture (B, 3, H, W) has no colours: a photo in black and white."""
-    return float(_saturation(photo).amax()) < 0.5 / 255
+    return float(_measured(photo)[0].amax()) < 0.5 / 255
 
 
-def _from_afar(change: Tensor) -> Tensor:
-    """What of a change (B, 3, H, W) is seen from afar: its means over wide areas."""
-    height, width = change.shape[-2:]
+def _from_afar(image: Tensor, photo: Tensor) -> Tensor:
+    """What of the change of a photo (B, 3, H, W) is seen from afar: its means over wide areas."""
+    height, width = image.shape[-2:]
     shrink = min(1.0, _COARSE / min(height, width))
-    small = resize(change, (max(1, round(height * shrink)), max(1, round(width * shrink))))
-    return resize(blurred(small, _AFAR * min(small.shape[-2:])), (height, width))
+    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+    change = resize(image, size) - resize(photo, size)
+    return resize(blurred(change, _AFAR * min(size)), (height, width))
 
 
 def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:
@@ -84,11 +91,17 @@ def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:
     return (before / now.clamp(min=1e-6)).clamp(1, most)
 
 
-def _saturation(picture: Tensor) -> Tensor:
-    """The mean distance of the largest and the smallest channel, (B, 1, 1, 1)."""
-    return (picture.amax(1, keepdim=True) - picture.amin(1, keepdim=True)).mean((2, 3), keepdim=True)
+def _measured(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of pictures (B, 3, H, W) the saturation, contrast and mean luma, each (B, 1, 1, 1).
 
-
-def _contrast(grey: Tensor) -> Tensor:
-    """The standard deviation of the luma (B, 1, H, W), (B, 1, 1, 1)."""
-    return grey.std((1, 2, 3), keepdim=True)
+    Saturation is the mean distance of the largest and the smallest channel, contrast the luma's standard deviation.
+    """
+    sums = torch.zeros(3, len(picture), 1, 1, 1, dtype=torch.float64)  # on the CPU: not every device has doubles
+    for rows in bands(*picture.shape[-2:]):
+        part = picture[:, :, rows]
+        grey = luma(part)
+        for into, values in zip(sums, (part.amax(1, True) - part.amin(1, True), grey, grey.square()), strict=True):
+            into += values.sum((1, 2, 3), keepdim=True).cpu()
+    saturation, mean, square = sums / (picture.shape[-2] * picture.shape[-1])
+    contrast = (square - mean.square()).clamp(min=0).sqrt()
+    return saturation.to(picture), contrast.to(picture), mean.to(picture)

@@ -63,12 +63,14 @@ def render(
     start = canvas if start is None else start
     image = base = own = canvas
     detail: Tensor | None = None  # of the dream so far, at the last octave's size
+    climbing: Ascent | CanvasAscent | None = None  # within an octave
 
     def whole() -> Tensor:
-        """The picture so far at the canvas' size."""
-        if image.shape == canvas.shape:
-            return image
-        return carry_up(image - own, start if reinject else torch.zeros_like(start), canvas)
+        """The picture so far at the canvas' size, as if its octave ended here."""
+        picture = climbing.finished(image.clone(), base) if climbing else image
+        if picture.shape == canvas.shape:
+            return picture
+        return carry_up(picture - own, start if reinject else torch.zeros_like(start), canvas)
 
     try:
         with torch.no_grad():
@@ -79,7 +81,7 @@ def render(
                     continue
                 like = base if photo is canvas else _sized(photo, octave.size)
                 step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size)
-                ascent = ascent_at(StepContext(like, base, step))
+                climbing = ascent = ascent_at(StepContext(like, base, step))
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
                     image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
@@ -88,7 +90,7 @@ def render(
                     on_step(replace(step, share=done / work, score=score, picture=whole))
                     if number in snapshots:
                         on_snapshot(number, whole())
-                image = ascent.finished(image, base)
+                climbing, image = None, ascent.finished(image, base)
                 if k + 1 < len(octaves):
                     detail = image - own
     except KeyboardInterrupt:

@@ -52,18 +52,16 @@ class Network:
         defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
-        labels: Names of the K classes; their numbers where a weights file does not name them.
-        figures: By layer, V matched filters of each of the first K labels' whole motifs: basis (R, C), weight
-            (K, V, R, k, k) with k odd, and bias (K, V). They are convolved with normalised features projected on the
-            basis.
+        labels: Names of the K classes; numbers where a weights file does not name them.
+        figures: By layer, V matched filters of each of the first K labels' whole motifs, for normalised features on a
+            basis (R, C): weight (K, V, R, k, k) with k odd, and bias (K, V).
         channels: By layer, the numbers of its channels that have a name.
         groups: Labels that people think of together, by the group's name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
-        background: The label of positions that show none of the others, which objectives do not offer by name; empty
-            where there is none.
+        background: The label, if any, of positions that show none of the others; objectives do not offer it by name.
         input_size: The only side in pixels that the module takes, if it takes one alone; it is found out for the usual
             sizes. Layers that take any size are looked at with any; for the others pictures are resized to it.
-        fit: How a file's weights fit, where they are not the network's own.
+        fit: How a file's weights fit, where they are not its own.
     """
 
     name: str
@@ -178,10 +176,9 @@ class Network:
             guess = layer_guess(name, layers, self._other_names)
             hint = f"`{either('network.layers()', f'dreamer networks layers {self.name}')}` lists them"
             raise NetworkError(f"{self.name} has no layer {quoted(name)}; {hint}{guess}")
-        layer, name = layers[own], own
-        if self.fit and (absent := self.fit.absent_up_to(name, self.anatomy.layers)):
-            raise NetworkError(self.fit.problem(absent, f"does not fit up to {name}"))
-        return layer
+        if self.fit and (absent := self.fit.absent_up_to(own, layers)):
+            raise NetworkError(self.fit.problem(absent, f"does not fit up to {own}"))
+        return layers[own]
 
     def has(self, name: str) -> bool:
         """Whether there is a layer of that name, its own or that of other programs."""

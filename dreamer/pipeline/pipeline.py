@@ -275,8 +275,8 @@ class Pipeline:
                 transforms=transforms,
                 priors=priors,
                 colour=1.0 if over and self.recipe.colour and is_grey(moment.image) else self.recipe.colour,
-                keep=self.recipe.keep,
-                salience=salience(moment.photo) if over and self.recipe.keep else None,
+                keep=self.recipe.spare,
+                salience=salience(moment.photo) if over and self.recipe.spare else None,
                 keeps_gradient=keeps,
                 **bind,
             )

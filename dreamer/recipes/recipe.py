@@ -80,7 +80,7 @@ class Recipe:
 
     `size` limits the long side in pixels, 0 keeps the photo's size; `init` is what the dream starts from, where
     `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `strength` blends from
-    the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `keep` its light and what stands out in it,
+    the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `spare` its light and what stands out in it,
     both from 0 (not at all) to 1. `balance` makes the
     scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
     `weight_noise` override the network's gradients, pooling and weights.
@@ -93,7 +93,7 @@ class Recipe:
     pictures: Annotated[int, Range(1, 64)] = 1
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
-    keep: Annotated[float, Range(0, 1)] = 0.3
+    spare: Annotated[float, Range(0, 1)] = 0.3
     balance: bool | None = None
     redirect: Annotated[int, Range(0, 10_000)] = 0
     smooth_pooling: bool = False
