@@ -39,10 +39,9 @@ class Forked(subprocess.Popen[Any]):
             p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, *_ = ends
             asked = ([str(word) for word in args[1:]], os.path.abspath(cwd or "."), dict(env or os.environ))
             streams = [own if given < 0 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]
-            self._keeper = socket.socket(socket.AF_UNIX)
+            self._keeper = _socket()
             self._keeper.connect(_server())
             socket.send_fds(self._keeper, [repr((*asked, self._session)).encode()], streams)
-            self._keeper.shutdown(socket.SHUT_WR)
             self.pid = int(self._keeper.recv(16))
             self._child_created = True
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
@@ -76,10 +75,15 @@ def run(args: list[Any], timeout: float | None = None, **options: Any) -> subpro
     return subprocess.CompletedProcess(args, process.returncode, out, err)
 
 
+def _socket() -> socket.socket:
+    """A socket on which what is sent at once arrives at once, and by itself."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
 @cache
 def _server() -> bytes:
     """The address of this process's server, which is started when it is first needed and ends with this process."""
-    with socket.socket(socket.AF_UNIX) as listening:
+    with _socket() as listening:
         listening.bind("")  # to a name that is no file
         listening.listen()
         line = [sys.executable, __file__, str(listening.fileno()), str(os.getpid())]
@@ -112,8 +116,6 @@ def _kept(asking: socket.socket) -> list[str]:
     """Fork the process and tell of its end; the process itself takes all that is its own."""
     asking.settimeout(None)
     said, streams, *_ = socket.recv_fds(asking, 2**20, 3)
-    while more := asking.recv(2**20):
-        said += more
     words, folder, environment, session = eval(said)  # what this file wrote
     if pid := os.fork():
         for stream in streams:

@@ -22,12 +22,12 @@ CPU = torch.device("cpu")
 STEP = Step(0, 1, 0, 1, 0.0, (64, 80))
 
 
-def sight(network=None, *, dtype=torch.float32, weights=(1.0,), layers=("two",), objective=deepdream, say=print):
+def sight(network=None, *, dtype=torch.float32, weights=(1.0,), layers=("two",), objective=deepdream, notify=print):
     terms = tuple(
         WeightedObjective(f"{layer}-{k}", weight, layer, lambda seen, moment: objective(seen))
         for k, (weight, layer) in enumerate(zip(weights, layers, strict=True))
     )
-    return Scorer(network or tiny(), terms, device=CPU, precision=dtype, tile=0, say=say)
+    return Scorer(network or tiny(), terms, device=CPU, precision=dtype, tile=0, notify=notify)
 
 
 def moment(image):
@@ -168,7 +168,7 @@ def test_nan_in_bfloat16_goes_on_in_float32():
         exact = torch.equal(features, features.bfloat16().float())
         return features.square().mean(1) * (float("nan") if exact else 1.0)
 
-    looking = sight(dtype=torch.bfloat16, objective=fragile, say=said.append)
+    looking = sight(dtype=torch.bfloat16, objective=fragile, notify=said.append)
     image = scene(80, 64)
     score, gradient = looking.gradient(image, moment(image))
     assert score > 0 and gradient.isfinite().all()
@@ -177,7 +177,7 @@ def test_nan_in_bfloat16_goes_on_in_float32():
 
 def test_out_of_memory_on_a_gpu_goes_on_with_smaller_tiles():
     said = []
-    looking = sight(calibrated("reverie"), layers=("m3a",), say=said.append)
+    looking = sight(calibrated("reverie"), layers=("m3a",), notify=said.append)
     whole = looking._gradient
 
     def short(*arguments):
@@ -208,7 +208,7 @@ def test_what_needs_the_photo_sees_it_through_the_same_transforms(shaken):
     term = WeightedObjective(
         "likeness", 1.0, "two", lambda seen, moment: content(seen, photo_features=moment.photo_features), True
     )
-    looking = Scorer(tiny(), (term,), device=CPU, precision=torch.float32, tile=0, say=print)
+    looking = Scorer(tiny(), (term,), device=CPU, precision=torch.float32, tile=0, notify=print)
     image, other = scene(64, 48), scene(64, 48, 5)
     ascent = Ascent(looking.gradient, transforms=shaken)
     torch.manual_seed(3)
@@ -257,7 +257,7 @@ def test_likeness_is_measured_at_the_same_place_in_tiles():
     )
     image, photo = (scene(96, 80, seed).double() for seed in (0, 5))
     found = [
-        Scorer(tiny(), (term,), device=CPU, precision=torch.float64, tile=tile, say=print).gradient(
+        Scorer(tiny(), (term,), device=CPU, precision=torch.float64, tile=tile, notify=print).gradient(
             image, StepContext(photo, image, STEP)
         )
         for tile in (0, 24)

@@ -41,6 +41,7 @@ def test_they_come_before_a_preset_s_own(tmp_path: Path) -> None:
     [
         (("--motif", "roze"), "knows no 'roze'; did you mean rose"),
         (("--channel", "9999"), "has channels 0 to"),
+        (("--channel", "9" * 5000), "has channels 0 to"),
         (("--channel", "nose"), "knows no 'nose'"),
         (("--motif", "eye", "--guide", "a.png"), "--guide cannot be combined with --motif or --channel"),
         (("--keep", "1.5"), "--keep: 1.5 is not a number from 0 to 1"),

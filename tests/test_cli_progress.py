@@ -88,7 +88,7 @@ def test_a_bar_shows_share_time_left_and_each_octaves_score(monkeypatch: pytest.
         for _ in range(500):  # it is drawn ten times a second
             if "score 1.5 > 2.5" not in screen.getvalue():
                 time.sleep(0.02)
-        bar.say("a notice")
+        bar.notify("a notice")
         bar.done("a.png", "a-dream.png", 3700)
     shown = screen.getvalue()
     for part in ("25 %", "1:30 left", "octave 2/2 96x72", "score 1.5 > 2.5", "a notice"):

@@ -67,7 +67,7 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path):
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.gif", "clip"])
 def test_what_takes_the_place_meanwhile_is_left_as_it_is(tmp_path, name):
     output, said = tmp_path / name, []
-    with opened(output, 3, say=said.append) as writer:
+    with opened(output, 3, notify=said.append) as writer:
         for number in range(3):
             writer.add(picture(number))
         output.write_text("mine")
@@ -199,7 +199,7 @@ def test_a_disk_that_gets_full_at_the_end_costs_nothing(tmp_path, monkeypatch, n
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(source, target)
 
-    with opened(output, 4, say=lambda sentence: None) as writer:
+    with opened(output, 4, notify=lambda sentence: None) as writer:
         for number in range(4):
             writer.add(picture(number))
         for each in ("replace", "rename", "link"):
@@ -221,7 +221,7 @@ def test_a_disk_that_may_get_full_is_told(tmp_path, monkeypatch, name, free):
     said, usage = [], shutil.disk_usage(tmp_path)
     for there, told in ((free, 1), (10 * free, 0)):
         monkeypatch.setattr(shutil, "disk_usage", lambda folder, there=there: usage._replace(free=there))
-        with opened(tmp_path / name, 100, force=True, say=said.append):
+        with opened(tmp_path / name, 100, force=True, notify=said.append):
             assert len(said) == told
         said.clear()
 

@@ -4,12 +4,16 @@ import io
 import lzma
 import os
 import struct
+import sys
 import zlib
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from xml.dom import minidom
 
 import numpy as np
 import pytest
+from command import ENVIRONMENT
+from forked import run
 from image_samples import XMP, exif, noise, rgb_profile, smooth
 from PIL import Image
 
@@ -120,10 +124,11 @@ def test_what_only_pillow_takes_for_a_tiff_is_refused(tmp_path, order):
     refused(path, "is not a picture that dreamer can read")
 
 
-def test_pixels_that_take_more_memory_than_there_is_are_refused_in_a_sentence(tmp_path):
+def too_large(folder):
+    """Check what is said of pixels that take more memory than there is."""
     flat = Image.new("L", (9000, 4000))
     for format in ("TIFF", "BMP"):
-        path = tmp_path / f"a.{format}"
+        path = folder / f"a.{format}"
         flat.save(path, format)
         refused(path, "takes more memory than there is; make it smaller first", memory=20 * MB)
     pixels = np.asarray(flat)
@@ -131,6 +136,13 @@ def test_pixels_that_take_more_memory_than_there_is_are_refused_in_a_sentence(tm
         for given in (picture, pixels.T, pixels.view(np.float32)):
             with bounded(20 * MB), pytest.raises(PhotoError, match="the picture takes more memory than there is"):
                 load(given)
+
+
+def test_pixels_that_take_more_memory_than_there_is_are_refused_in_a_sentence(tmp_path):
+    """In a process of its own: one that has freed much memory has more than a limit says."""
+    code = f"from pathlib import Path; import test_image_bounds as tests; tests.too_large(Path({str(tmp_path)!r}))"
+    ran = run([sys.executable, "-c", code], env=ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parent)})
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("pixels", [DEEP, FLAT])

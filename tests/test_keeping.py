@@ -77,3 +77,15 @@ def test_lost_colour_and_contrast_are_made_good_within_reason() -> None:
 
 def test_a_photo_in_black_and_white_is_known() -> None:
     assert is_grey(luma(photo()).expand(-1, 3, -1, -1)) and not is_grey(photo())
+
+
+@pytest.mark.parametrize("flat", [0.0, 1.0])
+def test_forms_in_blown_out_areas_stay(flat: float) -> None:
+    """They can only be darker than white, or lighter than black: the photo's light would wipe them out."""
+    base = torch.full((1, 3, H, W), 0.5)
+    base[..., : W // 2] = flat
+    forms = 0.06 * torch.rand(1, 1, H, W)
+    dream = (base - forms if flat else base + forms).clamp(0, 1)
+    there = luma(settled(dream.clone(), base, 1.0, 0.5))[..., : W // 2 - 24]
+    assert float(there.std()) > 0.9 * float(forms.std())
+    assert float(there.mean() - flat) == pytest.approx(0.03 - 0.06 * flat, abs=0.01)

@@ -96,7 +96,7 @@ def test_smooth_pooling_by_hand():
 
 def looking(lens, tile=0):
     term = WeightedObjective("deepdream", 1.0, "two", lambda seen, moment: deepdream(seen))
-    options = {"device": torch.device("cpu"), "precision": torch.float64, "say": print}
+    options = {"device": torch.device("cpu"), "precision": torch.float64, "notify": print}
     return Scorer(pooling(), (term,), tile=tile, overrides=lens, **options)
 
 

@@ -316,6 +316,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "neuron": ({"neuron": "a"}, "neuron: expected a channel, or a channel, a row and a column, not 'a'"),
     "behind": ({"neuron": (1, -1, -1)}, "neuron: channels, rows and columns are counted from 0"),
     "channel": ({"channel": -1}, "channel: channels are counted from 0, not -1"),
+    "digits": ({"objective": "two:" + "9" * 5000, "layer": None}, "layer two of tiny has channels 0 to"),
     "layer": ({"layer": nn.ReLU()}, "layer: a ReLU is not a layer's name, as in 'layer3'"),
     "function": ({"objective": lambda f: f["two"].mean(), "layer": "two"}, "layer: a function reads its layers itself"),
     "shape": ({"objective": lambda f: f["two"][0, :7, 0, 0]}, r"it returned a tensor of shape \(7,\)"),

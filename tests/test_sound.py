@@ -88,7 +88,7 @@ def unknown(path, count=1):
 def test_damaged_parts_are_passed_over_and_told(tmp_path, name, source, codec):
     said = []
     sound = damaged(click(tmp_path / source, codec), (3, 4))
-    output = made(tmp_path / name, 24, audio=sound, say=said.append)
+    output = made(tmp_path / name, 24, audio=sound, notify=said.append)
     times, length = clicks_at(output)
     assert times == pytest.approx([0.5], abs=0.03) and length == pytest.approx(1, abs=0.1)
     assert len(said) == 1 and "parts of the sound cannot be decoded" in said[0]
@@ -100,7 +100,7 @@ def test_a_codec_that_nobody_knows_is_told_before_the_first_frame(tmp_path):
     with pytest.raises(UsageError, match=r"apac\.mov: sound track 1 of 1 cannot be read .*libav does not know"):
         opened(tmp_path / "a.mp4", audio=sound)
     assert left_in(tmp_path) == ["apac.mov"]
-    with opened(tmp_path / "a.mp4", 1, audio=sound, needs_audio=False, say=said.append) as writer:
+    with opened(tmp_path / "a.mp4", 1, audio=sound, needs_audio=False, notify=said.append) as writer:
         assert len(said) == 1 and said[0].endswith("the clip will have no sound")
         writer.add(picture(0))
         writer.finish()
@@ -109,7 +109,7 @@ def test_a_codec_that_nobody_knows_is_told_before_the_first_frame(tmp_path):
 
 def test_the_first_track_that_can_be_read_is_taken(tmp_path):
     sound, said = unknown(click(tmp_path / "two.mov", "aac", tracks=2)), []
-    output = made(tmp_path / "a.mp4", 24, audio=sound, say=said.append)
+    output = made(tmp_path / "a.mp4", 24, audio=sound, notify=said.append)
     assert clicks_at(output)[0] == pytest.approx([0.5], abs=0.03)
     assert len(said) == 1 and "sound track 1 of 2 cannot be read" in said[0] and said[0].endswith("it is left out")
 
@@ -127,7 +127,7 @@ def test_the_first_track_that_can_be_read_is_taken(tmp_path):
 def test_sound_of_any_rate_and_number_of_channels(tmp_path, source, codec, rate, layout, becomes):
     said = []
     sound = click(tmp_path / source, codec, rate=rate, layout=layout)
-    output = made(tmp_path / "a.mp4", 24, audio=sound, say=said.append)
+    output = made(tmp_path / "a.mp4", 24, audio=sound, notify=said.append)
     times, length = clicks_at(output)
     assert times == pytest.approx(clicks_at(sound)[0], abs=0.03) and length == pytest.approx(1, abs=0.06) and not said
     with av.open(str(output)) as container:
@@ -147,7 +147,7 @@ def test_sound_of_any_rate_and_number_of_channels(tmp_path, source, codec, rate,
 def test_sound_is_heard_at_its_time(tmp_path, codec, shift, heard):
     said = []
     sound = click(tmp_path / "s.mkv", codec, shift=shift)
-    output = made(tmp_path / "a.mp4", 4, fps=1, audio=sound, say=said.append)
+    output = made(tmp_path / "a.mp4", 4, fps=1, audio=sound, notify=said.append)
     assert (clicks_at(output)[0] if probe(output).has_audio else []) == pytest.approx(heard, abs=0.06)
     assert probe(output).frames == 4
     assert said == ([] if shift(0) < 4 else [f"{sound}: there is no sound within the length of the clip"])
@@ -181,7 +181,7 @@ def test_damaged_times_cost_neither_sound_nor_clip(tmp_path, codec, change):
 
 def test_sound_that_is_gone_in_the_end_does_not_cost_the_clip(tmp_path):
     said, sound = [], click(tmp_path / "s.wav")
-    with opened(tmp_path / "a.mp4", 4, audio=sound, say=said.append) as writer:
+    with opened(tmp_path / "a.mp4", 4, audio=sound, notify=said.append) as writer:
         for number in range(4):
             writer.add(picture(number))
         sound.unlink()
@@ -210,7 +210,7 @@ def test_a_full_disk_is_not_the_sound_s_fault(tmp_path, monkeypatch):
     def full(segments, path, *rest):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with opened(output, 4, audio=sound, say=said.append) as writer:
+    with opened(output, 4, audio=sound, notify=said.append) as writer:
         for number in range(4):
             writer.add(picture(number))
         monkeypatch.setattr(assembly, "concatenate", full)

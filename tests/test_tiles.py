@@ -20,7 +20,7 @@ def sight(network, layers, tile, dtype=torch.float64, objective=deepdream):
     terms = tuple(
         WeightedObjective(layer, 1.0 + k, layer, lambda seen, moment: objective(seen)) for k, layer in enumerate(layers)
     )
-    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, say=print)
+    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, notify=print)
 
 
 def gradient(network, layers, tile, image, **options):
@@ -74,7 +74,7 @@ def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile, size):
     for reach, side in ((far, 0), (far, tile), (2, tile)):
         objective = lambda seen, moment: motif(seen, network=network, layer="m4a", names=("eye", "rose"))  # noqa: E731
         term = WeightedObjective("motif", 1.0, "m4a", objective, context=reach)
-        looks = Scorer(network, (term,), device=CPU, precision=torch.float64, tile=side, say=print)
+        looks = Scorer(network, (term,), device=CPU, precision=torch.float64, tile=side, notify=print)
         found[reach, side] = looks.gradient(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (1, 1))))[1]
     whole = found[far, 0]
     assert (found[far, tile] - whole).abs().max() < 1e-9 * whole.abs().max()

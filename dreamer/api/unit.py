@@ -28,6 +28,7 @@ from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict
 from dreamer.visualization.custom_objective import Features, custom_objective
 from dreamer.visualization.direction_file import direction_of
+from dreamer.visualization.exemplars import whole_number
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.unit import Unit, grey, visualization
 
@@ -230,7 +231,7 @@ def _aimed(
         if not unit.named:
             place, _, number = objective.rpartition(":")
             if layer is None and number.isdecimal() and (own.has(place) if own else place):
-                return replace(unit, channel=int(number)), place, None
+                return replace(unit, channel=whole_number(number)), place, None
             if objective in registry().ingredients["objectives"].names():
                 return unit, layer, [{"name": objective}]
             return replace(unit, label=objective), layer, None

@@ -107,7 +107,7 @@ def atlas(
 
             def sections_in(network: Network) -> list[tuple[LayerSection, Pipeline]]:
                 layers = [part.strip() for part in (wished or network.default_layer).split(",")]
-                return sections_of(network, registry, layers, channels, say=reporter.say, **drawing)
+                return sections_of(network, registry, layers, channels, notify=reporter.notify, **drawing)
 
             wanted, fetch = network or Recipe.network, network is not None and not problems
             loaded = load_from(registry.networks, wanted, weights, fetch=fetch, check=sections_in)
@@ -124,7 +124,7 @@ def atlas(
         if problems:
             raise UsageError(*problems)
         for notice in loaded.notices:
-            reporter.say(notice)
+            reporter.notify(notice)
         keep_freed_memory()
         making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter, *owned)
         try:
@@ -135,7 +135,7 @@ def atlas(
         except KeyboardInterrupt:
             return making.interrupted()
         except WriteError as error:
-            reporter.say(f"{error}; the page shows the exemplars found by then")
+            reporter.notify(f"{error}; the page shows the exemplars found by then")
             making.finished()
             return 1
         return making.finished()
@@ -195,7 +195,7 @@ class _Making:
             whole = (time.monotonic() - began) / share if share else 0.0
             if step.share == 1 and whole > _LONG and not self.warned:
                 self.warned = True
-                self.reporter.say(
+                self.reporter.notify(
                     f"the {count} channels of {section.layer} take about {clock(whole)}; --channels 0-31 shows a part "
                     "of them, a smaller --size or fewer --steps are quicker; Ctrl-C keeps what is done, and --resume "
                     "continues"
@@ -208,7 +208,7 @@ class _Making:
         if silent := silent_channels(pipeline, section.images):
             some = ", ".join(map(str, silent[:_NAMED])) + (" and others" if len(silent) > _NAMED else "")
             how_many = f"{len(silent)} of {count} channels do not fire in their own pictures"
-            self.reporter.say(f"{section.layer}: {how_many} and may never fire: {some}")
+            self.reporter.notify(f"{section.layer}: {how_many} and may never fire: {some}")
 
     def search(self, folder: Path, names: list[str], pipeline: Pipeline, max_pixels: int, resume: bool) -> None:
         """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
@@ -233,7 +233,7 @@ class _Making:
             device = torch.device(pipeline.machine.device)
             found = search(folder, names, channels, notes=self.notes, device=device, on_picture=on_picture, **limits)
             for name, why in found.skipped.items():
-                self.reporter.say(f"skipped {name}: {why}")
+                self.reporter.notify(f"skipped {name}: {why}")
         finally:
             crops = cut_crops(folder, best, pipeline.recipe.size, max_pixels)
             for section in self.atlas.sections:
@@ -245,7 +245,7 @@ class _Making:
             self.partial = write_atomically(self.partial, self.atlas.page().encode(), replace=self.own_partial)
             self.own_partial = True
         except WriteError as error:
-            self.reporter.say(str(error))
+            self.reporter.notify(str(error))
         self.kept = time.monotonic()
 
     def interrupted(self) -> int:
@@ -253,7 +253,7 @@ class _Making:
         if any(section.images for section in self.atlas.sections):
             place = self._write(self.partial, self.own_partial)
             self.reporter.interrupted(str(self.output), str(place))
-            self.reporter.say("run the same command with --resume to continue")
+            self.reporter.notify("run the same command with --resume to continue")
         else:
             self.reporter.interrupted(str(self.output))
         return 130

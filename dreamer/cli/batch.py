@@ -101,7 +101,7 @@ class Batch:
             dream = self._paint(photo, plan, output, format)
             self._compare(dream)
             for remark in self.remarks(dream):
-                self.reporter.say(remark)
+                self.reporter.notify(remark)
             try:
                 return self._write(dream, output, format, replace=self.force)
             except KeyboardInterrupt:
@@ -137,10 +137,10 @@ class Batch:
         from dreamer.image import losses
 
         for notice in (*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)):
-            self.reporter.say(notice)
+            self.reporter.notify(notice)
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
-            self.reporter.say(f"resized from {before} to {now} pixels; --size full keeps them all")
+            self.reporter.notify(f"resized from {before} to {now} pixels; --size full keeps them all")
 
     def _paint(self, photo: Photo, plan: Plan, output: Path, format: str) -> Dream:
         from dreamer.engine.device import keep_freed_memory
@@ -195,4 +195,4 @@ class Batch:
         """Say why a repeated picture is not the same, byte for byte."""
         now = self._stamp(dream.photo, dream.machine)
         if self.provenance and (differences := self.provenance.differences(now)):
-            self.reporter.say(f"not byte for byte the same as the repeated picture: {'; '.join(differences)}")
+            self.reporter.notify(f"not byte for byte the same as the repeated picture: {'; '.join(differences)}")

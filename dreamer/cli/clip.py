@@ -128,7 +128,7 @@ class ClipFile:
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
         settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
-        settings |= {"say": reporter.say}
+        settings |= {"notify": reporter.notify}
         reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
             if not writer.finished:
@@ -231,7 +231,7 @@ def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, lab
         with suppress(RenderError):
             writer.flush()
         reporter.interrupted(label, str(writer.partial if writer.partial.exists() else writer.folder))
-        reporter.say("run the same command with --resume to continue")
+        reporter.notify("run the same command with --resume to continue")
         return INTERRUPTED
     except WriteError as error:
         raise WriteError(f"{error}; what is done is kept, and --resume continues") from error

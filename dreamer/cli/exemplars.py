@@ -93,7 +93,7 @@ def exemplars(
                 loaded = load_from(registry().networks, wanted, weights, fetch=fetch, check=named)
                 unit = named(loaded)
         for notice in loaded.notices:
-            reporter.say(notice)
+            reporter.notify(notice)
         use_threads(machine)
         keep_freed_memory()
         notes = output.with_name(f".{output.name}.exemplars")
@@ -109,21 +109,23 @@ def exemplars(
             found = search(folder, names, unit, notes=notes, device=where, on_picture=on_picture, **limits)
         except KeyboardInterrupt:
             reporter.interrupted(str(folder))
-            reporter.say("run the same command again to continue")
+            reporter.notify("run the same command again to continue")
             return 130
         (best,) = found.best
         for name, why in found.skipped.items():
-            reporter.say(f"skipped {name}: {why}")
+            reporter.notify(f"skipped {name}: {why}")
         if not best:
             forget(notes)
             raise UsageError(f"{folder}: none of its pictures can be used")
         if never_fires(best):
-            reporter.say(f"channel {unit.channel} of {unit.layer} fires in none of these pictures; it may never fire")
+            reporter.notify(
+                f"channel {unit.channel} of {unit.layer} fires in none of these pictures; it may never fire"
+            )
         shown = exemplar_looks(folder, best, max_pixels=max_pixels)
         if steps:
             shown.insert(0, unit_look(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
         place = write_sheet(output, sheet(shown, columns=3), replace=force)
         forget(notes)
-        reporter.say(f"showing {len(best)} of {len(names)} pictures")
+        reporter.notify(f"showing {len(best)} of {len(names)} pictures")
         reporter.done(str(folder), str(place), time.monotonic() - began)
     return 0

@@ -85,9 +85,9 @@ class FilmJob:
         from dreamer.videos.film.film import Film
 
         for notice in clip.notices:
-            self.reporter.say(notice)
+            self.reporter.notify(notice)
         if clip.alpha and not format.holds_alpha:
-            self.reporter.say(f"{format.codec} has no transparency; the background becomes white")
+            self.reporter.notify(f"{format.codec} has no transparency; the background becomes white")
         format = replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
         audio, audio_begin = self._sound(clip, format)
         tile = self.file.tiles(1)[0]
@@ -130,7 +130,7 @@ class FilmJob:
         if self.audio == _SILENT or (self.audio is None and not clip.has_audio):
             return None, Fraction(0)
         if not format.has_sound:
-            self.reporter.say(f"{format.codec} cannot hold sound; the sound of the clip is left out")
+            self.reporter.notify(f"{format.codec} cannot hold sound; the sound of the clip is left out")
             return None, Fraction(0)
         return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
 

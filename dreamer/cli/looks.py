@@ -25,7 +25,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SAMPLE, _THUMBNAIL = (480, 320), (240, 160)  # width and height; a thumbnail is dreamt at twice its size
 
 
-def _say(sentence: str) -> None:
+def _notify(sentence: str) -> None:
     echo(line(sentence), err=True)
 
 
@@ -147,7 +147,7 @@ def save(
     with collect_problems(problems):
         check_spared([place], [Path(options[key]) for key in ("recipe", "preset") if options[key]])
     given = RenderOptions(**options, tile=None, device=None, precision=None, threads=None)
-    pipeline, _ = given.pipeline(registry, _say, problems, fetch=False)
+    pipeline, _ = given.pipeline(registry, _notify, problems, fetch=False)
     without = build({"network": pipeline.recipe.network}, registry, network=pipeline.network)
     required = {"requires": sorted(pipeline.plugins)} if pipeline.plugins else {}
     changes = difference(pipeline.to_dict(), without.to_dict(), registry.vocabulary)

@@ -62,7 +62,7 @@ class Reporter(AbstractContextManager["Reporter"]):
     def trained(self, report: Report, text: str) -> None:
         """A training has made progress; `text` is the report in words, without its share and the time left."""
 
-    def say(self, sentence: str) -> None:
+    def notify(self, sentence: str) -> None:
         """A notice for the person who runs the command."""
 
     def skip(self, photo: str, result: str) -> None:
@@ -123,7 +123,7 @@ class LineReporter(SilentReporter):
     def trained(self, report: Report, text: str) -> None:
         self._show(report.share, report.left, text)
 
-    def say(self, sentence: str) -> None:
+    def notify(self, sentence: str) -> None:
         self._print(sentence)
 
     def skip(self, photo: str, result: str) -> None:
@@ -211,7 +211,7 @@ class JsonReporter(Reporter):
     def trained(self, report: Report, text: str) -> None:
         _object("trained", **asdict(report))
 
-    def say(self, sentence: str) -> None:
+    def notify(self, sentence: str) -> None:
         _object("notice", text=sentence)
 
     def skip(self, photo: str, result: str) -> None:

@@ -55,7 +55,7 @@ def render(
             place = replace(Place.read(output, several), folders=found.folders)
         registry, plugins = load_plugins()
         given = RenderOptions(**options)
-        pipeline, provenance = given.pipeline(registry, reporter.say, problems)
+        pipeline, provenance = given.pipeline(registry, reporter.notify, problems)
         use_threads(pipeline.machine)
         spared = [*found.photos, *([given.guide] if given.guide else [])]
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
@@ -63,7 +63,7 @@ def render(
         for label, problem in found.problems:
             batch.fail(label, UsageError(problem))
         if found.dreams:
-            reporter.say(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
+            reporter.notify(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
         return batch.run(found.photos or [None])
 
 

@@ -59,7 +59,7 @@ class RenderOptions:
     def pipeline(
         self,
         registry: Registry,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         problems: list[str],
         *,
         fetch: bool = True,
@@ -70,7 +70,7 @@ class RenderOptions:
 
         Args:
             registry: Every name that a recipe may use.
-            say: Called with each notice for the person.
+            notify: Called with each notice for the person.
             problems: Sentences about what was found to be wrong before.
             fetch: Whether a network that is named may be downloaded.
             flags: The values of options of the command itself, by recipe key; None where one was not given.
@@ -96,7 +96,7 @@ class RenderOptions:
         with collect_problems(problems):
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
-            request = Request(words, changes, *named, fetch, guide, machine, say, self.max_pixels)
+            request = Request(words, changes, *named, fetch, guide, machine, notify, self.max_pixels)
             pipeline = use(request) if use else request.build(registry, self._aim(problems))
         lacking = self._other_weights(provenance) if provenance else ""
         if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
@@ -106,7 +106,7 @@ class RenderOptions:
             missing = registry.missing(provenance.plugins, provenance.places()) if provenance else []
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in missing), *problems)
         if lacking:
-            say(f"{lacking} for the same picture")
+            notify(f"{lacking} for the same picture")
         return pipeline, provenance
 
     def _aim(self, problems: list[str]) -> Aim | None:
@@ -116,6 +116,8 @@ class RenderOptions:
         if self.guide:
             problems.append("--guide cannot be combined with --motif or --channel; each says what is to grow")
 
+        from dreamer.visualization.unit import channel_words
+
         def aim(network: Network, words: RecipeDict) -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = []
             if self.motif is not None:
@@ -123,8 +125,8 @@ class RenderOptions:
                 names = [name.strip() for name in self.motif.split(",") if name.strip()]
                 found.append({"name": "motif", "layer": layer, "names": names})
             if self.channel is not None:
-                which = {"index": [int(self.channel)]} if self.channel.isdecimal() else {"names": [self.channel]}
-                found.append({"name": "channel", "layer": self.layer or network.default_layer, **which})
+                layer = self.layer or network.default_layer
+                found.append({"name": "channel", "layer": layer, **channel_words(self.channel)})
             return found
 
         return aim

@@ -110,7 +110,7 @@ def train(
         if pictures:
             album = OwnPictures.read(pictures, [*(motif.name for motif in MOTIFS), "nothing"], max_pixels)
             for notice in album.notices:
-                reporter.say(notice)
+                reporter.notify(notice)
         kind = DecoderTraining if decoder else ReverieTraining
         wanted = Settings(minutes=minutes or (15 if pictures else 60), **settings)
         training = kind(wanted, torch.device(machine.device), album, start)
@@ -122,14 +122,14 @@ def train(
             place = train(output, training, resume=resume, keep=keep, replace=force, on_report=on_report)
         except KeyboardInterrupt:
             reporter.interrupted(str(output))
-            reporter.say("run the same command with --resume to continue")
+            reporter.notify("run the same command with --resume to continue")
             return 130
         reporter.done(str(output), str(place), time.monotonic() - began)
         if decoder:
             setting = shlex.quote(f"priors.autoencoder.decoder={place.stem}")
-            reporter.say(f"copy it to {decoders_folder() / place.name} to use it by name: --set {setting}")
+            reporter.notify(f"copy it to {decoders_folder() / place.name} to use it by name: --set {setting}")
         else:
-            reporter.say(f"dreamer render PHOTO --weights {shlex.quote(str(place))}")
+            reporter.notify(f"dreamer render PHOTO --weights {shlex.quote(str(place))}")
     return 0
 
 

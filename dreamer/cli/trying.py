@@ -81,7 +81,7 @@ def try_(
                 if names:
                     problems += error.problems
                 else:
-                    reporter.say(line(f"skipped {name}: {error}"))
+                    reporter.notify(line(f"skipped {name}: {error}"))
         with collect_problems(problems):
             check_spared(outputs, [photo, *(preset.file for preset in presets.values() if preset.file)])
         if problems:
@@ -92,7 +92,7 @@ def try_(
         whole = load(sheet(looks))
         files = [encode(whole, whole.pixels, check_suffix(output))]
         files += [page(looks, f"Looks for {name}").encode()] if as_page else []
-        reporter.say(f"showing {len(looks) - 1} looks")
+        reporter.notify(f"showing {len(looks) - 1} looks")
         for path in _written(outputs, files, force):
             reporter.done(str(photo), str(path), time.monotonic() - began)
     return 0 if len(looks) > 1 else 1
@@ -142,7 +142,7 @@ def _dreamt(
         try:
             picture = dream(piece, preset=preset, strength=strength, seed=seed, on_step=on_step)
         except DreamerError as error:
-            reporter.say(line(f"skipped {preset.name}: {error}"))
+            reporter.notify(line(f"skipped {preset.name}: {error}"))
         else:
             words = ("dreamer", "render", f"./{photo}" if str(photo).startswith("-") else str(photo), "--preset", name)
             yield Look(label, line(preset.description or preset.title), picture, " ".join(map(shell_word, words)))

@@ -88,14 +88,14 @@ def video(
         jobs = []
         for clip, path in zip(named, outputs, strict=True):
             file = ClipFile.read(path, own := dict(options))
-            wish = RenderOptions(**own)
-            jobs.append(FilmJob(clip, file, wish, stability, start, end, fps, audio, reporter))
+            given = RenderOptions(**own)
+            jobs.append(FilmJob(clip, file, given, stability, start, end, fps, audio, reporter))
         read = None
         if len(jobs) == 1:  # all that is wrong is told together
             with collect_problems(problems):
                 read = jobs[0].read()
         registry, plugins = load_plugins()
-        pipeline, _ = jobs[0].options.pipeline(registry, reporter.say, problems)
+        pipeline, _ = jobs[0].options.pipeline(registry, reporter.notify, problems)
         use_threads(pipeline.machine)
         if read:
             return jobs[0].dream(*read, pipeline, plugins)
@@ -135,7 +135,7 @@ def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
                 problems.append(f"{argument}: no file matches this pattern")
     undreamt = [clip for clip in clips if len(clips) == 1 or not is_dreamt(clip)]
     if len(undreamt) < len(clips):
-        reporter.say(f"skipped {len(clips) - len(undreamt)} of the clips, which dreamer made")
+        reporter.notify(f"skipped {len(clips) - len(undreamt)} of the clips, which dreamer made")
     if not undreamt:
         raise UsageError("all these clips were made by dreamer; name a single one to dream over it again")
     return undreamt

@@ -74,7 +74,7 @@ def visualize(
     snapshots: tuple[int, ...],
     force: bool,
     how: str,
-    **wishes: Any,
+    **options: Any,
 ) -> int:
     """Show what a unit of a network responds to.
 
@@ -98,13 +98,13 @@ def visualize(
         place, way = Place(None, False), None
         with collect_problems(problems):
             place = Place.read(output, False)
-            check_spared([Path(output)], [Path(wishes["recipe"])] if wishes["recipe"] else [])
+            check_spared([Path(output)], [Path(options["recipe"])] if options["recipe"] else [])
         with collect_problems(problems):
-            way = read_direction(direction, wishes["layer"]) if direction else None
+            way = read_direction(direction, options["layer"]) if direction else None
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
-        given = [flag for flag, value in named.items() if value is not None]
-        if len(given) > 1:
-            problems.append(f"{' and '.join(given)} cannot be combined; each names the unit to show")
+        units = [flag for flag, value in named.items() if value is not None]
+        if len(units) > 1:
+            problems.append(f"{' and '.join(units)} cannot be combined; each names the unit to show")
         if photo and not photo.is_file():
             problems.append(f"{photo}: there is no such file")
         names = _pictures(pictures, output, facets, problems)
@@ -114,10 +114,10 @@ def visualize(
             problems.append(f"--facets cannot be used with a photo; leave out {photo}")
         unit = Unit(channel, neuron, label, way)
         registry, plugins = load_plugins()
-        wish = RenderOptions(**wishes, strength=None, feature_size=None, init=None, guide=None)
+        given = RenderOptions(**options, strength=None, feature_size=None, init=None, guide=None)
 
         def shown(request: Request) -> Pipeline:
-            source = load(photo, max_pixels=wish.max_pixels) if photo else None
+            source = load(photo, max_pixels=given.max_pixels) if photo else None
             facetted, begun = facets is not None, pictures is not None
             return visualization(
                 request, registry, unit, photo=source, canvas=canvas, facets=facetted, own_starts=begun
@@ -125,7 +125,7 @@ def visualize(
 
         flags = {"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps}
         flags |= {"pictures": facets or count, "init": "grey" if pictures else None}
-        pipeline, provenance = wish.pipeline(registry, reporter.say, problems, flags=flags, use=shown)
+        pipeline, provenance = given.pipeline(registry, reporter.notify, problems, flags=flags, use=shown)
         use_threads(pipeline.machine)
 
         def blank() -> Photo:
@@ -133,8 +133,8 @@ def visualize(
             return load(to_pil(grey(side, side)))
 
         if pictures:
-            pipeline = _begun(pipeline, pictures, names, Path(output), reporter, wish.max_pixels)
-        shared = (pipeline, provenance, plugins, place, reporter, wish.max_pixels, [photo] if photo else [])
+            pipeline = _begun(pipeline, pictures, names, Path(output), reporter, given.max_pixels)
+        shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [photo] if photo else [])
 
         def remarks(dream: Dream) -> list[str]:
             dead = silent(pipeline, dream.photo.image() + dream.change)
@@ -173,8 +173,8 @@ def _begun(
     notes = output.with_name(f".{output.name}.facets")
     found = facets(pipeline, folder, names, notes=notes, max_pixels=max_pixels)
     for name, why in found.skipped.items():
-        reporter.say(f"skipped {name}: {why}")
+        reporter.notify(f"skipped {name}: {why}")
     for number, members in enumerate(found.members, 1):
         how_many = "1 picture," if len(members) == 1 else f"{len(members)} pictures, such as"
-        reporter.say(f"facet {number} starts from {how_many} {', '.join(members[:3])}")
+        reporter.notify(f"facet {number} starts from {how_many} {', '.join(members[:3])}")
     return replace(pipeline, starts=found.starts)

@@ -86,39 +86,39 @@ def zoom(
     clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
     problems: list[str] = []
     with progress(how) as reporter:
-        falling = format = whole = None
+        plan = format = whole = None
         with collect_problems(problems):
-            falling = _falling(options["recipe"], motion, keyframes)
+            plan = _plan(options["recipe"], motion, keyframes)
         with collect_problems(problems):
-            looks_named = [Path(key.preset) for key in falling.keyframes if key.preset] if falling else []
+            looks_named = [Path(key.preset) for key in plan.keyframes if key.preset] if plan else []
             format = clip.format([photo, audio, keyframes, *named_files(options), *looks_named])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = _side(whole, options["size"], options["recipe"], clip.preview, reporter.say)
+            options["size"] = _side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
         registry, plugins = load_plugins()
-        looks = _looks(RenderOptions(**options), falling, registry, reporter.say, problems, clip)
-        if problems or not (falling and format and whole):
+        looks = _looks(RenderOptions(**options), plan, registry, reporter.notify, problems, clip)
+        if problems or not (plan and format and whole):
             raise UsageError(*problems)
-        sized = whole.resized(looks[falling.look(0.0)].recipe.size)
+        sized = whole.resized(looks[plan.look(0.0)].recipe.size)
         size = frame_size(format, sized.height, sized.width)
         looks = settled_looks(looks, whole, size)
-        usual = looks[falling.look(0.0)]
+        usual = looks[plan.look(0.0)]
         use_threads(usual.machine)
         if not usual.plan(*size).tiled:
             keep_freed_memory()
-        frames = min(falling.frames, max(1, round(falling.fps))) if clip.preview else falling.frames
+        frames = min(plan.frames, max(1, round(plan.fps))) if clip.preview else plan.frames
         provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
-        recipe = {**json.loads(provenance.text()), "zoom": zoom_words(falling)}
-        path_of(falling, size).at(max(falling.time(0), falling.time(frames - 1)))  # refuses one that is too deep
+        recipe = {**json.loads(provenance.text()), "zoom": zoom_words(plan)}
+        path_of(plan, size).at(max(plan.time(0), plan.time(frames - 1)))  # refuses one that is too deep
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(pace.step(number, step))
 
             def look_at(time: float) -> Pipeline:
-                return looks[falling.look(time)]
+                return looks[plan.look(time)]
 
-            made = frames_of(Scene(whole.image(), falling, size, look_at, writer.state, SPACING, on_step))
+            made = frames_of(Scene(whole.image(), plan, size, look_at, writer.state, SPACING, on_step))
             pace = Pace((writer.done, frames), made.dreams(writer.done, frames))
             return _frames(made, writer.done, frames), pace
 
@@ -131,13 +131,13 @@ def zoom(
             decides={**recipe, "looks": [look.to_dict() for look in looks.values()]},
             tiles=[look.machine.tile for look in looks.values()],
             size=size,
-            fps=falling.fps,
+            fps=plan.fps,
             frames=frames,
             audio=audio,
         )
 
 
-def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool, say: Callable[[str], None]) -> int:
+def _side(photo: Photo, asked: int | None, recipe: str | None, preview: bool, notify: Callable[[str], None]) -> int:
     """The long side of the frames: as given, else that of the repeated clip, else the photo's, but at most SIZE.
 
     A given size may be larger than the photo, since a zoom magnifies anyway; a clip, which may be a stranger's, cannot
@@ -146,41 +146,43 @@ def _side(photo: Photo, wished: int | None, recipe: str | None, preview: bool, s
     from dreamer.videos.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
-    if wished is None and recipe and motion_in(Path(recipe)):
+    if asked is None and recipe and motion_in(Path(recipe)):
         size = provenance_in(Path(recipe)).recipe.get("size")
         if isinstance(size, int) and size >= 16:
-            wished = min(size, whole)
+            asked = min(size, whole)
             if size > whole:
-                say(f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them")
-    side = min(whole, SIZE) if wished is None else wished or whole
+                notify(
+                    f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them"
+                )
+    side = min(whole, SIZE) if asked is None else asked or whole
     return side // 4 if preview else side
 
 
-def _falling(recipe: str | None, wishes: Mapping[str, Any], keyframes: Path | None) -> Zoom:
+def _plan(recipe: str | None, options: Mapping[str, Any], keyframes: Path | None) -> Zoom:
     """How the clip moves: by the options, else like the repeated clip."""
     from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
-    words |= wishes
+    words |= options
     if keyframes:
         words["keyframes"] = read_schedule(keyframes)
     try:
-        falling = zoom_from(words)
+        plan = zoom_from(words)
     except UsageError as error:
         where = f"{keyframes}: " if keyframes else ""
         raise UsageError(*(where + each if each.startswith("keyframes") else each for each in error.problems)) from None
-    files = [number for number, key in enumerate(falling.keyframes) if (key.preset or "").endswith(".toml")]
+    files = [number for number, key in enumerate(plan.keyframes) if (key.preset or "").endswith(".toml")]
     if files and not keyframes:  # a stranger's clip must not open files here
         why = "a clip may name a preset, but not a file; use --keyframes for that"
         raise UsageError(*(f"{recipe}: keyframes[{number}].preset: {why}" for number in files))
-    return falling
+    return plan
 
 
 def _looks(
-    wish: RenderOptions,
-    falling: Zoom | None,
+    given: RenderOptions,
+    plan: Zoom | None,
     registry: Registry,
-    say: Callable[[str], None],
+    notify: Callable[[str], None],
     problems: list[str],
     clip: ClipFile,
 ) -> dict[tuple[str | None, str | None], Pipeline]:
@@ -189,12 +191,12 @@ def _looks(
     What is wrong with them is added to `problems`.
     """
     looks = {}
-    wanted = falling.looks() if falling else [(None, None)]
+    wanted = plan.looks() if plan else [(None, None)]
     for (preset, layer), tile in zip(wanted, clip.tiles(len(wanted)), strict=True):
-        look = replace(wish, layer=layer or wish.layer, tile=tile if wish.tile is None else wish.tile)
+        look = replace(given, layer=layer or given.layer, tile=tile if given.tile is None else given.tile)
         look = replace(look, preset=preset, recipe=None) if preset else look
         with collect_problems(problems):
-            looks[preset, layer] = look.pipeline(registry, say, [], fetch=not problems)[0]
+            looks[preset, layer] = look.pipeline(registry, notify, [], fetch=not problems)[0]
     return looks
 
 

@@ -64,7 +64,7 @@ class Ascent:
         """
         score, direction, context = self.direction(image, context)
         direction.mul_(step_size)
-        if self.keep and self.salience is not None:
+        if self.salience is not None:
             direction.mul_(1 - self.keep * self.salience)
         image = climb(image, direction, base, self.colour)
         for update in self.updates:

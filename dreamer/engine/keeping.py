@@ -18,6 +18,7 @@ _SCALES = (0.01, 0.02, 0.04)  # of the short side: sizes of what stands out, com
 _MOST = 0.98  # of the places have less salience than 1
 _FAINT = 0.02  # a difference under this stands out nowhere
 _COARSE, _AFAR = 48, 0.1  # px of the short side for light and shade; their blur's sigma, as a share of it
+_NONE, _ROOM = 0.05, 0.2  # from white or black: nearer than the first nothing is moved, farther than the second all is
 _VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised at most where they have fallen
 
 
@@ -26,9 +27,7 @@ def salience(photo: Tensor) -> Tensor:
 
     Differences of centre and surround in colour and light at three scales (Itti, Koch, Niebur 1998).
     """
-    height, width = photo.shape[-2:]
-    shrink = min(1.0, _SIDE / min(height, width))
-    small = photo if shrink == 1 else resize(photo, (round(height * shrink), round(width * shrink)))
+    small = _at_most(photo, _SIDE)
     short = min(small.shape[-2:])
     found = torch.zeros_like(small[:, :1])
     for scale in _SCALES:
@@ -37,7 +36,7 @@ def salience(photo: Tensor) -> Tensor:
     found = blurred(found, max(0.5, 0.01 * short))
     places = found[0].numel()
     most = found.flatten(1).kthvalue(math.ceil(_MOST * places), dim=1).values.clamp(min=_FAINT)[:, None, None, None]
-    return F.interpolate((found / most).clamp(0, 1), size=(height, width), mode="bilinear", align_corners=False)
+    return F.interpolate((found / most).clamp(0, 1), size=photo.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
@@ -57,10 +56,7 @@ def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
     """
     if not keep:
         return image
-    back = _from_afar(image, photo)  # one picture besides: a large one has no room for more
-    light = luma(back).mul_(1 - (1 - keep) ** 2 - colour)
-    image.sub_(back.mul_(colour)).sub_(light)
-    del back, light
+    image.sub_(_from_afar(image, photo, colour, 1 - (1 - keep) ** 2))
     (saturation, contrast, mean), (vivid, contrasty, _) = _measured(image), _measured(photo)
     vivid, contrasty = _lost(vivid, saturation, _VIVID), _lost(contrasty, contrast, _CONTRASTY)
     if not ((vivid > 1) | (contrasty > 1)).any():
@@ -68,7 +64,7 @@ def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
     for rows in bands(*image.shape[-2:]):
         part = image[:, :, rows]
         grey = luma(part)
-        part.sub_(grey).mul_(vivid).add_(mean + (grey - mean) * contrasty)
+        part.sub_(grey).mul_(vivid).add_(grey + (grey - mean) * (contrasty - 1) * _room(grey))
     return within(image, photo)
 
 
@@ -77,13 +73,29 @@ def is_grey(photo: Tensor) -> bool:
     return float(_measured(photo)[0].amax()) < 0.5 / 255
 
 
-def _from_afar(image: Tensor, photo: Tensor) -> Tensor:
-    """What of the change of a photo (B, 3, H, W) is seen from afar: its means over wide areas."""
-    height, width = image.shape[-2:]
-    shrink = min(1.0, _COARSE / min(height, width))
-    size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
-    change = resize(image, size) - resize(photo, size)
-    return resize(blurred(change, _AFAR * min(size)), (height, width))
+def _from_afar(image: Tensor, photo: Tensor, colour: float, light: float) -> Tensor:
+    """What of the change of a photo (B, 3, H, W) is seen from afar: shares of its colours' and its light's wide means.
+
+    A blown-out sky can only be darkened by a form, and a black room only be lightened: brought back to the photo's
+    light, they would be flat again. So the nearer to white or black, the less of the light is told.
+    """
+    undreamt = _at_most(photo, _COARSE)
+    change = blurred(_at_most(image, _COARSE) - undreamt, _AFAR * min(undreamt.shape[-2:]))
+    grey = luma(undreamt)
+    seen = change * colour + luma(change) * (_room(grey) * light - colour)
+    return resize(seen, (image.shape[-2], image.shape[-1]))
+
+
+def _room(grey: Tensor) -> Tensor:
+    """From 0 at black and white to 1 where a luma is far enough from both to be moved without being cut off."""
+    return ((torch.minimum(grey, 1 - grey) - _NONE) / (_ROOM - _NONE)).clamp(0, 1)
+
+
+def _at_most(picture: Tensor, short: int) -> Tensor:
+    """The picture (B, C, H, W) with a short side of so many pixels at most."""
+    height, width = picture.shape[-2:]
+    shrink = min(1.0, short / min(height, width))
+    return resize(picture, (round(height * shrink), round(width * shrink)))
 
 
 def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:

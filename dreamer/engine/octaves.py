@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-LEAST_STEPS = 2  # of a tapered octave: one alone would show what was drawn for it
+_LEAST_STEPS = 2  # of a tapered octave: one alone would show what was drawn for it
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Octave:
 def tapered(sizes: list[tuple[int, int]], steps: int, step_size: float, taper: float, way: float) -> tuple[Octave, ...]:
     """The octaves of these sizes, small to large.
 
-    The first has `steps` steps of `step_size`, each one after it `taper` of the steps of the one before, at least two
-    of the first's, and goes `way` as far in all: the forms are made in the small octaves, and a step costs most in the
-    large ones.
+    The first has `steps` steps of `step_size`. Each one after it has `taper` of the steps of the one before, but two at
+    least where the first has as many, and goes `way` as far in all: forms are made in the small octaves, and a step
+    costs most in the large ones.
     """
     found = []
     for number, size in enumerate(sizes):
-        fewer = max(min(steps, LEAST_STEPS), round(steps * taper**number))
+        fewer = max(min(steps, _LEAST_STEPS), round(steps * taper**number))
         found.append(Octave(size, fewer, step_size * steps * way**number / max(fewer, 1)))
     return tuple(found)
 

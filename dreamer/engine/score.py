@@ -50,8 +50,8 @@ class WeightedObjective:
 class Scorer:
     """The score of a picture, S(x) = sum of weight * mean over positions, and its gradient.
 
-    Two things change while it works, and each time `say` is called with a sentence: when a GPU runs out of memory the
-    tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
+    Two things change while it works, and each time `notify` is called with a sentence: when a GPU runs out of memory
+    the tile is halved, and when bfloat16 gives NaN or Inf float32 takes over.
 
     Args:
         network: The network that gives the features.
@@ -59,7 +59,7 @@ class Scorer:
         device: Where the network runs; the pictures must be there, too.
         precision: The data type of the network's weights.
         tile: Side of a tile in pixels, 0 for none.
-        say: Called with each of the sentences above.
+        notify: Called with each of the sentences above.
         overrides: Changes to the gradients on their way back through the network.
         prepare: Gives the network prepared for a precision; by default `network.prepared`.
     """
@@ -72,7 +72,7 @@ class Scorer:
         device: torch.device,
         precision: torch.dtype,
         tile: int,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
         overrides: GradientOverrides = GradientOverrides(),  # noqa: B008 - frozen
         prepare: Callable[[torch.dtype], Network] | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class Scorer:
         self._network = network
         self._prepare = prepare or partial(network.prepared, self.layers, device)
         self._prepared = self._prepare(precision)
-        self._say = say
+        self._notify = notify
         self._overrides = overrides
         self._plans: dict[tuple[int, int], Sequence[Tile | None]] = {}
 
@@ -141,11 +141,11 @@ class Scorer:
                 torch.cuda.empty_cache()
                 self.tile = side
                 self._plans.clear()
-                self._say(f"the GPU is out of memory; going on with tiles of {side} pixels")
+                self._notify(f"the GPU is out of memory; going on with tiles of {side} pixels")
             except NotFiniteError:
                 if self.precision != torch.bfloat16:
                     raise
-                self._say("bfloat16 gave NaN or Inf; going on in float32")
+                self._notify("bfloat16 gave NaN or Inf; going on in float32")
                 self.precision = torch.float32
                 self._prepared = self._prepare(self.precision)
 

@@ -88,9 +88,9 @@ class IngredientBinder:
         """Whether some update asks for the gradient."""
         return any("gradient" in self._entry("updates", item).wanted for item in self.recipe.updates)
 
-    def canvas(self, moment: StepContext) -> Canvas:
+    def canvas(self, context: StepContext) -> Canvas:
         """The canvas for what an octave starts from."""
-        canvas: Canvas = self._bind("canvases", self.recipe.canvas)(moment.image, moment)
+        canvas: Canvas = self._bind("canvases", self.recipe.canvas)(context.image, context)
         return canvas
 
     def optimiser(self, parameters: tuple[Tensor, ...], **known: Any) -> Optimiser:

@@ -17,7 +17,7 @@ from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.demand import MAX_PIXELS
-from dreamer.pipeline.pipeline import Pipeline, Say, Session
+from dreamer.pipeline.pipeline import Notify, Pipeline, Session
 from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
 from dreamer.recipes.registry import Registry
@@ -41,7 +41,7 @@ class Request:
         fetch: Whether the weights of a network that was asked for may be downloaded.
         guide: A picture whose features are to grow.
         machine: Where to compute; `auto` is settled by `build`.
-        say: Told a sentence where something is done in another way than asked for.
+        notify: Told a sentence where something is done in another way than asked for.
         max_pixels: The most pixels that are dreamt over at once.
     """
 
@@ -53,7 +53,7 @@ class Request:
     fetch: bool = False
     guide: Photo | None = None
     machine: Machine = field(default_factory=Machine)
-    say: Say = lambda sentence: None
+    notify: Notify = lambda sentence: None
     max_pixels: int = MAX_PIXELS
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
@@ -83,10 +83,10 @@ class Request:
             with collect_problems(problems):  # once more: its defaults may hold what the words speak of
                 recipe = asked.recipe(registry, network.defaults, network)
         for notice in network.notices if self.weights else ():
-            self.say(notice)
+            self.notify(notice)
         session = Session(network, machine.device, self.guide)
         file = self.weights.name.encode(errors="replace").decode() if self.weights else ""
-        known = (recipe, session, registry, machine, self.say)
+        known = (recipe, session, registry, machine, self.notify)
         pipeline = Pipeline(*known, weights_file=file, max_pixels=self.max_pixels)
         pipeline.check()
         return pipeline
@@ -109,7 +109,7 @@ class Request:
         named = self.network is not None or "network" in dict(self.changes)
 
         def check(untrained: Network) -> None:
-            replace(self, network=untrained, say=lambda sentence: None).build(registry, aim)
+            replace(self, network=untrained, notify=lambda sentence: None).build(registry, aim)
 
         name, fetch = str(self._network_name), fetch and named
         return load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
@@ -131,7 +131,7 @@ class Request:
             layer = item.get("layer")
             if layer is not None and not network.has(layer):
                 default = network.default_layer
-                self.say(f"{network.name} has no layer {layer}; its default layer {default} is used instead")
+                self.notify(f"{network.name} has no layer {layer}; its default layer {default} is used instead")
                 item = {**item, "layer": default}
             objectives.append(item)
         return self._aimed(objectives) if objectives else self

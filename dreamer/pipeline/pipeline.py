@@ -29,7 +29,7 @@ from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, pl
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class Session:
@@ -67,7 +67,7 @@ class Pipeline:
     session: Session
     registry: Registry
     machine: Machine
-    say: Say = field(default=lambda sentence: None)
+    notify: Notify = field(default=lambda sentence: None)
     own: WeightedObjective | None = None
     """An objective of Python's, in the place of the recipe's."""
     starts: Tensor | None = None
@@ -173,7 +173,7 @@ class Pipeline:
             device=torch.device(plan.machine.device),
             precision=plan.machine.dtype,
             tile=plan.machine.tile,
-            say=self.say,
+            notify=self.notify,
             prepare=partial(self.session.prepared, layers),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
         )
@@ -265,8 +265,8 @@ class Pipeline:
         bind = {kind: self.binder.all(kind) for kind in ("gradient_filters", "updates")}
         transforms, priors, keeps = self.binder.transforms(), self.binder.priors(), self.binder.keeps_gradient()
 
-        def ascent_at(moment: StepContext) -> Ascent | CanvasAscent:
-            weights = scorer.balance(moment.image, moment) if self._balances else ()
+        def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
+            weights = scorer.balance(context.image, context) if self._balances else ()
             # A dream from nothing has no photo to keep anything of.
             over = self.recipe.init == "photo" and self._on_pixels
             ascent = Ascent(
@@ -274,16 +274,16 @@ class Pipeline:
                 score=partial(scorer.score, weights=weights),
                 transforms=transforms,
                 priors=priors,
-                colour=1.0 if over and self.recipe.colour and is_grey(moment.image) else self.recipe.colour,
+                colour=1.0 if over and self.recipe.colour and is_grey(context.image) else self.recipe.colour,
                 keep=self.recipe.spare,
-                salience=salience(moment.photo) if over and self.recipe.spare else None,
+                salience=salience(context.photo) if over and self.recipe.spare else None,
                 keeps_gradient=keeps,
                 **bind,
             )
             if self._on_pixels:
                 return ascent
-            over = self.recipe.init != "canvas" or moment.step.octave > 0
-            return CanvasAscent(ascent, self.binder.canvas(moment), self.binder.optimiser, over=over)
+            over = self.recipe.init != "canvas" or context.step.octave > 0
+            return CanvasAscent(ascent, self.binder.canvas(context), self.binder.optimiser, over=over)
 
         return ascent_at
 

@@ -34,7 +34,7 @@ def _is_whole(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether this is a finite number, numpy's as well."""
-    return isinstance(value, (int, float, numbers.Real)) and not isinstance(value, bool) and value - value == 0
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value - value == 0
 
 
 def _is_path(value: Any) -> bool:

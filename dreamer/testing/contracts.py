@@ -102,9 +102,18 @@ def check_case(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fixt
         yield from _check_tiles(ingredient, case, fixtures)
     if kind == "gradient_filters" and fixtures.call(ingredient, torch.zeros_like(case.tensor), case).any():
         yield "zero", f"changes a zero gradient{case.where}; zero must stay zero"
+    yield from check_device(
+        ingredient, case, fixtures, f"{subject} is, as with .to({subject}) or device={subject}.device"
+    )
+
+
+def check_device(ingredient: IngredientKind, case: Case, fixtures: Fixtures, there: str) -> Problems:
+    """Whether a tensor is made on the CPU, for the first case alone; `there` ends "make it where its ..."."""
     if not case.where and (where := made_on_the_cpu(ingredient, case, fixtures)):
-        hint = f"make it where its {subject} is, as with .to({subject}) or device={subject}.device"
-        yield "type", f"makes a tensor on the CPU and so fails on a graphics card, at {where}; {hint}"
+        yield (
+            "type",
+            f"makes a tensor on the CPU and so fails on a graphics card, at {where}; make it where its {there}",
+        )
 
 
 def _shape_problem(kind: str, tensor: Tensor, result: Any) -> str:
@@ -223,7 +232,7 @@ def _gradient(ingredient: IngredientKind, case: Case, fixtures: Fixtures, image:
     around = reach_of(ingredient.function)
     term = WeightedObjective("objective", 1.0, fixtures.network.default_layer, objective, needs_photo, context=around)
     scorer = Scorer(
-        fixtures.network, (term,), device=image.device, precision=image.dtype, tile=tile, say=lambda sentence: None
+        fixtures.network, (term,), device=image.device, precision=image.dtype, tile=tile, notify=lambda sentence: None
     )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)

@@ -10,8 +10,7 @@ from torch import Tensor
 from dreamer.engine.canvas import Canvas, is_gradient_free
 from dreamer.recipes.registry import IngredientKind
 from dreamer.testing.cases import Case, Fixtures
-from dreamer.testing.contracts import Problems
-from dreamer.testing.devices import made_on_the_cpu
+from dreamer.testing.contracts import Problems, check_device
 
 _STEPS = 40  # of an optimiser
 _NEAR = 1e-3
@@ -36,9 +35,7 @@ def check_canvas(kind: str, ingredient: IngredientKind, case: Case, fixtures: Fi
         shape = type(shown).__name__ if picture is None else tuple(picture.shape)
         yield "shape", f"paints {shape}{case.where}; expected {tuple(image.shape)} of {image.dtype}"
         return
-    if not case.where and (where := made_on_the_cpu(ingredient, case, fixtures)):
-        hint = "make it where its image is, as with device=image.device"
-        yield "type", f"makes a tensor on the CPU and so fails on a graphics card, at {where}; {hint}"
+    yield from check_device(ingredient, case, fixtures, "image is, as with device=image.device")
     if not picture.isfinite().all():
         yield "finite", f"paints NaN or Inf{case.where}"
         return

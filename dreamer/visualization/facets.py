@@ -103,7 +103,7 @@ class ScoreRanker:
         """The function that ranks a square, better ones lower; its place is the whole square."""
         pipeline = self.pipeline
         terms, precision = pipeline.terms, pipeline.machine.dtype
-        scorer = Scorer(pipeline.network, terms, device=device, precision=precision, tile=0, say=pipeline.say)
+        scorer = Scorer(pipeline.network, terms, device=device, precision=precision, tile=0, notify=pipeline.notify)
 
         def answer(image: Tensor) -> list[Match]:
             step = Step(0, 1, 0, 1, 0.0, (image.shape[-2], image.shape[-1]))

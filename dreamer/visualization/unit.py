@@ -94,8 +94,7 @@ class Unit:
         if self.channel is not None:
             text = str(self.channel)
             channel_number(network, at["layer"], text, "channel")
-            which = {"index": [int(text)]} if text.isdecimal() else {"names": [text]}
-            return [{"name": "channel", **at, **which, "normalise": False, "square": False}]
+            return [{"name": "channel", **at, **channel_words(text), "normalise": False, "square": False}]
         assert self.label is not None
         if layer is None and network.figures:
             at["layer"] = next(iter(network.figures))
@@ -108,6 +107,12 @@ class Unit:
             return [{"name": "motif", **at, "names": [self.label], "texture": 0.0}]
         last = layer or logits(network)
         return [{"name": "logit", "layer": last, **_class(network, self.label)}]
+
+
+def channel_words(text: str) -> dict[str, list[Any]]:
+    """Options of an objective for a channel given by its number or its name."""
+    number = whole_number(text)
+    return {"names": [text]} if number is None else {"index": [number]}
 
 
 def _shares(network: Network, layer: str, place: list[int], size: tuple[int, int]) -> dict[str, float]:

@@ -19,14 +19,14 @@ from dreamer.videos.clip.encode import blank_frame, encode_segment, ticks_per_se
 from dreamer.videos.clip.formats import Format
 from dreamer.videos.clip.unfinished import empty, trial_path
 
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 class Assembly:
-    """Makes clips of a format; `size` is (height, width), and `say` is called with notices about the sound."""
+    """Makes clips of a format; `size` is (height, width), and `notify` is called with notices about the sound."""
 
-    def __init__(self, format: Format, size: tuple[int, int], fps: Fraction, recipe: str, say: Say) -> None:
-        self._format, self._size, self._fps, self._recipe, self._say = format, size, fps, recipe, say
+    def __init__(self, format: Format, size: tuple[int, int], fps: Fraction, recipe: str, notify: Notify) -> None:
+        self._format, self._size, self._fps, self._recipe, self._notify = format, size, fps, recipe, notify
         self._sounds: Sequence[Sound] = ()
         self._needs_sound = False
 
@@ -45,7 +45,7 @@ class Assembly:
             notices = [f"{problem}; the clip will have no sound" for problem in error.problems]
         self._needs_sound = needed
         for notice in notices:
-            self._say(notice)
+            self._notify(notice)
 
     def try_out(self, folder: Path) -> None:
         """Make a clip of two black frames in a folder, which is created if it is missing, and throw it away.
@@ -83,7 +83,7 @@ class Assembly:
         if failed and self._needs_sound:
             raise UsageError(failed)
         if failed:
-            self._say(f"{failed}; the clip will have no sound")
+            self._notify(f"{failed}; the clip will have no sound")
 
     def write(self, path: Path, segments: Callable[[], Sequence[Segment]], frames: Frames) -> None:
         """Write a clip of segments or, where the format has none, of frames; without its sound if that fails.
@@ -92,11 +92,11 @@ class Assembly:
             OSError: The clip cannot be written.
             RenderError: A segment or a frame is damaged.
         """
-        failed = self._made(path, segments, frames, self._say)
+        failed = self._made(path, segments, frames, self._notify)
         if failed:
-            self._say(f"{failed}; the clip has no sound")
+            self._notify(f"{failed}; the clip has no sound")
 
-    def _made(self, path: Path, segments: Callable[[], Sequence[Segment]], frames: Frames, say: Say) -> str:
+    def _made(self, path: Path, segments: Callable[[], Sequence[Segment]], frames: Frames, notify: Notify) -> str:
         """Write a clip; returns why it is without the sound that was found, or nothing."""
         if not self._format.segmented:
             write_animation(frames, path, self._format, self._size, self._fps, self._recipe)
@@ -105,7 +105,7 @@ class Assembly:
         while True:
             sound = self._sounds[0] if self._sounds else None
             try:
-                concatenate(parts, path, self._format.suffix, self._fps, self._recipe, sound, say)
+                concatenate(parts, path, self._format.suffix, self._fps, self._recipe, sound, notify)
                 return "" if sound else failed
             except RenderError as error:
                 if sound is None:

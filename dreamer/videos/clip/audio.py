@@ -93,12 +93,12 @@ def _why_unreadable(source: InputContainer, track: int) -> str:
 
 
 def add_sound(
-    sound: Sound, container: OutputContainer, length: Fraction, say: Callable[[str], None]
+    sound: Sound, container: OutputContainer, length: Fraction, notify: Callable[[str], None]
 ) -> Iterator[Packet[Any]]:
     """Add sound to the container at once, and return `length` seconds of its packets.
 
-    `say` is told how much was damaged. Raises RenderError with the reason, also while the packets are taken, when the
-    sound cannot be taken in this way.
+    `notify` is told how much was damaged. Raises RenderError with the reason, also while the packets are taken, when
+    the sound cannot be taken in this way.
     """
     import av
 
@@ -119,7 +119,7 @@ def add_sound(
         taken = _copied if sound.copied else _encoded
         try:
             with source:
-                yield from taken(source, sound, stream, length, say)
+                yield from taken(source, sound, stream, length, notify)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise RenderError(getattr(error, "strerror", None) or str(error)) from error
 
@@ -138,7 +138,7 @@ def _first_picture_time(source: InputContainer) -> Fraction:
 
 
 def _copied(
-    source: InputContainer, sound: Sound, stream: Any, length: Fraction, say: Callable[[str], None]
+    source: InputContainer, sound: Sound, stream: Any, length: Fraction, notify: Callable[[str], None]
 ) -> Iterator[Packet[Any]]:
     """The packets unchanged except for their times, up to the last one that ends within `length` seconds."""
     first = source.streams.audio[sound.track]
@@ -161,11 +161,11 @@ def _copied(
             packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
             packet.stream = stream
             yield packet
-    _tell(sound, damage, last is not None, say)
+    _tell(sound, damage, last is not None, notify)
 
 
 def _encoded(
-    source: InputContainer, sound: Sound, stream: Any, length: Fraction, say: Callable[[str], None]
+    source: InputContainer, sound: Sound, stream: Any, length: Fraction, notify: Callable[[str], None]
 ) -> Iterator[Packet[Any]]:
     """The sound as stereo at 48 kHz, cut to the sample and encoded."""
     import av
@@ -183,15 +183,15 @@ def _encoded(
     if done < samples and fifo.samples:
         yield from _encode(stream, fifo, min(fifo.samples, samples - done), done)
     yield from stream.encode(None)
-    _tell(sound, damage, timeline.heard, say)
+    _tell(sound, damage, timeline.heard, notify)
 
 
-def _tell(sound: Sound, damage: Sequence[FFmpegError], heard: bool, say: Callable[[str], None]) -> None:
+def _tell(sound: Sound, damage: Sequence[FFmpegError], heard: bool, notify: Callable[[str], None]) -> None:
     if damage:
         parts = "1 part" if len(damage) == 1 else f"{len(damage)} parts"
-        say(f"{sound.path}: {parts} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
+        notify(f"{sound.path}: {parts} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
     if not heard:
-        say(f"{sound.path}: there is no sound within the length of the clip")
+        notify(f"{sound.path}: there is no sound within the length of the clip")
 
 
 def _encode(stream: Any, fifo: AudioFifo, samples: int, time: int) -> list[Packet[Any]]:

@@ -38,7 +38,7 @@ def concatenate(
     fps: Fraction,
     recipe: str,
     sound: Sound | None = None,
-    say: Callable[[str], None] = lambda sentence: None,
+    notify: Callable[[str], None] = lambda sentence: None,
 ) -> None:
     """Write the segments as one clip.
 
@@ -49,7 +49,7 @@ def concatenate(
         fps: Frames per second.
         recipe: Text for the clip's comment.
         sound: Sound, which is cut to the clip's length.
-        say: Called with a sentence about sound that is damaged.
+        notify: Called with a sentence about sound that is damaged.
 
     Raises:
         OSError: The clip cannot be written.
@@ -79,7 +79,7 @@ def concatenate(
                     yield packet
 
             length = Fraction(ends[-1], ticks)
-            tracks = [pictures(), *([add_sound(sound, container, length, say)] if sound else [])]
+            tracks = [pictures(), *([add_sound(sound, container, length, notify)] if sound else [])]
             for packet in heapq.merge(*tracks, key=_seconds):
                 container.mux(packet)
     except (av.error.FFmpegError, ValueError, OverflowError) as error:

@@ -67,17 +67,17 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         manifest: Manifest,
         recipe: str,
         force: bool,
-        say: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         self.output, self.format = output, format
         self.folder = folder_of(output)
         self.partial = partial_of(output)
         self.finished = self._resumed = False
         self._lock = OutputLock(output)
-        self._size, self._fps, self._recipe, self._force, self._say = size, fps, recipe, force, say
+        self._size, self._fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
         self._manifest = manifest
         self._segment: int = manifest.settings["segment"]
-        self._assembly = Assembly(format, size, fps, recipe, say)
+        self._assembly = Assembly(format, size, fps, recipe, notify)
         self._tick = -1  # the time of the last frame in the segments that were found
         self._owns_partial = False  # the preview that is there is one of this clip
         self.state = FolderStore(self.folder)
@@ -101,7 +101,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         audio_begin: Fraction = Fraction(0),
         needs_audio: bool = True,
         notes: Mapping[str, Any] | None = None,
-        say: Callable[[str], None] = lambda sentence: None,
+        notify: Callable[[str], None] = lambda sentence: None,
     ) -> ClipWriter:
         """Start a clip or resume an unfinished one; without `force`, a finished clip of this recipe is left as it is.
 
@@ -120,7 +120,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             audio_begin: Where in that file the sound begins, in seconds.
             needs_audio: Whether sound that cannot be read is an error, or left out with a notice.
             notes: A JSON table for `notes_of`: decisions made for the first frame, to be repeated on resuming.
-            say: Called with notices, before the first frame and at the end.
+            notify: Called with notices, before the first frame and at the end.
 
         Returns:
             The writer; its `finished` is true where the finished clip is already there.
@@ -134,7 +134,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
         settings |= ({"alpha": True} if format.alpha else {}) | ({"plays": format.plays} if format.plays else {})
         about = Manifest(identity, settings, notes=notes or {})
-        writer = cls(output, format, size, fps, about, recipe, force, say)
+        writer = cls(output, format, size, fps, about, recipe, force, notify)
         writer._lock.acquire()
         try:
             sound = None if audio is None else (audio, audio_begin, needs_audio)
@@ -187,7 +187,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if place != self.output and is_same(place, self.output):  # a killed process had come as far as this
             place.unlink()
         elif place != self.output:
-            self._say(f"{self.output} exists by now and is left as it is; the clip is {place}")
+            self._notify(f"{self.output} exists by now and is left as it is; the clip is {place}")
             self.output = place
         self.finished = True
         self._clear()
@@ -264,7 +264,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if is_taken(self.output) and not self._force and self.done != frames:
             raise UsageError(replaceable_by_force(self.output))
         if frames and (notice := disk_notice(self.folder, self.format, self._size, frames - self.done)):
-            self._say(notice)
+            self._notify(notice)
         self._encode_full_segments()
 
     def _clear(self) -> None:

@@ -12,7 +12,7 @@ from dreamer.engine.device import Machine
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
-from dreamer.pipeline.pipeline import Pipeline, Say
+from dreamer.pipeline.pipeline import Notify, Pipeline
 from dreamer.recipes.registry import Registry
 from dreamer.visualization.atlas.channel_images import SIZE, STEPS, channel_recipe
 from dreamer.visualization.atlas.exemplar_crops import Crop
@@ -79,7 +79,7 @@ def sections_of(
     steps: int = STEPS,
     seed: int = 0,
     machine: Machine,
-    say: Say,
+    notify: Notify,
 ) -> list[tuple[LayerSection, Pipeline]]:
     """Make the sections of an atlas, each with the pipeline that draws its channel images.
 
@@ -92,7 +92,7 @@ def sections_of(
         steps: Number of steps for each image.
         seed: Random seed.
         machine: Where to compute.
-        say: Called with messages for the person.
+        notify: Called with messages for the person.
 
     Raises:
         UsageError: An unknown layer or channel; every problem at once.
@@ -104,7 +104,7 @@ def sections_of(
                 layer = network.layer(name).name
                 section = select_channels(network, layer, channels)
                 recipe = channel_recipe(layer, size=size, steps=steps, seed=seed)
-                pipeline = build(recipe, registry, network=network, machine=machine, say=say)
+                pipeline = build(recipe, registry, network=network, machine=machine, notify=notify)
                 found.append((replace(section, recipe_hash=recipe_hash(pipeline), side=size), pipeline))
     return found
 
