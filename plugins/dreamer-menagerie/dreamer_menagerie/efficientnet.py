@@ -1,40 +1,58 @@
 """EfficientNet-Lite (Tan and Le 2019; its Lite form by Google, 2020) in plain torch.
 
 Inverted residual blocks (MBConv) with ReLU6, without squeeze-and-excitation. Layers have names of their own: `stem`,
-`block0` to `block15`, `head`, `classes`.
+`block0`, `block1` and so on, each with `expand`, `depthwise` and `project`, then `head` and `classes`.
 """
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-STAGES = ((1, 1, 3, 1, 16), (2, 6, 3, 2, 24), (2, 6, 5, 2, 40), (3, 6, 3, 2, 80), (3, 6, 5, 1, 112), (4, 6, 5, 2, 192))
-"""Repeats, expansion, kernel, stride and channels of each stage of Lite0 but the last, which is one block of 320."""
+STAGES = (
+    (1, 1, 3, 1, 16),
+    (2, 6, 3, 2, 24),
+    (2, 6, 5, 2, 40),
+    (3, 6, 3, 2, 80),
+    (3, 6, 5, 1, 112),
+    (4, 6, 5, 2, 192),
+    (1, 6, 3, 1, 320),
+)
+"""Repeats, expansion, kernel, stride and channels of each stage; the first's and the last's repeats never grow."""
 STEM, HEAD, CLASSES = 32, 1280, 1000
 _EPSILON = 1e-3  # of batch norm, as in TensorFlow
 
 
 class SameConv(nn.Conv2d):
-    """A convolution whose map has one position for each `stride` of the input's, rounded up.
+    """A convolution with TensorFlow's "same" padding: its map has size / stride positions a side, rounded up.
 
-    TensorFlow's "same" padding puts more zeros before the first position where a size is odd. Here as many stand there
-    as where it is even, so that a tile of a picture sees what the picture itself sees.
+    TensorFlow pads odd sizes before the first position, too, which shifts what all of them see. Here any size is padded
+    as an even one is, so that a tile of a picture sees what the picture itself does.
     """
 
     def forward(self, seen: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, channels, h / stride, w / stride)."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         before = (kernel - stride) // 2
-        down, across = (-(-size // stride) * stride - stride + kernel - size - before for size in seen.shape[-2:])
-        padded = F.pad(seen, (before, max(across, 0), before, max(down, 0)))
+        down, across = (kernel - stride - before + -size % stride for size in seen.shape[-2:])
+        padded = F.pad(seen, (before, across, before, down))
         return F.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
 
 
 class Block(nn.Module):
-    """An inverted residual block: channels are multiplied, looked at singly, and mixed down again."""
+    """An inverted residual block: channels are multiplied, each is looked at by itself, and they are mixed down again.
+
+    Args:
+        given: Channels of its input.
+        expansion: By how much they are multiplied.
+        kernel: Positions a side of what each channel sees.
+        stride: Of that.
+        channels: Of its output.
+    """
 
     def __init__(self, given: int, expansion: int, kernel: int, stride: int, channels: int) -> None:
         super().__init__()
@@ -45,6 +63,7 @@ class Block(nn.Module):
         self.skips = stride == 1 and given == channels
 
     def forward(self, seen: Tensor) -> Tensor:
+        """(B, given, h, w) -> (B, channels, h / stride, w / stride)."""
         mixed: Tensor = self.project(self.depthwise(self.expand(seen)))
         return mixed + seen if self.skips else mixed
 
@@ -58,14 +77,20 @@ def unit(given: int, channels: int, kernel: int, stride: int = 1, groups: int = 
     return nn.Sequential(parts if ends else OrderedDict(**parts, relu=nn.ReLU6()))
 
 
-def efficientnet_lite0() -> nn.Sequential:
-    """The network, untrained: (B, 3, H, W), normalised, to scores (B, 1000); any size from 32 pixels."""
+def efficientnet_lite(width: float, depth: float) -> nn.Sequential:
+    """The network, untrained: (B, 3, H, W), normalised, to scores (B, 1000); any size from 32 pixels.
+
+    Args:
+        width: By how much the channels of the stages are multiplied.
+        depth: By how much their repeats are.
+    """
     parts: OrderedDict[str, nn.Module] = OrderedDict(stem=unit(3, STEM, 3, 2))
     given = STEM
-    for repeats, expansion, kernel, stride, channels in (*STAGES, (1, 6, 3, 1, 320)):
-        for repeat in range(repeats):
-            step = 1 if repeat else stride
-            parts[f"block{len(parts) - 1}"] = Block(given, expansion, kernel, step, channels)
+    for number, (repeats, expansion, kernel, stride, usual) in enumerate(STAGES):
+        channels = int(usual * width / 8 + 0.5) * 8
+        inner = 0 < number < len(STAGES) - 1
+        for repeat in range(math.ceil(repeats * depth) if inner else repeats):
+            parts[f"block{len(parts) - 1}"] = Block(given, expansion, kernel, 1 if repeat else stride, channels)
             given = channels
     parts["head"] = unit(given, HEAD, 1)
     parts["pool"] = nn.AdaptiveAvgPool2d(1)
@@ -74,25 +99,14 @@ def efficientnet_lite0() -> nn.Sequential:
     return nn.Sequential(parts)
 
 
-_NAMES = {
-    "_conv_stem": "stem.conv",
-    "_bn0": "stem.norm",
-    "_conv_head": "head.conv",
-    "_bn1": "head.norm",
-    "_fc": "classes",
-}
-_IN_BLOCK = {
-    "_expand_conv": "expand.conv",
-    "_bn0": "expand.norm",
-    "_depthwise_conv": "depthwise.conv",
-    "_bn1": "depthwise.norm",
-    "_project_conv": "project.conv",
-    "_bn2": "project.norm",
-}
+_NAMES = {"_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv", "_bn1": "head.norm"}
+_NAMES |= {"_fc": "classes"}
+_IN_BLOCK = {"_expand_conv": "expand.conv", "_depthwise_conv": "depthwise.conv", "_project_conv": "project.conv"}
+_IN_BLOCK |= {"_bn0": "expand.norm", "_bn1": "depthwise.norm", "_bn2": "project.norm"}
 
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of efficientnet_lite_pytorch by the names that they have here."""
+    """The published weights by the names that they have here."""
     found = {}
     for name, values in state.items():
         *path, module, kind = name.split(".")
