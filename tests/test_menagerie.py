@@ -37,7 +37,7 @@ def menagerie(monkeypatch):
 @pytest.fixture
 def small(menagerie):
     """A network of the family so narrow that it is quick, of which no package tells."""
-    return menagerie.Lite("tiny-lite", 0.25, 0.3, ("block4.expand", "block6.expand"), "")
+    return menagerie.Lite("tiny-lite", 0.25, 0.3, 4, "")
 
 
 @pytest.fixture
@@ -136,11 +136,11 @@ def test_what_it_knows_of_itself(menagerie):
         assert len(network.labels) == 1000 and "tabby" in network.labels
         at = network.layer(network.default_layer)
         assert at.rows.stride == 16 and at.rows.size > 200
-        assert network.layer(factory.layers[1]).rows.stride == 32
+        assert network.layer(factory.layers[2]).rows.stride == 32
         assert network.layer("classes").channels == 1000
         for layer, named in network.channels.items():
             assert max(named.values(), default=0) < network.layer(layer).channels
-        assert {name for names in network.groups.values() for name in names} == {*network.channels[menagerie.LAYER]}
+        assert {name for names in network.groups.values() for name in names} == {*network.channels[network.default_layer]}
 
 
 def slope(network, tile, precision, size=(150, 171)):

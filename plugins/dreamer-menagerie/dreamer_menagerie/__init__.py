@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from dreamer import Network, NetworkError, hookimpl
-from dreamer_menagerie.channels import GROUPS, LAYER
+from dreamer_menagerie.channels import GROUPS, NAMED
 from dreamer_menagerie.efficientnet import efficientnet_lite, renamed
 
 MOST_BYTES = 2**25
@@ -29,16 +29,23 @@ class Lite:
         name: The network's.
         width: By how much its channels are multiplied.
         depth: By how much its repeats are.
-        layers: Two to dream with, where a block has widened its channels, behind the ReLU. Its narrow outputs have no
-            ReLU, and both signs of a channel, squared, cover a plain sky with braids that are like nothing.
+        first: The number of the first of three blocks to dream with.
         sha256: Of the file of weights: what has it has the right keys, shapes and values, and no code, too.
     """
 
     name: str
     width: float
     depth: float
-    layers: tuple[str, str]
+    first: int
     sha256: str
+
+    @property
+    def layers(self) -> list[str]:
+        """Layers to dream with, where a block has widened its channels, behind the ReLU.
+
+        A block's narrow output has no ReLU, and both signs of a channel, squared, cover a plain sky with braids.
+        """
+        return [f"block{self.first + later}.expand" for later in range(3)]
 
     @property
     def distribution(self) -> str:
@@ -82,7 +89,8 @@ class Lite:
         return content
 
     def _network(self, module: nn.Module, sha256: str) -> Network:
-        named = GROUPS if self.layers == NETWORKS[0].layers else {}
+        animals, things, wider = self.layers
+        named = GROUPS if self.name == NAMED else {}
         groups = {group: [f"{group} {number}" for number in numbers] for group, numbers in named.items()}
         return Network(
             name=self.name,
@@ -91,10 +99,10 @@ class Lite:
             std=(128 / 255,) * 3,
             licence="Apache-2.0",
             source=f"Google's, trained on ImageNet; in {self.distribution}",
-            default_layer=self.layers[0],
-            defaults=defaults(*self.layers),
+            default_layer=things,
+            defaults=defaults(animals, wider),
             labels=labels(),
-            channels={LAYER: {name: int(name.split()[1]) for names in groups.values() for name in names}},
+            channels={things: {name: int(name.split()[1]) for names in groups.values() for name in names}},
             groups=groups,
             weights=sha256,
         )
@@ -104,7 +112,7 @@ def defaults(layer: str, wider: str) -> dict[str, Any]:
     """The parts of a recipe that suit such a network, chosen by eye: animals at one layer, larger ones at the other."""
     return {
         "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.85},
-        "colour": 0.4,
+        "colour": 0.35,
         "objectives": [
             {"name": "deepdream", "layer": layer},
             {"name": "deepdream", "id": "wider", "layer": wider, "weight": 0.6},
@@ -114,6 +122,8 @@ def defaults(layer: str, wider: str) -> dict[str, Any]:
             {"name": "rotate", "degrees": 5.0},
             {"name": "scale", "amount": 0.07},
         ],
+        "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.3}, {"name": "chroma"}],
+        "priors": [{"name": "total_variation", "weight": 0.08}],
     }
 
 
@@ -124,20 +134,10 @@ def labels() -> tuple[str, ...]:
     return tuple(next(iter(get_model_weights("resnet18"))).meta["categories"])
 
 
-_DEEP = ("block14.expand", "block16.expand")
 NETWORKS = (
-    Lite(
-        *("efficientnet-lite0", 1.0, 1.0, ("block10.expand", "block12.expand")),
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    Lite(
-        *("efficientnet-lite1", 1.0, 1.1, _DEEP),
-        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    ),
-    Lite(
-        *("efficientnet-lite2", 1.1, 1.2, _DEEP),
-        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
+    Lite("efficientnet-lite0", 1.0, 1.0, 10, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    Lite("efficientnet-lite1", 1.0, 1.1, 14, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    Lite("efficientnet-lite2", 1.1, 1.2, 14, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 )
 """The networks that can be had; the smallest one's weights are installed with this plugin."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-LAYER = "block11.expand"
-"""The layer: widened and behind its ReLU, where a channel is one thing and not two."""
+NAMED = "efficientnet-lite0"
+"""The network; the channels are those of its layer block11.expand."""
 
 GROUPS = {
     "eyes": (126, 31, 57, 200, 207, 274, 276, 342, 347, 375, 561, 563, 569),
