@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from dreamer import Network, NetworkError, hookimpl
-from dreamer_menagerie.channels import GROUPS, NAMED
+from dreamer_menagerie.channels import GROUPS
 from dreamer_menagerie.efficientnet import efficientnet_lite, renamed
 
+DEFAULTS = {
+    "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.72},
+    "colour": 0.3,
+    "transforms": [
+        {"name": "jitter"},
+        {"name": "rotate", "degrees": 5.0},
+        {"name": "scale", "amount": 0.07},
+    ],
+    "gradient_filters": [
+        {"name": "laplacian", "levels": 5},
+        {"name": "even", "amount": 0.3},
+        {"name": "chroma"},
+    ],
+    "priors": [{"name": "total_variation", "weight": 0.1}],
+}
+"""Chosen by eye. Larger octaves go a shorter way than the smallest, where the animals are made: else all is fur."""
 MOST_BYTES = 2**25
 """Of a file of weights: those of the largest of these networks come to 24 MB."""
 
@@ -31,6 +46,7 @@ class Lite:
         depth: By how much its repeats are.
         first: The number of the first of three blocks to dream with.
         sha256: Of the file of weights: what has it has the right keys, shapes and values, and no code, too.
+        groups: Channels by what they show, at the second of the blocks.
     """
 
     name: str
@@ -38,6 +54,7 @@ class Lite:
     depth: float
     first: int
     sha256: str
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def layers(self) -> list[str]:
@@ -89,9 +106,13 @@ class Lite:
         return content
 
     def _network(self, module: nn.Module, sha256: str) -> Network:
-        animals, things, wider = self.layers
-        named = GROUPS if self.name == NAMED else {}
-        groups = {group: [f"{group} {number}" for number in numbers] for group, numbers in named.items()}
+        layer = self.layers[1]
+        groups = {group: [f"{group} {number}" for number in numbers] for group, numbers in self.groups.items()}
+        dreams = [
+            {"name": "deepdream", "layer": self.layers[0]},
+            {"name": "deepdream", "id": "wider", "layer": self.layers[2], "weight": 0.6},
+        ]
+        eyes = {"name": "channel", "id": "eyes", "layer": layer, "names": ["eyes"], "weight": 0.25}
         return Network(
             name=self.name,
             module=module,
@@ -99,32 +120,13 @@ class Lite:
             std=(128 / 255,) * 3,
             licence="Apache-2.0",
             source=f"Google's, trained on ImageNet; in {self.distribution}",
-            default_layer=things,
-            defaults=defaults(animals, wider),
+            default_layer=layer,
+            defaults={**DEFAULTS, "objectives": [*dreams, *([eyes] if groups else [])]},
             labels=labels(),
-            channels={things: {name: int(name.split()[1]) for names in groups.values() for name in names}},
+            channels={layer: {name: int(name.split()[1]) for names in groups.values() for name in names}},
             groups=groups,
             weights=sha256,
         )
-
-
-def defaults(layer: str, wider: str) -> dict[str, Any]:
-    """The parts of a recipe that suit such a network, chosen by eye: animals at one layer, larger ones at the other."""
-    return {
-        "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.85},
-        "colour": 0.35,
-        "objectives": [
-            {"name": "deepdream", "layer": layer},
-            {"name": "deepdream", "id": "wider", "layer": wider, "weight": 0.6},
-        ],
-        "transforms": [
-            {"name": "jitter"},
-            {"name": "rotate", "degrees": 5.0},
-            {"name": "scale", "amount": 0.07},
-        ],
-        "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.3}, {"name": "chroma"}],
-        "priors": [{"name": "total_variation", "weight": 0.08}],
-    }
 
 
 def labels() -> tuple[str, ...]:
@@ -135,7 +137,9 @@ def labels() -> tuple[str, ...]:
 
 
 NETWORKS = (
-    Lite("efficientnet-lite0", 1.0, 1.0, 10, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    Lite(
+        "efficientnet-lite0", 1.0, 1.0, 10, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", GROUPS
+    ),
     Lite("efficientnet-lite1", 1.0, 1.1, 14, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
     Lite("efficientnet-lite2", 1.1, 1.2, 14, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
 )

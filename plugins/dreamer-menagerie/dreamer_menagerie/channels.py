@@ -1,9 +1,6 @@
-"""Channels by what they show, as seen one by one in an atlas of their layer."""
+"""Channels of efficientnet-lite0 by what they show, as seen one by one in an atlas of its layer block11.expand."""
 
 from __future__ import annotations
-
-NAMED = "efficientnet-lite0"
-"""The network; the channels are those of its layer block11.expand."""
 
 GROUPS = {
     "eyes": (126, 31, 57, 200, 207, 274, 276, 342, 347, 375, 561, 563, 569),
