@@ -78,7 +78,7 @@ def settled(network: Network) -> Network:
         if isinstance(pool, nn.MaxPool2d):
             module.set_submodule(name, Settled(pool))
     copied = replace(network, module=module)
-    copied.__dict__["anatomy"] = network.anatomy
+    copied._shapes.layers = network.anatomy
     return copied
 
 

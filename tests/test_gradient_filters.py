@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dreamer.image import blurred
 from dreamer.image.luma import luma
 from dreamer.ingredients.gradient_filters import chroma, even, laplacian, normalise, smooth
 
@@ -75,6 +76,19 @@ def test_the_chroma_is_soft_and_a_share_of_the_luma(share):
     if share:
         step = colours.diff(dim=-1).square().mean() / colours.square().mean()
         assert step < 0.1 < (gradient - grey).diff(dim=-1).square().mean() / (gradient - grey).square().mean()
+
+
+@pytest.mark.parametrize("sigma", [5.0, 12.0])
+def test_a_wide_blur_of_the_chroma_is_a_gaussian(sigma):
+    """It is computed on a coarser grid."""
+    gradient = torch.randn(1, 3, 150, 203)
+    colours = chroma(gradient.clone(), sigma=sigma)
+    colours -= luma(colours)
+    wanted = blurred(gradient - luma(gradient), sigma)
+    wanted *= colours.std() / wanted.std()
+    assert (colours - wanted).std() < 0.2 * wanted.std()
+    inside = slice(40, -40)
+    assert (colours - wanted)[..., inside, inside].std() < 0.15 * wanted.std()
 
 
 def test_laplacian_lifts_the_low_bands():

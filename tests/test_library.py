@@ -43,6 +43,17 @@ def test_a_program_does_not_wait_for_torchvision() -> None:
     assert ran.stdout == "False\n", ran.stderr
 
 
+def test_a_dream_does_not_wait_for_torchs_compiler() -> None:
+    """Shapes that are asked for on "meta" would import it, in a second or more."""
+    script = (
+        "import sys, dreamer\nfrom PIL import Image\n"
+        "dreamer.dream(Image.new('RGB', (48, 40), 'grey'), octaves={'steps': 1})\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    ran = run([sys.executable, "-c", script])
+    assert ran.stdout == "False\n", ran.stderr
+
+
 def test_all_names_what_there_is() -> None:
     assert sorted(dreamer.__all__) == dir(dreamer)
     for name in dreamer.__all__:

@@ -81,9 +81,24 @@ def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Ran
     grey = luma(gradient)
     colours = gradient - grey
     if sigma and min(gradient.shape[-2:]) > 1:
-        colours = blurred(colours, min(sigma, min(gradient.shape[-2:]) / 8))
+        colours = _soft(colours, min(sigma, min(gradient.shape[-2:]) / 8))
     strength = share * _rms(grey) / _rms(colours).clamp(min=torch.finfo(gradient.dtype).tiny)
     return _unit(colours.mul_(strength).add_(grey))
+
+
+def _soft(values: Tensor, sigma: float) -> Tensor:
+    """(B, C, H, W) blurred by `sigma` pixels, a wide blur on a coarser grid.
+
+    The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6.
+    """
+    cell = int(sigma / 3)
+    if cell < 2:
+        return blurred(values, sigma)
+    height, width = values.shape[-2:]
+    coarse = F.avg_pool2d(values, cell, ceil_mode=True)
+    coarse = blurred(coarse, math.sqrt(sigma**2 - cell**2 / 4) / cell)
+    fine = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)
+    return fine[..., :height, :width].contiguous()
 
 
 def _rms(values: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
@@ -32,60 +33,32 @@ def blur_pool(seen: Tensor) -> Tensor:
         raise ValueError(f"{seen.shape[-1]}x{seen.shape[-2]} positions are too few to mirror at the borders")
     if seen.is_meta:  # its arithmetic would give this shape, too, and take a hundred times as long
         return seen[..., ::2, ::2].clone()
-    halved: Tensor = _BlurPool1d.apply(_BlurPool1d.apply(seen, 2), 3)
+    halved: Tensor = _BlurPool.apply(seen)
     return halved
 
 
-class _BlurPool1d(torch.autograd.Function):
-    """BlurPool along one axis, computed from its even and odd positions.
+class _BlurPool(torch.autograd.Function):
+    """The blur as a convolution of single channels, and its gradient as what that is: enlargement by bilinear weights.
 
-    Not a convolution of single channels, whose gradient takes a CPU many times as long, in bfloat16 above all.
+    The convolution's own gradient takes a CPU many times as long, in bfloat16 above all.
     """
 
     @staticmethod
-    def forward(ctx: Any, seen: Tensor, dim: int) -> Tensor:
-        ctx.dim, ctx.shape = dim, seen.shape
-        even, odd = _phases(seen, dim)
-        result = even * (3 / 8)
-        for into, source, weight in _taps(result, even, odd, dim):
-            into.add_(source, alpha=weight)
-        return result
+    def forward(ctx: Any, seen: Tensor) -> Tensor:
+        ctx.size = height, width = seen.shape[-2:]
+        wide = seen.float() if seen.is_cpu and seen.itemsize < 4 else seen  # few CPUs convolve half precision
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=wide.dtype, device=seen.device) / 8
+        kernel = (taps[:, None] * taps).expand(seen.shape[1], 1, 4, 4)
+        mirrored = F.pad(wide, (1, 1 + width % 2, 1, 1 + height % 2), mode="reflect")
+        return F.conv2d(mirrored, kernel, stride=2, groups=seen.shape[1]).to(seen.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        rows_first = gradient.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if rows_first else torch.contiguous_format
-        whole = torch.empty(ctx.shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout)
-        even, odd = _phases(whole, ctx.dim)
-        torch.mul(gradient, 3 / 8, out=even)
-        odd.zero_()
-        for source, into, weight in _taps(gradient, even, odd, ctx.dim):  # the transpose: each tap the other way
-            into.add_(source, alpha=weight)
-        return whole, None
-
-
-def _phases(tensor: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Views of the even and of the odd positions along an axis."""
-    even, odd = [slice(None)] * 4, [slice(None)] * 4
-    even[dim], odd[dim] = slice(0, None, 2), slice(1, None, 2)
-    return tensor[tuple(even)], tensor[tuple(odd)]
-
-
-def _taps(half: Tensor, even: Tensor, odd: Tensor, dim: int) -> list[tuple[Tensor, Tensor, float]]:
-    """The taps of the blur as (views of the halved map, of the even or odd positions, weight).
-
-    Position k takes 1/8, 3/8, 3/8 and 1/8 of the positions 2k - 1 ... 2k + 2, beyond the borders of those mirrored
-    about the first and last position. The first 3/8, at 2k, is not among the taps: it is where the sum begins.
-    """
-    count, odds = half.shape[dim], odd.shape[dim]
-    taps = [
-        (half.narrow(dim, 0, odds), odd, 3 / 8),
-        (half.narrow(dim, 1, count - 1), odd.narrow(dim, 0, count - 1), 1 / 8),
-        (half.narrow(dim, 0, 1), odd.narrow(dim, 0, 1), 1 / 8),
-        (half.narrow(dim, 0, count - 1), even.narrow(dim, 1, count - 1), 1 / 8),
-        (half.narrow(dim, count - 1, 1), even.narrow(dim, odds - 1, 1), 1 / 8),
-    ]
-    if count > odds:
-        taps.append((half.narrow(dim, count - 1, 1), odd.narrow(dim, odds - 1, 1), 3 / 8))
-    return taps
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """Each position spreads its gradient by [1 3 3 1] / 8; what falls beyond the borders comes back mirrored."""
+        gradient = F.pad(gradients[0] / 4, (1, 1, 1, 1))
+        whole = F.interpolate(gradient, scale_factor=2, mode="bilinear", align_corners=False)
+        for dim, count in zip((2, 3), ctx.size, strict=True):
+            for beyond in (-1, count, count + 1)[: 2 + count % 2]:
+                inside = -beyond if beyond < 0 else 2 * (count - 1) - beyond
+                whole.select(dim, inside + 2).add_(whole.select(dim, beyond + 2))
+        return whole[..., 2 : ctx.size[0] + 2, 2 : ctx.size[1] + 2]

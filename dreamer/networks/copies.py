@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dreamer.errors import NetworkError, quoted
 
+_QUICK_PIXELS, _QUICK_WEIGHTS = 200_000, 8_000_000  # at most
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
@@ -33,12 +34,18 @@ def frozen(module: nn.Module) -> nn.Module:
         return copied(module, _shared).eval()
 
 
-def skeleton(module: nn.Module) -> nn.Module:
-    """A copy with its weights on the `meta` device, for passes that give shapes alone; without its owner's hooks.
+def is_quick(module: nn.Module, height: int, width: int) -> bool:
+    """Whether a pass over a picture of that size is computed sooner than torch imports what the `meta` device needs."""
+    return height * width <= _QUICK_PIXELS and sum(weight.numel() for weight in module.parameters()) <= _QUICK_WEIGHTS
 
-    Hooks of torch's own stay, since some of them compute weights.
+
+def skeleton(module: nn.Module, quick: bool) -> nn.Module:
+    """A copy for passes that are made for their shapes alone; without its owner's hooks.
+
+    Its weights are on the `meta` device, where nothing is computed, or the module's own where a pass is quick (see
+    `is_quick`). Hooks of torch's own stay, since some of them compute weights.
     """
-    bare = copied(module, lambda tensor: torch.empty_like(tensor, device="meta"))
+    bare = copied(module, _shared if quick else lambda tensor: torch.empty_like(tensor, device="meta"))
     for part in bare.modules():
         for hooks in (getattr(part, name) for name in _HOOKS):
             for key in [key for key, hook in hooks.items() if not _is_torchs(hook)]:

@@ -1,8 +1,8 @@
 """The layers of a network in order, each with its channels, stride and receptive field.
 
-One forward pass on the `meta` device (shapes only, no arithmetic) is traced operation by operation, and each tensor
-carries its receptive field along. torch.fx gives shapes but no fields, and cannot trace a forward pass that depends on
-its data; timm's models declare their strides by hand.
+One forward pass, of a large network on the `meta` device (shapes only, no arithmetic), is traced operation by
+operation, and each tensor carries its receptive field along. torch.fx gives shapes but no fields, and cannot trace a
+forward pass that depends on its data; timm's models declare their strides by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dreamer.errors import NetworkError
-from dreamer.networks.copies import skeleton
+from dreamer.networks.copies import is_quick, skeleton
 from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
 
 Result = TypeVar("Result")
@@ -106,7 +106,7 @@ def inspect_layers(module: nn.Module, side: int | None = None, bare: nn.Module |
     Raises:
         NetworkError: The module cannot take a picture of any size that was tried; with what it raised.
     """
-    bare = bare or skeleton(module)
+    bare = bare or skeleton(module, is_quick(module, HEIGHT, WIDTH))
     tracer, error = _traced(module, bare, HEIGHT, WIDTH)
     if error is None:
         return NetworkLayers(tracer.layers, tracer.foldable())
@@ -130,33 +130,33 @@ def inspect_layers(module: nn.Module, side: int | None = None, bare: nn.Module |
     raise NetworkError(f"the module cannot take a picture (1, 3, H, W) of any usual size; {how} {raised}") from error
 
 
-def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module, str | None], Result]) -> Result:
-    """What `run` gives for `bare`, a module's skeleton, on the device "meta"; if that cannot be, for the module.
+def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module], Result]) -> Result:
+    """What `run` gives for `bare`, a module's skeleton; if that is on "meta", and cannot be there, for the module.
 
     A pass that depends on its data cannot be made without computing.
     """
     try:
-        return run(bare, "meta")
+        return run(bare)
     except Exception as error:  # a module may raise anything
         if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
             raise
-        return run(module, None)
+        return run(module)
 
 
-def blank(module: nn.Module, height: int, width: int, device: str | None) -> Tensor:
-    """A grey picture (1, 3, height, width) of the type that a module computes with; on its device if none is given."""
+def blank(module: nn.Module, height: int, width: int) -> Tensor:
+    """A grey picture (1, 3, height, width) of the type and on the device that a module computes with."""
     weight = next((weight for weight in module.parameters() if weight.is_floating_point()), torch.empty(()))
-    return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=device or weight.device)
+    return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=weight.device)
 
 
 def _traced(module: nn.Module, bare: nn.Module, height: int, width: int) -> tuple[_LayerTracer, Exception | None]:
     """A tracer after a pass, and the error that ended the pass early."""
     tracers = []
 
-    def run(module: nn.Module, device: str | None) -> _LayerTracer:
+    def run(module: nn.Module) -> _LayerTracer:
         tracers.append(tracer := _LayerTracer(module, height, width))
         with torch.no_grad(), tracer.hooked(), tracer:
-            image = blank(module, height, width, device)
+            image = blank(module, height, width)
             tracer.follow(image, TracedTensor(ReceptiveField(), ReceptiveField(), (2, 3)))
             module(image)
         return tracer

@@ -13,25 +13,17 @@ from torch import Tensor, nn
 from dreamer.errors import NetworkError, either, quoted
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
-from dreamer.networks.copies import frozen, skeleton
+from dreamer.networks.copies import frozen
 from dreamer.networks.layer_table import layer_table
-from dreamer.networks.layers import (
-    HEIGHT,
-    WIDTH,
-    Layer,
-    NetworkLayers,
-    blank,
-    computed_if_needed,
-    inspect_layers,
-)
+from dreamer.networks.layers import Layer, NetworkLayers, blank
 from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.prepare import prepared
+from dreamer.networks.shapes import Shapes
 from dreamer.networks.state_dict import Fit
 from dreamer.recipes.arguments import check
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_LARGEST_PROBE = 1024  # px: `smallest` looks no further
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -146,15 +138,14 @@ class Network:
         """What to tell of the weights file."""
         return self.fit.notices if self.fit else ()
 
-    @cached_property
+    @property
     def anatomy(self) -> NetworkLayers:
         """The layers by name, and the batch norms that may be folded."""
-        return inspect_layers(self.module, self.input_size, self._skeleton)
+        return self._shapes.layers
 
     @cached_property
-    def _skeleton(self) -> nn.Module:
-        """The module on the `meta` device: it gives shapes, and the module itself stays free for other threads."""
-        return skeleton(self.module)
+    def _shapes(self) -> Shapes:
+        return Shapes(self.module, self.input_size)
 
     @cached_property
     def _other_names(self) -> dict[str, str]:
@@ -231,7 +222,7 @@ class Network:
         check(height=height, width=width)
         wanted = self._wanted(layers)
         try:
-            return self._shapes(height, width, wanted)
+            return self._shapes.sizes(height, width, wanted)
         except (RuntimeError, ValueError, AssertionError) as error:
             need = self.smallest(wanted)
             what = f"needs at least {need} pixels a side" if need else f"cannot look at it ({error})"
@@ -241,22 +232,11 @@ class Network:
 
     def smallest(self, layers: Iterable[str]) -> int | None:
         """The smallest square picture, in pixels a side, that the network can look at up to these layers."""
-        wanted = self._wanted(layers)
-        low, high = 1, _LARGEST_PROBE
-        while low < high:
-            middle = (low + high) // 2
-            try:
-                self._shapes(middle, middle, wanted)
-                high = middle
-            except (RuntimeError, ValueError, AssertionError):
-                low = middle + 1
-        return low if low < _LARGEST_PROBE else None
+        return self._shapes.smallest(self._wanted(layers))
 
     def differentiable(self, layers: Iterable[str]) -> bool:
         """Whether these layers' features are differentiable in the image, found without computing them."""
-        wanted = self._wanted(layers)
-        with torch.enable_grad():
-            return all(output.requires_grad for output in self._outputs(HEIGHT, WIDTH, wanted).values())
+        return self._shapes.differentiable(self._wanted(layers))
 
     def prepared(self, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
         """Copy the network, to compute the same at some layers faster: batch norm folded, memory channels last.
@@ -275,39 +255,10 @@ class Network:
         check(layers=layers)
         return {name: self.layer(name) for name in layers}
 
-    def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
-        """The layers' maps for a picture of some size, on the `meta` device if they need not be computed."""
-        side = _side(wanted)
-
-        def run(module: nn.Module, device: str | None) -> dict[str, Tensor]:
-            image = blank(module, side or height, side or width, device).requires_grad_(torch.is_grad_enabled())
-            with captured(module, wanted) as found:
-                module(image)
-            return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}
-
-        return computed_if_needed(self.module, self._skeleton, run)
-
     @cached_property
     def _dtype(self) -> torch.dtype:
         """What the module computes in."""
-        return blank(self.module, 1, 1, "meta").dtype
-
-    @torch.no_grad()
-    def _shapes(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, tuple[int, int]]:
-        """The maps' sizes (h, w); raises what the module raises where the picture is too small, or ValueError."""
-        if (known := self._sizes.get((height, width, *wanted))) is not None:
-            return dict(known)
-        maps = self._outputs(height, width, wanted)
-        if any(output.numel() == 0 for output in maps.values()):
-            raise ValueError("its map would be empty")
-        found = {name: (output.shape[2], output.shape[3]) for name, output in maps.items()}
-        self._sizes[(height, width, *wanted)] = found
-        return dict(found)
-
-    @cached_property
-    def _sizes(self) -> dict[tuple[int | str, ...], dict[str, tuple[int, int]]]:
-        """By a picture's height and width and the layers: a pass takes as long on "meta" as some steps do."""
-        return {}
+        return blank(self.module, 1, 1).dtype
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

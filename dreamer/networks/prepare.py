@@ -27,7 +27,7 @@ def prepared(network: Network, layers: Iterable[str], device: torch.device, dtyp
             module.set_submodule(norm, nn.Identity())
     module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     made = copy.copy(network)  # without a call, which would copy the module once more
-    for name in ("_skeleton", "_dtype"):
+    for name in ("_shapes", "_dtype"):
         vars(made).pop(name, None)
     vars(made).update(
         module=module,

@@ -1,7 +1,9 @@
 """How many pixels and how much memory a dream takes at once, found out before anything of it is allocated.
 
 A recipe may be a stranger's, and a few of its values multiply: pictures, transforms that enlarge, a canvas' channels.
-Its transforms and its canvas are therefore tried on torch's `meta` device, where tensors have a shape and no values.
+Its transforms and its canvas are therefore tried on torch's `meta` device, where tensors have a shape and no values;
+transforms of small pictures on the CPU, since the first operation on `meta` imports torch's compiler, which takes a
+second or more.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dreamer.engine.ascent import Draw
 from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, argument
+from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.bind import IngredientBinder
 from dreamer.recipes.recipe import Recipe
 
@@ -28,6 +31,7 @@ MAX_PIXELS = 200_000_000
 _COPIES = 10  # of the pictures that a step has at the same time: the undreamt and the dreamt ones, gradients, detail
 _SURE = 0.5  # of what a pass of the network is reckoned to take: some of its results need not be kept
 _BYTES = 3 * 4  # of a pixel, in float32
+_SMALL = 1_000_000  # pixels at most that are tried on the CPU
 _GROWTH = 2  # by how much transforms may always enlarge the pictures, as a border around them does
 
 Shape = tuple[int, int, int]
@@ -112,9 +116,10 @@ def transformed(draws: Sequence[Draw], pictures: Shape) -> list[Shape]:
 
 def _applied(draw: Draw, pictures: Shape, end: int) -> Shape:
     count, height, width = pictures
-    image = torch.empty(count, 3, height, width, device="meta")
+    device = "cpu" if _pixels(pictures) <= _SMALL else "meta"
+    image = torch.zeros(count, 3, height, width, device=device)
     try:
-        with torch.no_grad(), _Extreme(end):
+        with torch.no_grad(), Randomness(0), _Extreme(end):
             made = draw(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (height, width))))(image)
     except Exception:  # a plugin's may need values, or fail: it will tell when it runs
         return pictures
