@@ -91,7 +91,7 @@ def test_a_preset_requires_its_pack_when_it_uses_its_code_and_rests_on_names(loo
     words = tomllib.loads(look.read_text(encoding="utf-8"))
     pack = look.parents[1].name
     code = "".join(file.read_text(encoding="utf-8") for file in look.parent.glob("*.py"))
-    brings = re.findall(r"^def ([a-z]\w+)", code, re.M) + re.findall(r'^    Lite\("([\w-]+)"', code, re.M)
+    brings = re.findall(r"^def ([a-z]\w+)", code, re.M) + re.findall(r'Lite\(\s*"([\w-]+)"', code)
     used = {item["name"] for items in words.values() if isinstance(items, list) for item in items if "name" in item}
     assert words.get("requires", []) == ([pack] if (used | {words["network"]}) & set(brings) else [])
     assert all(words.get(key) for key in ("title", "description", "author", "likes"))
