@@ -17,8 +17,9 @@ from dreamer_menagerie.channels import GROUPS
 from dreamer_menagerie.efficientnet import efficientnet_lite, renamed
 
 DEFAULTS = {
-    "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.72},
-    "colour": 0.3,
+    "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.68},
+    "colour": 0.2,
+    "spare": 0.4,
     "transforms": [
         {"name": "jitter"},
         {"name": "rotate", "degrees": 5.0},
@@ -27,7 +28,7 @@ DEFAULTS = {
     "gradient_filters": [
         {"name": "laplacian", "levels": 5},
         {"name": "even", "amount": 0.3},
-        {"name": "chroma"},
+        {"name": "chroma", "sigma": 18.0},
     ],
     "priors": [{"name": "total_variation", "weight": 0.1}],
 }
@@ -112,7 +113,7 @@ class Lite:
             {"name": "deepdream", "layer": self.layers[0]},
             {"name": "deepdream", "id": "wider", "layer": self.layers[2], "weight": 0.6},
         ]
-        eyes = {"name": "channel", "id": "eyes", "layer": layer, "names": ["eyes"], "weight": 0.25}
+        eyes = {"name": "channel", "id": "eyes", "layer": layer, "names": ["eyes"], "weight": 0.06}
         return Network(
             name=self.name,
             module=module,
