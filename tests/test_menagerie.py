@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
+import dreamer
 from dreamer import unit
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import NetworkError
 from dreamer.ingredients.objectives import deepdream
 from dreamer.motifs.sample_scene import scene
+from dreamer.testing import as_image
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "dreamer-menagerie"
 PUBLISHED = {  # from a weights file's names to the network's
@@ -173,8 +175,19 @@ def test_same_padding_is_as_in_tensorflow_at_even_sizes_and_rounds_up_at_odd_one
         assert found.tolist() == [5 * sum(padded[2 * at : 2 * at + 5]) for at in range(length)]
 
 
-def is_installed(name):
+def test_the_published_weights_know_a_landscape_and_a_lion(menagerie):
+    factory = menagerie.NETWORKS[0]
     try:
-        return bool(distribution(name))
+        distribution(factory.distribution)
     except PackageNotFoundError:
-        return False
+        pytest.skip(f"{factory.distribution} is not installed")
+    network = factory()
+
+    def named(image):
+        shares = network.features(image, ["classes"])["classes"].flatten().softmax(0)
+        return {network.labels[at]: float(shares[at]) for at in shares.topk(3).indices}
+
+    assert {"alp", "valley", "lakeside"} == named(scene(224, 224)).keys()
+    few = {"size": 160, "octaves": {"count": 1, "steps": 16}, "transforms": []}
+    (picture,) = dreamer.visualize(network, "lion", **few)
+    assert named(as_image(picture))["lion"] > 0.9
