@@ -28,6 +28,8 @@ def read_bounded(path: Path, most: int) -> bytes:
         UsageError: It is no regular file, or a larger one.
         OSError: It cannot be read.
     """
+    if "\0" in str(path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     # Opening a named pipe would wait for somebody who writes into it.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(number, "rb") as file:
@@ -117,13 +119,15 @@ def make_folder(path: Path) -> None:
     """Create a folder, and its parents, unless it exists. Raises WriteError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{path}: this folder cannot be created: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in its name
+        raise WriteError(f"{path}: this folder cannot be created: {getattr(error, 'strerror', error)}") from error
 
 
 @contextmanager
 def _temporary(path: Path, size: int, folder: Path) -> Iterator[Path]:
     """A name for a temporary file that is gone at the end; an OSError becomes the sentence about `path`."""
+    if "\0" in str(path):
+        raise WriteError(f"{path!s:.80}: no file can be written under a name that holds a NUL; choose another name")
     _remove_stale(folder)
     temporary = folder / f".dreamer-{secrets.token_hex(6)}.part"
     try:

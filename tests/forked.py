@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+AFRESH = "import sys\nfor name in [*sys.modules]:\n    if name.partition('.')[0] == 'dreamer': del sys.modules[name]\n"
+"""What a script begins with that imports dreamer itself; torch alone is there already."""
 FORKS = sys.platform == "linux"  # elsewhere forking is absent, or not safe once the system's libraries are loaded
 
 

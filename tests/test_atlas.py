@@ -314,18 +314,11 @@ def test_an_interrupted_search_keeps_the_pictures_seen_by_then_and_resume_goes_o
 
 def test_what_is_wrong_is_said_all_at_once(tmp_path):
     (tmp_path / "empty").mkdir()
-    wrong = (
-        "--layer",
-        "m4b,m9z",
-        "--channels",
-        "0,9999",
-        "--photo",
-        tmp_path / "no.png",
-        "--exemplars",
-        tmp_path / "empty",
-    )
+    wrong = ("--photo", tmp_path / "no.png", "--exemplars", tmp_path / "empty")
     ran = dreamer("atlas", "-o", tmp_path / "page.png", *wrong)
-    refused(ran, "end in .html", "no.png", "no pictures in this folder", "m9z", "channels 0 to 271")
+    refused(ran, "end in .html", "no.png", "no pictures in this folder")
+    ran = dreamer("atlas", "-o", tmp_path / "a.html", "--layer", "m4b,m9z", "--channels", "0,9999")
+    refused(ran, "m9z", "channels 0 to 271")
     (tmp_path / "page.html").write_text("mine")
     refused(dreamer("atlas", "-o", tmp_path / "page.html", "--channels", "0"), "already exists")
     assert (tmp_path / "page.html").read_text() == "mine"

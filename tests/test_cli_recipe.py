@@ -66,11 +66,16 @@ def test_all_mistakes_are_told_at_once_with_key_range_and_suggestion(tmp_path: P
     ]
     flags = [word for text in settings for word in ("--set", text)]
     missing = tmp_path / "missing.jpg"
-    ran = dreamer("render", missing, *flags, "--device", "cuda", "--guide", missing, "-o", tmp_path / "no" / "a.jpg")
+    words = (*flags, "--device", "cuda")
+    refused(
+        dreamer("render", missing, *words, "--guide", missing, "-o", tmp_path / "no" / "a.jpg"),
+        *(f"{missing}: there is no such file", f"there is no folder {tmp_path / 'no'}", f"there is no file {missing}"),
+    )
+    damaged = tmp_path / "damaged.jpg"
+    damaged.write_bytes(b"no picture")
+    ran = dreamer("render", "--sample", *words, "--guide", damaged, "-o", tmp_path / "a.jpg")
     for sentence in (
-        f"{missing}: there is no such file",
-        f"there is no folder {tmp_path / 'no'}",
-        f"there is no file {missing}",
+        "damaged.jpg is not a picture",
         "octave.steps: there is no such key; ",
         "did you mean octaves",
         "colour: 3 is not a number from 0 to 1; the nearest is 1",
@@ -84,7 +89,7 @@ def test_all_mistakes_are_told_at_once_with_key_range_and_suggestion(tmp_path: P
         "device: torch can use no cuda",
     ):
         refused(ran, sentence)
-    assert left_in(tmp_path) == []
+    assert left_in(tmp_path) == ["damaged.jpg"]
 
 
 def test_mistakes_are_told_before_a_network_is_fetched(tmp_path: Path) -> None:

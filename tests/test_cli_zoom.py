@@ -246,10 +246,8 @@ def test_a_photo_that_is_too_small_is_told_of(here: Path) -> None:
 
 
 def test_all_mistakes_are_told_at_once(here: Path) -> None:
-    ran = dreamer(
-        "zoom", "none.jpg", "-o", "clip.avi", "--rate", "0", "--fps", "x", "--preset", "nope", "--set", "colour=7"
-    )
-    refused(ran, "none.jpg", "clip.avi", "rate 0", "fps", "nope", "colour")
+    refused(dreamer("zoom", "none.jpg", "-o", "clip.avi", "--preset", "nope"), "none.jpg", "clip.avi", "nope")
+    refused(zoom("--rate", "0", "--fps", "x", "--set", "colour=7"), "rate 0", "fps", "colour")
 
 
 def test_keyframes_in_time_change_the_look(here: Path) -> None:

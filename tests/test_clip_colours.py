@@ -11,7 +11,8 @@ from dreamer.videos.clip.reader import frames, probe
 HLG, PQ, BT2020, P3 = 18, 16, 9, 12
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 TO_P3 = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])
-LOSSLESS = {"x265-params": "log-level=error:lossless=1:pools=none:frame-threads=1"}
+# Where frames may be reordered, x265 gives a clip of a single one a decoding time by chance, which containers refuse.
+LOSSLESS = {"x265-params": "log-level=error:lossless=1:bframes=0:pools=none:frame-threads=1"}
 
 
 def scene(number: int = 0) -> np.ndarray:

@@ -299,7 +299,8 @@ def test_the_cap_of_pixels_holds_to_the_end(folder):
 
 def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):
     ran = dreamer("exemplars", tmp_path / "none", "--channel", "9000", "-o", tmp_path / "no" / "sheet.xyz")
-    refused(ran, "there is no such folder", "there is no folder", "sheet.xyz", "channels 0 to")
+    refused(ran, "there is no such folder", "there is no folder", "sheet.xyz")
+    refused(dreamer("exemplars", folder, "--channel", "9000", "-o", tmp_path / "a.png"), "channels 0 to")
     (tmp_path / "empty").mkdir()
     refused(dreamer("exemplars", tmp_path / "empty", "--channel", "1", "-o", tmp_path / "a.png"), "no pictures")
     (tmp_path / "empty" / "a.jpg").write_bytes(b"x")

@@ -60,9 +60,11 @@ def refused(path, word, **bounds):
 
 
 def deflated(size):
-    """So many zeros, deflated."""
+    """So many zeros, deflated: blocks that do not look back are all alike, and deflated once."""
     packer = zlib.compressobj(9)
-    return b"".join([*(packer.compress(bytes(MB)) for _ in range(size // MB)), packer.flush()])
+    first, again = (packer.compress(bytes(MB)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    sums = (size % 65521 << 16 | 1).to_bytes(4, "big")  # Adler-32 of zeros
+    return first + again * (size // MB - 1) + b"\3\0" + sums
 
 
 BOMB = deflated(600 * MB)
@@ -256,7 +258,7 @@ def raw_tiff(data, *, big=False, bits=16, samples=3, **fields):
     return start + data + bytes(len(data) % 2) + count + table + bytes(8)
 
 
-LZMA_BOMB = lzma.compress(bytes(100 * MB), preset=0)
+LZMA_BOMB = lzma.compress(bytes(20 * MB), preset=0)
 LZMA_STREAMS = lzma.compress(bytes(8 * 64 * 6), preset=0) * 4000
 WHOLE = DEEP.astype("<u2").tobytes()
 

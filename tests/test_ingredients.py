@@ -73,15 +73,16 @@ def test_channel_refuses_one_that_is_not_there():
         objectives.channel(torch.randn(1, 16, 4, 5), network=tiny(), layer="two", index=(0, 16))
 
 
-def test_guided_climbs_the_best_match():
+def test_guided_climbs_the_best_match_of_what_differs_within_the_guide():
     features = torch.randn(1, 12, 6, 5, dtype=torch.float64, requires_grad=True)
-    guide = torch.randn(1, 12, 4, 3, dtype=torch.float64)
+    guide = torch.randn(1, 12, 4, 3, dtype=torch.float64) + 3 * torch.randn(12, 1, 1)
     scores = objectives.guided(features, guide=guide)
     (gradient,) = torch.autograd.grad(scores.sum() * 12, features)
-    flat = guide.flatten(2)[0]
+    mean = guide[0].mean((1, 2))
+    flat = guide.flatten(2)[0] - mean[:, None]
     for y in range(6):
         for x in range(5):
-            best = flat[:, (flat.t() @ features[0, :, y, x].detach()).argmax()]
+            best = flat[:, (flat.t() @ (features[0, :, y, x].detach() - mean)).argmax()]
             torch.testing.assert_close(gradient[0, :, y, x], best)
 
 

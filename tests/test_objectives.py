@@ -1,7 +1,8 @@
 """Every objective against its formula, written in NumPy, and one case of each worked by hand."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from networks import pooling as tiny
 
 from dreamer.errors import RecipeError
 from dreamer.ingredients import objectives
+from dreamer.networks.randomness import Randomness
+from dreamer.networks.reverie import reverie
 
 C, H, W = 12, 5, 7
 
@@ -396,3 +399,21 @@ def test_caricature_by_hand():
     seen, known = hand((3.0,), (4.0,)), hand((4.0,), (3.0,))
     same(objectives.caricature(seen, photo_features=known, power=1.0), [[[24 * 0.96]]])
     same(objectives.caricature(seen, photo_features=2 * known, power=1.0), [[[48 * 0.96]]])
+
+
+def test_some_of_the_names_are_drawn_for_each_seed() -> None:
+    network, layer = reverie(), "m4a"
+    features = torch.randn(1, 248, 6, 7)
+    names = ("eye", "rose", "arch", "snake", "petals", "window")
+
+    def scores(seed: int, **options: Any) -> torch.Tensor:
+        with Randomness(seed):
+            torch.rand(seed)  # what has been drawn by then does not matter
+            return objectives.motif(features, network=network, layer=layer, **options)
+
+    drawn = {seed: scores(seed, names=names, some=2) for seed in (0, 1, 2)}
+    pairs = {pair: scores(0, names=pair) for pair in combinations(names, 2)}
+    found = {seed: [pair for pair in pairs if torch.allclose(pairs[pair], mine)] for seed, mine in drawn.items()}
+    assert all(len(pair) == 1 for pair in found.values()) and len({pair[0] for pair in found.values()}) > 1
+    assert torch.equal(drawn[1], scores(1, names=names, some=2))
+    assert torch.equal(scores(0, names=names), scores(0, names=names, some=6))

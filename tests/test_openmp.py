@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from command import dreamer
+from forked import AFRESH, run
 
 from dreamer.openmp import SPINNING, VARIABLES, spinning
 
@@ -24,10 +25,15 @@ def fresh(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 ASKED = f"print({{name: os.environ[name] for name in {VARIABLES} if name in os.environ}})"
 
 
-@pytest.mark.parametrize("module", ["dreamer", "dreamer.cli", "dreamer.api"])
-def test_it_is_set_for_the_process_and_its_children(module: str) -> None:
+def children_told(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a child is told of the variables by a process that has imported a module."""
     script = f"import {module}, subprocess\nsubprocess.run([sys.executable, '-c', {f'import os; {ASKED}'!r}])"
-    assert fresh(script).stdout == f"{SPINNING}\n"
+    return fresh(script, **environment)
+
+
+@pytest.mark.parametrize("module", ["dreamer", "dreamer.cli"])
+def test_it_is_set_for_the_process_and_its_children(module: str) -> None:
+    assert children_told(module).stdout == f"{SPINNING}\n"
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -37,12 +43,14 @@ def test_a_persons_own_setting_stands_alone(name: str) -> None:
 
 
 def test_nothing_is_set_once_torch_has_read_the_environment() -> None:
-    ran = fresh(f"import torch, dreamer\n{ASKED}\nfrom dreamer.openmp import spinning\nprint(spinning())")
+    script = f"{AFRESH}import dreamer, os\n{ASKED}\nfrom dreamer.openmp import spinning\nprint(spinning())"
+    ran = run([sys.executable, "-c", script], env=ALONE)
     assert ran.stdout == "{}\nOpenMP's default, because torch was imported before dreamer\n"
 
 
 def test_the_runtime_of_torch_takes_it() -> None:
-    ran = fresh("import dreamer, torch", OMP_DISPLAY_ENV="verbose")
+    ran = children_told("dreamer.api", OMP_DISPLAY_ENV="verbose")  # which imports torch
+    assert ran.stdout == f"{SPINNING}\n"
     if "GOMP_SPINCOUNT" not in ran.stderr:
         pytest.skip("this torch brings another runtime than libgomp")
     assert f"GOMP_SPINCOUNT = '{SPINNING['GOMP_SPINCOUNT']}'" in ran.stderr

@@ -54,8 +54,11 @@ def test_ones_own_weights_are_named_and_asked_for_in_one_line(tmp_path: Path, mi
     assert ran.code == 2 and ran.err == f"{start}; pass --weights FILE\n"
     ran = dreamer("render", source, *again, "--weights", weights_path())
     assert ran.code == 2 and ran.err == f"{start}, and {weights_path()} is another file; pass that one\n"
-    ran = dreamer("render", tmp_path / "none.png", *again)
-    refused(ran, "none.png: there is no such file", "pass --weights FILE")
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no picture")
+    refused(
+        dreamer("render", source, *again, "--guide", damaged), "damaged.png is not a picture", "pass --weights FILE"
+    )
     moved = tmp_path / "moved.safetensors"
     shutil.copy(mine, moved)
     ran = dreamer("render", source, *again, "--weights", moved)

@@ -414,7 +414,7 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None,
             (tmp_path / "own" / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(values).resize((96 + 8 * number,) * 2).save(tmp_path / "own" / name / f"{number}.png")
     output = tmp_path / "mine.safetensors"
-    ran = dreamer("networks", "train", "-o", output, "--pictures", tmp_path / "own", "--minutes", 0.35)
+    ran = dreamer("networks", "train", "-o", output, "--pictures", tmp_path / "own", "--minutes", 0.25)
     assert ran.code == 0 and "8 pictures teach" in ran.err, ran.err
     network = reverie(output)
     assert network.labels[-3:] == ("dots", "stripes", "nothing")

@@ -141,11 +141,10 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path, arguments, words):
 
 
 def test_everything_that_is_wrong_is_said_at_once(tmp_path):
-    ran = visualize(
-        *("-o", tmp_path / "out.doc", "--canvas", "furier", "--set", "optimiser.rate=-1", "--class", "a", "--channel"),
-        *("1", "--layer", "m9", "--direction", tmp_path / "none.npy", "--set", "colour=2"),
-    )
-    refused(ran, "out.doc", "furier", "optimiser.rate", "cannot be combined", "m9", "none.npy", "colour")
+    words = ("--canvas", "furier", "--set", "optimiser.rate=-1", "--class", "a", "--layer", "m9", "--set", "colour=2")
+    ran = visualize("-o", tmp_path / "out.doc", *words, "--channel", "1", "--direction", tmp_path / "none.npy")
+    refused(ran, "out.doc", "cannot be combined", "none.npy")
+    refused(visualize("-o", tmp_path / "out.png", *words), "furier", "optimiser.rate", "m9", "colour")
 
 
 def test_a_canvas_too_small_for_its_layer(tmp_path):

@@ -31,7 +31,7 @@ from dreamer.cli import (
 )
 from dreamer.cli.failures import exit_code, sentences, tell
 from dreamer.cli.streams import echo, guard_streams
-from dreamer.errors import options_named, reported_together
+from dreamer.errors import options_named, quoted, reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
@@ -66,10 +66,15 @@ class _Main(click.Group):
 
 
 def _check_names(words: Sequence[str]) -> None:
-    """Raise UsageError for a file whose name would be taken for options, as in -holiday.jpg, which begins with -h."""
+    """Raise UsageError for words that hold a NUL, which no name does, and for files whose names are taken for options.
+
+    As in -holiday.jpg, which begins with -h.
+    """
     with reported_together() as problems:
         for word in words:
-            if word.startswith("-") and len(word) > 2 and os.path.lexists(word):
+            if "\0" in word:
+                problems.append(f"{quoted(word)}: no name and no value holds a NUL; leave it out")
+            elif word.startswith("-") and len(word) > 2 and os.path.lexists(word):
                 problems.append(f"{word}: a name that begins with a dash is taken for options; write ./{word}")
 
 

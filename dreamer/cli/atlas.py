@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.claims import claimed
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, rescue, write_atomically
+from dreamer.suffixes import pictures_in
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
@@ -83,11 +85,14 @@ def atlas(
     names: list[str] = []
     with progress(how) as reporter, claimed(output):
         problems = _about_files(output, partial, photo, resume, force)
+        with collect_problems(problems):
+            names = pictures_in(exemplars, "--exemplars") if exemplars else []
+        tell_missing(problems, {"weights": weights})
         owned = is_taken(output), is_taken(partial)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
-        from dreamer.image import load, pictures_in
+        from dreamer.image import load
         from dreamer.networks import load_from
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
@@ -95,8 +100,7 @@ def atlas(
         from dreamer.visualization.atlas.layer_section import sections_of
         from dreamer.visualization.atlas.page import Atlas, reuse_images
 
-        with collect_problems(problems):
-            names = pictures_in(exemplars, "--exemplars") if exemplars else []
+        problems = []
         registry, _ = load_plugins()
         machine, seen = Machine(), None
         parts: list[tuple[LayerSection, Pipeline]] = []

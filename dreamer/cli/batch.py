@@ -18,6 +18,7 @@ from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 from dreamer.files import is_taken, rescue, write_atomically
+from dreamer.suffixes import suffix_of
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
@@ -74,7 +75,7 @@ class Batch:
         self.reporter.fail(label, error)
 
     def _dream(self, path: Path | None, label: str) -> None:
-        from dreamer.image import format_for, suffix_of
+        from dreamer.image import format_for
 
         whole = self._load(path)
         photo = self.pipeline.sized(whole)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from dreamer.cli.claims import claimed
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import DEVICE, FILE, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.suffixes import check_suffix, pictures_in
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network
@@ -62,11 +64,20 @@ def exemplars(
     too; pictures that cannot be read are named and skipped. The same command continues an interrupted search.
     """
     with progress(how) as reporter, claimed(output):
+        problems: list[str] = []
+        with collect_problems(problems):
+            check_new(output, force)
+        with collect_problems(problems):
+            names = pictures_in(folder)
+            check_spared([output], [folder / name for name in names])
+        with collect_problems(problems):
+            check_suffix(output)
+        tell_missing(problems, {"weights": weights})
+
         import torch
 
         from dreamer.api import registry, visualize
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
-        from dreamer.image import check_suffix, pictures_in
         from dreamer.networks import load_from
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.contact_sheet import sheet
@@ -74,13 +85,6 @@ def exemplars(
 
         began = time.monotonic()
         with reported_together() as problems:
-            with collect_problems(problems):
-                check_new(output, force)
-            with collect_problems(problems):
-                names = pictures_in(folder)
-                check_spared([output], [folder / name for name in names])
-            with collect_problems(problems):
-                check_suffix(output)
             with collect_problems(problems):
                 machine = Machine(device=device, threads=threads or 0).resolved()
             with collect_problems(problems):

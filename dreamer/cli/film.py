@@ -16,7 +16,7 @@ from dreamer.cli.clip import ClipFile, Pace, named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.errors import collect_problems, reported_together
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
@@ -50,8 +50,6 @@ class FilmJob:
 
         with reported_together() as problems:
             with collect_problems(problems):
-                if self.start is not None and self.end is not None and self.start >= self.end:
-                    raise UsageError("--end: it must come after --start")
                 part = {"start": self.start, "end": self.end, "fps": self.fps}
                 clip = probe(self.clip, max_pixels=self.options.max_pixels, **part)
             with collect_problems(problems):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import FILE, max_pixels_option, option, recipe_options
 from dreamer.cli.photos import check_spared
 from dreamer.cli.streams import echo, line
@@ -38,6 +39,8 @@ def check(name: str, thumbnail: bool, force: bool) -> int:
 
     Nothing is downloaded: a network is checked without its weights if they are missing.
     """
+    tell_missing([], {"preset": name})
+
     from dreamer.api import registry
     from dreamer.networks import untrained
     from dreamer.pipeline.build import build
@@ -115,6 +118,8 @@ def save(
 
     The look is a --preset, or the --recipe inside a picture, with the changes that the other options make.
     """
+    tell_missing([], options)
+
     import tomli_w
 
     from dreamer.cli.render_options import RenderOptions

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 
 from dreamer.errors import UsageError
 from dreamer.files import is_taken
+from dreamer.suffixes import CLIPS, check_suffix, clip_for_photo, pictures_among
 
 if TYPE_CHECKING:
     from PIL import Image
-
-CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
-"""Extensions of video clips; .gif and .webp are missing, since they may be pictures, too."""
-
 
 _LONGEST_STEM = 220  # bytes; file systems end at 255, and marks and extensions follow
 
@@ -44,10 +41,10 @@ def find(arguments: Sequence[str]) -> Found:
     photos: dict[Path, Path] = {}
     problems = []
     for argument in arguments:
-        root, named, why_none = _named(argument)
+        root, named, problem = _named(argument)
         photos |= {photo: photo.parent.relative_to(root) for photo in named if photo not in photos}
         if not named:
-            problems.append((argument, f"{argument}: {why_none}"))
+            problems.append((argument, problem))
     by_name = [Path(argument) for argument in arguments] == list(photos) and len(photos) == 1
     undreamt = [photo for photo in photos if by_name or not _is_dream(photo)]
     if photos and not undreamt:
@@ -58,26 +55,24 @@ def find(arguments: Sequence[str]) -> Found:
 
 
 def _named(argument: str) -> tuple[Path, list[Path], str]:
-    """The pictures that one argument names, with the folder in which they lie, or why there are none."""
+    """The pictures that one argument names, the folder in which they lie, and the problem if there are none."""
     path = Path(argument)
     if path.is_dir():
-        return path, _found(path, "**/*"), "there are no pictures in this folder, nor in its subfolders"
-    if path.suffix.lower() in CLIPS:
-        return path, [], "this is a clip; `dreamer video` dreams over it"
+        none = f"{argument}: there are no pictures in this folder, nor in its subfolders"
+        return path, _found(path, "**/*"), none
     if path.exists():
-        return path.parent, [path], ""
+        is_clip = path.suffix.lower() in CLIPS
+        return path.parent, [] if is_clip else [path], clip_for_photo(argument)
     if glob.has_magic(argument):
         root = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
         # ** is all folders below as a part of its own, and * twice within one, which pathlib refuses.
         parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in path.relative_to(root).parts]
-        return root, _found(root, str(Path(*parts))), "no picture matches this pattern"
-    return path, [], "there is no such file"
+        return root, _found(root, str(Path(*parts))), f"{argument}: no picture matches this pattern"
+    return path, [], f"{argument}: there is no such file"
 
 
 def _found(root: Path, pattern: str) -> list[Path]:
     """The pictures below a folder that match a pattern, but none in hidden folders or behind links to folders."""
-    from dreamer.image import pictures_among
-
     return pictures_among(
         path for path in root.glob(pattern) if not any(part[0] == "." for part in path.relative_to(root).parts)
     )
@@ -104,8 +99,6 @@ class Place:
     @classmethod
     def read(cls, output: str | None, several: bool) -> Place:
         """Return the place that -o names; UsageError if nothing can be written there."""
-        from dreamer.image import check_suffix
-
         if output is None:
             return cls(None, False)
         path = Path(output)
@@ -173,7 +166,7 @@ def check_new(output: Path, force: bool) -> None:
 def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True) -> Path:
     """Write a sheet of pictures, in the format that its file's extension names; returns where it is."""
     from dreamer.files import write_atomically
-    from dreamer.image import check_suffix, encode, load
+    from dreamer.image import encode, load
 
     photo = load(sheet)
     return write_atomically(output, encode(photo, photo.pixels, check_suffix(output)), replace=replace)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
-from dreamer.cli.photos import CLIPS
 from dreamer.errors import UsageError
+from dreamer.suffixes import CLIPS
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dreamer.cli.batch import Batch
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import STEPS, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
@@ -43,9 +44,6 @@ def render(
     folder is searched with its subfolders, which -o FOLDER keeps.
     Dreams that are already done are skipped, and so are, among several photos, pictures made by dreamer.
     """
-    from dreamer.engine.device import use_threads
-    from dreamer.plugins.loading import load_plugins
-
     with progress(how) as reporter:
         found = find(photos)
         problems = _without_photos(photos, found, sample)
@@ -53,9 +51,14 @@ def render(
         place = Place(None, False)
         with collect_problems(problems):
             place = replace(Place.read(output, several), folders=found.folders)
+        tell_missing(problems, options)
+
+        from dreamer.engine.device import use_threads
+        from dreamer.plugins.loading import load_plugins
+
         registry, plugins = load_plugins()
         given = RenderOptions(**options)
-        pipeline, provenance = given.pipeline(registry, reporter.notify, problems)
+        pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
         spared = [*found.photos, *([given.guide] if given.guide else [])]
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)

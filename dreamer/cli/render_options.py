@@ -158,8 +158,6 @@ class RenderOptions:
         from dreamer.cli.provenance import provenance_in
         from dreamer.recipes.preset import find_preset
 
-        if self.recipe and self.preset:
-            raise UsageError("--recipe and --preset cannot be combined; each is a whole recipe")
         if self.preset:
             return None, find_preset(registry, self.preset).words
         if not self.recipe:

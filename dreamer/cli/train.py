@@ -16,6 +16,7 @@ from dreamer.cli.progress import progress
 from dreamer.cli.streams import echo
 from dreamer.errors import collect_problems, reported_together
 from dreamer.files import is_taken
+from dreamer.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report
@@ -43,11 +44,11 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
     The sheet has a row for each motif, from top to bottom in the order that is printed.
     """
     check_new(output, force)
-    from dreamer.image import check_suffix, to_pil
+    check_suffix(output)
+    from dreamer.image import to_pil
     from dreamer.motifs import MOTIFS
     from dreamer.motifs.sheet import sheet
 
-    check_suffix(output)
     place = write_sheet(output, to_pil(sheet(MOTIFS, samples, size, seed)), replace=force)
     echo(f"{place}: {', '.join(motif.name for motif in MOTIFS)}")
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.options import FILE, SEED, STRENGTH, FiniteRange, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.streams import line
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
 from dreamer.files import free, is_taken, write_atomically
+from dreamer.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,16 +63,22 @@ def try_(
     there = [] if force else [path for path in outputs if is_taken(path)]
     problems = [f"{path} already exists; --force replaces it, -o chooses another name" for path in there]
     with progress(how) as reporter:
-        from dreamer.api import registry
-        from dreamer.image import check_suffix, encode, load, to_pil
-        from dreamer.recipes.preset import find_preset
-        from dreamer.visualization.contact_sheet import Look, page, sheet
-
         began = time.monotonic()
         with collect_problems(problems):
             check_folder(output.parent, f"-o {output}")
         with collect_problems(problems):
             check_suffix(output)
+        for name in names:
+            with collect_problems(problems):
+                check_preset(name)
+        tell_missing(problems, {}, photo)
+
+        from dreamer.api import registry
+        from dreamer.image import encode, load, to_pil
+        from dreamer.recipes.preset import find_preset
+        from dreamer.visualization.contact_sheet import Look, page, sheet
+
+        problems = []
         with collect_problems(problems):
             piece = to_pil(load(photo, max_pixels=max_pixels).middle(size))
         presets, shelf = {}, registry().presets

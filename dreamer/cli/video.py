@@ -14,6 +14,7 @@ import click
 from dreamer.cli.clip import INTERRUPTED, ClipFile, clip_options, is_dreamt
 from dreamer.cli.failures import exit_code
 from dreamer.cli.film import FilmJob
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import MOMENT, RATE
 from dreamer.cli.options import FiniteRange, machine_options, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder
@@ -21,6 +22,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.videos.clip.formats import format_for
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
@@ -73,16 +75,25 @@ def video(
     dreamer video a.mp4 b.mp4 -o dreams/
     dreamer video frames/ --fps 24
     """
-    from dreamer.engine.device import use_threads
-    from dreamer.plugins.loading import load_plugins
-
     with progress(how) as reporter:
         named = _named(clips, reporter)
         outputs = _outputs(named, output)
         problems: list[str] = []
         if no_audio and audio:
             problems.append("--no-audio and --audio cannot be combined; leave one of them out")
+        if start is not None and end is not None and start >= end:
+            problems.append("--end: it must come after --start")
+        if len(named) == 1 and not named[0].exists():
+            problems.append(f"{named[0]}: there is no such file")
+        with collect_problems(problems):
+            format_for(outputs[0], options["codec"], options["quality"])
         audio = "none" if no_audio else audio
+        tell_missing(problems, options, None if audio in (None, "none") else Path(audio))
+
+        from dreamer.engine.device import use_threads
+        from dreamer.plugins.loading import load_plugins
+
+        problems = []
         with collect_problems(problems):
             stability = _stability(options["recipe"], stability)
         jobs = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.batch import Batch
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     FILE,
     STEPS,
@@ -24,6 +25,7 @@ from dreamer.cli.photos import Place, check_spared
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import collect_problems
+from dreamer.suffixes import pictures_in
 
 if TYPE_CHECKING:
     from dreamer.image import Photo
@@ -86,32 +88,37 @@ def visualize(
     dreamer visualize -o unit.png --layer m4b --channel 12
     dreamer visualize -o unit.png --channel 12 --facets 4 --pictures holiday/
     """
-    from dreamer.engine.device import use_threads
-    from dreamer.image import load, to_pil
-    from dreamer.plugins.loading import load_plugins
-    from dreamer.visualization.direction_file import read_direction
-    from dreamer.visualization.silence import silent
-    from dreamer.visualization.unit import Unit, grey, visualization
-
     with progress(how) as reporter:
         problems: list[str] = []
         place, way = Place(None, False), None
         with collect_problems(problems):
             place = Place.read(output, False)
             check_spared([Path(output)], [Path(options["recipe"])] if options["recipe"] else [])
-        with collect_problems(problems):
-            way = read_direction(direction, options["layer"]) if direction else None
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
         units = [flag for flag, value in named.items() if value is not None]
         if len(units) > 1:
             problems.append(f"{' and '.join(units)} cannot be combined; each names the unit to show")
         if photo and not photo.is_file():
             problems.append(f"{photo}: there is no such file")
+        if direction and not direction.exists():
+            problems.append(f"{direction}: there is no such file")
         names = _pictures(pictures, output, facets, problems)
         if facets and count:
             problems.append("--facets and --count cannot be combined; each is the number of pictures")
         if facets and photo:
             problems.append(f"--facets cannot be used with a photo; leave out {photo}")
+        tell_missing(problems, options)
+
+        from dreamer.engine.device import use_threads
+        from dreamer.image import load, to_pil
+        from dreamer.plugins.loading import load_plugins
+        from dreamer.visualization.direction_file import read_direction
+        from dreamer.visualization.silence import silent
+        from dreamer.visualization.unit import Unit, grey, visualization
+
+        problems = []
+        with collect_problems(problems):
+            way = read_direction(direction, options["layer"]) if direction else None
         unit = Unit(channel, neuron, label, way)
         registry, plugins = load_plugins()
         given = RenderOptions(**options, strength=None, feature_size=None, init=None, guide=None)
@@ -147,8 +154,6 @@ def visualize(
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:
     """The names of the pictures in a folder and its subfolders; what is wrong is added to `problems`."""
-    from dreamer.image import pictures_in
-
     if folder is None:
         return []
     if facets is None:

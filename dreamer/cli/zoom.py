@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
+from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
@@ -74,6 +75,14 @@ def zoom(
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
     """
+    motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
+    clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
+    problems: list[str] = []
+    plan = format = whole = None
+    with collect_problems(problems):
+        format = clip.format([photo, audio, keyframes, *named_files(options)])
+    tell_missing(problems, options, photo, keyframes, audio)
+
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
@@ -82,16 +91,11 @@ def zoom(
     from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
-    motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
-    problems: list[str] = []
     with progress(how) as reporter:
-        plan = format = whole = None
         with collect_problems(problems):
             plan = _plan(options["recipe"], motion, keyframes)
         with collect_problems(problems):
-            looks_named = [Path(key.preset) for key in plan.keyframes if key.preset] if plan else []
-            format = clip.format([photo, audio, keyframes, *named_files(options), *looks_named])
+            clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = _side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)

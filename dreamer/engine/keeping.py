@@ -13,7 +13,7 @@ from dreamer.image import blurred, resize
 from dreamer.image.bands import bands
 from dreamer.image.luma import luma
 
-_SIDE = 256  # px, of the short side: as large as a photo is when its salience is looked for
+_SIDE = 128  # px, of the short side: as large as a photo is when its salience is looked for
 _SCALES = (0.01, 0.02, 0.04)  # of the short side: sizes of what stands out, compared with what is four times as large
 _MOST = 0.98  # of the places have less salience than 1
 _FAINT = 0.02  # a difference under this stands out nowhere

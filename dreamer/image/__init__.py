@@ -10,25 +10,19 @@ from __future__ import annotations
 
 from dreamer.image.load import Picture, load, read_recipe
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
-from dreamer.image.save import SUFFIXES, check_suffix, eight_bits, encode, format_for, losses, suffix_of
-from dreamer.image.source import pictures_among, pictures_in
+from dreamer.image.save import eight_bits, encode, format_for, losses
 
 __all__ = [
-    "SUFFIXES",
     "Photo",
     "Picture",
     "blurred",
-    "check_suffix",
     "eight_bits",
     "encode",
     "format_for",
     "load",
     "losses",
-    "pictures_among",
-    "pictures_in",
     "read_recipe",
     "resize",
     "size_at",
-    "suffix_of",
     "to_pil",
 ]

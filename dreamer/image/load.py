@@ -140,7 +140,7 @@ def _separated(name: str, file: BufferedReader) -> tuple[BinaryIO, Metadata, exi
         return *heif.separated(file), None
     if tiff.is_tiff(head):
         return tiff.separated(file)
-    raise not_a_picture(name)
+    raise not_a_picture(name, head)
 
 
 def _decoded(picture: Image.Image, found: Metadata) -> Photo:

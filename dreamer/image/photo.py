@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,20 @@ def blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
         sigma: Its standard deviation in pixels; the kernel is cut off at three of them, and at the picture's size.
         border: Padding mode of torch, as in "reflect" or "replicate".
     """
-    from kornia.filters import gaussian_blur2d
+    from kornia.filters import filter2d_separable
 
     size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
-    return gaussian_blur2d(image, (size, size), (sigma, sigma), border_type=border)
+    kernel = _gaussian(size, sigma, image.dtype, image.device)
+    return filter2d_separable(image, kernel, kernel, border)
+
+
+@lru_cache(64)
+def _gaussian(size: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The weights (1, size) of a Gaussian; over a small picture, to compute them takes longer than to use them."""
+    from kornia.filters import get_gaussian_kernel1d
+
+    with torch.inference_mode(False):
+        return get_gaussian_kernel1d(size, sigma, dtype=dtype, device=device)
 
 
 def straight(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:

@@ -18,15 +18,7 @@ from dreamer.errors import UsageError, WriteError
 from dreamer.image import exif, iptc, png, tiff, xmp
 from dreamer.image.bands import bands
 from dreamer.image.photo import Photo
-
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif",),
-}
-"""Formats that are written -> their suffixes, the usual one first."""
+from dreamer.suffixes import SUFFIXES, check_suffix
 
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 32768}
 DEEP = ("PNG", "TIFF")
@@ -40,19 +32,6 @@ QUALITY: dict[str, dict[str, Any]] = {
 SEGMENT = 65533
 """Bytes that fit into a JPEG segment."""
 EXIF_LIMIT, XMP_LIMIT = SEGMENT - 6, SEGMENT - len(xmp.SEGMENT)
-
-
-def suffix_of(format: str) -> str:
-    """The usual suffix of a format: `.jpg` for JPEG."""
-    return SUFFIXES[format][0]
-
-
-def check_suffix(path: Path) -> str:
-    """The format that the path's suffix stands for. Raises UsageError for an unsupported one."""
-    formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
-    if (suffix := path.suffix.lower()) not in formats:
-        raise UsageError(f"{path}: unsupported extension; use one of {', '.join(formats)}")
-    return formats[suffix]
 
 
 def format_for(photo: Photo, path: Path | None) -> str:

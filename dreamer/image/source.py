@@ -6,7 +6,7 @@ import ctypes
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from io import BufferedReader
@@ -15,33 +15,13 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
-from dreamer.errors import PhotoError, UsageError, argument
+from dreamer.errors import PhotoError, argument
+from dreamer.suffixes import clip_for_photo
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"
-_SUFFIXES = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif .hif".split())
 
 _limit_lock = threading.Lock()
-
-
-def pictures_among(paths: Iterable[Path]) -> list[Path]:
-    """The files among `paths` that have a picture's suffix and are not hidden, sorted."""
-    shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in shown if path.suffix.lower() in _SUFFIXES)
-
-
-def pictures_in(folder: Path, option: str = "") -> list[str]:
-    """The names of the pictures in a folder and its subfolders, relative to it, with slashes, sorted.
-
-    Raises UsageError if the folder does not exist or has no pictures; `option` is the one that named it, for the error.
-    """
-    where = f"{option} {folder}".strip()
-    if not os.path.isdir(folder):
-        raise UsageError(f"{where}: there is no such folder")
-    names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
-    if not names:
-        raise UsageError(f"{where}: there are no pictures in this folder")
-    return names
 
 
 @contextmanager
@@ -115,8 +95,10 @@ def _silence_libtiff() -> None:
         ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
-def not_a_picture(name: str) -> PhotoError:
-    """The error about a file of another format, or of none."""
+def not_a_picture(name: str, head: bytes = b"") -> PhotoError:
+    """The error about a file of another format, or of none, which begins so."""
+    if head[4:8] == b"ftyp" or head[8:12] == b"AVI " or head.startswith(b"\x1aE\xdf\xa3"):  # MP4, AVI, Matroska
+        return PhotoError(clip_for_photo(name))
     return PhotoError(f"{name} is not a picture that dreamer can read; it reads {READABLE}")
 
 

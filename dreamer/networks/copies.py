@@ -74,10 +74,9 @@ def copied(module: nn.Module, change: Callable[[Tensor], Tensor] = torch.clone) 
         empty = (held for held in vars(part).values() if type(held) in (dict, OrderedDict) and not held)
         known |= {id(held): type(held)() for held in empty}
         for value in (*part._parameters.values(), *part._buffers.values(), *vars(part).values()):
-            if isinstance(value, nn.Parameter):
-                known[id(value)] = nn.Parameter(change(value), requires_grad=False)
-            elif isinstance(value, Tensor):
-                known[id(value)] = change(value)
+            if isinstance(value, Tensor):
+                same = change(value)
+                known[id(value)] = nn.Parameter(same, requires_grad=False) if isinstance(value, nn.Parameter) else same
         known |= {id(hook): hook for name in _HOOKS for hook in getattr(part, name).values()}
     try:
         return copy.deepcopy(module, known)

@@ -42,6 +42,7 @@ def join(networks: Mapping[str, Network]) -> Network:
         licence=", ".join(dict.fromkeys(network.licence for network in networks.values())),
         source="several networks, handed over together",
         default_layer=f"{name}.{first.default_layer}",
+        guide_layer=f"{name}.{first.guide_layer}" if first.guide_layer else "",
         defaults={"octaves": first.defaults.get("octaves", {})},
         statistics={f"{n}.{at}": value for n, one in networks.items() for at, value in one.statistics.items()},
         channels={f"{n}.{at}": value for n, one in networks.items() for at, value in one.channels.items()},

@@ -41,6 +41,7 @@ class Network:
         licence: Of the weights.
         source: Where the weights are from, a phrase.
         default_layer: The layer to dream with when a recipe names none.
+        guide_layer: The layer by which a guide is followed; by itself `default_layer`.
         defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
@@ -63,6 +64,7 @@ class Network:
     licence: str
     source: str
     default_layer: str
+    guide_layer: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     heads: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)

@@ -52,16 +52,19 @@ there are of each motif, V."""
 BACKGROUND = "nothing"
 """The label of places without a motif, the last of the labels."""
 _DEFAULT_LAYER = "m4b"
+_DREAMT = (
+    *("peacock", "succulent", "window", "butterfly", "sunflower", "watcher"),
+    *("arch", "mandala", "petals", "eye", "nautilus"),
+    *("snake", "rose", "eyeflower", "face", "pagoda"),
+)
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.7},
-    "objectives": [
-        {"name": "motif", "layer": FIGURE_LAYER, "names": ["nautilus", "rose", "arch", "eye", "snake", "petals"]}
-    ],
+    "objectives": [{"name": "motif", "layer": FIGURE_LAYER, "names": [*_DREAMT], "some": 6}],
     "transforms": [{"name": "warp"}, {"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}, {"name": "chroma"}],
 }
-"""The parts of a recipe that suit the network. The motifs were chosen by eye: a few that differ, so that each grows
-where the photo is like it."""
+"""The parts of a recipe that suit the network. The motifs were chosen by eye; each seed has a few of them, and
+each of those grows where the photo is like it."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "eyes": ("eye", "face", "eyeflower", "watcher", "peacock"),
@@ -199,6 +202,7 @@ def _read(path: Path) -> Network:
         licence="MIT",
         source="trained by the project on pictures drawn by formula",
         default_layer=_DEFAULT_LAYER,
+        guide_layer="m5a",
         defaults={**DEFAULTS, "objectives": [dream]},
         statistics=_layers(tensors, "statistics", "mean", "std"),
         heads=_layers(tensors, "heads", "weight", "bias"),

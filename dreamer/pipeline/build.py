@@ -153,7 +153,7 @@ class Request:
         """The recipe with a layer for each objective, by the network's own name; of a guide, one that follows it."""
         objectives = recipe.objectives
         if self.guide and not is_guided(recipe, registry):
-            objectives = (Ingredient("guided"),)
+            objectives = (Ingredient("guided", layer=network.guide_layer or network.default_layer),)
         named = [(item, self.layer or item.layer or network.default_layer) for item in objectives]
         items = tuple(replace(item, layer=network.layer(layer).name) for item, layer in named)
         return replace(recipe, objectives=items)

@@ -17,11 +17,13 @@ _FLOOR, _EPS = 0.1, 1e-8
 def guided(features: Tensor, *, guide: Tensor) -> Tensor:
     """More of what another picture shows: each position climbs the guide's features that match it best.
 
-    The dot product with the best-matching position of `guide` (1, C, h', w') (Mordvintsev 2015).
+    The dot product with the best-matching position of `guide` (1, C, h', w') (Mordvintsev 2015), both less the guide's
+    mean: what is everywhere in the guide, as it is in most pictures, would make all guides alike.
     """
     channels = features.shape[1]
-    known = guide.flatten(2)[0]  # (C, n)
-    places = features.permute(0, 2, 3, 1).reshape(-1, channels)
+    mean = guide.mean((2, 3))  # (1, C)
+    known = guide.flatten(2)[0] - mean.t()  # (C, n)
+    places = features.permute(0, 2, 3, 1).reshape(-1, channels) - mean
     with torch.no_grad():
         best = torch.cat([(rows @ known).argmax(1) for rows in torch.split(places, _ROWS)])
     scores = (places * known.t()[best]).mean(1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import RecipeError
 from dreamer.ingredients.objectives.choice import Names, label_directions, label_rows, leaky_square, normalised, numbers
 from dreamer.networks.network import Network
+from dreamer.networks.randomness import Randomness
 from dreamer.recipes.options import Range, reaching
 
 _WIDEST = 11  # positions: tiles overlap by so many, so that it fits
@@ -20,7 +22,13 @@ _SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
 
 @reaching(_WIDEST // 2 + _APART)
 def motif(
-    features: Tensor, *, network: Network, layer: str, names: Names = (), texture: Annotated[float, Range(0, 1)] = 0.02
+    features: Tensor,
+    *,
+    network: Network,
+    layer: str,
+    names: Names = (),
+    some: Annotated[int, Range(0, 1000)] = 0,
+    texture: Annotated[float, Range(0, 1)] = 0.02,
 ) -> Tensor:
     """More of what the network was taught to name, as `eye,feather` or the group `flowers`, or of all that it knows.
 
@@ -33,6 +41,7 @@ def motif(
         network: The network, which needs a head for the layer.
         layer: The layer.
         names: Labels, or groups of them; all labels when there are none.
+        some: How many of them are dreamt of, drawn for each seed; 0 for all.
         texture: Share of the texture in the score, the rest is the whole motifs'; all without figures.
 
     Returns:
@@ -47,6 +56,9 @@ def motif(
     known = label_rows(network, layer)
     listed = dict.fromkeys(label for name in names for label in network.groups.get(name, (name,)))
     chosen = numbers(listed, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    if 0 < some < len(chosen):
+        with Randomness(Randomness.active().seed):
+            chosen = [chosen[number] for number in torch.randperm(len(chosen))[:some].tolist()]
     seen = normalised(features, network, layer)
     directions = label_directions(chosen, network, layer, seen)
     textured = leaky_square(F.conv2d(seen, directions[:, :, None, None])).mean(1)

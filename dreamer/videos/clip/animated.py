@@ -17,6 +17,7 @@ from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.image.heif import BRANDS
 from dreamer.image.source import header_of, opened
+from dreamer.suffixes import photo_for_clip
 from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 _FORMATS = ("WEBP", "AVIF")
@@ -66,7 +67,7 @@ def read_animation(path: Path, max_pixels: int) -> Source:
         with header_of(path, max_pixels) as picture:
             size, moves = picture.size[::-1], getattr(picture, "is_animated", False)
     if not moves:
-        raise UsageError(still(path))
+        raise UsageError(photo_for_clip(str(path)))
     check_size(str(path), size, max_pixels)
     with _animation(path) as picture:
         upright = frame_of(load(picture, max_pixels=max_pixels)).shape
@@ -86,11 +87,6 @@ def read_animation(path: Path, max_pixels: int) -> Source:
         plays=plays,
         notices=() if len(times) == frames else (told,),
     )
-
-
-def still(path: Path) -> str:
-    """The error's sentence about a picture that does not move."""
-    return f"{path} is a picture, not a clip; use `dreamer render` for it"
 
 
 def _frames(path: Path, times: NDArray[np.int64], max_pixels: int, begin: Fraction) -> Frames:

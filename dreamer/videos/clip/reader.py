@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.videos.clip.animated import is_animation, is_picture, is_still, plays_of, read_animation, still
+from dreamer.suffixes import photo_for_clip
+from dreamer.videos.clip.animated import is_animation, is_picture, is_still, plays_of, read_animation
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.folder import FPS, digest_of, read_folder
 from dreamer.videos.clip.source import Frames, Source
@@ -165,7 +166,7 @@ def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
         return replace(read_track(path, max_pixels), plays=plays_of(path) if is_animation(head) else 0)
     except UsageError:
         if is_still(path):
-            raise UsageError(still(path)) from None
+            raise UsageError(photo_for_clip(str(path))) from None
         raise
 
 

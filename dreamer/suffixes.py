@@ -1,0 +1,71 @@
+"""What the names of files say: which are pictures, which pictures can be written, and which are clips.
+
+Imports nothing heavy, so that wrong names are told of at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from dreamer.errors import UsageError, either
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+}
+"""Formats that are written -> their suffixes, the usual one first."""
+
+CLIPS = frozenset(".mp4 .m4v .mov .webm .mkv .avi".split())
+"""Suffixes of video clips; .gif and .webp are missing, since they may be pictures, too."""
+
+_READ = frozenset(".jpg .jpeg .jpe .png .webp .tif .tiff .avif .bmp .gif .heic .heif .hif".split())
+
+
+def suffix_of(format: str) -> str:
+    """The usual suffix of a format: `.jpg` for JPEG."""
+    return SUFFIXES[format][0]
+
+
+def check_suffix(path: Path) -> str:
+    """The format that the path's suffix stands for. Raises UsageError for an unsupported one."""
+    formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
+    if (suffix := path.suffix.lower()) not in formats:
+        raise UsageError(f"{path}: unsupported extension; use one of {', '.join(formats)}")
+    return formats[suffix]
+
+
+def pictures_among(paths: Iterable[Path]) -> list[Path]:
+    """The files among `paths` that have a picture's suffix and are not hidden, sorted."""
+    shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in shown if path.suffix.lower() in _READ)
+
+
+def pictures_in(folder: Path, option: str = "") -> list[str]:
+    """The names of the pictures in a folder and its subfolders, relative to it, with slashes, sorted.
+
+    Raises UsageError if the folder does not exist or has no pictures; `option` is the one that named it, for the error.
+    """
+    where = f"{option} {folder}".strip()
+    if os.path.isfile(folder):
+        raise UsageError(f"{where}: this is a file; name the folder in which the pictures are")
+    if not os.path.isdir(folder):
+        raise UsageError(f"{where}: there is no such folder")
+    names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
+    if not names:
+        raise UsageError(f"{where}: there are no pictures in this folder")
+    return names
+
+
+def clip_for_photo(name: str) -> str:
+    """The sentence about a clip where a photo is wanted."""
+    return f"{name}: this is a clip; {either('dreamer.video', '`dreamer video`')} dreams over it"
+
+
+def photo_for_clip(name: str) -> str:
+    """The sentence about a picture that does not move where a clip is wanted."""
+    return f"{name} is a picture, not a clip; use {either('dreamer.dream', '`dreamer render`')} for it"
