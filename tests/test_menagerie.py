@@ -16,7 +16,7 @@ from dreamer import unit
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import NetworkError
-from dreamer.ingredients.objectives import deepdream
+from dreamer.ingredients.objectives import channel, deepdream
 from dreamer.motifs.sample_scene import scene
 from dreamer.testing import as_image
 
@@ -143,6 +143,14 @@ def test_what_it_knows_of_itself(menagerie):
         named = network.channels[network.default_layer]
         assert max(named.values(), default=0) < at.channels
         assert {name for names in network.groups.values() for name in names} == {*named}
+
+
+def test_a_group_of_channels_is_all_of_them(small):
+    network = dataclasses.replace(small, groups={"eyes": (1, 3), "furs": (3, 5)}).untrained()
+    seen = torch.randn(1, network.layer(network.default_layer).channels, 4, 5)
+    for names, index in ((["eyes"], [1, 3]), (["eyes 3"], [3]), (["eyes", "furs 5"], [1, 3, 5])):
+        named = channel(seen, network=network, layer=network.default_layer, names=names)
+        assert torch.equal(named, channel(seen, network=network, layer=network.default_layer, index=index))
 
 
 def slope(network, tile, precision, size=(150, 171)):
