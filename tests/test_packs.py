@@ -298,3 +298,13 @@ def test_soaring_lines_rise(module):
     risen = module("dreamer-cathedral").soaring(noise, pixels=6.0, amount=1.0)
     assert rms(risen.diff(dim=-1)) > 3 * rms(risen.diff(dim=-2))
     torch.testing.assert_close(module("dreamer-cathedral").soaring(noise, amount=0.0), noise / rms(noise))
+
+
+def test_a_print_has_one_ink_and_the_picture_s_light(module):
+    image = 0.9 * torch.rand(1, 3, 20, 30)
+    once, often = module("dreamer-ink").printed(image), image
+    for _ in range(40):
+        often = module("dreamer-ink").printed(often)
+    paper = torch.tensor([0.98, 0.95, 0.88])[:, None, None]
+    torch.testing.assert_close(often[0], image[0].mean(0) * paper / paper.mean(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(once, torch.lerp(image, module("dreamer-ink").printed(image, amount=1.0), 0.25))

@@ -19,6 +19,7 @@ from dreamer import Range, Step, hookimpl, unit
 
 _EDGE = 6.0  # steepness of a line's edge: about a pixel wide at any spacing
 _SHARP = 4.0  # a difference of a quarter of the depth is pushed nearly all the way
+_PAPER = (0.98, 0.95, 0.88)  # red, green and blue
 _MOST_INK = 0.7  # share of a layer that lines can cover, so that some paper always shows between them
 
 
@@ -100,6 +101,15 @@ def two_tone(
     return (grey - cut).square().mean()
 
 
+def printed(image: Tensor, *, amount: Annotated[float, Range(0, 1)] = 0.25) -> Tensor:
+    """The picture in black ink on cream paper, by `amount` of the way after each step; (B, 3, H, W) in [0, 1].
+
+    Its light stays, its colours go. Let `spare` and `colour` be 0, which would bring the photo's colours back.
+    """
+    paper = image.new_tensor(_PAPER)[:, None, None]
+    return torch.lerp(image, (image.mean(1, keepdim=True) * paper / paper.mean()).clamp(max=1), amount)
+
+
 def _flow(image: Tensor, sigma: float) -> Tensor:
     """Unit vectors (x, y) along the contours, (B, 2, H, W): the minor direction of the structure tensor."""
     slope = spatial_gradient(image.mean(1, keepdim=True), "sobel")[:, 0]
@@ -138,6 +148,12 @@ def _blurred(values: Tensor, sigma: float) -> Tensor:
 def register_gradient_filters(register: Callable[..., None]) -> None:
     """Pen strokes."""
     register(strokes)
+
+
+@hookimpl
+def register_updates(register: Callable[..., None]) -> None:
+    """Printer's ink on paper."""
+    register(printed)
 
 
 @hookimpl
