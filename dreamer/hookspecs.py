@@ -82,7 +82,10 @@ def register_optimisers(register: Register) -> None:
 
 @hookspec
 def register_networks(register: Register) -> None:
-    """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; called when the network is needed."""
+    """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; called when the network is needed.
+
+    A name that ends in *, as in "timm:*", stands for all that begin so: `factory(rest)` then gives a NetworkFactory.
+    """
 
 
 @hookspec

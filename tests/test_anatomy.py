@@ -7,6 +7,7 @@ from torch import nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from dreamer.networks.layers import inspect_layers
+from dreamer.networks.network import Network
 from dreamer.networks.receptive_field import ReceptiveField, padded_window, receptive_field_rule
 
 NETWORKS = {
@@ -116,3 +117,27 @@ def test_an_operation_brings_its_own_receptive_field_along():
 
     layer = inspect_layers(Shrinking()).layers["conv"]
     assert layer.rows == layer.columns == ReceptiveField(stride=2, first=-3, last=5, reach=2)
+
+
+class NormAndRelu(nn.BatchNorm2d):
+    """As timm's: a batch norm that ends in an activation."""
+
+    def forward(self, seen):
+        return super().forward(seen).relu()
+
+
+class Standardised(nn.Conv2d):
+    """A convolution with weights of mean 0."""
+
+    def forward(self, seen):
+        return nn.functional.conv2d(seen, self.weight - self.weight.mean(), self.bias)
+
+
+@pytest.mark.parametrize("parts", [(nn.Conv2d(3, 8, 3), NormAndRelu(8)), (Standardised(3, 8, 3), nn.BatchNorm2d(8))])
+def test_what_does_more_than_a_convolution_or_a_batch_norm_is_not_folded(parts):
+    module = nn.Sequential(*parts, nn.Conv2d(8, 8, 1))
+    network = Network.wrap(module)
+    image = torch.rand(1, 3, 24, 32)
+    fast = network.prepared(["2"], torch.device("cpu"), torch.float32)
+    torch.testing.assert_close(fast.features(image, ["2"]), network.features(image, ["2"]))
+    assert not network.anatomy.foldable

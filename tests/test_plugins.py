@@ -2,16 +2,23 @@
 
 import re
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import dreamer.plugins.preset_packs
 from dreamer import hookimpl
-from dreamer.errors import PluginError, RecipeError
+from dreamer.errors import NetworkError, PluginError, RecipeError
+from dreamer.networks import load_from
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.preset import Preset
+from dreamer.recipes.registry import Registry
+from dreamer.testing import tiny_network
+from dreamer.testing.checks import try_network
 
 
 def plugin(monkeypatch, name, **hooks):
@@ -329,3 +336,42 @@ def test_an_option_of_another_type_is_told_of(monkeypatch, load):
 
     (found,) = load(plugin(monkeypatch, "listed", register_priors=lambda register: register(many)))[1]
     assert "option axes of many is <class 'list'>; an option is int, float, bool, str, Literal" in found.problem
+
+
+def test_one_name_can_stand_for_many_networks(monkeypatch):
+    """`register(family, "shelf:*")`: the family is given what follows, and gives the factory."""
+    registry = Registry()
+
+    def family(rest):
+        if rest == "broken":
+            raise ValueError("no")
+        return lambda: replace(tiny_network(), name=f"shelf:{rest}")
+
+    registry.networks.add("shelf:*", "dreamer-shelf", family)
+    for name in ("shelf:a.b", "dreamer-shelf:shelf:a.b"):
+        entry = registry.networks.get(name)
+        assert (entry.name, entry.source, entry.full_name) == ("shelf:a.b", "dreamer-shelf", "dreamer-shelf:shelf:a.b")
+        assert load_from(registry.networks, name).name == "shelf:a.b"
+    with pytest.raises(PluginError, match="network shelf:broken of the plugin dreamer-shelf failed"):
+        load_from(registry.networks, "shelf:broken")
+    for name in ("shelf:", "shel", "other:a"):
+        with pytest.raises(NetworkError, match="no network is called"):
+            load_from(registry.networks, name)
+    (entry,) = registry.networks
+    assert "stands for many networks" in try_network(entry, registry).sentence
+
+
+def test_a_file_needs_no_other_weights_where_a_factory_has_a_network_without_any(tmp_path):
+    class Absent:
+        def __call__(self, fetch=False):
+            raise NetworkError("its weights are not on this machine")
+
+        def untrained(self):
+            return tiny_network()
+
+    registry = Registry()
+    registry.networks.add("absent", "dreamer-absent", Absent())
+    weights = {key: torch.rand_like(value) for key, value in tiny_network().module.state_dict().items()}
+    save_file(weights, tmp_path / "own.safetensors")
+    own = load_from(registry.networks, "absent", tmp_path / "own.safetensors").module.state_dict()
+    assert all(torch.equal(own[key], value) for key, value in weights.items())

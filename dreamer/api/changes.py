@@ -55,6 +55,7 @@ class Look(TypedDict, total=False):
     objectives: Ingredients
     init: Literal["photo", "noise", "grey", "canvas"]
     pictures: int
+    cutout: bool
 
 
 class UnitChanges(Look, total=False):

@@ -139,11 +139,12 @@ def visualize(
         count: How many pictures to make at once.
         facets: How many pictures to make that differ; with a `folder` each begins with some of its pictures.
         tile: As for `dream`, but none by itself.
-        **changes: A recipe's keys, as in `size=320`. All others are as for `dream`.
+        **changes: A recipe's keys, as in `size=320`; with `cutout=True` what the unit does not need is transparent. All
+            others are as for `dream`.
 
     Returns:
-        `count` or `facets` pictures, each of the photo's size, or square; with `keep`, {step: the pictures after it},
-        which ends with the finished ones.
+        `count` or `facets` pictures, each of the photo's size, or square; cut-outs have alpha as a fourth channel. With
+        `keep`, {step: the pictures after it}, which ends with the finished ones.
 
     Raises:
         DreamerError: The unit does not exist, or the recipe has mistakes, all of which are named.

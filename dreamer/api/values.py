@@ -27,7 +27,9 @@ from dreamer.recipes.recipe import INGREDIENTS, ONES
 from dreamer.recipes.registry import Registry
 
 Returns = Literal["pil", "tensor", "array"]
-"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth."""
+"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth.
+
+Cut-outs have a fourth channel, alpha."""
 Shown = TypeVar("Shown")
 Result = Image.Image | Tensor | NDArray[Any]
 Device = str | torch.device
@@ -39,8 +41,13 @@ AnyNetwork = str | Network | nn.Module | Mapping[str, Network | nn.Module]
 def given(dream: Dream, returns: Returns) -> Result:
     """One dream as `returns` says."""
     if returns == "tensor":
-        return (dream.photo.image() + dream.change).clamp(0, 1)[0]
-    return dream.photo.with_change(dream.change) if returns == "array" else dream.to_pil()
+        picture = (dream.photo.image() + dream.change).clamp(0, 1)
+        return picture[0] if dream.alpha is None else torch.cat([picture, dream.alpha], 1)[0]
+    if returns == "array":
+        pixels = dream.photo.with_change(dream.change)
+        alpha = dream.photo.alpha
+        return pixels if dream.alpha is None or alpha is None else np.dstack([pixels, alpha])
+    return dream.to_pil()
 
 
 class Pictures(list[Any]):

@@ -81,6 +81,8 @@ class Batch:
         photo = self.pipeline.sized(whole)
         format = format_for(photo, self.place.file)
         output = self.place.of(path or Path(label), suffix_of(format))
+        if self.pipeline.recipe.cutout and format == "JPEG":
+            raise UsageError(f"{output}: a JPEG has no transparency, which a cut-out needs; name it .png or .webp")
         self._check_own(output, label)
         if not self.force and self._is_done(output, photo):
             self.reporter.skip(label, str(output))

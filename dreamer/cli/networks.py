@@ -26,7 +26,10 @@ def list_() -> None:
     """List the networks and whether their weights are installed."""
     from dreamer.api import registry
 
-    rows = [(entry.name, _weights(entry.value), entry.source) for entry in registry().networks]
+    rows = [
+        (entry.name, "each by its name" if entry.name.endswith("*") else _weights(entry.value), entry.source)
+        for entry in registry().networks
+    ]
     table(("network", "weights", "from"), rows)
 
 

@@ -45,7 +45,11 @@ _NEURON = Numbers("n[,y,x]", _PLACE, lambda numbers: len(numbers) in (1, 3))
 @option("--neuron", type=_NEURON, help="Show a channel at one place of its map; at the centre without Y,X.")
 @option("--class", "label", metavar="N|NAME", help="Show a class or motif of the network.")
 @option("--direction", type=FILE, metavar="FILE", help="Show a mix of channels: .npy, .safetensors or text.")
-@option("--canvas", metavar="NAME", help="Canvas: fourier, pixels, laplacian, cppn, phase, latent. [fourier]")
+@option(
+    "--canvas",
+    metavar="NAME",
+    help="Canvas: fourier, pixels, laplacian, stack, cppn, phase, accent, latent. [fourier]",
+)
 @option("--optimiser", metavar="NAME", help="Optimiser: adam, ascent, lbfgs, cma-es, and others. [adam]")
 @option("--steps", type=click.IntRange(0), metavar="N", help="Number of steps in each octave. [32]")
 @option("--size", type=Pixels({}, 16), help="Side of the picture, or long side over a photo. [224; 512]")
@@ -54,6 +58,7 @@ _NEURON = Numbers("n[,y,x]", _PLACE, lambda numbers: len(numbers) in (1, 3))
 @option(
     "--pictures", type=FILE, metavar="FOLDER", help="Start facets from pictures of this folder that excite the unit."
 )
+@option("--cutout", is_flag=True, default=None, help="Make transparent what the unit does not need: PNG or WebP.")
 @option("--seed", type=int, metavar="N", help="Random seed: another seed, another picture. [0]")
 @machine_options
 @option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
@@ -73,6 +78,7 @@ def visualize(
     count: int | None,
     facets: int | None,
     pictures: Path | None,
+    cutout: bool | None,
     snapshots: tuple[int, ...],
     force: bool,
     how: str,
@@ -131,7 +137,7 @@ def visualize(
             )
 
         flags = {"canvas.name": canvas, "optimiser.name": optimiser, "octaves.steps": steps}
-        flags |= {"pictures": facets or count, "init": "grey" if pictures else None}
+        flags |= {"pictures": facets or count, "cutout": cutout, "init": "grey" if pictures else None}
         pipeline, provenance = given.pipeline(registry, reporter.notify, problems, flags=flags, use=shown)
         use_threads(pipeline.machine)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 _FLAT = 1e-3
@@ -14,6 +15,24 @@ _FLAT = 1e-3
 def is_flat(image: Tensor) -> bool:
     """Whether pictures (B, 3, H, W) are all but uniform: the standard deviation of their values is under 0.001."""
     return float(image.std()) < _FLAT
+
+
+def falloff(image: Tensor, decay: float) -> Tensor:
+    """1 / f^decay of the half spectrum, (H, W // 2 + 1); f in cycles per pixel, at least one per long side."""
+    height, width = image.shape[-2:]
+    down = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
+    across = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
+    f: Tensor = torch.hypot(down, across).clamp(min=1 / max(height, width))
+    return f.pow(-decay)
+
+
+def clouds(image: Tensor) -> Tensor:
+    """Noise of 1 / f, as natural pictures' spectra are, of mean 0 and standard deviation 1: the shape of `image`."""
+    height, width = image.shape[-2:]
+    spectrum = torch.fft.rfft2(torch.randn(image.shape).to(image)) * falloff(image, 1.0)
+    spectrum[..., 0, 0] = 0
+    waves: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
+    return waves / waves.std((1, 2, 3), keepdim=True)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.colour import limits
+from dreamer.engine.cutout import Cutout
 from dreamer.engine.step import StepContext
 from dreamer.networks.randomness import Randomness
 
@@ -22,7 +23,7 @@ class CanvasAscent:
     """The ascent of one octave on a canvas; it steps as an `Ascent` does.
 
     Args:
-        ascent: Gives score and gradient of a picture.
+        ascent: Gives score and gradient of a picture, or of cut-outs.
         canvas: The canvas whose parameters are moved.
         optimiser: Makes the optimiser: (parameters, *, paint, step_size) -> Optimiser.
         over: Whether the canvas gives the change of a picture.
@@ -33,7 +34,9 @@ class CanvasAscent:
     _low: Tensor  # the image's limits, (B, 3, H, W) or ()
     _high: Tensor
 
-    def __init__(self, ascent: Ascent, canvas: Canvas, optimiser: Callable[..., Optimiser], *, over: bool) -> None:
+    def __init__(
+        self, ascent: Ascent | Cutout, canvas: Canvas, optimiser: Callable[..., Optimiser], *, over: bool
+    ) -> None:
         self._ascent, self._canvas, self._make_optimiser, self._over = ascent, canvas, optimiser, over
         self._painted: Tensor | None = None  # the canvas' picture with its graph, until that has been used
 

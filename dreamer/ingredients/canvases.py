@@ -12,15 +12,17 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.engine.canvas import Canvas, is_flat
+from dreamer.engine.canvas import Canvas, clouds, falloff, is_flat
 from dreamer.engine.colour import decorrelated, natural
 from dreamer.engine.laplacian import add_expanded
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.recipes.options import Range
 
 _TURN = 3.0  # phases are this many times their parameters
+_WHOLE = 5.0  # its sigmoid is 0.993: magnitudes are all but the photo's
 _GAIN = 0.1  # weights are this many times their parameters: a rate that suits a spectrum then suits them, too
 
 Sigma = Annotated[float, Range(0, 10)]
@@ -45,7 +47,7 @@ def fourier(
     sigmoid(M c). With `frequencies` only the lowest so many each way exist: a small canvas.
     """
     size = height, width = (image.shape[-2], image.shape[-1])
-    scale = math.sqrt(height * width) * _falloff(image, decay)
+    scale = math.sqrt(height * width) * falloff(image, decay)
     if frequencies is None:
         rows = list(range(height))
     else:
@@ -83,6 +85,41 @@ def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma:
         return natural(merged / math.sqrt(len(bands)))
 
     return Canvas(bands, paint)
+
+
+def stack(
+    image: Tensor,
+    *,
+    spacing: Annotated[int, Range(1, 256)] = 4,
+    growth: Annotated[float, Range(1.25, 4)] = 1.5,
+    sigma: Sigma = 0.01,
+) -> Canvas:
+    """A sum of pictures of all sizes, each enlarged to the whole (Direct Ascent Synthesis: Fort, Whitaker 2025).
+
+    Their long sides fall from the picture's own to 1 pixel, each `growth` times smaller, and by `spacing` at least;
+    each is N(0, sigma^2). c = sum of g e, where e is one of them enlarged (bicubically) and g^2 the number of sizes,
+    `spacing` apart, that it stands for; the picture is sigmoid(M c). By plain gradient descent spectra then come out
+    as natural pictures' do: a broad form moves all of its pixels at once. By default it has 8 bytes for each of the
+    picture's values.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    longest = max(size)
+    sides = [longest]
+    while sides[0] > 1:
+        sides.insert(0, max(1, min(sides[0] - spacing, math.floor(sides[0] / growth))))
+    shares = [math.sqrt((side - before) / spacing) for before, side in zip([0, *sides], sides, strict=False)]
+    parts = tuple(
+        _drawn(image, (*image.shape[:2], *(max(1, round(whole * side / longest)) for whole in size)), sigma)
+        for side in sides
+    )
+
+    def paint() -> Tensor:
+        colours = image.new_zeros(image.shape)
+        for share, part in zip(shares, parts, strict=True):
+            colours = colours + share * F.interpolate(part, size, mode="bicubic", align_corners=False)
+        return natural(colours)
+
+    return Canvas(parts, paint)
 
 
 def cppn(
@@ -128,7 +165,7 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     flat = is_flat(image)
     if flat:
         phi = (torch.rand(spectrum.shape) * (2 * math.pi) - math.pi).to(image)
-        magnitude = _falloff(image, decay).expand_as(phi).clone()
+        magnitude = falloff(image, decay).expand_as(phi).clone()
         magnitude[..., 0, 0] = 0
     else:
         phi, magnitude = spectrum.angle(), spectrum.abs()
@@ -143,22 +180,57 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     return Canvas((angles,), paint)
 
 
+def accent(image: Tensor, *, decay: Decay = 0.25) -> Canvas:
+    """A photo that stays what it is while a feature grows out of its own waves (Feature Accentuation: Hamblin 2024).
+
+    c = e + irfft2(z s(5 + a) exp(3 i p / (n f)^`decay`)), and the picture is sigmoid(M c), where s is the sigmoid. z is
+    the spectrum of the photo's periodic part, and e is the rest of it, smooth, which has the jumps from border to
+    border: waves would show them as stripes (Moisan 2011). a and p begin at 0, one for each wave; f is at least 1 / n,
+    n the long side in pixels: broad forms turn sooner. From nothing waves are drawn that fall as 1 / f.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    colours = decorrelated(image)
+    if is_flat(image):
+        colours = colours + clouds(image)
+    edges = _aperiodic(colours)
+    waves = torch.fft.rfft2(colours - edges)
+    turns = torch.zeros_like(waves.real).requires_grad_()
+    gains = torch.zeros_like(waves.real).requires_grad_()
+    reach = _TURN * falloff(image, decay) / max(size) ** decay
+
+    def paint() -> Tensor:
+        change = torch.polar((_WHOLE + gains).sigmoid(), turns * reach)
+        return natural(edges + torch.fft.irfft2(waves * change, s=size))
+
+    return Canvas((turns, gains), paint)
+
+
+def _aperiodic(colours: Tensor) -> Tensor:
+    """What is not periodic of a picture (B, C, H, W): smooth, of mean 0, with its jumps from border to border.
+
+    The smooth part of Moisan's "Periodic plus smooth image decomposition" (2011).
+    """
+    height, width = colours.shape[-2:]
+    jumps = torch.zeros_like(colours)
+    for axis in (-2, -1):
+        first, last = colours.narrow(axis, 0, 1), colours.narrow(axis, colours.shape[axis] - 1, 1)
+        jumps.narrow(axis, 0, 1).add_(last - first)
+        jumps.narrow(axis, colours.shape[axis] - 1, 1).add_(first - last)
+    down = torch.fft.fftfreq(height, dtype=colours.dtype, device=colours.device)[:, None]
+    across = torch.fft.rfftfreq(width, dtype=colours.dtype, device=colours.device)
+    curvature = 2 * (2 * math.pi * down).cos() + 2 * (2 * math.pi * across).cos() - 4
+    curvature[0, 0] = 1  # where the jumps have nothing
+    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(jumps) / curvature, s=(height, width))
+    return smooth
+
+
 def _drawn(image: Tensor, shape: Sequence[int], sigma: float) -> Tensor:
     """Parameters ~ N(0, sigma^2) of the picture's type and device; drawn on the CPU, so the same on every device."""
     return (sigma * torch.randn(tuple(shape))).to(image).requires_grad_()
 
 
-def _falloff(image: Tensor, decay: float) -> Tensor:
-    """1 / f^decay of the half spectrum, (H, W // 2 + 1); f in cycles per pixel, at least one per long side."""
-    height, width = image.shape[-2:]
-    down = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
-    across = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)
-    f: Tensor = torch.hypot(down, across).clamp(min=1 / max(height, width))
-    return f.pow(-decay)
-
-
 @hookimpl
 def register_canvases(register: Register) -> None:
     """The built-in canvases."""
-    for function in (pixels, fourier, laplacian, cppn, phase):
+    for function in (pixels, fourier, laplacian, stack, cppn, phase, accent):
         register(function)

@@ -55,7 +55,8 @@ def load_from(
     factory: Callable[..., Network] = _factory(shelf, name)
     accepted = inspect.signature(factory).parameters  # a factory need not take either; see NetworkFactory
     if weights and "weights" not in accepted:
-        network = load_from(shelf, name, fetch=fetch, check=check)
+        bare = isinstance(factory, UntrainedFactory)  # its own weights need not be there
+        network = untrained(shelf, name) if bare else load_from(shelf, name, fetch=fetch, check=check)
         module = copy.deepcopy(network.module)  # the plugin may keep its own
         fit = load_state(module, read_tensors(weights), f"{weights} ({name})", len(network.labels))
         return fitted(replace(network, module=module, weights=file_hash(weights)), fit)

@@ -256,15 +256,20 @@ class _LayerTracer(TorchFunctionMode):
             return output
         name = operation_name(func)
         self._uses.update(map(id, sources))
-        if name == "batch_norm" and id(sources[0]) in self._convolved and self._running:
+        if name == "batch_norm" and id(sources[0]) in self._convolved and self._is_plain(nn.BatchNorm2d):
             self._pairs.append((id(sources[0]), self._running[-1]))
         traced = self._after(func, args, kwargs, sources, results[0])
         for result in results:
             self.follow(result, traced)
             self._floats += result.numel()
-        if name == "conv2d" and self._running:
+        if name == "conv2d" and self._is_plain(nn.Conv2d):
             self._convolved[id(output)] = self._running[-1]
         return output
+
+    def _is_plain(self, kind: type[nn.Module]) -> bool:
+        """Whether the module that runs does what `kind` does and no more, as a batch norm of timm's that ends in an
+        activation, or a convolution that normalises its weights."""
+        return bool(self._running) and type(self.module.get_submodule(self._running[-1])).forward is kind.forward
 
     def _after(
         self, operation: Callable[..., Any], args: Any, kwargs: Any, sources: list[Tensor], result: Tensor

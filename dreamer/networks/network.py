@@ -49,7 +49,7 @@ class Network:
         figures: By layer, V matched filters of each of the first K labels' whole motifs, for normalised features on a
             basis (R, C): weight (K, V, R, k, k) with k odd, and bias (K, V).
         channels: By layer, the numbers of its channels that have a name.
-        groups: Labels that people think of together, by the group's name.
+        groups: Labels, or names of channels, that people think of together, by the group's name.
         weights: SHA-256 of the weights file, in hex; empty where there is none.
         background: The label, if any, of positions that show none of the others; objectives do not offer it by name.
         input_size: The only side in pixels that the module takes, if it takes one alone; it is found out for the usual

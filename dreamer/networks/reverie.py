@@ -193,6 +193,7 @@ def _read(path: Path) -> Network:
     (dream,) = DEFAULTS["objectives"]
     dream = {**dream, "layer": FIGURE_LAYER if figures else _DEFAULT_LAYER}
     if dreams:
+        del dream["some"]
         dream |= {"names": dreams, "texture": 0.0}  # most of what fills a whole photo is texture already
     return Network(
         name="reverie",

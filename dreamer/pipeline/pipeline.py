@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas_ascent import CanvasAscent
+from dreamer.engine.cutout import Cutout, finished, halved
 from dreamer.engine.device import Machine
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.keeping import is_grey, salience
@@ -23,38 +24,15 @@ from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline import regions
-from dreamer.pipeline.bind import Guide, IngredientBinder
-from dreamer.pipeline.demand import MAX_PIXELS, Demand, check_pixels, demand_of
+from dreamer.pipeline.bind import IngredientBinder
+from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.session import Session
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
 Notify = Callable[[str], None]
-
-
-class Session:
-    """What all pictures of one network on one device share, each made when it is first needed, and then kept."""
-
-    def __init__(self, network: Network, device: str, guide: Photo | None = None) -> None:
-        self.network = network
-        self.guide = Guide(guide, network, device) if guide else None
-        self._device = torch.device(device)
-        self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
-        self._demands: dict[tuple[int, int, int], tuple[IngredientBinder, Demand]] = {}
-
-    def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
-        """The network made fast for these layers."""
-        if (layers, precision) not in self._prepared:
-            self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
-        return self._prepared[layers, precision]
-
-    def demand(self, binder: IngredientBinder, height: int, width: int) -> Demand:
-        """What a recipe makes of pictures of this size, which takes as long to find out as some steps do."""
-        key = id(binder.recipe), height, width
-        if key not in self._demands:
-            self._demands[key] = binder, demand_of(binder, height, width)  # the recipe lives on, and so its id is its
-        return self._demands[key][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +127,8 @@ class Pipeline:
         regions.check(self.recipe, over_photo=False)
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
+        if self.recipe.cutout:
+            raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
         return self.plan(height, width)
 
     def settled(self, height: int, width: int) -> Pipeline:
@@ -210,7 +190,8 @@ class Pipeline:
             on_snapshot: Given the step's number and the picture (B, 3, H, W).
 
         Returns:
-            The dream, (B, 3, H, W) in [0, 1] on the plan's device, with B = `recipe.pictures`.
+            The dream, (B, 3, H, W) in [0, 1] on the plan's device, with B = `recipe.pictures`; of cut-outs, so many
+            alphas behind them (`engine.cutout.finished`).
 
         Raises:
             UsageError: The image is too small, or cannot be dreamt in tiles.
@@ -222,7 +203,7 @@ class Pipeline:
         device = torch.device(plan.machine.device)
         image = image.to(device)
         areas = regions.areas_of(self.recipe, self.masks, image)
-        image = image.expand(self.recipe.pictures, -1, -1, -1)
+        image = image.expand(self.recipe.pictures * (2 if self.recipe.cutout else 1), -1, -1, -1)
         start = self.starts if start is None else start
         with Randomness(self.recipe.seed) as random:
             return render(
@@ -252,11 +233,12 @@ class Pipeline:
         scorer, image = self.scorer(plan), photo.image()
         strength = self.recipe.strength * regions.strength_of(self.recipe, self.masks, image).to(plan.machine.device)
 
-        def finished(picture: Tensor) -> Dream:
+        def dreamt(picture: Tensor) -> Dream:
+            picture, alpha = finished(picture) if self.recipe.cutout else (picture, None)
             change = picture - image.to(picture.device)
             precision = str(scorer.precision).removeprefix("torch.")
             machine = replace(plan.machine, tile=scorer.tile, precision=precision)
-            return Dream(photo, change.mul_(strength).cpu(), machine)
+            return Dream(photo, change.mul_(strength).cpu(), machine, None if alpha is None else alpha.cpu())
 
         try:
             picture = self.ascend(
@@ -265,11 +247,11 @@ class Pipeline:
                 scorer=scorer,
                 on_step=on_step,
                 snapshots=snapshots,
-                on_snapshot=lambda number, picture: on_snapshot(number, finished(picture)),
+                on_snapshot=lambda number, picture: on_snapshot(number, dreamt(picture)),
             )
         except Interrupted as stop:
-            raise Interrupted(finished(stop.picture)) from None
-        return finished(picture)
+            raise Interrupted(dreamt(stop.picture)) from None
+        return dreamt(picture)
 
     def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
         """What climbs an octave, given what it starts from."""
@@ -277,7 +259,8 @@ class Pipeline:
         transforms, priors, keeps = self.binder.transforms(), self.binder.priors(), self.binder.keeps_gradient()
 
         def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
-            weights = scorer.balance(context.image, context) if self._balances else ()
+            seen = halved(context) if self.recipe.cutout else context
+            weights = scorer.balance(seen.image, seen) if self._balances else ()
             # A dream from nothing has no photo to keep anything of.
             over = self.recipe.init == "photo" and self._on_pixels
             ascent = Ascent(
@@ -295,7 +278,8 @@ class Pipeline:
             if self._on_pixels:
                 return ascent
             over = self.recipe.init != "canvas" or context.step.octave > 0
-            return CanvasAscent(ascent, self.binder.canvas(context), self.binder.optimiser, over=over)
+            climbed = Cutout(ascent) if self.recipe.cutout else ascent
+            return CanvasAscent(climbed, self.binder.canvas(context), self.binder.optimiser, over=over)
 
         return ascent_at
 
@@ -306,7 +290,8 @@ class Pipeline:
     @property
     def _on_pixels(self) -> bool:
         """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
-        return (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+        plain = (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
+        return plain and not self.recipe.cutout
 
     def _start(self, image: Tensor) -> Tensor:
         """What the dream begins with; a canvas' own beginning comes with the canvas."""

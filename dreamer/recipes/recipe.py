@@ -98,7 +98,8 @@ class Recipe:
     """Everything that decides the picture, except the photo.
 
     `size` limits the long side in pixels, 0 keeps the photo's size; `init` is what the dream starts from, where
-    `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `strength` blends from
+    `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `cutout` learns which
+    parts of a picture from nothing matter, and makes the others transparent. `strength` blends from
     the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `spare` its light and what stands out in it,
     both from 0 (not at all) to 1. `balance` makes the
     scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
@@ -112,6 +113,7 @@ class Recipe:
     size: Annotated[int, Range(0, 1_000_000)] = 2048
     init: Literal["photo", "noise", "grey", "canvas"] = "photo"
     pictures: Annotated[int, Range(1, 64)] = 1
+    cutout: bool = False
     strength: Annotated[float, Range(0, 1)] = 1.0
     colour: Annotated[float, Range(0, 1)] = 0.5
     spare: Annotated[float, Range(0, 1)] = 0.3
@@ -149,6 +151,8 @@ class Recipe:
             values |= {key: _read_one(key, words[key], vocabulary, problems) for key in ones}
             if "regions" in words:
                 values["regions"] = _read_regions(words["regions"], vocabulary, problems)
+            if values.get("cutout") and values.get("init") != "canvas":
+                problems.append("cutout: only a picture from nothing (init = canvas) is cut out; leave out the photo")
             if not problems and not values.get("objectives"):
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)

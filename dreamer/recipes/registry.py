@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from packaging.utils import canonicalize_name
 
-from dreamer.errors import PluginError, RecipeError, did_you_mean, quoted
+from dreamer.errors import PluginError, RecipeError, blamed_on, did_you_mean, quoted
 from dreamer.hookspecs import NetworkFactory
 from dreamer.recipes.options import Option, options_of, wanted_of
 from dreamer.recipes.recipe import KINDS
@@ -56,7 +56,10 @@ class IngredientKind:
 
 
 class NamedRegistry(Generic[T]):
-    """Things of one sort by name. Plugins cannot take a built-in's name; a name of two plugins needs the full one."""
+    """Things of one sort by name. Plugins cannot take a built-in's name; a name of two plugins needs the full one.
+
+    A name that ends in * stands for every name that begins so: `value(rest of the name)` then gives the thing.
+    """
 
     def __init__(self, noun: str, listing: str) -> None:
         """`noun` is the word for one of them, as in "prior", `listing` the command that lists them."""
@@ -94,8 +97,18 @@ class NamedRegistry(Generic[T]):
         if found:
             names = " or ".join(entry.full_name for entry in found)
             raise RecipeError(f"{self.noun} {name!r} comes from several plugins; use its full name, {names}")
+        for entry in self:
+            for known in (entry.full_name, entry.name):
+                if known.endswith("*") and len(name) >= len(known) and name.startswith(known[:-1]):
+                    return self._member(entry, name[len(known) - 1 :])
         hint = did_you_mean(name, self.names()) or f"; `{self.listing}` lists them"
         raise RecipeError(f"no {self.noun} is called {quoted(name)}{hint}")
+
+    def _member(self, family: Entry[T], rest: str) -> Entry[T]:
+        """The entry of one of the names that a family's stands for; errors of its function are blamed on its plugin."""
+        name = family.name[:-1] + rest
+        with blamed_on(f"{self.noun} {name} of the plugin {family.source}"):
+            return Entry(name, family.source, cast(Callable[[str], T], family.value)(rest))
 
     def names(self) -> list[str]:
         """Every short name, in order of registration."""

@@ -31,6 +31,8 @@ _SIDE = 48  # px, of the picture that a preset dreams over
 def try_network(entry: Entry[Any], registry: Registry) -> Finding:
     """Check that a factory returns a Network with a working default layer; missing weights are not downloaded."""
     finding = partial(Finding, "network", entry.name)
+    if entry.name.endswith("*"):
+        return finding(True, "stands for many networks; look at one with `dreamer networks layers NAME`")
     with _offline() as tried:
         try:
             network = load_from(registry.networks, entry.full_name)

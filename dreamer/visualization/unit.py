@@ -15,7 +15,7 @@ from dreamer.ingredients.objectives.choice import label_rows
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.recipes.overrides import merged
+from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS
 from dreamer.recipes.registry import Registry
 from dreamer.visualization.exemplars import channel_number, whole_number
@@ -42,10 +42,37 @@ OVER_A_PHOTO: Mapping[str, Any] = {**_ASCENT, "size": 512, "octaves": {"steps": 
 """The default recipe of a visualization over a photo."""
 DIVERSITY = {"name": "diversity", "relative": True, "weight": 0.5}
 """The objective that keeps facets apart."""
-_WITHOUT_TRANSFORMS = ("cppn",)  # canvases that need no random transforms, and do worse with them
 _WITH_OCTAVES = ("fourier", "laplacian", "pixels")  # other canvases cannot represent an enlarged picture
 _ONE_OCTAVE = {"octaves": {"count": 1, "steps": 256}}
+_LOOKS: tuple[dict[str, Any], ...] = (
+    {"name": "jitter", "pixels": 16, "border": "mirror"},
+    {"name": "scale", "amount": 0.3, "about": 0.85},
+    {"name": "rotate"},
+    {"name": "noise", "sigma": 0.08},
+)
+_SUITED: Mapping[str, Mapping[str, Any]] = {
+    "cppn": {"transforms": []},  # it is smooth by itself, and does worse with random transforms
+    "stack": {
+        "octaves": {"count": 1, "steps": 100},
+        "transforms": _LOOKS,
+        "optimiser": {"name": "sgd", "rate": 0.01, "momentum": 0.0},
+    },
+    "accent": {
+        "octaves": {"count": 1, "steps": 48},
+        "optimiser": {"name": "adam", "rate": 0.1},
+    },
+}
+"""By canvas, what suits it of a visualization's recipe, where that differs."""
+_SUITED_OVER: Mapping[str, Mapping[str, Any]] = {
+    "stack": {
+        "octaves": {"count": 1, "steps": 60},
+        "optimiser": {"name": "sgd", "rate": 0.003, "momentum": 0.0},
+    },
+    "accent": {"priors": [{"name": "l2_to_photo", "weight": 1.0}]},
+}
+"""What suits it over a photo, besides."""
 
+_CUTOUT = "stack"  # the canvas of cut-outs by itself: its forms are whole, and end in clear edges
 _MAX_SUGGESTIONS = 6  # names in an error
 
 
@@ -171,7 +198,10 @@ def _default_recipe(canvas: str | None, *, over_a_photo: bool, facets: bool = Fa
     if canvas not in (None, *_WITH_OCTAVES) and not over_a_photo:
         words = {**words, **_ONE_OCTAVE}
     words = {**words, "balance": False} if facets else words
-    return {**words, "transforms": []} if canvas in _WITHOUT_TRANSFORMS else words
+    if canvas is not None:
+        over = _SUITED_OVER.get(canvas, {}) if over_a_photo else {}
+        words = {**words, **_SUITED.get(canvas, {}), **over, "canvas": {"name": canvas}}
+    return words
 
 
 def visualization(
@@ -191,7 +221,7 @@ def visualization(
         registry: The names that the recipe may use.
         unit: The unit to visualize; without one, the recipe's objectives are used.
         photo: The photo to dream over; grey where it is None.
-        canvas: Name of the requested canvas.
+        canvas: Name of the requested canvas; by itself `fourier`, of cut-outs `stack`.
         facets: Whether several pictures should differ from each other.
         own_starts: Whether each of these starts from pictures of its own, so that no diversity term is needed.
 
@@ -204,6 +234,8 @@ def visualization(
         found = unit.objectives(network, request.layer, size) if unit.named else _objectives_of(network, words)
         return _with_diversity(found) if facets and not own_starts else found
 
+    if canvas is None and with_changes(request.words, request.changes)[0].get("cutout") is True:
+        canvas = _CUTOUT
     words = merged(_default_recipe(canvas, over_a_photo=photo is not None, facets=facets), request.words)
     pipeline = replace(request, words=words).build(registry, aim if unit.named or facets else None)
     if photo is None:

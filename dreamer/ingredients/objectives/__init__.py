@@ -15,13 +15,21 @@ from dreamer.ingredients.objectives.activation import channel, deepdream, neuron
 from dreamer.ingredients.objectives.batch import alignment, diversity
 from dreamer.ingredients.objectives.classes import logit, probability
 from dreamer.ingredients.objectives.direction import arithmetic, direction, interpolation
-from dreamer.ingredients.objectives.likeness import caricature, content, guide_inversion, guided, inversion, style
+from dreamer.ingredients.objectives.likeness import (
+    caricature,
+    content,
+    guide_inversion,
+    guided,
+    inversion,
+    style,
+    texture,
+)
 from dreamer.ingredients.objectives.motif import motif
 
 _ALL = (
     *(deepdream, channel, neuron, motif, logit, probability),
     *(direction, arithmetic, interpolation, diversity, alignment),
-    *(guided, style, guide_inversion, content, inversion, caricature),
+    *(guided, style, texture, guide_inversion, content, inversion, caricature),
 )
 
 __all__ = [function.__name__ for function in _ALL]

@@ -75,7 +75,7 @@ def channels(
 
     Args:
         index: Numbers.
-        names: Names that the network has for channels of the layer.
+        names: Names that the network has for channels of the layer, or for groups of them.
         count: How many channels the layer has.
         network: The network.
         layer: The layer.
@@ -88,7 +88,8 @@ def channels(
         RecipeError: The layer has no such channel.
     """
     known = network.channels.get(layer, {})
-    chosen = [*index, *numbers(names, known, f"objectives.{who}.names: {network.name} at {layer}")]
+    listed = dict.fromkeys(channel for name in names for channel in network.groups.get(name, (name,)))
+    chosen = [*index, *numbers(listed, known, f"objectives.{who}.names: {network.name} at {layer}")]
     within(chosen, count, f"objectives.{who}.index: layer {layer} of {network.name} has channels")
     return chosen
 

@@ -39,6 +39,29 @@ def style(features: Tensor, *, guide: Tensor) -> Tensor:
     return -(_gram(features) - _gram(guide)).square().mean((1, 2))[:, None, None] / 4
 
 
+def texture(features: Tensor, *, guide: Tensor, directions: Annotated[int, Range(0, 1024)] = 32) -> Tensor:
+    """The guide's textures, told by all values and not by their products alone: see `style`; (B, 1, 1).
+
+    Minus the mean squared difference of the sorted values of picture and guide, along `directions` unit directions of
+    the channels, drawn anew each step (the sliced Wasserstein distance: Heitz 2021); with 0 along each channel (sorted
+    matching: Görgün 2025). Where the guide has another number of positions, its sorted values are interpolated.
+
+    Args:
+        features: (B, C, h, w).
+        guide: The guide's, (1, C, h', w').
+        directions: How many directions; 0 for the channels themselves.
+
+    Returns:
+        (B, 1, 1).
+    """
+    seen, wanted = features.flatten(2), guide.flatten(2)
+    if directions:
+        ways = F.normalize(torch.randn(directions, seen.shape[1]), dim=1).to(seen)
+        seen, wanted = ways @ seen, ways @ wanted
+    order = F.interpolate(wanted.sort(2).values, size=seen.shape[2], mode="linear", align_corners=False)
+    return -(seen.sort(2).values - order).square().mean((1, 2))[:, None, None]
+
+
 def content(features: Tensor, *, photo_features: Tensor) -> Tensor:
     """What the photo shows at each place: less squared difference of its features (Gatys 2015).
 
