@@ -283,11 +283,11 @@ def test_what_was_kept_comes_with_the_interrupt() -> None:
 
 
 def test_what_transforms_make_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.pipeline import pipeline
+    from dreamer.pipeline import session
 
     counted: list[int] = []
-    found = pipeline.demand_of
-    monkeypatch.setattr(pipeline, "demand_of", lambda *given: (counted.append(1), found(*given))[1])
+    found = session.demand_of
+    monkeypatch.setattr(session, "demand_of", lambda *given: (counted.append(1), found(*given))[1])
     dreamer.visualize(tiny_network(), lambda f: f["two"].mean(), **SMALL)
     assert counted == [1]
 
@@ -355,7 +355,7 @@ def test_a_features_image_of_another_shape_is_refused() -> None:
 
 
 def test_the_keys_that_editors_know_are_a_recipes() -> None:
-    recipe = {*Recipe.__dataclass_fields__} - {"network"}
+    recipe = {*Recipe.__dataclass_fields__} - {"network", "regions"}  # arguments of their own
     assert Changes.__annotations__.keys() == recipe
     assert UnitChanges.__annotations__.keys() == recipe - {"canvas", "optimiser"}
     assert ZoomChanges.__annotations__.keys() == recipe - {"size"} | {*Zoom.__dataclass_fields__}
