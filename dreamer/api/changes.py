@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dreamer.api.regions import OneRegion
 from dreamer.api.values import AnyNetwork, Device, Precision
 from dreamer.engine.step import Step
 from dreamer.image import Picture
@@ -41,6 +42,7 @@ class Look(TypedDict, total=False):
     strength: float
     colour: float
     spare: float
+    feather: float
     balance: bool
     redirect: int
     smooth_pooling: bool
@@ -89,6 +91,7 @@ class DreamSettings(Settings, Changes, total=False):
 
     network: AnyNetwork | None
     tile: int | None
+    regions: Sequence[OneRegion] | None
 
 
 class UnitSettings(Settings, UnitChanges, total=False):

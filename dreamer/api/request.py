@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dreamer.api.names import registry
+from dreamer.api.regions import OneRegion, regions_of
 from dreamer.api.values import Device, Precision, plain, with_functions
 from dreamer.engine.device import Machine
 from dreamer.errors import UsageError
@@ -44,6 +45,7 @@ def request(
     guide: Photo | None,
     steps: int | None,
     max_pixels: int,
+    regions: Sequence[OneRegion] | None = None,
 ) -> tuple[Request, Registry]:
     """The request, and the names that it may use: functions among the changes have names of their own there."""
     check(preset=preset, layer=layer, weights=weights, fetch=fetch, steps=steps)
@@ -53,6 +55,13 @@ def request(
     words = find_preset(names, preset).words if preset is not None else {}
     if steps is not None:
         words = merged(words, {"octaves": {"steps": plain(steps)}})
+    masks: tuple[Photo, ...] = ()
+    if regions is not None:
+        found, masks = regions_of(regions, max_pixels)
+        for region in found:
+            objectives, names = with_functions({key: region[key] for key in region.keys() & {"objectives"}}, names)
+            region |= objectives
+        words = {**words, "regions": found}
     own, names = with_functions(changes, names)
     asked = Request(
         merged(words, own),
@@ -63,5 +72,6 @@ def request(
         guide=guide,
         machine=machine,
         max_pixels=max_pixels,
+        masks=masks,
     )
     return asked, names

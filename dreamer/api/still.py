@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dreamer.api.changes import Changes, DreamSettings
 from dreamer.api.notebook import watched
+from dreamer.api.regions import OneRegion
 from dreamer.api.request import machine_of, photo_of, request
 from dreamer.api.values import AnyNetwork, Device, Kept, Precision, Result, Returns, given, network_of, plain
 from dreamer.engine.modes import plain_modes
@@ -61,6 +62,7 @@ def dream(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
+    regions: Sequence[OneRegion] | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
@@ -82,6 +84,10 @@ def dream(
         weights: A file with the named network's weights, .safetensors or .pth.
         layer: Where all objectives look, whatever the preset says.
         guide: A picture whose features are to grow.
+        regions: Parts of the picture with looks of their own, (mask, look) each, the later above the earlier ones;
+            outside of them nothing grows. A mask is a picture (white dreams, black does not) or words, as in "top",
+            "left:30%", "centre", "ellipse:0.5,0.4,0.3,0.5", "colour:#88aadd" or "not:top"; a look is a preset's name,
+            of which the objectives grow there, "keep" for nothing, or {"objectives": [...], "strength": 0.5}.
         device: `auto`, `cpu`, `cuda` or `mps`, or torch's.
         precision: Of the network: `auto`, `float32` or `bfloat16`, or torch's.
         tile: Side of the tiles in pixels, 0 for none; by itself it follows from free memory.
@@ -107,7 +113,9 @@ def dream(
     source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
     machine = machine_of(device, precision, tile)
     looked_at = network_of(network)
-    asked, names = request(preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
+    asked, names = request(
+        preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels, regions
+    )
     pipeline = asked.build(names)
     return dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: given(dream.sheet(), returns), keep)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dreamer.cli.regions import check_regions
 from dreamer.errors import collect_problems, usage_error
 
 
@@ -17,7 +18,7 @@ def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures:
 
     Args:
         problems: Sentences about what was found to be wrong before.
-        options: --guide, --recipe, --weights and --preset of a command, as typed, where it has them.
+        options: --guide, --recipe, --weights, --preset and --region of a command, as typed, where it has them.
         pictures: Further pictures that are named.
     """
     found = list(problems)
@@ -33,6 +34,7 @@ def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures:
     if preset:
         with collect_problems(found):
             check_preset(preset)
+    check_regions(options.get("region", ()), found)
     if found:
         raise usage_error(*dict.fromkeys(found))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,6 +96,22 @@ class Numbers(ParamType):
         return numbers
 
 
+class Percent(ParamType):
+    """A number from 0 to `most`, with or without a percent sign."""
+
+    name = "percent"
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with a sentence."""
+        with suppress(ValueError):
+            if 0 <= (number := float(str(value).strip().removesuffix("%"))) <= self.most:
+                return number
+        self.fail(f"expected a number from 0 to {self.most:g}, as in 2%, not {value!r}", param, ctx)
+
+
 STEPS = Numbers("n,m", "step numbers such as 10,20,40", all)
 
 
@@ -147,6 +164,17 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
 
 
 recipe_options = recipe_options_for("Limit of the long side; `full` keeps the photo's. [2048]")
+
+region_options = together(
+    option(
+        "--region",
+        multiple=True,
+        metavar="MASK=LOOK",
+        help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",
+    ),
+    option("--feather", type=Percent(50), metavar="PERCENT", help="Soft edge of regions, of the short side. [2%]"),
+)
+"""Parts of the picture with looks of their own."""
 
 machine_options = together(
     option(

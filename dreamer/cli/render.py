@@ -10,9 +10,18 @@ import click
 
 from dreamer.cli.batch import Batch
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import STEPS, machine_options, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.options import (
+    STEPS,
+    machine_options,
+    max_pixels_option,
+    option,
+    progress_option,
+    recipe_options,
+    region_options,
+)
 from dreamer.cli.photos import Found, Place, find
 from dreamer.cli.progress import progress
+from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 
@@ -21,6 +30,7 @@ from dreamer.errors import UsageError, collect_problems
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
 @option("-o", "--output", metavar="FILE|FOLDER", help="The picture or folder to write. [PHOTO-dream.*]")
 @recipe_options
+@region_options
 @machine_options
 @option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
@@ -43,6 +53,16 @@ def render(
     Each PHOTO is a file, a folder or a pattern; its dream is written beside it, as photo-dream.jpg beside photo.jpg. A
     folder is searched with its subfolders, which -o FOLDER keeps.
     Dreams that are already done are skipped, and so are, among several photos, pictures made by dreamer.
+
+    The MASK of a --region is a picture (white dreams, black does not), or top, bottom, left, right (also as top:30%),
+    centre, all, ellipse:X,Y,WIDTH,HEIGHT (from 0 to 1) or colour:#88aadd; not:MASK turns it round. Its LOOK is a
+    preset, of which the objectives grow there, or keep: nothing grows there. Without =LOOK it is the recipe's own.
+    Later regions lie above earlier ones; octaves, transforms and filters are the recipe's everywhere. Where all regions
+    keep, the rest of the picture dreams.
+
+    \b
+    dreamer render photo.jpg --region sky.png=bloom --region face.png=keep
+    dreamer render photo.jpg --region top=bloom --region bottom=gaze
     """
     with progress(how) as reporter:
         found = find(photos)
@@ -60,7 +80,7 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        spared = [*found.photos, *([given.guide] if given.guide else [])]
+        spared = [*found.photos, *mask_files(given.region), *([given.guide] if given.guide else [])]
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
         batch = Batch(*shared, force=force, snapshots=snapshots, keep_gps=keep_gps)
         for label, problem in found.problems:

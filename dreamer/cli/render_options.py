@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dreamer.cli.regions import with_regions
 from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class RenderOptions:
     keep: float | None = None
     motif: str | None = None
     channel: str | None = None
+    region: tuple[str, ...] = ()
+    feather: float | None = None
 
     def pipeline(
         self,
@@ -87,6 +90,7 @@ class RenderOptions:
         words: Mapping[str, Any] = {}
         with collect_problems(problems):
             provenance, words = self._words(registry)
+        words, masks = with_regions(words, self.region, self.max_pixels, problems)
         changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
         with collect_problems(problems):
             guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
@@ -96,7 +100,7 @@ class RenderOptions:
         with collect_problems(problems):
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
-            request = Request(words, changes, *named, fetch, guide, machine, notify, self.max_pixels)
+            request = Request(words, changes, *named, fetch, guide, machine, notify, self.max_pixels, masks)
             pipeline = use(request) if use else request.build(registry, self._aim(problems))
         lacking = self._other_weights(provenance) if provenance else ""
         if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
@@ -181,7 +185,7 @@ class RenderOptions:
     @property
     def _flags(self) -> dict[str, Any]:
         """The values of flags, by recipe key."""
-        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init")}
+        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init", "feather")}
         return {**plain, "octaves.feature_size": self.feature_size, "spare": self.keep}
 
     def _machine(self, provenance: Provenance | None) -> Machine:

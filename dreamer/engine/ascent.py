@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.colour import climb, hold
 from dreamer.engine.keeping import settled
 from dreamer.engine.step import Apply, StepContext
@@ -36,7 +37,8 @@ class Ascent:
     before the filters, at the price of a copy.
 
     `salience` (B, 1, H, W) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
-    at the end of an octave the dream comes nearer to the photo (`settled`).
+    at the end of an octave the dream comes nearer to the photo (`settled`). Outside of the `areas`, if there are any,
+    no step is taken.
     """
 
     gradient: Callable[[Tensor, StepContext], tuple[float, Tensor]]
@@ -49,6 +51,7 @@ class Ascent:
     salience: Tensor | None = None
     score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
     keeps_gradient: bool = False
+    areas: Areas | None = None
 
     def step(self, image: Tensor, base: Tensor, step_size: float, context: StepContext) -> tuple[Tensor, float]:
         """Climb one step.
@@ -83,10 +86,14 @@ class Ascent:
         score, gradient = self._gradient_through_transforms(image, context)
         if self.keeps_gradient:
             context = replace(context, gradient=gradient.clone())
+        if self.areas is not None:
+            gradient = self.areas.levelled(gradient)
         for gradient_filter in self.gradient_filters:
             gradient = gradient_filter(gradient, context)
         for weight, prior in self.priors:
             gradient.sub_(_gradient_of(prior, image, context), alpha=weight * image[0].numel())
+        if self.areas is not None:
+            gradient = self.areas.levelled(gradient)
         return score, hold(gradient, self.colour), context
 
     def value(self, image: Tensor, context: StepContext) -> float:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas_ascent import CanvasAscent
 from dreamer.engine.colour import within
@@ -33,6 +34,7 @@ def render(
     *,
     start: Tensor | None = None,
     reinject: bool = True,
+    areas: Areas | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
     snapshots: Collection[int] = (),
     on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
@@ -47,6 +49,7 @@ def render(
         start: What to dream on, (B, 3, H, W): `canvas` with an earlier dream on it.
         reinject: Whether every octave starts from `canvas` plus the detail dreamt so far. Otherwise only the first
             does, and the others go on with the last one's picture, enlarged.
+        areas: Where it is dreamt, if not everywhere: outside, the picture stays what `start` is.
         on_step: Called after every step.
         snapshots: Steps, counted from 1 over all octaves, after which `on_snapshot` is called.
         on_snapshot: Called with the step's number and the picture so far, (B, 3, H, W).
@@ -64,33 +67,47 @@ def render(
     image = base = own = canvas
     detail: Tensor | None = None  # of the dream so far, at the last octave's size
     climbing: Ascent | CanvasAscent | None = None  # within an octave
+    here: Areas | None = None  # the areas at the octave's size
+    first = canvas  # the picture that the octave began with
 
     def whole() -> Tensor:
         """The picture so far at the canvas' size, as if its octave ended here."""
-        picture = climbing.finished(image.clone(), base) if climbing else image
+        picture = left(image.clone()) if climbing else image
         if picture.shape == canvas.shape:
             return picture
-        return carry_up(picture - own, start if reinject else torch.zeros_like(start), canvas)
+        picture = carry_up(picture - own, start if reinject else torch.zeros_like(start), canvas)
+        return picture if areas is None else areas.kept(picture, start)
+
+    def left(picture: Tensor) -> Tensor:
+        """The picture as it leaves its octave."""
+        picture = climbing.finished(picture, base) if climbing else picture
+        return picture if here is None else here.blended(first, picture)
 
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
                 base, own, image = begin_octave(canvas, start, octave.size, detail, reinject=reinject)
+                if areas is not None:  # enlarged, detail reaches beyond its edges
+                    here = areas.at(octave.size)
+                    image = first = here.kept(image, base if start is canvas else _sized(start, octave.size))
                 detail = None
                 if not octave.steps:
                     continue
                 like = base if photo is canvas else _sized(photo, octave.size)
                 step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size)
-                climbing = ascent = ascent_at(StepContext(like, base, step))
+                climbing = ascent = ascent_at(StepContext(like, base, step, areas=here))
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
-                    image, score = ascent.step(image, base, octave.step_size, StepContext(like, image, step))
+                    image, score = ascent.step(
+                        image, base, octave.step_size, StepContext(like, image, step, areas=here)
+                    )
                     done += math.prod(octave.size)
                     number += 1
                     on_step(replace(step, share=done / work, score=score, picture=whole))
                     if number in snapshots:
                         on_snapshot(number, whole())
-                climbing, image = None, ascent.finished(image, base)
+                image = left(image)
+                climbing = None
                 if k + 1 < len(octaves):
                     detail = image - own
     except KeyboardInterrupt:

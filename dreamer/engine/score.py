@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.gradient_overrides import GradientOverrides
@@ -36,6 +37,7 @@ class WeightedObjective:
         layers: If any, the objective is given the features of all of these, {layer: (B, C, h, w)}; tiles are then
             impossible.
         context: How many positions around its own each position of the score map depends on.
+        area: Which of the step's areas it grows in: its score map is multiplied by that area's share at each position.
     """
 
     name: str
@@ -45,6 +47,7 @@ class WeightedObjective:
     needs_photo: bool = False
     layers: tuple[str, ...] = ()
     context: int = 0
+    area: int | None = None
 
 
 class Scorer:
@@ -124,10 +127,12 @@ class Scorer:
     def balance(self, image: Tensor, context: StepContext) -> list[float]:
         """The terms' weights, each divided by the size of its term's score on `image` (B, 3, H, W).
 
-        With these weights all terms contribute alike to the score of that picture.
+        With these weights all terms contribute alike to the score of that picture, or of the part in which they grow.
         """
         scores = self._adapting(image, lambda: self._scores(image, context))
-        return [term.weight / (abs(score) or 1.0) for term, score in zip(self.terms, scores, strict=True)]
+        parts = [1.0 if share is None else float(share.mean()) or 1.0 for share in self._moved(image, context)[1]]
+        terms = zip(self.terms, scores, parts, strict=True)
+        return [term.weight / (abs(score / part) or 1.0) for term, score, part in terms]
 
     def _adapting(self, image: Tensor, compute: Callable[[], T]) -> T:
         """Compute, and again in smaller tiles if the GPU is out of memory, or in float32 if bfloat16 is not enough."""
@@ -152,13 +157,13 @@ class Scorer:
     def _gradient(self, image: Tensor, context: StepContext, weights: Sequence[float]) -> tuple[float, Tensor]:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._tiles(image)
-        photo = self._photo(context)
+        photo, (areas, shares) = self._photo(context), self._moved(image, context)
         gradient = torch.zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
-                parts = self._parts(tile, crop, context, photo)
-                (slope,) = torch.autograd.grad(parts @ parts.new_tensor(weights), crop)
+                parts = self._parts(tile, crop, context, photo, shares)
+                slope = self._slope(tile, crop, parts, parts.new_tensor(weights), areas)
             sums += parts.detach()
             if len(tiles) > 1:
                 _crop(gradient, tile).add_(slope)
@@ -171,8 +176,9 @@ class Scorer:
 
     def _scores(self, image: Tensor, context: StepContext) -> list[float]:
         with torch.no_grad():
-            photo = self._photo(context)
-            parts = [self._parts(tile, _crop(image, tile), context, photo) for tile in self._tiles(image)]
+            photo, (_, shares) = self._photo(context), self._moved(image, context)
+            tiles = self._tiles(image)
+            parts = [self._parts(tile, _crop(image, tile), context, photo, shares) for tile in tiles]
             return self._finite(torch.stack(parts).sum(0))
 
     def _finite(self, scores: Tensor) -> list[float]:
@@ -188,24 +194,68 @@ class Scorer:
                 return None
             return context.apply_transforms(context.photo.expand_as(context.image))
 
-    def _parts(self, tile: Tile | None, crop: Tensor, context: StepContext, photo: Tensor | None) -> Tensor:
+    def _moved(self, image: Tensor, context: StepContext) -> tuple[list[Tensor | None], list[Tensor | None]]:
+        """Each area where the transforms have put it, and each term's share at the positions of its layer (B, h, w).
+
+        None stands for one that is everywhere.
+        """
+        if context.areas is None:
+            return [], [None] * len(self.terms)
+        with torch.no_grad():
+            areas = context.areas.moved(context.apply_transforms, context.image.to(image))
+            sizes = self._network.sizes(image.shape[-2], image.shape[-1], self.layers)
+            own = [None if term.area is None else areas[term.area] for term in self.terms]
+            terms = zip(self.terms, own, strict=True)
+            return areas, [a if a is None else F.adaptive_avg_pool2d(a, sizes[term.layer])[:, 0] for term, a in terms]
+
+    def _slope(
+        self, tile: Tile | None, crop: Tensor, parts: Tensor, weights: Tensor, areas: list[Tensor | None]
+    ) -> Tensor:
+        """The gradient of the weighted parts at a tile `crop`, each look's within its own area alone."""
+        looks = sorted({term.area for term in self.terms if term.area is not None})
+        if not areas or not looks:
+            return torch.autograd.grad(parts @ weights, crop)[0]
+        slope: Tensor | None = None
+        for look in looks:
+            own = weights * weights.new_tensor([term.area == look for term in self.terms])
+            (one,) = torch.autograd.grad(parts @ own, crop, retain_graph=look != looks[-1])
+            if (area := areas[look]) is not None:
+                one = one * _crop(area, tile)
+            slope = one if slope is None else slope + one
+        assert slope is not None
+        return slope
+
+    def _parts(
+        self,
+        tile: Tile | None,
+        crop: Tensor,
+        context: StepContext,
+        photo: Tensor | None,
+        shares: Sequence[Tensor | None],
+    ) -> Tensor:
         """The tile's part of each term's mean over the positions of the whole picture, (terms,).
 
-        `crop` is the tile of the picture, (B, 3, h, w); `photo` the transformed photo, of the whole picture's size.
+        `crop` is the tile of the picture, (B, 3, h, w); `photo` the transformed photo, of the whole picture's size;
+        `shares` are those of `_moved`.
         """
         features = self._features(crop)
         with torch.no_grad():
             known = {} if photo is None else self._prepared.features(_crop(photo, tile), self.layers)
         parts = []
-        for term in self.terms:
+        for term, share in zip(self.terms, shares, strict=True):
             seen = features[term.layer].to(crop.dtype)
             if known:
                 context = replace(context, photo_features=known[term.layer].to(crop.dtype))
             several = {name: features[name].to(crop.dtype) for name in term.layers}
             scores = term.objective(several or seen, context)
+            mapped = scores.shape[-2:] == seen.shape[-2:] and not several
+            if share is not None:
+                if not mapped:
+                    raise no_map(term.name)
+                scores = scores * (share if tile is None else tile.part_of(share, self.layers[term.layer], seen))
             if tile is None:
                 parts.append(scores.mean())
-            elif scores.shape[-2:] == seen.shape[-2:] and not several:
+            elif mapped:
                 (top, bottom), (left, right) = tile.owned[term.layer]
                 positions = tile.positions[term.layer] * len(scores)
                 parts.append(scores[..., top:bottom, left:right].sum() / positions)
@@ -232,6 +282,12 @@ class Scorer:
             sizes = self._network.sizes(height, width, self.layers)
             self._plans[size] = plan(height, width, self.tile, self.layers, sizes)
         return self._plans[size]
+
+
+def no_map(name: str) -> UsageError:
+    """The error about an objective in a region that has no score for each position."""
+    how = "choose a look with other objectives"
+    return UsageError(f"objective {name} cannot grow in a region: it looks at the whole picture; {how}")
 
 
 def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str, Layer]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
+
 Apply = Callable[[Tensor], Tensor]
 """Applies what a transform has drawn to a picture (B, C, H, W) of the size it was drawn for."""
 
@@ -38,7 +40,8 @@ class StepContext:
     `photo` (1 or B, 3, H, W) and `image` (B, 3, H, W) are the photo and the picture being dreamt at this octave's size.
     `apply_transforms` applies the step's transforms, as drawn for `image`, to any picture (B, C, H, W) of that size.
     `photo_features` (B, C, h, w) are the features of the photo so transformed, for objectives that need them;
-    `gradient` (B, 3, H, W) is the score's gradient at `image`, unfiltered, for updates that ask for it.
+    `gradient` (B, 3, H, W) is the score's gradient at `image`, unfiltered, for updates that ask for it. `areas` says
+    where which look grows, if not everywhere, at this octave's size.
     """
 
     photo: Tensor
@@ -47,3 +50,4 @@ class StepContext:
     apply_transforms: Apply = lambda picture: picture
     photo_features: Tensor | None = None
     gradient: Tensor | None = None
+    areas: Areas | None = None

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from torch import Tensor
+
 from dreamer.errors import UsageError, argument
 from dreamer.networks.layers import Layer
 from dreamer.networks.receptive_field import ReceptiveField
@@ -31,6 +33,12 @@ class Tile:
     columns: Span
     owned: Mapping[str, tuple[Span, Span]]
     positions: Mapping[str, int]
+
+    def part_of(self, whole: Tensor, layer: Layer, seen: Tensor) -> Tensor:
+        """The part of a layer's map (B, H, W) of the whole picture that lies where the crop's features `seen` do."""
+        rows, columns = layer.rows or ReceptiveField(), layer.columns or ReceptiveField()
+        top, left = self.rows[0] // rows.stride, self.columns[0] // columns.stride
+        return whole[:, top : top + seen.shape[-2], left : left + seen.shape[-1]]
 
 
 def plan(height: int, width: int, tile: int, layers: Mapping[str, Layer], sizes: Mapping[str, Span]) -> list[Tile]:

@@ -9,6 +9,7 @@ dream's change.
 from __future__ import annotations
 
 from dreamer.image.load import Picture, load, read_recipe
+from dreamer.image.mask import mask_of
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
 from dreamer.image.save import eight_bits, encode, format_for, losses
 
@@ -21,6 +22,7 @@ __all__ = [
     "format_for",
     "load",
     "losses",
+    "mask_of",
     "read_recipe",
     "resize",
     "size_at",

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
-from dreamer.engine.score import WeightedObjective
+from dreamer.engine.score import WeightedObjective, no_map
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, argument, blamed_on, collect_problems, either, reported_together
 from dreamer.image import Photo, resize
@@ -60,7 +60,9 @@ class IngredientBinder:
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""
-        return [self.registry.ingredients[kind].get(item.name) for kind in KINDS for item in self.recipe.of(kind)]
+        named = [(kind, item) for kind in KINDS for item in self.recipe.of(kind)]
+        named += [("objectives", item) for region in self.recipe.regions for item in region.objectives]
+        return [self.registry.ingredients[kind].get(item.name) for kind, item in named]
 
     def all(self, kind: str) -> tuple[Bound, ...]:
         """The recipe's ingredients of a kind, in order; of transforms, see `transforms`."""
@@ -75,13 +77,13 @@ class IngredientBinder:
         return tuple((item.weight, self._bind("priors", item)) for item in self.recipe.priors)
 
     def terms(self) -> tuple[WeightedObjective, ...]:
-        """The objectives, each at its layer."""
+        """The objectives, each at its layer and in its area."""
         terms = []
-        for item in self.recipe.objectives:
+        for item, area in self.recipe.grown:
             entry, bound = self._entry("objectives", item), self._bind("objectives", item)
             needs_photo, context = "photo_features" in entry.wanted, reach_of(entry.function)
             name, layer = item.id or item.name, str(item.layer)
-            terms.append(WeightedObjective(name, item.weight, layer, bound, needs_photo, context=context))
+            terms.append(WeightedObjective(name, item.weight, layer, bound, needs_photo, context=context, area=area))
         return tuple(terms)
 
     def keeps_gradient(self) -> bool:
@@ -110,7 +112,7 @@ class IngredientBinder:
     def check(self) -> None:
         """Raises UsageError for an absent guide, an objective that refuses its layer, an optimiser that cannot work."""
         with reported_together() as problems:
-            for item in self.recipe.objectives:
+            for item, area in self.recipe.grown:
                 with collect_problems(problems):
                     entry = self._entry("objectives", item)
                     channels = self.network.layer(str(item.layer)).channels
@@ -119,7 +121,9 @@ class IngredientBinder:
                         raise UsageError(f"objective {item.name} needs a picture to be guided by: {how}")
                     if not entry.wanted & {*_PASSING, "guide"}:
                         function = self._function("objectives", item)
-                        function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+                        scores = function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
+                        if area is not None and scores.shape[-2:] != (2, 2):
+                            raise no_map(item.id or item.name)
             with collect_problems(problems):
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(
@@ -141,7 +145,7 @@ class IngredientBinder:
 
     @property
     def _layers(self) -> list[str]:
-        return [str(item.layer) for item in self.recipe.objectives]
+        return [str(item.layer) for item, _ in self.recipe.grown]
 
     def _entry(self, kind: str, item: Ingredient) -> IngredientKind:
         return self.registry.ingredients[kind].get(item.name).value

@@ -18,6 +18,7 @@ from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Notify, Pipeline, Session
+from dreamer.pipeline.regions import with_looks
 from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
 from dreamer.recipes.registry import Registry
@@ -43,6 +44,7 @@ class Request:
         machine: Where to compute; `auto` is settled by `build`.
         notify: Told a sentence where something is done in another way than asked for.
         max_pixels: The most pixels that are dreamt over at once.
+        masks: The pictures of the regions' masks.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Request:
     machine: Machine = field(default_factory=Machine)
     notify: Notify = lambda sentence: None
     max_pixels: int = MAX_PIXELS
+    masks: tuple[Photo, ...] = ()
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -87,7 +90,7 @@ class Request:
         session = Session(network, machine.device, self.guide)
         file = self.weights.name.encode(errors="replace").decode() if self.weights else ""
         known = (recipe, session, registry, machine, self.notify)
-        pipeline = Pipeline(*known, weights_file=file, max_pixels=self.max_pixels)
+        pipeline = Pipeline(*known, weights_file=file, max_pixels=self.max_pixels, masks=self.masks)
         pipeline.check()
         return pipeline
 
@@ -96,8 +99,9 @@ class Request:
         if self.layer is not None:
             defaults = {key: value for key, value in defaults.items() if key != "objectives"}
         words, problems = with_changes(merged(merged(DEFAULTS, defaults), self.words), self.changes)
+        words = with_looks({**words, "network": self._network_name}, registry, defaults, self.masks, problems)
         with collect_problems(problems):
-            recipe = Recipe.read({**words, "network": self._network_name}, registry.vocabulary)
+            recipe = Recipe.read(words, registry.vocabulary)
         if problems:
             raise RecipeError(*problems)
         return recipe if network is None else self._resolved(registry, recipe, network)
@@ -154,9 +158,13 @@ class Request:
         objectives = recipe.objectives
         if self.guide and not is_guided(recipe, registry):
             objectives = (Ingredient("guided", layer=network.guide_layer or network.default_layer),)
-        named = [(item, self.layer or item.layer or network.default_layer) for item in objectives]
-        items = tuple(replace(item, layer=network.layer(layer).name) for item, layer in named)
-        return replace(recipe, objectives=items)
+
+        def placed(items: Sequence[Ingredient]) -> tuple[Ingredient, ...]:
+            named = [(item, self.layer or item.layer or network.default_layer) for item in items]
+            return tuple(replace(item, layer=network.layer(layer).name) for item, layer in named)
+
+        regions = tuple(replace(region, objectives=placed(region.objectives)) for region in recipe.regions)
+        return replace(recipe, objectives=placed(objectives), regions=regions)
 
 
 def build(words: RecipeDict, registry: Registry, *, aim: Aim | None = None, **asked: Any) -> Pipeline:

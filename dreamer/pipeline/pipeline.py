@@ -23,6 +23,7 @@ from dreamer.errors import Interrupted, RecipeError, UsageError, argument, colle
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
+from dreamer.pipeline import regions
 from dreamer.pipeline.bind import Guide, IngredientBinder
 from dreamer.pipeline.demand import MAX_PIXELS, Demand, check_pixels, demand_of
 from dreamer.pipeline.dream import Dream
@@ -77,6 +78,8 @@ class Pipeline:
     """The name of the file with the network's weights, where somebody gave one."""
     max_pixels: int = MAX_PIXELS
     """The most pixels of all pictures together."""
+    masks: tuple[Photo, ...] = ()
+    """The pictures of the regions' masks."""
 
     @property
     def network(self) -> Network:
@@ -121,6 +124,7 @@ class Pipeline:
             with collect_problems(problems):
                 self.binder.check()
             with collect_problems(problems):
+                regions.check(self.recipe, over_photo=self.recipe.init != "canvas" and not self.own)
                 if self.recipe.init == "canvas" and self.recipe.size:
                     self.plan(self.recipe.size, self.recipe.size)
 
@@ -143,6 +147,7 @@ class Pipeline:
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
+        regions.check(self.recipe, over_photo=False)
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         if self.recipe.cutout:
@@ -155,12 +160,14 @@ class Pipeline:
 
     def remarks(self, height: int, width: int) -> list[str]:
         """What of the recipe cannot be had at a picture's size, a sentence each."""
+        told = regions.remarks(self.recipe, self.masks, height, width)
         wished, short = self.recipe.octaves.feature_size, min(height, width)
         if wished is None or (whole := smallest_side(wished, self.network, self.terms)) <= short:
-            return []
+            return told
         return [
+            *told,
             f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
-            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones"
+            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones",
         ]
 
     def sized(self, photo: Photo) -> Photo:
@@ -217,16 +224,19 @@ class Pipeline:
         plan = plan or self.plan(image.shape[-2], image.shape[-1])
         scorer = scorer or self.scorer(plan)
         device = torch.device(plan.machine.device)
-        image = image.to(device).expand(self.recipe.pictures * (2 if self.recipe.cutout else 1), -1, -1, -1)
+        image = image.to(device)
+        areas = regions.areas_of(self.recipe, self.masks, image)
+        image = image.expand(self.recipe.pictures * (2 if self.recipe.cutout else 1), -1, -1, -1)
         start = self.starts if start is None else start
         with Randomness(self.recipe.seed) as random:
             return render(
                 image,
-                self._start(image),
+                self._start(image) if areas is None else areas.blended(image, self._start(image)),
                 plan.lessened(share).octaves,
                 self._ascent_with(scorer),
                 start=None if start is None else start.to(device),
                 reinject=self.recipe.octaves.reinject,
+                areas=areas,
                 on_step=random.outside(on_step),
                 snapshots=snapshots,
                 on_snapshot=random.outside(on_snapshot),
@@ -244,15 +254,14 @@ class Pipeline:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan = plan or self.plan(photo.height, photo.width)
         scorer, image = self.scorer(plan), photo.image()
+        strength = self.recipe.strength * regions.strength_of(self.recipe, self.masks, image).to(plan.machine.device)
 
         def dreamt(picture: Tensor) -> Dream:
             picture, alpha = finished(picture) if self.recipe.cutout else (picture, None)
             change = picture - image.to(picture.device)
             precision = str(scorer.precision).removeprefix("torch.")
             machine = replace(plan.machine, tile=scorer.tile, precision=precision)
-            return Dream(
-                photo, change.mul_(self.recipe.strength).cpu(), machine, None if alpha is None else alpha.cpu()
-            )
+            return Dream(photo, change.mul_(strength).cpu(), machine, None if alpha is None else alpha.cpu())
 
         try:
             picture = self.ascend(
@@ -286,6 +295,7 @@ class Pipeline:
                 keep=self.recipe.spare,
                 salience=salience(context.photo) if over and self.recipe.spare else None,
                 keeps_gradient=keeps,
+                areas=context.areas,
                 **bind,
             )
             if self._on_pixels:
@@ -298,7 +308,7 @@ class Pipeline:
 
     @property
     def _balances(self) -> bool:
-        return len(self.recipe.objectives) > 1 if self.recipe.balance is None else self.recipe.balance
+        return len(self.recipe.grown) > 1 if self.recipe.balance is None else self.recipe.balance
 
     @property
     def _on_pixels(self) -> bool:

@@ -45,6 +45,8 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
         if key in INGREDIENTS:
             if key == "objectives" or value != base.get(key):
                 result[key] = [_brief(key, item, vocabulary) for item in value]
+        elif key == "regions":
+            result[key] = [_brief_region(region, vocabulary) for region in value]
         elif isinstance(value, Mapping):
             below = base.get(key, {})
             if _is_another(key, below, value):
@@ -54,6 +56,11 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
         elif key == "network" or value != base.get(key):
             result[key] = value
     return result
+
+
+def _brief_region(region: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:
+    objectives = [_brief("objectives", item, vocabulary) for item in region.get("objectives", ())]
+    return {**region, **({"objectives": objectives} if objectives else {})}
 
 
 def _brief(kind: str, item: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:

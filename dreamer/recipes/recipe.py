@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from dreamer.errors import RecipeError, did_you_mean, either, reported_together
+from dreamer.errors import RecipeError, collect_problems, did_you_mean, either, reported_together
+from dreamer.recipes.masks import KEEP, formula
 from dreamer.recipes.options import Option, Range, fields_of, read_all
 
 RecipeDict = Mapping[str, Any]
@@ -19,6 +20,7 @@ Vocabulary = Callable[[str, str], Mapping[str, Option]]
 """(kind, name) -> the options of that ingredient; raises RecipeError for an unknown name."""
 
 SCHEMA = 1
+_REGIONS = 16  # each takes memory as a fourth of the picture does
 INGREDIENTS = ("objectives", "priors", "transforms", "gradient_filters", "updates")
 """Kinds of ingredients of which a recipe has a list."""
 ONES: Mapping[str, str] = {"canvas": "canvases", "optimiser": "optimisers"}
@@ -71,6 +73,23 @@ class Ingredient:
     layer: str | None = None
 
 
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture with a look of its own.
+
+    `mask` is a file's name, or a formula (`dreamer.recipes.masks`); `sha256` is the file's hash. `look` is `keep`, or
+    the name of the preset whose `objectives` grow there; without any, those of the recipe do. `strength` blends from
+    the photo (0) to the dream (1), beside the recipe's own; with `invert` black and white change places.
+    """
+
+    mask: str
+    look: str = ""
+    sha256: str = ""
+    invert: bool = False
+    strength: Annotated[float, Range(0, 1)] = 1.0
+    objectives: tuple[Ingredient, ...] = ()
+
+
 _OWN_KEYS = {"objectives": ("name", "id", "weight", "layer"), "priors": ("name", "id", "weight")}
 
 
@@ -84,7 +103,9 @@ class Recipe:
     the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `spare` its light and what stands out in it,
     both from 0 (not at all) to 1. `balance` makes the
     scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
-    `weight_noise` override the network's gradients, pooling and weights.
+    `weight_noise` override the network's gradients, pooling and weights. `regions` have looks of their own, the later
+    above the earlier ones, and outside of them nothing grows; their soft edges are `feather` percent of the short side
+    wide.
     """
 
     network: str = "reverie"
@@ -100,6 +121,7 @@ class Recipe:
     redirect: Annotated[int, Range(0, 10_000)] = 0
     smooth_pooling: bool = False
     weight_noise: Annotated[float, Range(0, 1)] = 0.0
+    feather: Annotated[float, Range(0, 50)] = 2.0
     octaves: Octaves = Octaves()
     objectives: tuple[Ingredient, ...] = ()
     priors: tuple[Ingredient, ...] = ()
@@ -108,6 +130,7 @@ class Recipe:
     updates: tuple[Ingredient, ...] = ()
     canvas: Ingredient = Ingredient("pixels")
     optimiser: Ingredient = Ingredient("ascent")
+    regions: tuple[Region, ...] = ()
 
     @classmethod
     def read(cls, words: RecipeDict, vocabulary: Vocabulary) -> Recipe:
@@ -128,6 +151,8 @@ class Recipe:
             values |= {key: _read_one(key, words[key], vocabulary, problems) for key in ones}
             if values.get("cutout") and values.get("init") != "canvas":
                 problems.append("cutout: only a picture from nothing (init = canvas) is cut out; leave out the photo")
+            if "regions" in words:
+                values["regions"] = _read_regions(words["regions"], vocabulary, problems)
             if not problems and not values.get("objectives"):
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
@@ -138,6 +163,14 @@ class Recipe:
         items: tuple[Ingredient, ...] = (getattr(self, key),) if key else getattr(self, kind)
         return items
 
+    @property
+    def grown(self) -> tuple[tuple[Ingredient, int | None], ...]:
+        """The objectives that grow, each with the number of its region among those with a look, None for everywhere."""
+        if not self.regions:
+            return tuple((item, None) for item in self.objectives)
+        looks = [region for region in self.regions if region.look != KEEP]
+        return tuple((item, k) for k, region in enumerate(looks) for item in region.objectives or self.objectives)
+
     def to_dict(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """The recipe as a dict with every option, defaults included."""
         words: dict[str, Any] = {name: getattr(self, name) for name in fields_of(Recipe)}
@@ -146,6 +179,10 @@ class Recipe:
             words[kind] = [_ingredient_words(kind, item, vocabulary) for item in getattr(self, kind)]
         for key, kind in ONES.items():
             words[key] = _ingredient_words(kind, getattr(self, key), vocabulary)
+        if self.regions:
+            words["regions"] = [_region_words(region, vocabulary) for region in self.regions]
+        else:
+            del words["feather"]
         return {key: value for key, value in words.items() if value is not None}
 
 
@@ -153,7 +190,7 @@ def _read_top(words: RecipeDict, problems: list[str]) -> dict[str, Any]:
     """The values of the keys that are neither tables nor lists, converted; what is wrong is added to `problems`."""
     plain = fields_of(Recipe)
     values, wrong = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
-    known = [*plain, "octaves", *INGREDIENTS, *ONES]
+    known = [*plain, "octaves", "regions", *INGREDIENTS, *ONES]
     problems += wrong + [f"{key}: unknown key{did_you_mean(key, known)}" for key in words if key not in known]
     return values
 
@@ -204,6 +241,41 @@ def _read_one(key: str, table: Any, vocabulary: Vocabulary, problems: list[str])
     values, wrong = read_all({own: value for own, value in table.items() if own != "name"}, options, key)
     problems += wrong
     return Ingredient(name, values)
+
+
+def _read_regions(items: Any, vocabulary: Vocabulary, problems: list[str]) -> tuple[Region, ...]:
+    """The regions; what is wrong is added to `problems`."""
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
+        how = either("pairs, as in regions=[('top', 'bloom')]", "tables, as in [[regions]]")
+        problems.append(f"regions: expected a list of {how}")
+        return ()
+    if len(items) > _REGIONS:
+        problems.append(f"regions: there are {len(items)}, and at most {_REGIONS} are possible; join some of the masks")
+        return ()
+    found = []
+    for number, item in enumerate(items):
+        where = f"regions[{number}]"
+        plain = {key: value for key, value in item.items() if key != "objectives"}
+        values, wrong = read_all(plain, fields_of(Region), where)
+        problems += wrong
+        if not values.get("mask"):
+            problems.append(f'{where}: its mask is missing; add one, as in mask = "top"')
+            continue
+        with collect_problems(problems):
+            formula(values["mask"])
+        if "objectives" in item:
+            inner: list[str] = []
+            values["objectives"] = _read_ingredients("objectives", item["objectives"], vocabulary, inner)
+            problems += [f"{where}.{problem}" for problem in inner]
+        found.append(Region(**values))
+    return tuple(found)
+
+
+def _region_words(region: Region, vocabulary: Vocabulary) -> dict[str, Any]:
+    words = {key: value for key in fields_of(Region) if (value := getattr(region, key)) not in ("", False)}
+    if region.objectives:
+        words["objectives"] = [_ingredient_words("objectives", item, vocabulary) for item in region.objectives]
+    return words
 
 
 def table_problem(key: str, value: Any) -> str:

@@ -1,0 +1,45 @@
+"""A Python program's regions as a recipe's words, with the pictures of their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dreamer.api.values import plain
+from dreamer.errors import UsageError, collect_problems, quoted, reported_together
+from dreamer.image import Photo, Picture, load
+from dreamer.recipes.masks import formula, region_words
+
+OneRegion = tuple[Picture, str | Mapping[str, Any] | None]
+"""A mask, as a picture or in words, and a look: a preset's name, `keep`, a region's words, or None for the recipe's."""
+
+
+def regions_of(regions: Sequence[OneRegion], max_pixels: int) -> tuple[list[dict[str, Any]], tuple[Photo, ...]]:
+    """The regions' words, and the pictures of their masks; raises UsageError with every problem."""
+    words, masks = [], []
+    if isinstance(regions, (str, Mapping)) or not isinstance(regions, Sequence):
+        raise UsageError(f"regions: expected pairs, as in [('top', 'bloom')], not {quoted(regions)}")
+    with reported_together() as problems:
+        for number, pair in enumerate(regions):
+            with collect_problems(problems):
+                region, mask = _region(pair, f"regions[{number}]", max_pixels)
+                words.append(region)
+                masks += [mask] if mask else []
+    return words, tuple(masks)
+
+
+def _region(pair: Any, where: str, max_pixels: int) -> tuple[dict[str, Any], Photo | None]:
+    """A region's words, and the picture of its mask if it has one."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise UsageError(f"{where}: expected a mask and a look, as in ('top', 'bloom'), not {quoted(pair)}")
+    given, look = pair
+    if not (look is None or isinstance(look, (str, Mapping))):
+        raise UsageError(f"{where}: a look is a preset's name, 'keep' or a dict, not {quoted(look)}")
+    words: dict[str, Any] = region_words(given) if isinstance(given, str) else {"mask": "mask"}
+    words |= plain(look) if isinstance(look, Mapping) else {"look": look} if look else {}
+    if isinstance(given, str) and formula(words["mask"]):
+        return words, None
+    mask = load(words["mask"] if isinstance(given, str) else given, max_pixels=max_pixels)
+    name = mask.path.name if mask.path else Path(words["mask"]).name
+    return {**words, "mask": name, "sha256": mask.sha256}, mask

@@ -1,0 +1,148 @@
+"""A recipe's regions: the words of their looks become objectives, and their masks areas of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.areas import Areas, ellipse, layered, near, side
+from dreamer.errors import RecipeError, UsageError, collect_problems, either
+from dreamer.image import Photo, mask_of
+from dreamer.recipes.masks import ALL, KEEP, SIDES, formula
+from dreamer.recipes.overrides import merged
+from dreamer.recipes.preset import find_preset
+from dreamer.recipes.recipe import DEFAULTS, Recipe, RecipeDict, Region
+from dreamer.recipes.registry import Registry
+
+_CENTRE = (0.5, 0.5, 0.5, 0.5)  # the ellipse: half as wide and high as the picture
+_ALIKE = 0.02  # by how much the proportions of a mask and a picture may differ
+
+
+def with_looks(
+    words: RecipeDict, registry: Registry, defaults: RecipeDict, masks: Sequence[Photo], problems: list[str]
+) -> dict[str, Any]:
+    """A recipe's words in which every region has the objectives of its look, and the hash of its mask's file.
+
+    A recipe whose regions only keep gets one below them that is everywhere.
+
+    Args:
+        words: The recipe's, complete but for its regions.
+        registry: Where presets are looked up.
+        defaults: What presets without objectives of their own are laid upon.
+        masks: The pictures of all masks.
+        problems: What is wrong with looks and masks is added.
+    """
+    regions = words.get("regions")
+    if not regions or not isinstance(regions, list) or not all(isinstance(region, Mapping) for region in regions):
+        return dict(words)  # what is no list of tables is told by reading
+    if all(region.get("look") == KEEP for region in regions):
+        regions = [{"mask": ALL}, *regions]
+    found = []
+    for number, region in enumerate(regions):
+        with collect_problems(problems):
+            region = _with_file(region, masks)
+        with collect_problems(problems):
+            region = _with_objectives(region, f"regions[{number}].look", words, registry, defaults)
+        found.append(region)
+    return {**words, "regions": found}
+
+
+def mask_for(region: Mapping[str, Any], masks: Sequence[Photo]) -> Photo | None:
+    """The picture of a region's mask: by its hash, else by the file's name."""
+    named = [mask for mask in masks if mask.path and mask.path.name == region.get("mask")]
+    return next((mask for mask in [*masks, *named] if mask.sha256 == region.get("sha256")), next(iter(named), None))
+
+
+def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | None:
+    """Where a recipe's looks grow in a picture (1, 3, H, W); None if everywhere.
+
+    Raises UsageError where nothing is left to grow in.
+    """
+    if not recipe.regions:
+        return None
+    found = [_mask(region, masks, image) for region in recipe.regions]
+    areas = layered(found, [region.look == KEEP for region in recipe.regions], recipe.feather)
+    if not areas.whole.any():
+        raise UsageError(
+            "the regions leave no place in which anything could grow; masks are white where it shall, "
+            f"and their soft edge takes {recipe.feather:g} % of the short side ({either('feather=0', '--feather 0')})"
+        )
+    return areas.to(image)
+
+
+def check(recipe: Recipe, *, over_photo: bool) -> None:
+    """Raises UsageError for regions in a recipe that is not for a single photo."""
+    if recipe.regions and not over_photo:
+        raise UsageError("regions: they are parts of one photo, and clips and pictures from nothing have none")
+
+
+def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Tensor:
+    """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
+    each = [region.strength for region in recipe.regions if region.look != KEEP]
+    if all(strength == 1 for strength in each):
+        return torch.ones(())
+    areas = areas_of(recipe, masks, image)
+    return torch.ones(()) if areas is None else areas.strengths(each)
+
+
+def remarks(recipe: Recipe, masks: Sequence[Photo], height: int, width: int) -> list[str]:
+    """A sentence for each mask that has other proportions than a picture of that size."""
+    told = {}
+    for region in recipe.regions:
+        mask = mask_for({"mask": region.mask, "sha256": region.sha256}, masks)
+        if mask and abs(mask.width * height / (mask.height * width) - 1) > _ALIKE:
+            how = f"{mask.width}x{mask.height} pixels was stretched to the picture's {width}x{height}"
+            told[region.mask] = f"{region.mask}: a mask of {how}"
+    return list(told.values())
+
+
+def _with_file(region: Mapping[str, Any], masks: Sequence[Photo]) -> Mapping[str, Any]:
+    name = region.get("mask")
+    if not isinstance(name, str) or formula(name):
+        return region
+    if mask := mask_for(region, masks):
+        return {**region, "sha256": mask.sha256}
+    how = either(f"regions=[({name!r}, LOOK)]", f"--region {name}")
+    raise RecipeError(f"{name[:60]}: the recipe has a region with this mask, and its file is needed: {how}")
+
+
+def _with_objectives(
+    region: Mapping[str, Any], where: str, words: RecipeDict, registry: Registry, defaults: RecipeDict
+) -> Mapping[str, Any]:
+    look = region.get("look", "")
+    if look in ("", KEEP) or not isinstance(look, str) or region.get("objectives"):
+        return region
+    try:
+        preset = find_preset(registry, look)
+    except RecipeError as error:
+        raise RecipeError(*(f"{where}: {problem}" for problem in error.problems)) from None
+    theirs, ours = preset.words.get("network", Recipe.network), words.get("network", Recipe.network)
+    if theirs != ours:
+        raise RecipeError(
+            f"{where}: {preset.name} is a look of the network {theirs}, and this dream's is {ours}; all regions share "
+            f"one: choose another look, or {either(f'network={theirs!r}', f'--network {theirs}')}"
+        )
+    objectives = merged(merged(DEFAULTS, defaults), preset.words)["objectives"]
+    return {**region, "look": preset.name, "objectives": objectives}
+
+
+def _mask(region: Region, masks: Sequence[Photo], image: Tensor) -> Tensor:
+    """A region's mask for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1]."""
+    size = image.shape[-2], image.shape[-1]
+    said = formula(region.mask)
+    if said is None:
+        photo = mask_for({"mask": region.mask, "sha256": region.sha256}, masks)
+        assert photo  # `with_looks` has seen to that
+        mask = mask_of(photo, size)
+    elif said.name in SIDES:
+        mask = side(said.name, said.numbers[0], size)
+    elif said.name == "colour":
+        mask = near(image.cpu().float(), said.numbers[:3], said.numbers[3])
+    elif said.name == ALL:
+        mask = torch.ones(1, 1, *size)
+    else:
+        mask = ellipse(said.numbers or _CENTRE, size)
+    return 1 - mask if region.invert else mask
