@@ -17,8 +17,9 @@ from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.demand import MAX_PIXELS
-from dreamer.pipeline.pipeline import Notify, Pipeline, Session
+from dreamer.pipeline.pipeline import Notify, Pipeline
 from dreamer.pipeline.regions import with_looks
+from dreamer.pipeline.session import Session
 from dreamer.recipes.overrides import merged, with_changes
 from dreamer.recipes.recipe import DEFAULTS, Ingredient, Recipe, RecipeDict
 from dreamer.recipes.registry import Registry

@@ -24,38 +24,15 @@ from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline import regions
-from dreamer.pipeline.bind import Guide, IngredientBinder
-from dreamer.pipeline.demand import MAX_PIXELS, Demand, check_pixels, demand_of
+from dreamer.pipeline.bind import IngredientBinder
+from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.session import Session
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
 Notify = Callable[[str], None]
-
-
-class Session:
-    """What all pictures of one network on one device share, each made when it is first needed, and then kept."""
-
-    def __init__(self, network: Network, device: str, guide: Photo | None = None) -> None:
-        self.network = network
-        self.guide = Guide(guide, network, device) if guide else None
-        self._device = torch.device(device)
-        self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
-        self._demands: dict[tuple[int, int, int], tuple[IngredientBinder, Demand]] = {}
-
-    def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
-        """The network made fast for these layers."""
-        if (layers, precision) not in self._prepared:
-            self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
-        return self._prepared[layers, precision]
-
-    def demand(self, binder: IngredientBinder, height: int, width: int) -> Demand:
-        """What a recipe makes of pictures of this size, which takes as long to find out as some steps do."""
-        key = id(binder.recipe), height, width
-        if key not in self._demands:
-            self._demands[key] = binder, demand_of(binder, height, width)  # the recipe lives on, and so its id is its
-        return self._demands[key][1]
 
 
 @dataclass(frozen=True, eq=False)
