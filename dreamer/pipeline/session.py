@@ -1,4 +1,4 @@
-"""What all pictures of one network on one device share."""
+"""What is shared by all pictures of one network on one device."""
 
 from __future__ import annotations
 

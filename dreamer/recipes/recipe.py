@@ -149,10 +149,10 @@ class Recipe:
             lists, ones = ([key for key in words if key in kinds] for kinds in (INGREDIENTS, ONES))
             values |= {kind: _read_ingredients(kind, words[kind], vocabulary, problems) for kind in lists}
             values |= {key: _read_one(key, words[key], vocabulary, problems) for key in ones}
-            if "regions" in words:
-                values["regions"] = _read_regions(words["regions"], vocabulary, problems)
             if values.get("cutout") and values.get("init") != "canvas":
                 problems.append("cutout: only a picture from nothing (init = canvas) is cut out; leave out the photo")
+            if "regions" in words:
+                values["regions"] = _read_regions(words["regions"], vocabulary, problems)
             if not problems and not values.get("objectives"):
                 problems.append("objectives: the list is empty; a dream needs at least one objective")
         return cls(**values)
