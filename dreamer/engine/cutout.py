@@ -18,6 +18,7 @@ from dreamer.engine.canvas import clouds
 from dreamer.engine.colour import natural
 from dreamer.engine.step import StepContext
 from dreamer.image import blurred
+from dreamer.image.easing import eased
 
 _AREA, _PRICE = 0.12, 0.5  # the share of a picture that costs nothing; by how much more grows dearer to the end
 _LEAST = 0.1  # of alpha's RMS
@@ -79,7 +80,7 @@ def finished(image: Tensor) -> tuple[Tensor, Tensor]:
     """The colours (B, 3, H, W) and the alphas (B, 1, H, W) of both in one batch; what is all but 0 or 1 is 0 or 1."""
     colours, alpha = parts(image)
     share = ((alpha - _LOWEST) / (_HIGHEST - _LOWEST)).clamp(0, 1)
-    return colours, _eased(share)
+    return colours, eased(share)
 
 
 def ground(image: Tensor) -> Tensor:
@@ -100,11 +101,7 @@ def _fading(side: int, like: Tensor) -> Tensor:
     """From 0 at both ends to 1 at `_MARGIN` of the side, (side,)."""
     places = (torch.arange(side).to(like) + 0.5) / side
     share = (torch.minimum(places, 1 - places) / _MARGIN).clamp(max=1)
-    return _eased(share)
-
-
-def _eased(share: Tensor) -> Tensor:
-    return share * share * (3 - 2 * share)
+    return eased(share)
 
 
 def _of_colours(update: Bound, image: Tensor, context: StepContext) -> Tensor:

@@ -18,7 +18,7 @@ _SCALES = (0.01, 0.02, 0.04)  # of the short side: sizes of what stands out, com
 _MOST = 0.98  # of the places have less salience than 1
 _FAINT = 0.02  # a difference under this stands out nowhere
 _COARSE, _AFAR = 48, 0.1  # px of the short side for light and shade; their blur's sigma, as a share of it
-_NONE, _ROOM = 0.05, 0.2  # from white or black: nearer than the first nothing is moved, farther than the second all is
+_NO_ROOM, _ROOM = 0.05, 0.2  # from white or black: up to the first nothing is moved, from the second on all is
 _VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised at most where they have fallen
 
 
@@ -88,7 +88,7 @@ def _from_afar(image: Tensor, photo: Tensor, colour: float, light: float) -> Ten
 
 def _room(grey: Tensor) -> Tensor:
     """From 0 at black and white to 1 where a luma is far enough from both to be moved without being cut off."""
-    return ((torch.minimum(grey, 1 - grey) - _NONE) / (_ROOM - _NONE)).clamp(0, 1)
+    return ((torch.minimum(grey, 1 - grey) - _NO_ROOM) / (_ROOM - _NO_ROOM)).clamp(0, 1)
 
 
 def _at_most(picture: Tensor, short: int) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dreamer.engine.step import Apply, Step
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.image.easing import eased
 from dreamer.networks.randomness import Randomness
 from dreamer.recipes.options import Range
 
@@ -129,7 +130,7 @@ def warp(
     moves = F.interpolate(grid, size=(height, width), mode="bicubic", align_corners=True)[0]
     for side, dim in ((height, 1), (width, 2)):
         inside = torch.arange(side).minimum(side - 1 - torch.arange(side)) * 2 / pixels  # steps from the border
-        inside = inside.clamp(0, 1).square() * (3 - 2 * inside.clamp(0, 1))
+        inside = eased(inside.clamp(0, 1))
         moves *= inside[:, None] if dim == 1 else inside
     slope = torch.cat([moves.diff(dim=-1).flatten(), moves.diff(dim=-2).flatten()]).square().mean().sqrt()
     moves *= math.tan(math.radians(degrees)) / slope.clamp(min=1e-9)

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.image.easing import eased
+
 HORIZON, FOCAL, EYE = 0.635, 1.25, 0.012  # heights below the top; heights; kilometres above the lake
 SUN = (-0.91, 0.39, -0.11)  # low on the left and a little behind the camera: the light that models best
 SUNLIGHT, SKYLIGHT = (8.6, 5.3, 2.7), (0.36, 0.56, 0.95)
@@ -59,8 +61,7 @@ def rgb(red: float, green: float, blue: float) -> Tensor:
 
 def smooth(low: float, high: float, value: Tensor) -> Tensor:
     """Hermite's step: 0 on the side of `low`, 1 on the side of `high`."""
-    t = ((value - low) / (high - low)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    return eased(((value - low) / (high - low)).clamp(0, 1))
 
 
 def span(v: Tensor, low: float, high: float) -> slice:

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from dreamer.image.easing import eased
 from dreamer.videos.zoom.scene import Scene, keyframe_size, moved
 from dreamer.videos.zoom.similarity import Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
 from dreamer.videos.zoom.stabilise import FrameStatistics
-
-Share = TypeVar("Share", float, Tensor)
 
 # Share of the last keyframe's change that the next one starts with; at 0.6 one motif crowds out all others.
 _KEPT = 0.35
@@ -89,7 +87,7 @@ class KeyframeZoom:
         """The change at a place between two keyframes, (1, 3, h, w); the next one fades in from halfway on."""
         now = min(int(keyframe + 1e-9), self.last - 1)
         change = self._seen_from(now, place)
-        share = _eased(min(max(2 * (keyframe - now) - 1, 0.0), 1.0))
+        share = eased(min(max(2 * (keyframe - now) - 1, 0.0), 1.0))
         return change.lerp_(self._seen_from(now + 1, place), share) if share else change
 
     def _seen_from(self, number: int, place: Similarity) -> Tensor:
@@ -158,7 +156,7 @@ class KeyframeZoom:
         x, y = way.places(size, (1, 1))
         edge = math.sqrt(self._scene.spacing) - 1
         beyond = torch.maximum(x.abs() / (width / 2), y.abs() / (height / 2)).sub_(1).div_(edge)
-        return _eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
+        return eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def _time(self, number: int) -> float:
         """When a keyframe is reached; the clip's end for one that is never reached, as where the motion has stopped."""
@@ -167,11 +165,6 @@ class KeyframeZoom:
 
     def _place(self, number: int) -> Similarity:
         return self._scene.place(self._time(number))
-
-
-def _eased(share: Share) -> Share:
-    """A smooth step from 0 to 1."""
-    return share * share * (3 - 2 * share)
 
 
 def _name(number: int) -> str:
