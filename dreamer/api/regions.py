@@ -10,6 +10,7 @@ from dreamer.api.values import plain
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
 from dreamer.image import Photo, Picture, load
 from dreamer.recipes.masks import formula, region_words
+from dreamer.videos.film.masks import mask_folder
 
 OneRegion = tuple[Picture, str | Mapping[str, Any] | None]
 """A mask, as a picture or in words, and a look: a preset's name, `keep`, a region's words, or None for the recipe's."""
@@ -40,6 +41,11 @@ def _region(pair: Any, where: str, max_pixels: int) -> tuple[dict[str, Any], Pho
     words |= plain(look) if isinstance(look, Mapping) else {"look": look} if look else {}
     if isinstance(given, str) and formula(words["mask"]):
         return words, None
-    mask = load(words["mask"] if isinstance(given, str) else given, max_pixels=max_pixels)
+    if isinstance(given, str):
+        given = Path(words["mask"])
+    if isinstance(given, Path) and given.is_dir():
+        mask = mask_folder(given, max_pixels)
+    else:
+        mask = load(given, max_pixels=max_pixels)
     name = mask.path.name if mask.path else Path(words["mask"]).name
     return {**words, "mask": name, "sha256": mask.sha256}, mask

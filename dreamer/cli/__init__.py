@@ -27,6 +27,7 @@ from dreamer.cli import (
     render,
     video,
     visualize,
+    walk,
     zoom,
 )
 from dreamer.cli.failures import exit_code, sentences, tell
@@ -34,8 +35,8 @@ from dreamer.cli.streams import echo, guard_streams
 from dreamer.errors import options_named, quoted, reported_together
 
 _COMMANDS: list[click.Command] = [
-    *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
-    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
+    *(render.render, zoom.zoom, video.video, walk.walk, visualize.visualize, presets.presets),
+    *(networks.networks, ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
 ]
 
 

@@ -126,21 +126,41 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
+_network_options = together(
+    option("--network", metavar="NAME", help="The network that dreams; downloaded if missing. [reverie]"),
+    option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file."),
+)
+_set_option = option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change any part of the recipe, as in octaves.steps=20; may be repeated.",
+)
 source_options = together(
     option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
     option("--recipe", metavar="FILE", help="Repeat a recipe: a picture made by dreamer, or a .toml file."),
-    option("--network", metavar="NAME", help="The network that dreams; downloaded if missing. [reverie]"),
-    option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file."),
+    _network_options,
     option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
-    option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Change any part of the recipe, as in octaves.steps=20; may be repeated.",
-    ),
+    _set_option,
 )
 """Where a recipe comes from, and its network."""
+
+
+def _amounts_for(size: str) -> Callable[[Command], Command]:
+    """Return the options that are numbers, and the size."""
+    return together(
+        option("--strength", type=float, metavar="0..1", help=STRENGTH),
+        option("--keep", type=float, metavar="0..1", help="How much of the photo is spared. [0.3]"),
+        option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
+        option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
+        option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
+    )
+
+
+def changes_for(size: str) -> Callable[[Command], Command]:
+    """Return the options that change looks which are named otherwise, all of them alike; `size` is --size's help."""
+    return together(_network_options, _set_option, _amounts_for(size))
 
 
 def recipe_options_for(size: str) -> Callable[[Command], Command]:
@@ -153,11 +173,7 @@ def recipe_options_for(size: str) -> Callable[[Command], Command]:
         source_options,
         option("--motif", metavar="NAME,...", help="Dream these motifs or groups of the network, as in flowers,eye."),
         option("--channel", metavar="N|NAME", help="Dream a channel of the layer."),
-        option("--strength", type=float, metavar="0..1", help=STRENGTH),
-        option("--keep", type=float, metavar="0..1", help="How much of the photo is spared. [0.3]"),
-        option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
-        option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
-        option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
+        _amounts_for(size),
         option("--init", type=INIT, help="Picture to start from. [photo]"),
         option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -63,8 +64,7 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | N
     """
     if not recipe.regions:
         return None
-    found = [_mask(region, masks, image) for region in recipe.regions]
-    areas = layered(found, [region.look == KEEP for region in recipe.regions], recipe.feather)
+    areas = laid(recipe, masks_of(recipe, masks, image))
     if not areas.whole.any():
         raise UsageError(
             "the regions leave no place in which anything could grow; masks are white where it shall, "
@@ -73,19 +73,41 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | N
     return areas.to(image)
 
 
+def masks_of(
+    recipe: Recipe, masks: Sequence[Photo], image: Tensor, given: Mapping[int, Tensor] = MappingProxyType({})
+) -> list[Tensor]:
+    """The mask of each region for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1], none of them turned round.
+
+    `given` holds those, by their regions' numbers, that lie elsewhere than their files say.
+    """
+    return [given[k] if k in given else _mask(region, masks, image) for k, region in enumerate(recipe.regions)]
+
+
+def laid(recipe: Recipe, found: Sequence[Tensor]) -> Areas:
+    """The areas of a recipe's looks, given the mask of each region, (1, 1, H, W); nothing may be left of them."""
+    turned = [1 - mask if region.invert else mask for region, mask in zip(recipe.regions, found, strict=True)]
+    return layered(turned, [region.look == KEEP for region in recipe.regions], recipe.feather)
+
+
 def check(recipe: Recipe, *, over_photo: bool) -> None:
-    """Raises UsageError for regions in a recipe that is not for a single photo."""
+    """Raises UsageError for regions in a recipe that is not for photos."""
     if recipe.regions and not over_photo:
-        raise UsageError("regions: they are parts of one photo, and clips and pictures from nothing have none")
+        raise UsageError("regions: they are parts of a photo, and pictures from nothing have none")
 
 
 def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Tensor:
     """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
+    return torch.ones(()) if _is_full(recipe) else strength_in(recipe, areas_of(recipe, masks, image))
+
+
+def strength_in(recipe: Recipe, areas: Areas | None) -> Tensor:
+    """The same, given where the recipe's looks are."""
     each = [region.strength for region in recipe.regions if region.look != KEEP]
-    if all(strength == 1 for strength in each):
-        return torch.ones(())
-    areas = areas_of(recipe, masks, image)
-    return torch.ones(()) if areas is None else areas.strengths(each)
+    return torch.ones(()) if areas is None or _is_full(recipe) else areas.strengths(each)
+
+
+def _is_full(recipe: Recipe) -> bool:
+    return all(region.strength == 1 for region in recipe.regions if region.look != KEEP)
 
 
 def remarks(recipe: Recipe, masks: Sequence[Photo], height: int, width: int) -> list[str]:
@@ -130,12 +152,14 @@ def _with_objectives(
 
 
 def _mask(region: Region, masks: Sequence[Photo], image: Tensor) -> Tensor:
-    """A region's mask for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1]."""
+    """A region's mask for a picture (1, 3, H, W), not turned round: (1, 1, H, W) in [0, 1]."""
     size = image.shape[-2], image.shape[-1]
     said = formula(region.mask)
     if said is None:
         photo = mask_for({"mask": region.mask, "sha256": region.sha256}, masks)
         assert photo  # `with_looks` has seen to that
+        if photo.path and photo.path.is_dir():
+            raise UsageError(f"{photo.path}: a folder of masks is for the frames of a clip; name one of them here")
         mask = mask_of(photo, size)
     elif said.name in SIDES:
         mask = side(said.name, said.numbers[0], size)
@@ -145,4 +169,4 @@ def _mask(region: Region, masks: Sequence[Photo], image: Tensor) -> Tensor:
         mask = torch.ones(1, 1, *size)
     else:
         mask = ellipse(said.numbers or _CENTRE, size)
-    return 1 - mask if region.invert else mask
+    return mask
