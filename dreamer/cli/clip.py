@@ -37,7 +37,6 @@ INTERRUPTED = 130
 _DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
 
-
 def clip_options_for(preview: str) -> Callable[[Command], Command]:
     """Return --codec, --quality, --resume, --preview, of which `preview` is the help, and --force."""
     return together(

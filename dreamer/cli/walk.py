@@ -54,7 +54,7 @@ _TWO = "name two looks at least, as in `dreamer walk bloom citadel --photo photo
     "--stability",
     type=FiniteRange(0, 1),
     metavar="0..1",
-    help="How much of a frame's dream the next one keeps; 0 dreams each by itself. [0.7]",
+    help="How much of a frame's dream the next one keeps; less changes more at once. [0.85]",
 )
 @clip_options_for("Make a preview: the whole walk, a second from look to look, at a quarter of the size.")
 @changes_for("Long side of the frames; `full` keeps the photo's. [1280]")
@@ -103,8 +103,7 @@ def walk(
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
-    from dreamer.videos.film.film import STABILITY
-    from dreamer.videos.walk.walk import FPS, SECONDS, Walk, frame_count, settled
+    from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
 
     stability = STABILITY if stability is None else stability
     fps, seconds = fps or FPS, seconds or SECONDS

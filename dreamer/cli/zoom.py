@@ -12,9 +12,18 @@ import click
 
 from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
+from dreamer.cli.options import (
+    FILE,
+    machine_options,
+    max_pixels_option,
+    option,
+    progress_option,
+    recipe_options_for,
+    region_options,
+)
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
+from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 from dreamer.videos.clip.unfinished import fitting
@@ -54,6 +63,7 @@ _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "directio
 @option("--audio", metavar="FILE", type=FILE, help="Add a sound track, cut to the length of the clip.")
 @clip_options
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
+@region_options
 @machine_options
 @max_pixels_option
 @progress_option
@@ -69,18 +79,23 @@ def zoom(
 
     The result is a clip in which new forms grow all the time.
 
+    A --region is as in `dreamer render`, and a part of the photo: its mask, by formula as well, moves as the photo
+    does. Outside of all regions every frame shows the photo alone. Presets of keyframes are the looks of regions
+    without one.
+
     \b
     dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
     dreamer zoom photo.jpg --preview    make a preview of the first second
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
+    dreamer zoom photo.jpg --region sky.png=bloom --region face.png=keep
     """
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
     problems: list[str] = []
     plan = format = whole = None
     with collect_problems(problems):
-        format = clip.format([photo, audio, keyframes, *named_files(options)])
+        format = clip.format([photo, audio, keyframes, *mask_files(options["region"]), *named_files(options)])
     tell_missing(problems, options, photo, keyframes, audio)
 
     from dreamer.engine.device import keep_freed_memory, use_threads

@@ -1,4 +1,4 @@
-"""The masks of a clip's regions: those from files ride on the optical flow, those by formula are made for each frame."""
+"""The masks of a clip's regions: those from files ride on the optical flow, those by formula are made in each."""
 
 from __future__ import annotations
 

@@ -3,6 +3,9 @@
 As in films only the dream's change is kept, a share of it, and the same share of the steps is left out. Between two
 looks the steps are those of the recipe between them; where there is none, as from one network to another, a frame takes
 the first's steps and then the second's, each in its share.
+
+Forms that are there once would find themselves in everything that follows, and no later look would be what it is by
+itself. So each look's own dream over the photo is made when the way to it begins, and what is kept is drawn towards it.
 """
 
 from __future__ import annotations
@@ -20,14 +23,14 @@ from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
 from dreamer.videos.clip.state import StateStore
-from dreamer.videos.film.film import STABILITY, Dreamt, eight_bits, load_change, save_change
+from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
 from dreamer.videos.walk.mixture import mixed
 
+STABILITY = 0.85  # higher than a film's, as nothing moves
 SECONDS, FPS = 20.0, Fraction(30)
-MOST_LOOKS = 32
 _HELD = 0.12  # of the way between two looks: so long does each stay as it is, after it is reached and before it is left
 _MIN_SHARE = 0.05  # of the steps of a frame
-_FIRST = "first"
+_EARLY = 2.0  # the higher, the sooner what is kept is drawn towards the next look
 
 
 def frame_count(seconds: float, fps: Fraction) -> int:
@@ -57,56 +60,54 @@ class Walk:
 
         Raises UsageError where the state of frame `begin` is missing, NotFiniteError, Interrupted.
         """
-        size = (self.photo.shape[-2], self.photo.shape[-1])
-        change = load_change(store, begin, size)
-        first = store.load(_FIRST, size, torch.float16)
+        change = load_change(store, begin, self.size)
         for number in range(begin, self.frames):
-            change = self._change(number, change, first)
-            if self.loop and number == 0:
-                first = change
-                store.save(_FIRST, change)
+            change = self._look_change(0, store) if change is None else self._change(number, change, store)
             save_change(store, number + 1, change)
             leg, share = self.place(number)
-            strength = (1 - share) * self._look(leg).recipe.strength + share * self._look(leg + 1).recipe.strength
-            yield Dreamt(eight_bits(self.photo + change.float() * strength), Fraction(number), change)
+            first, second = (self._look(k).recipe.strength for k in (leg, leg + 1))
+            dream = self.photo + change.float() * (first + (second - first) * share)
+            yield Dreamt(eight_bits(dream), Fraction(number), change)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames."""
+        return self.photo.shape[-2], self.photo.shape[-1]
 
     def place(self, number: int) -> tuple[int, float]:
         """Between which two looks a frame is: the first one's number, and the share of the second, 0 to 1."""
-        leg, way = self._way(number)
-        return leg, eased(min(max((way - _HELD) / (1 - 2 * _HELD), 0.0), 1.0))
-
-    def _way(self, number: int) -> tuple[int, float]:
-        """The leg that a frame is on, and the share of it that lies behind."""
         legs = len(self.looks) - (not self.loop)
         passed = Fraction(number * legs, max(1, self.frames - (not self.loop)))
         leg = min(int(passed), legs - 1)
-        return leg, float(passed - leg)
+        way = float(passed - leg)
+        return leg, eased(min(max((way - _HELD) / (1 - 2 * _HELD), 0.0), 1.0))
 
-    def _change(self, number: int, before: Tensor | None, first: Tensor | None) -> Tensor:
+    def _change(self, number: int, before: Tensor, store: StateStore) -> Tensor:
         """The change of a frame, (1, 3, H, W) at half precision, from that of the one before."""
-        share, start = 1.0, None
-        leg, way = self._way(number)
-        if before is not None:
-            share = max(1 - self.stability, _MIN_SHARE)
-            kept = before.float()
-            import os
-            if os.environ.get("PULL"):
-                lo = float(os.environ["PULL"])
-                def s(n):
-                    l, x = self.place(n)
-                    return min(max((x - lo) / (1 - lo), 0.0), 1.0) if l == leg else 0.0
-                now, bef = s(number), s(number - 1)
-                pull = (now - bef) / (1 - bef) if bef < 1 else 1.0
-                if pull:
-                    goal = self._goal(leg + 1)
-                    kept = kept.lerp(goal, pull)
-            start = self.photo + kept * (1 - share)
-        for pipeline, part in self._parts(*self.place(number)):
-            plan = self._plan(pipeline)
-            start = pipeline.ascend(self.photo, plan=plan, start=start, share=share * part, on_step=self.on_step)
-            start = start.to(self.photo.device)
-        assert start is not None
-        return (start - self.photo).half()
+        (last, was), (leg, now) = self.place(number - 1), self.place(number)
+        kept = before.float()
+        if now:
+            left = (1 - now) / (1 - was) if leg == last and was < 1 else 1 - now
+            kept = kept.lerp(self._look_change(leg + 1, store).float(), 1 - left**_EARLY)
+        share = max(1 - self.stability, _MIN_SHARE)
+        picture = self.photo + kept * (1 - share)
+        for pipeline, part in self._parts(leg, now):
+            picture = self._dreamt(pipeline, picture, share * part)
+        return (picture - self.photo).half()
+
+    def _look_change(self, number: int, store: StateStore) -> Tensor:
+        """The change that a look makes to the photo by itself, (1, 3, H, W) at half precision."""
+        name = f"look-{number % len(self.looks):02d}"
+        change = store.load(name, self.size, torch.float16)
+        if change is None:
+            change = (self._dreamt(self._look(number), None, 1.0) - self.photo).half()
+            store.save(name, change)
+        return change
+
+    def _dreamt(self, pipeline: Pipeline, start: Tensor | None, share: float) -> Tensor:
+        """The photo dreamt over from `start`, with a share of the steps, (1, 3, H, W)."""
+        plan = self._plan(pipeline)
+        return pipeline.ascend(self.photo, plan=plan, start=start, share=share, on_step=self.on_step).cpu()
 
     def _parts(self, leg: int, share: float) -> list[tuple[Pipeline, float]]:
         """What dreams a frame, and the share of the steps of each."""
@@ -114,37 +115,39 @@ class Walk:
         if share in (0, 1):
             return [(second if share else first, 1.0)]
         between = mixed(first.recipe, second.recipe, share, first.registry.vocabulary)
-        import os
-        if os.environ.get("SEQ") or between is None or first.guide is not second.guide:
+        if between is None or first.guide is not second.guide:
             return [(first, 1 - share), (second, share)]
         return [(replace(first, recipe=between), 1.0)]
-
-    def _goal(self, number: int) -> Tensor:
-        if ("goal", number) not in self._plans:
-            look = self._look(number)
-            self._plans["goal", number] = look.ascend(self.photo, plan=self._plan(look)) - self.photo
-        return self._plans["goal", number]
 
     def _look(self, number: int) -> Pipeline:
         return self.looks[number % len(self.looks)]
 
     def _plan(self, pipeline: Pipeline) -> Plan:
         """The plan of a look, kept, or of a recipe between two."""
-        size = (self.photo.shape[-2], self.photo.shape[-1])
         kept = self._plans.get(id(pipeline))
         if kept and kept[0] is pipeline:
             return kept[1]
-        octaves = plan_octaves(pipeline.recipe.octaves, pipeline.network, pipeline.terms, *size)
+        octaves = plan_octaves(pipeline.recipe.octaves, pipeline.network, pipeline.terms, *self.size)
         plan = Plan(octaves, pipeline.machine)
         if pipeline in self.looks:
             self._plans[id(pipeline)] = pipeline, plan
         return plan
 
 
-def settled(looks: Sequence[Pipeline], height: int, width: int, names: Sequence[str]) -> list[Pipeline]:
-    """The looks of a walk with one machine and the smallest tile of all, so that all frames are cut alike.
+def settled(
+    looks: Sequence[Pipeline], height: int, width: int, *, names: Sequence[str], tile: int | None = None
+) -> list[Pipeline]:
+    """The looks of a walk with one machine, so that all frames are cut alike.
 
-    Raises UsageError, with every problem, for looks that a walk cannot have.
+    Args:
+        looks: The pipelines.
+        height: Of the frames, in pixels.
+        width: Likewise.
+        names: What people call the looks.
+        tile: The tile of an interrupted walk; without one, the smallest that a look needs.
+
+    Raises:
+        UsageError: A walk cannot have these looks; names every problem.
     """
     tiles = []
     with reported_together() as problems:
@@ -157,6 +160,6 @@ def settled(looks: Sequence[Pipeline], height: int, width: int, names: Sequence[
                     )
                 else:
                     tiles.append(look.plan_frames(height, width).machine.tile)
-    tile = min((tile for tile in tiles if tile), default=0)
-    machine = replace(looks[0].machine, tile=tile)
+    smallest = min((side for side in tiles if side), default=0)
+    machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
     return [replace(look, machine=machine) for look in looks]
