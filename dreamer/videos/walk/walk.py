@@ -97,7 +97,7 @@ class Walk:
 
     def _look_change(self, number: int, store: StateStore) -> Tensor:
         """The change that a look makes to the photo by itself, (1, 3, H, W) at half precision."""
-        name = f"look-{number % len(self.looks):02d}"
+        name = f"look-{number % len(self.looks):04d}"
         change = store.load(name, self.size, torch.float16)
         if change is None:
             change = (self._dreamt(self._look(number), None, 1.0) - self.photo).half()

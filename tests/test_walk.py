@@ -1,0 +1,194 @@
+"""Walks: recipes between two others, and frames that come from look to look and are resumed."""
+
+import json
+import math
+from dataclasses import replace
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import dreamer, left_in, photo, refused
+from networks import tiny
+from test_video import interrupted
+
+from dreamer.api import registry
+from dreamer.motifs.sample_scene import scene
+from dreamer.pipeline.build import build
+from dreamer.recipes.recipe import Ingredient
+from dreamer.videos.clip.reader import frames, probe, read_recipe
+from dreamer.videos.clip.state import FolderStore, MemoryStore
+from dreamer.videos.walk.mixture import mixed
+from dreamer.videos.walk.walk import Walk, settled
+
+SIZE = (48, 64)
+QUICK = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--set", "octaves.steps=1", "--threads", "1")
+
+
+def look(**words):
+    octaves = {"count": 2, "steps": 4, "step_size": 0.02}
+    return build({"octaves": octaves, **words}, registry(), network=tiny())
+
+
+def one(channel=1):
+    return look(objectives=[{"name": "channel", "layer": "one", "index": [channel]}])
+
+
+def walk(*looks, count=8, **settings):
+    picture = scene(SIZE[1], SIZE[0])
+    return Walk(picture, settled(looks, *SIZE, names=[str(k) for k in range(len(looks))]), count, **settings)
+
+
+def between(a, b, share):
+    return mixed(a.recipe, b.recipe, share, a.registry.vocabulary)
+
+
+def test_numbers_are_on_their_scale():
+    a, b = look(colour=0.0, strength=1.0), look(colour=1.0, strength=0.5)
+    a = replace(a, recipe=replace(a.recipe, octaves=replace(a.recipe.octaves, count=None, smallest=16, scale=1.2)))
+    b = replace(b, recipe=replace(b.recipe, octaves=replace(b.recipe.octaves, count=None, smallest=64, scale=1.8)))
+    half = between(a, b, 0.5)
+    assert (half.colour, half.strength) == (0.5, 0.75)
+    assert half.octaves.smallest == 32 and half.octaves.scale == pytest.approx(math.sqrt(1.2 * 1.8))
+
+
+def test_what_only_one_of_them_has_fades_and_what_both_have_is_carried_over():
+    kept = {"name": "deepdream", "layer": "two", "weight": 1}
+    a = look(objectives=[kept, {"name": "channel", "layer": "one", "index": [1]}], priors=[{"name": "total_variation"}])
+    b = look(objectives=[{"name": "channel", "layer": "one", "index": [2], "weight": 2}, {**kept, "weight": 3}])
+    quarter = between(a, b, 0.25)
+    found = [(item.name, item.options.get("index"), item.weight) for item in quarter.objectives]
+    assert found == [("deepdream", None, 1.5), ("channel", (1,), 0.75), ("channel", (2,), 0.5)]
+    assert [(item.name, item.weight) for item in quarter.priors] == [("total_variation", 0.75)]
+
+
+def test_directions_go_along_the_sphere():
+    def towards(*vector):
+        recipe = one().recipe
+        objective = Ingredient("direction", {"vector": vector + (0.0,) * 6}, layer="one")
+        return replace(one(), recipe=replace(recipe, objectives=(objective,)))
+
+    (half,) = between(towards(1.0, 0.0), towards(0.0, 1.0), 0.5).objectives
+    assert half.options["vector"][:3] == pytest.approx((math.sqrt(0.5), math.sqrt(0.5), 0))
+    (third,) = between(towards(2.0, 0.0), towards(0.0, 2.0), 1 / 3).objectives
+    assert third.options["vector"][:2] == pytest.approx((2 * math.cos(math.pi / 6), 2 * math.sin(math.pi / 6)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"seed": 3},
+        {"transforms": []},
+        {"gradient_filters": [{"name": "normalise"}]},
+        {"balance": True},
+        {"regions": [{"mask": "top"}]},
+    ],
+)
+def test_where_there_is_nothing_between_each_look_takes_its_share_of_the_steps(words):
+    a, b = one(1), look(**words)
+    assert between(a, b, 0.5) is None
+    taken = []
+    made = walk(a, b, stability=0.5, on_step=taken.append)
+    parts = made._parts(0, 0.25)
+    assert [(part.recipe.seed, share) for part, share in parts] == [(0, 0.75), (words.get("seed", 0), 0.25)]
+
+
+def test_each_look_is_reached_and_the_way_is_even():
+    """The looks' own dreams are the first and last frame, or nearly; no frame leaps and none fades."""
+    a, b = one(1), one(5)
+    made = walk(a, b, count=12)
+    dreams = [*made.dreams(MemoryStore())]
+    changes = [dreamt.change.float() for dreamt in dreams]
+    own = [look.ascend(made.photo, plan=made._plan(look)) - made.photo for look in made.looks]
+    assert torch.equal(changes[0], own[0].half().float())
+
+    def alike(x, y):
+        return float(torch.nn.functional.cosine_similarity(x.flatten(), y.flatten(), 0))
+
+    assert alike(changes[-1], own[1]) > 0.9 > alike(own[0], own[1]) + 0.3
+    share = [alike(change, own[1]) for change in changes]
+    assert all(later > earlier - 0.02 for earlier, later in pairwise(share)), "always nearer"
+    assert max(later - earlier for earlier, later in pairwise(share)) < 0.35 * (share[-1] - share[0]), "no leap"
+    sizes = [float(change.abs().mean()) for change in changes]
+    assert min(sizes) > 0.6 * min(sizes[0], sizes[-1]), "no fading on the way"
+
+
+def test_a_loops_end_meets_its_start():
+    made = walk(one(1), one(5), count=12, loop=True)
+    values = [dreamt.frame.astype(int) for dreamt in made.dreams(MemoryStore())]
+    steps = [np.abs(b - a).mean() for a, b in pairwise(values)]
+    assert np.abs(values[0] - values[-1]).mean() < 1.2 * max(steps)
+    assert made.place(0) == (0, 0) and made.place(6) == (1, 0) and made.place(11)[0] == 1
+
+
+def test_it_goes_on_from_any_frame_as_if_nothing_had_been(tmp_path):
+    def made():
+        return walk(one(1), one(5), count=4, loop=True)
+
+    whole = [*made().dreams(MemoryStore())]
+    for begin in (1, 3):
+        store = FolderStore(tmp_path / str(begin))
+        store.folder.mkdir()
+        begun = [*islice(made().dreams(store), begin)]
+        again = [*made().dreams(FolderStore(store.folder), begin)]
+        assert all((a.frame == b.frame).all() for a, b in zip([*begun, *again], whole, strict=True))
+
+
+def test_regions_hold_for_all_looks_and_outside_of_them_the_photo_stays():
+    regions = [{"mask": "left"}, {"mask": "top:30%", "look": "keep"}]
+    made = walk(look(regions=regions), look(regions=regions, colour=1.0), count=4)
+    source = (made.photo[0].permute(1, 2, 0) * 255).round().numpy()
+    for dreamt in made.dreams(MemoryStore()):
+        change = np.abs(dreamt.frame - source).max(2)
+        assert change[:, 32:].max() == 0 and change[:14].max() == 0 and change[20:, :20].mean() > 1
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(Path("p.jpg"))
+    return tmp_path
+
+
+def test_the_command_takes_presets_recipes_and_dreams_and_goes_on_to_the_same_bytes(here, monkeypatch):
+    assert dreamer("render", "p.jpg", "-o", "a.png", "--preset", "gaze", "--size", "64", *QUICK[-4:]).code == 0
+    Path("b.toml").write_text('schema = 1\n[[objectives]]\nname = "deepdream"\nlayer = "m3b"\n')
+    looks = ("walk", "bloom", "a.png", "b.toml", "--photo", "p.jpg", *QUICK)
+    assert dreamer(*looks, "-o", "whole.mp4").code == 0
+    inside = json.loads(read_recipe(Path("whole.mp4")))
+    assert [each["objectives"][0]["name"] for each in inside["walk"]["looks"]] == ["motif", "motif", "deepdream"]
+    interrupted(monkeypatch, 3)
+    ran = dreamer(*looks, "-o", "out.mp4")
+    assert ran.code == 130 and "--resume" in ran.err
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    refused(dreamer(*looks, "-o", "out.mp4", "--resume", "--loop"), "differs in walk.loop")
+    assert dreamer(*looks, "-o", "out.mp4", "--resume").code == 0
+    assert Path("out.mp4").read_bytes() == Path("whole.mp4").read_bytes()
+    clip = probe(Path("out.mp4"))
+    assert (clip.width, clip.height, len([*frames(clip)])) == (64, 48, 4)
+    assert left_in(here) == ["a.png", "b.toml", "out.mp4", "p.jpg", "whole.mp4"]
+
+
+def test_a_preview_is_the_whole_walk_in_small(here):
+    photo(Path("p.jpg"), 320, 240)
+    ran = dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "--fps", "3", "--preview", *QUICK[-4:])
+    assert ran.code == 0, ran.err
+    clip = probe(Path("p-walk-preview.mp4"))
+    assert (clip.width, clip.height, clip.frames) == (80, 60, 3)
+
+
+def test_what_is_wrong_is_told_at_once(here):
+    Path("canvas.toml").write_text('schema = 1\ninit = "canvas"\n')
+    refused(dreamer("walk", "bloom"), "name two looks at least", "name the photo to walk over", "--sample")
+    refused(
+        dreamer("walk", "blom", "gone.png", "--photo", "no.jpg"), "did you mean bloom", "gone.png", "no file no.jpg"
+    )
+    refused(dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "-o", "p.jpg"), "unsupported suffix")
+    refused(dreamer("walk", "bloom", "p.jpg", "--photo", "p.jpg"), "there is no recipe inside")
+    refused(
+        dreamer("walk", "bloom", "canvas.toml", "--photo", "p.jpg"), "canvas.toml: init: a walk begins with the photo"
+    )
+    refused(dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "--sample"), "leave out --photo")
+    assert left_in(here) == ["canvas.toml", "p.jpg"]
