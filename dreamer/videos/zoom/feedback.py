@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas
-from dreamer.videos.zoom.scene import Scene, moved
+from dreamer.videos.zoom.scene import Scene, areas_from, moved
 from dreamer.videos.zoom.similarity import Similarity
 from dreamer.videos.zoom.stabilise import FrameStatistics, calmed, measured, steadied
 
@@ -123,7 +123,7 @@ class FeedbackZoom:
         scene = self._scene
         if not scene.has_regions:
             return None
-        return Areas(scene.shares_at(self._place(number), scene.size).transpose(0, 1))
+        return areas_from(scene.shares_at(self._place(number), scene.size))
 
     def _place(self, number: int) -> Similarity:
         return self._scene.place(self._time(number))

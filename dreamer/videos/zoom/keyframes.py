@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dreamer.engine.areas import Areas
 from dreamer.image.easing import eased
-from dreamer.videos.zoom.scene import Scene, keyframe_size, moved
+from dreamer.videos.zoom.scene import Scene, areas_from, keyframe_size, moved
 from dreamer.videos.zoom.similarity import Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
 from dreamer.videos.zoom.stabilise import FrameStatistics, calmed, measured, steadied
@@ -145,7 +145,7 @@ class KeyframeZoom:
         """Where the looks are in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
         if not self._scene.has_regions:
             return None
-        return Areas(self._looped(self._scene.shares_at, place, size).transpose(0, 1))
+        return areas_from(self._looped(self._scene.shares_at, place, size))
 
     def _looped(
         self, seen: Callable[[Similarity, tuple[int, int]], Tensor], place: Similarity, size: tuple[int, int]

@@ -29,6 +29,7 @@ from dreamer.videos.zoom.zoom import Zoom
 SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
 _MANY = 4  # names from which on half of them take turns
+_EXACT = 1e-4  # of a share: what sampling leaves at the places of whole pixels
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 Look = tuple[str | None, str | None]
@@ -191,6 +192,12 @@ class Scene:
         if key not in self._plans:
             self._plans[key] = pipeline.plan(height, width)
         return self._plans[key]
+
+
+def areas_from(shares: Tensor) -> Areas:
+    """Areas given the share of each look, (1, looks, h, w), where next to nothing is nothing and next to all is all."""
+    shares = torch.where(shares < _EXACT, 0.0, shares)
+    return Areas(torch.where(shares > 1 - _EXACT, 1.0, shares).transpose(0, 1))
 
 
 def _in_turn(objective: Ingredient, turn: int) -> Ingredient:
