@@ -30,7 +30,7 @@ from dreamer.errors import (
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, zoom
+    from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, walk, zoom
     from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
@@ -69,6 +69,7 @@ __all__ = [
     "unit",
     "video",
     "visualize",
+    "walk",
     "zoom",
 ]
 
@@ -89,6 +90,7 @@ _HOMES = {
     "unit": "ingredients.gradient_filters",
     "video": "api",
     "visualize": "api",
+    "walk": "api",
     "zoom": "api",
 }
 

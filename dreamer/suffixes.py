@@ -61,6 +61,11 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
     return names
 
 
+def is_file_name(look: str) -> bool:
+    """Whether a look is named as a file or a folder, and not as a preset."""
+    return bool(Path(look).suffix) or Path(look).name != look
+
+
 def clip_for_photo(name: str) -> str:
     """The sentence about a clip where a photo is wanted."""
     return f"{name}: this is a clip; {either('dreamer.video', '`dreamer video`')} dreams over it"

@@ -7,6 +7,7 @@ writes.
 from __future__ import annotations
 
 from dreamer.api.frames import video, zoom
+from dreamer.api.looks import walk
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
 from dreamer.api.still import dream
 from dreamer.api.unit import visualize
@@ -20,5 +21,6 @@ __all__ = [
     "reload_plugins",
     "video",
     "visualize",
+    "walk",
     "zoom",
 ]

@@ -95,7 +95,7 @@ def zoom(
             fall.checkpoint(number)
             yield picture
 
-    return _frames(pictures(), returns)
+    return frames_given(pictures(), returns)
 
 
 @plain_modes()
@@ -148,10 +148,10 @@ def video(
     if film.regions:
         film.regions.check(source.frames)
     made = (torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255 for dreamt in film.dreams(frames(source)))
-    return _frames(made, returns)
+    return frames_given(made, returns)
 
 
-def _frames(made: Iterator[Tensor], returns: Returns) -> Iterator[Result]:
+def frames_given(made: Iterator[Tensor], returns: Returns) -> Iterator[Result]:
     """The frames as `returns` says; what is being dreamt when Ctrl-C is pressed becomes one as well."""
     while True:
         try:

@@ -29,6 +29,7 @@ from dreamer.cli.provenance import provenance_for
 from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
+from dreamer.suffixes import is_file_name
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def walk(
     problems: list[str] = []
     format = whole = None
     with collect_problems(problems):
-        format = clip.format([photo, *map(Path, filter(_is_file, looks)), *mask_files(shared.region)])
+        format = clip.format([photo, *map(Path, filter(is_file_name, looks)), *mask_files(shared.region)])
     if photo is None and not sample:
         problems.append("name the photo to walk over: --photo photo.jpg; --sample takes a scene that dreamer draws")
     if photo and sample:
@@ -153,11 +154,6 @@ def _beside(photo: Path | None) -> Path:
     return photo.with_name(fitting(photo.stem, "-walk.mp4")) if photo and photo.name else Path("walk.mp4")
 
 
-def _is_file(look: str) -> bool:
-    """Whether a look is named as a file or a folder, and not as a preset."""
-    return bool(Path(look).suffix) or Path(look).name != look
-
-
 def _missing(looks: Sequence[str]) -> list[str]:
     """What is wrong with the looks, as far as it takes no torch to know."""
     from dreamer.videos.walk import MOST_LOOKS
@@ -167,7 +163,7 @@ def _missing(looks: Sequence[str]) -> list[str]:
         found.append(f"{len(looks)} looks are too many for a walk; the limit is {MOST_LOOKS}")
     for look in looks:
         with collect_problems(found):
-            if not _is_file(look):
+            if not is_file_name(look):
                 check_preset(look)
             elif not Path(look).exists():
                 found.append(f"there is no file {look}")
@@ -180,7 +176,7 @@ def _pipelines(
     """A pipeline for each look; what is wrong with them is added to `problems`."""
     found: dict[str, Pipeline] = {}
     for look in dict.fromkeys(looks):
-        given = replace(shared, recipe=look) if _is_file(look) else replace(shared, preset=look)
+        given = replace(shared, recipe=look) if is_file_name(look) else replace(shared, preset=look)
         with collect_problems(problems):
             found[look] = given.pipeline(registry, reporter.notify, [], fetch=not problems)[0]
     return [found[look] for look in looks if look in found]

@@ -88,7 +88,7 @@ class Walk:
         kept = before.float()
         if now:
             left = (1 - now) / (1 - was) if leg == last and was < 1 else 1 - now
-            kept = kept.lerp(self._look_change(leg + 1, store).float(), 1 - left**_EARLY)
+            kept = _between(kept, self._look_change(leg + 1, store).float(), 1 - left**_EARLY)
         share = max(1 - self.stability, _MIN_SHARE)
         picture = self.photo + kept * (1 - share)
         for pipeline, part in self._parts(leg, now):
@@ -132,6 +132,13 @@ class Walk:
         if pipeline in self.looks:
             self._plans[id(pipeline)] = pipeline, plan
         return plan
+
+
+def _between(change: Tensor, other: Tensor, share: float) -> Tensor:
+    """A change `share` of the way to another, and as strong; a mean of forms that are not alike would be faint."""
+    mean = change.lerp(other, share)
+    strong, before, after = (float(each.square().mean().sqrt()) for each in (mean, change, other))
+    return mean * min((before + (after - before) * share) / max(strong, 1e-9), 1.5)
 
 
 def settled(
