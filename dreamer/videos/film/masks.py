@@ -13,6 +13,7 @@ from torch import Tensor
 from dreamer.engine.areas import Areas
 from dreamer.errors import UsageError, argument
 from dreamer.image import Photo, load, mask_of, resize
+from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.regions import laid, mask_for, masks_of
 from dreamer.recipes.masks import formula
@@ -20,8 +21,8 @@ from dreamer.recipes.recipe import Recipe
 from dreamer.videos.clip.folder import digest_of, frames_in
 from dreamer.videos.film.motion import Motion
 
-_SIDE = 192  # px: longest side at which a mask is filled where the flow is not sure
-_KERNEL, _SPACE, _COLOUR = 15, 4.0, 0.1  # of the bilateral filter that fills it: px, px, and shares of white
+_SIDE = 160  # px: longest side at which a mask is filled where the flow is not sure
+_KERNEL, _SPACE, _COLOUR = 11, 3.0, 0.06  # of the bilateral filter that fills it: px, px, and shares of white
 _SHADE = 0.01  # from black or white: what is nearer counts as that, so that edges do not creep
 
 
@@ -124,4 +125,5 @@ def _filled(masks: Tensor, trust: Tensor, frame: Tensor) -> Tensor:
     both = torch.cat([known * seen, seen], 1)
     sums = joint_bilateral_blur(both, guide, _KERNEL, _COLOUR, (_SPACE, _SPACE))
     found = torch.where(sums[:, -1:] > 1e-3, sums[:, :-1] / sums[:, -1:].clamp(min=1e-3), known)
-    return resize(found, (height, width)).clamp_(0, 1)
+    decided = eased(eased(found.clamp(0, 1)))  # what is little more of one thing is that thing
+    return resize(decided, (height, width)).clamp_(0, 1)
