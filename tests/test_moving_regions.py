@@ -43,7 +43,7 @@ def dreams(regions, **words):
 
 def zoomed(regions, source=None, **settings):
     composed = dreams(regions, strength=settings.pop("strength", 1.0))
-    zoom = Zoom(**{"seconds": 1.0, "fps": 4, "rate": 2.0, "angle": 20.0, **settings})
+    zoom = Zoom(**{"seconds": 1.0, "fps": 3, "rate": 2.0, "angle": 20.0, **settings})
     source = picture() if source is None else source
     made = frames_of(Scene(source, zoom, (48, 64), lambda time: composed, MemoryStore(), 1.5))
     return [made.frame(number) for number in range(zoom.frames)]
@@ -85,8 +85,8 @@ def test_a_zoom_has_the_same_regions_throughout(tmp_path):
     refused(dreamer("zoom", one, "--keyframes", keys), "regions: the looks of a zoom's keyframes have different ones")
     keys.write_text("[[keyframes]]\ntime = 1\nregions = []\n")
     refused(dreamer("zoom", one, "--keyframes", keys), "keyframes[0].regions: regions are the same throughout a zoom")
-    ran = dreamer("zoom", one, "--region", "top=bloom", "--region", "all=keep")
-    refused(ran, "leave no place in which anything could grow")
+    with pytest.raises(UsageError, match="leave no place in which anything could grow"):
+        program.zoom(one, regions=[("top", None), ("all", "keep")], network=tiny())
 
 
 def test_a_zoom_for_a_python_program():
@@ -113,7 +113,7 @@ def middle(values):
 
 
 def test_a_masks_file_rides_on_the_motion_and_outside_the_clip_stays():
-    source = shots(6, step=2)
+    source = shots(4, step=2)
     for number, dreamt in enumerate(film([(square(*SIZE), None)]).dreams(source)):
         mask = dreamt.masks[0, 0].float().numpy()
         assert middle(mask) == pytest.approx(47.5 - 2 * number, abs=0.1)
@@ -123,9 +123,9 @@ def test_a_masks_file_rides_on_the_motion_and_outside_the_clip_stays():
 
 
 def test_at_a_cut_it_begins_again_and_formulas_stay_where_they_are():
-    source = [*shots(3, step=2), *shots(2, step=2, seed=6)]
+    source = [*shots(2, step=2), *shots(2, step=2, seed=6)]
     dreamt = [*film([(square(*SIZE), None), ("left:10%", None)]).dreams(source)]
-    assert [round(middle(d.masks[0, 0].float().numpy())) for d in dreamt] == [48, 46, 44, 48, 46]
+    assert [round(middle(d.masks[0, 0].float().numpy())) for d in dreamt] == [48, 46, 48, 46]
     found = [off(each, frame) for each, frame in zip(dreamt, source, strict=True)]
     assert all(change[:, 12:18].max() == 0 < change[:, :6].mean() for change in found)
 
@@ -145,11 +145,9 @@ def test_a_colour_is_found_in_each_frame():
 def test_it_goes_on_from_any_frame_as_if_nothing_had_been(regions):
     source = shots(4, step=2)
     whole = [*film(regions).dreams(source)]
-    for begin in (1, 3):
-        kept = whole[begin - 1]
-        masks = kept.masks if kept.masks.shape[1] else None
-        again = film(regions).dreams(source, begin=begin, change=kept.change, masks=masks)
-        assert all((a.frame == b.frame).all() for a, b in zip(again, whole[begin:], strict=True))
+    masks = whole[1].masks if whole[1].masks.shape[1] else None
+    again = film(regions).dreams(source, begin=2, change=whole[1].change, masks=masks)
+    assert all((a.frame == b.frame).all() for a, b in zip(again, whole[2:], strict=True))
 
 
 def test_a_folder_has_a_mask_for_each_frame(tmp_path):
