@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from command import dreamer, left_in, photo, refused
-from networks import tiny
+from networks import pooling, tiny
 from test_video import interrupted
 
 import dreamer as program
@@ -91,10 +91,17 @@ def test_directions_go_along_the_sphere():
 def test_where_there_is_nothing_between_each_look_takes_its_share_of_the_steps(words):
     a, b = one(1), look(**words)
     assert between(a, b, 0.5) is None
-    taken = []
-    made = walk(a, b, stability=0.5, on_step=taken.append)
-    parts = made._parts(0, 0.25)
+    parts = walk(a, b)._parts(0, 0.25)
     assert [(part.recipe.seed, share) for part, share in parts] == [(0, 0.75), (words.get("seed", 0), 0.25)]
+
+
+def test_so_do_looks_of_two_networks():
+    taken = []
+    other = build({"octaves": {"count": 1, "steps": 2}}, registry(), network=pooling())
+    made = walk(one(1), other, one(5), count=6, on_step=lambda step: taken.append(step.octaves))
+    assert made.looks[0].session is made.looks[2].session
+    dreams = [*made.dreams(MemoryStore())]
+    assert len(dreams) == 6 and {1, 2} == {*taken}
 
 
 def test_each_look_is_reached_and_the_way_is_even():

@@ -115,7 +115,7 @@ class Walk:
         if share in (0, 1):
             return [(second if share else first, 1.0)]
         between = mixed(first.recipe, second.recipe, share, first.registry.vocabulary)
-        if between is None or first.guide is not second.guide:
+        if between is None or first.session is not second.session:
             return [(first, 1 - share), (second, share)]
         return [(replace(first, recipe=between), 1.0)]
 
@@ -144,7 +144,7 @@ def _between(change: Tensor, other: Tensor, share: float) -> Tensor:
 def settled(
     looks: Sequence[Pipeline], height: int, width: int, *, names: Sequence[str], tile: int | None = None
 ) -> list[Pipeline]:
-    """The looks of a walk with one machine, so that all frames are cut alike.
+    """The looks of a walk with one machine, so that all frames are cut alike, and with one copy of each network.
 
     Args:
         looks: The pipelines.
@@ -169,4 +169,13 @@ def settled(
                     tiles.append(look.plan_frames(height, width).machine.tile)
     smallest = min((side for side in tiles if side), default=0)
     machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
-    return [replace(look, machine=machine) for look in looks]
+    sessions = [next(one.session for one in looks if _is_alike(one, look)) for look in looks]
+    return [replace(look, machine=machine, session=each) for look, each in zip(looks, sessions, strict=True)]
+
+
+def _is_alike(one: Pipeline, other: Pipeline) -> bool:
+    """Whether two looks are of one network, so that one copy will do for both."""
+    if one is other:
+        return True
+    same = one.network is other.network or one.network.weights == other.network.weights != ""
+    return same and one.network.name == other.network.name and not (one.guide or other.guide)
