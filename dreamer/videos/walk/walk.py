@@ -115,7 +115,7 @@ class Walk:
         if share in (0, 1):
             return [(second if share else first, 1.0)]
         between = mixed(first.recipe, second.recipe, share, first.registry.vocabulary)
-        if between is None or first.session is not second.session:
+        if between is None:
             return [(first, 1 - share), (second, share)]
         return [(replace(first, recipe=between), 1.0)]
 
