@@ -40,7 +40,7 @@ def one(channel=1):
 
 def walk(*looks, count=8, **settings):
     picture = scene(SIZE[1], SIZE[0])
-    return Walk(picture, settled(looks, *SIZE, names=[str(k) for k in range(len(looks))]), count, **settings)
+    return Walk(picture, settled(looks, picture, names=[str(k) for k in range(len(looks))]), count, **settings)
 
 
 def between(a, b, share):
@@ -185,6 +185,8 @@ def test_a_python_program_gives_recipes_as_well_and_is_told_of_mistakes(here):
     assert frame.size == (96, 72)
     with pytest.raises(UsageError, match="looks: a walk has 2 to 32, and there are 1"):
         program.walk(["bloom"], "p.jpg")
+    with pytest.raises(UsageError, match="leave no place in which anything could grow"):
+        program.walk([{}, {}], "p.jpg", network=tiny(), regions=[("top", None), ("all", "keep")])
     with pytest.raises(UsageError, match=r"looks\[1\]: expected a preset"):
         program.walk([{}, 3], "p.jpg", network=tiny())
 

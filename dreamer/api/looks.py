@@ -103,7 +103,7 @@ def walk(
                 )
                 built.append(asked.build(known))
     image = source.resized(size or min(SIZE, max(source.width, source.height))).image()
-    ready = settled(built, image.shape[-2], image.shape[-1], names=names)
+    ready = settled(built, image, names=names)
     made = Walk(image, ready, frame_count(seconds, rate), loop, stability, on_step or (lambda step: None))
 
     def pictures() -> Iterator[Tensor]:

@@ -79,7 +79,7 @@ def walk(
 
     The result is a clip in which each look becomes the next. A LOOK is a preset, a .toml file, or a picture or clip
     made by dreamer, whose recipe is taken; the photo is not in it, and is named with --photo. The options change all
-    looks alike.
+    looks alike; a --region is as in `dreamer render`.
 
     \b
     dreamer walk bloom citadel gaze --photo photo.jpg
@@ -119,7 +119,8 @@ def walk(
             raise UsageError(*problems)
         image = whole.resized(_side(whole, shared.size, clip.preview)).image()
         size = frame_size(format, image.shape[-2], image.shape[-1])
-        pipelines = settled(pipelines, *size, names=looks, tile=clip.tiles(1)[0] if shared.tile is None else None)
+        image = image[..., : size[0], : size[1]].contiguous()
+        pipelines = settled(pipelines, image, names=looks, tile=clip.tiles(1)[0] if shared.tile is None else None)
         first = pipelines[0]
         use_threads(first.machine)
         if not first.machine.tile:
@@ -128,7 +129,7 @@ def walk(
         provenance = provenance_for(first, whole.sha256, first.machine, plugins)
         words = {"seconds": seconds, "fps": str(fps), "loop": loop, "stability": stability}
         recipe = {**json.loads(provenance.text()), "walk": words | {"looks": [one.to_dict() for one in pipelines]}}
-        made = Walk(image[..., : size[0], : size[1]].contiguous(), pipelines, frames, loop, stability)
+        made = Walk(image, pipelines, frames, loop, stability)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))

@@ -22,6 +22,7 @@ from dreamer.errors import argument, collect_problems, reported_together
 from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
+from dreamer.pipeline.regions import areas_of
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
 from dreamer.videos.walk.mixture import mixed
@@ -142,14 +143,13 @@ def _between(change: Tensor, other: Tensor, share: float) -> Tensor:
 
 
 def settled(
-    looks: Sequence[Pipeline], height: int, width: int, *, names: Sequence[str], tile: int | None = None
+    looks: Sequence[Pipeline], photo: Tensor, *, names: Sequence[str], tile: int | None = None
 ) -> list[Pipeline]:
     """The looks of a walk with one machine, so that all frames are cut alike, and with one copy of each network.
 
     Args:
         looks: The pipelines.
-        height: Of the frames, in pixels.
-        width: Likewise.
+        photo: What is walked over, as large as the frames, (1, 3, H, W).
         names: What people call the looks.
         tile: The tile of an interrupted walk; without one, the smallest that a look needs.
 
@@ -166,7 +166,8 @@ def settled(
                         f"change it ({argument('init', 'photo')})"
                     )
                 else:
-                    tiles.append(look.plan_frames(height, width).machine.tile)
+                    tiles.append(look.plan_frames(photo.shape[-2], photo.shape[-1]).machine.tile)
+                    areas_of(look.recipe, look.masks, photo)  # which refuses masks that leave nothing
     smallest = min((side for side in tiles if side), default=0)
     machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
     sessions = [next(one.session for one in looks if _is_alike(one, look)) for look in looks]
