@@ -105,18 +105,17 @@ def test_so_do_looks_of_two_networks():
 
 
 def test_each_look_is_reached_and_the_way_is_even():
-    """The looks' own dreams are the first and last frame, or nearly; no frame leaps and none fades."""
+    """The first and the last frame are nearly the looks' own dreams; no frame leaps and none fades."""
     a, b = one(1), one(5)
     made = walk(a, b, count=9)
     dreams = [*made.dreams(MemoryStore())]
     changes = [dreamt.change.float() for dreamt in dreams]
     own = [look.ascend(made.photo, plan=made._plan(look)) - made.photo for look in made.looks]
-    assert torch.equal(changes[0], own[0].half().float())
 
     def alike(x, y):
         return float(torch.nn.functional.cosine_similarity(x.flatten(), y.flatten(), 0))
 
-    assert alike(changes[-1], own[1]) > 0.9 > alike(own[0], own[1]) + 0.3
+    assert min(alike(changes[0], own[0]), alike(changes[-1], own[1])) > 0.9 > alike(own[0], own[1]) + 0.3
     share = [alike(change, own[1]) for change in changes]
     assert all(later > earlier - 0.02 for earlier, later in pairwise(share)), "always nearer"
     assert max(later - earlier for earlier, later in pairwise(share)) < 0.5 * (share[-1] - share[0]), "no leap"
@@ -128,7 +127,7 @@ def test_a_loops_end_meets_its_start():
     made = walk(one(1), one(5), count=12, loop=True)
     values = [dreamt.frame.astype(int) for dreamt in made.dreams(MemoryStore())]
     steps = [np.abs(b - a).mean() for a, b in pairwise(values)]
-    assert np.abs(values[0] - values[-1]).mean() < 1.2 * max(steps)
+    assert np.abs(values[0] - values[-1]).mean() < np.mean(steps)
     assert made.place(0) == (0, 0) and made.place(6) == (1, 0) and made.place(11)[0] == 1
 
 

@@ -5,11 +5,13 @@ looks the steps are those of the recipe between them; where there is none, as fr
 the first's steps and then the second's, each in its share.
 
 Forms that are there once would find themselves in everything that follows, and no later look would be what it is by
-itself. So each look's own dream over the photo is made when the way to it begins, and what is kept is drawn towards it.
+itself. So each look's own dream over the photo is made when the way to it begins, and what is kept is drawn towards
+them, in the shares that the looks have.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -31,7 +33,9 @@ STABILITY = 0.85  # higher than a film's, as nothing moves
 SECONDS, FPS = 20.0, Fraction(30)
 _HELD = 0.12  # of the way between two looks: so long does each stay as it is, after it is reached and before it is left
 _MIN_SHARE = 0.05  # of the steps of a frame
-_EARLY = 2.0  # the higher, the sooner what is kept is drawn towards the next look
+_DRAWN = 0.3  # of what is kept: how much of the looks' own dreams comes in its place in each frame ...
+_SOON = 12  # ... and more where there are fewer frames than some of these from look to look
+_SETTLING = 4  # frames before the first one, after which a look hardly changes
 
 
 def frame_count(seconds: float, fps: Fraction) -> int:
@@ -63,7 +67,12 @@ class Walk:
         """
         change = load_change(store, begin, self.size)
         for number in range(begin, self.frames):
-            change = self._look_change(0, store) if change is None else self._change(number, change, store)
+            if change is None:
+                change = self._look_change(0, store)
+                for _ in range(_SETTLING):
+                    change = self._change(0, change, store)
+            else:
+                change = self._change(number, change, store)
             save_change(store, number + 1, change)
             leg, share = self.place(number)
             first, second = (self._look(k).recipe.strength for k in (leg, leg + 1))
@@ -77,22 +86,29 @@ class Walk:
 
     def place(self, number: int) -> tuple[int, float]:
         """Between which two looks a frame is: the first one's number, and the share of the second, 0 to 1."""
-        legs = len(self.looks) - (not self.loop)
-        passed = Fraction(number * legs, max(1, self.frames - (not self.loop)))
-        leg = min(int(passed), legs - 1)
+        passed = Fraction(number * self._legs, max(1, self.frames - (not self.loop)))
+        leg = min(int(passed), self._legs - 1)
         way = float(passed - leg)
         return leg, eased(min(max((way - _HELD) / (1 - 2 * _HELD), 0.0), 1.0))
 
+    @property
+    def _drawn(self) -> float:
+        """How much of what is kept gives way to the looks' own dreams in each frame."""
+        return max(_DRAWN, 1 - math.exp(-_SOON * self._legs / self.frames))
+
+    @property
+    def _legs(self) -> int:
+        """How many ways there are from look to look."""
+        return len(self.looks) - (not self.loop)
+
     def _change(self, number: int, before: Tensor, store: StateStore) -> Tensor:
         """The change of a frame, (1, 3, H, W) at half precision, from that of the one before."""
-        (last, was), (leg, now) = self.place(number - 1), self.place(number)
-        kept = before.float()
-        if now:
-            left = (1 - now) / (1 - was) if leg == last and was < 1 else 1 - now
-            kept = _between(kept, self._look_change(leg + 1, store).float(), 1 - left**_EARLY)
+        leg, way = self.place(number)
+        goals = (self._look_change(leg + ahead, store).float() for ahead in ((0, 1) if way else (0,)))
+        kept = before.float().lerp(_between(*goals, share=way), self._drawn)
         share = max(1 - self.stability, _MIN_SHARE)
         picture = self.photo + kept * (1 - share)
-        for pipeline, part in self._parts(leg, now):
+        for pipeline, part in self._parts(leg, way):
             picture = self._dreamt(pipeline, picture, share * part)
         return (picture - self.photo).half()
 
@@ -135,8 +151,10 @@ class Walk:
         return plan
 
 
-def _between(change: Tensor, other: Tensor, share: float) -> Tensor:
+def _between(change: Tensor, other: Tensor | None = None, *, share: float) -> Tensor:
     """A change `share` of the way to another, and as strong; a mean of forms that are not alike would be faint."""
+    if other is None:
+        return change
     mean = change.lerp(other, share)
     strong, before, after = (float(each.square().mean().sqrt()) for each in (mean, change, other))
     return mean * min((before + (after - before) * share) / max(strong, 1e-9), 1.5)
