@@ -55,7 +55,7 @@ _TWO = "name two looks at least, as in `dreamer walk bloom citadel --photo photo
     "--stability",
     type=FiniteRange(0, 1),
     metavar="0..1",
-    help="How much of a frame's dream the next one keeps; less changes more at once. [0.85]",
+    help="How much of a frame's dream the next one keeps; less changes more at once. [0.92]",
 )
 @clip_options_for("Make a preview: the whole walk, a second from look to look, at a quarter of the size.")
 @changes_for("Long side of the frames; `full` keeps the photo's. [1280]")

@@ -29,13 +29,13 @@ from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
 from dreamer.videos.walk.mixture import mixed
 
-STABILITY = 0.85  # higher than a film's, as nothing moves
+STABILITY = 0.92  # higher than a film's, as nothing moves
 SECONDS, FPS = 20.0, Fraction(30)
 _HELD = 0.12  # of the way between two looks: so long does each stay as it is, after it is reached and before it is left
 _MIN_SHARE = 0.05  # of the steps of a frame
-_DRAWN = 0.3  # of what is kept: how much of the looks' own dreams comes in its place in each frame ...
+_DRAWN = 0.2  # of what is kept: how much of the looks' own dreams comes in its place in each frame ...
 _SOON = 12  # ... and more where there are fewer frames than some of these from look to look
-_SETTLING = 4  # frames before the first one, after which a look hardly changes
+_SETTLING = 6  # frames before the first one, after which a look hardly changes
 
 
 def frame_count(seconds: float, fps: Fraction) -> int:
