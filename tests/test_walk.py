@@ -119,8 +119,9 @@ def test_each_look_is_reached_and_the_way_is_even():
     share = [alike(change, own[1]) for change in changes]
     assert all(later > earlier - 0.02 for earlier, later in pairwise(share)), "always nearer"
     assert max(later - earlier for earlier, later in pairwise(share)) < 0.5 * (share[-1] - share[0]), "no leap"
-    sizes = [float(change.abs().mean()) for change in changes]
-    assert min(sizes) > 0.85 * min(sizes[0], sizes[-1]), "no fading on the way"
+    sizes = [float(change.square().mean().sqrt()) for change in changes]
+    assert min(sizes) > 0.95 * sizes[0], "no fading on the way"
+    assert (changes[1] - changes[0]).abs().mean() < 0.1 * changes[0].abs().mean(), "a look stays before it is left"
 
 
 def test_a_loops_end_meets_its_start():
