@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamer.api.names import registry
 from dreamer.engine.modes import plain_modes
 from dreamer.errors import UsageError
-from dreamer.image import Picture, load, resize
+from dreamer.image import Photo, Picture, load
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.segments import segments_of
 from dreamer.recipes.arguments import check
@@ -22,7 +22,7 @@ from dreamer.recipes.recipe import Recipe
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Part:
-    """One part of a photo: a mask (1, 1, H, W) in [0, 1] of the photo's size; `dreamer.dream` takes it as a region's."""
+    """One part of a photo: a mask (1, 1, H, W) in [0, 1] of the photo's size, for a region of `dreamer.dream`."""
 
     number: int
     name: str
@@ -74,10 +74,13 @@ def parts(
         raise UsageError("count: it is for dreamer's own parts; a segmenter decides itself how many masks there are")
     if count is not None and not FEWEST <= count <= MOST:
         raise UsageError(f"count: expected a number from {FEWEST} to {MOST}, not {count}")
-    source = load(photo, max_pixels=max_pixels)
+    return parts_in(load(photo, max_pixels=max_pixels), count, segmenter)
+
+
+def parts_in(photo: Photo, count: int | None, segmenter: str | None) -> list[Part]:
+    """See `parts`."""
     options: dict[str, Any] = {} if segmenter else {"count": count or PARTS}
     # A render sees the photo at this size, and is to find the same parts.
-    found = segments_of(registry(), segmenter or "parts", source.at_most(Recipe.size).image(), **options)
-    size = source.height, source.width
-    masks = (resize(mask[None], size).clamp(0, 1) for mask in found.masks)
+    found = segments_of(registry(), segmenter or "parts", photo.at_most(Recipe.size).image(), **options)
+    masks = found.at((photo.height, photo.width)).split(1)
     return [Part(number, name, mask) for number, (name, mask) in enumerate(zip(found.names, masks, strict=True), 1)]

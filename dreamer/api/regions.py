@@ -13,7 +13,7 @@ from dreamer.image import Photo, Picture, load
 from dreamer.recipes.masks import formula, region_words
 
 OneRegion = tuple[Picture | Part, str | Mapping[str, Any] | None]
-"""A mask, as a picture, a Part or in words, and a look: a preset's name, `keep`, a region's words, or None for the recipe's."""
+"""A mask, as a picture, a Part or words, and a look: a preset's name, `keep`, words, or None for the recipe's."""
 
 
 def regions_of(regions: Sequence[OneRegion], max_pixels: int) -> tuple[list[dict[str, Any]], tuple[Photo, ...]]:

@@ -22,6 +22,7 @@ from dreamer.cli import (
     exemplars,
     ingredients,
     networks,
+    parts,
     plugins,
     presets,
     render,
@@ -35,7 +36,7 @@ from dreamer.errors import options_named, quoted, reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
-    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
+    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, parts.parts, plugins.plugins, doctor.doctor),
 ]
 
 

@@ -18,9 +18,10 @@ from dreamer.recipes.masks import PARTS
 _SIDE = 640  # px: the long side at which a photo is looked at
 _CELL = 8  # px of it that one position of the factorisation covers
 _LAYERS = ("m3b", "m4b", "m5a")  # fine, middle and coarse: chosen by eye, as are the weights
-_COLOUR, _HEIGHT = 1.0, 0.5  # weights of colour and of height in the picture, beside that of all features
+_COLOUR, _HEIGHT = 1.5, 0.5  # weights of colour and of height in the picture, beside that of all features
 _MORE = 4  # factors that are found beyond those wanted, and merged
 _MERGING = 2.0  # weight of colour where factors are merged
+_APART, _BORDER = 2.0, 10.0  # how much more two are unlike that do not touch; what share of one counts as touching, 1 /
 _RADIUS, _EDGE = 8, 3e-4  # of the guided filter: px, and the variance of colour that counts as an edge
 
 
@@ -53,7 +54,7 @@ def _parts(picture: bytes, size: tuple[int, int], count: int) -> Tensor:
         shares = factorised(seen, count + _MORE)[0].square()
         shares /= shares.sum(1, keepdim=True).clamp(min=1e-12)
         alike = torch.cat([blocks[0], _MERGING * blocks[1], blocks[2]], 1)[0].flatten(1).T
-        masks = _merged(shares, alike, count).T.reshape(1, count, *grid)
+        masks = _merged(shares, alike, grid, count).T.reshape(1, count, *grid)
         masks = _with_edges(F.interpolate(masks, size=size, mode="bicubic").clamp(0, 1), image)
         rows = torch.linspace(0, 1, size[0])[:, None]
         order = ((masks * rows).sum((2, 3)) / masks.sum((2, 3)).clamp(min=1e-12))[0].argsort(stable=True)
@@ -61,7 +62,7 @@ def _parts(picture: bytes, size: tuple[int, int], count: int) -> Tensor:
 
 
 def _described(image: Tensor) -> list[Tensor]:
-    """Features, colour and height at each position, from 0 on: (1, C, h, w) each, of mean square 1 times their weight."""
+    """Features, colour and height at each position, from 0 on: (1, C, h, w) each, of their weights' lengths."""
     from kornia.color import rgb_to_lab
 
     network = _network()
@@ -95,26 +96,24 @@ def _unit(planes: Tensor) -> Tensor:
     return planes / planes.square().sum(1).mean().sqrt().clamp(min=1e-6)
 
 
-def _merged(shares: Tensor, values: Tensor, count: int) -> Tensor:
-    """Shares (N, K) of fewer factors, (N, count): again and again the two most alike in values (N, C) become one.
+def _merged(shares: Tensor, values: Tensor, grid: tuple[int, int], count: int) -> Tensor:
+    """Shares (N, K) of fewer factors, (N, count): again and again the two most alike become one.
 
-    That two are alike counts less the larger both are (Ward 1963, with a root), so that what is large stays apart.
+    How unlike two are is the squared distance of their mean values, (N, C), less where both are small (Ward 1963), and
+    several times as much where they do not touch: a sky and its mirror image in water are two parts.
     """
-    columns = list(shares.T)
-    sizes = [float(column.sum()) + 1e-9 for column in columns]
-    means = [(column[:, None] * values).sum(0) / size for column, size in zip(columns, sizes, strict=True)]
-    while len(columns) > count:
-        pairs = [(i, j) for i in range(len(columns)) for j in range(i)]
-
-        def cost(pair: tuple[int, int]) -> float:
-            one, other = sizes[pair[0]], sizes[pair[1]]
-            return float((means[pair[0]] - means[pair[1]]).square().sum()) * (one * other / (one + other)) ** 0.5
-
-        i, j = min(pairs, key=cost)
-        means[j] = (means[i] * sizes[i] + means[j] * sizes[j]) / (sizes[i] + sizes[j])
-        columns[j], sizes[j] = columns[i] + columns[j], sizes[i] + sizes[j]
-        del columns[i], sizes[i], means[i]
-    return torch.stack(columns, 1)
+    while shares.shape[1] > count:
+        sizes = shares.sum(0) + 1e-6
+        unlike = torch.cdist(shares.T @ values / sizes[:, None], shares.T @ values / sizes[:, None]).square()
+        unlike = unlike * (1 / (1 / sizes[:, None] + 1 / sizes)).sqrt()
+        around = F.avg_pool2d(shares.T.reshape(1, -1, *grid), 5, 1, 2, count_include_pad=False)[0].flatten(1)
+        touching = (around @ shares / torch.minimum(sizes[:, None], sizes) * _BORDER).clamp(max=1)
+        unlike = unlike * (1 + _APART * (1 - touching))
+        unlike.fill_diagonal_(torch.inf)
+        i, j = sorted(divmod(int(unlike.argmin()), len(sizes)))
+        shares[:, i] += shares[:, j]
+        shares = torch.cat([shares[:, :j], shares[:, j + 1 :]], 1)
+    return shares
 
 
 def _with_edges(masks: Tensor, image: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
 from dreamer.errors import RecipeError, UsageError, collect_problems, either
-from dreamer.image import Photo, mask_of, resize
+from dreamer.image import Photo, mask_of
 from dreamer.pipeline.segments import Segments, segments_of
 from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
 from dreamer.recipes.overrides import merged
@@ -157,7 +157,7 @@ def _mask(
         if key not in known:
             options = {"count": int(said.numbers[0])} if said.name == PART else {}
             known[key] = segments_of(registry, said.segmenter, image.cpu().float(), **options)
-        mask = resize(known[key].mask(said.which), size).clamp(0, 1)
+        mask = known[key].mask(said.which, size)
     else:
         mask = _drawn(said, image)
     return 1 - mask if region.invert else mask

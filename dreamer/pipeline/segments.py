@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import PluginError, UsageError, blamed_on, did_you_mean, quoted
@@ -24,8 +25,12 @@ class Segments:
     names: tuple[str, ...]
     by: str
 
-    def mask(self, which: str) -> Tensor:
-        """The mask (1, 1, h, w) of a name, or of a number from 1 on; raises UsageError for one that is not there."""
+    def at(self, size: tuple[int, int]) -> Tensor:
+        """The masks (N, 1, *size); where their sums were 1 they stay so."""
+        return F.interpolate(self.masks, size=size, mode="bilinear", antialias=True)
+
+    def mask(self, which: str, size: tuple[int, int]) -> Tensor:
+        """The mask (1, 1, *size) of a name, or of a number from 1 on; raises UsageError for one that is not there."""
         number = int(which) if which.isdecimal() and len(which) < 4 else 0
         if which in self.names:
             number = self.names.index(which) + 1
@@ -36,7 +41,7 @@ class Segments:
                 f"segment:{self.by}:{which}: this picture has {found}; write one of these, or a number from 1 to "
                 f"{len(self.names)}{did_you_mean(which, names) if names else ''}"
             )
-        return self.masks[number - 1 : number]
+        return replace(self, masks=self.masks[number - 1 : number]).at(size)
 
 
 def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) -> Segments:

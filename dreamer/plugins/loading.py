@@ -27,7 +27,12 @@ from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Registry, State
 
-_BUILT_INS = (*(f"ingredients.{kind}" for kind in KINDS), "networks", "ingredients.learned_priors", "ingredients.segmenters")
+_BUILT_INS = (
+    *(f"ingredients.{kind}" for kind in KINDS),
+    "networks",
+    "ingredients.learned_priors",
+    "ingredients.segmenters",
+)
 
 _loading: ContextVar[Registry | None] = ContextVar("_loading", default=None)  # each thread has its own
 

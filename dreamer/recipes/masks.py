@@ -1,4 +1,4 @@
-"""Masks in words: a file's name, or a formula such as `top:30%`, `ellipse:0.5,0.4,0.3,0.5`, `colour:#88aadd`, `part:3`."""
+"""Masks in words: a file's name, or a formula: `top:30%`, `ellipse:0.5,0.4,0.3,0.5`, `colour:#88aadd`, `part:3`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HOW = {
 
 @dataclass(frozen=True)
 class Formula:
-    """A mask without a file: one of `NAMES`, with its numbers; of segments also the segmenter, and which of its masks."""
+    """A mask without a file: one of `NAMES`, with its numbers; for a segment the segmenter, and which of its masks."""
 
     name: str
     numbers: tuple[float, ...] = ()

@@ -168,7 +168,7 @@ class Registry:
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
 
     def add_segmenter(self, function: Callable[..., Any], name: str | None, source: str) -> None:
-        """Register a segmenter by its own name, or another; raises PluginError where it is none or the name is taken."""
+        """Register a segmenter by its own name, or another; raises PluginError where that is taken."""
         if not callable(function):
             raise PluginError(f"{_called(source)} cannot register a segmenter that is no function")
         self.segmenters.add(name or getattr(function, "__name__", ""), source, function)
