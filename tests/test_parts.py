@@ -16,7 +16,7 @@ from dreamer import hookimpl
 from dreamer.api import registry
 from dreamer.api.names import copied
 from dreamer.engine.factors import factorised, shares_in
-from dreamer.errors import DreamerError, PluginError, RecipeError, UsageError
+from dreamer.errors import PluginError, RecipeError, UsageError
 from dreamer.image import load, mask_of
 from dreamer.image.photo import Photo
 from dreamer.ingredients import segmenters
@@ -63,8 +63,6 @@ def test_photos_without_parts_have_masks_too():
     masks = [part.mask for part in program.parts(np.full((40, 60, 3), 90, np.uint8), 4)]
     assert sum(masks).sub(1).abs().max() < 1e-5 and torch.stack(masks).isfinite().all()
     assert len(program.parts(pixels(17, 17), 12)) == 12
-    with pytest.raises(DreamerError, match="40x3 pixels are too small"):
-        program.parts(pixels(40, 3))
 
 
 def test_the_same_photo_has_the_same_parts_also_when_it_is_seen_at_another_size(monkeypatch):

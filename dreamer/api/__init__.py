@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dreamer.api.frames import video, zoom
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
-from dreamer.api.parts import Part, parts
+from dreamer.api.part import Part, parts
 from dreamer.api.still import dream
 from dreamer.api.unit import visualize
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dreamer.api.parts import Part
+from dreamer.api.part import Part
 from dreamer.api.values import plain
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
 from dreamer.image import Photo, Picture, load

@@ -60,7 +60,7 @@ def parts(
 
         import torch
 
-        from dreamer.api.parts import parts_in
+        from dreamer.api.part import parts_in
         from dreamer.image import Photo, encode, load
         from dreamer.visualization.parts_sheet import parts_sheet
 

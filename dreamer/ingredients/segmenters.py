@@ -72,9 +72,9 @@ def _described(image: Tensor) -> list[Tensor]:
     for layer in _LAYERS:
         deviation = network.statistics[layer][1][:, None, None].clamp(min=1e-3)
         each.append(_unit(_at(features[layer].clamp(min=0).div(deviation).sqrt(), grid)) / len(_LAYERS) ** 0.5)
-    light, *chroma = _at(rgb_to_lab(image), grid).split(1, 1)
-    signs = [side.clamp(min=0) / 60 for plane in chroma for side in (plane, -plane)]
-    colour = torch.cat([light / 100, 1 - light / 100, *signs], 1).clamp(min=0)
+    lab = _at(rgb_to_lab(image), grid)
+    light, chroma = lab[:, :1] / 100, lab[:, 1:] / 60
+    colour = torch.cat([light, 1 - light, chroma, -chroma], 1).clamp(min=0)
     down = torch.linspace(0, 1, grid[0])[None, None, :, None].expand(1, 1, *grid)
     return [torch.cat(each, 1), _COLOUR * _unit(colour), _HEIGHT * _unit(torch.cat([down, 1 - down], 1))]
 

@@ -171,7 +171,7 @@ class Registry:
         """Register a segmenter by its own name, or another; raises PluginError where that is taken."""
         if not callable(function):
             raise PluginError(f"{_called(source)} cannot register a segmenter that is no function")
-        self.segmenters.add(name or getattr(function, "__name__", ""), source, function)
+        self.segmenters.add(name or str(getattr(function, "__name__", "")), source, function)
 
     def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:
         """An ingredient's options by name. Raises RecipeError for an unknown one, and names a missing plugin."""

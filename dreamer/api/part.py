@@ -82,5 +82,5 @@ def parts_in(photo: Photo, count: int | None, segmenter: str | None) -> list[Par
     options: dict[str, Any] = {} if segmenter else {"count": count or PARTS}
     # A render sees the photo at this size, and is to find the same parts.
     found = segments_of(registry(), segmenter or "parts", photo.at_most(Recipe.size).image(), **options)
-    masks = found.at((photo.height, photo.width)).split(1)
-    return [Part(number, name, mask) for number, (name, mask) in enumerate(zip(found.names, masks, strict=True), 1)]
+    masks = found.at((photo.height, photo.width))
+    return [Part(k + 1, name, masks[k : k + 1]) for k, name in enumerate(found.names)]
