@@ -18,6 +18,7 @@ import click
 from dreamer import __version__
 from dreamer.cli import (
     atlas,
+    concepts,
     doctor,
     exemplars,
     ingredients,
@@ -36,7 +37,15 @@ from dreamer.errors import options_named, quoted, reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
-    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, parts.parts, plugins.plugins, doctor.doctor),
+    *(
+        ingredients.ingredients,
+        exemplars.exemplars,
+        atlas.atlas,
+        concepts.concepts,
+        parts.parts,
+        plugins.plugins,
+        doctor.doctor,
+    ),
 ]
 
 

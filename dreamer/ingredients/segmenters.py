@@ -18,10 +18,10 @@ from dreamer.recipes.masks import PARTS
 _SIDE = 640  # px: the long side at which a photo is looked at
 _CELL = 8  # px of it that one position of the factorisation covers
 _LAYERS = ("m3b", "m4b", "m5a")  # fine, middle and coarse: chosen by eye, as are the weights
-_COLOUR, _HEIGHT = 1.5, 0.5  # weights of colour and of height in the picture, beside that of all features
+_COLOUR, _HEIGHT = 1.5, 0.8  # weights of colour and of height in the picture, beside that of all features
 _MORE = 4  # factors that are found beyond those wanted, and merged
-_MERGING = 2.0  # weight of colour where factors are merged
-_APART, _BORDER = 2.0, 10.0  # how much more two are unlike that do not touch; what share of one counts as touching, 1 /
+_MERGING = 3.0  # weight of colour where factors are merged
+_APART, _BORDER = 4.0, 10.0  # how much more unlike two are that do not touch; 1 / the share of one that is a border
 _RADIUS, _EDGE = 8, 3e-4  # of the guided filter: px, and the variance of colour that counts as an edge
 
 
