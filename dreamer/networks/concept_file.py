@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from dreamer.networks.network import Network
 from dreamer.networks.tensor_file import open_safetensors
 from dreamer.networks.weights import file_hash
 
-_FORMAT = "dreamer-concepts-1"
+_KEY = "dreamer-concepts-1"
+_WORDS = ("network", "weights", "layer", "made")
 _TENSORS = ("directions", "factors", "scale")
 
 
@@ -58,17 +61,17 @@ class Concepts:
 
     def to_bytes(self) -> bytes:
         """The file."""
-        words = {"format": _FORMAT, "network": self.network, "weights": self.weights, "layer": self.layer}
+        words = {name: getattr(self, name) for name in _WORDS}
         tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
-        return save(tensors, words | {"made": self.made})
+        return save(tensors, {_KEY: json.dumps(words)})  # of several keys the order would change each time
 
 
 def read_concepts(path: Path) -> Concepts:
     """The concepts of a file, which may be a stranger's; raises NetworkError with a sentence that begins with it."""
     try:
         file = open_safetensors(path, limits.CONCEPTS_BYTES)
-        words = file.metadata() or {}
-        if words.get("format") != _FORMAT or set(file.keys()) != {*_TENSORS}:
+        words = _words((file.metadata() or {}).get(_KEY, ""))
+        if words is None or set(file.keys()) != {*_TENSORS}:
             raise NetworkError("these are no concepts, as `dreamer concepts` writes them")
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in _TENSORS}
         count, channels = (*shapes["directions"], 0, 0)[:2]
@@ -79,11 +82,20 @@ def read_concepts(path: Path) -> Concepts:
             raise NetworkError("its numbers are NaN, infinite or no scale")
         if not tensors["directions"].any(1).all() or tensors["factors"].min() < 0:
             raise NetworkError("one of its concepts is no direction")
-        network, weights, layer, made = (str(words.get(key, "")) for key in ("network", "weights", "layer", "made"))
+        network, weights, layer, made = words
         return Concepts(network, weights, layer, *tensors.values(), made, file_hash(path))
     except NetworkError as error:
         said = str(error)
         raise NetworkError(said if said.startswith(str(path)) else f"{path}: {said}") from error
+
+
+def _words(text: str) -> list[str] | None:
+    """What a file says of its concepts, in the order of `_WORDS`; None for something else."""
+    with suppress(ValueError, RecursionError):
+        words = json.loads(text)
+        if isinstance(words, dict) and all(isinstance(words.get(name), str) for name in _WORDS):
+            return [words[name] for name in _WORDS]
+    return None
 
 
 def _shapes(count: int, channels: int) -> dict[str, tuple[int, ...]]:
