@@ -48,7 +48,6 @@ class Part:
         return file.getvalue()
 
 
-@plain_modes()
 def parts(
     photo: Picture, count: int | None = None, *, segmenter: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> list[Part]:
@@ -74,7 +73,8 @@ def parts(
         raise UsageError("count: it is for dreamer's own parts; a segmenter decides itself how many masks there are")
     if count is not None and not FEWEST <= count <= MOST:
         raise UsageError(f"count: expected a number from {FEWEST} to {MOST}, not {count}")
-    return parts_in(load(photo, max_pixels=max_pixels), count, segmenter)
+    with plain_modes():
+        return parts_in(load(photo, max_pixels=max_pixels), count, segmenter)
 
 
 def parts_in(photo: Photo, count: int | None, segmenter: str | None) -> list[Part]:

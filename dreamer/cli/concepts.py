@@ -60,14 +60,15 @@ def concepts(
     max_pixels: int,
     how: str,
 ) -> int:
-    """Find what occurs again and again in a folder of photos, and dream of it.
+    """Find what recurs in a folder of photos, and dream of it.
 
     Writes a page with each concept's dream, the nine places where it is strongest, where it is seen on photos and the
     commands that use it, and beside it the concepts themselves, as concepts.safetensors for concepts.html:
 
     \b
     dreamer concepts holiday/ -o concepts.html
-    dreamer render photo.jpg --set objectives.concept.file=concepts.safetensors --set objectives.concept.number=3
+    dreamer render photo.jpg --set objectives.concept.file=concepts.safetensors \\
+        --set objectives.concept.number=3
     """
     partial = output.parent / f"{output.stem}-partial{output.suffix}"
     file = output.with_suffix(".safetensors")
@@ -128,8 +129,17 @@ def concepts(
             if found is None:
                 reporter.start(str(folder), 1, 1)
                 done = counting(reporter, "picture", len(names))
-                options = {"count": count, "seed": seed, "device": place, "max_pixels": max_pixels}
-                found, skipped = find_concepts(folder, names, loaded, layer, on_picture=done, **options)
+                found, skipped = find_concepts(
+                    folder,
+                    names,
+                    loaded,
+                    layer,
+                    count=count,
+                    seed=seed,
+                    device=place,
+                    max_pixels=max_pixels,
+                    on_picture=done,
+                )
                 found = replace(found, made=made)
                 for name, why in skipped.items():
                     reporter.notify(f"{name} is passed over: {why}")

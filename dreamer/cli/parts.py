@@ -41,7 +41,7 @@ def parts(
     max_pixels: int,
     how: str,
 ) -> int:
-    """Take a photo apart: sky, water, foliage, building, as far as they look different.
+    """Take a photo apart into sky, water, foliage and so on.
 
     Writes a mask for each part, part-1.png and so on, from top to bottom, and parts.png, which shows them all with
     their numbers. Dream over one by its number or by its file:
@@ -50,7 +50,7 @@ def parts(
     dreamer parts photo.jpg
     dreamer render photo.jpg --region part:3=gaze
     dreamer render photo.jpg --region photo-parts/part-3.png=gaze
-    dreamer render photo.jpg --region part:2/8=bloom        the second of eight parts
+    dreamer render photo.jpg --region part:2/8=bloom     the second of eight
     """
     folder = output or photo.with_name(f"{photo.stem}-parts")
     with progress(how) as reporter, claimed(folder):

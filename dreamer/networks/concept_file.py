@@ -83,7 +83,7 @@ def read_concepts(path: Path) -> Concepts:
         if not tensors["directions"].any(1).all() or tensors["factors"].min() < 0:
             raise NetworkError("one of its concepts is no direction")
         network, weights, layer, made = words
-        return Concepts(network, weights, layer, *tensors.values(), made, file_hash(path))
+        return Concepts(network, weights, layer, **tensors, made=made, sha256=file_hash(path))
     except NetworkError as error:
         said = str(error)
         raise NetworkError(said if said.startswith(str(path)) else f"{path}: {said}") from error
