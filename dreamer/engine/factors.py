@@ -7,24 +7,24 @@ the channels, and its shares are a map of where that is seen.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-_STEPS, _MEANS = 60, 12  # of the factorisation, and of the k-means before it
+_STEPS, _MEANS, _POWERS = 60, 12, 20  # of the factorisation, of the k-means before it, and of finding a direction
 _EPS = 1e-9
 
 
-def factorised(values: Tensor, count: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+def factorised(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Values as shares times directions, by multiplicative updates that begin with k-means.
 
     Args:
         values: (N, C), none below 0.
         count: Number of factors K.
-        seed: Of the first centres' draw.
 
     Returns:
         The shares (N, K), and the directions (K, C) of length 1; none is below 0.
     """
-    centres, nearest = _clusters(values, count, torch.Generator().manual_seed(seed))
+    centres, nearest = _clusters(values, count)
     shares = torch.full((len(values), count), 0.1).to(values)
     shares[torch.arange(len(values)), nearest] += 1
     directions = centres + 1e-3 * values.mean() + _EPS
@@ -44,19 +44,39 @@ def shares_in(values: Tensor, directions: Tensor) -> Tensor:
     return shares
 
 
-def _clusters(values: Tensor, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """k-means from k-means++ (Arthur, Vassilvitskii 2007): centres (K, C), and the nearest one of each value (N,)."""
-    first = int((values - values.mean(0)).square().sum(1).argmax())
-    chosen, away = [first], (values - values[first]).square().sum(1)
-    for _ in range(count - 1):
-        draw = torch.rand((), generator=random, dtype=torch.float64).to(away.device)
-        sums = away.double().cumsum(0)
-        chosen.append(min(int((sums <= draw * sums[-1]).sum()), len(values) - 1))
-        away = torch.minimum(away, (values - values[chosen[-1]]).square().sum(1))
-    centres = values[chosen].clone()
+def _clusters(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Centres (K, C) by k-means, and the nearest one of each value (N,).
+
+    It begins with a division: again and again the cluster that varies most is cut across its widest direction (Boley
+    1998). Nothing is drawn, and so values that differ a little have much the same clusters.
+    """
+    nearest = torch.zeros(len(values), dtype=torch.long)
+    for new in range(1, count):
+        spread = [_spread(values[nearest == k]) for k in range(new)]
+        widest = max(range(new), key=spread.__getitem__)
+        own = (nearest == widest).nonzero()[:, 0]
+        nearest[own[_side(values[own])]] = new
+    centres = torch.stack([_mean(values[nearest == k], values) for k in range(count)])
     for _ in range(_MEANS):
         nearest = torch.cdist(values, centres).argmin(1)
-        for k in range(count):
-            if (own := nearest == k).any():
-                centres[k] = values[own].mean(0)
+        centres = torch.stack([_mean(values[nearest == k], centres[k : k + 1]) for k in range(count)])
     return centres, nearest
+
+
+def _mean(values: Tensor, otherwise: Tensor) -> Tensor:
+    return (values if len(values) else otherwise).mean(0)
+
+
+def _spread(values: Tensor) -> float:
+    """The sum of the squared distances from the mean."""
+    return float((values - values.mean(0)).square().sum()) if len(values) else 0.0
+
+
+def _side(values: Tensor) -> Tensor:
+    """Which of the values (N, C) lie on the one side of their mean, along their widest direction, (N,)."""
+    away = values - values.mean(0)
+    spread = away.T @ away
+    way = spread[spread.diagonal().argmax()]
+    for _ in range(_POWERS):
+        way = F.normalize(spread @ way, dim=0)
+    return away @ way > 0

@@ -88,7 +88,7 @@ def find_concepts(
         raise UsageError(f"{folder}: too little is seen to find {count} concepts in it at {layer}: {few}")
     scale = values.square().mean(0).sqrt()
     scale = scale.clamp(min=1e-3 * float(scale.max()))
-    shares, factors = factorised(values / scale, count, seed=seed)
+    shares, factors = factorised(values / scale, count)
     factors = factors[shares.sum(0).argsort(descending=True, stable=True)]
     # Of what all have in common there is as much everywhere; what is climbed is what one has before the others.
     directions = F.normalize((factors - factors.mean(0)) / scale, dim=1) if count > 1 else factors / scale
