@@ -75,8 +75,7 @@ def _spread(values: Tensor) -> float:
 def _side(values: Tensor) -> Tensor:
     """Which of the values (N, C) lie on the one side of their mean, along their widest direction, (N,)."""
     away = values - values.mean(0)
-    spread = away.T @ away
-    way = spread[spread.diagonal().argmax()]
+    way = away.T @ away[:, away.square().sum(0).argmax()]
     for _ in range(_POWERS):
-        way = F.normalize(spread @ way, dim=0)
+        way = F.normalize(away.T @ (away @ way), dim=0)
     return away @ way > 0
