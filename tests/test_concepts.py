@@ -20,6 +20,7 @@ from dreamer.engine.factors import factorised
 from dreamer.errors import DreamerError, NetworkError, UsageError
 from dreamer.image import load
 from dreamer.networks.concept_file import Concepts, read_concepts
+from dreamer.networks.reverie import reverie
 from dreamer.visualization import concepts as finding
 from dreamer.visualization.concepts import ConceptRanker, find_concepts, heat_maps
 
@@ -91,14 +92,14 @@ def test_ctrl_c_while_pictures_are_looked_at_leaves_nothing(made, tmp_path, monk
 
 
 def test_what_is_seen_in_some_pictures_becomes_a_concept_of_its_own(tmp_path):
-    """Of flat and of rough pictures each has its own, and is where it is strongest."""
-    random = np.random.default_rng(0)
+    """Upright and lying stripes each have their own."""
+    down, right = np.mgrid[:48, :64]
     for number in range(4):
-        rough = (random.random((48, 64, 3)) * 255).astype(np.uint8) if number % 2 else np.full((48, 64, 3), 150)
-        Image.fromarray(rough.astype(np.uint8)).save(tmp_path / f"{number}.png")
-    names, network = left_in(tmp_path), tiny()
-    found, skipped = find_concepts(tmp_path, names, network, "two", count=2, device=CPU)
-    again, _ = find_concepts(tmp_path, names, network, "two", count=2, device=CPU)
+        values = 128 + 100 * np.sin(0.9 * (right if number % 2 else down))
+        Image.fromarray(values.astype(np.uint8)).convert("RGB").save(tmp_path / f"{number}.png")
+    names, network = left_in(tmp_path), reverie()
+    found, skipped = find_concepts(tmp_path, names, network, "m3a", count=2, device=CPU)
+    again, _ = find_concepts(tmp_path, names, network, "m3a", count=2, device=CPU)
     assert not skipped and torch.equal(found.directions, again.directions)
     rank = ConceptRanker(network, found)
     matches = [rank.answer(rank.shown(load(tmp_path / name))) for name in names]
@@ -113,7 +114,7 @@ def test_few_positions_of_each_of_many_pictures_are_kept(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(finding, "_POSITIONS", 8)
     monkeypatch.setattr(
-        finding, "factorised", lambda values, count, seed: seen.append(len(values)) or factorised(values, count)
+        finding, "factorised", lambda values, count: seen.append(len(values)) or factorised(values, count)
     )
     find_concepts(tmp_path, left_in(tmp_path), tiny(), "two", count=2, device=CPU)
     monkeypatch.setattr(finding, "_POSITIONS", 3)
