@@ -146,6 +146,17 @@ def test_a_plugins_segmenter_by_name_and_number():
         found.mask("3", (72, 96))
 
 
+def test_a_program_registers_a_segmenter_for_itself():
+    program.register(lightness, "segmenters")
+    try:
+        found = program.parts(pixels(), segmenter="lightness")
+        assert [part.name for part in found] == ["light", "shade"] and "'shade'" in repr(found[1])
+        dreamt = program.dream(pixels(), network=tiny(), steps=1, regions=[("segment:lightness:shade", None)])
+        assert dreamt.size == (96, 72)
+    finally:
+        del registry().segmenters.entries["python:lightness"]
+
+
 WRONG = {
     "it must give masks": lambda photo: photo,
     "it must give masks (N, 1, h, w), or these and their names, and it gave None": lambda photo: None,

@@ -14,10 +14,9 @@ from dreamer.engine.modes import plain_modes
 from dreamer.errors import UsageError
 from dreamer.image import Photo, Picture, load
 from dreamer.pipeline.demand import MAX_PIXELS
-from dreamer.pipeline.segments import segments_of
+from dreamer.pipeline.segments import SEEN, segments_of
 from dreamer.recipes.arguments import check
 from dreamer.recipes.masks import FEWEST, MOST, PARTS
-from dreamer.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,7 +79,6 @@ def parts(
 def parts_in(photo: Photo, count: int | None, segmenter: str | None) -> list[Part]:
     """See `parts`."""
     options: dict[str, Any] = {} if segmenter else {"count": count or PARTS}
-    # A render sees the photo at this size, and is to find the same parts.
-    found = segments_of(registry(), segmenter or "parts", photo.at_most(Recipe.size).image(), **options)
+    found = segments_of(registry(), segmenter or "parts", photo.at_most(SEEN).image(), **options)
     masks = found.at((photo.height, photo.width))
     return [Part(k + 1, name, masks[k : k + 1]) for k, name in enumerate(found.names)]

@@ -156,7 +156,7 @@ def _mask(
         key = said.segmenter, said.numbers
         if key not in known:
             options = {"count": int(said.numbers[0])} if said.name == PART else {}
-            known[key] = segments_of(registry, said.segmenter, image.cpu().float(), **options)
+            known[key] = segments_of(registry, said.segmenter, image, **options)
         mask = known[key].mask(said.which, size)
     else:
         mask = _drawn(said, image)

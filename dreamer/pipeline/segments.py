@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.errors import PluginError, UsageError, blamed_on, did_you_mean, quoted
-from dreamer.recipes.registry import BUILT_IN, Registry
+from dreamer.image import resize, size_at
+from dreamer.recipes.registry import BUILT_IN, OWN, Registry
 
+SEEN = 2048
+"""The long side, in pixels, at which a segmenter sees a picture at most; as large as dreams are by themselves."""
 _MOST = 64  # masks of one picture
 _NEAR = 1e-3  # how far outside of [0, 1] rounding may lead
 
@@ -45,14 +49,18 @@ class Segments:
 
 
 def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) -> Segments:
-    """What the segmenter of that name finds in an image (1, 3, H, W), kept from changing it.
+    """What the segmenter of that name finds in an image (1, 3, H, W), of which it gets a copy.
 
     Raises RecipeError for an unknown name, PluginError for one that fails or gives no such masks.
     """
     entry = registry.segmenters.get(name)
-    who = f"segmenter {entry.name}" + ("" if entry.source == BUILT_IN else f" of the plugin {entry.source}")
-    with blamed_on(who), torch.no_grad():
-        found = entry.value(image.clone(), **options)
+    theirs = entry.source not in (BUILT_IN, OWN)
+    who = f"segmenter {entry.name}" + (f" of the plugin {entry.source}" if theirs else "")
+    height, width = image.shape[-2:]
+    size = size_at(height, width, SEEN) if max(height, width) > SEEN else (height, width)
+    seen = resize(image.cpu().float(), size).clamp(0, 1)
+    with blamed_on(who) if theirs else nullcontext(), torch.no_grad():
+        found = entry.value(seen, **options)
     masks, names = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if problem := _problem(masks, names):
         raise PluginError(f"{who}: {problem}")
