@@ -88,6 +88,7 @@ function drawChannel() {
     image.title = words;
     return make("li", {}, image);
   }));
+  at("crops").classList.toggle("many", channel.crops.length > 4);
   at("crops").hidden = !channel.crops.length;
   at("maps").replaceChildren(...channel.maps.map(data => make("li", {}, picture(data, "Bright is where it is seen"))));
   at("maps").hidden = !channel.maps.length;
