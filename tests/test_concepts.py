@@ -119,7 +119,9 @@ def test_few_positions_of_each_of_many_pictures_are_kept(tmp_path, monkeypatch):
     find_concepts(tmp_path, left_in(tmp_path), tiny(), "two", count=2, device=CPU)
     monkeypatch.setattr(finding, "_POSITIONS", 3)
     find_concepts(tmp_path, left_in(tmp_path), tiny(), "two", count=2, device=CPU)
-    assert seen == [5, 3]
+    monkeypatch.setattr(finding, "_NUMBERS", 2 * tiny().layer("two").channels)
+    find_concepts(tmp_path, left_in(tmp_path), tiny(), "two", count=2, device=CPU)
+    assert seen == [5, 3, 2]
 
 
 def test_a_dream_of_a_concept_repeats_without_its_file(made, tmp_path):
@@ -220,6 +222,15 @@ def test_a_file_that_is_large_or_something_else_is_not_read(tmp_path, monkeypatc
     file.write_bytes(b"\x80\x04junk" * 9)
     with pytest.raises(NetworkError, match=r"is not a \.safetensors file"):
         read_concepts(file)
+
+
+def test_another_file_in_the_concepts_place_is_not_replaced(made, tmp_path):
+    weights = tmp_path / "c.safetensors"
+    save_file({"a": torch.zeros(2)}, weights)
+    before = weights.read_bytes()
+    for how in ("--force", "--resume"):
+        refused(dreamer("concepts", made / "inner", "-o", tmp_path / "c.html", *FAST, how), "it holds no concepts")
+    assert weights.read_bytes() == before
 
 
 def test_a_folder_in_which_nothing_is_seen(tmp_path):

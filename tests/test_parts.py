@@ -116,17 +116,20 @@ def test_wrong_numbers_of_parts_are_told(mask):
         formula(mask)
 
 
-def test_mistakes_are_told_before_anything_is_computed(tmp_path):
+def test_mistakes_are_told_before_anything_is_computed(tmp_path, monkeypatch):
     source = photo(tmp_path / "p.png")
     refused(dreamer("render", source, "--region", "segment:seas:1=bloom"), "no segmenter is called 'seas'")
     refused(dreamer("parts", tmp_path), "is a folder; name one photo")
     refused(dreamer("parts", tmp_path / "no.png", "-o", source), "this is a file; name a folder", "there is no file")
     refused(dreamer("parts", source, "--count", 3, "--segmenter", "parts"), "--count: it is for dreamer's own parts")
     refused(dreamer("parts", source, "--segmenter", "seas"), "no segmenter is called 'seas'")
+    (tmp_path / "parts.png").touch()
+    monkeypatch.setattr("dreamer.api.part.parts_in", None)
+    refused(dreamer("parts", source, "-o", tmp_path), "parts.png already exists; --force replaces it")
     for count in (1, 13, 2.5):
         with pytest.raises(UsageError, match="count: "):
             program.parts(pixels(), count)
-    assert left_in(tmp_path) == ["p.png"]
+    assert left_in(tmp_path) == ["p.png", "parts.png"]
 
 
 def lightness(photo):

@@ -75,7 +75,7 @@ def concepts(
     names: list[str] = []
     with progress(how) as reporter, claimed(output):
         problems = about_files(output, partial, None, resume, force)
-        if file.is_dir() or (is_taken(file) and not (resume or force)):
+        if is_taken(file) and not (resume or force):
             problems.append(f"{file} already exists; --resume continues it, --force starts over")
         with collect_problems(problems):
             names = pictures_in(folder)
@@ -95,6 +95,12 @@ def concepts(
         from dreamer.visualization.atlas.page import Atlas, reuse_images
         from dreamer.visualization.concepts import CROPS, ConceptRanker, find_concepts, heat_maps, identity
 
+        earlier = None
+        if is_taken(file):
+            try:
+                earlier = read_concepts(file)
+            except NetworkError as error:
+                raise UsageError(f"{file} is not replaced, since it holds no concepts; choose another -o") from error
         problems = []
         registry, _ = load_plugins()
         machine = Machine()
@@ -118,13 +124,9 @@ def concepts(
         keep_freed_memory()
         (layer,), place = pipeline.layers, torch.device(machine.device)
         made, found, skipped = identity(loaded, layer, folder, names, count, seed), None, dict[str, str]()
-        if resume and file.exists():
-            try:
-                found = read_concepts(file)
-                found.check(loaded)
-            except NetworkError as error:
-                raise UsageError(f"{error}; --force replaces it") from error
-            found = found if found.made == made else None
+        if resume and earlier and earlier.made == made:
+            earlier.check(loaded)
+            found = earlier
         try:
             if found is None:
                 reporter.start(str(folder), 1, 1)

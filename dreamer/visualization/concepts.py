@@ -28,6 +28,7 @@ from dreamer.visualization.exemplars import SIZE, Answer, Match, check_finite
 CROPS = 9
 """The number of pictures shown for each concept."""
 _POSITIONS, _EACH = 40_000, 256  # at most, of all pictures together and of one
+_NUMBERS = 12_000_000  # at most, of all positions together; several times as many are in memory at once
 _MAP, _MAPS = 256, 3  # px: the long side of a heat map; how many there are for each concept
 _GLOW = (1.0, 0.77, 0.24)
 
@@ -70,8 +71,9 @@ def find_concepts(
         UsageError: Too little can be seen in the pictures.
     """
     prepared = network.prepared([layer], device, torch.float32)
-    used = names[:: -(-len(names) // _POSITIONS)]
-    each = min(_EACH, max(1, _POSITIONS // len(used)))
+    most = min(_POSITIONS, _NUMBERS // network.layer(layer).channels)
+    used = names[:: -(-len(names) // most)]
+    each = min(_EACH, max(1, most // len(used)))
     found: list[Tensor] = []
     skipped: dict[str, str] = {}
     for number, name in enumerate(used):
