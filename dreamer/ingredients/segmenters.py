@@ -18,7 +18,7 @@ from dreamer.recipes.masks import PARTS
 _SIDE = 640  # px: the long side at which a photo is looked at
 _CELL = 8  # px of it that one position of the factorisation covers
 _LAYERS = ("m3b", "m4b", "m5a")  # fine, middle and coarse: chosen by eye, as are the weights
-_COLOUR, _HEIGHT = 2.0, 0.8  # weights of colour and of height in the picture, beside that of all features
+_COLOUR, _HEIGHT = 1.5, 1.0  # weights of colour and of height in the picture, beside that of all features
 _MORE = 4  # factors that are found beyond those wanted, and merged
 _MERGING = 3.0  # weight of colour where factors are merged
 _APART, _BORDER = 4.0, 10.0  # how much more unlike two are that do not touch; 1 / the share of one that is a border
