@@ -144,11 +144,18 @@ def test_it_goes_on_from_any_frame_as_if_nothing_had_been(tmp_path):
 
 def test_regions_hold_for_all_looks_and_outside_of_them_the_photo_stays():
     regions = [{"mask": "left"}, {"mask": "top:30%", "look": "keep"}]
-    made = walk(look(regions=regions), look(regions=regions, colour=1.0), count=4)
+    made = walk(look(regions=regions), look(regions=regions, colour=1.0), count=3)
     source = (made.photo[0].permute(1, 2, 0) * 255).round().numpy()
     for dreamt in made.dreams(MemoryStore()):
         change = np.abs(dreamt.frame - source).max(2)
         assert change[:, 32:].max() == 0 and change[:14].max() == 0 and change[20:, :20].mean() > 1
+
+
+def test_a_regions_strength_holds_in_a_walk():
+    faint, whole = ([{"mask": "all", "strength": strength}] for strength in (0.0, 1.0))
+    first, _, last = walk(look(regions=faint), look(regions=whole), count=3).dreams(MemoryStore())
+    source = (scene(SIZE[1], SIZE[0])[0].permute(1, 2, 0) * 255).round().numpy()
+    assert np.abs(first.frame - source).max() == 0 and np.abs(last.frame - source).mean() > 1
 
 
 @pytest.fixture

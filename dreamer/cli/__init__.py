@@ -18,10 +18,12 @@ import click
 from dreamer import __version__
 from dreamer.cli import (
     atlas,
+    concepts,
     doctor,
     exemplars,
     ingredients,
     networks,
+    parts,
     plugins,
     presets,
     render,
@@ -36,7 +38,16 @@ from dreamer.errors import options_named, quoted, reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, walk.walk, visualize.visualize, presets.presets),
-    *(networks.networks, ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
+    *(
+        networks.networks,
+        ingredients.ingredients,
+        exemplars.exemplars,
+        atlas.atlas,
+        concepts.concepts,
+        parts.parts,
+        plugins.plugins,
+        doctor.doctor,
+    ),
 ]
 
 

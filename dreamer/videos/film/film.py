@@ -156,7 +156,7 @@ class Film:
             if number >= begin:
                 motion = self._motion(now, before)
                 if regions:
-                    masks = regions.moved(masks, motion, now) if motion and masks is not None else regions.first()
+                    masks = regions.moved(masks, motion, now) if motion and masks is not None else regions.first(now)
                     areas = regions.areas(now, masks, number)
                 start = self._start(now, motion, change, was, areas)
                 share = 1.0 if start is None else self._share
@@ -169,7 +169,7 @@ class Film:
                 alpha = self._resized(values[..., 3:])
                 yield Dreamt(eight_bits(torch.cat([dream, alpha], 1)), time, change, masks)
             elif regions:
-                masks = regions.first() if masks is None else masks
+                masks = regions.first(now) if masks is None else masks
                 areas = regions.areas(now, masks, number)
             before, was = now, areas
 

@@ -16,8 +16,9 @@ from dreamer.image import Photo, load, mask_of, resize
 from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.regions import laid, mask_for, masks_of
-from dreamer.recipes.masks import formula
+from dreamer.recipes.masks import PART, SEGMENT, formula
 from dreamer.recipes.recipe import Recipe
+from dreamer.recipes.registry import Registry
 from dreamer.videos.clip.folder import digest_of, frames_in
 from dreamer.videos.film.motion import Motion
 
@@ -30,18 +31,20 @@ _SHADE = 0.01  # from black or white: what is nearer counts as that, so that edg
 class ClipMasks:
     """Where a recipe's looks are in the frames of a clip.
 
-    A mask from a file belongs to the first frame and to the first one after each cut; from there it is carried along. A
-    folder has a mask for each frame. `top` or `ellipse` stay where they are, and a colour is found in every frame.
+    A mask from a file, or a part of the picture, belongs to the first frame and to the first one after each cut; from
+    there it is carried along. A folder has a mask for each frame. `top` or `ellipse` stay where they are, and a colour
+    is found in every frame.
     """
 
     recipe: Recipe
     masks: tuple[Photo, ...]
+    registry: Registry
     size: tuple[int, int]
 
     @classmethod
     def of(cls, pipeline: Pipeline, size: tuple[int, int]) -> ClipMasks | None:
         """Those of a pipeline's recipe for frames of `size` (h, w), if it has regions."""
-        return cls(pipeline.recipe, pipeline.masks, size) if pipeline.recipe.regions else None
+        return cls(pipeline.recipe, pipeline.masks, pipeline.registry, size) if pipeline.recipe.regions else None
 
     @property
     def carried(self) -> int:
@@ -58,10 +61,11 @@ class ClipMasks:
                     "single file as well, which rides on the motion"
                 )
 
-    def first(self) -> Tensor:
-        """The masks that are carried, as their files have them: (1, n, H, W), half precision."""
-        files = [mask_of(photo, self.size) for photo in self._riding.values()]
-        return torch.cat([*files, torch.empty(1, 0, *self.size)], 1).half()
+    def first(self, frame: Tensor) -> Tensor:
+        """The masks that are carried, as files have them or a frame (1, 3, H, W) does: (1, n, H, W), half precision."""
+        others = {k: torch.empty(0) for k in range(len(self.recipe.regions)) if k not in self._riding}
+        found = masks_of(self.recipe, self.masks, frame, self.registry, others)
+        return torch.cat([*(found[k].cpu() for k in self._riding), torch.empty(1, 0, *self.size)], 1).half()
 
     def moved(self, masks: Tensor, motion: Motion, frame: Tensor) -> Tensor:
         """The carried masks (1, n, H, W) of the frame before, as they lie in a frame (1, 3, H, W).
@@ -81,7 +85,7 @@ class ClipMasks:
         given = {k: masks[:, n : n + 1].float() for n, k in enumerate(self._riding)}
         for k, (_, files) in self._folders.items():
             given[k] = mask_of(load(files[min(number, len(files) - 1)]), self.size)
-        return laid(self.recipe, masks_of(self.recipe, self.masks, frame, given)).to(frame)
+        return laid(self.recipe, masks_of(self.recipe, self.masks, frame, self.registry, given)).to(frame)
 
     @cached_property
     def _files(self) -> dict[int, Photo]:
@@ -91,8 +95,10 @@ class ClipMasks:
         return {k: photo for k, photo in found.items() if photo}
 
     @cached_property
-    def _riding(self) -> dict[int, Photo]:
-        return {k: photo for k, photo in self._files.items() if not _is_folder(photo)}
+    def _riding(self) -> list[int]:
+        """The numbers of the regions whose masks are carried along: of files, and of parts that were found."""
+        said = {k: formula(region.mask) for k, region in enumerate(self.recipe.regions)}
+        return [k for k, mask in said.items() if k not in self._folders and (not mask or mask.name in (PART, SEGMENT))]
 
     @cached_property
     def _folders(self) -> dict[int, tuple[str, Sequence[Path]]]:

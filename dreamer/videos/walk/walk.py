@@ -19,12 +19,14 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.step import Step
 from dreamer.errors import argument, collect_problems, reported_together
 from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
-from dreamer.pipeline.regions import areas_of
+from dreamer.pipeline.regions import areas_of, strength_in
+from dreamer.recipes.masks import KEEP
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
 from dreamer.videos.walk.mixture import mixed
@@ -59,6 +61,7 @@ class Walk:
     stability: float = STABILITY
     on_step: Callable[[Step], None] = lambda step: None
     _plans: dict[int, tuple[Pipeline, Plan]] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[tuple[object, ...], Areas | None] = field(default_factory=dict, compare=False, repr=False)
 
     def dreams(self, store: StateStore, begin: int = 0) -> Iterator[Dreamt]:
         """The frames from number `begin` on; what the next one needs is in the store when a frame is given.
@@ -75,7 +78,7 @@ class Walk:
                 change = self._change(number, change, store)
             save_change(store, number + 1, change)
             leg, share = self.place(number)
-            first, second = (self._look(k).recipe.strength for k in (leg, leg + 1))
+            first, second = (self._strength(self._look(k)) for k in (leg, leg + 1))
             dream = self.photo + change.float() * (first + (second - first) * share)
             yield Dreamt(eight_bits(dream), Fraction(number), change)
 
@@ -124,7 +127,20 @@ class Walk:
     def _dreamt(self, pipeline: Pipeline, start: Tensor | None, share: float) -> Tensor:
         """The photo dreamt over from `start`, with a share of the steps, (1, 3, H, W)."""
         plan = self._plan(pipeline)
-        return pipeline.ascend(self.photo, plan=plan, start=start, share=share, on_step=self.on_step).cpu()
+        areas = self._areas(pipeline)
+        return pipeline.ascend(self.photo, plan=plan, start=start, share=share, areas=areas, on_step=self.on_step).cpu()
+
+    def _strength(self, look: Pipeline) -> Tensor:
+        """How strong a look is at each place, (1, 1, H, W) or ()."""
+        return look.recipe.strength * strength_in(look.recipe, self._areas(look)).cpu()
+
+    def _areas(self, pipeline: Pipeline) -> Areas | None:
+        """Where a look grows, found once for all frames; None if everywhere."""
+        recipe = pipeline.recipe
+        key = (recipe.feather, *((r.mask, r.sha256, r.invert, r.look == KEEP) for r in recipe.regions))
+        if key not in self._known:
+            self._known[key] = areas_of(recipe, pipeline.masks, self.photo, pipeline.registry)
+        return self._known[key]
 
     def _parts(self, leg: int, share: float) -> list[tuple[Pipeline, float]]:
         """What dreams a frame, and the share of the steps of each."""
@@ -185,7 +201,7 @@ def settled(
                     )
                 else:
                     tiles.append(look.plan_frames(photo.shape[-2], photo.shape[-1]).machine.tile)
-                    areas_of(look.recipe, look.masks, photo)  # which refuses masks that leave nothing
+                    areas_of(look.recipe, look.masks, photo, look.registry)  # which refuses masks that leave nothing
     smallest = min((side for side in tiles if side), default=0)
     machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
     sessions = [next(one.session for one in looks if _is_alike(one, look)) for look in looks]

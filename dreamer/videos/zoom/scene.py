@@ -87,7 +87,7 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
         first = next(iter(settled.values()), None)
         if first and not problems:
             with collect_problems(problems):
-                areas_of(first.recipe, first.masks, photo.image()) if first.recipe.regions else None
+                areas_of(first.recipe, first.masks, photo.image(), first.registry) if first.recipe.regions else None
     return settled
 
 
@@ -142,7 +142,7 @@ class Scene:
     @cached_property
     def _masks(self) -> MaskSampler | None:
         pipeline = self.pipeline_at(0.0)
-        areas = areas_of(pipeline.recipe, pipeline.masks, self.photo)
+        areas = areas_of(pipeline.recipe, pipeline.masks, self.photo, pipeline.registry)
         return MaskSampler(areas.shares.transpose(0, 1), self.size) if areas else None
 
     @property
