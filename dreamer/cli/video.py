@@ -76,8 +76,8 @@ def video(
     picture, or a folder of frames, which are taken in natural order.
 
     A --region is as in `dreamer render`. The mask of a file, or a part:N, belongs to the first frame, rides on the
-    motion, and begins again after a cut; a folder has a mask for each frame. top or ellipse:... stay where they are, and
-    colour:... is found in every frame. Outside of all regions the clip stays as it is.
+    motion, and begins again after a cut; a folder has a mask for each frame. top or ellipse:... stay where they are,
+    and colour:... is found in every frame. Outside of all regions the clip stays as it is.
 
     \b
     dreamer video clip.mp4              write clip-dream.mp4 beside it
