@@ -48,10 +48,16 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
 
 
 def provenance_in(path: Path) -> Provenance:
-    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none."""
+    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none.
+
+    That of one picture of a sheet is named as in sheet.jpg#4.
+    """
+    from dreamer.recipes.cells import cell_of, named_cell
     from dreamer.recipes.provenance import Provenance
 
-    return Provenance.read(_text_in(path), str(path))
+    file, number = named_cell(str(path))
+    text = _text_in(Path(file))
+    return Provenance.read(text, file) if number is None else cell_of(text, number, file)
 
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:

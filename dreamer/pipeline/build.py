@@ -46,6 +46,7 @@ class Request:
         notify: Told a sentence where something is done in another way than asked for.
         max_pixels: The most pixels that are dreamt over at once.
         masks: The pictures of the regions' masks.
+        loaded: Networks that need not be loaded again, by name; `build` adds its own.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Request:
     notify: Notify = lambda sentence: None
     max_pixels: int = MAX_PIXELS
     masks: tuple[Photo, ...] = ()
+    loaded: dict[str, Network] = field(default_factory=dict)
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -117,7 +119,9 @@ class Request:
             replace(self, network=untrained, notify=lambda sentence: None).build(registry, aim)
 
         name, fetch = str(self._network_name), fetch and named
-        return load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        if name not in self.loaded:
+            self.loaded[name] = load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        return self.loaded[name]
 
     @property
     def _network_name(self) -> Any:
