@@ -30,7 +30,7 @@ from dreamer.errors import (
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, zoom
+    from dreamer.api import dream, load_network, register, reload_plugins, sweep, video, visualize, zoom
     from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
@@ -66,6 +66,7 @@ __all__ = [
     "reaching",
     "register",
     "reload_plugins",
+    "sweep",
     "unit",
     "video",
     "visualize",
@@ -86,6 +87,7 @@ _HOMES = {
     "reaching": "recipes.options",
     "register": "api",
     "reload_plugins": "api",
+    "sweep": "api",
     "unit": "ingredients.gradient_filters",
     "video": "api",
     "visualize": "api",

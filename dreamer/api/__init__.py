@@ -9,6 +9,7 @@ from __future__ import annotations
 from dreamer.api.frames import video, zoom
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
 from dreamer.api.still import dream
+from dreamer.api.sweeps import sweep
 from dreamer.api.unit import visualize
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "register",
     "registry",
     "reload_plugins",
+    "sweep",
     "video",
     "visualize",
     "zoom",

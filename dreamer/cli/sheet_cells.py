@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,15 @@ from dreamer.cli.missing import check_preset
 from dreamer.cli.photos import Place
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.shell import render_command
-from dreamer.errors import UsageError, collect_problems, usage_error
+from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_taken
-from dreamer.recipes.sweeps import LOOKS, VARIATION, Axis, Cell, blame, cells_of, counted, key_name, read_axis
+from dreamer.recipes.sweeps import LOOKS, VARIATION, Axis, Cell, blamed, cells_of, counted, key_name, read_axis
 from dreamer.recipes.variations import varied
 from dreamer.suffixes import suffix_of
 
 if TYPE_CHECKING:
     from dreamer.image import Photo
-    from dreamer.networks.network import Network
-    from dreamer.pipeline.build import Aim, Request
+    from dreamer.pipeline.build import Aim, Loaded, Request
     from dreamer.pipeline.pipeline import Notify, Pipeline
     from dreamer.pipeline.sweep import Group
     from dreamer.recipes.recipe import Recipe
@@ -128,11 +127,11 @@ def sheet_of(
     axes = wish.axes([], asked.seed() if wish.variations else 0)
     cells = cells_of(axes)
     made: list[tuple[Pipeline, str]] = []
-    with _told(cells) as wrong:  # of all cells, before a network is fetched for one of them
+    with blamed(cells) as wrong:  # of all cells, before a network is fetched for one of them
         for cell in cells:
             with wrong(cell):
                 asked.recipe(cell)
-    with _told(cells) as wrong:
+    with blamed(cells) as wrong:
         for cell in cells:
             with wrong(cell):
                 made.append(asked.pipeline(cell, wish.around or 0.0))
@@ -141,12 +140,12 @@ def sheet_of(
     whole = batches[0].load(photo)
     sized = {one.recipe.size: one.sized(whole) for one in pipelines}
     grouped, jobs, notices = groups(pipelines), list[Job](), list[str]()
-    with _told(cells) as wrong:
+    with blamed(cells) as wrong:
         for group in grouped:
             at = sized[group.whole.recipe.size]
             with wrong(*(cells[number] for number in group.strengths)):
                 group.whole.plan(at.height, at.width)
-    with _told(cells) as wrong:
+    with blamed(cells) as wrong:
         for cell, batch, (_, about) in zip(cells, batches, made, strict=True):
             with wrong(cell):
                 at = sized[batch.pipeline.recipe.size]
@@ -179,7 +178,7 @@ class _Asked:
     given: RenderOptions
     registry: Registry
     notify: Notify
-    networks: dict[str, Network] = field(default_factory=dict)
+    networks: Loaded = field(default_factory=dict)
 
     def options(self, cell: Cell | None, changes: Sequence[tuple[str, Any]] = ()) -> RenderOptions:
         """The options of a cell, None for those that all of them share."""
@@ -219,21 +218,3 @@ class _Asked:
         options = self.options(cell, [(key, value) for key, value, _ in drawn])
         about = ", ".join(f"{key_name(key)} {value:g}" for key, value, _ in drawn)
         return options.made(build, self.registry, self.notify, [])[0], about
-
-
-@contextmanager
-def _told(cells: Sequence[Cell]) -> Iterator[Any]:
-    """Gives a block for some cells, whose problems are raised together at the end, with the cells that have them."""
-    found: dict[int, list[str]] = {}
-
-    @contextmanager
-    def wrong(*some: Cell) -> Iterator[None]:
-        problems: list[str] = []
-        with collect_problems(problems):
-            yield
-        for cell in some:
-            found.setdefault(cell.number, []).extend(problems)
-
-    yield wrong
-    if problems := blame(found, cells):
-        raise usage_error(*problems)

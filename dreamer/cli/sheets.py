@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from dreamer.cli.streams import line
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
 from dreamer.recipes.cells import named_cell, same_cells, sheet_text
-from dreamer.recipes.sweeps import Axis
+from dreamer.recipes.sweeps import headings
 from dreamer.suffixes import check_suffix
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def _written(sheet: Sheet, outputs: Sequence[Path], failed: set[int], label: str
     ]
     labels = [", ".join(job.cell.labels) for job in sheet.jobs]
     looks = [_look(job, columns or 6, number in failed) for number, job in enumerate(sheet.jobs)]
-    across, down = _headings(sheet.axes)
+    across, down = headings(sheet.axes)
     numbered = [replace(look, name=look.name.partition(" ")[0]) for look in looks] if across else looks
     picture = sheet_picture(numbered, columns, across=across, down=down)
     write_sheet(outputs[0], picture, recipe=sheet_text([*zip(labels, stamps, strict=True)]))
@@ -172,16 +171,3 @@ def _look(job: Job, columns: int, failed: bool) -> Look:
     else:
         picture, about = to_pil(load(job.file).at_most(side).image()), job.about
     return Look(line(f"#{job.cell.number} {', '.join(job.cell.labels)}"), line(about), picture, job.command)
-
-
-def _headings(axes: Sequence[Axis]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The labels of the columns and of the rows; none for a single axis, whose cells have them."""
-    if len(axes) < 2:
-        return (), ()
-    *rows, columns = axes
-    counts = [prod(len(axis.values) for axis in rows[number + 1 :]) for number in range(len(rows))]
-    down = [
-        ", ".join(axis.labels[row // each % len(axis.values)] for axis, each in zip(rows, counts, strict=True))
-        for row in range(prod(len(axis.values) for axis in rows))
-    ]
-    return columns.labels, tuple(down)

@@ -27,6 +27,8 @@ from dreamer.recipes.registry import Registry
 Change = tuple[str, Any]
 Aim = Callable[[Network, RecipeDict], list[dict[str, Any]]]
 """Objectives as words, for a network and the other words."""
+Loaded = dict[tuple[str, Path | None], Network]
+"""Networks by name and the file with their weights."""
 _FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 
 
@@ -46,7 +48,7 @@ class Request:
         notify: Told a sentence where something is done in another way than asked for.
         max_pixels: The most pixels that are dreamt over at once.
         masks: The pictures of the regions' masks.
-        loaded: Networks that need not be loaded again, by name; `build` adds its own.
+        loaded: Networks that need not be loaded again; `build` adds its own.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Request:
     notify: Notify = lambda sentence: None
     max_pixels: int = MAX_PIXELS
     masks: tuple[Photo, ...] = ()
-    loaded: dict[str, Network] = field(default_factory=dict)
+    loaded: Loaded = field(default_factory=dict)
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -119,9 +121,10 @@ class Request:
             replace(self, network=untrained, notify=lambda sentence: None).build(registry, aim)
 
         name, fetch = str(self._network_name), fetch and named
-        if name not in self.loaded:
-            self.loaded[name] = load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
-        return self.loaded[name]
+        key = name, self.weights
+        if key not in self.loaded:
+            self.loaded[key] = load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        return self.loaded[key]
 
     @property
     def _network_name(self) -> Any:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
 from math import isfinite, prod
 from typing import Any
 
-from dreamer.errors import RecipeError, collect_problems, did_you_mean, either, reported_together
+from dreamer.errors import RecipeError, collect_problems, did_you_mean, either, reported_together, usage_error
 from dreamer.recipes.options import fields_of
 from dreamer.recipes.overrides import with_change
 from dreamer.recipes.parsing import parse_toml
-from dreamer.recipes.recipe import ONES, Octaves, Recipe
+from dreamer.recipes.recipe import INGREDIENTS, ONES, Octaves, Recipe
 
 CELLS = 100
 """The most cells of a sheet."""
@@ -88,21 +88,24 @@ def read_axis(text: str) -> Axis:
     if not equals or not key or not texts:
         raise RecipeError(f"--sweep {text:.60}: write KEY=VALUE,VALUE, as in --sweep strength=.3,.6,1")
     values = [_value(part) for part in texts]
-    return checked(Axis(key, tuple(values), tuple(map(_text, texts, values))), f"--sweep {key}")
+    axis = Axis(key, tuple(values), tuple(map(_text, texts, values)))
+    with reported_together(RecipeError) as problems:
+        twice = [text for number, text in enumerate(axis.texts) if text in axis.texts[:number]]
+        problems += [f"--sweep {key}: {text[:60]} stands there twice; leave one out" for text in dict.fromkeys(twice)]
+        with collect_problems(problems):
+            check_axis(axis, f"--sweep {key}")
+    return axis
 
 
-def checked(axis: Axis, where: str) -> Axis:
-    """The axis; raises RecipeError with every mistake that it takes no ingredient and no network to know."""
+def check_axis(axis: Axis, where: str) -> None:
+    """Raise RecipeError with every mistake of an axis that it takes no ingredient and no network to know."""
     with reported_together(RecipeError) as problems:
         if not axis.values:
             problems.append(f"{where}: it has no values; give some, as in {either('[0.3, 0.6]', '.3,.6')}")
-        twice = [text for number, text in enumerate(axis.texts) if text in axis.texts[:number]]
-        problems += [f"{where}: {text[:60]} stands there twice; leave one out" for text in dict.fromkeys(twice)]
         if axis.sets not in LOOKS:
             with collect_problems(problems):
                 with_change({}, axis.sets, None)
             problems += [f"{where}: {problem}" for problem in _misfits(axis)]
-    return axis
 
 
 def counted(key: str, numbers: Sequence[int]) -> Axis:
@@ -140,25 +143,47 @@ def key_name(key: str) -> str:
     return " ".join(tail) or head
 
 
-def blame(problems: Mapping[int, Sequence[str]], cells: Sequence[Cell]) -> list[str]:
-    """The problems of cells, by the cell's number, each once; where not all have it, it says which do."""
+def headings(axes: Sequence[Axis]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The labels of a sheet's columns and rows; none for a single axis, whose cells have them."""
+    if len(axes) < 2:
+        return (), ()
+    *rows, columns = axes
+    return columns.labels, tuple(", ".join(labels) for labels in product(*(axis.labels for axis in rows)))
+
+
+@contextmanager
+def blamed(cells: Sequence[Cell]) -> Iterator[Callable[..., AbstractContextManager[None]]]:
+    """Gives a block for each cell, or for several; the problems found in these are raised together at the end.
+
+    Where not all cells have a problem, its sentence says which do.
+    """
     found: dict[str, list[Cell]] = {}
-    for cell in cells:
-        for problem in problems.get(cell.number, ()):
-            found.setdefault(problem, []).append(cell)
-    told = []
-    for problem, having in found.items():
-        common = [label for label in having[0].labels if all(label in cell.labels for cell in having)]
-        some = f" (in {len(having)} of {len(cells)} cells{': ' * bool(common)}{', '.join(common)})"
-        told.append(problem + (some if len(having) < len(cells) else ""))
-    return told
+
+    @contextmanager
+    def wrong(*some: Cell) -> Iterator[None]:
+        problems: list[str] = []
+        with collect_problems(problems):
+            yield
+        for problem in problems:
+            found.setdefault(problem, []).extend(some)
+
+    yield wrong
+    if found:
+        raise usage_error(*(_blaming(problem, having, len(cells)) for problem, having in found.items()))
+
+
+def _blaming(problem: str, having: Sequence[Cell], count: int) -> str:
+    common = [label for label in having[0].labels if all(label in cell.labels for cell in having)]
+    some = f" (in {len(having)} of {count} cells{': ' * bool(common)}{', '.join(common)})"
+    return problem + (some if len(having) < count else "")
 
 
 def _misfits(axis: Axis) -> list[str]:
     """What is wrong with values of the recipe's own keys, whose ranges are known without ingredients."""
     known = {**fields_of(Recipe), **{f"octaves.{key}": option for key, option in fields_of(Octaves).items()}}
-    if axis.sets not in known and ("." not in axis.key or axis.key.startswith("octaves.")):
-        names = (*LOOKS, *ALIASES, *known, *(f"{key}.name" for key in ONES))
+    tables = (*INGREDIENTS, *ONES)
+    if axis.sets not in (*known, *tables) and ("." not in axis.key or axis.key.startswith("octaves.")):
+        names = (*LOOKS, *ALIASES, *known, *tables)
         return [f"there is no such key{did_you_mean(axis.key, names)}"]
     wrong = []
     for value in axis.values if axis.sets in known else ():
