@@ -92,6 +92,7 @@ def render(
             options["recipe"] = like
         if wish.sheet:
             problems += ["--snapshots: a sheet has none; leave it out"] * bool(snapshots)
+            problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
             saving = {"force": force, "keep_gps": keep_gps}

@@ -45,7 +45,7 @@ def varied(words: RecipeDict, vocabulary: Vocabulary, amount: float, number: int
 def _near(value: float, option: Option) -> Any:
     """The value within the option's range, beyond whose ends it is turned back, rounded as its type is."""
     low, high = option.range.low, option.range.high
-    value = 2 * high - value if value > high else 2 * low - value if value < low else value
+    value = high * high / value if value > high > 0 else low * low / value if 0 < value < low else value
     whole = round(value) if option.type is int else float(f"{value:.{_DIGITS}g}")
     return option.type(min(max(whole, low), high))
 
