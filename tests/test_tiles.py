@@ -54,8 +54,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("picture", [photo, flat])
-@pytest.mark.parametrize(("name", "layers", "tile"), CASES)
+FLAT = ("googlenet", "vgg16", "reverie")  # where the largest of equals is chosen, and one that has no such choice
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "tile", "picture"),
+    [(*case, photo) for case in CASES] + [(*case, flat) for case in CASES[1:5] if case[0] in FLAT],
+)
 def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
     image = picture(118, 141)
     network = settled(calibrated(name)) if picture is flat else calibrated(name)
@@ -81,16 +86,19 @@ def test_tiles_of_an_objective_that_looks_at_its_neighbours(tile, size):
     assert (found[2, tile] - whole).abs().max() > 1e-3 * whole.abs().max()
 
 
-@pytest.mark.parametrize("size", [(64, 64), (65, 201), (131, 70), (203, 33)])
-@pytest.mark.parametrize("tile", [32, 48, 100])
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [((64, 64), (32, 48, 100)), ((65, 201), (48, 100)), ((131, 70), (48, 100)), ((203, 33), (32, 48))],
+)
 @pytest.mark.parametrize("name", ["squeezenet1_0", "reverie"])
-def test_at_any_size_of_tile_and_picture(name, tile, size):
+def test_at_any_size_of_tile_and_picture(name, tiles, size):
     network = calibrated(name)
     layers = ["features.5" if name == "squeezenet1_0" else "m4a"]
     image = photo(*size)
     _, whole = gradient(network, layers, 0, image)
-    _, tiled = gradient(network, layers, tile, image)
-    assert (tiled - whole).abs().max() < 1e-9 * whole.abs().max()
+    for tile in tiles:
+        _, tiled = gradient(network, layers, tile, image)
+        assert (tiled - whole).abs().max() < 1e-9 * whole.abs().max(), tile
 
 
 @pytest.mark.parametrize("picture", [photo, flat])

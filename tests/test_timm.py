@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +58,7 @@ def nothing_kept(monkeypatch, tmp_path):
 def test_a_family_keeps_the_promises_of_a_network_and_says_what_timm_says(name):
     registry = Registry()
     registry.networks.add("one", "dreamer-timm", lambda: made(name))
-    finding = try_network(next(iter(registry.networks)), registry)
+    finding = try_network(next(iter(registry.networks)), partial(load_from, registry.networks))
     assert finding.ok, finding
     network, cfg = made(name), timm.get_pretrained_cfg(name)
     assert network.name == f"timm:{name}" and network.licence == cfg.license

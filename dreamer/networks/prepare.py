@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 def prepared(network: Network, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
     """See `Network.prepared`."""
     module, names = copied(network.module), [network.layer(name).name for name in layers]
+    folded = False
     for convolution, norm in network.anatomy.foldable:
         if not any(_holds(name, convolution) and not _holds(name, norm) for name in names):
             before = cast(nn.Conv2d, module.get_submodule(convolution))
             after = cast(nn.BatchNorm2d, module.get_submodule(norm))
             module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             module.set_submodule(norm, nn.Identity())
+            folded = True
     module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     made = copy.copy(network)  # without a call, which would copy the module once more
-    for name in ("_shapes", "_dtype"):
+    for name in ("_shapes", "_dtype") if folded else ("_dtype",):  # what is known of the shapes holds for a mere copy
         vars(made).pop(name, None)
     vars(made).update(
         module=module,

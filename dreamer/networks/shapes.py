@@ -21,7 +21,9 @@ class Shapes:
     def __init__(self, module: nn.Module, input_size: int | None) -> None:
         self._module, self._input_size = module, input_size
         self._skeletons: dict[bool, nn.Module] = {}
-        self._sizes: dict[tuple[int | str, ...], dict[str, tuple[int, int]]] = {}  # a pass may take as long as a step
+        # A pass may take as long as a step.
+        self._sizes: dict[tuple[int | str, ...], dict[str, tuple[int, int]]] = {}
+        self._differentiable: dict[tuple[str, ...], bool] = {}
 
     @cached_property
     def layers(self) -> NetworkLayers:
@@ -55,7 +57,11 @@ class Shapes:
     @torch.enable_grad()
     def differentiable(self, wanted: Mapping[str, Layer]) -> bool:
         """Whether these maps are differentiable in the picture."""
-        return all(output.requires_grad for output in self._outputs(HEIGHT, WIDTH, wanted).values())
+        names = (*wanted,)
+        if names not in self._differentiable:
+            outputs = self._outputs(HEIGHT, WIDTH, wanted).values()
+            self._differentiable[names] = all(output.requires_grad for output in outputs)
+        return self._differentiable[names]
 
     def _outputs(self, height: int, width: int, wanted: Mapping[str, Layer]) -> dict[str, Tensor]:
         """The layers' maps for a picture of some size, of which only the shape and the graph mean anything."""

@@ -146,9 +146,12 @@ class _Extreme(TorchFunctionMode):
             *limits, size = args
             low, high = (0, *limits)[-2:]
             return torch.full(size, high - 1 if self.end else low, **named)
-        if func is F.grid_sample:  # torch finds the same in a hundred operations on shapes
+        # torch finds the shapes of these two in a hundred operations; no values are kept for their gradients.
+        if func is F.grid_sample:
             image, grid = args
             return image.new_empty(*image.shape[:2], *grid.shape[1:-1])
+        if func is F.interpolate and args[0].is_meta and isinstance(size := named.get("size"), (tuple, list)):
+            return args[0].new_empty(*args[0].shape[:2], *size).requires_grad_(args[0].requires_grad)
         return func(*args, **(kwargs or {}))
 
 

@@ -15,7 +15,6 @@ from packaging.utils import canonicalize_name
 from dreamer.engine.device import Machine
 from dreamer.errors import DreamerError, NetworkError, UsageError, described
 from dreamer.image import load
-from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import build, is_guided
 from dreamer.recipes.overrides import merged
@@ -25,17 +24,21 @@ from dreamer.recipes.registry import Entry, Registry, noun_of
 from dreamer.testing.finding import Finding
 from dreamer.testing.tiny import as_image, photo
 
+NetworkOf = Callable[[str], Network]
 _SIDE = 48  # px, of the picture that a preset dreams over
 
 
-def try_network(entry: Entry[Any], registry: Registry) -> Finding:
-    """Check that a factory returns a Network with a working default layer; missing weights are not downloaded."""
+def try_network(entry: Entry[Any], network_of: NetworkOf) -> Finding:
+    """Check that a factory returns a Network with a working default layer; missing weights are not downloaded.
+
+    `network_of` gives the network of a full name.
+    """
     finding = partial(Finding, "network", entry.name)
     if entry.name.endswith("*"):
         return finding(True, "stands for many networks; look at one with `dreamer networks layers NAME`")
     with _offline() as tried:
         try:
-            network = load_from(registry.networks, entry.full_name)
+            network = network_of(entry.full_name)
             if not isinstance(network, Network):
                 return finding(False, f"its factory returns a {type(network).__name__}, not a dreamer.Network")
             if network.default_layer not in network.anatomy.layers:
@@ -56,11 +59,15 @@ def try_network(entry: Entry[Any], registry: Registry) -> Finding:
 
 
 def try_preset(
-    entry: Entry[Callable[[], Preset]], registry: Registry, broken: Collection[tuple[str, str]] = ()
+    entry: Entry[Callable[[], Preset]],
+    registry: Registry,
+    network_of: NetworkOf,
+    broken: Collection[tuple[str, str]] = (),
 ) -> Finding:
     """Check that a preset can be read, has a title and a description, and dreams one step if its network is there.
 
-    `broken` are the nouns and names of ingredients that are broken themselves: presets that use them are not tried.
+    `network_of` gives the network of a full name. `broken` are the nouns and names of ingredients that are broken
+    themselves: presets that use them are not tried.
     """
     finding = partial(Finding, "preset", entry.name)
     try:
@@ -72,27 +79,31 @@ def try_preset(
             return finding(None, "; ".join(missing))
         preset = find_preset(registry, entry.full_name)
         with _offline():
-            return finding(*_check_dream(preset, registry, broken))
+            return finding(*_check_dream(preset, registry, network_of, broken))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the plugins' ingredients that it names can raise anything
         return finding(False, _joined(error))
 
 
-def _check_dream(preset: Preset, registry: Registry, broken: Collection[tuple[str, str]]) -> tuple[bool | None, str]:
+def _check_dream(
+    preset: Preset, registry: Registry, network_of: NetworkOf, broken: Collection[tuple[str, str]]
+) -> tuple[bool | None, str]:
     """Dream one step at a small size, and check that the preset requires the plugins whose ingredients it uses."""
     recipe = Recipe.read(merged(DEFAULTS, preset.words), registry.vocabulary)
     used = [(noun_of(kind), item.name) for kind in KINDS for item in recipe.of(kind)]
     if lame := [f"{noun} {name}" for noun, name in used if (noun, name.rpartition(":")[2]) in broken]:
         return None, f"it uses the {' and the '.join(lame)}, which is broken"
-    registry.networks.get(recipe.network)  # raises an error for an unknown name, unlike for missing weights below
+    # An unknown name raises, unlike missing weights below.
+    name = registry.networks.get(recipe.network).full_name
     try:
-        network = load_from(registry.networks, recipe.network)
+        network = network_of(name)
     except NetworkError as error:
         return None, f"its recipe is valid, but its network is not available: {_joined(error)}"
     pipeline = build(
         preset.words,
         registry,
+        network=network,
         changes=[("octaves.steps", 1), ("octaves.count", 1)],
         guide=load(photo(_SIDE, _SIDE)) if is_guided(recipe, registry) else None,
         machine=Machine("cpu", "float32", 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from dreamer.errors import UsageError, described
+from dreamer.networks import load_from
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Entry, IngredientKind, noun_of
 from dreamer.testing.cases import Fixtures
@@ -95,6 +96,7 @@ def _check_registered(target: Target) -> Iterator[Finding]:
             if entry.source == source:
                 found += try_entry(kind, entry, fixtures)
     yield from found
-    yield from (try_network(entry, registry) for entry in registry.networks if entry.source == source)
+    network_of = cache(partial(load_from, registry.networks))  # one network may be that of many presets
+    yield from (try_network(entry, network_of) for entry in registry.networks if entry.source == source)
     wrong = {(finding.kind, finding.name) for finding in broken(found)}
-    yield from (try_preset(entry, registry, wrong) for entry in registry.presets if entry.source == source)
+    yield from (try_preset(entry, registry, network_of, wrong) for entry in registry.presets if entry.source == source)
