@@ -254,6 +254,8 @@ sheet_options = together(
 region_options = together(
     option(
         "--region",
+        "--mask",
+        "region",
         multiple=True,
         metavar="MASK=LOOK",
         help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",

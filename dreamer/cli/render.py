@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dreamer.cli.batch import Batch
+from dreamer.cli.changed import change_of
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     STEPS,
@@ -119,7 +120,10 @@ def render(
             batch.fail(label, UsageError(problem))
         if found.dreams:
             reporter.notify(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
-        return batch.run(found.photos or [None])
+        code = batch.run(found.photos or [None])
+        if batch.worked and (changed := change_of(given, pipeline)):
+            reporter.notify(changed)
+        return code
 
 
 def _without_photos(photos: tuple[str, ...], found: Found, sample: bool) -> list[str]:

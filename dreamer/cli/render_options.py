@@ -32,7 +32,7 @@ _FLAGS = {
 }
 """Flags whose names differ from the recipe keys that they set."""
 
-_OPTIONS = {
+OPTIONS = {
     key: f"--{key.replace('_', '-')}"
     for key in (
         *("preset", "recipe", "network", "weights", "layer", "motif", "channel", "strength", "keep", "feature_size"),
@@ -75,7 +75,7 @@ class RenderOptions:
         """The options as words of a command line, without those of a sweep."""
         sizes = {("size", 0): "full", ("tile", 0): "none", ("tile", -1): "auto"}
         found = []
-        for key, name in {**_OPTIONS, "settings": "--set"}.items():
+        for key, name in {**OPTIONS, "settings": "--set"}.items():
             value = getattr(self, key)
             for one in value if isinstance(value, tuple) else () if value is None else (value,):
                 found += [name, str(sizes.get((key, one), one))]
@@ -87,7 +87,7 @@ class RenderOptions:
         return replace(
             self,
             **{
-                **dict.fromkeys(_OPTIONS),
+                **dict.fromkeys(OPTIONS),
                 "settings": (),
                 **{key: getattr(self, key) for key in kept},
                 "recipe": recipe,
