@@ -23,6 +23,7 @@ from dreamer.pipeline.build import Loaded, build
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.sweep import groups, sharing
 from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.overrides import with_changes
 from dreamer.recipes.recipe import DEFAULTS, Recipe
 from dreamer.recipes.sweeps import Axis, cells_of, read_axis
 from dreamer.recipes.variations import varied
@@ -252,13 +253,14 @@ def test_variations_stay_near_and_in_range_and_follow_from_the_recipe() -> None:
     other = dict(varied({**words, "seed": 1}, registry.vocabulary, 0.2, 3)[number][:2] for number in range(3))
     assert other.items() - {key: value for key, value, _ in drawn}.items()
     keys = {key for key, _, _ in drawn}
-    assert {"strength", "octaves.scale", "gradient_filters.chroma.share", "transforms.jitter.pixels"} <= keys
+    assert {"colour", "octaves.scale", "gradient_filters.chroma.share", "transforms.jitter.pixels"} <= keys
     assert not keys & {"seed", "size", "pictures", "redirect", "weight_noise", "octaves.reinject"}
     for number in range(30):
-        for key, value, ratio in varied(words, registry.vocabulary, 0.2, number):
-            assert 0.78 < ratio < 1.22 or isinstance(value, int), key
-        changes = {key: value for key, value, _ in varied(words, registry.vocabulary, 1.0, number)}
-        assert 0.5 <= changes.get("strength", 1) <= 1
+        near = {key: value for key, value, _ in varied(words, registry.vocabulary, 0.2, number)}
+        assert 0.9 < near.get("strength", 1) <= 1 and 0.2 < near.get("colour", 0.5) < 0.8
+        assert 1.4 / 1.2 <= near.get("octaves.scale", 1.4) <= 1.4 * 1.2
+        far = [(key, value) for key, value, _ in varied(words, registry.vocabulary, 1.0, number)]
+        Recipe.read(with_changes(words, far)[0], registry.vocabulary)  # refuses what is out of range
     assert varied(words, registry.vocabulary, 0.0, 2) == []
 
 

@@ -27,7 +27,7 @@ from dreamer.pipeline.sweep import groups, sharing
 from dreamer.recipes.arguments import check, is_number
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
-from dreamer.recipes.sweeps import VARIATION, Axis, blamed, cells_of, check_axis, counted, headings
+from dreamer.recipes.sweeps import VARIATION, Axis, blamed, cells_of, check_axis, counted, headings, wrapped
 from dreamer.recipes.sweeps import Cell as Place
 from dreamer.recipes.variations import varied
 
@@ -61,11 +61,11 @@ class Sweep(list[Cell[Shown]]):
         from dreamer.visualization.contact_sheet import Look, sheet
 
         across, down = headings(self._axes)
-        looks = [
-            Look(f"#{cell.number}" if across else f"#{cell.number} {', '.join(cell.labels)}", "", cell.picture)
-            for cell in self
-        ]
-        return sheet(looks, len(across), across=across, down=down)
+        titles = [cell.title for cell in cells_of(self._axes)]
+        looks = [Look(titles[cell.number - 1], "", cell.picture) for cell in self]
+        if across:
+            looks = [replace(look, name=look.name.partition(" ")[0]) for look in looks]
+        return sheet(looks, wrapped(self._axes), across=across, down=down)
 
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(cell.picture, Image.Image) for cell in self):

@@ -152,7 +152,7 @@ def sheet_of(
                 job = _job(cell, batch, at, output, len(cells))
                 notices += batch.notices(whole, at, job.format)
                 words = [*asked.options(cell).words(), *cell.settings]
-                if about:
+                if cell.sets.get(VARIATION, 1) > 1:
                     words = given.repeating(f"{output}#{cell.number}").words()
                 jobs.append(replace(job, about=about, command=render_command(photo, words)))
     return Sheet(axes, jobs, grouped, [*dict.fromkeys(notices)])
@@ -212,9 +212,10 @@ class _Asked:
             return replace(request, loaded=self.networks).build(self.registry, aim)
 
         found, _ = self.options(cell).made(build, self.registry, self.notify, [])
-        if cell.sets.get(VARIATION, 1) == 1:
-            return found, ""
-        drawn = varied(found.to_dict(), self.registry.vocabulary, amount, cell.sets[VARIATION])
+        number = cell.sets.get(VARIATION, 0)
+        if number <= 1:
+            return found, "as it is" if number else ""
+        drawn = varied(found.to_dict(), self.registry.vocabulary, amount, number)
         options = self.options(cell, [(key, value) for key, value, _ in drawn])
         about = ", ".join(f"{key_name(key)} {value:g}" for key, value, _ in drawn)
         return options.made(build, self.registry, self.notify, [])[0], about

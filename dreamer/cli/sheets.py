@@ -19,7 +19,7 @@ from dreamer.cli.streams import line
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
 from dreamer.recipes.cells import named_cell, same_cells, sheet_text
-from dreamer.recipes.sweeps import headings
+from dreamer.recipes.sweeps import headings, wrapped
 from dreamer.suffixes import check_suffix
 
 if TYPE_CHECKING:
@@ -141,13 +141,13 @@ def _written(sheet: Sheet, outputs: Sequence[Path], failed: set[int], label: str
     from dreamer.visualization.contact_sheet import page
     from dreamer.visualization.contact_sheet import sheet as sheet_picture
 
-    columns = len(sheet.axes[-1].values) if len(sheet.axes) > 1 else 0
+    columns = wrapped(sheet.axes)
     stamps = [
         job.batch.stamp(job.photo, job.batch.pipeline.machine) if number in failed else provenance_in(job.file)
         for number, job in enumerate(sheet.jobs)
     ]
     labels = [", ".join(job.cell.labels) for job in sheet.jobs]
-    looks = [_look(job, columns or 6, number in failed) for number, job in enumerate(sheet.jobs)]
+    looks = [_look(job, columns, number in failed) for number, job in enumerate(sheet.jobs)]
     across, down = headings(sheet.axes)
     numbered = [replace(look, name=look.name.partition(" ")[0]) for look in looks] if across else looks
     picture = sheet_picture(numbered, columns, across=across, down=down)
@@ -170,4 +170,4 @@ def _look(job: Job, columns: int, failed: bool) -> Look:
         picture, about = Image.new("RGB", (job.photo.at_most(side).width, job.photo.at_most(side).height)), "failed"
     else:
         picture, about = to_pil(load(job.file).at_most(side).image()), job.about
-    return Look(line(f"#{job.cell.number} {', '.join(job.cell.labels)}"), line(about), picture, job.command)
+    return Look(line(job.cell.title), line(about), picture, job.command)

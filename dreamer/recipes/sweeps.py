@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
-from math import isfinite, prod
 from typing import Any
 
 from dreamer.errors import RecipeError, collect_problems, did_you_mean, either, reported_together, usage_error
@@ -66,6 +66,12 @@ class Cell:
         return {axis.sets: axis.values[number] for axis, number in self.at}
 
     @property
+    def title(self) -> str:
+        """What stands under it on the sheet: #4 strength 0.3; that a variation is one its number says."""
+        own = [label for label, (axis, _) in zip(self.labels, self.at, strict=True) if axis.sets != VARIATION]
+        return " ".join((f"#{self.number}", ", ".join(own))).rstrip()
+
+    @property
     def settings(self) -> list[str]:
         """What sets the keys on a command line, but for `LOOKS` and variations."""
         own = [(axis.sets, axis.texts[number]) for axis, number in self.at if axis.sets not in (*LOOKS, VARIATION)]
@@ -113,9 +119,20 @@ def counted(key: str, numbers: Sequence[int]) -> Axis:
     return Axis(key, tuple(numbers), tuple(map(str, numbers)))
 
 
+def wrapped(axes: Sequence[Axis]) -> int:
+    """The columns of a sheet: those of the last axis, or for a single one so many that few places stay empty."""
+    count = len(axes[-1].values)
+    if len(axes) > 1:
+        return count
+    square = math.ceil(math.sqrt(count))
+    return min(
+        range(square, math.isqrt(2 * count) + 1), key=lambda columns: (-count % columns, columns), default=square
+    )
+
+
 def cells_of(axes: Sequence[Axis]) -> list[Cell]:
     """All cells, the last axis changing fastest. Raises RecipeError for too many, or for too many axes."""
-    count = prod(len(axis.values) for axis in axes)
+    count = math.prod(len(axis.values) for axis in axes)
     sweep = either("axes", "--sweep")
     with reported_together(RecipeError) as problems:
         keys = [axis.sets for axis in axes]
@@ -226,7 +243,7 @@ def _value(text: str) -> Any:
     with suppress(RecipeError):
         return parse_toml(f"x = {text}", "--sweep")["x"]
     with suppress(ValueError):
-        if isfinite(number := float(text)):
+        if math.isfinite(number := float(text)):
             return number
     return text[1:-1] if text.startswith("[") and text.endswith("]") else text
 

@@ -19,35 +19,46 @@ _DIGITS = 3
 def varied(words: RecipeDict, vocabulary: Vocabulary, amount: float, number: int) -> list[tuple[str, Any, float]]:
     """The changes that make variation `number` of a complete recipe.
 
-    Every option that has a bounded `Range` and is not off, which 0 means, is drawn: up to 1 + `amount` times as large
-    or as small, evenly on the scale of ratios, and turned back at the ends of its range. The draws follow from the
-    recipe and the number alone, so that variations of a variation go on in other directions.
+    Every option that has a bounded `Range` and is not off, which 0 means, is drawn evenly on its own scale and turned
+    back at the ends. Shares, which end at 1, are drawn on the scale of angles (the arcsine of Fisher 1922), where
+    `amount` is the part of the whole way from 0 to 1; all others on that of ratios, up to 1 + `amount` times as large
+    or as small. The draws follow from the recipe and the number alone, so that variations of a variation go on in
+    other directions.
 
     Args:
         words: The complete recipe, as `Recipe.to_dict` gives it.
         vocabulary: Where the ingredients' options come from.
-        amount: From 0; 0.2 is up to a fifth more, or a sixth less.
+        amount: From 0 to 1. With 0.2 a size is a fifth larger or a sixth smaller at most, and a half is 0.2 to 0.8.
         number: Which variation.
 
     Returns:
-        (key as `--set` speaks, value of three digits, value as a multiple of the recipe's), the largest changes first.
+        (key as `--set` speaks, value of three digits, how far it is on its scale), the farthest first.
     """
     seed = json.dumps(words, sort_keys=True, default=list)
     changes = []
     for key, option, value in _numbers(words, vocabulary):
         draw = random.Random(f"{number} {key} {seed}").uniform(-1, 1)
-        drawn = _near(value * (1 + amount) ** draw, option)
+        drawn = _rounded(_near(value, option, amount * draw), option)
         if drawn not in (value, 0):
-            changes.append((key, drawn, drawn / value))
-    return sorted(changes, key=lambda change: -abs(math.log(change[2])))
+            changes.append((key, drawn, abs(draw)))
+    return sorted(changes, key=lambda change: -change[2])
 
 
-def _near(value: float, option: Option) -> Any:
-    """The value within the option's range, beyond whose ends it is turned back, rounded as its type is."""
+def _near(value: float, option: Option, way: float) -> float:
+    """The value that lies `way`, from -1 to 1, from this one on its scale."""
     low, high = option.range.low, option.range.high
-    value = high * high / value if value > high > 0 else low * low / value if 0 < value < low else value
+    if 0 <= low and high == 1:
+        turn = abs(math.asin(math.sqrt(value)) + way * math.pi / 2)
+        return math.sin(turn) ** 2
+    drawn = value * (1 + abs(way)) ** math.copysign(1, way)
+    turned = high * high / drawn if drawn > high > 0 else low * low / drawn if 0 < drawn < low else drawn
+    return float(turned)
+
+
+def _rounded(value: float, option: Option) -> Any:
+    """The value as the option's type is, within its range."""
     whole = round(value) if option.type is int else float(f"{value:.{_DIGITS}g}")
-    return option.type(min(max(whole, low), high))
+    return option.type(min(max(whole, option.range.low), option.range.high))
 
 
 def _numbers(words: RecipeDict, vocabulary: Vocabulary) -> Iterator[tuple[str, Option, float]]:
@@ -58,10 +69,14 @@ def _numbers(words: RecipeDict, vocabulary: Vocabulary) -> Iterator[tuple[str, O
     ]
     weight = {"weight": fields_of(Ingredient)["weight"]}
     for kind in INGREDIENTS:
+        weighed = kind == "priors" or (
+            kind == "objectives" and len(words[kind]) > 1
+        )  # alone, an objective has no rival
         for item in words[kind]:
-            options = {**(weight if kind in ("objectives", "priors") else {}), **vocabulary(kind, item["name"])}
+            options = {**(weight if weighed else {}), **vocabulary(kind, item["name"])}
             tables.append((f"{kind}.{item.get('id', item['name'])}.", item, options))
-    tables += [(f"{key}.", words[key], dict(vocabulary(kind, words[key]["name"]))) for key, kind in ONES.items()]
+    if any(words[key]["name"] != getattr(Recipe, key).name for key in ONES):  # else they are not used
+        tables += [(f"{key}.", words[key], dict(vocabulary(kind, words[key]["name"]))) for key, kind in ONES.items()]
     for prefix, table, options in tables:
         for name, option in options.items():
             value, key = table.get(name), f"{prefix}{name}"
