@@ -125,9 +125,7 @@ def wrapped(axes: Sequence[Axis]) -> int:
     if len(axes) > 1:
         return count
     square = math.ceil(math.sqrt(count))
-    return min(
-        range(square, math.isqrt(2 * count) + 1), key=lambda columns: (-count % columns, columns), default=square
-    )
+    return min(square, square + 1, key=lambda columns: -count % columns)
 
 
 def cells_of(axes: Sequence[Axis]) -> list[Cell]:

@@ -19,16 +19,15 @@ _DIGITS = 3
 def varied(words: RecipeDict, vocabulary: Vocabulary, amount: float, number: int) -> list[tuple[str, Any, float]]:
     """The changes that make variation `number` of a complete recipe.
 
-    Every option that has a bounded `Range` and is not off, which 0 means, is drawn evenly on its own scale and turned
-    back at the ends. Shares, which end at 1, are drawn on the scale of angles (the arcsine of Fisher 1922), where
-    `amount` is the part of the whole way from 0 to 1; all others on that of ratios, up to 1 + `amount` times as large
-    or as small. The draws follow from the recipe and the number alone, so that variations of a variation go on in
-    other directions.
+    Every option that has a bounded `Range` is drawn evenly on its own scale: shares, whose range ends at 1, on that of
+    log odds, on which a half goes up or down by some `amount`, while 0 and 1, nothing and all of it, stay; all others
+    on that of ratios, up to 1 + `amount` times as large or as small, and turned back at the ends of their range. The
+    draws follow from the recipe and the number alone, so that variations of a variation go on in other directions.
 
     Args:
         words: The complete recipe, as `Recipe.to_dict` gives it.
         vocabulary: Where the ingredients' options come from.
-        amount: From 0 to 1. With 0.2 a size is a fifth larger or a sixth smaller at most, and a half is 0.2 to 0.8.
+        amount: From 0 to 1. With 0.2 a size is a fifth larger or a sixth smaller at most, and a half is 0.3 to 0.7.
         number: Which variation.
 
     Returns:
@@ -48,8 +47,8 @@ def _near(value: float, option: Option, way: float) -> float:
     """The value that lies `way`, from -1 to 1, from this one on its scale."""
     low, high = option.range.low, option.range.high
     if 0 <= low and high == 1:
-        turn = abs(math.asin(math.sqrt(value)) + way * math.pi / 2)
-        return math.sin(turn) ** 2
+        odds = value / (1 - value) * math.exp(4 * way) if value < 1 else math.inf
+        return 1 / (1 + 1 / odds)
     drawn = value * (1 + abs(way)) ** math.copysign(1, way)
     turned = high * high / drawn if drawn > high > 0 else low * low / drawn if 0 < drawn < low else drawn
     return float(turned)
