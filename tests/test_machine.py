@@ -28,11 +28,22 @@ def test_a_device_that_is_not_there():
         Machine(device="toaster").resolved()
 
 
+def test_one_of_several_graphics_cards(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Machine(device="cuda:1").resolved().device == Machine.read({"device": "cuda:1"}).device == "cuda:1"
+    assert Machine.read({"device": "cuda:2"}).device == "auto"
+    with pytest.raises(UsageError, match="device: torch can use no cuda:2 on this machine"):
+        Machine(device="cuda:2").resolved()
+    for odd in ("cuda:", "cuda:-1", "cuda:x", "cpu:1"):
+        with pytest.raises(UsageError, match="is not one of auto, cpu, cuda, mps, cuda:1"):
+            Machine(device=odd).resolved()
+
+
 def test_free_memory_is_half_of_what_is_there(monkeypatch):
     assert 0 < free_memory("cpu") <= psutil.virtual_memory().total / 2
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000, total=50_000))
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (6_000, 80_000))
-    assert (free_memory("cpu"), free_memory("mps"), free_memory("cuda")) == (5_000, 5_000, 3_000)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: ({"cuda": 6_000, "cuda:1": 8_000}[device], 80_000))
+    assert [*map(free_memory, ("cpu", "mps", "cuda", "cuda:1"))] == [5_000, 5_000, 3_000, 4_000]
 
 
 def test_memory_may_be_kept_on_any_system():

@@ -74,9 +74,10 @@ def _gpu() -> Iterator[Finding]:
     import torch
 
     if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        name = torch.cuda.get_device_name()
-        yield Finding("GPU", f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+        for number in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(number)
+            name = torch.cuda.get_device_name(number)
+            yield Finding(f"GPU {number}", f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
     elif torch.backends.mps.is_available():
         yield Finding("GPU", "Apple, used automatically")
     elif shutil.which("nvidia-smi"):

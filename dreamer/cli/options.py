@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from click.types import OptionHelpExtra
 
     ParamType = click.ParamType[Any]
+    Choice = click.Choice[str]
 else:
-    ParamType = click.ParamType
+    ParamType, Choice = click.ParamType, click.Choice
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
-DEVICE = click.Choice(["auto", "cpu", "cuda", "mps"])
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
 _FEATURE_SIZE = "Size of the features, in percent of the short side."
 STRENGTH = "From the photo (0) to the whole dream (1). [1]"
@@ -34,6 +34,18 @@ SEED = click.IntRange(0, 2**63 - 1)
 THREADS = click.IntRange(1, 1024)
 """More than any machine gives; at some ten thousand the libraries that start them abort the process."""
 _DIGITS = 9  # of a number at most: more would be no picture's, and Python refuses to read some thousands
+
+
+class _Device(Choice):
+    """A kind of device, or one of several graphics cards."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the device's name; whether it is there is asked once torch is loaded."""
+        numbered = re.fullmatch(r"cuda:[0-9]{1,3}", value)
+        return value if numbered else super().convert(value, param, ctx)
+
+
+DEVICE = _Device(["auto", "cpu", "cuda", "mps"])
 
 
 class _Option(click.Option):

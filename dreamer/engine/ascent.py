@@ -11,9 +11,9 @@ from functools import partial, reduce
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
 
 from dreamer.engine.areas import Areas
+from dreamer.engine.backward import KnownGradient
 from dreamer.engine.colour import climb, hold
 from dreamer.engine.keeping import settled
 from dreamer.engine.step import Apply, StepContext
@@ -108,10 +108,10 @@ class Ascent:
         if seen is leaf:
             return self.gradient(image, context)
         # Going back needs the graph, not the transformed picture itself: a large picture has no room for both.
-        edge, seen = get_gradient_edge(seen), seen.detach()
+        known, seen = KnownGradient(seen), seen.detach()
         score, gradient = self.gradient(seen, context)
         del seen
-        (gradient,) = torch.autograd.grad(edge, leaf, gradient)
+        (gradient,) = torch.autograd.grad(known.root(gradient), leaf)
         return score, gradient
 
     def _transformed(self, image: Tensor, context: StepContext) -> tuple[Tensor, StepContext]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.ascent import Ascent
+from dreamer.engine.backward import KnownGradient
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
 from dreamer.engine.colour import limits
 from dreamer.engine.cutout import Cutout
@@ -109,5 +110,6 @@ class CanvasAscent:
         outwards = (image > self._high) & (direction > 0) | (image < self._low) & (direction < 0)
         for parameter in self._canvas.parameters:
             parameter.grad = None
-        torch.autograd.backward(painted, direction.masked_fill_(outwards, 0).neg_(), inputs=self._canvas.parameters)
+        root = KnownGradient(painted).root(direction.masked_fill_(outwards, 0).neg_())
+        torch.autograd.backward(root, inputs=self._canvas.parameters)
         return score, context

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -32,6 +33,7 @@ from dreamer.errors import quoted, reported_together
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt
 _DEVICES = ("cpu", "cuda", "mps")
+_NUMBERED = re.compile(r"cuda:[0-9]{1,3}")  # one of several graphics cards
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _SHARE = 0.5  # of the free memory that one pass may take
 
@@ -70,8 +72,8 @@ class Machine:
         precision = self.precision if isinstance(self.precision, str) else ""
         precision = precision if precision != "auto" else "float32"
         with reported_together() as problems:
-            if device not in _DEVICES:
-                problems.append(f"device: {quoted(self.device)} is not one of auto, {', '.join(_DEVICES)}")
+            if device not in _DEVICES and not _NUMBERED.fullmatch(device):
+                problems.append(f"device: {quoted(self.device)} is not one of auto, {', '.join(_DEVICES)}, cuda:1")
             elif not _available(device):
                 problems.append(f"device: torch can use no {device} on this machine; `dreamer doctor` tells more")
             if precision not in _PRECISIONS:
@@ -102,8 +104,8 @@ def free_memory(device: str) -> int:
 
 def available_memory(device: str) -> int:
     """Bytes that are free on the device right now; on the CPU, as far as this process may use them (`ulimit -v`)."""
-    if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
     if sys.platform != "linux":
         return free
@@ -117,7 +119,7 @@ def bfloat16_pays(device: str) -> bool:
     if device == "cpu":
         capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch tells
         return bool(capabilities.get("amx_bf16"))
-    return device == "cuda" and torch.cuda.is_bf16_supported()
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
 def keep_freed_memory() -> None:
@@ -144,4 +146,6 @@ def _available(device: str) -> bool:
         return torch.cuda.is_available()
     if device == "mps":
         return torch.backends.mps.is_available()
+    if _NUMBERED.fullmatch(device):
+        return int(device.partition(":")[2]) < torch.cuda.device_count()
     return device == "cpu"

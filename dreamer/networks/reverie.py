@@ -58,7 +58,7 @@ _DREAMT = (
     *("snake", "rose", "eyeflower", "face", "pagoda"),
 )
 DEFAULTS: dict[str, Any] = {
-    "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.7},
+    "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.57, "way": 0.9},
     "objectives": [{"name": "motif", "layer": FIGURE_LAYER, "names": [*_DREAMT], "some": 6}],
     "transforms": [{"name": "warp"}, {"name": "jitter", "pixels": 16}, {"name": "noise", "sigma": 0.03}],
     "gradient_filters": [{"name": "laplacian"}, {"name": "even", "amount": 0.65}, {"name": "chroma"}],

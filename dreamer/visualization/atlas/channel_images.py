@@ -58,7 +58,7 @@ def draw_channels(
         Interrupted: Ctrl-C was pressed.
     """
     (layer,), side = pipeline.layers, pipeline.recipe.size
-    batch_size = _BATCH.get(pipeline.machine.device, 8)
+    batch_size = _BATCH.get(pipeline.machine.device.partition(":")[0], 8)
     for begin in range(0, len(channels), batch_size):
         batch = list(channels[begin : begin + batch_size])
         one = replace(
