@@ -30,7 +30,7 @@ from dreamer.errors import (
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import dream, load_network, register, reload_plugins, sweep, video, visualize, zoom
+    from dreamer.api import Part, dream, load_network, parts, register, reload_plugins, sweep, video, visualize, zoom
     from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
@@ -48,6 +48,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NotFiniteError",
+    "Part",
     "PhotoError",
     "PluginError",
     "Range",
@@ -63,6 +64,7 @@ __all__ = [
     "hookimpl",
     "load_network",
     "neuron",
+    "parts",
     "reaching",
     "register",
     "reload_plugins",
@@ -76,6 +78,7 @@ __all__ = [
 _HOMES = {
     "Canvas": "engine.canvas",
     "Network": "networks.network",
+    "Part": "api",
     "Range": "recipes.options",
     "Step": "engine.step",
     "channel": "api.terms",
@@ -84,6 +87,7 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "load_network": "api",
     "neuron": "api.terms",
+    "parts": "api",
     "reaching": "recipes.options",
     "register": "api",
     "reload_plugins": "api",

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dreamer.api.part import Part
 from dreamer.api.values import plain
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
 from dreamer.image import Photo, Picture, load
 from dreamer.recipes.masks import formula, region_words
 
-OneRegion = tuple[Picture, str | Mapping[str, Any] | None]
-"""A mask, as a picture or in words, and a look: a preset's name, `keep`, a region's words, or None for the recipe's."""
+OneRegion = tuple[Picture | Part, str | Mapping[str, Any] | None]
+"""A mask, as a picture, a Part or words, and a look: a preset's name, `keep`, words, or None for the recipe's."""
 
 
 def regions_of(regions: Sequence[OneRegion], max_pixels: int) -> tuple[list[dict[str, Any]], tuple[Photo, ...]]:
@@ -34,6 +35,7 @@ def _region(pair: Any, where: str, max_pixels: int) -> tuple[dict[str, Any], Pho
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise UsageError(f"{where}: expected a mask and a look, as in ('top', 'bloom'), not {quoted(pair)}")
     given, look = pair
+    given = given.to_pil() if isinstance(given, Part) else given
     if not (look is None or isinstance(look, (str, Mapping))):
         raise UsageError(f"{where}: a look is a preset's name, 'keep' or a dict, not {quoted(look)}")
     words: dict[str, Any] = region_words(given) if isinstance(given, str) else {"mask": "mask"}

@@ -18,10 +18,12 @@ import click
 from dreamer import __version__
 from dreamer.cli import (
     atlas,
+    concepts,
     doctor,
     exemplars,
     ingredients,
     networks,
+    parts,
     plugins,
     presets,
     render,
@@ -37,7 +39,15 @@ from dreamer.suffixes import command_for
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
-    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
+    *(
+        ingredients.ingredients,
+        exemplars.exemplars,
+        atlas.atlas,
+        concepts.concepts,
+        parts.parts,
+        plugins.plugins,
+        doctor.doctor,
+    ),
 ]
 _PIECES = 12  # words that a name with spaces may have been torn into
 

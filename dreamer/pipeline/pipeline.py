@@ -88,7 +88,8 @@ class Pipeline:
         sources = {entry.source for entry in self.binder.used()}
         with suppress(RecipeError):  # a network that was handed over has no name here
             sources.add(self.registry.networks.get(self.recipe.network).source)
-        return frozenset(sources - {BUILT_IN})
+        sources |= {regions.segmenter_of(region.mask, self.registry) for region in self.recipe.regions}
+        return frozenset(sources - {BUILT_IN, ""})
 
     @cached_property
     def binder(self) -> IngredientBinder:
@@ -202,7 +203,7 @@ class Pipeline:
         scorer = scorer or self.scorer(plan)
         device = torch.device(plan.machine.device)
         image = image.to(device)
-        areas = regions.areas_of(self.recipe, self.masks, image)
+        areas = regions.areas_of(self.recipe, self.masks, image, self.registry)
         image = image.expand(self.recipe.pictures * (2 if self.recipe.cutout else 1), -1, -1, -1)
         start = self.starts if start is None else start
         with Randomness(self.recipe.seed) as random:
@@ -231,7 +232,8 @@ class Pipeline:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan = plan or self.plan(photo.height, photo.width)
         scorer, image = self.scorer(plan), photo.image()
-        strength = self.recipe.strength * regions.strength_of(self.recipe, self.masks, image).to(plan.machine.device)
+        shares = regions.strength_of(self.recipe, self.masks, image, self.registry)
+        strength = self.recipe.strength * shares.to(plan.machine.device)
 
         def dreamt(picture: Tensor) -> Dream:
             picture, alpha = finished(picture) if self.recipe.cutout else (picture, None)

@@ -11,7 +11,8 @@ from torch import Tensor
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
 from dreamer.errors import RecipeError, UsageError, collect_problems, either
 from dreamer.image import Photo, mask_of
-from dreamer.recipes.masks import ALL, KEEP, SIDES, formula
+from dreamer.pipeline.segments import Segments, segments_of
+from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import find_preset
 from dreamer.recipes.recipe import DEFAULTS, Recipe, RecipeDict, Region
@@ -44,6 +45,7 @@ def with_looks(
     for number, region in enumerate(regions):
         with collect_problems(problems):
             region = _with_file(region, masks)
+            segmenter_of(region.get("mask"), registry)
         with collect_problems(problems):
             region = _with_objectives(region, f"regions[{number}].look", words, registry, defaults)
         found.append(region)
@@ -56,14 +58,21 @@ def mask_for(region: Mapping[str, Any], masks: Sequence[Photo]) -> Photo | None:
     return next((mask for mask in [*masks, *named] if mask.sha256 == region.get("sha256")), next(iter(named), None))
 
 
-def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | None:
+def segmenter_of(mask: Any, registry: Registry) -> str:
+    """The distribution of the segmenter that a mask needs, empty if none; raises RecipeError for an unknown one."""
+    said = formula(mask) if isinstance(mask, str) else None
+    return registry.segmenters.get(said.segmenter).source if said and said.segmenter else ""
+
+
+def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Areas | None:
     """Where a recipe's looks grow in a picture (1, 3, H, W); None if everywhere.
 
-    Raises UsageError where nothing is left to grow in.
+    Raises UsageError where nothing is left to grow in, and for a part that the picture does not have.
     """
     if not recipe.regions:
         return None
-    found = [_mask(region, masks, image) for region in recipe.regions]
+    known: dict[tuple[str, tuple[float, ...]], Segments] = {}
+    found = [_mask(region, masks, image, registry, known) for region in recipe.regions]
     areas = layered(found, [region.look == KEEP for region in recipe.regions], recipe.feather)
     if not areas.whole.any():
         raise UsageError(
@@ -79,12 +88,12 @@ def check(recipe: Recipe, *, over_photo: bool) -> None:
         raise UsageError("regions: they are parts of one photo, and clips and pictures from nothing have none")
 
 
-def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Tensor:
+def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Tensor:
     """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
     each = [region.strength for region in recipe.regions if region.look != KEEP]
     if all(strength == 1 for strength in each):
         return torch.ones(())
-    areas = areas_of(recipe, masks, image)
+    areas = areas_of(recipe, masks, image, registry)
     return torch.ones(()) if areas is None else areas.strengths(each)
 
 
@@ -129,20 +138,36 @@ def _with_objectives(
     return {**region, "look": preset.name, "objectives": objectives}
 
 
-def _mask(region: Region, masks: Sequence[Photo], image: Tensor) -> Tensor:
-    """A region's mask for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1]."""
+def _mask(
+    region: Region,
+    masks: Sequence[Photo],
+    image: Tensor,
+    registry: Registry,
+    known: dict[tuple[str, tuple[float, ...]], Segments],
+) -> Tensor:
+    """A region's mask for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1]; `known` are its segments so far."""
     size = image.shape[-2], image.shape[-1]
     said = formula(region.mask)
     if said is None:
         photo = mask_for({"mask": region.mask, "sha256": region.sha256}, masks)
         assert photo  # `with_looks` has seen to that
         mask = mask_of(photo, size)
-    elif said.name in SIDES:
-        mask = side(said.name, said.numbers[0], size)
-    elif said.name == "colour":
-        mask = near(image.cpu().float(), said.numbers[:3], said.numbers[3])
-    elif said.name == ALL:
-        mask = torch.ones(1, 1, *size)
+    elif said.name in (PART, SEGMENT):
+        key = said.segmenter, said.numbers
+        if key not in known:
+            options = {"count": int(said.numbers[0])} if said.name == PART else {}
+            known[key] = segments_of(registry, said.segmenter, image, **options)
+        mask = known[key].mask(said.which, size)
     else:
-        mask = ellipse(said.numbers or _CENTRE, size)
+        mask = _drawn(said, image)
     return 1 - mask if region.invert else mask
+
+
+def _drawn(said: Formula, image: Tensor) -> Tensor:
+    """The mask of any other formula."""
+    size = image.shape[-2], image.shape[-1]
+    if said.name in SIDES:
+        return side(said.name, said.numbers[0], size)
+    if said.name == "colour":
+        return near(image.cpu().float(), said.numbers[:3], said.numbers[3])
+    return torch.ones(1, 1, *size) if said.name == ALL else ellipse(said.numbers or _CENTRE, size)

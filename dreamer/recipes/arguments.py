@@ -79,6 +79,7 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "function": Argument("a function", callable),
     "name": _TEXT,
     "kind": _TEXT,
+    "segmenter": replace(_TEXT, optional=True),
     "layer": replace(_LAYER, optional=True),
     "layer_": _LAYER,
     "default_layer": replace(_LAYER, optional=True),
