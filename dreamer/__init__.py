@@ -30,7 +30,19 @@ from dreamer.errors import (
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import Part, dream, load_network, parts, register, reload_plugins, video, visualize, walk, zoom
+    from dreamer.api import (
+        Part,
+        dream,
+        load_network,
+        parts,
+        register,
+        reload_plugins,
+        sweep,
+        video,
+        visualize,
+        walk,
+        zoom,
+    )
     from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
@@ -68,6 +80,7 @@ __all__ = [
     "reaching",
     "register",
     "reload_plugins",
+    "sweep",
     "unit",
     "video",
     "visualize",
@@ -91,6 +104,7 @@ _HOMES = {
     "reaching": "recipes.options",
     "register": "api",
     "reload_plugins": "api",
+    "sweep": "api",
     "unit": "ingredients.gradient_filters",
     "video": "api",
     "visualize": "api",

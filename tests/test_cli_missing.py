@@ -33,6 +33,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "render --sample --preset no.toml": ("no.toml: there is no such preset file",),
     "render --sample --recipe no.jpg --preset blom": ("--recipe and --preset cannot be combined",),
     "render --sample --tile x": ("--tile: expected auto or none or a number of pixels from 32, not 'x'",),
+    "render --sample --sweep strength=.3,2 --sweep octaves.stepp=1": (
+        "--sweep strength: 2 is not a number from 0 to 1; the nearest is 1",
+        "--sweep octaves.stepp: there is no such key; did you mean octaves.step",
+    ),
+    "render --sample --sweep seed=1-11 --sweep strength=.1,.2,.3,.4,.5,.6,.7,.8,.9,1": ("11 x 10 are 110 cells",),
+    "render --sample --sweep preset=bloom,blom --variations 3 -o no/x.doc": (
+        NO_PRESET,
+        "x.doc: unsupported extension",
+        "there is no folder no",
+    ),
+    "render no.jpg --like no.png#3 --variations 3": ("no.jpg: there is no such file", "there is no file no.png"),
     "zoom no.jpg --preset blom -o x.avi": (NO_FILE, NO_PRESET, "x.avi: unsupported suffix"),
     "zoom clip.mp4 --keyframes no.toml --audio no.jpg": ("there is no file no.toml", NO_FILE),
     "video no.mp4 --preset blom --start 3 --end 2": ("no.mp4: there is no such file", "--end: it must come", NO_PRESET),

@@ -17,7 +17,7 @@ from PIL import Image
 from dreamer import api as library
 from dreamer import files
 from dreamer.cli import trying
-from dreamer.cli.trying import shell_word
+from dreamer.cli.shell import shell_word
 from dreamer.errors import WriteError
 from dreamer.recipes.provenance import Provenance
 

@@ -11,6 +11,7 @@ from dreamer.api.looks import walk
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
 from dreamer.api.part import Part, parts
 from dreamer.api.still import dream
+from dreamer.api.sweeps import sweep
 from dreamer.api.unit import visualize
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "register",
     "registry",
     "reload_plugins",
+    "sweep",
     "video",
     "visualize",
     "walk",

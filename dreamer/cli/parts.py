@@ -12,8 +12,8 @@ from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import FILE, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_spared, write_sheet
 from dreamer.cli.progress import progress
+from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, line
-from dreamer.cli.trying import shell_word
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
 from dreamer.recipes.masks import FEWEST, MOST, PARTS

@@ -163,13 +163,16 @@ def check_new(output: Path, force: bool) -> None:
     check_folder(output.parent, f"-o {output}")
 
 
-def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True) -> Path:
-    """Write a sheet of pictures, in the format that its file's extension names; returns where it is."""
+def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True, recipe: str = "") -> Path:
+    """Write a sheet of pictures, in the format that its file's extension names; returns where it is.
+
+    `recipe` is what it says of its pictures (`dreamer.recipes.cells`).
+    """
     from dreamer.files import write_atomically
     from dreamer.image import encode, load
 
     photo = load(sheet)
-    return write_atomically(output, encode(photo, photo.pixels, check_suffix(output)), replace=replace)
+    return write_atomically(output, encode(photo, photo.pixels, check_suffix(output), recipe=recipe), replace=replace)
 
 
 def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:

@@ -47,11 +47,17 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
 
 
 def provenance_in(path: Path) -> Provenance:
-    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none."""
+    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none.
+
+    That of one picture of a sheet is named as in sheet.jpg#4.
+    """
+    from dreamer.recipes.cells import cell_of, named_cell
     from dreamer.recipes.provenance import Provenance
     from dreamer.videos.clip.reader import recipe_text
 
-    return Provenance.read(recipe_text(path), str(path))
+    file, number = named_cell(str(path))
+    text = recipe_text(Path(file))
+    return Provenance.read(text, file) if number is None else cell_of(text, number, file)
 
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:

@@ -28,6 +28,8 @@ from dreamer.recipes.registry import Registry
 Change = tuple[str, Any]
 Aim = Callable[[Network, RecipeDict], list[dict[str, Any]]]
 """Objectives as words, for a network and the other words."""
+Loaded = dict[tuple[str, Path | None], Network]
+"""Networks by name and the file with their weights."""
 _FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 
 
@@ -47,6 +49,7 @@ class Request:
         notify: Told a sentence where something is done in another way than asked for.
         max_pixels: The most pixels that are dreamt over at once.
         masks: The pictures of the regions' masks.
+        loaded: Networks that need not be loaded again; `build` adds its own.
         concept_files: Files of concepts that somebody has named besides in `changes`; a recipe's own are never read.
     """
 
@@ -61,6 +64,7 @@ class Request:
     notify: Notify = lambda sentence: None
     max_pixels: int = MAX_PIXELS
     masks: tuple[Photo, ...] = ()
+    loaded: Loaded = field(default_factory=dict)
     concept_files: frozenset[str] = frozenset()
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
@@ -122,7 +126,10 @@ class Request:
             replace(self, network=untrained, notify=lambda sentence: None).build(registry, aim)
 
         name, fetch = str(self._network_name), fetch and named
-        return load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        key = name, self.weights
+        if key not in self.loaded:
+            self.loaded[key] = load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        return self.loaded[key]
 
     @property
     def _network_name(self) -> Any:
