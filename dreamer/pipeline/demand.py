@@ -67,12 +67,16 @@ class Demand:
                 f"leave some of them out, or lower their values or {argument('size')}"
             )
 
+    def memory(self, look: float) -> float:
+        """The bytes that it takes at least, with those of the network's `look`."""
+        return _COPIES * _BYTES * _pixels(self.pictures) + self.kept + look * _SURE
+
     def check_memory(self, machine: Machine, look: float) -> None:
         """Raises UsageError where there is certainly not enough memory for it, and for the network's `look`, in bytes.
 
         `machine` has its tile settled.
         """
-        needed = _COPIES * _BYTES * _pixels(self.pictures) + self.kept + look * _SURE
+        needed = self.memory(look)
         if needed > (free := available_memory(machine.device)):
             lower = ["pictures"] if self.pictures[0] > 1 else []
             if self.kept > look or _pixels(self.seen) > _GROWTH * _pixels(self.pictures):

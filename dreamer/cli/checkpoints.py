@@ -1,0 +1,99 @@
+"""The folder beside a print in which it is kept, octave by octave, until it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamer.errors import UsageError
+from dreamer.files import make_folder, read_bounded, write_atomically
+from dreamer.limits import MANIFEST_BYTES
+from dreamer.videos.clip.unfinished import MANIFEST, check_folder, empty, fitting, has_manifest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The changes that a print's octaves leave, in the hidden folder beside `output`; the last one alone is kept."""
+
+    output: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where they are."""
+        return self.output.with_name(fitting(f".{self.output.name}", ".print"))
+
+    @property
+    def tile(self) -> int | None:
+        """The tile of the unfinished print, None without one: it follows from the memory that was free then."""
+        tile = self._manifest().get("tile")
+        return tile if type(tile) is int and (tile == 0 or 32 <= tile <= 65536) else None
+
+    def check(self, recipe: str, *, resume: bool, force: bool) -> None:
+        """Raise UsageError unless a print can be begun here, or be continued with `resume`; nothing is changed.
+
+        `recipe` is all that the print's bytes depend on: only a print of the same is continued.
+        """
+        check_folder(self.folder)
+        if not has_manifest(self.folder) or (force and not resume):
+            return
+        if not resume:
+            raise UsageError(f"{self.folder} holds an unfinished print; --resume continues it, --force begins it anew")
+        if self._manifest().get("recipe") != recipe:
+            raise UsageError(
+                f"{self.folder} holds a print of another recipe, photo, size or machine; give the same options, or "
+                "begin it anew with --force and without --resume"
+            )
+
+    def begin(
+        self, recipe: str, tile: int, sizes: Sequence[tuple[int, int]], *, resume: bool
+    ) -> tuple[int, Tensor | None]:
+        """Make the folder ready for a print of these octaves' `sizes` (height, width), from that of the proof on.
+
+        Returns how many are done, and the change that the last one of them has left.
+        """
+        from dreamer.videos.clip.state import FolderStore
+
+        if resume and has_manifest(self.folder):
+            store = FolderStore(self.folder)
+            for number in reversed(range(len(sizes))):
+                if (change := store.load(_name(number), sizes[number])) is not None:
+                    return number + 1, change
+        self.clear()
+        make_folder(self.folder)
+        write_atomically(self.folder / MANIFEST, json.dumps({"recipe": recipe, "tile": tile}).encode())
+        return 0, None
+
+    def keep(self, number: int, change: Tensor) -> int:
+        """Keep what octave `number`, from 0 for the proof, has left, and that alone; returns how many are done."""
+        from dreamer.videos.clip.state import FolderStore
+
+        store = FolderStore(self.folder)
+        store.save(_name(number), change)
+        if number:
+            store.drop(_name(number - 1))
+        return number + 1
+
+    def clear(self) -> None:
+        """Delete dreamer's files in the folder, and the folder if nothing else is in it."""
+        try:
+            empty(self.folder)
+        except OSError as error:
+            raise UsageError(f"{self.folder} cannot be deleted: {error.strerror}; delete it by hand") from error
+
+    def _manifest(self) -> dict[str, Any]:
+        """What the manifest says; empty where there is none that can be read."""
+        with suppress(OSError, UsageError, ValueError, RecursionError):
+            found = json.loads(read_bounded(self.folder / MANIFEST, MANIFEST_BYTES))
+            return found if isinstance(found, dict) else {}
+        return {}
+
+
+def _name(number: int) -> str:
+    return f"octave-{number:04d}"

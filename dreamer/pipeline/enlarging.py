@@ -1,0 +1,209 @@
+"""How a proof becomes a print: octaves above the proof's size, each of which only draws finer what is there.
+
+A dream of 16000 pixels that is begun at its own size is another dream than one of 600: it has more octaves with forms
+of their own, other draws, and as long a way to go in each. So a print begins as the proof, the same to the last bit,
+and goes on from its change. Each octave above has two steps, and goes `FALL` of the way of the one before.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from dreamer.engine.areas import Areas
+from dreamer.engine.colour import within
+from dreamer.engine.device import Machine
+from dreamer.engine.octaves import Octave, rising_sizes
+from dreamer.engine.step import Step
+from dreamer.errors import UsageError
+from dreamer.image import Photo, resize, size_at
+from dreamer.pipeline.pipeline import Pipeline
+from dreamer.pipeline.plan import Plan, look_memory
+from dreamer.pipeline.regions import areas_of, strength_in, strength_of
+
+FALL = 0.7
+"""How far an octave above the proof goes, beside the one before: changes of wide areas come to a bounded whole."""
+_STEPS = 2
+_PROBE, _SECONDS = 1024, 5.0  # side of the piece that is timed, in pixels, and for how long
+_BESIDES = 30  # bytes of a pixel: the picture in 16 bits, and the photo and the change that an octave begins with
+_CELLS = 12  # across a picture, among which the one that has changed most is looked for
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+Box = tuple[float, float, float, float]
+"""A part of a picture: top, left, bottom, right, as shares of its height and width."""
+
+
+def finer_octaves(proof: Octave, height: int, width: int, scale: float) -> tuple[Octave, ...]:
+    """The octaves above the last one of a proof, small to large, up to the print's size; none for one as small."""
+    sizes = rising_sizes(height, width, smallest=min(proof.size), scale=scale)
+    way = proof.steps * proof.step_size
+    steps = min(proof.steps, _STEPS)
+    return tuple(
+        Octave(size, steps, way * FALL**number / max(steps, 1))
+        for number, size in enumerate((size for size in sizes if min(size) > min(proof.size)), 1)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Enlargement:
+    """The way from a proof to a print.
+
+    `photo` (1, 3, H, W) in [0, 1] has any size. `octaves` are those above the proof's. The machines of the plans are
+    those of proof and print; `size` is the print's.
+    """
+
+    pipeline: Pipeline
+    photo: Tensor
+    first: Plan
+    octaves: tuple[Octave, ...]
+    machine: Machine
+    size: Size
+
+    @classmethod
+    def planned(cls, pipeline: Pipeline, photo: Photo, long_side: int, proof: int) -> Enlargement:
+        """The way to a print of so many pixels from a proof of so many at most.
+
+        Raises UsageError for a recipe without a photo or of several pictures, and for a size that is too small for the
+        network or too large for the memory.
+        """
+        recipe, (height, width) = pipeline.recipe, size_at(photo.height, photo.width, long_side)
+        if recipe.pictures > 1 or recipe.cutout or recipe.init != "photo":
+            raise UsageError("a print is of one photo; leave out pictures, cutout and init")
+        machine = pipeline.plan(height, width).machine
+        small = size_at(photo.height, photo.width, min(proof, long_side, max(photo.height, photo.width)))
+        first = pipeline.plan(*small)
+        octaves = finer_octaves(first.octaves[-1], height, width, recipe.octaves.scale)
+        return cls(pipeline, photo.image(), first, octaves, machine, (height, width))
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The sizes of the proof and of the octaves above."""
+        return (self.first.size, *(octave.size for octave in self.octaves))
+
+    @property
+    def memory(self) -> float:
+        """The bytes that it takes at least."""
+        pipeline, demand = self.pipeline, self.pipeline.session.demand(self.pipeline.binder, *self.size)
+        count, height, width = demand.seen
+        look = look_memory(self.machine.tile, pipeline.network, pipeline.terms, height, width, count)
+        return demand.memory(look) + _BESIDES * math.prod(self.size)
+
+    def proof(self, small: Photo) -> Tensor:
+        """The change (1, 3, h, w) of the photo at the proof's size: the same as that of a dream of this size."""
+        image = small.image()
+        return self.pipeline.ascend(image, plan=self.first).cpu().sub_(image)
+
+    def strong(self, change: Tensor) -> Tensor:
+        """A change of the whole picture (1, 3, h, w), as strong as recipe and regions say."""
+        recipe, masks = self.pipeline.recipe, self.pipeline.masks
+        image = self.undreamt((change.shape[-2], change.shape[-1])) if recipe.regions else change
+        return change * (recipe.strength * strength_of(recipe, masks, image, self.pipeline.registry))
+
+    def undreamt(self, size: Size) -> Tensor:
+        """The photo at a size, (1, 3, *size) in [0, 1]."""
+        return resize(self.photo, size).clamp(0, 1)
+
+    def octave(self, number: int, change: Tensor, on_step: Callable[[Step], None] = lambda step: None) -> Tensor:
+        """The change (1, 3, h, w) that the octave of that number, from 0, leaves of the one before it, of any size.
+
+        It depends on nothing else, so that a print goes on from any octave to the identical picture.
+        """
+        return self._drawn(number, self.undreamt(self.octaves[number].size), change, on_step=on_step)
+
+    def piece(self, change: Tensor, most: Size) -> Tensor:
+        """A part of the print, (1, 3, h, w) in [0, 1], `most` large, around what the proof has changed most.
+
+        Of every octave only as much is drawn. Forms are as large and as strong as in the print, and those of the proof
+        are the same; the small ones are others, since those outside of the part count as well in the print.
+        """
+        recipe, centre, before = self.pipeline.recipe, _busiest(change), (0.0, 0.0, 1.0, 1.0)
+        seen = self.undreamt(self.first.size)
+        areas = whole = areas_of(recipe, self.pipeline.masks, seen, self.pipeline.registry)
+        for number, octave in enumerate(self.octaves):
+            high, wide = octave.size
+            size = min(high, most[0]), min(wide, most[1])
+            top, left = (
+                min(max(0, round(middle * whole - side / 2)), whole - side)
+                for middle, whole, side in zip(centre, octave.size, size, strict=True)
+            )
+            box = top / high, left / wide, (top + size[0]) / high, (left + size[1]) / wide
+            seen = _part(self.photo, box, size).clamp(0, 1)
+            areas = whole and Areas(_part(whole.shares, box, size).clamp(0, 1))
+            change = self._drawn(number, seen, _part(change, _inside(box, before), size), areas)
+            before = box
+        return seen.add_(change * (recipe.strength * strength_in(recipe, areas))).clamp_(0, 1)
+
+    def seconds(self) -> float:
+        """About how long the octaves take together: from some five seconds of a piece of the largest one."""
+        if not self.octaves:
+            return 0.0
+        high, wide = (min(side, _PROBE) for side in self.octaves[-1].size)
+        piece = self.undreamt((high, wide))  # what is on it does not matter for the time
+        took, began = math.inf, time.monotonic()
+        while (now := time.monotonic()) - began < _SECONDS / 2 or math.isinf(took):
+            self._drawn(len(self.octaves) - 1, piece, torch.zeros_like(piece))
+            took = min(took, time.monotonic() - now)
+        return took * sum(math.prod(octave.size) for octave in self.octaves) / (high * wide)
+
+    def _drawn(
+        self,
+        number: int,
+        photo: Tensor,
+        change: Tensor,
+        areas: Areas | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Tensor:
+        """The change of a photo, or of a part of it, after an octave; each octave has a seed of its own."""
+        size = (photo.shape[-2], photo.shape[-1])
+        recipe = self.pipeline.recipe
+        pipeline = replace(self.pipeline, recipe=replace(recipe, seed=(recipe.seed + number + 1) % 2**63))
+        octave = replace(self.octaves[number], size=size)
+        start = within(resize(change, size).add_(photo), photo)
+        plan = Plan((octave,), self.machine)
+        return pipeline.ascend(photo, plan=plan, start=start, areas=areas, on_step=on_step).cpu().sub_(photo)
+
+
+def shares(octaves: tuple[Octave, ...]) -> Iterator[tuple[float, float]]:
+    """For each octave the shares of all work that are done before it and after it."""
+    works = [math.prod(octave.size) * max(octave.steps, 1) for octave in octaves]
+    done = 0
+    for work in works:
+        yield done / sum(works), (done + work) / sum(works)
+        done += work
+
+
+def _busiest(change: Tensor) -> tuple[float, float]:
+    """Where (down, right), from 0 to 1, a change (1, 3, H, W) is strongest."""
+    cells = torch.nn.functional.adaptive_avg_pool2d(change.abs().mean(1), _CELLS)[0]
+    row, column = divmod(int(cells.argmax()), _CELLS)
+    return (row + 0.5) / _CELLS, (column + 0.5) / _CELLS
+
+
+def _inside(box: Box, before: Box) -> Box:
+    """A box as shares of another one that holds it."""
+    high, wide = before[2] - before[0], before[3] - before[1]
+    top, left, bottom, right = (
+        min(max((here - from_) / side, 0.0), 1.0)
+        for here, from_, side in zip(box, before[:2] * 2, (high, wide) * 2, strict=True)
+    )
+    return top, left, bottom, right
+
+
+def _part(picture: Tensor, box: Box, size: Size) -> Tensor:
+    """A part of a picture (1, C, H, W), resized to `size` (height, width); right to a pixel of the result."""
+    starts, ends, wholes = [], [], []
+    for begin, end, length, side in zip(box[:2], box[2:], picture.shape[-2:], size, strict=True):
+        first, last = math.floor(begin * length + 1e-6), math.ceil(end * length - 1e-6)
+        whole = max(side, round((last - first) * side / ((end - begin) * length)))
+        wholes.append((first, last, whole))
+        starts.append(min(round((begin * length - first) / (last - first) * whole), whole - side))
+        ends.append(starts[-1] + side)
+    (top, bottom, high), (left, right, wide) = wholes
+    cut = resize(picture[..., top:bottom, left:right], (high, wide))
+    return cut[..., starts[0] : ends[0], starts[1] : ends[1]].contiguous()
