@@ -32,7 +32,7 @@ from dreamer.cli.progress import clock, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, WriteError, collect_problems
+from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, write_atomically
 from dreamer.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
@@ -142,10 +142,14 @@ def print_(
         stamp = provenance_for(pipeline, source.sha256, way.machine, plugins)
         recipe = json.dumps({**json.loads(stamp.text()), "print": {"proof": PROOF, "dpi": dpi}}, sort_keys=True)
         job = Print(source, way, dpi, output, files, recipe, force, keep_gps)
-        files.check(stamp, force=force)
-        if not proof:
-            kept.check(recipe, resume=resume, force=force)
-            job.check_disk()
+        with reported_together() as problems:
+            if not proof:
+                with collect_problems(problems):
+                    kept.check(recipe, resume=resume, force=force)
+                with collect_problems(problems):
+                    job.check_disk()
+            with collect_problems(problems):
+                files.check(stamp, force=force)
         for notice in (*source.notices, *pipeline.remarks(*way.first.size)):
             reporter.notify(notice)
         with claimed(output):
@@ -203,7 +207,7 @@ class Files:
             with suppress(UsageError):
                 if (text := read_recipe(path)) and Provenance.read(text, str(path)).same_picture(stamp):
                     continue
-            raise UsageError(f"{path} already exists and is of another print; --force replaces it")
+            raise UsageError(f"{path} already exists and is no proof of this print; --force replaces it")
 
 
 @dataclass(frozen=True)
@@ -229,8 +233,8 @@ class Print:
         """Raise UsageError unless there is room."""
         if self.disk > (free := shutil.disk_usage(self.output.parent).free):
             raise UsageError(
-                f"{self.output}: this print needs {self.disk / 2**30:.1f} GiB on the disk for itself and its "
-                f"checkpoints, and {free / 2**30:.1f} GiB are free; make room, or choose another folder with -o"
+                f"{self.output}: this print needs {_amount(self.disk)} on the disk for itself and its checkpoints, and "
+                f"{_amount(free)} are free; make room, or choose another folder with -o"
             )
 
     def takes(self) -> str:
@@ -240,8 +244,7 @@ class Print:
         return (
             f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi, {len(self.way.octaves)} octaves above "
             f"the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
-            f"{self.way.memory / 2**30:.1f} GiB of memory, {self.disk / 2**30:.1f} GiB on the disk and "
-            f"{clock(self.way.seconds())}"
+            f"{_amount(self.way.memory)} of memory, {_amount(self.disk)} on the disk and {clock(self.way.seconds())}"
         )
 
     def proofs(self, change: Tensor | None = None) -> Path:
@@ -293,6 +296,10 @@ class Print:
         if not replace_it and is_taken(path):
             raise WriteError(f"{path} was made by somebody else meanwhile; name another place and --resume")
         write_atomically(path, data, replace=replace_it)
+
+
+def _amount(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{math.ceil(size / 2**20)} MiB"
 
 
 def _deep(photo: Photo) -> Photo:
