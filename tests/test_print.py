@@ -1,0 +1,191 @@
+"""`dreamer print`: the proof enlarged, its checkpoints, its file, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from command import QUICK, Ran, dreamer, left_in, photo, pixels, refused, stamp_of
+from networks import tiny
+from PIL import Image
+from torch import Tensor
+
+from dreamer.cli.print import long_side
+from dreamer.engine.ascent import Ascent
+from dreamer.engine.octaves import Octave
+from dreamer.image import Photo, blurred, encode, load, resize, to_pil
+from dreamer.networks.network import Network
+from dreamer.pipeline.enlarging import FALL, Enlargement, finer_octaves
+
+TINY = replace(tiny(), name="reverie")
+MADE = ["photo.png", "print-crop.png", "print-proof.png", "print.png"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a photo; proofs are small, nothing is timed for long, and the tiny network stands for reverie."""
+
+    def loaded(shelf: Any, name: str, *weights: Any, **settings: Any) -> Network:
+        return TINY
+
+    monkeypatch.setattr("dreamer.pipeline.build.load_from", loaded)
+    monkeypatch.setattr("dreamer.cli.print.PROOF", 80)
+    monkeypatch.setattr("dreamer.pipeline.enlarging._SECONDS", 0.0)
+    monkeypatch.chdir(tmp_path)
+    photo(tmp_path / "photo.png", 96, 72)
+    return tmp_path
+
+
+def printed(*arguments: str | Path, size: int = 160) -> Ran:
+    """A print of few pixels, in two octaves above its proof."""
+    return dreamer("print", "photo.png", "-o", "print.png", "--size", size, *QUICK, *arguments)
+
+
+def change_in(path: str) -> Tensor:
+    """What a dream over the photo has changed, (1, 3, H, W)."""
+    dream = load(path).image()
+    return dream - load("photo.png").resized(dream.shape[-1]).image()
+
+
+def alike(one: Tensor, other: Tensor, side: int = 64) -> float:
+    """The correlation of two changes in what is left of them on a grid of so many pixels."""
+    low = [resize(blurred(change, max(change.shape) / side / 2), (side * 3 // 4, side)) for change in (one, other)]
+    return float(torch.corrcoef(torch.stack([change.flatten() for change in low]))[0, 1])
+
+
+def stopped_at(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the person press Ctrl-C in the step of that number."""
+    step, left = Ascent.step, iter(range(count))
+
+    def stepped(self: Ascent, *arguments: Any) -> tuple[Tensor, float]:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Ascent, "step", stepped)
+
+
+def test_the_proof_is_the_dream_of_its_size_and_the_print_is_the_proof_enlarged() -> None:
+    steps = ("--set", "octaves.steps=4")
+    ran = printed(*steps)
+    assert ran.code == 0 and left_in(Path()) == MADE, ran.err
+    assert dreamer("render", "photo.png", "--size", "80", "-o", "alone.png", *steps).code == 0
+    assert (np.asarray(Image.open("alone.png")) == np.asarray(Image.open("print-proof.png"))).all()
+    proof, whole = change_in("print-proof.png"), change_in("print.png")
+    assert whole.shape[-2:] == (120, 160) and alike(proof, whole, 32) > 0.9
+    assert float(whole.std()) > 0.8 * float(proof.std())
+
+
+def test_the_crop_shows_the_print_where_the_dream_is_strongest() -> None:
+    values = pixels(96, 72)
+    values[:, :64] //= 16  # almost black: little can be changed there
+    Path("photo.png").write_bytes(encode(Photo(values), values, "PNG"))
+    assert printed("--set", "octaves.steps=4", "--keep", "0").code == 0
+    crop, whole = load("print-crop.png").image(), load("print.png").image()
+    size = (crop.shape[-2], crop.shape[-1])
+    assert size == (60, 80)
+    places = [(top, left) for top in range(61) for left in range(81)]
+    near = min(
+        places, key=lambda at: float((whole[..., at[0] : at[0] + 60, at[1] : at[1] + 80] - crop).square().mean())
+    )
+    cut = whole[..., near[0] : near[0] + 60, near[1] : near[1] + 80]
+    assert near[1] > 60 and alike(cut, crop) > 0.95
+
+
+@pytest.mark.parametrize("after", [1, 2, 3], ids=["in the proof", "in the first octave", "in the last octave"])
+def test_a_print_goes_on_to_the_identical_file(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert printed().code == 0
+    whole = Path("print.png").read_bytes()
+    Path("print.png").unlink()
+    with monkeypatch.context() as patch:
+        # the time is taken of a piece in one step, and the crop in two
+        stopped_at({1: 1, 2: 4, 3: 5}[after], patch)
+        ran = printed()
+    assert ran.code == 130 and "--resume" in ran.err and ".print.png.print" in left_in(Path()), ran.err
+    refused(printed(), ".print.png.print holds an unfinished print", "--resume", "--force")
+    refused(printed("--resume", "--seed", "4"), "another recipe")
+    assert printed("--resume").code == 0
+    assert Path("print.png").read_bytes() == whole and left_in(Path()) == MADE
+
+
+def test_what_is_resumed_keeps_its_tile_and_a_damaged_octave_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert printed("--tile", "96").code == 0
+    whole = Path("print.png").read_bytes()
+    Path("print.png").unlink()
+    with monkeypatch.context() as patch:
+        stopped_at(5, patch)
+        assert printed("--tile", "96").code == 130
+    (kept,) = Path(".print.png.print").glob("octave-*")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    assert printed("--resume").code == 0
+    assert Path("print.png").read_bytes() == whole
+    assert stamp_of(Path("print.png"))["machine"]["tile"] == 96
+
+
+def test_a_proof_stops_there_and_the_print_may_follow() -> None:
+    ran = printed("--proof")
+    assert ran.code == 0 and left_in(Path()) == [name for name in MADE if name != "print.png"]
+    assert "print of 160x120 pixels, 2.0 x 1.5 cm at 200 dpi, 2 octaves above" in ran.err and "memory" in ran.err
+    refused(printed("--seed", "3"), "print-proof.png already exists and is no proof of this print", "--force")
+    assert printed().code == 0
+    refused(printed(), "print.png already exists", "--force")
+    assert printed("--seed", "3", "--force").code == 0
+
+
+@pytest.mark.parametrize(("name", "kind"), [("print.png", "PNG"), ("print.tif", "TIFF")])
+def test_the_file_is_deep_and_says_how_large_it_is(name: str, kind: str) -> None:
+    values = pixels(96, 72)
+    Path("photo.png").write_bytes(encode(Photo(values, alpha=values[..., 0]), values, "PNG"))
+    assert printed("-o", name, "--dpi", "254", "--strength", "0").code == 0
+    made, whole = load(name), load("photo.png")
+    assert made.pixels.dtype == np.uint16 and made.format == kind and made.alpha is not None
+    assert made.dpi and all(math.isclose(value, 254, abs_tol=0.1) for value in made.dpi)
+    wide = replace(whole, pixels=whole.pixels * np.uint16(257)).resized(160)
+    assert (made.pixels == wide.pixels).all(), "without strength it is the photo"
+    stamp = stamp_of(Path(name))
+    assert stamp["recipe"]["size"] == 160 and stamp["print"] == {"proof": 80, "dpi": 254}
+
+
+def test_regions_are_kept_in_print_and_crop() -> None:
+    assert printed("--region", "left:50%", "--feather", "0").code == 0
+    change = change_in("print.png").abs()
+    assert float(change[..., 84:].max()) < 2 / 255 < float(change[..., :76].max())
+
+
+def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = left_in(Path())
+    refused(dreamer("print", "photo.png"), "--cm 60x40", "--size 8000")
+    refused(printed("--cm", "12x9"), "either by --cm")
+    refused(printed("-o", "print.jpg"), "PNG and TIFF alone")
+    refused(printed("-o", "photo.png", "--force"), "never overwritten")
+    refused(printed("--set", "pictures=2"), "a print is of one photo")
+    refused(printed(size=20_000), "million pixels", "--max-pixels")
+    with monkeypatch.context() as patch:
+        patch.setattr("dreamer.pipeline.demand.available_memory", lambda device: 1_000_000)
+        refused(printed(), "GiB of memory", "--size")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+        refused(printed(), "MiB on the disk", "-o")
+    assert left_in(Path()) == here
+
+
+def test_paper_may_be_turned_and_holds_the_whole_photo() -> None:
+    wide = load(Image.new("RGB", (96, 72)))
+    tall = load(to_pil(wide.image().transpose(-1, -2)))
+    for cm in ((120.0, 80.0), (80.0, 120.0)):
+        assert long_side(wide, cm, 200, None) == long_side(tall, cm, 200, None) == 8398  # 80 cm high
+    assert long_side(wide, None, 200, 0) == 96
+
+
+def test_octaves_above_the_proof_are_few_and_short() -> None:
+    last = Octave((60, 80), 3, 0.02)
+    found = finer_octaves(last, 240, 320, 2.0)
+    assert [octave.size for octave in found] == [(120, 160), (240, 320)]
+    assert [octave.steps * octave.step_size for octave in found] == pytest.approx([0.06 * FALL, 0.06 * FALL**2])
+    assert [octave.size for octave in finer_octaves(last, 66, 88, 2.0)] == [(66, 88)]
+    assert finer_octaves(last, 60, 80, 2.0) == () and Enlargement.sizes
