@@ -21,6 +21,7 @@ from dreamer.engine.octaves import Octave
 from dreamer.image import Photo, blurred, encode, load, resize, to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.enlarging import FALL, Enlargement, finer_octaves
+from dreamer.pipeline.pipeline import Pipeline
 
 TINY = replace(tiny(), name="reverie")
 MADE = ["photo.png", "print-crop.png", "print-proof.png", "print.png"]
@@ -146,10 +147,20 @@ def test_the_file_is_deep_and_says_how_large_it_is(name: str, kind: str) -> None
     assert stamp["recipe"]["size"] == 160 and stamp["print"] == {"proof": 80, "dpi": 254}
 
 
-def test_regions_are_kept_in_print_and_crop() -> None:
-    assert printed("--region", "left:50%", "--feather", "0").code == 0
+def test_regions_are_kept_in_print_and_crop(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Tensor] = []
+    ascend = Pipeline.ascend
+
+    def seen(self: Pipeline, image: Tensor, **settings: Any) -> Tensor:
+        given.extend(areas.whole for areas in [settings.get("areas")] if areas)
+        return ascend(self, image, **settings)
+
+    monkeypatch.setattr(Pipeline, "ascend", seen)
+    assert printed("--region", "left:20%", "--feather", "0").code == 0
     change = change_in("print.png").abs()
-    assert float(change[..., 84:].max()) < 2 / 255 < float(change[..., :76].max())
+    assert float(change[..., 36:].max()) < 2 / 255 < float(change[..., :28].max())
+    assert given[-1].shape[-2:] == (60, 80), "the crop's own part of the mask"
+    assert float(given[-1][..., :28].min()) == 1 and float(given[-1][..., 36:].max()) == 0
 
 
 def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
