@@ -154,10 +154,9 @@ def print_(
             reporter.notify(notice)
         with claimed(output):
             began = time.monotonic()
-            reporter.start(str(photo), 1, 1)
             reporter.notify(job.takes())
             try:
-                written = job.proofs() if proof else job.made(kept, resume, reporter)
+                written = job.proofs() if proof else job.made(kept, resume, reporter, str(photo))
             except KeyboardInterrupt:
                 reporter.interrupted(str(photo))
                 if kept.folder.exists():
@@ -258,7 +257,7 @@ class Print:
         self._write(self.files.crop, replace(crop, dpi=(self.dpi,) * 2), crop.pixels, "PNG", replace_it=True)
         return self.files.whole
 
-    def made(self, kept: Checkpoints, resume: bool, reporter: Reporter) -> Path:
+    def made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
         """Make the proofs and then the print, and return its place; go on from what is kept, if it is to."""
         from dreamer.pipeline.enlarging import shares
 
@@ -268,9 +267,8 @@ class Print:
             self.proofs(change)
             number = kept.keep(0, change)
             reporter.notify(f"see {self.files.whole} and {self.files.crop}; Ctrl-C stops here, --resume continues")
-        for k, (begin, end) in enumerate(shares(self.way.octaves)):
-            if k + 1 < number:  # it is done
-                continue
+        reporter.start(label, 1, 1)  # the time that is left is that of the octaves to come
+        for k, (begin, end) in enumerate(shares(self.way.octaves[number - 1 :]), number - 1):
 
             def on_step(step: Step, k: int = k, begin: float = begin, end: float = end) -> None:
                 count, share = len(self.way.octaves), begin + (end - begin) * step.share
