@@ -26,18 +26,25 @@ def main() -> None:
     if arguments.one:
         render(arguments.one, arguments.tile)
         return
+    print(f"between them: {bytes_a_pixel(arguments.tile):.1f} bytes a pixel")
+
+
+def bytes_a_pixel(tile: int, sizes: tuple[int, ...] = MEGAPIXELS) -> float:
+    """How much a render's peak grows with each pixel, from the first of these sizes to the second."""
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
-        for megapixels in MEGAPIXELS:
+        for megapixels in sizes:
             side = round((megapixels * 1e6) ** 0.5)
             photo = Path(folder) / f"{megapixels}.png"
             draw(photo, side)
-            command = [sys.executable, __file__, "--tile", str(arguments.tile), "--one", str(photo)]
+            command = [sys.executable, __file__, "--tile", str(tile), "--one", str(photo)]
             peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
             peaks.append((side * side, peak))
-            print(f"{megapixels:3} megapixels ({side}x{side}), tile {arguments.tile}: peak {peak / 2**20:.0f} MiB")
+            print(
+                f"{megapixels:3} megapixels ({side}x{side}), tile {tile}: peak {peak / 2**20:.0f} MiB", file=sys.stderr
+            )
     (small, low), (large, high) = peaks
-    print(f"between them: {(high - low) / (large - small):.1f} bytes a pixel")
+    return (high - low) / (large - small)
 
 
 def draw(path: Path, side: int) -> None:
@@ -58,7 +65,8 @@ def render(path: Path, tile: int) -> None:
     from networks import calibrated
 
     from dreamer.engine.device import Machine
-    from dreamer.image import encode, load, write_atomically
+    from dreamer.files import write_atomically
+    from dreamer.image import encode, load
     from dreamer.pipeline.build import build
     from dreamer.plugins.loading import load_plugins
 

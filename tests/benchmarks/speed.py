@@ -24,6 +24,7 @@ from networks import calibrated
 from dreamer.engine.device import Machine, keep_freed_memory
 from dreamer.image import Photo
 from dreamer.motifs.sample_scene import scene
+from dreamer.networks.network import Network
 from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
@@ -38,28 +39,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()  # as the command line does, for both sides
     network = calibrated(arguments.network)
-    pixels = (scene() * 255).round().byte()[0].permute(1, 2, 0).contiguous().numpy()
-    photo = Photo(pixels)
-    timed: dict[str, Callable[[], object]] = {}
-    for precision in ("float32", "bfloat16"):
-        dtype = getattr(torch, precision)
-        pipeline = compose_for(network, arguments.layer, precision)
-        octaves = pipeline.octaves(photo)
-        bare = create_feature_extractor(
-            network.prepared([arguments.layer], torch.device("cpu"), dtype).module, [arguments.layer]
-        )
-        images = [torch.rand(1, 3, *octave.size) for octave in octaves]
-        timed[f"render {precision}"] = lambda c=pipeline: c.dream(photo)
-        timed[f"bare {precision}"] = lambda b=bare, i=images, o=octaves, d=dtype: [
-            passes(b, x.to(d), k.steps) for x, k in zip(i, o, strict=True)
-        ]
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for turn in range(arguments.repeats + 1):
-        for name, work in timed.items():
-            began = time.perf_counter()
-            work()
-            if turn:  # the first turn warms up
-                seconds[name].append(time.perf_counter() - began)
+    seconds = measured(network, arguments.layer, arguments.repeats)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, median in medians.items():
         print(f"{name:18} {median:6.2f} s  ({min(seconds[name]):.2f} to {max(seconds[name]):.2f})")
@@ -67,6 +47,32 @@ def main() -> None:
         print(f"render / bare, {precision}: {medians[f'render {precision}'] / medians[f'bare {precision}']:.3f}")
     print(f"bfloat16 / float32, render: {medians['render bfloat16'] / medians['render float32']:.3f}")
     print(f"cosine of their gradients: {cosine(network, arguments.layer):.5f}")
+
+
+def measured(
+    network: Network, layer: str, repeats: int, size: tuple[int, ...] = (), precisions=("float32", "bfloat16")
+) -> dict[str, list[float]]:
+    """Seconds of renders and of their bare passes in turn, by name, for a scene of that `size` (width, height)."""
+    photo = Photo((scene(*size) * 255).round().byte()[0].permute(1, 2, 0).contiguous().numpy())
+    timed: dict[str, Callable[[], object]] = {}
+    for precision in precisions:
+        dtype = getattr(torch, precision)
+        pipeline = compose_for(network, layer, precision)
+        octaves = pipeline.plan(photo.height, photo.width).octaves
+        bare = create_feature_extractor(network.prepared([layer], torch.device("cpu"), dtype).module, [layer])
+        images = [torch.rand(1, 3, *octave.size) for octave in octaves]
+        timed[f"render {precision}"] = lambda c=pipeline: c.dream(photo)
+        timed[f"bare {precision}"] = lambda b=bare, i=images, o=octaves, d=dtype: [
+            passes(b, x.to(d), k.steps) for x, k in zip(i, o, strict=True)
+        ]
+    seconds: dict[str, list[float]] = {name: [] for name in timed}
+    for turn in range(repeats + 1):
+        for name, work in timed.items():
+            began = time.perf_counter()
+            work()
+            if turn:  # the first turn warms up
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
 
 
 def compose_for(network, layer: str, precision: str):
