@@ -59,11 +59,10 @@ class Row:
 def rows(quick: bool, against: Path | None) -> Iterator[Row]:
     """Measure one after the other."""
     network, layer = calibrated("googlenet"), "inception4c"
-    size, repeats = ((512, 341), 1) if quick else ((1024, 683), 3)
+    size, repeats, steps = ((512, 341), 1, 3) if quick else ((1024, 683), 3, 10)
     names = ("float32",) if quick else ("float32", "bfloat16")
-    median = {
-        name: statistics.median(took) for name, took in speed.measured(network, layer, repeats, size, names).items()
-    }
+    seconds = speed.measured(network, layer, repeats, size, names, steps)
+    median = {name: statistics.median(took) for name, took in seconds.items()}
     for name in names:
         yield Row(f"render / bare passes, googlenet, {name}", 1.1, median[f"render {name}"] / median[f"bare {name}"])
     if not quick:

@@ -50,14 +50,19 @@ def main() -> None:
 
 
 def measured(
-    network: Network, layer: str, repeats: int, size: tuple[int, ...] = (), precisions=("float32", "bfloat16")
+    network: Network,
+    layer: str,
+    repeats: int,
+    size: tuple[int, ...] = (),
+    precisions=("float32", "bfloat16"),
+    steps: int = 10,
 ) -> dict[str, list[float]]:
     """Seconds of renders and of their bare passes in turn, by name, for a scene of that `size` (width, height)."""
     photo = Photo((scene(*size) * 255).round().byte()[0].permute(1, 2, 0).contiguous().numpy())
     timed: dict[str, Callable[[], object]] = {}
     for precision in precisions:
         dtype = getattr(torch, precision)
-        pipeline = compose_for(network, layer, precision)
+        pipeline = compose_for(network, layer, precision, steps)
         octaves = pipeline.plan(photo.height, photo.width).octaves
         bare = create_feature_extractor(network.prepared([layer], torch.device("cpu"), dtype).module, [layer])
         images = [torch.rand(1, 3, *octave.size) for octave in octaves]
@@ -75,12 +80,12 @@ def measured(
     return seconds
 
 
-def compose_for(network, layer: str, precision: str):
-    """The same dream for every network: 4 octaves, 10 steps, jitter, Laplacian filter, no noise."""
+def compose_for(network, layer: str, precision: str, steps: int = 10):
+    """The same dream for every network: 4 octaves, as a rule of 10 steps, jitter, Laplacian filter, no noise."""
     registry, _ = load_plugins()
     registry.networks.add(f"the-{network.name}", "benchmark", lambda: network)
     words = {
-        "octaves": {"count": 4, "steps": 10},
+        "octaves": {"count": 4, "steps": steps},
         "objectives": [{"name": "deepdream", "layer": layer}],
         "transforms": [{"name": "jitter"}],
     }
