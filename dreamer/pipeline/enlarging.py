@@ -145,10 +145,11 @@ class Enlargement:
             return 0.0
         high, wide = (min(side, _PROBE) for side in self.octaves[-1].size)
         piece = self.undreamt((high, wide))  # what is on it does not matter for the time
-        took, began = math.inf, time.monotonic()
-        while (now := time.monotonic()) - began < _SECONDS / 2 or math.isinf(took):
+        runs, began = 0, time.monotonic()
+        while not runs or time.monotonic() - began < _SECONDS / 2:
             self._drawn(len(self.octaves) - 1, piece, torch.zeros_like(piece))
-            took = min(took, time.monotonic() - now)
+            runs += 1
+        took = (time.monotonic() - began) / runs
         return took * sum(math.prod(octave.size) for octave in self.octaves) / (high * wide)
 
     def _drawn(
