@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.regions import mask_files
 from dreamer.errors import UsageError
 from dreamer.files import is_taken
+from dreamer.files.suffixes import CLIPS, check_suffix, clip_for_photo, pictures_among
 from dreamer.recipes.cells import named_cell
-from dreamer.suffixes import CLIPS, check_suffix, clip_for_photo, pictures_among
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -15,9 +15,9 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.shell import render_command
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_taken
+from dreamer.files.suffixes import suffix_of
 from dreamer.recipes.sweeps import LOOKS, VARIATION, Axis, Cell, blamed, cells_of, counted, key_name, read_axis
 from dreamer.recipes.variations import varied
-from dreamer.suffixes import suffix_of
 
 if TYPE_CHECKING:
     from dreamer.image import Photo

@@ -17,9 +17,9 @@ from dreamer.cli.sheet_cells import Job, Sheet, SheetOptions, sheet_of
 from dreamer.cli.streams import line
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
+from dreamer.files.suffixes import check_suffix
 from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.sweeps import headings, wrapped
-from dreamer.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step

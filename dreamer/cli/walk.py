@@ -29,7 +29,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
-from dreamer.suffixes import is_file_name
+from dreamer.files.suffixes import is_file_name
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
