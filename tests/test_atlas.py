@@ -396,9 +396,7 @@ def test_a_browser_shows_hostile_names_as_text(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "layer", "number"),
     [
-        ("End", "m4b", "21"),
         ("End ArrowLeft", "m4b", "13"),
-        ("ArrowRight ArrowRight", "m4b", "1"),
         ("End Home", "m4b", "0"),
         ("+ArrowRight End", "m4a", "21"),
         ("+ArrowRight +ArrowRight +Home ArrowRight", "m4b", "0"),

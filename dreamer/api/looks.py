@@ -18,13 +18,13 @@ from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, n
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
+from dreamer.files.suffixes import is_file_name
 from dreamer.image import Picture, load
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.provenance import Provenance
-from dreamer.suffixes import is_file_name
 from dreamer.videos.clip.reader import recipe_text
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.walk import MOST_LOOKS

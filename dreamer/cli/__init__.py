@@ -37,7 +37,7 @@ from dreamer.cli.print import print_
 from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, guard_streams
 from dreamer.errors import UsageError, options_named, quoted, reported_together
-from dreamer.suffixes import command_for
+from dreamer.files.suffixes import command_for
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, print_, video.video, walk.walk, visualize.visualize, presets.presets),

@@ -18,7 +18,7 @@ from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, rescue, write_atomically
-from dreamer.suffixes import pictures_in
+from dreamer.files.suffixes import pictures_in
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 from dreamer.files import is_taken, rescue, write_atomically
-from dreamer.suffixes import suffix_of
+from dreamer.files.suffixes import suffix_of
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine

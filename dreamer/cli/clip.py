@@ -161,11 +161,6 @@ def is_dreamt(path: Path) -> bool:
     return True
 
 
-def named_files(options: Mapping[str, Any]) -> list[Path]:
-    """Return the files that options of `recipe_options` name: what no clip may replace."""
-    return [Path(options[name]) for name in ("guide", "weights", "recipe", "preset") if options[name]]
-
-
 class Pace:
     """Estimates how much of a clip's work is done, where frames and dreams take unequally long."""
 

@@ -17,8 +17,8 @@ from dreamer.cli.photos import check_spared
 from dreamer.cli.progress import counting, progress
 from dreamer.errors import NetworkError, UsageError, collect_problems
 from dreamer.files import is_taken, write_atomically
+from dreamer.files.suffixes import pictures_in
 from dreamer.limits import CONCEPTS
-from dreamer.suffixes import pictures_in
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network

@@ -12,10 +12,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace, named_files
+from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import collect_problems, reported_together
 
@@ -55,8 +55,7 @@ class FilmJob:
                 clip = probe(self.clip, max_pixels=self.options.max_pixels, **part)
             with collect_problems(problems):
                 audio = None if self.audio in (None, _SILENT) else Path(str(self.audio))
-                masks = mask_files(self.options.region)
-                format = self.file.format([self.clip, audio, *masks, *named_files(vars(self.options))])
+                format = self.file.format([self.clip, audio, *named_files(vars(self.options))])
         return clip, format
 
     def dream(

@@ -16,8 +16,8 @@ from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, line
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
+from dreamer.files.suffixes import CLIPS, clip_for_photo
 from dreamer.recipes.masks import FEWEST, MOST, PARTS
-from dreamer.suffixes import CLIPS, clip_for_photo
 
 _NUMBER = click.IntRange(FEWEST, MOST)
 

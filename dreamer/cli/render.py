@@ -21,11 +21,10 @@ from dreamer.cli.options import (
     sheet_options,
     still_options,
 )
-from dreamer.cli.photos import Found, Place, find
+from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.sheet_cells import Wish
+from dreamer.cli.sheet_cells import SheetOptions
 from dreamer.cli.sheets import make_sheet
 from dreamer.errors import UsageError, collect_problems
 
@@ -85,20 +84,20 @@ def render(
     dreamer render photo.jpg --like nine.jpg#4 --variations 9 --around 0.2
     """
     options["seed"] = seeds[0] if len(seeds) == 1 else None
-    wish = Wish(sweep, variations, around, seeds, as_page)
+    wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     with progress(how) as reporter:
         found = find(photos)
         problems = _without_photos(photos, found, sample)
         if like:
             problems += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(options["recipe"])
             options["recipe"] = like
-        if wish.sheet:
+        if wanted.sheet:
             problems += ["--snapshots: a sheet has none; leave it out"] * bool(snapshots)
             problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
             saving = {"force": force, "keep_gps": keep_gps}
-            return make_sheet(next(iter(found.photos), None), output, wish, options, reporter, problems, **saving)
+            return make_sheet(next(iter(found.photos), None), output, wanted, options, reporter, problems, **saving)
         if as_page:
             problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
@@ -114,7 +113,7 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        spared = [*found.photos, *mask_files(given.region), *([given.guide] if given.guide else [])]
+        spared = [*found.photos, *named_files(options)]
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
         batch = Batch(*shared, force=force, snapshots=snapshots, keep_gps=keep_gps)
         for label, problem in found.problems:

@@ -15,9 +15,9 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.shell import render_command
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_taken
+from dreamer.files.suffixes import suffix_of
 from dreamer.recipes.sweeps import LOOKS, VARIATION, Axis, Cell, blamed, cells_of, counted, key_name, read_axis
 from dreamer.recipes.variations import varied
-from dreamer.suffixes import suffix_of
 
 if TYPE_CHECKING:
     from dreamer.image import Photo
@@ -31,7 +31,7 @@ _COUNT = 9  # variations, where nobody says how many
 
 
 @dataclass(frozen=True)
-class Wish:
+class SheetOptions:
     """What the options that make a sheet say, as typed."""
 
     sweep: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Sheet:
 
 
 def sheet_of(
-    photo: Path | None, output: Path, wish: Wish, given: RenderOptions, registry: Registry, **saving: Any
+    photo: Path | None, output: Path, wanted: SheetOptions, given: RenderOptions, registry: Registry, **saving: Any
 ) -> Sheet:
     """The sheet of a photo, None for the sample scene, whose cells go into a folder beside `output`.
 
@@ -124,7 +124,7 @@ def sheet_of(
     from dreamer.pipeline.sweep import groups, sharing
 
     asked = _Asked(given, registry, saving["reporter"].notify)
-    axes = wish.axes([], asked.seed() if wish.variations else 0)
+    axes = wanted.axes([], asked.seed() if wanted.variations else 0)
     cells = cells_of(axes)
     made: list[tuple[Pipeline, str]] = []
     with blamed(cells) as wrong:  # of all cells, before a network is fetched for one of them
@@ -134,7 +134,7 @@ def sheet_of(
     with blamed(cells) as wrong:
         for cell in cells:
             with wrong(cell):
-                made.append(asked.pipeline(cell, wish.around or 0.0))
+                made.append(asked.pipeline(cell, wanted.around or 0.0))
     batches = [Batch(one, None, place=Place(None, False), **saving) for one in sharing([one for one, _ in made])]
     pipelines = [batch.pipeline for batch in batches]
     whole = batches[0].load(photo)

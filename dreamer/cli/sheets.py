@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.photos import check_folder, check_spared, write_sheet
+from dreamer.cli.photos import check_folder, check_spared, named_files, write_sheet
 from dreamer.cli.progress import Frame, Reporter
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.sheet_cells import Job, Sheet, Wish, sheet_of
+from dreamer.cli.sheet_cells import Job, Sheet, SheetOptions, sheet_of
 from dreamer.cli.streams import line
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
-from dreamer.recipes.cells import named_cell, same_cells, sheet_text
+from dreamer.files.suffixes import check_suffix
+from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.sweeps import headings, wrapped
-from dreamer.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
@@ -33,7 +32,7 @@ _WIDTH = 4800  # pixels of a sheet, about
 def make_sheet(
     photo: Path | None,
     output: str | None,
-    wish: Wish,
+    wanted: SheetOptions,
     options: dict[str, Any],
     reporter: Reporter,
     problems: list[str],
@@ -48,9 +47,8 @@ def make_sheet(
     name = (photo or Path("sample")).with_suffix("")
     sheet_at = Path(output) if output else name.with_name(f"{name.name}-sheet.jpg")
     given = RenderOptions(**options)
-    outputs = [sheet_at, sheet_at.with_suffix(".html")] if wish.as_page else [sheet_at]
-    sources = [Path(one) for one in (photo, given.guide, given.recipe and named_cell(given.recipe)[0]) if one]
-    sources += mask_files(given.region)
+    outputs = [sheet_at, sheet_at.with_suffix(".html")] if wanted.as_page else [sheet_at]
+    sources = [*([photo] if photo else []), *named_files(options)]
     for check in (lambda: check_suffix(sheet_at), lambda: check_folder(sheet_at.parent, f"-o {sheet_at}")):
         with collect_problems(problems):
             check()
@@ -59,7 +57,7 @@ def make_sheet(
     folder = sheet_at.with_suffix("")
     if is_taken(folder) and not folder.is_dir():
         problems.append(f"{folder} is in the way of the folder for the single pictures; choose another -o")
-    wish.check(given, problems)
+    wanted.check(given, problems)
     tell_missing(problems, options)
 
     from dreamer.engine.device import keep_freed_memory, use_threads
@@ -67,7 +65,7 @@ def make_sheet(
 
     registry, plugins = load_plugins()
     shared = {"plugins": plugins, "reporter": reporter, "max_pixels": given.max_pixels, "protected": sources}
-    sheet = sheet_of(photo, sheet_at, wish, given, registry, snapshots=(), **shared, **saving)
+    sheet = sheet_of(photo, sheet_at, wanted, given, registry, snapshots=(), **shared, **saving)
     same = _is_same(sheet_at, sheet)
     there = [] if saving["force"] or same else [path for path in outputs if is_taken(path)]
     if there:

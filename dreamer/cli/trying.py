@@ -19,7 +19,7 @@ from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
 from dreamer.files import free, is_taken, write_atomically
-from dreamer.suffixes import check_suffix
+from dreamer.files.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from PIL import Image

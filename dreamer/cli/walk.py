@@ -24,12 +24,12 @@ from dreamer.cli.options import (
     progress_option,
     region_options,
 )
+from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
-from dreamer.suffixes import is_file_name
+from dreamer.files.suffixes import is_file_name
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def walk(
     problems: list[str] = []
     format = whole = None
     with collect_problems(problems):
-        format = clip.format([photo, *map(Path, filter(is_file_name, looks)), *mask_files(shared.region)])
+        format = clip.format([photo, *map(Path, filter(is_file_name, looks)), *named_files(vars(shared))])
     if photo is None and not sample:
         problems.append("name the photo to walk over: --photo photo.jpg; --sample takes a scene that dreamer draws")
     if photo and sample:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
+from dreamer.cli.clip import ClipFile, Pace, clip_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     FILE,
@@ -21,9 +21,9 @@ from dreamer.cli.options import (
     recipe_options_for,
     region_options,
 )
+from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 from dreamer.videos.clip.unfinished import fitting
@@ -95,7 +95,7 @@ def zoom(
     problems: list[str] = []
     plan = format = whole = None
     with collect_problems(problems):
-        format = clip.format([photo, audio, keyframes, *mask_files(options["region"]), *named_files(options)])
+        format = clip.format([photo, audio, keyframes, *named_files(options)])
     tell_missing(problems, options, photo, keyframes, audio)
 
     from dreamer.engine.device import keep_freed_memory, use_threads

@@ -139,12 +139,12 @@ class Pipeline:
     def remarks(self, height: int, width: int) -> list[str]:
         """What of the recipe cannot be had at a picture's size, a sentence each."""
         told = regions.remarks(self.recipe, self.masks, height, width)
-        wished, short = self.recipe.octaves.feature_size, min(height, width)
-        if wished is None or (whole := smallest_side(wished, self.network, self.terms)) <= short:
+        wanted, short = self.recipe.octaves.feature_size, min(height, width)
+        if wanted is None or (whole := smallest_side(wanted, self.network, self.terms)) <= short:
             return told
         return [
             *told,
-            f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
+            f"features are {wanted * whole / short:.0f} % of the short side at least, and not {wanted:g} %, in a "
             f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones",
         ]
 

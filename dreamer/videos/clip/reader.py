@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.suffixes import CLIPS, photo_for_clip
+from dreamer.files.suffixes import CLIPS, photo_for_clip
 from dreamer.videos.clip.animated import is_animation, is_picture, is_still, plays_of, read_animation
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.folder import FPS, digest_of, read_folder
