@@ -27,14 +27,13 @@ from dreamer.cli.options import (
     recipe_options_for,
     region_options,
 )
-from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import clock, progress
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, write_atomically
-from dreamer.suffixes import check_suffix
+from dreamer.files.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
@@ -118,8 +117,7 @@ def print_(
         check_folder(output.parent, f"-o {output}")
     files = Files(output)
     with collect_problems(problems):
-        spared = [photo, *mask_files(options["region"]), *([options["guide"]] if options["guide"] else [])]
-        check_spared(files.all, spared)
+        check_spared(files.all, [photo, *named_files(options)])
     if is_taken(output) and not (force or proof):
         problems.append(f"{output} already exists; --force replaces it, -o chooses another name")
     tell_missing(problems, options, photo)
