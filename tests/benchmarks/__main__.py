@@ -52,7 +52,7 @@ class Row:
     def __str__(self) -> str:
         ok = self.found >= self.goal if self.least else self.found <= self.goal
         return (
-            f"{self.name:58} {'>=' if self.least else '<='} {self.goal:<6g} {self.found:8.3f}  {'ok' if ok else 'NOT'}"
+            f"{self.name:64} {'>=' if self.least else '<='} {self.goal:<6g} {self.found:8.3f}  {'ok' if ok else 'NOT'}"
         )
 
 
@@ -67,10 +67,16 @@ def rows(quick: bool, against: Path | None) -> Iterator[Row]:
         yield Row(f"render / bare passes, googlenet, {name}", 1.1, median[f"render {name}"] / median[f"bare {name}"])
     if not quick:
         yield Row("render in bfloat16 / in float32", 0.8, median["render bfloat16"] / median["render float32"])
-    yield Row("cosine of the gradients in bfloat16 and float32", 0.99, speed.cosine(network, layer), least=True)
+    yield Row(
+        "cosine of the gradients in bfloat16 and float32, random weights",
+        0.99,
+        speed.cosine(network, layer),
+        least=True,
+    )
     yield Row("`dreamer render` without a photo answers, seconds", 0.3, refusal(3 if quick else 9))
-    yield Row("memory, bytes a pixel, tile 512", 48, memory.bytes_a_pixel(512, (1, 4) if quick else (4, 36)))
-    proof, large = (200, 400) if quick else (600, 2400)
+    if not quick:
+        yield Row("memory, bytes a pixel, tile 512", 48, memory.bytes_a_pixel(512))
+    proof, large = (600, 900) if quick else (600, 2400)
     name = f"correlation of a proof of {proof} pixels and a print of {large}"
     yield Row(name, 0.85, enlarged(proof, large), least=True)
     if against:
