@@ -25,6 +25,7 @@ from dreamer.cli import (
     plugins,
     presets,
     render,
+    studio,
     video,
     visualize,
     zoom,
@@ -35,7 +36,7 @@ from dreamer.errors import options_named, quoted, reported_together
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
-    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, plugins.plugins, doctor.doctor),
+    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, studio.studio, plugins.plugins, doctor.doctor),
 ]
 
 

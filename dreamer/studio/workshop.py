@@ -1,0 +1,255 @@
+"""What goes on behind the page: the queue is worked off, pictures are read, and thumbnails made when there is time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dreamer.errors import DreamerError, UsageError
+from dreamer.files import is_link
+from dreamer.studio import jobs as states
+from dreamer.studio.engines import Engine, EngineEnded
+from dreamer.studio.jobs import Job, Jobs
+from dreamer.studio.shelf import Item, Shelf
+from dreamer.studio.words import command_of, output_for, words_of
+
+MAX_PIXELS = 100_000_000
+"""The largest picture that the studio reads."""
+_LOOK = 224  # pixels of the long side of a look's thumbnail
+
+
+class Workshop:
+    """Two engines: one dreams, the other reads pictures and recipes, so that the page never waits for a dream."""
+
+    def __init__(self, shelf: Shelf, engine: Sequence[str]) -> None:
+        self.shelf, self.jobs = shelf, Jobs(shelf.own / "jobs")
+        self.dreaming, self.reading = Engine(engine), Engine(engine)
+        self.progress: dict[str, Any] = {}
+        self.previews: dict[str, tuple[int, bytes]] = {}
+        self._vocabulary: dict[str, Any] | None = None
+        self._wanted: list[tuple[Item, str]] = []
+        self._stamps: dict[str, Any] = {}
+        self._work, self._listeners = asyncio.Event(), set[asyncio.Queue[str]]()
+        self._current = ""
+        self._stopped = set[str]()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Start the engines, and go on with what is queued."""
+        self._task = asyncio.create_task(self._run())
+        await asyncio.gather(self.dreaming.start(), self.reading.start())
+
+    async def close(self) -> None:
+        """End the engines; the dream being made is begun again the next time."""
+        if self._task:
+            self._task.cancel()
+        await asyncio.gather(self.dreaming.close(), self.reading.close())
+
+    # What the page asks
+
+    async def vocabulary(self) -> dict[str, Any]:
+        """Looks and options; asked of an engine once."""
+        if self._vocabulary is None:
+            self._vocabulary = await self._read("vocabulary")
+        return self._vocabulary
+
+    async def about(self, item: Item) -> dict[str, Any]:
+        """Size, notices and recipe of a picture; its view and thumbnail are there afterwards. Raises UsageError."""
+        if (known := self.shelf.about(item)) is not None:
+            return known
+        into = {kind: str(self.shelf.shown(item, kind)) for kind in ("view", "small")}
+        found = await self._read("read", path=str(item.path), into=into, max_pixels=MAX_PIXELS)
+        self.shelf.note(item, found)
+        return found
+
+    async def recipe(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The command of the settings, and the complete recipe. Raises UsageError."""
+        words = words_of(settings, self.shelf)
+        place = output_for(settings, self.shelf, self._outputs())
+        found = await self._read("recipe", words=words)
+        return {"command": command_of((*words, "-o", str(place))), **found}
+
+    async def pictures(self) -> list[dict[str, Any]]:
+        """Every picture of the folder, the newest first, and the recipes of those that are dreams."""
+        items = list(self.shelf.items().values())[::-1]
+        keys = {item.id: str(self.shelf.shown(item, "view")) for item in items}
+        unread = [item for item in items if keys[item.id] not in self._stamps]
+        if unread:
+            found = await self._read("stamps", paths=[str(item.path) for item in unread])
+            self._stamps |= {keys[item.id]: found["recipes"].get(str(item.path)) for item in unread}
+        return [
+            {
+                "id": item.id,
+                "name": item.name,
+                "dropped": item.dropped,
+                "changed": item.path.stat().st_mtime,
+                "recipe": self._stamps[keys[item.id]],
+            }
+            for item in items
+            if item.path.exists()
+        ]
+
+    def enqueue(self, settings: Mapping[str, Any]) -> Job:
+        """Append a dream to the queue. Raises UsageError."""
+        place = output_for(settings, self.shelf, self._outputs())
+        words = words_of(settings, self.shelf, place)
+        job = self.jobs.add(settings, words, command_of(words))
+        self._work.set()
+        self.tell()
+        return job
+
+    async def act(self, id: str, act: str) -> None:
+        """Stop, pause, go on with, try again or forget a job. Raises UsageError for another act."""
+        job = self.jobs.get(id)
+        if job is None:
+            raise UsageError("this dream is not in the queue any more")
+        if act in ("stop", "pause", "go") and id == self._current:
+            self._stopped |= {id} if act == "stop" else set()
+            self.progress["paused"] = act == "pause"
+            await self.dreaming.tell(act)
+        elif act in ("stop", "remove") and job.state != states.RUNNING:
+            self.jobs.remove(id)
+        elif act == "again" and job.state in (states.FAILED, states.STOPPED):
+            self.jobs.change(id, state=states.WAITING, tries=0, problems=(), result="")
+            self._work.set()
+        self.tell()
+
+    def look(self, item: Item, name: str) -> Path | None:
+        """The thumbnail of a look over a picture; None while it is being made."""
+        place = self.shelf.look(item, [name])
+        if place.is_file():
+            return place
+        if (item, name) not in self._wanted:
+            self._wanted.append((item, name))
+            self._work.set()
+        return None
+
+    def want_looks_of(self, item: Item) -> None:
+        """Make no more thumbnails of other pictures."""
+        self._wanted = [(one, name) for one, name in self._wanted if one.id == item.id]
+
+    # What the page hears
+
+    def tell(self, **more: Any) -> None:
+        """Tell every open page how things stand."""
+        text = json.dumps({**self.state(), **more})
+        for listener in self._listeners:
+            while listener.full():
+                listener.get_nowait()
+            listener.put_nowait(text)
+
+    def state(self) -> dict[str, Any]:
+        """The queue, and how far the dream being made is."""
+        shown = [{key: value for key, value in asdict(job).items() if key != "words"} for job in self.jobs.all()]
+        number = self.previews.get(self._current, (0, b""))[0]
+        return {"jobs": shown, "now": {"id": self._current, "preview": number, **self.progress}}
+
+    async def listen(self) -> AsyncIterator[str]:
+        """How things stand, now and at each change."""
+        queue = asyncio.Queue[str](2)
+        self._listeners.add(queue)
+        try:
+            yield json.dumps(self.state())
+            while True:
+                try:
+                    yield await asyncio.wait_for(queue.get(), 15)
+                except TimeoutError:
+                    yield ""
+        finally:
+            self._listeners.discard(queue)
+
+    # The work
+
+    async def _run(self) -> None:
+        while True:
+            if job := self.jobs.next():
+                await self._dream(job)
+            elif self._wanted:
+                await self._make_look(*self._wanted[0])
+            else:
+                self._work.clear()
+                await self._work.wait()
+
+    async def _dream(self, job: Job) -> None:
+        self._current, self.progress = job.id, {"share": 0.0, "left": None, "paused": False}
+        self.jobs.change(job.id, state=states.RUNNING, tries=job.tries + 1)
+        self.tell()
+        notices: list[str] = []
+
+        def on_event(event: dict[str, Any]) -> None:
+            if event["event"] == "notice":
+                notices.append(event["text"])
+                return
+            if data := event.pop("preview", None):
+                self.previews[job.id] = self.previews.get(job.id, (0, b""))[0] + 1, base64.b64decode(data)
+            self.progress |= {key: event[key] for key in ("share", "left", "octave", "octaves")}
+            self.tell()
+
+        try:
+            answer = await self.dreaming.ask("render", on_event, words=job.words)
+        except EngineEnded:
+            if job.id in self._stopped:
+                self.jobs.change(job.id, state=states.STOPPED, notices=tuple(notices))
+            else:
+                self.jobs.again(job.id)
+        else:
+            self._finish(job, answer, notices)
+        self._stopped.discard(job.id)
+        self._current, self.progress = "", {}
+        self.previews.pop(job.id, None)
+        self.tell(pictures=True)
+
+    def _finish(self, job: Job, answer: Mapping[str, Any], notices: Sequence[str]) -> None:
+        changes: dict[str, Any] = {"notices": tuple(notices), "seconds": answer.get("seconds", 0.0)}
+        if problems := answer.get("problems"):
+            changes |= {"state": states.FAILED, "problems": tuple(problems)}
+        else:
+            state = states.STOPPED if answer.get("stopped") else states.DONE
+            changes |= {"state": state, "result": Path(answer.get("result") or "").name}
+        self.jobs.change(job.id, **changes)
+
+    async def _make_look(self, item: Item, name: str) -> None:
+        place = self.shelf.look(item, [name])
+        small = self.shelf.shown(item, "small")
+        try:
+            if not place.is_file() and small.is_file() and not is_link(place):
+                words = (str(small), *(("--preset", name) if name else ()), "--size", str(_LOOK), "-o", str(place))
+                asked = asyncio.create_task(self.dreaming.ask("render", words=words, previews=False))
+                while not asked.done():
+                    await asyncio.wait({asked}, timeout=0.1)
+                    if self.jobs.next():  # a dream that somebody waits for comes first
+                        await self.dreaming.tell("stop")
+                        await asked
+                answer = await asked
+                if answer.get("stopped"):
+                    if partial := answer.get("result"):
+                        Path(partial).unlink(missing_ok=True)
+                    return
+        except (EngineEnded, OSError):
+            pass
+        if (item, name) in self._wanted:
+            self._wanted.remove((item, name))
+        self.tell(look={"photo": item.id, "name": name, "made": place.is_file()})
+
+    def _outputs(self) -> list[Path]:
+        """What jobs that are not done yet will write."""
+        unfinished = (states.WAITING, states.RUNNING)
+        return [Path(job.words[-1]) for job in self.jobs.all() if job.state in unfinished]
+
+    async def _read(self, do: str, **request: Any) -> dict[str, Any]:
+        """The reading engine's answer. Raises UsageError for its problems."""
+        for last in (False, True):
+            with suppress(EngineEnded):
+                answer = await self.reading.ask(do, **request)
+                if problems := answer.get("problems"):
+                    raise UsageError(*problems)
+                return answer
+            if last:
+                break
+        raise DreamerError("this took the engine down twice; it was started again, and nothing else is lost")
