@@ -188,7 +188,7 @@ class Engine:
         """The complete recipe that the words of `dreamer render` come to."""
         given, _ = self._given(words)
         pipeline, _ = given.pipeline(self.registry, lambda sentence: None, [], fetch=False)
-        return {"recipe": pipeline.to_dict(), "layers": list(pipeline.network.layers())}
+        return {"recipe": pipeline.to_dict(), "layers": [layer.name for layer in pipeline.network.layers()]}
 
     def do_render(self, words: Sequence[str], previews: bool = True) -> dict[str, Any]:
         """Dream, as `dreamer render` does with these words."""

@@ -343,9 +343,11 @@ async function usePhoto(id, { looks = true } = {}) {
   await $("before").decode().catch(() => {});
   fit();
   clearPaint();
-  if (found.recipe) showFound(id, found);
-  changed(0);
   if (looks) showLooks();
+  keep();
+  showChanges();
+  await resolve();
+  if (found.recipe) showFound(id, found);
 }
 
 async function drop(files) {
