@@ -81,7 +81,8 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Go to an address."""
-        self.call("Page.navigate", url=address)
+        said = self.call("Page.navigate", url=address)
+        assert not said.get("errorText"), said
 
     def look(self, script: str) -> Any:
         """The value of an expression in the page, awaited."""
@@ -93,7 +94,7 @@ class Browser:
         """The value of an expression once it is true."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if value := self.look(script):
+            if value := self.look(f"try {{ {script} }} catch {{ false }}"):  # what it speaks of may not be there yet
                 return value
             time.sleep(0.05)
         raise AssertionError(f"{script} did not come true; the page says: {self.look('document.body.innerText')}")

@@ -75,6 +75,7 @@ async function resolve() {
     if (mine !== asked) return;
     $("problems").replaceChildren();
     [recipe, layers] = [found.recipe, found.layers];
+    $("command").hidden = false;
     $("command").querySelector("pre").textContent = found.command;
     showDials();
   } catch (error) {
@@ -176,7 +177,7 @@ function lookDials() {
   const format = make("select", { id: "dial-format", onchange: () => { settings.format = formats[format.selectedIndex][1]; changed(); } }, ...formats.map(([text, value]) => make("option", { textContent: text, selected: value === (settings.format ?? "") })));
   return [
     from("strength"), feature, from("colour"), from("spare"), seed,
-    make("div", { className: "dial" }, make("label", { htmlFor: "dial-size", textContent: "Longest side, pixels" }), size),
+    make("div", { className: "dial" }, make("label", { htmlFor: "dial-size", textContent: "Longest side" }), size),
     make("div", { className: "dial" }, make("label", { htmlFor: "dial-format", textContent: "File" }), format),
   ];
 }
@@ -392,12 +393,19 @@ function showLooks() {
     }),
   );
   if (!strip.querySelector('[tabindex="0"]')) strip.firstChild.tabIndex = 0;
-  ask(`/looks/${settings.photo}`).then((made) => made.forEach((name) => thumbnail(settings.photo, name))).catch(complain);
+  ask(`/looks/${settings.photo}`).then((found) => {
+    for (const name of found.made) thumbnail(settings.photo, name);
+    for (const [name, why] of Object.entries(found.unmade)) thumbnail(settings.photo, name, why);
+  }).catch(complain);
 }
-function thumbnail(photo, name) {
+function thumbnail(photo, name, why = "") {
   const button = photo === settings.photo && [...strip.children].find((one) => one.dataset.look === name);
   if (!button) return;
-  button.classList.remove("waiting");
+  button.className = why ? "absent" : "";
+  if (why) {
+    button.title = why;
+    return;
+  }
   button.firstChild.src = `/looks/${photo}/${encodeURIComponent(name)}`;
 }
 function chooseLook(name) {
@@ -481,7 +489,7 @@ function heard(found) {
   const text = JSON.stringify(found.jobs);
   if (text !== queueText) showQueue();
   queueText = text;
-  if (found.look?.made) thumbnail(found.look.photo, found.look.name);
+  if (found.look && (found.look.made || found.look.why)) thumbnail(found.look.photo, found.look.name, found.look.why);
   const now = found.now;
   const job = found.jobs.find((one) => one.id === now.id);
   $("progress").hidden = !job;
@@ -498,6 +506,7 @@ function heard(found) {
   }
   for (const one of found.jobs) {
     const was = before.get(one.id);
+    if (was === "waiting" && one.state === "running") tell("");
     if (was && was !== one.state && ["done", "stopped", "failed"].includes(one.state)) ended(one);
   }
   if (found.pictures) loadPictures();

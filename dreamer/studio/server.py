@@ -136,12 +136,13 @@ class Answers:
         return FileResponse(self._shelf.shown(item, kind))
 
     async def looks(self, request: Request) -> Response:
-        """Begin the thumbnails of all looks over a picture; which are there already."""
+        """Begin the thumbnails of all looks over a picture; which are there, and which cannot be."""
         item = self._item(request)
         await self._workshop.about(item)
         self._workshop.want_looks_of(item)
         names = [look["name"] for look in (await self._workshop.vocabulary())["looks"]]
-        return JSONResponse([name for name in names if self._workshop.look(item, name)])
+        made = [name for name in names if self._workshop.look(item, name)]
+        return JSONResponse({"made": made, "unmade": self._workshop.unmade(item)})
 
     async def look(self, request: Request) -> Response:
         """The thumbnail of one."""

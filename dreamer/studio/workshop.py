@@ -34,6 +34,7 @@ class Workshop:
         self.previews: dict[str, tuple[int, bytes]] = {}
         self._vocabulary: dict[str, Any] | None = None
         self._wanted: list[tuple[Item, str]] = []
+        self._unmade: dict[tuple[str, str], str] = {}
         self._stamps: dict[str, Any] = {}
         self._work, self._listeners = asyncio.Event(), set[asyncio.Queue[str]]()
         self._current = ""
@@ -125,10 +126,14 @@ class Workshop:
         place = self.shelf.look(item, [name])
         if place.is_file():
             return place
-        if (item, name) not in self._wanted:
+        if (item, name) not in self._wanted and (item.id, name) not in self._unmade:
             self._wanted.append((item, name))
             self._work.set()
         return None
+
+    def unmade(self, item: Item) -> dict[str, str]:
+        """Why some looks cannot be had over a picture, by name: their network is absent, say."""
+        return {name: why for (id, name), why in self._unmade.items() if id == item.id}
 
     def want_looks_of(self, item: Item) -> None:
         """Make no more thumbnails of other pictures."""
@@ -231,11 +236,14 @@ class Workshop:
                     if partial := answer.get("result"):
                         Path(partial).unlink(missing_ok=True)
                     return
-        except (EngineEnded, OSError):
-            pass
+                if problems := answer.get("problems"):
+                    self._unmade[item.id, name] = " ".join(problems)
+        except EngineEnded:
+            self._unmade[item.id, name] = "the engine ended while it made this"
         if (item, name) in self._wanted:
             self._wanted.remove((item, name))
-        self.tell(look={"photo": item.id, "name": name, "made": place.is_file()})
+        why = self._unmade.get((item.id, name), "")
+        self.tell(look={"photo": item.id, "name": name, "made": place.is_file(), "why": why})
 
     def _outputs(self) -> list[Path]:
         """What jobs that are not done yet will write."""
