@@ -387,7 +387,7 @@ function showLooks() {
     ...all.map((look) => {
       const chosen = !settings.recipe && settings.look === look.name;
       const img = make("img", { src: small, alt: "", loading: "lazy", width: 130, height: 98 });
-      const button = make("button", { role: "radio", className: look.name ? "waiting" : "", title: [look.about, look.likes].filter(Boolean).join(" "), "aria-checked": chosen, tabIndex: chosen ? 0 : -1, onclick: () => chooseLook(look.name) }, img, make("span", { textContent: look.title }));
+      const button = make("button", { role: "radio", className: "waiting", title: [look.about, look.likes].filter(Boolean).join(" "), "aria-checked": chosen, tabIndex: chosen ? 0 : -1, onclick: () => chooseLook(look.name) }, img, make("span", { textContent: look.title }));
       button.dataset.look = look.name;
       return button;
     }),
@@ -404,9 +404,10 @@ function thumbnail(photo, name, why = "") {
   button.className = why ? "absent" : "";
   if (why) {
     button.title = why;
+    strip.append(button);
     return;
   }
-  button.firstChild.src = `/looks/${photo}/${encodeURIComponent(name)}`;
+  button.firstChild.src = `/looks/${photo}/${encodeURIComponent(name || "_")}`;
 }
 function chooseLook(name) {
   settings.look = name;

@@ -140,18 +140,21 @@ class Answers:
         item = self._item(request)
         await self._workshop.about(item)
         self._workshop.want_looks_of(item)
-        names = [look["name"] for look in (await self._workshop.vocabulary())["looks"]]
+        names = await self._names()
         made = [name for name in names if self._workshop.look(item, name)]
         return JSONResponse({"made": made, "unmade": self._workshop.unmade(item)})
 
     async def look(self, request: Request) -> Response:
         """The thumbnail of one."""
-        names = [look["name"] for look in (await self._workshop.vocabulary())["looks"]]
-        name = request.path_params["name"]
-        place = self._workshop.look(self._item(request), name) if name in names else None
+        name = request.path_params["name"].removeprefix("_")
+        place = self._workshop.look(self._item(request), name) if name in await self._names() else None
         if place is None:
             raise HTTPException(404)
         return FileResponse(place, headers=_KEPT)
+
+    async def _names(self) -> list[str]:
+        """Of all looks; the empty one is dreamer's own recipe, `_` in an address."""
+        return ["", *(look["name"] for look in (await self._workshop.vocabulary())["looks"])]
 
     async def mask(self, request: Request) -> Response:
         """Keep a painted mask, a PNG."""
