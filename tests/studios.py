@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import uvicorn
 
-from dreamer.cli.studio import _listening
+from dreamer.cli.studio import ENGINE, _listening
 from dreamer.studio.server import app
 
 TOKEN = "a-token-of-tests"
@@ -57,7 +58,8 @@ class Fake:
             if crash.exists():
                 crash.write_text(crash.read_text()[1:]) if crash.read_text() else crash.unlink()
                 os._exit(9)
-            self.say({"event": "step", "octave": 1, "octaves": 1, "share": number / steps, "left": 1, "preview": "aGk="})
+            done = {"octave": 1, "octaves": 1, "share": number / steps, "left": 1}
+            self.say({"event": "step", "preview": "aGk=", **done})
             time.sleep(0.01)
         output.write_bytes(b"dream")
         return {"result": str(output), "seconds": 0.1}
@@ -66,6 +68,23 @@ engine.Engine = Fake
 engine.main()
 """
 FAKE = (sys.executable, "-P", "-c", _ENGINE)
+
+_CLIENT = """
+import os, signal, socket, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+    server.connect(bytes.fromhex(sys.argv[1]))
+    words = (["-m", "dreamer.cli.engine"], os.getcwd(), dict(os.environ), False)
+    socket.send_fds(server, [repr(words).encode()], [0, 1, 2])
+    server.recv(16), server.recv(16)
+"""
+
+
+def forked_engine() -> tuple[str, ...]:
+    """The command of a real engine, without the seconds that importing torch takes where there is a way."""
+    if not forked.FORKS:
+        return ENGINE
+    return (sys.executable, "-I", "-S", "-c", _CLIENT, forked._server().hex())
 
 
 class Studio:

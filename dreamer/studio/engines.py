@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -75,15 +74,19 @@ class Engine:
             await self._write(self._process, {"do": word})
 
     async def close(self) -> None:
-        """End the process."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), 2)
-            if self._process.returncode is None:
-                self._process.kill()
-                await self._process.wait()
+        """End the process: it ends by itself when nobody can ask it any more."""
+        process = self._process
+        if process is None:
+            return
+        assert process.stdin and process.stdout
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 2)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        with suppress(RuntimeError, TimeoutError):  # somebody may be waiting for an answer, who gets the end instead
+            await asyncio.wait_for(process.stdout.read(), 1)
 
     async def _write(self, process: asyncio.subprocess.Process, words: dict[str, Any]) -> None:
         assert process.stdin

@@ -50,6 +50,8 @@ class Workshop:
         """End the engines; the dream being made is begun again the next time."""
         if self._task:
             self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
         await asyncio.gather(self.dreaming.close(), self.reading.close())
 
     # What the page asks
