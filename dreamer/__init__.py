@@ -30,7 +30,19 @@ from dreamer.errors import (
 from dreamer.openmp import limit_spinning
 
 if TYPE_CHECKING:
-    from dreamer.api import dream, load_network, register, reload_plugins, video, visualize, zoom
+    from dreamer.api import (
+        Part,
+        dream,
+        load_network,
+        parts,
+        register,
+        reload_plugins,
+        sweep,
+        video,
+        visualize,
+        walk,
+        zoom,
+    )
     from dreamer.api.terms import channel, direction, neuron
     from dreamer.engine.canvas import Canvas
     from dreamer.engine.step import Step
@@ -48,6 +60,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "NotFiniteError",
+    "Part",
     "PhotoError",
     "PluginError",
     "Range",
@@ -63,18 +76,22 @@ __all__ = [
     "hookimpl",
     "load_network",
     "neuron",
+    "parts",
     "reaching",
     "register",
     "reload_plugins",
+    "sweep",
     "unit",
     "video",
     "visualize",
+    "walk",
     "zoom",
 ]
 
 _HOMES = {
     "Canvas": "engine.canvas",
     "Network": "networks.network",
+    "Part": "api",
     "Range": "recipes.options",
     "Step": "engine.step",
     "channel": "api.terms",
@@ -83,12 +100,15 @@ _HOMES = {
     "hookimpl": "hookspecs",
     "load_network": "api",
     "neuron": "api.terms",
+    "parts": "api",
     "reaching": "recipes.options",
     "register": "api",
     "reload_plugins": "api",
+    "sweep": "api",
     "unit": "ingredients.gradient_filters",
     "video": "api",
     "visualize": "api",
+    "walk": "api",
     "zoom": "api",
 }
 

@@ -81,6 +81,11 @@ def register_optimisers(register: Register) -> None:
 
 
 @hookspec
+def register_segmenters(register: Register) -> None:
+    """`register(function)`: photo (1, 3, H, W) -> masks (N, 1, h, w) in [0, 1], or (masks, their N names)."""
+
+
+@hookspec
 def register_networks(register: Register) -> None:
     """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; called when the network is needed.
 

@@ -61,6 +61,10 @@ ATLAS_VALUES: Final = 2_000_000
 """Commas, colons and brackets in the data of an atlas: each value of it takes some hundred bytes once it is read."""
 DIRECTION_BYTES: Final = 1 * MB
 """Of a file with directions: enough for any layer."""
+CONCEPTS_BYTES: Final = 16 * MB
+"""Of a file of concepts."""
+CONCEPTS: Final = 64
+"""Concepts in it."""
 
 # Unfinished clips: what lies in the hidden folder beside an output
 MANIFEST_BYTES: Final = 8 * MB

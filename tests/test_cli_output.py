@@ -76,6 +76,9 @@ def test_the_picture_whose_recipe_is_repeated_is_not_overwritten_by_another(tmp_
     before = old.read_bytes()
     words = ("--channel", "1", "--size", "64", "--recipe", old, "-o", old, "--force")
     refused(dreamer("visualize", *words), "old.png is the input", "never overwritten")
+    sheet = ("-o", old, "--force")
+    for words in (("render", tmp_path / "a.png", *sheet), ("render", tmp_path / "a.png", "--variations", 2, *sheet)):
+        refused(dreamer(*words, "--recipe", old), "old.png is the input", "never overwritten")
     assert old.read_bytes() == before
 
 

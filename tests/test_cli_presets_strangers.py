@@ -15,10 +15,10 @@ from command import dreamer, forged, left_in, photo, refused, render
 from PIL import Image
 
 from dreamer import api as library
-from dreamer import files
 from dreamer.cli import trying
-from dreamer.cli.trying import shell_word
+from dreamer.cli.shell import shell_word
 from dreamer.errors import WriteError
+from dreamer.files import disk as files
 from dreamer.recipes.provenance import Provenance
 
 LOOK = 'schema = 1\ntitle = "Quick"\ndescription = "d"\nauthor = "a"\nlikes = "l"\n[octaves]\nsteps = 1\n'

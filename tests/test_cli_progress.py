@@ -17,10 +17,10 @@ import pytest
 from command import ENVIRONMENT, dreamer, left_in, photo, process, refused, render, stamp_of
 from forked import Forked
 
-from dreamer import files as disk
 from dreamer.cli import doctor, progress
 from dreamer.engine.step import Step
 from dreamer.errors import WriteError
+from dreamer.files import disk
 from dreamer.image import load
 from dreamer.training.train import Report
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from command import left_in
 
-from dreamer import files
 from dreamer.cli.claims import claimed
 from dreamer.errors import UsageError, WriteError
+from dreamer.files import disk as files
 from dreamer.files import free, is_link, is_taken, read_bounded, replacing, rescue, write_atomically
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from dreamer.errors import PhotoError, UsageError, WriteError
 from dreamer.files import write_atomically
+from dreamer.files.suffixes import suffix_of
 from dreamer.image import Photo, eight_bits, encode, format_for, load, losses, read_recipe
 from dreamer.image import exif as exif_module
-from dreamer.suffixes import suffix_of
 
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"]
 GPS, EXIF, COMMENT = 0x8825, 0x8769, 0x9286

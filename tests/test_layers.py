@@ -13,7 +13,7 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "limits", "openmp", "paths", "files", "suffixes"],
+    ["errors", "hookspecs", "limits", "openmp", "paths", "files"],
     ["image", "motifs"],
     ["recipes", "networks"],
     ["plugins"],

@@ -13,9 +13,9 @@ from image_samples import ADOBE, XMP, exif, noise, rgb_profile, smooth
 from PIL import Image
 
 from dreamer.errors import PhotoError
+from dreamer.files.suffixes import pictures_in
 from dreamer.image import Photo, encode, load, read_recipe
 from dreamer.image import exif as exif_module
-from dreamer.suffixes import pictures_in
 
 LOSSLESS = {"TIFF": ".tif", "PNG": ".png"}
 

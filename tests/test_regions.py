@@ -320,14 +320,14 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     )
     refused(render(one, "--region", "top=bloom", "--region", "top=keep"), "leave no place in which anything could grow")
     refused(
-        dreamer("zoom", one, "--recipe", recipe_with_regions(tmp_path)),
-        "regions: they are parts of one photo, and clips",
+        dreamer("visualize", "-o", tmp_path / "x.png", "--recipe", recipe_with_regions(tmp_path)),
+        "regions: they are parts of a photo",
     )
 
 
 def recipe_with_regions(folder):
     path = folder / "regions.toml"
-    path.write_text('schema = 1\n[[regions]]\nmask = "top"\n')
+    path.write_text('schema = 1\ninit = "canvas"\n[[regions]]\nmask = "top"\n')
     return path
 
 
@@ -358,10 +358,13 @@ def test_hostile_masks_are_refused_as_photos_are(tmp_path):
     small = mask(tmp_path / "small.png")
     torn = tmp_path / "torn.png"
     torn.write_bytes(small.read_bytes()[:-30])
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    mask(folder / "0.png")
     for file, why in (
         (large, "300 x 300 pixels"),
         (torn, "torn.png cannot be read"),
-        (tmp_path, "is a folder"),
+        (folder, "a folder of masks is for the frames of a clip"),
         (Path("/dev/zero"), "a special file"),
     ):
         refused(render(one, "--region", f"{file}=bloom", "--max-pixels", "50000"), why)

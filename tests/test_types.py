@@ -28,8 +28,11 @@ pictures: list[Image.Image] = dreamer.visualize(net, "0", channel=3, size=96)
 both: dict[int, list[torch.Tensor]] = dreamer.visualize({"a": net}, keep=range(3), returns="tensor")
 dreamer.visualize(network, lambda f: f["0"][:, 3].mean(), on_step=lambda step: print(step.share), count=2)
 dreamer.visualize(network, dreamer.channel("0", 3) - 0.5 * dreamer.neuron("0", 1, 2, 3))
+look: Image.Image = dreamer.sweep("photo.jpg", {"strength": [0.3, 1]}, seed=2)[0].picture
+looks: list[torch.Tensor] = [cell.picture for cell in dreamer.sweep("photo.jpg", variations=3, returns="tensor")]
 frames = [frame for frame in dreamer.zoom("photo.jpg", seconds=2, keyframes=[{"time": 1, "rate": 2}])]
-clip = next(dreamer.video("clip.mp4", stability=0.5))
+clip = next(dreamer.video("clip.mp4", stability=0.5, regions=[("masks/", "keep")]))
+way = next(dreamer.walk(["bloom", "a.png", {"seed": 3}], "photo.jpg", seconds=2, loop=True, colour=0.5))
 sizes: dict[str, tuple[int, int]] = network.sizes(64, 64, ["0"])
 
 dreamer.dream("photo.jpg", strenght=0.5)  # wrong: a key
@@ -43,6 +46,8 @@ dreamer.visualize([net])  # wrong: no network
 text: str = dreamer.visualize(net)[0]  # wrong: a picture is no text
 one: Image.Image = dreamer.dream("photo.jpg", keep=(1,))  # wrong: several
 dreamer.zoom("photo.jpg", second=2)  # wrong: an argument
+dreamer.walk("photo.jpg", seconds=2)  # wrong: no photo
+dreamer.sweep("photo.jpg", variation=3)  # wrong: an argument
 dreamer.channel("0", "3")  # wrong: a number
 dreamer.register(print, kind=3)  # wrong: a kind
 network.features(image, ["0"])  # wrong: no tensor

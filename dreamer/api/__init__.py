@@ -7,18 +7,25 @@ writes.
 from __future__ import annotations
 
 from dreamer.api.frames import video, zoom
+from dreamer.api.looks import walk
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
+from dreamer.api.part import Part, parts
 from dreamer.api.still import dream
+from dreamer.api.sweeps import sweep
 from dreamer.api.unit import visualize
 
 __all__ = [
+    "Part",
     "dream",
     "load_network",
     "loaded_registry",
+    "parts",
     "register",
     "registry",
     "reload_plugins",
+    "sweep",
     "video",
     "visualize",
+    "walk",
     "zoom",
 ]

@@ -109,11 +109,16 @@ class UnitSettings(Settings, UnitChanges, total=False):
     tile: int
 
 
-class ZoomChanges(Look, total=False):
-    """What `dreamer.zoom` takes besides its own arguments: see `dreamer.zoom`'s motion as well."""
+class WalkChanges(Look, total=False):
+    """What `dreamer.walk` takes besides its own arguments."""
 
     canvas: OneIngredient
     optimiser: OneIngredient
+
+
+class ZoomChanges(WalkChanges, total=False):
+    """What `dreamer.zoom` takes besides its own arguments: see `dreamer.zoom`'s motion as well."""
+
     seconds: float
     fps: float | str | Fraction
     rate: float

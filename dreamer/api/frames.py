@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Unpack
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.api.changes import Changes, ZoomChanges
+from dreamer.api.regions import OneRegion
 from dreamer.api.request import machine_of, photo_of, request
 from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, network_of, plain
 from dreamer.engine.modes import plain_modes
@@ -38,6 +39,7 @@ def zoom(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
+    regions: Sequence[OneRegion] | None = None,
     size: int | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -53,6 +55,7 @@ def zoom(
 
     Args:
         photo: As for `dream`.
+        regions: As for `dream`; they are parts of the photo, and move with it.
         size: Long side of the frames in pixels; by itself the photo's, at most 1280.
         on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
         **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
@@ -76,7 +79,7 @@ def zoom(
     for look, at in motion.looks():
         own = preset if look is None else look
         asked, names = request(
-            own, recipe, looked_at, weights, at or layer, fetch, machine, followed, steps, max_pixels
+            own, recipe, looked_at, weights, at or layer, fetch, machine, followed, steps, max_pixels, regions
         )
         looks[look, at] = asked.build(names)
     side = size or min(SIZE, max(source.width, source.height))
@@ -92,7 +95,7 @@ def zoom(
             fall.checkpoint(number)
             yield picture
 
-    return _frames(pictures(), returns)
+    return frames_given(pictures(), returns)
 
 
 @plain_modes()
@@ -105,6 +108,7 @@ def video(
     weights: str | Path | None = None,
     layer: str | None = None,
     guide: Picture | None = None,
+    regions: Sequence[OneRegion] | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
     tile: int | None = None,
@@ -119,7 +123,10 @@ def video(
 
     Args:
         clip: A file that `dreamer video` can read.
-        stability: How much of a frame's dream the next one keeps, from 0 to 1. All others are as for `dream`.
+        stability: How much of a frame's dream the next one keeps, from 0 to 1.
+        regions: As for `dream`. A mask that is a picture belongs to the first frame and rides on the motion, from there
+            and again from each cut; a folder has a mask for each frame; a colour is found in every frame. All others
+            are as for `dream`.
 
     Returns:
         An iterator of the frames, upright, as `returns` says; each is made when it is asked for.
@@ -132,15 +139,19 @@ def video(
     source, followed = probe(Path(clip), max_pixels=max_pixels), photo_of(guide, max_pixels)
     machine = machine_of(device, precision, tile)
     looked_at = network_of(network)
-    asked, names = request(preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)
+    asked, names = request(
+        preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels, regions
+    )
     film = Film.of(
         asked.build(names), source.height, source.width, stability=stability, on_step=on_step or (lambda step: None)
     )
+    if film.regions:
+        film.regions.check(source.frames)
     made = (torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255 for dreamt in film.dreams(frames(source)))
-    return _frames(made, returns)
+    return frames_given(made, returns)
 
 
-def _frames(made: Iterator[Tensor], returns: Returns) -> Iterator[Result]:
+def frames_given(made: Iterator[Tensor], returns: Returns) -> Iterator[Result]:
     """The frames as `returns` says; what is being dreamt when Ctrl-C is pressed becomes one as well."""
     while True:
         try:

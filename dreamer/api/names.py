@@ -18,6 +18,8 @@ from dreamer.recipes.arguments import check
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import OWN, Registry
 
+SEGMENTERS = "segmenters"
+
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:
     """The network of that name, with a file's weights (.safetensors, .pth) or its own.
@@ -45,7 +47,7 @@ def register(function: Callable[..., Any], kind: str, name: str | None = None) -
     Args:
         function: The ingredient, as the guide to plugins describes it. It takes the place of one that was registered
             by this name before.
-        kind: objectives, priors, transforms, gradient_filters, updates, canvases or optimisers.
+        kind: objectives, priors, transforms, gradient_filters, updates, canvases, optimisers or segmenters.
         name: Its name in recipes; by itself the function's.
 
     Raises:
@@ -56,8 +58,8 @@ def register(function: Callable[..., Any], kind: str, name: str | None = None) -
     check(function=function, kind=kind, name=name)
     if not name.isidentifier():  # as that of a lambda
         raise UsageError(f"name: {quoted(name)} cannot be one; give it one of letters, digits and _")
-    if kind not in KINDS:
-        raise UsageError(f"kind: there is no kind {quoted(kind)} of ingredients{did_you_mean(kind, KINDS)}")
+    if kind not in (known := (*KINDS, SEGMENTERS)):
+        raise UsageError(f"kind: there is no kind {quoted(kind)} of ingredients{did_you_mean(kind, known)}")
     add_own(registry(), kind, function, name)
 
 
@@ -84,7 +86,10 @@ def copied(names: Registry) -> Registry:
 
 def add_own(names: Registry, kind: str, function: Callable[..., Any], name: str) -> str:
     """Register a program's own function, in the place of an earlier one; returns the name for recipes."""
-    entries = names.ingredients[kind].entries
+    entries = names.segmenters.entries if kind == SEGMENTERS else names.ingredients[kind].entries
     entries.pop(f"{OWN}:{name}", None)
-    names.add_ingredient(kind, function, name, OWN)
+    if kind == SEGMENTERS:
+        names.add_segmenter(function, name, OWN)
+    else:
+        names.add_ingredient(kind, function, name, OWN)
     return f"{OWN}:{name}"

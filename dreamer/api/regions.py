@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dreamer.api.part import Part
 from dreamer.api.values import plain
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
 from dreamer.image import Photo, Picture, load
 from dreamer.recipes.masks import formula, region_words
+from dreamer.videos.film.masks import mask_folder
 
-OneRegion = tuple[Picture, str | Mapping[str, Any] | None]
-"""A mask, as a picture or in words, and a look: a preset's name, `keep`, a region's words, or None for the recipe's."""
+OneRegion = tuple[Picture | Part, str | Mapping[str, Any] | None]
+"""A mask, as a picture, a Part or words, and a look: a preset's name, `keep`, words, or None for the recipe's."""
 
 
 def regions_of(regions: Sequence[OneRegion], max_pixels: int) -> tuple[list[dict[str, Any]], tuple[Photo, ...]]:
@@ -34,12 +36,18 @@ def _region(pair: Any, where: str, max_pixels: int) -> tuple[dict[str, Any], Pho
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise UsageError(f"{where}: expected a mask and a look, as in ('top', 'bloom'), not {quoted(pair)}")
     given, look = pair
+    given = given.to_pil() if isinstance(given, Part) else given
     if not (look is None or isinstance(look, (str, Mapping))):
         raise UsageError(f"{where}: a look is a preset's name, 'keep' or a dict, not {quoted(look)}")
     words: dict[str, Any] = region_words(given) if isinstance(given, str) else {"mask": "mask"}
     words |= plain(look) if isinstance(look, Mapping) else {"look": look} if look else {}
     if isinstance(given, str) and formula(words["mask"]):
         return words, None
-    mask = load(words["mask"] if isinstance(given, str) else given, max_pixels=max_pixels)
+    if isinstance(given, str):
+        given = Path(words["mask"])
+    if isinstance(given, Path) and given.is_dir():
+        mask = mask_folder(given, max_pixels)
+    else:
+        mask = load(given, max_pixels=max_pixels)
     name = mask.path.name if mask.path else Path(words["mask"]).name
     return {**words, "mask": name, "sha256": mask.sha256}, mask

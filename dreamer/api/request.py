@@ -16,6 +16,7 @@ from dreamer.errors import UsageError
 from dreamer.image import Photo, Picture, load
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
+from dreamer.pipeline.concepts import named_files
 from dreamer.recipes.arguments import check
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset, find_preset
@@ -56,6 +57,7 @@ def request(
     if steps is not None:
         words = merged(words, {"octaves": {"steps": plain(steps)}})
     masks: tuple[Photo, ...] = ()
+    found: list[dict[str, Any]] = []
     if regions is not None:
         found, masks = regions_of(regions, max_pixels)
         for region in found:
@@ -73,5 +75,6 @@ def request(
         machine=machine,
         max_pixels=max_pixels,
         masks=masks,
+        concept_files=named_files([*own.items(), *((f"regions[{k}]", region) for k, region in enumerate(found))]),
     )
     return asked, names

@@ -20,13 +20,13 @@ from dreamer.api.values import AnyNetwork, Device, Pictures, Precision, Returns,
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import RecipeError, quoted
+from dreamer.files.suffixes import pictures_in
 from dreamer.image import Picture, load, to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict
-from dreamer.suffixes import pictures_in
 from dreamer.visualization.custom_objective import Features, custom_objective
 from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.exemplars import whole_number

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, takewhile
 from typing import Any
 
 import click
@@ -18,26 +18,42 @@ import click
 from dreamer import __version__
 from dreamer.cli import (
     atlas,
+    concepts,
     doctor,
     exemplars,
     ingredients,
     networks,
+    parts,
     plugins,
     presets,
     render,
     studio,
     video,
     visualize,
+    walk,
     zoom,
 )
 from dreamer.cli.failures import exit_code, sentences, tell
+from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, guard_streams
-from dreamer.errors import options_named, quoted, reported_together
+from dreamer.errors import UsageError, options_named, quoted, reported_together
+from dreamer.files.suffixes import command_for
 
 _COMMANDS: list[click.Command] = [
-    *(render.render, zoom.zoom, video.video, visualize.visualize, presets.presets, networks.networks),
-    *(ingredients.ingredients, exemplars.exemplars, atlas.atlas, studio.studio, plugins.plugins, doctor.doctor),
+    *(render.render, zoom.zoom, video.video, walk.walk, visualize.visualize, presets.presets),
+    *(
+        networks.networks,
+        ingredients.ingredients,
+        exemplars.exemplars,
+        atlas.atlas,
+        concepts.concepts,
+        parts.parts,
+        studio.studio,
+        plugins.plugins,
+        doctor.doctor,
+    ),
 ]
+_PIECES = 12  # words that a name with spaces may have been torn into
 
 
 class _Main(click.Group):
@@ -65,11 +81,22 @@ class _Main(click.Group):
             code = exit_code(error)
         sys.exit(code)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named; UsageError for a photo or a clip in its place, which says what to type."""
+        verb = "" if args[0] in self.commands else "render" if os.path.isdir(args[0]) else command_for(args[0])
+        if verb:
+            typed = " ".join(map(shell_word, ("dreamer", verb, *args)))
+            raise UsageError(f"{args[0]}: this is no command; to dream over it, type `{typed}`")
+        return super().resolve_command(ctx, args)
+
 
 def _check_names(words: Sequence[str]) -> None:
-    """Raise UsageError for words that hold a NUL, which no name does, and for files whose names are taken for options.
+    """Raise UsageError for words that are not what was meant.
 
-    As in -holiday.jpg, which begins with -h.
+    These are words that hold a NUL, which no name does; files whose names are taken for options, as -holiday.jpg, which
+    begins with -h; and a file's name that its spaces have made several words of.
     """
     with reported_together() as problems:
         for word in words:
@@ -77,6 +104,16 @@ def _check_names(words: Sequence[str]) -> None:
                 problems.append(f"{quoted(word)}: no name and no value holds a NUL; leave it out")
             elif word.startswith("-") and len(word) > 2 and os.path.lexists(word):
                 problems.append(f"{word}: a name that begins with a dash is taken for options; write ./{word}")
+        problems += [f'{name}: a name with spaces needs quotes; write "{name}"' for name in _torn(words)]
+
+
+def _torn(words: Sequence[str]) -> Iterator[str]:
+    """The names of files among words that follow each other, none of them an option, the first no file by itself."""
+    for start, word in enumerate(words):
+        if word and not word.startswith("-") and not os.path.lexists(word):
+            pieces = list(takewhile(lambda piece: not piece.startswith("-"), words[start : start + _PIECES]))
+            names = (" ".join(pieces[:end]) for end in range(2, len(pieces) + 1))
+            yield from (name for name in names if os.path.lexists(name))
 
 
 @click.group("dreamer", cls=_Main, commands=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,17 @@ from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, rescue, write_atomically
-from dreamer.suffixes import pictures_in
+from dreamer.files.suffixes import pictures_in
 
 if TYPE_CHECKING:
+    import torch
+
     from dreamer.engine.step import Step
     from dreamer.networks.network import Network
     from dreamer.pipeline.pipeline import Pipeline
-    from dreamer.visualization.atlas.exemplar_crops import Best
     from dreamer.visualization.atlas.layer_section import LayerSection
     from dreamer.visualization.atlas.page import Atlas
-    from dreamer.visualization.exemplars import Search
+    from dreamer.visualization.exemplars import Exemplar, Ranker, Search
 
 _KEPT = 60.0  # seconds between two unfinished pages that are saved
 _LONG = 600.0  # seconds; for longer work a notice says how to shorten it
@@ -84,7 +86,7 @@ def atlas(
     partial = output.parent / f"{output.stem}-partial{output.suffix}"
     names: list[str] = []
     with progress(how) as reporter, claimed(output):
-        problems = _about_files(output, partial, photo, resume, force)
+        problems = about_files(output, partial, photo, resume, force)
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
         tell_missing(problems, {"weights": weights})
@@ -97,6 +99,7 @@ def atlas(
         from dreamer.plugins.loading import load_plugins
         from dreamer.recipes.recipe import Recipe
         from dreamer.visualization.atlas.activation_maps import activations_on
+        from dreamer.visualization.atlas.exemplar_crops import COUNT, Channels
         from dreamer.visualization.atlas.layer_section import sections_of
         from dreamer.visualization.atlas.page import Atlas, reuse_images
 
@@ -130,12 +133,14 @@ def atlas(
         for notice in loaded.notices:
             reporter.notify(notice)
         keep_freed_memory()
-        making = _Making(Atlas(loaded.name, sections, str(weights or ""), seen), output, partial, reporter, *owned)
+        page_of = Atlas(loaded.name, sections, str(weights or ""), seen)
+        making = Making(page_of, output, partial, reporter, *owned, torch.device(machine.device))
         try:
             for section, pipeline in parts:
                 making.paint(section, pipeline)
             if exemplars:
-                making.search(exemplars, names, parts[0][1], max_pixels, resume)
+                ranker = Channels(loaded, {section.layer: section.channels for section in sections})
+                making.search(exemplars, names, ranker, ranker.named, COUNT, size, max_pixels, resume)
         except KeyboardInterrupt:
             return making.interrupted()
         except WriteError as error:
@@ -145,11 +150,11 @@ def atlas(
         return making.finished()
 
 
-def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, force: bool) -> list[str]:
+def about_files(output: Path, partial: Path, photo: Path | None, resume: bool, force: bool) -> list[str]:
     """What is wrong with the files, a sentence each."""
     problems: list[str] = []
     if output.suffix.lower() not in (".html", ".htm"):
-        problems.append(f"-o {output}: an atlas is a web page; its name must end in .html")
+        problems.append(f"-o {output}: this is a web page; its name must end in .html")
     with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     if resume and force:
@@ -167,7 +172,7 @@ def _about_files(output: Path, partial: Path, photo: Path | None, resume: bool, 
 
 
 @dataclass
-class _Making:
+class Making:
     """Makes the pictures of an atlas and writes the page; unfinished pages are saved beside it as `partial`.
 
     `replaces` and `own_partial` say whether a file of these names may be replaced: one that was there at the beginning.
@@ -179,6 +184,7 @@ class _Making:
     reporter: Reporter
     replaces: bool
     own_partial: bool
+    device: torch.device
 
     def __post_init__(self) -> None:
         self.notes = self.output.with_name(f".{self.output.name}.exemplars")
@@ -190,14 +196,15 @@ class _Making:
         from dreamer.visualization.atlas.channel_images import draw_channels, silent_channels
 
         left, count, began = section.missing, len(section.channels), time.monotonic()
+        noun = "channel" if section.directions is None else "concept"
         number = self.atlas.sections.index(section) + 1
         self.reporter.start(f"{self.atlas.network} {section.layer}", number, len(self.atlas.sections))
 
         def on_step(done: int, batch: int, step: Step) -> None:
             share = (done + batch * step.share) / len(left)
-            self.reporter.frame(Frame(count - len(left) + done, count, share, unit="channel"))
+            self.reporter.frame(Frame(count - len(left) + done, count, share, unit=noun))
             whole = (time.monotonic() - began) / share if share else 0.0
-            if step.share == 1 and whole > _LONG and not self.warned:
+            if step.share == 1 and whole > _LONG and not self.warned and noun == "channel":
                 self.warned = True
                 self.reporter.notify(
                     f"the {count} channels of {section.layer} take about {clock(whole)}; --channels 0-31 shows a part "
@@ -205,43 +212,64 @@ class _Making:
                     "continues"
                 )
 
-        for channel, image in draw_channels(pipeline, left, on_step=on_step):
+        for channel, image in draw_channels(pipeline, left, directions=section.directions, on_step=on_step):
             section.images[channel] = image
             if time.monotonic() - self.kept > _KEPT:
                 self.keep()
-        if silent := silent_channels(pipeline, section.images):
+        if noun == "channel" and (silent := silent_channels(pipeline, section.images)):
             some = ", ".join(map(str, silent[:_NAMED])) + (" and others" if len(silent) > _NAMED else "")
             how_many = f"{len(silent)} of {count} channels do not fire in their own pictures"
             self.reporter.notify(f"{section.layer}: {how_many} and may never fire: {some}")
 
-    def search(self, folder: Path, names: list[str], pipeline: Pipeline, max_pixels: int, resume: bool) -> None:
-        """Find the pictures of a folder that excite the channels; an interrupted search keeps the best so far."""
-        import torch
+    def search(
+        self,
+        folder: Path,
+        names: list[str],
+        ranker: Ranker,
+        units: Sequence[tuple[str, int]],
+        most: int,
+        side: int,
+        max_pixels: int,
+        resume: bool,
+    ) -> dict[tuple[str, int], list[Exemplar]]:
+        """Find the pictures of a folder that excite the units; an interrupted search keeps the best so far.
 
-        from dreamer.visualization.atlas.exemplar_crops import COUNT, Channels, cut_crops
+        Args:
+            folder: Where the pictures are.
+            names: Their names.
+            ranker: Ranks each for all units.
+            units: Layer and number of each unit.
+            most: How many pictures are shown for each.
+            side: Of the crops, in pixels.
+            max_pixels: Larger pictures are skipped.
+            resume: Whether an interrupted search goes on.
+
+        Returns:
+            The best for each unit.
+        """
+        from dreamer.visualization.atlas.exemplar_crops import cut_crops
         from dreamer.visualization.exemplars import forget, search
 
-        channels = Channels(pipeline.network, {section.layer: section.channels for section in self.atlas.sections})
-        best: Best = {}
+        best: dict[tuple[str, int], list[Exemplar]] = {}
         self.reporter.start(str(folder), 1, 1)
         count = counting(self.reporter, "picture", len(names))
 
         def on_picture(so_far: Search) -> None:
-            best.update(zip(channels.named, so_far.best, strict=True))
+            best.update(zip(units, so_far.best, strict=True))
             count(len(so_far.done))
 
         if not resume:
             forget(self.notes)
         try:
-            limits = {"count": COUNT, "max_pixels": max_pixels}
-            device = torch.device(pipeline.machine.device)
-            found = search(folder, names, channels, notes=self.notes, device=device, on_picture=on_picture, **limits)
+            limits = {"count": most, "max_pixels": max_pixels}
+            found = search(folder, names, ranker, notes=self.notes, device=self.device, on_picture=on_picture, **limits)
             for name, why in found.skipped.items():
                 self.reporter.notify(f"skipped {name}: {why}")
         finally:
-            crops = cut_crops(folder, best, pipeline.recipe.size, max_pixels)
+            crops = cut_crops(folder, best, side, max_pixels)
             for section in self.atlas.sections:
                 section.crops = {channel: crops.get((section.layer, channel), []) for channel in section.channels}
+        return best
 
     def keep(self) -> None:
         """Save the unfinished page; where it cannot be, say so and go on."""

@@ -18,7 +18,7 @@ from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.errors import Interrupted, UsageError, WriteError
 from dreamer.files import is_taken, rescue, write_atomically
-from dreamer.suffixes import suffix_of
+from dreamer.files.suffixes import suffix_of
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
@@ -77,14 +77,13 @@ class Batch:
     def _dream(self, path: Path | None, label: str) -> None:
         from dreamer.image import format_for
 
-        whole = self._load(path)
+        whole = self.load(path)
         photo = self.pipeline.sized(whole)
         format = format_for(photo, self.place.file)
         output = self.place.of(path or Path(label), suffix_of(format))
-        if self.pipeline.recipe.cutout and format == "JPEG":
-            raise UsageError(f"{output}: a JPEG has no transparency, which a cut-out needs; name it .png or .webp")
+        self.check_transparency(output, format)
         self._check_own(output, label)
-        if not self.force and self._is_done(output, photo):
+        if not self.force and self.is_done(output, photo):
             self.reporter.skip(label, str(output))
             return
         if is_taken(output) and not self.force:
@@ -93,7 +92,8 @@ class Batch:
         self.place.make(output)
         check_folder(output.parent, str(output))
         with claimed(output):
-            self._announce(whole, photo, format)
+            for notice in self.notices(whole, photo, format):
+                self.reporter.notify(notice)
             began = time.monotonic()
             written = self._made(photo, plan, output, label, format)
         self.reporter.done(label, str(written), time.monotonic() - began)
@@ -106,7 +106,7 @@ class Batch:
             for remark in self.remarks(dream):
                 self.reporter.notify(remark)
             try:
-                return self._write(dream, output, format, replace=self.force)
+                return self.write(dream, output, format, replace=self.force)
             except KeyboardInterrupt:
                 raise Interrupted(dream) from None
             except WriteError as error:
@@ -120,13 +120,19 @@ class Batch:
                 self.reporter.interrupted(label, str(kept))
             raise
 
-    def _load(self, path: Path | None) -> Photo:
+    def load(self, path: Path | None) -> Photo:
+        """The photo; without a path the one to start from."""
         from dreamer.image import load, to_pil
         from dreamer.motifs.sample_scene import scene
 
         if path is not None:
             return load(path, max_pixels=self.max_pixels)
         return self.blank() if self.blank else load(to_pil(scene()))
+
+    def check_transparency(self, output: Path, format: str) -> None:
+        """Raise UsageError for a cut-out in a format without transparency."""
+        if self.pipeline.recipe.cutout and format == "JPEG":
+            raise UsageError(f"{output}: a JPEG has no transparency, which a cut-out needs; name it .png or .webp")
 
     def _check_own(self, output: Path, label: str) -> None:
         """Raise UsageError if the output is a photo, or the dream of another photo of this batch."""
@@ -136,14 +142,15 @@ class Batch:
         if other != label:
             raise UsageError(f"{output} is also the name for the dream of {other}; use different folders")
 
-    def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
+    def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
+        """What there is to say of a photo, and of it at its final size, before it is dreamt over."""
         from dreamer.image import losses
 
-        for notice in (*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)):
-            self.reporter.notify(notice)
+        told = [*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)]
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
-            self.reporter.notify(f"resized from {before} to {now} pixels; --size full keeps them all")
+            told.append(f"resized from {before} to {now} pixels; --size full keeps them all")
+        return told
 
     def _paint(self, photo: Photo, plan: Plan, output: Path, format: str) -> Dream:
         from dreamer.engine.device import keep_freed_memory
@@ -162,40 +169,42 @@ class Batch:
 
     def _rescued(self, dream: Dream, output: Path, format: str) -> str:
         """Save a dream whose output could not be written elsewhere, and say so."""
-        place = rescue(output.name, self._encoded(dream, format))
+        place = rescue(output.name, self.encoded(dream, format))
         return f"; the dream was saved as {place} instead" if place else ""
 
     def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
         """Write an unfinished dream beside its output, under a name that is free."""
-        return self._write(dream, output.with_stem(f"{output.stem}-{mark}"), format)
+        return self.write(dream, output.with_stem(f"{output.stem}-{mark}"), format)
 
-    def _write(self, dream: Dream, place: Path, format: str, *, replace: bool = False) -> Path:
+    def write(self, dream: Dream, place: Path, format: str, *, replace: bool = False) -> Path:
         """Write a dream, and return where: under a name with a number if its own is taken and may not be replaced."""
-        return write_atomically(place, self._encoded(dream, format), replace=replace)
+        return write_atomically(place, self.encoded(dream, format), replace=replace)
 
-    def _encoded(self, dream: Dream, format: str) -> bytes:
+    def encoded(self, dream: Dream, format: str) -> bytes:
         """A dream as a picture's file, with its recipe inside."""
         from dreamer.image import encode
 
-        sheet, recipe = dream.sheet(), self._stamp(dream.photo, dream.machine).text()
+        sheet, recipe = dream.sheet(), self.stamp(dream.photo, dream.machine).text()
         pixels, software = sheet.photo.with_change(sheet.change), f"dreamer {__version__}"
         return encode(sheet.photo, pixels, format, recipe=recipe, keep_gps=self.keep_gps, software=software)
 
-    def _stamp(self, photo: Photo, machine: Machine) -> Provenance:
+    def stamp(self, photo: Photo, machine: Machine) -> Provenance:
+        """What is written into the dream of a photo."""
         return provenance_for(self.pipeline, photo.sha256, machine, self.plugins)
 
-    def _is_done(self, output: Path, photo: Photo) -> bool:
+    def is_done(self, output: Path, photo: Photo) -> bool:
+        """Whether the output is the same dream already."""
         from dreamer.image import read_recipe
         from dreamer.recipes.provenance import Provenance
 
         with suppress(UsageError):
             text = read_recipe(output) if output.exists() else None
-            now = self._stamp(photo, self.pipeline.machine)
+            now = self.stamp(photo, self.pipeline.machine)
             return text is not None and Provenance.read(text, str(output)).same_picture(now)
         return False
 
     def _compare(self, dream: Dream) -> None:
         """Say why a repeated picture is not the same, byte for byte."""
-        now = self._stamp(dream.photo, dream.machine)
+        now = self.stamp(dream.photo, dream.machine)
         if self.provenance and (differences := self.provenance.differences(now)):
             self.reporter.notify(f"not byte for byte the same as the repeated picture: {'; '.join(differences)}")

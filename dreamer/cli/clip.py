@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import option, together
+from dreamer.cli.options import Command, option, together
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.provenance import provenance_in
@@ -36,14 +36,19 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 _DREAM = 40.0  # frames that take about as long as one dream, until it has been measured
 
-clip_options = together(
-    option("--codec", metavar="NAME", help="Codec: h264, h265 or av1 in .mp4; vp9 or av1 in .webm. [the first]"),
-    option("--quality", type=click.IntRange(0, 100), metavar="0..100", help="Quality of the compression. [75]"),
-    option("--resume", is_flag=True, help="Continue an interrupted clip; the finished file is the same."),
-    option("--preview", is_flag=True, help="Make a preview: the first second, at a quarter of the size."),
-    option("--force", is_flag=True, help="Replace an existing clip, or start over."),
-)
-"""--codec, --quality, --resume, --preview and --force, by their names."""
+
+def clip_options_for(preview: str) -> Callable[[Command], Command]:
+    """Return --codec, --quality, --resume, --preview, of which `preview` is the help, and --force."""
+    return together(
+        option("--codec", metavar="NAME", help="Codec: h264, h265 or av1 in .mp4; vp9 or av1 in .webm. [the first]"),
+        option("--quality", type=click.IntRange(0, 100), metavar="0..100", help="Quality of the compression. [75]"),
+        option("--resume", is_flag=True, help="Continue an interrupted clip; the finished file is the same."),
+        option("--preview", is_flag=True, help=preview),
+        option("--force", is_flag=True, help="Replace an existing clip, or start over."),
+    )
+
+
+clip_options = clip_options_for("Make a preview: the first second, at a quarter of the size.")
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,6 @@ def is_dreamt(path: Path) -> bool:
     except UsageError:
         return False
     return True
-
-
-def named_files(options: Mapping[str, Any]) -> list[Path]:
-    """Return the files that options of `recipe_options` name: what no clip may replace."""
-    return [Path(options[name]) for name in ("guide", "weights", "recipe", "preset") if options[name]]
 
 
 class Pace:

@@ -20,11 +20,11 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dreamer.cli.batch import Batch
+from dreamer.cli.changed import change_of
 from dreamer.cli.failures import sentences
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.photos import Place
+from dreamer.cli.photos import Place, named_files
 from dreamer.cli.progress import Reporter
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render import render
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.vocabulary import vocabulary
@@ -127,11 +127,11 @@ class _Told(Reporter):
 class _Shown(Batch):
     """A batch whose reporter sees the photo that is dreamt over."""
 
-    def _announce(self, whole: Photo, photo: Photo, format: str) -> None:
-        super()._announce(whole, photo, format)
+    def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
         if isinstance(self.reporter, _Told):
             self.reporter.photo = photo.at_most(_PREVIEW)
             self.reporter.strength = self.pipeline.recipe.strength
+        return super().notices(whole, photo, format)
 
 
 @dataclass
@@ -200,16 +200,20 @@ class Engine:
         pipeline, provenance = given.pipeline(self.registry, reporter.notify, [], fetch=False)
         use_threads(pipeline.machine)
         photo = Path(params["photos"][0])
-        spared = [photo, *mask_files(given.region), *([given.guide] if given.guide else [])]
+        spared = [photo, *named_files(params)]
         place = Place.read(params["output"], several=False)
         shared = (pipeline, provenance, self.plugins, place, reporter, given.max_pixels, spared)
-        _Shown(*shared, force=False, snapshots=()).run([photo])
+        batch = _Shown(*shared, force=False, snapshots=())
+        batch.run([photo])
+        if batch.worked and (changed := change_of(given, pipeline)):
+            reporter.notify(changed)
         return reporter.answer
 
     def _given(self, words: Sequence[str]) -> tuple[RenderOptions, dict[str, Any]]:
         """The options among the words of `dreamer render`, and all its parameters."""
         with render.make_context("render", list(words)) as context:
             params = dict(context.params)
+        (params["seed"],) = params.pop("seeds") or (None,)  # several make a sheet, which the page never asks for
         options = {key: value for key, value in params.items() if key in RenderOptions.__dataclass_fields__}
         tell_missing([], options, *map(Path, params["photos"]))
         return RenderOptions(**options), params

@@ -14,7 +14,7 @@ from dreamer.cli.options import DEVICE, FILE, THREADS, max_pixels_option, option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import counting, progress
 from dreamer.errors import UsageError, collect_problems, reported_together
-from dreamer.suffixes import check_suffix, pictures_in
+from dreamer.files.suffixes import check_suffix, pictures_in
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network

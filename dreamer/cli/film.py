@@ -12,7 +12,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace, named_files
+from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
@@ -95,6 +96,8 @@ class FilmJob:
         fit, stability = partial(frame_size, format), self.stability
         assert stability is not None
         film = Film.of(pipeline, clip.height, clip.width, stability=stability, shrink=shrink, fit=fit)
+        if film.regions:
+            film.regions.check(clip.frames)
         if not film.plan.tiled:
             keep_freed_memory()
         frames = min(clip.frames, math.ceil(clip.fps)) if self.file.preview else clip.frames
@@ -144,9 +147,13 @@ def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) 
     from dreamer.videos.clip.reader import frames
     from dreamer.videos.film.film import load_change, save_change
 
-    change = load_change(writer.state, writer.done, film.plan.size)
+    change, masks = load_change(writer.state, writer.done, film.plan.size), None
+    if film.regions and film.regions.carried:
+        masks = load_change(writer.state, writer.done, film.plan.size, "masks", film.regions.carried)
     wanted = takewhile(lambda pair: until is None or pair[0] < until, frames(clip))
-    for dreamt in film.dreams(wanted, begin=writer.done, change=change):
+    for dreamt in film.dreams(wanted, begin=writer.done, change=change, masks=masks):
+        if film.regions and film.regions.carried and dreamt.masks is not None:
+            save_change(writer.state, writer.done + 1, dreamt.masks, "masks")
         save_change(writer.state, writer.done + 1, dreamt.change)
         values = dreamt.frame if writer.format.alpha else opaque(dreamt.frame)
         yield values, dreamt.time if clip.variable else None

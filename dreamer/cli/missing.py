@@ -9,6 +9,7 @@ from typing import Any
 
 from dreamer.cli.regions import check_regions
 from dreamer.errors import collect_problems, usage_error
+from dreamer.recipes.cells import named_cell
 
 
 def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures: Path | None) -> None:
@@ -26,7 +27,7 @@ def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures:
     if recipe and preset:
         found.append("--recipe and --preset cannot be combined; each is a whole recipe")
         recipe = preset = None
-    wanted = [*pictures, options.get("guide"), recipe]
+    wanted = [*pictures, options.get("guide"), recipe and named_cell(recipe)[0]]
     found += [f"there is no file {path}" for path in wanted if path and not os.path.exists(path)]
     weights = options.get("weights")
     if weights and not os.path.exists(weights):

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dreamer.recipes.sweeps import CELLS
+
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
 
@@ -61,12 +63,32 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_Option, **settings)
 
 
+class Number(click.types.FloatParamType):
+    """A number, also in percent of `whole`: of 1, 60% is 0.6."""
+
+    def __init__(self, whole: float) -> None:
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with a sentence."""
+        number: float = super().convert(_without_percent(value, self.whole), param, ctx)
+        return number
+
+
+def _without_percent(value: Any, whole: float) -> Any:
+    """The part of the whole that a percentage is; any other value as it is."""
+    with suppress(ValueError):
+        if isinstance(value, str) and value.strip().endswith("%"):
+            return float(value.strip()[:-1]) * whole / 100
+    return value
+
+
 class FiniteRange(click.FloatRange):
     """A `click.FloatRange` without NaN, which passes every comparison, and without infinities."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number, or fail with a sentence."""
-        number: float = super().convert(value, param, ctx)
+        number: float = super().convert(_without_percent(value, 1) if self.max == 1 else value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
@@ -125,6 +147,30 @@ class Percent(ParamType):
         self.fail(f"expected a number from 0 to {self.most:g}, as in 2%, not {value!r}", param, ctx)
 
 
+class Seeds(ParamType):
+    """Whole numbers, separated by commas, or ranges of them, as in 1-10; at most `most` altogether."""
+
+    name = "seeds"
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers, or fail with a sentence."""
+        if isinstance(value, tuple):
+            return value
+        found: list[int] = []
+        for part in str(value).split(","):
+            ends = re.fullmatch(r"\s*(-?\d{1,19})(?:-(\d{1,19}))?\s*", part)
+            first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, -1)
+            if last < first:
+                self.fail(f"expected a whole number, or several as in 1-10 or 3,7, not {value!r}", param, ctx)
+            if len(found) + last - first >= self.most:
+                self.fail(f"at most {self.most} seeds fit on a sheet; give fewer", param, ctx)
+            found += range(first, last + 1)
+        return tuple(dict.fromkeys(found))
+
+
 STEPS = Numbers("n,m", "step numbers such as 10,20,40", all)
 
 
@@ -139,48 +185,105 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return decorate
 
 
+_network_options = together(
+    option("--network", metavar="NAME", help="The network that dreams; downloaded if missing. [reverie]"),
+    option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file."),
+)
+_set_option = option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change any part of the recipe, as in octaves.steps=20; may be repeated.",
+)
 source_options = together(
     option("--preset", metavar="NAME", help="A look: a name from `dreamer presets list`, or a .toml file."),
     option("--recipe", metavar="FILE", help="Repeat a recipe: a picture made by dreamer, or a .toml file."),
-    option("--network", metavar="NAME", help="The network that dreams; downloaded if missing. [reverie]"),
-    option("--weights", metavar="FILE", type=FILE, help="Weights for the network: a .safetensors or .pth file."),
+    _network_options,
     option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
-    option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Change any part of the recipe, as in octaves.steps=20; may be repeated.",
-    ),
+    _set_option,
 )
 """Where a recipe comes from, and its network."""
 
 
-def recipe_options_for(size: str) -> Callable[[Command], Command]:
+_SEED = "Random seed: another seed, another dream."
+_ONE_SEED = option("--seed", type=int, metavar="N", help=f"{_SEED} [0]")
+
+
+def _amounts_for(size: str, seed: Callable[[Any], Any] = _ONE_SEED) -> Callable[[Command], Command]:
+    """Return the options that are numbers, and the size."""
+    return together(
+        option("--strength", type=Number(1), metavar="0..1", help=STRENGTH),
+        option("--keep", type=Number(1), metavar="0..1", help="How much of the photo is spared. [0.3]"),
+        option("--feature-size", type=Number(100), metavar="PERCENT", help=_FEATURE_SIZE),
+        option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
+        seed,
+    )
+
+
+def changes_for(size: str) -> Callable[[Command], Command]:
+    """Return the options that change looks which are named otherwise, all of them alike; `size` is --size's help."""
+    return together(_network_options, _set_option, _amounts_for(size))
+
+
+def recipe_options_for(size: str, seed: Callable[[Any], Any] = _ONE_SEED) -> Callable[[Command], Command]:
     """Return the options that decide the picture.
 
     With `machine_options` and --max-pixels they are the fields of `RenderOptions`. `size` is the help of --size, whose
-    default differs between commands.
+    default differs between commands, and `seed` the option --seed.
     """
     return together(
         source_options,
         option("--motif", metavar="NAME,...", help="Dream these motifs or groups of the network, as in flowers,eye."),
         option("--channel", metavar="N|NAME", help="Dream a channel of the layer."),
-        option("--strength", type=float, metavar="0..1", help=STRENGTH),
-        option("--keep", type=float, metavar="0..1", help="How much of the photo is spared. [0.3]"),
-        option("--feature-size", type=float, metavar="PERCENT", help=_FEATURE_SIZE),
-        option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
-        option("--seed", type=int, metavar="N", help="Random seed: another seed, another dream. [0]"),
+        _amounts_for(size, seed),
         option("--init", type=INIT, help="Picture to start from. [photo]"),
         option("--guide", metavar="FILE", type=FILE, help="Grow the features of this picture."),
     )
 
 
-recipe_options = recipe_options_for("Limit of the long side; `full` keeps the photo's. [2048]")
+_SIZE = "Limit of the long side; `full` keeps the photo's. [2048]"
+recipe_options = recipe_options_for(_SIZE)
+_SEEDS = option(
+    "--seed",
+    "seeds",
+    type=Seeds(CELLS),
+    default=(),
+    metavar="N|N-M",
+    help=f"{_SEED} Several make a sheet. [0]",
+)
+still_options = recipe_options_for(_SIZE, _SEEDS)
+"""The same with seeds of which several make a sheet."""
+
+sheet_options = together(
+    option(
+        "--sweep",
+        multiple=True,
+        metavar="KEY=VALUE,...",
+        help="Make a labelled sheet of these values; two sweeps are its rows and columns.",
+    ),
+    option(
+        "--variations",
+        type=click.IntRange(2, CELLS),
+        metavar="N",
+        help="Make a sheet of N seeds, or with --around of N small changes.",
+    ),
+    option(
+        "--around",
+        type=FiniteRange(0, 1),
+        metavar="0..1",
+        help="Vary the numbers of the recipe by up to this share, as in 0.2.",
+    ),
+    option("--like", metavar="SHEET#N", help="Go on from a picture of a sheet, as in sheet.jpg#4."),
+    option("--html", "as_page", is_flag=True, help="Also write the sheet as a web page with the commands."),
+)
+"""What makes a sheet of many dreams."""
 
 region_options = together(
     option(
         "--region",
+        "--mask",
+        "region",
         multiple=True,
         metavar="MASK=LOOK",
         help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dreamer.cli.regions import mask_files
 from dreamer.errors import UsageError
 from dreamer.files import is_taken
-from dreamer.suffixes import CLIPS, check_suffix, clip_for_photo, pictures_among
+from dreamer.files.suffixes import CLIPS, check_suffix, clip_for_photo, pictures_among
+from dreamer.recipes.cells import named_cell
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -163,13 +165,22 @@ def check_new(output: Path, force: bool) -> None:
     check_folder(output.parent, f"-o {output}")
 
 
-def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True) -> Path:
-    """Write a sheet of pictures, in the format that its file's extension names; returns where it is."""
+def write_sheet(output: Path, sheet: Image.Image, *, replace: bool = True, recipe: str = "") -> Path:
+    """Write a sheet of pictures, in the format that its file's extension names; returns where it is.
+
+    `recipe` is what it says of its pictures (`dreamer.recipes.cells`).
+    """
     from dreamer.files import write_atomically
     from dreamer.image import encode, load
 
     photo = load(sheet)
-    return write_atomically(output, encode(photo, photo.pixels, check_suffix(output)), replace=replace)
+    return write_atomically(output, encode(photo, photo.pixels, check_suffix(output), recipe=recipe), replace=replace)
+
+
+def named_files(options: Mapping[str, Any]) -> list[Path]:
+    """Return the files that options of a dream name, its masks too: nothing may replace them, not even with --force."""
+    names = [options.get(name) for name in ("guide", "weights", "recipe", "preset")]
+    return [*(Path(named_cell(str(name))[0]) for name in names if name), *mask_files(options.get("region", ()))]
 
 
 def check_spared(outputs: Iterable[Path], sources: Iterable[Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.changed import nearest_preset
 from dreamer.cli.looks import check, save
 from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
@@ -18,6 +20,7 @@ from dreamer.cli.trying import try_
 from dreamer.errors import RecipeError, UsageError
 from dreamer.files import read_bounded
 from dreamer.limits import THUMBNAIL_BYTES, THUMBNAIL_PIXELS
+from dreamer.recipes.cells import named_cell
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -97,7 +100,8 @@ def _thumbnail(preset: Preset) -> Picture | None:
 def show(name: str) -> None:
     """Print a preset, or the recipe inside a picture.
 
-    NAME is a preset, a .toml file, or a picture made by dreamer.
+    NAME is a preset, a .toml file, a picture made by dreamer, or one of a sheet, as sheet.jpg#4. Of a picture it also
+    says which preset it comes from, and what was changed.
     """
     from dreamer.plugins.loading import load_presets
     from dreamer.recipes.parsing import read_text
@@ -105,7 +109,7 @@ def show(name: str) -> None:
     from dreamer.recipes.recipe import SCHEMA
 
     path = Path(name)
-    if path.is_file() and not name.endswith(".toml"):
+    if os.path.isfile(named_cell(name)[0]) and not name.endswith(".toml"):
         _show_picture(path)
         return
     preset = read_preset(path) if name.endswith(".toml") else load_presets()[0].presets.get(name).value()
@@ -119,6 +123,7 @@ def show(name: str) -> None:
 
 def _show_picture(picture: Path) -> None:
     """Print the recipe as a preset, and all else that decides the picture's bytes as comments."""
+    from dreamer.api import registry
     from dreamer.cli.provenance import provenance_in
     from dreamer.cli.streams import line
     from dreamer.recipes.recipe import SCHEMA
@@ -131,6 +136,11 @@ def _show_picture(picture: Path) -> None:
         origin[f"plugin {name}"] = f"{version}, from {places.get(name, 'the package index')}"
     for key, value in {"dreamer": provenance.dreamer, **provenance.machine, **origin}.items():
         echo(line(f"# {key}: {value}"))
+    if near := nearest_preset(provenance.recipe, registry()):
+        name, changes = near
+        echo(line(f"# preset: {name}{', changed:' if changes else ''}"))
+        for change in changes:
+            echo(line(f"#   {change}"))
     required = {"requires": list(provenance.plugins)} if provenance.plugins else {}
     echo(_visible(_toml({"schema": SCHEMA, **required, **provenance.recipe})).rstrip("\n"))
 

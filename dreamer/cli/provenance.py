@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
 from dreamer.errors import UsageError
-from dreamer.suffixes import CLIPS
 
 if TYPE_CHECKING:
     from dreamer.engine.device import Machine
@@ -48,32 +47,29 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
 
 
 def provenance_in(path: Path) -> Provenance:
-    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none."""
-    from dreamer.recipes.provenance import Provenance
+    """Return the provenance inside a picture or clip that dreamer made; UsageError if there is none.
 
-    return Provenance.read(_text_in(path), str(path))
+    That of one picture of a sheet is named as in sheet.jpg#4.
+    """
+    from dreamer.recipes.cells import cell_of, named_cell
+    from dreamer.recipes.provenance import Provenance
+    from dreamer.videos.clip.reader import recipe_text
+
+    file, number = named_cell(str(path))
+    text = recipe_text(Path(file))
+    return Provenance.read(text, file) if number is None else cell_of(text, number, file)
 
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
     """Return the motion settings inside a clip of a kind, zoom or video; empty for a picture. Raises UsageError."""
     from dreamer.recipes.provenance import Provenance
+    from dreamer.videos.clip.reader import recipe_text
 
     if path.suffix == ".toml":
         return {}
-    text = _text_in(path)
+    text = recipe_text(path)
     Provenance.read(text, str(path))  # checks its size and version
     motion = json.loads(text).get(kind, {})  # bounded and read before, just now
     if not isinstance(motion, dict):
         raise UsageError(f"{path}: the {kind} inside is damaged")
     return motion
-
-
-def _text_in(path: Path) -> str:
-    from dreamer import image
-    from dreamer.videos.clip import reader
-
-    is_clip = path.is_dir() or path.suffix.lower() in (*CLIPS, ".gif")
-    text = reader.read_recipe(path) if is_clip else image.read_recipe(path)
-    if text is None:
-        raise UsageError(f"{path}: there is no recipe inside; only pictures and clips made by dreamer contain one")
-    return text

@@ -40,6 +40,7 @@ def with_regions(
     Where the recipe has regions and nothing but files is named, without looks, these are its own masks.
     """
     from dreamer.image import load
+    from dreamer.videos.film.masks import mask_folder
 
     found: list[dict[str, Any]] = []
     masks: list[Photo] = []
@@ -47,7 +48,8 @@ def with_regions(
         with collect_problems(problems):
             region = region_words(text)
             if formula(region["mask"]) is None:
-                masks.append(load(Path(region["mask"]), max_pixels=max_pixels))
+                file = Path(region["mask"])
+                masks.append(mask_folder(file, max_pixels) if file.is_dir() else load(file, max_pixels=max_pixels))
                 region |= {"mask": Path(region["mask"]).name, "sha256": masks[-1].sha256}
             found.append(region)
     supplied = words.get("regions") and all(region.keys() == {"mask", "sha256"} for region in found)

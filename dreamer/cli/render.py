@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dreamer.cli.batch import Batch
+from dreamer.cli.changed import change_of
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     STEPS,
@@ -16,21 +17,24 @@ from dreamer.cli.options import (
     max_pixels_option,
     option,
     progress_option,
-    recipe_options,
     region_options,
+    sheet_options,
+    still_options,
 )
-from dreamer.cli.photos import Found, Place, find
+from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.regions import mask_files
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.sheet_cells import SheetOptions
+from dreamer.cli.sheets import make_sheet
 from dreamer.errors import UsageError, collect_problems
 
 
 @click.command()
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
 @option("-o", "--output", metavar="FILE|FOLDER", help="The picture or folder to write. [PHOTO-dream.*]")
-@recipe_options
+@still_options
 @region_options
+@sheet_options
 @machine_options
 @option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
@@ -45,6 +49,12 @@ def render(
     keep_gps: bool,
     force: bool,
     sample: bool,
+    seeds: tuple[int, ...],
+    sweep: tuple[str, ...],
+    variations: int | None,
+    around: float | None,
+    like: str | None,
+    as_page: bool,
     how: str,
     **options: Any,
 ) -> int:
@@ -55,18 +65,41 @@ def render(
     Dreams that are already done are skipped, and so are, among several photos, pictures made by dreamer.
 
     The MASK of a --region is a picture (white dreams, black does not), or top, bottom, left, right (also as top:30%),
-    centre, all, ellipse:X,Y,WIDTH,HEIGHT (from 0 to 1) or colour:#88aadd; not:MASK turns it round. Its LOOK is a
-    preset, of which the objectives grow there, or keep: nothing grows there. Without =LOOK it is the recipe's own.
-    Later regions lie above earlier ones; octaves, transforms and filters are the recipe's everywhere. Where all regions
-    keep, the rest of the picture dreams.
+    centre, all, ellipse:X,Y,WIDTH,HEIGHT (from 0 to 1), colour:#88aadd or part:3, of the parts that `dreamer parts`
+    shows (segment:NAME:2 with a plugin's segmenter); not:MASK turns it round. Its LOOK is a preset, of which the
+    objectives grow there, or keep: nothing grows there. Without =LOOK it is the recipe's own. Later regions lie above
+    earlier ones; octaves, transforms and filters are the recipe's everywhere. Where all regions keep, the rest of the
+    picture dreams.
 
     \b
     dreamer render photo.jpg --region sky.png=bloom --region face.png=keep
     dreamer render photo.jpg --region top=bloom --region bottom=gaze
+
+    --sweep takes the keys of --set, and preset, network, layer, motif, channel, guide, recipe. Each cell of the sheet
+    is also a picture of its own, in a folder beside it, the same as when it is dreamt alone. --around keeps the seed.
+
+    \b
+    dreamer render photo.jpg --sweep strength=.3,.6,1 --sweep preset=bloom,gaze
+    dreamer render photo.jpg --variations 9 -o nine.jpg
+    dreamer render photo.jpg --like nine.jpg#4 --variations 9 --around 0.2
     """
+    options["seed"] = seeds[0] if len(seeds) == 1 else None
+    wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     with progress(how) as reporter:
         found = find(photos)
         problems = _without_photos(photos, found, sample)
+        if like:
+            problems += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(options["recipe"])
+            options["recipe"] = like
+        if wanted.sheet:
+            problems += ["--snapshots: a sheet has none; leave it out"] * bool(snapshots)
+            problems += [problem for _, problem in found.problems if problem not in problems]
+            if len(found.photos) > 1:
+                problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
+            saving = {"force": force, "keep_gps": keep_gps}
+            return make_sheet(next(iter(found.photos), None), output, wanted, options, reporter, problems, **saving)
+        if as_page:
+            problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
         place = Place(None, False)
         with collect_problems(problems):
@@ -80,14 +113,17 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        spared = [*found.photos, *mask_files(given.region), *([given.guide] if given.guide else [])]
+        spared = [*found.photos, *named_files(options)]
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
         batch = Batch(*shared, force=force, snapshots=snapshots, keep_gps=keep_gps)
         for label, problem in found.problems:
             batch.fail(label, UsageError(problem))
         if found.dreams:
             reporter.notify(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
-        return batch.run(found.photos or [None])
+        code = batch.run(found.photos or [None])
+        if batch.worked and (changed := change_of(given, pipeline)):
+            reporter.notify(changed)
+        return code
 
 
 def _without_photos(photos: tuple[str, ...], found: Found, sample: bool) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dreamer.cli.regions import with_regions
 from dreamer.errors import UsageError, collect_problems
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dreamer.recipes.recipe import RecipeDict
     from dreamer.recipes.registry import Registry
 
+Made = TypeVar("Made")
 _FLAGS = {
     "octaves.feature_size": "--feature-size",
     "octaves.steps": "--steps",
@@ -30,6 +31,15 @@ _FLAGS = {
     "spare": "--keep",
 }
 """Flags whose names differ from the recipe keys that they set."""
+
+OPTIONS = {
+    key: f"--{key.replace('_', '-')}"
+    for key in (
+        *("preset", "recipe", "network", "weights", "layer", "motif", "channel", "strength", "keep", "feature_size"),
+        *("size", "seed", "init", "guide", "region", "feather", "tile", "device", "precision", "threads"),
+    )
+}
+"""Fields of `RenderOptions` -> the options that they are."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,31 @@ class RenderOptions:
     channel: str | None = None
     region: tuple[str, ...] = ()
     feather: float | None = None
+    swept: tuple[tuple[str, Any], ...] = ()
+    """Recipe keys with values that have the last word: those of a sweep."""
+
+    def words(self) -> list[str]:
+        """The options as words of a command line, without those of a sweep."""
+        sizes = {("size", 0): "full", ("tile", 0): "none", ("tile", -1): "auto"}
+        found = []
+        for key, name in {**OPTIONS, "settings": "--set"}.items():
+            value = getattr(self, key)
+            for one in value if isinstance(value, tuple) else () if value is None else (value,):
+                found += [name, str(sizes.get((key, one), one))]
+        return found
+
+    def repeating(self, recipe: str) -> RenderOptions:
+        """What it takes to repeat a picture's recipe that was made with these options: it, and the files beside it."""
+        kept = ("weights", "guide", "region", "max_pixels")
+        return replace(
+            self,
+            **{
+                **dict.fromkeys(OPTIONS),
+                "settings": (),
+                **{key: getattr(self, key) for key in kept},
+                "recipe": recipe,
+            },
+        )
 
     def pipeline(
         self,
@@ -69,15 +104,35 @@ class RenderOptions:
         flags: Mapping[str, Any] = MappingProxyType({}),
         use: Callable[[Request], Pipeline] | None = None,
     ) -> tuple[Pipeline, Provenance | None]:
-        """Build the pipeline; return it with the provenance of the repeated picture, if there is one.
+        """Build the pipeline; return it with the provenance of the repeated picture, if there is one: see `made`.
+
+        `use` makes the pipeline from the request; without it, the request is built.
+        """
+
+        def build(request: Request, aim: Aim | None) -> Pipeline:
+            return use(request) if use else request.build(registry, aim)
+
+        return self.made(build, registry, notify, problems, fetch=fetch, flags=flags)
+
+    def made(
+        self,
+        make: Callable[[Request, Aim | None], Made],
+        registry: Registry,
+        notify: Callable[[str], None],
+        problems: list[str],
+        *,
+        fetch: bool = True,
+        flags: Mapping[str, Any] = MappingProxyType({}),
+    ) -> tuple[Made, Provenance | None]:
+        """Make something of the request; return it with the provenance of the repeated picture, if there is one.
 
         Args:
+            make: Given the request and what gives its objectives, if that depends on the network.
             registry: Every name that a recipe may use.
             notify: Called with each notice for the person.
             problems: Sentences about what was found to be wrong before.
             fetch: Whether a network that is named may be downloaded.
             flags: The values of options of the command itself, by recipe key; None where one was not given.
-            use: Makes the pipeline from the request; without it, the request is built.
 
         Raises:
             UsageError: With every problem, earlier ones included; then nothing has been downloaded.
@@ -101,7 +156,7 @@ class RenderOptions:
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
             request = Request(words, changes, *named, fetch, guide, machine, notify, self.max_pixels, masks)
-            pipeline = use(request) if use else request.build(registry, self._aim(problems))
+            made = make(request, self._aim(problems))
         lacking = self._other_weights(provenance) if provenance else ""
         if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
             problems[before:] = [lacking]
@@ -111,7 +166,7 @@ class RenderOptions:
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in missing), *problems)
         if lacking:
             notify(f"{lacking} for the same picture")
-        return pipeline, provenance
+        return made, provenance
 
     def _aim(self, problems: list[str]) -> Aim | None:
         """What gives the objectives that --motif and --channel ask for."""
@@ -154,7 +209,7 @@ class RenderOptions:
     def _as_typed(self, problem: str, flags: Mapping[str, Any]) -> str:
         """The problem, with the flag that was typed in place of the recipe key that it set."""
         key, colon, rest = problem.partition(":")
-        typed = {**self._flags, **flags}.get(key) is not None
+        typed = {**self.flags, **flags}.get(key) is not None
         return f"{_FLAGS.get(key, f'--{key}')}{colon}{rest}" if typed else problem
 
     def _words(self, registry: Registry) -> tuple[Provenance | None, Mapping[str, Any]]:
@@ -180,10 +235,10 @@ class RenderOptions:
         for text in self.settings:
             with collect_problems(problems):
                 changes.append(read_setting(text))
-        return changes + [(key, value) for key, value in self._flags.items() if value is not None]
+        return [*changes, *((key, value) for key, value in self.flags.items() if value is not None), *self.swept]
 
     @property
-    def _flags(self) -> dict[str, Any]:
+    def flags(self) -> dict[str, Any]:
         """The values of flags, by recipe key."""
         plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init", "feather")}
         return {**plain, "octaves.feature_size": self.feature_size, "spare": self.keep}

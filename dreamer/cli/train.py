@@ -16,7 +16,7 @@ from dreamer.cli.progress import progress
 from dreamer.cli.streams import echo
 from dreamer.errors import collect_problems, reported_together
 from dreamer.files import is_taken
-from dreamer.suffixes import check_suffix
+from dreamer.files.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +15,11 @@ from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.options import FILE, SEED, STRENGTH, FiniteRange, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
+from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
 from dreamer.files import free, is_taken, write_atomically
-from dreamer.suffixes import check_suffix
+from dreamer.files.suffixes import check_suffix
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -152,18 +151,6 @@ def _dreamt(
         except DreamerError as error:
             reporter.notify(line(f"skipped {preset.name}: {error}"))
         else:
-            words = ("dreamer", "render", f"./{photo}" if str(photo).startswith("-") else str(photo), "--preset", name)
-            yield Look(label, line(preset.description or preset.title), picture, " ".join(map(shell_word, words)))
+            command = render_command(photo, ("--preset", name))
+            yield Look(label, line(preset.description or preset.title), picture, command)
         reporter.frame(Frame(done + 1, len(presets), (done + 1) / len(presets), unit="look"))
-
-
-def shell_word(word: str) -> str:
-    """The word as a shell reads it; what cannot be seen or printed is written as $'...', as POSIX and bash have it."""
-    if word.isprintable():
-        return shlex.quote(word)
-    letters = (letter if letter.isprintable() and letter not in "'\\" else _bytes_of(letter) for letter in word)
-    return f"$'{''.join(letters)}'"
-
-
-def _bytes_of(letter: str) -> str:
-    return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))

@@ -16,7 +16,15 @@ from dreamer.cli.failures import exit_code
 from dreamer.cli.film import FilmJob
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import MOMENT, RATE
-from dreamer.cli.options import FiniteRange, machine_options, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.options import (
+    FiniteRange,
+    machine_options,
+    max_pixels_option,
+    option,
+    progress_option,
+    recipe_options,
+    region_options,
+)
 from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
 @option("--no-audio", is_flag=True, help="Leave out the sound, as --audio none does.")
 @clip_options
 @recipe_options
+@region_options
 @machine_options
 @max_pixels_option
 @progress_option
@@ -66,6 +75,10 @@ def video(
     The dream follows the motion: what grows on a thing stays on it. The sound is kept. A CLIP is a file, an animated
     picture, or a folder of frames, which are taken in natural order.
 
+    A --region is as in `dreamer render`. The mask of a file, or a part:N, belongs to the first frame, rides on the
+    motion, and begins again after a cut; a folder has a mask for each frame. top or ellipse:... stay where they are,
+    and colour:... is found in every frame. Outside of all regions the clip stays as it is.
+
     \b
     dreamer video clip.mp4              write clip-dream.mp4 beside it
     dreamer video clip.mp4 --preview    make a preview of the first second
@@ -74,6 +87,7 @@ def video(
     dreamer video clip.mp4 --start 1:10 --end 1:25
     dreamer video a.mp4 b.mp4 -o dreams/
     dreamer video frames/ --fps 24
+    dreamer video clip.mp4 --region face.png=keep --region colour:#88aadd=bloom
     """
     with progress(how) as reporter:
         named = _named(clips, reporter)

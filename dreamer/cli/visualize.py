@@ -25,7 +25,7 @@ from dreamer.cli.photos import Place, check_spared
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import collect_problems
-from dreamer.suffixes import pictures_in
+from dreamer.files.suffixes import pictures_in
 
 if TYPE_CHECKING:
     from dreamer.image import Photo

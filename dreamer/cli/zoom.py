@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options, named_files
+from dreamer.cli.clip import ClipFile, Pace, clip_options
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, machine_options, max_pixels_option, option, progress_option, recipe_options_for
+from dreamer.cli.options import (
+    FILE,
+    machine_options,
+    max_pixels_option,
+    option,
+    progress_option,
+    recipe_options_for,
+    region_options,
+)
+from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
 from dreamer.cli.render_options import RenderOptions
@@ -54,6 +63,7 @@ _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "directio
 @option("--audio", metavar="FILE", type=FILE, help="Add a sound track, cut to the length of the clip.")
 @clip_options
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
+@region_options
 @machine_options
 @max_pixels_option
 @progress_option
@@ -69,11 +79,16 @@ def zoom(
 
     The result is a clip in which new forms grow all the time.
 
+    A --region is as in `dreamer render`, and a part of the photo: its mask, by formula as well, moves as the photo
+    does. Outside of all regions every frame shows the photo alone. Presets of keyframes are the looks of regions
+    without one.
+
     \b
     dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
     dreamer zoom photo.jpg --preview    make a preview of the first second
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
+    dreamer zoom photo.jpg --region sky.png=bloom --region face.png=keep
     """
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)

@@ -42,7 +42,7 @@ _SHARE = 0.5  # of the free memory that one pass may take
 class Machine:
     """What a picture's bytes depend on besides recipe and photo; `tile` is a side in pixels, 0 for none.
 
-    Given as wished ("auto", -1 for tile and 0 for threads), it is resolved by `resolved`.
+    Given as wanted ("auto", -1 for tile and 0 for threads), it is resolved by `resolved`.
     """
 
     device: str = "auto"

@@ -15,10 +15,10 @@ from PIL.ExifTags import IFD, Base
 from PIL.TiffTags import LONG
 
 from dreamer.errors import UsageError, WriteError
+from dreamer.files.suffixes import SUFFIXES, check_suffix
 from dreamer.image import exif, iptc, png, tiff, xmp
 from dreamer.image.bands import bands
 from dreamer.image.photo import Photo
-from dreamer.suffixes import SUFFIXES, check_suffix
 
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383, "AVIF": 32768}
 DEEP = ("PNG", "TIFF")

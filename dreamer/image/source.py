@@ -16,7 +16,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from dreamer.errors import PhotoError, argument
-from dreamer.suffixes import clip_for_photo
+from dreamer.files.suffixes import clip_for_photo
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")
 READABLE = "JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF and, with dreamer-art[heif] installed, HEIC"

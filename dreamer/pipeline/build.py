@@ -16,6 +16,7 @@ from dreamer.errors import RecipeError, collect_problems, reported_together, usa
 from dreamer.image import Photo
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
+from dreamer.pipeline.concepts import changed_numbers, named_files, with_concepts
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Notify, Pipeline
 from dreamer.pipeline.regions import with_looks
@@ -27,6 +28,8 @@ from dreamer.recipes.registry import Registry
 Change = tuple[str, Any]
 Aim = Callable[[Network, RecipeDict], list[dict[str, Any]]]
 """Objectives as words, for a network and the other words."""
+Loaded = dict[tuple[str, Path | None], Network]
+"""Networks by name and the file with their weights."""
 _FIRST = ("canvas.name", "optimiser.name")  # another one brings its own options, so it comes before them
 
 
@@ -46,6 +49,8 @@ class Request:
         notify: Told a sentence where something is done in another way than asked for.
         max_pixels: The most pixels that are dreamt over at once.
         masks: The pictures of the regions' masks.
+        loaded: Networks that need not be loaded again; `build` adds its own.
+        concept_files: Files of concepts that somebody has named besides in `changes`; a recipe's own are never read.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -59,6 +64,8 @@ class Request:
     notify: Notify = lambda sentence: None
     max_pixels: int = MAX_PIXELS
     masks: tuple[Photo, ...] = ()
+    loaded: Loaded = field(default_factory=dict)
+    concept_files: frozenset[str] = frozenset()
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -100,6 +107,8 @@ class Request:
         if self.layer is not None:
             defaults = {key: value for key, value in defaults.items() if key != "objectives"}
         words, problems = with_changes(merged(merged(DEFAULTS, defaults), self.words), self.changes)
+        named = named_files(self.changes) | self.concept_files
+        words = with_concepts(words, named, changed_numbers(self.changes), self.layer, network, problems)
         words = with_looks({**words, "network": self._network_name}, registry, defaults, self.masks, problems)
         with collect_problems(problems):
             recipe = Recipe.read(words, registry.vocabulary)
@@ -117,7 +126,10 @@ class Request:
             replace(self, network=untrained, notify=lambda sentence: None).build(registry, aim)
 
         name, fetch = str(self._network_name), fetch and named
-        return load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        key = name, self.weights
+        if key not in self.loaded:
+            self.loaded[key] = load_from(registry.networks, name, self.weights, fetch=fetch, check=check)
+        return self.loaded[key]
 
     @property
     def _network_name(self) -> Any:

@@ -10,6 +10,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.canvas_ascent import CanvasAscent
 from dreamer.engine.cutout import Cutout, finished, halved
@@ -88,7 +89,8 @@ class Pipeline:
         sources = {entry.source for entry in self.binder.used()}
         with suppress(RecipeError):  # a network that was handed over has no name here
             sources.add(self.registry.networks.get(self.recipe.network).source)
-        return frozenset(sources - {BUILT_IN})
+        sources |= {regions.segmenter_of(region.mask, self.registry) for region in self.recipe.regions}
+        return frozenset(sources - {BUILT_IN, ""})
 
     @cached_property
     def binder(self) -> IngredientBinder:
@@ -124,7 +126,6 @@ class Pipeline:
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
-        regions.check(self.recipe, over_photo=False)
         if self.recipe.pictures > 1:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         if self.recipe.cutout:
@@ -138,12 +139,12 @@ class Pipeline:
     def remarks(self, height: int, width: int) -> list[str]:
         """What of the recipe cannot be had at a picture's size, a sentence each."""
         told = regions.remarks(self.recipe, self.masks, height, width)
-        wished, short = self.recipe.octaves.feature_size, min(height, width)
-        if wished is None or (whole := smallest_side(wished, self.network, self.terms)) <= short:
+        wanted, short = self.recipe.octaves.feature_size, min(height, width)
+        if wanted is None or (whole := smallest_side(wanted, self.network, self.terms)) <= short:
             return told
         return [
             *told,
-            f"features are {wished * whole / short:.0f} % of the short side at least, and not {wished:g} %, in a "
+            f"features are {wanted * whole / short:.0f} % of the short side at least, and not {wanted:g} %, in a "
             f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones",
         ]
 
@@ -173,6 +174,7 @@ class Pipeline:
         start: Tensor | None = None,
         share: float = 1.0,
         scorer: Scorer | None = None,
+        areas: Areas | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
         snapshots: Collection[int] = (),
         on_snapshot: Callable[[int, Tensor], None] = lambda number, picture: None,
@@ -185,6 +187,7 @@ class Pipeline:
             start: The image with an earlier dream on it, (1, 3, H, W), to be dreamt on; the image sets the limits.
             share: The part of the recipe's steps to do, from 0 to 1.
             scorer: Of `scorer(plan)`, for whoever wants to know which tile and precision were used.
+            areas: Where the regions' looks are, if not where the masks say; where nothing is left, nothing grows.
             on_step: Told of each `Step`.
             snapshots: After which steps, counted from 1 over all octaves, `on_snapshot` gets the whole picture.
             on_snapshot: Given the step's number and the picture (B, 3, H, W).
@@ -202,7 +205,10 @@ class Pipeline:
         scorer = scorer or self.scorer(plan)
         device = torch.device(plan.machine.device)
         image = image.to(device)
-        areas = regions.areas_of(self.recipe, self.masks, image)
+        if areas is None:
+            areas = regions.areas_of(self.recipe, self.masks, image, self.registry)
+        elif not (areas := areas.to(image)).whole.any():
+            return image if start is None else start.to(device)
         image = image.expand(self.recipe.pictures * (2 if self.recipe.cutout else 1), -1, -1, -1)
         start = self.starts if start is None else start
         with Randomness(self.recipe.seed) as random:
@@ -231,7 +237,8 @@ class Pipeline:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan = plan or self.plan(photo.height, photo.width)
         scorer, image = self.scorer(plan), photo.image()
-        strength = self.recipe.strength * regions.strength_of(self.recipe, self.masks, image).to(plan.machine.device)
+        shares = regions.strength_of(self.recipe, self.masks, image, self.registry)
+        strength = self.recipe.strength * shares.to(plan.machine.device)
 
         def dreamt(picture: Tensor) -> Dream:
             picture, alpha = finished(picture) if self.recipe.cutout else (picture, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
 from dreamer.errors import RecipeError, UsageError, collect_problems, either
 from dreamer.image import Photo, mask_of
-from dreamer.recipes.masks import ALL, KEEP, SIDES, formula
+from dreamer.pipeline.segments import Segments, segments_of
+from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import find_preset
 from dreamer.recipes.recipe import DEFAULTS, Recipe, RecipeDict, Region
@@ -44,6 +46,7 @@ def with_looks(
     for number, region in enumerate(regions):
         with collect_problems(problems):
             region = _with_file(region, masks)
+            segmenter_of(region.get("mask"), registry)
         with collect_problems(problems):
             region = _with_objectives(region, f"regions[{number}].look", words, registry, defaults)
         found.append(region)
@@ -56,15 +59,20 @@ def mask_for(region: Mapping[str, Any], masks: Sequence[Photo]) -> Photo | None:
     return next((mask for mask in [*masks, *named] if mask.sha256 == region.get("sha256")), next(iter(named), None))
 
 
-def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | None:
+def segmenter_of(mask: Any, registry: Registry) -> str:
+    """The distribution of the segmenter that a mask needs, empty if none; raises RecipeError for an unknown one."""
+    said = formula(mask) if isinstance(mask, str) else None
+    return registry.segmenters.get(said.segmenter).source if said and said.segmenter else ""
+
+
+def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Areas | None:
     """Where a recipe's looks grow in a picture (1, 3, H, W); None if everywhere.
 
-    Raises UsageError where nothing is left to grow in.
+    Raises UsageError where nothing is left to grow in, and for a part that the picture does not have.
     """
     if not recipe.regions:
         return None
-    found = [_mask(region, masks, image) for region in recipe.regions]
-    areas = layered(found, [region.look == KEEP for region in recipe.regions], recipe.feather)
+    areas = laid(recipe, masks_of(recipe, masks, image, registry))
     if not areas.whole.any():
         raise UsageError(
             "the regions leave no place in which anything could grow; masks are white where it shall, "
@@ -73,19 +81,49 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Areas | N
     return areas.to(image)
 
 
+def masks_of(
+    recipe: Recipe,
+    masks: Sequence[Photo],
+    image: Tensor,
+    registry: Registry,
+    given: Mapping[int, Tensor] = MappingProxyType({}),
+) -> list[Tensor]:
+    """The mask of each region for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1], none of them turned round.
+
+    `given` holds those, by their regions' numbers, that lie elsewhere than their files say.
+    """
+    known: dict[tuple[str, tuple[float, ...]], Segments] = {}
+    return [
+        given[k] if k in given else _mask(region, masks, image, registry, known)
+        for k, region in enumerate(recipe.regions)
+    ]
+
+
+def laid(recipe: Recipe, found: Sequence[Tensor]) -> Areas:
+    """The areas of a recipe's looks, given the mask of each region, (1, 1, H, W); nothing may be left of them."""
+    turned = [1 - mask if region.invert else mask for region, mask in zip(recipe.regions, found, strict=True)]
+    return layered(turned, [region.look == KEEP for region in recipe.regions], recipe.feather)
+
+
 def check(recipe: Recipe, *, over_photo: bool) -> None:
-    """Raises UsageError for regions in a recipe that is not for a single photo."""
+    """Raises UsageError for regions in a recipe that is not for photos."""
     if recipe.regions and not over_photo:
-        raise UsageError("regions: they are parts of one photo, and clips and pictures from nothing have none")
+        raise UsageError("regions: they are parts of a photo, and pictures from nothing have none")
 
 
-def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor) -> Tensor:
+def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Tensor:
     """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
+    return torch.ones(()) if _is_full(recipe) else strength_in(recipe, areas_of(recipe, masks, image, registry))
+
+
+def strength_in(recipe: Recipe, areas: Areas | None) -> Tensor:
+    """The same, given where the recipe's looks are."""
     each = [region.strength for region in recipe.regions if region.look != KEEP]
-    if all(strength == 1 for strength in each):
-        return torch.ones(())
-    areas = areas_of(recipe, masks, image)
-    return torch.ones(()) if areas is None else areas.strengths(each)
+    return torch.ones(()) if areas is None or _is_full(recipe) else areas.strengths(each)
+
+
+def _is_full(recipe: Recipe) -> bool:
+    return all(region.strength == 1 for region in recipe.regions if region.look != KEEP)
 
 
 def remarks(recipe: Recipe, masks: Sequence[Photo], height: int, width: int) -> list[str]:
@@ -129,20 +167,36 @@ def _with_objectives(
     return {**region, "look": preset.name, "objectives": objectives}
 
 
-def _mask(region: Region, masks: Sequence[Photo], image: Tensor) -> Tensor:
-    """A region's mask for a picture (1, 3, H, W): (1, 1, H, W) in [0, 1]."""
+def _mask(
+    region: Region,
+    masks: Sequence[Photo],
+    image: Tensor,
+    registry: Registry,
+    known: dict[tuple[str, tuple[float, ...]], Segments],
+) -> Tensor:
+    """A region's mask for a picture (1, 3, H, W): (1, 1, H, W), not turned round; `known` are its segments so far."""
     size = image.shape[-2], image.shape[-1]
     said = formula(region.mask)
     if said is None:
         photo = mask_for({"mask": region.mask, "sha256": region.sha256}, masks)
         assert photo  # `with_looks` has seen to that
-        mask = mask_of(photo, size)
-    elif said.name in SIDES:
-        mask = side(said.name, said.numbers[0], size)
-    elif said.name == "colour":
-        mask = near(image.cpu().float(), said.numbers[:3], said.numbers[3])
-    elif said.name == ALL:
-        mask = torch.ones(1, 1, *size)
-    else:
-        mask = ellipse(said.numbers or _CENTRE, size)
-    return 1 - mask if region.invert else mask
+        if photo.path and photo.path.is_dir():
+            raise UsageError(f"{photo.path}: a folder of masks is for the frames of a clip; name one of them here")
+        return mask_of(photo, size)
+    if said.name in (PART, SEGMENT):
+        key = said.segmenter, said.numbers
+        if key not in known:
+            options = {"count": int(said.numbers[0])} if said.name == PART else {}
+            known[key] = segments_of(registry, said.segmenter, image, **options)
+        return known[key].mask(said.which, size)
+    return _drawn(said, image)
+
+
+def _drawn(said: Formula, image: Tensor) -> Tensor:
+    """The mask of any other formula."""
+    size = image.shape[-2], image.shape[-1]
+    if said.name in SIDES:
+        return side(said.name, said.numbers[0], size)
+    if said.name == "colour":
+        return near(image.cpu().float(), said.numbers[:3], said.numbers[3])
+    return torch.ones(1, 1, *size) if said.name == ALL else ellipse(said.numbers or _CENTRE, size)

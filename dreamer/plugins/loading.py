@@ -27,7 +27,12 @@ from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Registry, State
 
-_BUILT_INS = (*(f"ingredients.{kind}" for kind in KINDS), "networks", "ingredients.learned_priors")
+_BUILT_INS = (
+    *(f"ingredients.{kind}" for kind in KINDS),
+    "networks",
+    "ingredients.learned_priors",
+    "ingredients.segmenters",
+)
 
 _loading: ContextVar[Registry | None] = ContextVar("_loading", default=None)  # each thread has its own
 
@@ -194,6 +199,12 @@ def _network(registry: Registry, source: str, kind: str, factory: Callable[[], A
     registry.networks.add(name or factory.__name__, source, factory)
 
 
+def _segmenter(
+    registry: Registry, source: str, kind: str, function: Callable[..., Any], name: str | None = None
+) -> None:
+    registry.add_segmenter(function, name, source)
+
+
 def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Preset) -> None:
     """Register a function that returns the preset; a file is read only when needed, so a bad one breaks no plugin."""
     if isinstance(preset, Preset):
@@ -208,6 +219,7 @@ def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Pre
 
 _REGISTER: dict[str, Callable[..., None]] = {
     **{f"register_{kind}": _ingredient for kind in KINDS},
+    "register_segmenters": _segmenter,
     "register_networks": _network,
     "register_presets": _preset,
 }

@@ -1,4 +1,4 @@
-"""Masks in words: a file's name, or a formula such as `top:30%`, `ellipse:0.5,0.4,0.3,0.5` or `colour:#88aadd`."""
+"""Masks in words: a file's name, or a formula: `top:30%`, `ellipse:0.5,0.4,0.3,0.5`, `colour:#88aadd`, `part:3`."""
 
 from __future__ import annotations
 
@@ -16,34 +16,47 @@ ALL = "all"
 NOT = "not:"
 """What a region begins with whose mask is turned round."""
 SIDES = ("top", "bottom", "left", "right")
-NAMES = (ALL, *SIDES, "centre", "ellipse", "colour")
+PART, SEGMENT = "part", "segment"
+NAMES = (ALL, *SIDES, "centre", "ellipse", "colour", PART, SEGMENT)
+PARTS, FEWEST, MOST = 6, 2, 12
+"""Into how many parts a photo is taken apart, by itself, at least and at most."""
 _NEAR = 20.0  # of two colours: how far apart they are in CIE Lab, where black and white are 100 apart
 _HOW = {
     ALL: "all",
     "centre": "centre",
     "ellipse": "ellipse:0.5,0.4,0.3,0.5: the middle's x and y, then width and height, from 0 to 1 or in percent",
     "colour": "colour:#88aadd, or colour:#88aadd,30 for colours up to 30 away",
+    PART: f"part:3, the third of {PARTS} from the top, or part:3/8 for the third of 8 (of {FEWEST} to {MOST})",
+    SEGMENT: "segment:NAME:2, the second mask of a segmenter, or segment:NAME:sky by the mask's name",
     **{side: f"{side}, or {side}:30%" for side in SIDES},
 }
 
 
 @dataclass(frozen=True)
 class Formula:
-    """A mask without a file: one of `NAMES`, with its numbers."""
+    """A mask without a file: one of `NAMES`, with its numbers; for a segment the segmenter, and which of its masks."""
 
     name: str
     numbers: tuple[float, ...] = ()
+    segmenter: str = ""
+    which: str = ""
 
 
 def formula(mask: str) -> Formula | None:
     """The formula that these words are, None if they name a file; raises RecipeError for a wrong one.
 
     The numbers of a side are the share of the picture that it takes, those of an ellipse its middle, width and height
-    in shares of the picture's, and those of a colour red, green and blue in [0, 1] and the largest distance in Lab.
+    in shares of the picture's, those of a colour red, green and blue in [0, 1] and the largest distance in Lab, and
+    that of a part is of how many it is one.
     """
     name, colon, rest = mask.partition(":")
     if name not in NAMES:
         return None
+    if name in (PART, SEGMENT):
+        found = _part(rest) if name == PART else _segment(rest)
+        if found is None:
+            raise RecipeError(f"{mask[:60]}: not a mask; write {_HOW[name]}")
+        return found
     parts = rest.split(",") if colon else []
     numbers: tuple[float, ...] | None = None
     with suppress(ValueError):
@@ -70,6 +83,20 @@ def no_such_mask(name: str) -> str:
     """The sentence about a mask that is neither a file nor a formula."""
     guess = did_you_mean(name.partition(":")[0], NAMES) if "." not in name else ""
     return f"there is no file {name}{guess}"
+
+
+def _part(text: str) -> Formula | None:
+    """NUMBER[/COUNT] as a formula."""
+    words = re.fullmatch(r"([0-9]{1,2})(?:/([0-9]{1,2}))?", text.strip())
+    number, count = (int(word or PARTS) for word in words.groups()) if words else (0, 0)
+    fits = 1 <= number <= count and FEWEST <= count <= MOST
+    return Formula(PART, (count,), "parts", str(number)) if fits else None
+
+
+def _segment(text: str) -> Formula | None:
+    """SEGMENTER:WHICH as a formula; a segmenter's full name has a colon itself."""
+    segmenter, _, which = (word.strip() for word in text.rpartition(":"))
+    return Formula(SEGMENT, (), segmenter, which) if segmenter and which else None
 
 
 def _share(text: str) -> float:

@@ -211,6 +211,8 @@ def _read(value: Any, kind: Any, limits: Range) -> Any:
         return value
     if kind in (bool, str) or get_origin(kind) is Literal or isinstance(value, bool):
         raise TypeError
+    if isinstance(value, str) and value.endswith("%") and kind is float and 0 <= limits.low and limits.high <= 1:
+        value = float(value[:-1]) / 100  # of what goes to 1 at most, percent can mean but one thing
     number = kind(value) if isinstance(value, (int, str)) or kind is float else value
     if not isinstance(number, kind) or not math.isfinite(number) or not limits.low <= number <= limits.high:
         raise ValueError

@@ -12,6 +12,8 @@ from dreamer.recipes.parsing import parse_toml
 from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary, table_problem, tables_problem
 
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, levels of nested tables, letters in a text
+_ITEM = object()
+"""Stands for an ingredient among the values of options."""
 
 
 def merged(base: RecipeDict, over: RecipeDict) -> dict[str, Any]:
@@ -56,6 +58,43 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
         elif key == "network" or value != base.get(key):
             result[key] = value
     return result
+
+
+def changes_between(words: RecipeDict, base: RecipeDict) -> list[str]:
+    """What makes one complete recipe of another, a phrase for each: `octaves.steps = 20 instead of 10`."""
+    here, there = _leaves(words), _leaves(base)
+    new = [key for key, value in here.items() if value is _ITEM and key not in there]
+    told = [f"{key} is left out" for key, value in there.items() if value is _ITEM and key not in here]
+    told += [f"{key} is added" for key in new]
+    for key, value in here.items():
+        if key not in there and value is not _ITEM and key.rpartition(".")[0] not in new:
+            told.append(f"{key} = {_shown(value)}")
+        elif key in there and value != there[key]:
+            told.append(f"{key} = {_shown(value)} instead of {_shown(there[key])}")
+    return told
+
+
+def _leaves(words: RecipeDict) -> dict[str, Any]:
+    """Key path, as `--set` speaks, -> value; of an ingredient itself -> `_ITEM`."""
+    found: dict[str, Any] = {}
+    for key, value in words.items():
+        if key in INGREDIENTS:
+            for item in value:
+                label = f"{key}.{item.get('id', item['name'])}"
+                found[label] = _ITEM
+                found |= {f"{label}.{name}": inner for name, inner in item.items() if name not in ("id", "name")}
+        elif isinstance(value, Mapping):
+            found |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        plain = not any(isinstance(item, Mapping) for item in value)
+        return (",".join(map(_shown, value)) or "none")[:60] if plain else f"{len(value)} of them"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _brief_region(region: RecipeDict, vocabulary: Vocabulary) -> dict[str, Any]:

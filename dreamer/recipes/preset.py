@@ -70,6 +70,8 @@ def read_preset(path: Path) -> Preset:
 def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
     """A preset by its name or the path of a TOML file, or the given one, merged with the preset that it extends.
 
+    Of a file the .toml may be left out where no preset has the name.
+
     Raises RecipeError for an unknown name, with the most similar ones, and for every missing plugin that it requires.
     """
     preset = _found(registry, name)
@@ -94,6 +96,8 @@ def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Pr
     try:
         entry = registry.presets.get(str(name))
     except RecipeError as error:
+        if not where and os.path.isfile(f"{name}.toml"):
+            return read_preset(Path(f"{name}.toml"))
         raise RecipeError(*(where + problem for problem in error.problems)) from None
     preset: Preset = entry.value()
     return preset

@@ -55,6 +55,8 @@ class Provenance:
         words = parse_json(text, f"{where}: the recipe inside cannot be read")
         if not isinstance(words, dict):
             raise RecipeError(f"{where}: the recipe inside is not a JSON object")
+        if "cells" in words:
+            raise RecipeError(f"{where}: this is a sheet of several pictures; name one of them, as in {where}#4")
         check_size(words, where)
         words = migrated(words, where)
         kinds = {"recipe": dict, "machine": dict, "plugins": dict, "origins": dict}

@@ -132,12 +132,13 @@ def noun_of(kind: str) -> str:
 
 
 class Registry:
-    """All named registries: one for each kind of ingredient, one for network factories, one for presets."""
+    """All named registries: one for each kind of ingredient, one each for segmenters, network factories and presets."""
 
     def __init__(self) -> None:
         self.ingredients: dict[str, NamedRegistry[IngredientKind]] = {
             kind: NamedRegistry(noun_of(kind), f"dreamer ingredients list {kind}") for kind in KINDS
         }
+        self.segmenters: NamedRegistry[Callable[..., Any]] = NamedRegistry("segmenter", "dreamer plugins list")
         self.networks: NamedRegistry[NetworkFactory[Any]] = NamedRegistry("network", "dreamer networks list")
         self.presets: NamedRegistry[Callable[[], Any]] = NamedRegistry("preset", "dreamer presets list")
         """Functions that return the `Preset`, or raise RecipeError if its file cannot be read."""
@@ -165,6 +166,12 @@ class Registry:
             why = f"no option can be called {' or '.join(sorted(clash))}; give it another name"
             raise PluginError(f"{_called(source)} cannot register {noun_of(kind)} {name!r}: {why}")
         self.ingredients[kind].add(name, source, IngredientKind(function, options, wanted_of(function)))
+
+    def add_segmenter(self, function: Callable[..., Any], name: str | None, source: str) -> None:
+        """Register a segmenter by its own name, or another; raises PluginError where that is taken."""
+        if not callable(function):
+            raise PluginError(f"{_called(source)} cannot register a segmenter that is no function")
+        self.segmenters.add(name or str(getattr(function, "__name__", "")), source, function)
 
     def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:
         """An ingredient's options by name. Raises RecipeError for an unknown one, and names a missing plugin."""
@@ -216,7 +223,7 @@ class Registry:
         return sentences
 
     def _all(self) -> list[NamedRegistry[Any]]:
-        return [*self.ingredients.values(), self.networks, self.presets]
+        return [*self.ingredients.values(), self.segmenters, self.networks, self.presets]
 
 
 def is_distribution(name: object) -> bool:

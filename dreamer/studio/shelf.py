@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
-from dreamer.suffixes import SUFFIXES
+from dreamer.files.suffixes import SUFFIXES
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _LONGEST_STEM = 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -54,6 +55,11 @@ def tiny_network() -> Network:
 
 def photo(width: int = 96, height: int = 72) -> Image.Image:
     """A computed picture: coloured waves with grain, a black disc and a white corner."""
+    return _photo(width, height).copy()
+
+
+@cache
+def _photo(width: int, height: int) -> Image.Image:
     y, x = np.mgrid[0:height, 0:width] / max(width, height)
     grain = 0.04 * np.sin(np.arange(height * width) ** 1.7 % 97).reshape(height, width)
     planes = [

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dreamer.errors import PhotoError, UsageError
 from dreamer.files import is_link
+from dreamer.files.suffixes import pictures_among
 from dreamer.image import load, resize
-from dreamer.suffixes import pictures_among
 
 _SIDE = 384  # px: the shorter side at which pictures are kept; crops are a third of this
 _MAX_CLASSES = 100

@@ -14,7 +14,7 @@ from dreamer.hookspecs import Register, hookimpl
 from dreamer.ingredients.objectives.activation import channel, deepdream, neuron
 from dreamer.ingredients.objectives.batch import alignment, diversity
 from dreamer.ingredients.objectives.classes import logit, probability
-from dreamer.ingredients.objectives.direction import arithmetic, direction, interpolation
+from dreamer.ingredients.objectives.direction import arithmetic, concept, direction, interpolation
 from dreamer.ingredients.objectives.likeness import (
     caricature,
     content,
@@ -28,7 +28,7 @@ from dreamer.ingredients.objectives.motif import motif
 
 _ALL = (
     *(deepdream, channel, neuron, motif, logit, probability),
-    *(direction, arithmetic, interpolation, diversity, alignment),
+    *(direction, concept, arithmetic, interpolation, diversity, alignment),
     *(guided, style, texture, guide_inversion, content, inversion, caricature),
 )
 

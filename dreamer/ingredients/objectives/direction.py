@@ -1,4 +1,4 @@
-"""Directions in a layer's activation space: given or random ones, and sums and differences of named ones."""
+"""Directions in a layer's activation space: given or random ones, concepts, and sums and differences of named ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dreamer.errors import RecipeError
 from dreamer.ingredients.objectives.choice import Names, channels, label_directions, label_rows, numbers
+from dreamer.limits import CONCEPTS
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Range
 
@@ -47,6 +48,41 @@ def direction(
         return _climb(features, features.new_tensor(vector), power)
     drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed))
     return _climb(features, drawn, power)
+
+
+def concept(
+    features: Tensor,
+    *,
+    layer: str,
+    file: str = "",
+    number: Annotated[int, Range(1, CONCEPTS)] = 1,
+    power: Power = 0.0,
+    sha256: str = "",
+    vector: tuple[float, ...] = (),
+) -> Tensor:
+    """More of a concept that `dreamer concepts` found in pictures: its `number` in a `file` (Collins 2018).
+
+    Args:
+        features: (B, C, h, w).
+        layer: The layer; the file's.
+        file: A file of concepts, read when it is named on the command line or in Python. A recipe keeps its name, its
+            hash and the concept itself, so that it is repeated without the file, and never has one read.
+        number: Which of its concepts, counted from 1.
+        power: As in `direction`.
+        sha256: The file's hash, filled in.
+        vector: The concept, one number for each channel, filled in; without it all channels count alike.
+
+    Returns:
+        (B, h, w).
+
+    Raises:
+        RecipeError: The vector is zero, or has not one number for each channel.
+    """
+    count = features.shape[1]
+    if vector and (len(vector) != count or not any(vector)):
+        wrong = f"has {len(vector)} numbers" if any(vector) else "has no number but 0"
+        raise RecipeError(f"objectives.concept: concept {number} {wrong}, and layer {layer} has {count} channels")
+    return _climb(features, features.new_tensor(vector) if vector else features.new_ones(count), power)
 
 
 def arithmetic(

@@ -14,10 +14,10 @@ from PIL import Image
 
 from dreamer import limits
 from dreamer.errors import UsageError
+from dreamer.files.suffixes import photo_for_clip
 from dreamer.image import load
 from dreamer.image.heif import BRANDS
 from dreamer.image.source import header_of, opened
-from dreamer.suffixes import photo_for_clip
 from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 _FORMATS = ("WEBP", "AVIF")

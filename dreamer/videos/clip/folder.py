@@ -12,9 +12,9 @@ import numpy as np
 from PIL.ExifTags import Base
 
 from dreamer.errors import PhotoError, UsageError, collect_problems, reported_together
+from dreamer.files.suffixes import pictures_among
 from dreamer.image import load
 from dreamer.image.source import header_of
-from dreamer.suffixes import pictures_among
 from dreamer.videos.clip.source import Frames, Source, check_size, frame_of
 
 FPS = Fraction(25)

@@ -97,11 +97,11 @@ class Manifest:
         """The segments with their files in a folder."""
         return [Segment(segment_path(folder, k), e.start, e.frames) for k, e in enumerate(self.segments)]
 
-    def check_same(self, wished: Manifest, folder: Path) -> None:
-        """Raise UsageError, which names the keys that differ, when this is not the clip that is wished for."""
-        found = [key for key in wished.settings if wished.settings[key] != self.settings.get(key)]
-        if wished.identity != self.identity:
-            before, now = _table(self.identity), _table(wished.identity)
+    def check_same(self, wanted: Manifest, folder: Path) -> None:
+        """Raise UsageError, which names the keys that differ, when this is not the clip that is wanted."""
+        found = [key for key in wanted.settings if wanted.settings[key] != self.settings.get(key)]
+        if wanted.identity != self.identity:
+            before, now = _table(self.identity), _table(wanted.identity)
             keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
             found += keys or ["the inputs of its frames"]
         if found:
@@ -110,11 +110,11 @@ class Manifest:
                 "--force deletes it and starts again if --resume is left out, another -o keeps it"
             )
 
-    def is_of(self, wished: str, recipe: str | None) -> bool:
-        """Whether the recipe in a clip is the one that is wished for, or agrees with whatever it says of the frames."""
+    def is_of(self, wanted: str, recipe: str | None) -> bool:
+        """Whether the recipe in a clip is the one that is wanted, or agrees with whatever it says of the frames."""
         ours, theirs = _table(self.identity), _table(recipe or "")
         both = ours.keys() & theirs.keys()
-        return recipe == wished or (bool(both) and all(ours[key] == theirs[key] for key in both))
+        return recipe == wanted or (bool(both) and all(ours[key] == theirs[key] for key in both))
 
 
 def notes_of(output: Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamer.errors import UsageError
-from dreamer.suffixes import photo_for_clip
+from dreamer.files.suffixes import CLIPS, photo_for_clip
 from dreamer.videos.clip.animated import is_animation, is_picture, is_still, plays_of, read_animation
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.folder import FPS, digest_of, read_folder
@@ -70,6 +70,17 @@ def read_recipe(path: Path) -> str | None:
         tags = {key.lower(): value for key, value in container.metadata.items()}
     comment = tags.get("comment")
     return comment if comment and len(comment) <= _LONGEST_RECIPE else None
+
+
+def recipe_text(path: Path) -> str:
+    """The recipe in a picture or clip that dreamer made; raises UsageError where there is none."""
+    from dreamer.image import read_recipe as recipe_in_picture
+
+    is_clip = path.is_dir() or path.suffix.lower() in (*CLIPS, ".gif")
+    text = read_recipe(path) if is_clip else recipe_in_picture(path)
+    if text is None:
+        raise UsageError(f"{path}: there is no recipe inside; only pictures and clips made by dreamer contain one")
+    return text
 
 
 def probe(

@@ -21,10 +21,12 @@ _HEADER = 4 * KB  # of a safetensors file of one tensor, at most
 
 
 class StateStore(Protocol):
-    """A store of tensors (1, 3, h, w) by name."""
+    """A store of tensors (1, C, h, w) by name."""
 
-    def load(self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor | None:
-        """The tensor of that name; None where it is missing, damaged or of another `size` (h, w) or `dtype`."""
+    def load(
+        self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32, channels: int = 3
+    ) -> Tensor | None:
+        """The tensor of that name; None where it is missing, damaged or of another `size` (h, w), `dtype` or C."""
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
@@ -39,10 +41,12 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}
 
-    def load(self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor | None:
-        """The tensor of that name; None where there is none of this size and type."""
+    def load(
+        self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32, channels: int = 3
+    ) -> Tensor | None:
+        """The tensor of that name; None where there is none of this size, type and C."""
         state = self._kept.get(name)
-        return state if state is not None and _fits(state, size, dtype) else None
+        return state if state is not None and _fits(state, (1, channels, *size), dtype) else None
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor."""
@@ -59,17 +63,19 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def load(self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32) -> Tensor | None:
-        """The tensor of that name; None where it is missing, damaged or of another `size` (h, w) or `dtype`."""
+    def load(
+        self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32, channels: int = 3
+    ) -> Tensor | None:
+        """The tensor of that name; None where it is missing, damaged or of another `size` (h, w), `dtype` or C."""
         path = self._path(name)
         if not is_file(path):
             return None
         try:
-            data = read_bounded(path, 3 * math.prod(size) * dtype.itemsize + _HEADER)
+            data = read_bounded(path, channels * math.prod(size) * dtype.itemsize + _HEADER)
             (state,) = safetensors.torch.load(data).values()
         except (OSError, UsageError, SafetensorError, ValueError, KeyError):
             return None
-        return state if _fits(state, size, dtype) and bool(state.isfinite().all()) else None
+        return state if _fits(state, (1, channels, *size), dtype) and bool(state.isfinite().all()) else None
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
@@ -84,5 +90,5 @@ class FolderStore:
         return self.folder / f"{name}.safetensors"
 
 
-def _fits(state: Tensor, size: tuple[int, int], dtype: torch.dtype) -> bool:
-    return state.shape == (1, 3, *size) and state.dtype == dtype
+def _fits(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    return state.shape == shape and state.dtype == dtype

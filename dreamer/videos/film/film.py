@@ -11,43 +11,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
+from dreamer.pipeline.regions import strength_in
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
-from dreamer.videos.film.motion import find_motion
+from dreamer.videos.film.masks import ClipMasks
+from dreamer.videos.film.motion import Motion, find_motion
 
 STABILITY = 0.7
 _MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too
+_FAINT = 1e-3  # of a mask: below, what is kept there is not made more of
 
 
-def save_change(store: StateStore, number: int, change: Tensor) -> None:
+def save_change(store: StateStore, number: int, change: Tensor, kind: str = "change") -> None:
     """Save the change (1, 3, H, W) that frame `number` starts with, and delete all but the one before it.
 
-    Raises WriteError.
+    With the kind "masks" these are the carried masks, (1, n, H, W). Raises WriteError.
     """
-    store.save(_name(number), change)
-    store.drop(_name(number - 2))
+    store.save(_name(kind, number), change)
+    store.drop(_name(kind, number - 2))
 
 
-def load_change(store: StateStore, number: int, size: tuple[int, int]) -> Tensor | None:
+def load_change(
+    store: StateStore, number: int, size: tuple[int, int], kind: str = "change", channels: int = 3
+) -> Tensor | None:
     """The change that frame `number` starts with, (1, 3, *size) at half precision; None for the first frame.
 
-    Raises UsageError when it is missing or damaged.
+    With the kind "masks" the carried masks, (1, channels, *size). Raises UsageError when it is missing or damaged.
     """
     if number == 0:
         return None
-    change = store.load(_name(number), size, torch.float16)
+    change = store.load(_name(kind, number), size, torch.float16, channels)
     if change is None:
         raise UsageError(
-            f"the state of frame {number}, {_name(number)}, is missing or damaged; --force starts the clip again"
+            f"the state of frame {number}, {_name(kind, number)}, is missing or damaged; --force starts the clip again"
         )
     return change
 
@@ -57,12 +64,13 @@ class Dreamt:
     """A dreamt frame: (H, W, 3), or with the source frame's alpha (H, W, 4), uint8, with its time in seconds.
 
     `change` is the dream minus the source frame, (1, 3, H, W) at half precision and at full strength, with which the
-    next frame starts.
+    next frame starts; `masks` are those that are carried along, (1, n, H, W) at half precision.
     """
 
     frame: Frame
     time: Fraction
     change: Tensor
+    masks: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +121,18 @@ class Film:
         plan = pipeline.plan_frames(*size)
         return cls(pipeline, side, plan, stability, on_step)
 
+    @cached_property
+    def regions(self) -> ClipMasks | None:
+        """Where its looks are, if not everywhere."""
+        return ClipMasks.of(self.pipeline, self.plan.size)
+
     def dreams(
-        self, frames: Iterable[tuple[Fraction, Frame]], *, begin: int = 0, change: Tensor | None = None
+        self,
+        frames: Iterable[tuple[Fraction, Frame]],
+        *,
+        begin: int = 0,
+        change: Tensor | None = None,
+        masks: Tensor | None = None,
     ) -> Iterator[Dreamt]:
         """Dream over frames.
 
@@ -122,29 +140,38 @@ class Film:
             frames: All frames of the clip (h, w, 3 or 4), uint8, with their times in seconds; alpha is kept as it is.
             begin: Number of the first frame to dream over.
             change: What frame `begin` starts with, (1, 3, H, W); see `load_change`.
+            masks: The carried masks of the frame before it, (1, n, H, W).
 
         Raises:
             NotFiniteError: A dream became NaN or Inf.
             Interrupted: Ctrl-C was pressed.
         """
-        strength = self.pipeline.recipe.strength
         scorer = self.pipeline.scorer(self.plan)
         before: Tensor | None = None
+        regions, was, areas = self.regions, None, None
         for number, (time, values) in enumerate(frames):
             if number < begin - 1:
                 continue
             now = self.sized(values).to(scorer.device)
             if number >= begin:
-                start = self._start(now, before, change)
+                motion = self._motion(now, before)
+                if regions:
+                    masks = regions.moved(masks, motion, now) if motion and masks is not None else regions.first(now)
+                    areas = regions.areas(now, masks, number)
+                start = self._start(now, motion, change, was, areas)
                 share = 1.0 if start is None else self._share
                 picture = self.pipeline.ascend(
-                    now, plan=self.plan, start=start, share=share, scorer=scorer, on_step=self.on_step
+                    now, plan=self.plan, start=start, share=share, scorer=scorer, areas=areas, on_step=self.on_step
                 )
                 change = (picture - now).half().cpu()
+                strength = self.pipeline.recipe.strength * strength_in(self.pipeline.recipe, areas).cpu()
                 dream = now.cpu() + change.float() * strength
                 alpha = self._resized(values[..., 3:])
-                yield Dreamt(_eight_bits(torch.cat([dream, alpha], 1)), time, change)
-            before = now
+                yield Dreamt(eight_bits(torch.cat([dream, alpha], 1)), time, change, masks)
+            elif regions:
+                masks = regions.first(now) if masks is None else masks
+                areas = regions.areas(now, masks, number)
+            before, was = now, areas
 
     def sized(self, values: Frame) -> Tensor:
         """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
@@ -164,18 +191,32 @@ class Film:
         """The share of a dream's steps that is taken by a frame which starts with the last one's change."""
         return max(1 - self.stability, _MIN_SHARE)
 
-    def _start(self, now: Tensor, before: Tensor | None, change: Tensor | None) -> Tensor | None:
-        """The frame plus the kept part of the last frame's change, moved along; None where there is none."""
-        if before is None or change is None or self._share >= 1:
+    def _motion(self, now: Tensor, before: Tensor | None) -> Motion | None:
+        """The motion since the frame before, where it is needed; None after a cut."""
+        if before is None or (self._share >= 1 and not (self.regions and self.regions.carried)):
             return None
         motion = find_motion(now, before)
-        return None if motion.cut else now + motion.carry(change.float().to(now.device)) * (1 - self._share)
+        return None if motion.cut else motion
+
+    def _start(
+        self, now: Tensor, motion: Motion | None, change: Tensor | None, was: Areas | None, areas: Areas | None
+    ) -> Tensor | None:
+        """The frame plus the kept part of the last frame's change, moved along; None where there is none.
+
+        What has moved to where less of the dream is to be, or none, is lessened as much.
+        """
+        if motion is None or change is None or self._share >= 1:
+            return None
+        kept = motion.carry(change.float().to(now.device)) * (1 - self._share)
+        if was is not None and areas is not None:
+            kept *= (areas.whole / motion.moved(was.whole).clamp(min=_FAINT)).clamp(max=1)
+        return now + kept
 
 
-def _name(number: int) -> str:
-    return f"change-{number:06d}"
+def _name(kind: str, number: int) -> str:
+    return f"{kind}-{number:06d}"
 
 
-def _eight_bits(picture: Tensor) -> Frame:
+def eight_bits(picture: Tensor) -> Frame:
     """A picture (1, C, H, W) in [0, 1] as a frame (H, W, C), uint8, rounded and clipped."""
     return picture[0].permute(1, 2, 0).mul(255).round_().clamp_(0, 255).byte().numpy()

@@ -32,9 +32,12 @@ class Motion:
 
     def carry(self, change: Tensor) -> Tensor:
         """A change to the frame before, (1, 3, H, W), moved along; zero where there is no trust."""
+        return self.moved(change).mul_(self.trust)
+
+    def moved(self, values: Tensor) -> Tensor:
+        """What the frame before had, (1, C, H, W), where the flow leads to, whether that can be trusted or not."""
         # Linear sampling blurs a little each time and cubic sampling rings; their mean does neither over many frames.
-        moved = warp(change, self.flow).add_(warp(change, self.flow, mode="bicubic")).mul_(0.5)
-        return moved.mul_(self.trust)
+        return warp(values, self.flow).add_(warp(values, self.flow, mode="bicubic")).mul_(0.5)
 
 
 def find_motion(now: Tensor, before: Tensor) -> Motion:

@@ -12,9 +12,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dreamer.videos.zoom.scene import Scene, moved
+from dreamer.engine.areas import Areas
+from dreamer.videos.zoom.scene import Scene, areas_from, moved
 from dreamer.videos.zoom.similarity import Similarity
-from dreamer.videos.zoom.stabilise import FrameStatistics
+from dreamer.videos.zoom.stabilise import FrameStatistics, calmed, measured, steadied
 
 _STEP_DIVISOR = 8  # a frame takes this fraction of a dream's steps
 _FADE_PER_GROWTH = -math.log(0.35) / math.log(1.5)  # a change that has grown by 1.5 has faded to 0.35 ...
@@ -68,8 +69,10 @@ class FeedbackZoom:
         """Frame `number` of the zoom inwards, (1, 3, h, w) in [0, 1]."""
         scene = self._scene
         change, photo = self._change(number), self._photo(number)
-        strength = scene.strength(self._time(number))
-        return change.mul(strength).add_(photo).clamp_(0, 1) if strength else photo
+        if not scene.strength(self._time(number)):
+            return photo
+        strength = scene.strength_in(self._areas(number), self._time(number))
+        return change.mul(strength).add_(photo).clamp_(0, 1)
 
     def _change(self, number: int) -> Tensor:
         """The change at a frame, (1, 3, h, w), made from the latest one that is known."""
@@ -90,27 +93,37 @@ class FeedbackZoom:
     def _dream(self, number: int, before: Tensor | None) -> Tensor:
         """The change at a frame, from that of the frame before."""
         scene, photo, time = self._scene, self._photo(number), self._time(number)
+        areas = self._areas(number)
         if before is None:
-            change = scene.dream(photo, time, 0) - photo
+            change = scene.dream(photo, time, 0, areas=areas) - photo
             scene.store.save(_state(0), change)  # the reference for stabilising
             return change
         way = self._place(number - 1).inverse().after(self._place(number))
         faded = abs(way.factor) ** _FADE_PER_GROWTH * math.exp(-_FADE_PER_SECOND / scene.zoom.fps)
         change = moved(before, way, scene.size).mul_(faded)
         steps = max(1, round(scene.pipeline_at(time).recipe.octaves.steps / _STEP_DIVISOR))
-        change = scene.dream(change.add_(photo).clamp_(0, 1), time, number, steps) - photo
-        return self._reference.stabilise(self._reference.limit_chroma_grain(change), photo)
+        if areas:
+            change = areas.kept(change, torch.zeros_like(change))
+        change = scene.dream(change.add_(photo).clamp_(0, 1), time, number, steps, areas) - photo
+        return steadied(self._reference, calmed(self._reference, change, areas), photo, areas)
 
     @cached_property
-    def _reference(self) -> FrameStatistics:
-        """The first frame's statistics, which every frame keeps."""
+    def _reference(self) -> FrameStatistics | None:
+        """The first frame's statistics, which every frame keeps; None where no look is in sight."""
         first = self._scene.store.load(_state(0), self._scene.size)
         if first is None:
-            first = self._scene.dream(self._photo(0), 0.0, 0) - self._photo(0)
-        return FrameStatistics.measure(first, self._photo(0))
+            first = self._scene.dream(self._photo(0), 0.0, 0, areas=self._areas(0)) - self._photo(0)
+        return measured(first, self._photo(0), self._areas(0))
 
     def _photo(self, number: int) -> Tensor:
         return self._scene.photo_at(self._place(number), self._scene.size)
+
+    def _areas(self, number: int) -> Areas | None:
+        """Where the looks are at a frame, if not everywhere."""
+        scene = self._scene
+        if not scene.has_regions:
+            return None
+        return areas_from(scene.shares_at(self._place(number), scene.size))
 
     def _place(self, number: int) -> Similarity:
         return self._scene.place(self._time(number))

@@ -10,16 +10,18 @@ grain, brightness and colour as they were in the first frame.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.image.easing import eased
-from dreamer.videos.zoom.scene import Scene, keyframe_size, moved
+from dreamer.videos.zoom.scene import Scene, areas_from, keyframe_size, moved
 from dreamer.videos.zoom.similarity import Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
-from dreamer.videos.zoom.stabilise import FrameStatistics
+from dreamer.videos.zoom.stabilise import FrameStatistics, calmed, measured, steadied
 
 # Share of the last keyframe's change that the next one starts with; at 0.6 one motif crowds out all others.
 _KEPT = 0.35
@@ -40,10 +42,10 @@ class KeyframeZoom:
         return max(1, math.ceil(self._scene.path.keyframe(self._scene.zoom.seconds) - 1e-9))
 
     @cached_property
-    def _reference(self) -> FrameStatistics:
-        """The first frame's statistics, which every frame keeps."""
-        place = self._scene.place(0.0)
-        return FrameStatistics.measure(self._seen_from(0, place), self._photo_at(place, self._scene.size))
+    def _reference(self) -> FrameStatistics | None:
+        """The first frame's statistics, which every frame keeps; None where no look is in sight."""
+        place, size = self._scene.place(0.0), self._scene.size
+        return measured(self._seen_from(0, place), self._photo_at(place, size), self._areas_at(place, size))
 
     @cached_property
     def _end(self) -> Similarity:
@@ -59,8 +61,9 @@ class KeyframeZoom:
         strength = scene.strength(time)
         if strength == 0:
             return photo
-        change = self._reference.stabilise(self._blended(scene.path.keyframe(time), place), photo)
-        return change.mul_(strength).add_(photo).clamp_(0, 1)
+        areas = self._areas_at(place, scene.size)
+        change = steadied(self._reference, self._blended(scene.path.keyframe(time), place), photo, areas)
+        return change.mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
         """The number of keyframes dreamt for the first `done` frames, and for the first `frames`."""
@@ -115,8 +118,9 @@ class KeyframeZoom:
         scene = self._scene
         place, time = self._place(number), self._time(number)
         photo = self._photo_at(place, self._size(number))
+        areas = self._areas_at(place, self._size(number))
         if number == 0:
-            return scene.dream(photo, time, 0) - photo
+            return scene.dream(photo, time, 0, areas=areas) - photo
         before = self._change(number - 1)
         change = moved(before, self._place(number - 1).inverse().after(place), self._keyframe_size).mul_(_KEPT)
         if scene.zoom.loop:
@@ -124,8 +128,10 @@ class KeyframeZoom:
             share = self._share(way, self._keyframe_size)
             if share is not None:
                 change = change.lerp_(moved(self._change(0), way, self._keyframe_size), share)
-        change = scene.dream((photo + change).clamp_(0, 1), time, number) - photo
-        return self._reference.limit_chroma_grain(self._reference.stabilise(change, photo))
+        if areas:
+            change = areas.kept(change, torch.zeros_like(change))
+        change = scene.dream((photo + change).clamp_(0, 1), time, number, areas=areas) - photo
+        return calmed(self._reference, steadied(self._reference, change, photo, areas), areas)
 
     def _size(self, number: int) -> tuple[int, int]:
         """The (h, w) of keyframe `number`; around the first one nothing is seen, unless a loop comes back to it."""
@@ -133,14 +139,25 @@ class KeyframeZoom:
 
     def _photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
         """The photo at a place, (1, 3, h, w); in a loop it contains the start's view, which grows to fill the frame."""
-        scene = self._scene
-        photo = scene.photo_at(place, size)
-        if scene.zoom.loop:
+        return self._looped(self._scene.photo_at, place, size)
+
+    def _areas_at(self, place: Similarity, size: tuple[int, int]) -> Areas | None:
+        """Where the looks are in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
+        if not self._scene.has_regions:
+            return None
+        return areas_from(self._looped(self._scene.shares_at, place, size))
+
+    def _looped(
+        self, seen: Callable[[Similarity, tuple[int, int]], Tensor], place: Similarity, size: tuple[int, int]
+    ) -> Tensor:
+        """What is seen at a place, (1, C, h, w), with what the start sees in the middle of a loop's end."""
+        picture = seen(place, size)
+        if self._scene.zoom.loop:
             way = self._end.inverse().after(place)
             share = self._share(way, size)
             if share is not None:
-                photo = photo.lerp_(scene.photo_at(scene.place(0.0).after(way), size), share)
-        return photo
+                picture = picture.lerp_(seen(self._scene.place(0.0).after(way), size), share)
+        return picture
 
     def _share(self, way: Similarity, size: tuple[int, int]) -> Tensor | None:
         """The weight of the loop's start at each pixel of a picture that lies on it by `way`: (h, w), from 0 to 1.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from dreamer.image import resize
 from dreamer.videos.zoom.similarity import Similarity
@@ -39,13 +41,39 @@ class PhotoSampler:
         """For each kept size, its pixels per frame pixel and its spline."""
         levels, image = [], self._photo
         while True:
-            levels.append((self._density * image.shape[-1] / self._photo.shape[-1], coefficients(image)))
+            levels.append((self._density * image.shape[-1] / self._photo.shape[-1], self._kept(image)))
             smaller = (round(image.shape[-2] / _STEP), round(image.shape[-1] / _STEP))
             if levels[-1][0] <= 1 or min(smaller) < 32:
                 return levels
-            image = resize(image, smaller)
+            image = self._smaller(image, smaller)
 
     def _sample(self, level: int, place: Similarity, size: tuple[int, int]) -> Tensor:
-        density, spline = self._levels[level]
+        density, kept = self._levels[level]
         onto = Similarity(complex(density)).after(place)
-        return sample(spline, *onto.places(size, (spline.shape[-2], spline.shape[-1])))
+        return self._seen(kept, *onto.places(size, (kept.shape[-2], kept.shape[-1])))
+
+    def _kept(self, image: Tensor) -> Tensor:
+        """What is kept of a size, (1, C, h, w), for `_seen`."""
+        return coefficients(image)
+
+    def _smaller(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        return resize(image, size)
+
+    def _seen(self, kept: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """The values at places (h, w) in pixels: (1, C, h, w)."""
+        return sample(kept, x, y)
+
+
+class MaskSampler(PhotoSampler):
+    """Samples masks (1, n, H, W) as the photo is sampled, but linearly: so nothing rings, and black stays black."""
+
+    def _kept(self, image: Tensor) -> Tensor:
+        return image
+
+    def _smaller(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        return functional.adaptive_avg_pool2d(image, size)
+
+    def _seen(self, kept: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        height, width = kept.shape[-2:]
+        grid = torch.stack([x * (2 / (width - 1)) - 1, y * (2 / (height - 1)) - 1], -1)[None]
+        return functional.grid_sample(kept, grid, padding_mode="reflection", align_corners=True)

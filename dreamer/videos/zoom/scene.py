@@ -10,15 +10,18 @@ from functools import cached_property, lru_cache, partial
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.errors import UsageError, collect_problems, either, reported_together
 from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
-from dreamer.recipes.recipe import Ingredient
+from dreamer.pipeline.regions import areas_of, strength_in
+from dreamer.recipes.masks import KEEP
+from dreamer.recipes.recipe import Ingredient, Recipe
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.zoom.path import Path
-from dreamer.videos.zoom.photo_sampler import PhotoSampler
+from dreamer.videos.zoom.photo_sampler import MaskSampler, PhotoSampler
 from dreamer.videos.zoom.similarity import Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
 from dreamer.videos.zoom.zoom import Zoom
@@ -26,6 +29,7 @@ from dreamer.videos.zoom.zoom import Zoom
 SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
 _MANY = 4  # names from which on half of them take turns
+_EXACT = 1e-4  # of a share: what sampling leaves at the places of whole pixels
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 Look = tuple[str | None, str | None]
@@ -71,11 +75,26 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
         raise UsageError(*dict.fromkeys(small))
     settled = {}
     with reported_together() as problems:
+        if len({_masks_of(pipeline.recipe) for pipeline in looks.values()}) > 1:
+            problems.append(
+                "regions: the looks of a zoom's keyframes have different ones, and a zoom has the same throughout; "
+                f"name them for all looks ({either('regions=[...]', '--region')})"
+            )
         for look, pipeline in looks.items():
             with collect_problems(problems):
                 pipeline.plan_frames(*size)
                 settled[look] = pipeline.settled(*keyframe_size(size))
+        first = next(iter(settled.values()), None)
+        if first and not problems:
+            with collect_problems(problems):
+                areas_of(first.recipe, first.masks, photo.image(), first.registry) if first.recipe.regions else None
     return settled
+
+
+def _masks_of(recipe: Recipe) -> tuple[object, ...]:
+    """What decides where a recipe's looks are."""
+    where = (recipe.feather, *((r.mask, r.sha256, r.invert, r.look == KEEP) for r in recipe.regions))
+    return where if recipe.regions else ()
 
 
 @dataclass(frozen=True)
@@ -112,11 +131,37 @@ class Scene:
         """The photo as seen by a picture of `size` (h, w) at `place`: (1, 3, h, w) in [0, 1]."""
         return self._sampler.at(place, size)
 
+    def shares_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+        """The share of each region's look as seen by a picture of `size` (h, w) at `place`: (1, looks, h, w) in [0, 1].
+
+        The regions are the photo's, those by formula, too, and move with it.
+        """
+        assert self._masks
+        return self._masks.at(place, size)
+
+    @cached_property
+    def _masks(self) -> MaskSampler | None:
+        pipeline = self.pipeline_at(0.0)
+        areas = areas_of(pipeline.recipe, pipeline.masks, self.photo, pipeline.registry)
+        return MaskSampler(areas.shares.transpose(0, 1), self.size) if areas else None
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether the looks grow in regions only."""
+        return self._masks is not None
+
     def strength(self, time: float) -> float:
-        """The strength of the dream at a time, from 0 to 1."""
+        """The strength of the dream at a time, from 0 to 1, beside that of its regions."""
         return self.zoom.strength(time, self.pipeline_at(time).recipe.strength)
 
-    def dream(self, base: Tensor, time: float, number: int, steps: int | None = None) -> Tensor:
+    def strength_in(self, areas: Areas | None, time: float) -> Tensor | float:
+        """The strength of the dream at each place, (1, 1, h, w) where that differs, given where the looks are."""
+        own = self.strength(time)
+        return own if areas is None else own * strength_in(self.pipeline_at(time).recipe, areas)
+
+    def dream(
+        self, base: Tensor, time: float, number: int, steps: int | None = None, areas: Areas | None = None
+    ) -> Tensor:
         """Dream over a picture at full strength, by the recipe of a time; motifs take turns, keyframe by keyframe.
 
         Args:
@@ -124,6 +169,7 @@ class Scene:
             time: In seconds.
             number: Of the keyframe or frame, each of which has a seed of its own.
             steps: Steps per octave, if not the recipe's.
+            areas: Where the looks are in that picture, if not everywhere.
 
         Returns:
             The dream, (1, 3, H, W), on the CPU.
@@ -135,8 +181,10 @@ class Scene:
         turn = int(self.path.keyframe(time) + 1e-6)
         objectives = tuple(_in_turn(item, turn) for item in recipe.objectives)
         init = "photo" if number else recipe.init
-        recipe = replace(recipe, seed=recipe.seed + number, init=init, objectives=objectives)
-        return replace(pipeline, recipe=recipe).ascend(base, plan=plan, on_step=partial(self.on_step, number)).cpu()
+        regions = tuple(replace(r, objectives=tuple(_in_turn(o, turn) for o in r.objectives)) for r in recipe.regions)
+        recipe = replace(recipe, seed=recipe.seed + number, init=init, objectives=objectives, regions=regions)
+        now = replace(pipeline, recipe=recipe)
+        return now.ascend(base, plan=plan, areas=areas, on_step=partial(self.on_step, number)).cpu()
 
     def _plan(self, pipeline: Pipeline, height: int, width: int) -> Plan:
         """The plan of a pipeline for pictures of a size."""
@@ -144,6 +192,12 @@ class Scene:
         if key not in self._plans:
             self._plans[key] = pipeline.plan(height, width)
         return self._plans[key]
+
+
+def areas_from(shares: Tensor) -> Areas:
+    """Areas given the share of each look, (1, looks, h, w), where next to nothing is nothing and next to all is all."""
+    shares = torch.where(shares < _EXACT, 0.0, shares)
+    return Areas(torch.where(shares > 1 - _EXACT, 1.0, shares).transpose(0, 1))
 
 
 def _in_turn(objective: Ingredient, turn: int) -> Ingredient:

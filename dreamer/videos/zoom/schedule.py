@@ -101,7 +101,12 @@ def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):
             where = f"keyframes[{number}]"
-            values, wrong = read_all(table, _KEYFRAME_OPTIONS, where)
+            values, wrong = read_all({k: v for k, v in table.items() if k != "regions"}, _KEYFRAME_OPTIONS, where)
+            if "regions" in table:
+                wrong.append(
+                    f"{where}.regions: regions are the same throughout a zoom ({either('regions=[...]', '--region')}); "
+                    "a keyframe's preset changes the look of those that have none of their own"
+                )
             wrong += _unpaired(values, f"{where}.")
             if "time" not in table:
                 wrong.append(f"{where}: it needs a time, in seconds")

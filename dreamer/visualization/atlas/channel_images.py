@@ -41,6 +41,7 @@ def draw_channels(
     pipeline: Pipeline,
     channels: Sequence[int],
     *,
+    directions: Tensor | None = None,
     on_step: Callable[[int, int, Step], None] = lambda done, batch, step: None,
 ) -> Iterator[tuple[int, bytes]]:
     """Draw channels as `dreamer visualize` would, in batches.
@@ -48,6 +49,7 @@ def draw_channels(
     Args:
         pipeline: Built of a `channel_recipe`.
         channels: Their numbers.
+        directions: Draws these directions (N, C) instead, counted from 1.
         on_step: Called after each step with the number of channels done, the size of the current batch, and the step.
 
     Yields:
@@ -64,7 +66,7 @@ def draw_channels(
         one = replace(
             pipeline,
             recipe=replace(pipeline.recipe, pictures=len(batch)),
-            own=WeightedObjective("channel", 1.0, layer, _one_channel_each(layer, batch), layers=(layer,)),
+            own=WeightedObjective("channel", 1.0, layer, _one_each(layer, batch, directions), layers=(layer,)),
         )
         pictures = one.ascend(grey(side, side), on_step=partial(on_step, begin, len(batch)))
         pictures = pictures[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN].cpu()
@@ -85,9 +87,12 @@ def silent_channels(pipeline: Pipeline, images: Mapping[int, bytes]) -> list[int
     return found
 
 
-def _one_channel_each(layer: str, channels: list[int]) -> Callable[[Features, StepContext], Tensor]:
-    """An objective: of each picture in a batch its own channel's activations, (B, h, w)."""
-    return lambda features, context: features[layer][torch.arange(len(channels)), channels]
+def _one_each(layer: str, batch: list[int], directions: Tensor | None) -> Callable[[Features, StepContext], Tensor]:
+    """An objective: of each picture in a batch its own channel's activations, or its own direction's, (B, h, w)."""
+    if directions is None:
+        return lambda features, context: features[layer][torch.arange(len(batch)), batch]
+    ways = directions[[number - 1 for number in batch]]
+    return lambda features, context: torch.einsum("bchw,bc->bhw", features[layer], ways.to(features[layer]))
 
 
 def webp(picture: Tensor) -> bytes:

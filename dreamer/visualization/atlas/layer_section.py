@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from torch import Tensor
+
 from dreamer.engine.device import Machine
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.networks.network import Network
@@ -23,10 +25,11 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 
 @dataclass
 class LayerSection:
-    """A layer's channels by number, with their names, images and exemplars so far.
+    """A layer's channels or concepts by number, with their names, images and exemplars so far.
 
     `images` has a WebP file for each channel, a square of `side` pixels; `recipe_hash` is a hash of everything that
-    decides them: images from another page are reused where it is the same.
+    decides them: images from another page are reused where it is the same. `maps` has WebP files of where a concept is
+    seen in pictures; `directions` (N, C) are the concepts, counted from 1.
     """
 
     layer: str
@@ -36,6 +39,8 @@ class LayerSection:
     images: dict[int, bytes] = field(default_factory=dict)
     crops: dict[int, list[Crop]] = field(default_factory=dict)
     side: int = SIZE
+    maps: dict[int, list[bytes]] = field(default_factory=dict)
+    directions: Tensor | None = None
 
     @property
     def missing(self) -> list[int]:

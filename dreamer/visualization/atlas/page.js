@@ -76,22 +76,25 @@ function drawChannel() {
   const { channel, layer } = state;
   at("channel").hidden = !channel;
   document.body.classList.toggle("open", Boolean(channel));
-  document.title = `Atlas of ${atlas.network}` + (channel ? `: ${layer.name} ${called(channel)}` : "");
+  document.title = atlas.title + (channel ? `: ${layer.name} ${called(channel)}` : "");
   if (!channel) return;
   at("plate").src = "data:image/webp;base64," + channel.plate;
-  at("plate").alt = `What channel ${called(channel)} of ${layer.name} wants to see`;
+  at("plate").alt = `What ${atlas.noun} ${called(channel)} of ${layer.name} wants to see`;
   at("name").textContent = called(channel);
-  at("where").textContent = `a channel of ${layer.name}, ${atlas.network}`;
+  at("where").textContent = `a ${atlas.noun} of ${layer.name}, ${atlas.network}`;
   at("crops").replaceChildren(...channel.crops.map(crop => {
     const words = `${crop.name}, activation ${digits(crop.activation)}`;
     const image = picture(crop.picture, words);
     image.title = words;
     return make("li", {}, image);
   }));
+  at("crops").classList.toggle("many", channel.crops.length > 4);
   at("crops").hidden = !channel.crops.length;
+  at("maps").replaceChildren(...channel.maps.map(data => make("li", {}, picture(data, "Bright is where it is seen"))));
+  at("maps").hidden = !channel.maps.length;
   at("words").replaceChildren(...[channel.visualize, channel.render, channel.preset].map((text, number) => {
     const pre = make("pre", {}, text.trim());
-    const kind = ["the command that shows it large", "the command that dreams it over a photo", "the preset"][number];
+    const kind = ["the command that shows it large", "the command that dreams it over a photo", atlas.noun === "concept" ? "the command that saves a preset" : "the preset"][number];
     return make("div", { className: "words" }, pre,
       make("button", { type: "button", "aria-label": `Copy ${kind}`, onclick: event => copy(event.target, pre) }, "Copy"));
   }));
@@ -236,6 +239,9 @@ at("close").onclick = () => go({ channel: null });
 at("filter").oninput = sift;
 addEventListener("hashchange", fromAddress);
 
+for (const [id, words] of [["channel", `${atlas.noun[0].toUpperCase()}${atlas.noun.slice(1)}`], ["plates", `${atlas.noun}s`], ["all", `${atlas.noun}s`]])
+  at(id).setAttribute("aria-label", words);
+at("none").textContent = `No ${atlas.noun} is called like that.`;
 if (atlas.photo) {
   at("picture").src = "data:image/jpeg;base64," + atlas.photo.picture;
   at("picture").alt = `The photo ${atlas.photo.name}`;

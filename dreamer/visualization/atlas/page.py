@@ -29,12 +29,22 @@ _DATA, _END = b'<script type="application/json" id="atlas">', b"</script>"
 
 @dataclass(frozen=True)
 class Atlas:
-    """Sections of one network; `weights` is the file given for it, if any, `seen` the activations on a photo."""
+    """Sections of one network; `weights` is the file given for it, if any, `seen` the activations on a photo.
+
+    With `concepts`, the name of their file, it shows concepts in the place of channels, of the pictures in `folder`.
+    """
 
     network: str
     sections: tuple[LayerSection, ...]
     weights: str = ""
     seen: Activations | None = None
+    concepts: str = ""
+    folder: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the page is called."""
+        return f"Concepts of {self.folder} in {self.network}" if self.concepts else f"Atlas of {self.network}"
 
     def to_dict(self) -> dict[str, Any]:
         """The page's data, for JSON; only channels that have an image."""
@@ -45,7 +55,9 @@ class Atlas:
             "picture": _base64(self.seen.picture),
         }
         shown = [section.so_far() for section in self.sections]
-        return {"network": self.network, "photo": photo, "layers": [self._layer(one) for one in shown if one.channels]}
+        layers = [self._layer(one) for one in shown if one.channels]
+        words = {"title": self.title, "noun": "concept" if self.concepts else "channel"}
+        return {"network": self.network, **words, "photo": photo, "layers": layers}
 
     def page(self) -> str:
         """The page's HTML.
@@ -58,7 +70,7 @@ class Atlas:
         for character in "<>&":
             text = text.replace(character, f"\\u{ord(character):04x}")
         return Template(_part("page.html")).substitute(
-            title=html.escape(f"Atlas of {self.network}"),
+            title=html.escape(self.title),
             policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
             "base-uri 'none'; form-action 'none'",
             style=style,
@@ -86,13 +98,14 @@ class Atlas:
         return entry
 
     def _channel(self, section: LayerSection, channel: int) -> dict[str, Any]:
-        commands = Commands(self.network, section.layer, self.weights)
+        commands = Commands(self.network, section.layer, self.weights, self.concepts)
         name = section.names.get(channel, "")
         return {
             "number": channel,
             "name": name,
             "plate": _base64(section.images[channel]),
             "crops": [asdict(crop) | {"picture": _base64(crop.picture)} for crop in section.crops.get(channel, ())],
+            "maps": [_base64(data) for data in section.maps.get(channel, ())],
             "visualize": commands.visualize(channel),
             "render": commands.render(channel),
             "preset": commands.preset(channel, name or f"{section.layer} {channel}"),

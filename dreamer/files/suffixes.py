@@ -39,6 +39,12 @@ def check_suffix(path: Path) -> str:
     return formats[suffix]
 
 
+def command_for(name: str) -> str:
+    """The command that dreams over a file of this name: render or video; empty for what is neither picture nor clip."""
+    suffix = Path(name).suffix.lower()
+    return "render" if suffix in _READ else "video" if suffix in CLIPS else ""
+
+
 def pictures_among(paths: Iterable[Path]) -> list[Path]:
     """The files among `paths` that have a picture's suffix and are not hidden, sorted."""
     shown = (path for path in paths if path.is_file() and not path.name.startswith("."))
@@ -59,6 +65,11 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
     if not names:
         raise UsageError(f"{where}: there are no pictures in this folder")
     return names
+
+
+def is_file_name(look: str) -> bool:
+    """Whether a look is named as a file or a folder, and not as a preset."""
+    return bool(Path(look).suffix) or Path(look).name != look
 
 
 def clip_for_photo(name: str) -> str:

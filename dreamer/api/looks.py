@@ -1,0 +1,125 @@
+"""Walks over a photo from look to look, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from dreamer.api.changes import WalkChanges
+from dreamer.api.frames import frames_given
+from dreamer.api.regions import OneRegion
+from dreamer.api.request import machine_of, request
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, network_of, plain
+from dreamer.engine.modes import plain_modes
+from dreamer.engine.step import Step
+from dreamer.errors import UsageError, collect_problems, quoted, reported_together
+from dreamer.files.suffixes import is_file_name
+from dreamer.image import Picture, load
+from dreamer.pipeline.demand import MAX_PIXELS
+from dreamer.pipeline.pipeline import Pipeline
+from dreamer.recipes.arguments import check
+from dreamer.recipes.preset import Preset
+from dreamer.recipes.provenance import Provenance
+from dreamer.videos.clip.reader import recipe_text
+from dreamer.videos.clip.state import MemoryStore
+from dreamer.videos.walk import MOST_LOOKS
+from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
+from dreamer.videos.zoom.scene import SIZE
+from dreamer.videos.zoom.schedule import frame_rate
+
+AnyLook = str | Path | Preset | Mapping[str, Any]
+"""A preset's name, a TOML file, a picture or clip made by dreamer, a Preset, or a recipe's words."""
+
+
+@plain_modes()
+def walk(
+    looks: Sequence[AnyLook],
+    photo: Picture,
+    *,
+    seconds: float = SECONDS,
+    fps: float | str | Fraction = FPS,
+    loop: bool = False,
+    stability: float = STABILITY,
+    network: AnyNetwork | None = None,
+    weights: str | Path | None = None,
+    regions: Sequence[OneRegion] | None = None,
+    size: int | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+    fetch: bool = False,
+    steps: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    returns: Returns = "pil",
+    on_step: Callable[[Step], None] | None = None,
+    **changes: Unpack[WalkChanges],
+) -> Iterator[Result]:
+    """Walk over a photo from look to look: the frames of `dreamer walk`, one by one.
+
+    Args:
+        looks: At least two presets, TOML files, pictures or clips made by dreamer, or recipes as dicts.
+        photo: As for `dream`.
+        seconds: Length of the walk.
+        fps: Frames per second.
+        loop: Whether it comes back to the first look, so that the end meets the start.
+        stability: How much of a frame's dream the next one keeps, from 0 to 1.
+        regions: As for `dream`; they hold for all looks.
+        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        **changes: A recipe's keys, which change all looks alike. All others are as for `dream`.
+
+    Returns:
+        An iterator of the frames, as `returns` says; each is made when it is asked for.
+
+    Raises:
+        DreamerError: At once, with every mistake.
+        Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
+    """
+    check(returns=returns, on_step=on_step, max_pixels=max_pixels, size=size, stability=stability, seconds=seconds)
+    check(loop=loop, looks=looks)
+    if not 2 <= len(looks) <= MOST_LOOKS:
+        raise UsageError(f"looks: a walk has 2 to {MOST_LOOKS}, and there are {len(looks)}")
+    try:
+        rate = frame_rate(fps)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise UsageError(f"fps: {quoted(fps)} is not a frame rate; expected a number as in 30 or 23.976") from None
+    source, looked_at, machine = (
+        load(photo, max_pixels=max_pixels),
+        network_of(network),
+        machine_of(device, precision, tile),
+    )
+    built: list[Pipeline] = []
+    names = [str(look) if isinstance(look, (str, Path)) else f"looks[{k}]" for k, look in enumerate(looks)]
+    with reported_together() as problems:
+        for number, look in enumerate(looks):
+            with collect_problems(problems):
+                preset = _preset(look, number)
+                asked, known = request(
+                    preset, changes, looked_at, weights, None, fetch, machine, None, steps, max_pixels, regions
+                )
+                built.append(asked.build(known))
+    image = source.resized(size or min(SIZE, max(source.width, source.height))).image()
+    ready = settled(built, image, names=names)
+    made = Walk(image, ready, frame_count(seconds, rate), loop, stability, on_step or (lambda step: None))
+
+    def pictures() -> Iterator[Tensor]:
+        for dreamt in made.dreams(MemoryStore()):
+            yield torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255
+
+    return frames_given(pictures(), returns)
+
+
+def _preset(look: AnyLook, number: int) -> str | Path | Preset:
+    """A look as a preset; raises UsageError for what is none, and for a file without a recipe."""
+    if isinstance(look, Mapping):
+        return Preset(f"looks[{number}]", "", "", "", plain(look))
+    if not isinstance(look, (str, Path, Preset)):
+        raise UsageError(f"looks[{number}]: expected a preset, a file or a dict, not {quoted(look)}")
+    if isinstance(look, Preset) or Path(look).suffix == ".toml" or not is_file_name(str(look)):
+        return look
+    path = Path(look)
+    return Preset(path.name, "", "", "", Provenance.read(recipe_text(path), str(path)).recipe)

@@ -1,0 +1,17 @@
+"""Files: strangers' read within bounds, ours written whole or not at all, and what their names say.
+
+Layer 0. Imports `errors` alone and nothing heavy; knows no picture and no clip.
+"""
+
+from dreamer.files.disk import free, is_link, is_taken, make_folder, read_bounded, replacing, rescue, write_atomically
+
+__all__ = [
+    "free",
+    "is_link",
+    "is_taken",
+    "make_folder",
+    "read_bounded",
+    "replacing",
+    "rescue",
+    "write_atomically",
+]
