@@ -116,12 +116,18 @@ def test_a_file_that_is_no_picture_is_refused_and_leaves_nothing(studio):
 
 
 def test_names_of_strangers_become_plain_ones(studio):
-    name = studio.drop(HOSTILE)["name"]
+    name = studio.drop(HOSTILE, PNG + b"hostile")["name"]
     assert re.fullmatch(r"[\w -]+\.png", name) and not name.startswith((".", "-"))
     assert plain_name("../../etc/passwd") == "passwd.jpg"
     assert plain_name("C:\\photos\\Łódź am See.JPEG") == "Łódź am See.jpeg"
     assert plain_name("") == plain_name("....") == "photo.jpg" and len(plain_name("x" * 999).encode()) < 80
     assert plain_name("--force.png") == "force.png" and plain_name("page.html") == "page.jpg"
+
+
+def test_a_picture_that_is_dropped_again_is_the_same_one(studio):
+    first, again, other = studio.drop("a.png"), studio.drop("b.png"), studio.drop("a.png", PNG + b".")
+    assert first["id"] == again["id"] != other["id"] and again["name"] == first["name"]
+    assert studio.ask(f"/pictures/{other['id']}")["name"] == "a.png"
 
 
 def test_three_dreams_are_made_one_after_another_and_nothing_is_replaced(tmp_path):

@@ -112,6 +112,19 @@ def test_a_live_preview_pause_and_stop(dropped, studio, folder):
     page.wait(f"!{COMMAND}.includes('octaves.steps')")
 
 
+def test_a_draft_gives_its_seed(dropped):
+    page = dropped
+    page.press("t")
+    page.wait("document.querySelectorAll('#drafts button').length === 6")
+    page.wait("document.querySelectorAll('#drafts button:not(.waiting)').length > 0")
+    page.click("#drafts button:not(.waiting)")
+    seed = page.look("document.querySelector('#drafts [aria-pressed=true]').title.replace('Seed ', '')")
+    page.wait(f"{COMMAND}.includes('--seed {seed}')")
+    page.press("1")
+    page.look("document.querySelector('[data-key=seed] .reset').click()")
+    page.wait(f"!{COMMAND}.includes('--seed')")
+
+
 def test_a_region_by_hand(dropped, studio):
     page = dropped
     page.press("b")
@@ -121,6 +134,17 @@ def test_a_region_by_hand(dropped, studio):
     assert "=keep" in page.look(COMMAND)
     page.click("#regions button")
     page.wait(f"!{COMMAND}.includes('--region')")
+    page.look("document.querySelector('#where').value = 'part'; document.querySelector('#where').onchange()")
+    page.wait(f"{SAID}.includes('Click a part')")
+    where = page.look(
+        "(({x, y, width}) => [x + width / 2, y + 3])(document.querySelector('#paint').getBoundingClientRect())"
+    )
+    for kind in ("mousePressed", "mouseReleased"):
+        page.call("Input.dispatchMouseEvent", type=kind, x=where[0], y=where[1], button="left", clickCount=1)
+    page.wait(f"{SAID}.startsWith('Part ')")
+    page.click("#add-region")
+    page.wait(f"{COMMAND}.includes('--region part:')")
+    page.click("#regions button")
     page.press("b")
 
 
@@ -145,7 +169,7 @@ def test_a_dream_that_is_dropped_shows_what_differs(dropped, folder, tmp_path):
 def test_a_broken_file_is_a_sentence_beside_the_photos_that_are_none(dropped, tmp_path):
     page = dropped
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
-    page.files("#file", tmp_path / "broken.jpg", photo(tmp_path / "good.png", 64, 48))
+    page.files("#file", tmp_path / "broken.jpg", photo(tmp_path / "good.png", 64, 48, shift=5))
     page.wait("document.querySelector('#problems').textContent.includes('broken.jpg')")
     page.wait("document.querySelector('#gallery').textContent.includes('good.png')")
     assert "/tmp" not in page.look("document.querySelector('#problems').textContent")

@@ -172,6 +172,23 @@ class Engine:
             write_atomically(Path(place), _encoded(photo.at_most(side).image(), format))
         return {"width": photo.width, "height": photo.height, "notices": photo.notices, **self.do_stamp(path)}
 
+    def do_parts(self, path: str, into: str, max_pixels: int) -> dict[str, Any]:
+        """Write a picture of a photo's parts `into` a file: each place has 20 times the number of its part."""
+        import torch
+        from PIL import Image
+
+        from dreamer.api.part import parts_in
+        from dreamer.files import write_atomically
+        from dreamer.image import load
+
+        photo = load(Path(path), max_pixels=max_pixels)
+        masks = torch.cat([part.mask for part in parts_in(photo.at_most(_SIDES["view"][0]), None, None)])
+        numbers = (masks.argmax(0)[0] + 1).mul(20).byte().numpy()
+        data = io.BytesIO()
+        Image.fromarray(numbers).save(data, "PNG")
+        write_atomically(Path(into), data.getvalue())
+        return {"count": len(masks)}
+
     def do_stamp(self, path: str) -> dict[str, Any]:
         """The recipe inside a picture, if there is one."""
         from dreamer.image import read_recipe

@@ -67,7 +67,7 @@ function changed(wait = 120) {
 }
 
 async function resolve() {
-  $("dream").disabled = !settings.photo;
+  $("dream").disabled = $("drafts-button").disabled = !settings.photo;
   if (!settings.photo) return;
   const mine = ++asked;
   try {
@@ -344,6 +344,7 @@ async function usePhoto(id, { looks = true } = {}) {
   await $("before").decode().catch(() => {});
   fit();
   clearPaint();
+  $("drafts").replaceChildren();
   if (looks) showLooks();
   keep();
   showChanges();
@@ -451,6 +452,31 @@ function showFound(id, found) {
 }
 $("found-close").onclick = () => ($("found").hidden = true);
 
+// Drafts: small dreams of other seeds
+
+const drafts = guarded(async () => {
+  const found = await post("/drafts", settings);
+  tell("Six drafts are being made; choose one to take its seed.");
+  $("drafts").replaceChildren(...found.map(({ seed, key }) => {
+    const take = () => {
+      put("seed", seed);
+      for (const one of $("drafts").children) one.setAttribute("aria-pressed", one === button);
+    };
+    const img = make("img", { src: `/pictures/${settings.photo}/small`, alt: "" });
+    const button = make("button", { className: "waiting", "aria-label": `Seed ${seed}`, title: `Seed ${seed}`, "aria-pressed": false, onclick: take }, img);
+    button.dataset.key = key;
+    return button;
+  }));
+});
+function drafted({ name, why }) {
+  const button = [...$("drafts").children].find((one) => one.dataset.key === name);
+  if (!button) return;
+  button.className = "";
+  if (why) button.title = why;
+  else button.firstChild.src = `/drafts/${name}`;
+}
+$("drafts-button").onclick = drafts;
+
 // The queue, and what the server tells
 
 const dream = guarded(async () => {
@@ -491,6 +517,7 @@ function heard(found) {
   if (text !== queueText) showQueue();
   queueText = text;
   if (found.look && (found.look.made || found.look.why)) thumbnail(found.look.photo, found.look.name, found.look.why);
+  if (found.look) drafted(found.look);
   const now = found.now;
   const job = found.jobs.find((one) => one.id === now.id);
   $("progress").hidden = !job;
@@ -627,6 +654,7 @@ function clearPaint() {
   const [w, h] = size();
   const scale = Math.min(1, PAINT_SIDE / Math.max(w, h));
   [paint.width, paint.height] = [Math.round(w * scale), Math.round(h * scale)];
+  [parts, $("where").value] = [null, ""];
 }
 function painting(on) {
   press("brush", on);
@@ -648,8 +676,42 @@ function stroke(event) {
   ink.stroke();
   last = at;
 }
-paint.addEventListener("pointerdown", (event) => { paint.setPointerCapture(event.pointerId); last = null; stroke(event); });
-paint.addEventListener("pointermove", (event) => event.buttons && stroke(event));
+
+// The photo's own parts: a picture in which each place has 20 times the number of its part
+let parts = null;
+let clicked = 0;
+async function seeParts() {
+  parts = null;
+  clicked = 0;
+  if ($("where").value !== "part") return;
+  tell("Taking the photo apart ...");
+  const image = new Image();
+  image.src = `/pictures/${settings.photo}/parts`;
+  await image.decode();
+  const drawn = make("canvas", { width: paint.width, height: paint.height }).getContext("2d", { willReadFrequently: true });
+  drawn.imageSmoothingEnabled = false;
+  drawn.drawImage(image, 0, 0, paint.width, paint.height);
+  parts = drawn.getImageData(0, 0, paint.width, paint.height);
+  tell("Click a part of the picture.");
+}
+function clickPart(event) {
+  const box = paint.getBoundingClientRect();
+  const [x, y] = [((event.clientX - box.left) / box.width) * paint.width, ((event.clientY - box.top) / box.height) * paint.height];
+  const value = parts.data[4 * (Math.floor(y) * paint.width + Math.floor(x))];
+  clicked = Math.round(value / 20);
+  const shown = ink.createImageData(paint.width, paint.height);
+  for (let at = 0; at < shown.data.length; at += 4) if (parts.data[at] === value) shown.data.set([243, 197, 107, 255], at);
+  ink.putImageData(shown, 0, 0);
+  tell(`Part ${clicked}.`);
+}
+$("where").onchange = guarded(seeParts);
+paint.addEventListener("pointerdown", (event) => {
+  if (parts) return clickPart(event); 
+  paint.setPointerCapture(event.pointerId);
+  last = null;
+  stroke(event);
+});
+paint.addEventListener("pointermove", (event) => event.buttons && !parts && stroke(event));
 for (const [id, wipes] of [["tool-brush", false], ["tool-eraser", true]]) {
   $(id).onclick = () => { erases = wipes; press("tool-brush", !wipes); press("tool-eraser", wipes); };
 }
@@ -671,9 +733,9 @@ function maskFile() {
   return new Promise((done) => mask.toBlob(done, "image/png"));
 }
 $("add-region").onclick = guarded(async () => {
-  const where = $("where").value;
+  const where = $("where").value === "part" ? clicked && `part:${clicked}` : $("where").value;
   const painted = ink.getImageData(0, 0, paint.width, paint.height).data.some((value, number) => number % 4 === 3 && value);
-  if (!where && !painted) throw Object.assign(new Error(), { problems: ["Paint over the part first, or choose a half."] });
+  if (!where && !painted) throw Object.assign(new Error(), { problems: ["Paint over the part first, or click it, or choose a half."] });
   const mask = where || (await ask("/masks", { method: "POST", body: await maskFile() })).id;
   settings.regions.push({ mask, look: $("region-look").value });
   ink.clearRect(0, 0, paint.width, paint.height);
@@ -715,12 +777,12 @@ addEventListener("paste", (event) => event.clipboardData.files.length && drop([.
 new ResizeObserver(fit).observe($("stage"));
 
 const KEYS = {
-  d: () => $("dream").disabled || dream(), p: pause, s: stop, r: roll, o: () => $("file").click(), f: () => $("whole").click(),
+  d: () => $("dream").disabled || dream(), p: pause, s: stop, r: roll, t: drafts, o: () => $("file").click(), f: () => $("whole").click(),
   1: () => chooseDepth("look"), 2: () => chooseDepth("recipe"), 3: () => chooseDepth("everything"),
   c: () => comparing(!pressed("compare")), l: () => loupe(!pressed("loupe")), v: sideBySide, b: () => painting(!pressed("brush")),
   "/": () => $("search").focus(), "?": () => $("keys").showModal(),
 };
-const AFTER_PHOTO = new Set("dcflvbr");
+const AFTER_PHOTO = new Set("dcflvbrt");
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
   if (event.target.matches("input:not([type=range]):not([type=checkbox]), select, textarea")) return;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -59,6 +60,8 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/pictures/{id}/{kind}", answers.picture),
         Route("/looks/{id}", answers.looks),
         Route("/looks/{id}/{name}", answers.look),
+        Route("/drafts", answers.drafts, methods=["POST"]),
+        Route("/drafts/{key}", answers.draft),
         Route("/masks", answers.mask, methods=["POST"]),
         Route("/recipe", answers.recipe, methods=["POST"]),
         Route("/jobs", answers.enqueue, methods=["POST"]),
@@ -105,20 +108,21 @@ class Answers:
 
     async def drop(self, request: Request) -> Response:
         """A picture that was dropped: the body is the file, `name` its name."""
-        id, place = self._shelf.room(request.query_params.get("name", "photo.jpg"))
+        place, digest = self._shelf.room(request.query_params.get("name", "photo.jpg")), hashlib.sha256()
         try:
             with place.open("xb") as file:
                 async for piece in _bounded(request, self._most_bytes):
+                    digest.update(piece)
                     file.write(piece)
-            found = await self._workshop.about(Item(id, place.name, place, True))
+            item = self._shelf.settle(place, digest.hexdigest())
+            place = item.path
+            found = await self._workshop.about(item)
         except BaseException as error:
-            place.unlink(missing_ok=True)
-            with suppress(OSError):
-                place.parent.rmdir()
+            self._shelf.clear(place)
             if isinstance(error, UsageError):  # its sentence names a path, of which the page knows but the end
                 raise UsageError(*(text.replace(str(place), place.name) for text in error.problems)) from None
             raise
-        return JSONResponse({"id": id, "name": place.name, **found})
+        return JSONResponse({"id": item.id, "name": item.name, **found})
 
     async def about(self, request: Request) -> Response:
         """Size, notices and recipe of a picture."""
@@ -126,10 +130,12 @@ class Answers:
         return JSONResponse({"id": item.id, "name": item.name, **await self._workshop.about(item)})
 
     async def picture(self, request: Request) -> Response:
-        """A picture: its `view`, its `small` one, or the whole `file`."""
+        """A picture: its `view`, its `small` one, its `parts`, or the whole `file`."""
         item, kind = self._item(request), request.path_params["kind"]
         if kind == "file" and (type := _DREAMT.get(item.path.suffix.lower().strip(".").replace("jpeg", "jpg"))):
             return FileResponse(item.path, media_type=type)
+        if kind == "parts":
+            return FileResponse(await self._workshop.parts(item))
         if kind not in ("view", "small"):
             raise HTTPException(404)
         await self._workshop.about(item)
@@ -151,6 +157,17 @@ class Answers:
         if place is None:
             raise HTTPException(404)
         return FileResponse(place, headers=_KEPT)
+
+    async def drafts(self, request: Request) -> Response:
+        """Begin small dreams of other seeds; the keys of their pictures."""
+        return JSONResponse(self._workshop.drafts(await _words(request)))
+
+    async def draft(self, request: Request) -> Response:
+        """A small dream."""
+        place = self._shelf.draft(request.path_params["key"])
+        if place is None:
+            raise HTTPException(404)
+        return FileResponse(place)
 
     async def _names(self) -> list[str]:
         """Of all looks; the empty one is dreamer's own recipe, `_` in an address."""

@@ -61,20 +61,39 @@ class Shelf:
                 yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
 
     def shown(self, item: Item, kind: str) -> Path:
-        """Where a picture's view or thumbnail is kept, another one for each of its states."""
-        suffix = {"view": "jpg", "small": "png"}[kind]
+        """Where a picture's `view`, its `small` one or its `parts` are kept, another one for each of its states."""
+        suffix = "jpg" if kind == "view" else "png"
         return self.own / "shown" / f"{_digest(item.id, str(_changed(item.path)))}-{kind}.{suffix}"
 
     def look(self, item: Item, words: list[str]) -> Path:
         """Where the thumbnail is kept that these words make of a picture."""
         return self.own / "looks" / f"{_digest(item.id, str(_changed(item.path)), *words)}.jpg"
 
-    def room(self, name: str) -> tuple[str, Path]:
-        """A new id, and where the picture dropped under this name is to be written."""
-        id = secrets.token_hex(8)
-        folder = self.own / "photos" / id
+    def draft(self, key: str) -> Path | None:
+        """A thumbnail by its key, if it is made."""
+        place = self.own / "looks" / f"{key}.jpg"
+        return place if _ID.fullmatch(key) and place.is_file() else None
+
+    def room(self, name: str) -> Path:
+        """Where the picture dropped under this name is to be written at first."""
+        folder = self.own / "photos" / f".new-{secrets.token_hex(8)}"
         make_folder(folder)
-        return id, folder / plain_name(name)
+        return folder / plain_name(name)
+
+    def settle(self, place: Path, digest: str) -> Item:
+        """Give a picture that was written its id, from its bytes; one that was dropped before is taken instead."""
+        id, folder = digest[:16], self.own / "photos" / digest[:16]
+        if (known := self.find(id)) is not None:
+            self.clear(place)
+            return known
+        place.parent.rename(folder)
+        return Item(id, place.name, folder / place.name, True)
+
+    def clear(self, place: Path) -> None:
+        """Remove a dropped picture."""
+        place.unlink(missing_ok=True)
+        with suppress(OSError):
+            place.parent.rmdir()
 
     def mask(self, data: bytes) -> str:
         """Keep the PNG of a mask, and return its id."""

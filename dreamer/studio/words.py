@@ -27,7 +27,7 @@ FLAGS = {
 """The options of `dreamer render` that the page has dials for, and the types of their values."""
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
 _NAME = re.compile(r"[\w][\w .:-]{0,99}")
-_FORMULA = re.compile(r"(not:)?(top|bottom|left|right|centre|all|ellipse|colour)(:[0-9.,%#a-fA-F]{1,60})?")
+_FORMULA = re.compile(r"(not:)?(top|bottom|left|right|centre|all|ellipse|colour|part)(:[0-9.,%#/a-fA-F]{1,60})?")
 _LONGEST, _MOST = 1000, 300
 
 

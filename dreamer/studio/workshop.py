@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dreamer.errors import DreamerError, UsageError
-from dreamer.files import is_link
 from dreamer.studio import jobs as states
 from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job, Jobs
@@ -21,7 +21,18 @@ from dreamer.studio.words import command_of, output_for, words_of
 
 MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
-_LOOK = 224  # pixels of the long side of a look's thumbnail
+_LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and of a draft
+_DRAFTS = 6
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small dream to be made over a picture: `name` is a look's, or a draft's key."""
+
+    item: Item
+    name: str
+    words: tuple[str, ...]
+    place: Path
 
 
 class Workshop:
@@ -33,7 +44,7 @@ class Workshop:
         self.progress: dict[str, Any] = {}
         self.previews: dict[str, tuple[int, bytes]] = {}
         self._vocabulary: dict[str, Any] | None = None
-        self._wanted: list[tuple[Item, str]] = []
+        self._wanted: list[Thumbnail] = []
         self._unmade: dict[tuple[str, str], str] = {}
         self._stamps: dict[str, Any] = {}
         self._work, self._listeners = asyncio.Event(), set[asyncio.Queue[str]]()
@@ -70,6 +81,13 @@ class Workshop:
         found = await self._read("read", path=str(item.path), into=into, max_pixels=MAX_PIXELS)
         self.shelf.note(item, found)
         return found
+
+    async def parts(self, item: Item) -> Path:
+        """The picture of a photo's parts. Raises UsageError."""
+        place = self.shelf.shown(item, "parts")
+        if not place.is_file():
+            await self._read("parts", path=str(item.path), into=str(place), max_pixels=MAX_PIXELS)
+        return place
 
     async def recipe(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The command of the settings, and the complete recipe. Raises UsageError."""
@@ -128,10 +146,30 @@ class Workshop:
         place = self.shelf.look(item, [name])
         if place.is_file():
             return place
-        if (item, name) not in self._wanted and (item.id, name) not in self._unmade:
-            self._wanted.append((item, name))
+        wanted = any((one.item.id, one.name) == (item.id, name) for one in self._wanted)
+        if not wanted and (item.id, name) not in self._unmade:
+            words = (*(("--preset", name) if name else ()), "--size", str(_LOOK))
+            self._wanted.append(Thumbnail(item, name, words, place))
             self._work.set()
         return None
+
+    def drafts(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Begin small dreams of the settings with other seeds, before all looks; the seed and the key of each.
+
+        Raises UsageError.
+        """
+        found, first = [], []
+        item = self.shelf.find(str(settings.get("photo")))
+        for seed in random.sample(range(10**6), _DRAFTS):
+            flags = {**(settings.get("flags") or {}), "seed": seed, "size": _DRAFT}
+            words = words_of({**settings, "flags": flags}, self.shelf)
+            assert item is not None  # words_of has raised
+            place = self.shelf.look(item, list(words))
+            first.append(Thumbnail(item, place.stem, words[1:], place))
+            found.append({"seed": seed, "key": place.stem})
+        self._wanted[:0] = first
+        self._work.set()
+        return found
 
     def unmade(self, item: Item) -> dict[str, str]:
         """Why some looks cannot be had over a picture, by name: their network is absent, say."""
@@ -139,7 +177,7 @@ class Workshop:
 
     def want_looks_of(self, item: Item) -> None:
         """Make no more thumbnails of other pictures."""
-        self._wanted = [(one, name) for one, name in self._wanted if one.id == item.id]
+        self._wanted = [one for one in self._wanted if one.item.id == item.id]
 
     # What the page hears
 
@@ -178,7 +216,7 @@ class Workshop:
             if job := self.jobs.next():
                 await self._dream(job)
             elif self._wanted:
-                await self._make_look(*self._wanted[0])
+                await self._make_look(self._wanted[0])
             else:
                 self._work.clear()
                 await self._work.wait()
@@ -221,31 +259,29 @@ class Workshop:
             changes |= {"state": state, "result": Path(answer.get("result") or "").name}
         self.jobs.change(job.id, **changes)
 
-    async def _make_look(self, item: Item, name: str) -> None:
-        place = self.shelf.look(item, [name])
-        small = self.shelf.shown(item, "small")
-        try:
-            if not place.is_file() and small.is_file() and not is_link(place):
-                words = (str(small), *(("--preset", name) if name else ()), "--size", str(_LOOK), "-o", str(place))
+    async def _make_look(self, one: Thumbnail) -> None:
+        small, key = self.shelf.shown(one.item, "small"), (one.item.id, one.name)
+        if small.is_file() and not one.place.is_file():
+            try:
+                words = (str(small), *one.words, "-o", str(one.place))
                 asked = asyncio.create_task(self.dreaming.ask("render", words=words, previews=False))
                 while not asked.done():
                     await asyncio.wait({asked}, timeout=0.1)
                     if self.jobs.next():  # a dream that somebody waits for comes first
                         await self.dreaming.tell("stop")
-                        await asked
                 answer = await asked
                 if answer.get("stopped"):
                     if partial := answer.get("result"):
                         Path(partial).unlink(missing_ok=True)
                     return
                 if problems := answer.get("problems"):
-                    self._unmade[item.id, name] = " ".join(problems)
-        except EngineEnded:
-            self._unmade[item.id, name] = "the engine ended while it made this"
-        if (item, name) in self._wanted:
-            self._wanted.remove((item, name))
-        why = self._unmade.get((item.id, name), "")
-        self.tell(look={"photo": item.id, "name": name, "made": place.is_file(), "why": why})
+                    self._unmade[key] = " ".join(problems)
+            except EngineEnded:
+                self._unmade[key] = "the engine ended while it made this"
+        if one in self._wanted:
+            self._wanted.remove(one)
+        about = {"photo": one.item.id, "name": one.name, "made": one.place.is_file()}
+        self.tell(look={**about, "why": self._unmade.get(key, "")})
 
     def _outputs(self) -> list[Path]:
         """What jobs that are not done yet will write."""
