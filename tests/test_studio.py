@@ -18,6 +18,7 @@ from studios import PNG, TOKEN, opened, until
 
 from dreamer import studio as package
 from dreamer.errors import UsageError
+from dreamer.studio.jobs import Jobs
 from dreamer.studio.shelf import Shelf, plain_name
 from dreamer.studio.words import command_of, words_of
 
@@ -153,11 +154,44 @@ def test_what_is_queued_goes_on_when_the_studio_is_opened_again(tmp_path):
         studio.ask("/jobs", {"photo": id})
         until(lambda: studio.states() == ["running", "waiting"])
     for path in (tmp_path / ".studio" / "jobs").glob("*.json"):
-        path.write_text(path.read_text().replace('"--motif", "slow", ', ""))
+        path.write_text(path.read_text().replace('"motif": "slow"', ""))
     (tmp_path / ".studio" / "jobs" / "0123456789abcdef.json").write_text('{"id": [')  # cut short by a power cut
     with opened(tmp_path) as studio:
         until(lambda: studio.states() == ["done", "done"])
         assert [job.tries for job in studio.workshop.jobs.all()] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"output": "/tmp/x.jpg"}, {"output": "../x.jpg"}, {"output": ".bashrc"}, {"result": "../../x.png"}, {"words": []}],
+)
+def test_a_job_that_a_stranger_left_in_the_folder_leads_nowhere(tmp_path, words):
+    with opened(tmp_path) as studio:
+        studio.ask("/jobs", {"photo": studio.drop()["id"]})
+        until(lambda: studio.states() == ["done"])
+    (path,) = (tmp_path / ".studio" / "jobs").glob("*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "state": "waiting", **words}))
+    assert Jobs(path.parent).all() == []
+
+
+def test_a_job_goes_by_its_settings_and_not_by_the_command_that_it_shows(tmp_path):
+    with opened(tmp_path) as studio:
+        job = studio.ask("/jobs", {"photo": studio.drop()["id"]})["id"]
+        until(lambda: studio.states() == ["done"])
+    path = tmp_path / ".studio" / "jobs" / f"{job}.json"
+    found = {**json.loads(path.read_text()), "state": "waiting", "output": "again.png", "command": "rm"}
+    path.write_text(json.dumps({**found, "settings": {"photo": "/etc/passwd", "flags": {"weights": "x"}}}))
+    with opened(tmp_path) as studio:
+        until(lambda: studio.states() == ["failed"])
+        assert len(studio.workshop.jobs.all()[0].problems) == 2
+
+
+def test_a_folder_of_the_studio_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".studio").symlink_to(tmp_path / "elsewhere")
+    refused(dreamer("studio", tmp_path / "a"), "is a link")
+    assert left_in(tmp_path / "elsewhere") == []
 
 
 def test_an_engine_that_is_killed_is_started_again_and_the_dream_with_it(tmp_path):

@@ -33,6 +33,7 @@ def studio(folder: Path, port: int, no_browser: bool) -> int:
         import uvicorn
 
         from dreamer.studio.server import app
+        from dreamer.studio.shelf import own_folder
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "anyio", "h11"):
             raise
@@ -41,8 +42,7 @@ def studio(folder: Path, port: int, no_browser: bool) -> int:
 
     folder = folder.resolve()
     try:
-        (folder / ".studio").mkdir(exist_ok=True)
-        lock = FileLock(folder / ".studio" / "lock")
+        lock = FileLock(own_folder(folder / ".studio") / "lock")
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(f"{folder}: a studio is open in this folder already; use its page") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,6 +18,11 @@ WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped
 MOST_TRIES = 3
 """How often a job is begun whose engine ends in the middle."""
 _LARGEST = 2**20
+_OUTPUT = re.compile(r"[^./\\\0-][^/\\\0]{0,250}\.(jpg|png|webp|tif)")
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("id", "output", "command", "state", "result"), str),
+    **{"number": int, "tries": int, "settings": dict, "seconds": (int, float), "made": (int, float)},
+}
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,8 @@ class Job:
         id: Of 16 hexadecimal digits.
         number: Its place in the queue.
         settings: What the page asked for.
-        words: The words of `dreamer render` that it comes to.
-        command: The same as a line for a shell.
+        output: The name of the file to write, in the folder.
+        command: What does the same in a shell, for people; what is done follows from settings and output anew.
         state: `waiting`, `running`, `done`, `stopped` or `failed`.
         tries: How often it was begun.
         result: The name of the file written, in the folder.
@@ -40,7 +46,7 @@ class Job:
     id: str
     number: int
     settings: Mapping[str, Any]
-    words: tuple[str, ...]
+    output: str
     command: str
     state: str = WAITING
     tries: int = 0
@@ -70,10 +76,10 @@ class Jobs:
         """The job of an id."""
         return self._jobs.get(id)
 
-    def add(self, settings: Mapping[str, Any], words: tuple[str, ...], command: str) -> Job:
+    def add(self, settings: Mapping[str, Any], output: str, command: str) -> Job:
         """Append a job."""
         number = max((job.number for job in self._jobs.values()), default=0) + 1
-        job = Job(secrets.token_hex(8), number, settings, words, command)
+        job = Job(secrets.token_hex(8), number, settings, output, command)
         return self._kept(job)
 
     def change(self, id: str, **changes: Any) -> Job:
@@ -103,11 +109,17 @@ class Jobs:
 
 
 def _read(path: Path) -> Job | None:
-    """The job in a file; None for one that makes no sense."""
+    """The job in a file, which a stranger may have put there; None for one that makes no sense."""
     with suppress(Exception):
         words = json.loads(read_bounded(path, _LARGEST))
-        lists = {key: tuple(map(str, words[key])) for key in ("words", "problems", "notices")}
+        lists = {key: tuple(map(str, words[key])) for key in ("problems", "notices")}
         job = Job(**{**words, **lists})
-        if path.stem == job.id and isinstance(job.number, int) and isinstance(job.settings, dict):
+        right = all(isinstance(getattr(job, name), kind) for name, kind in _TYPES.items())
+        if right and path.stem == job.id and is_name(job.output) and (not job.result or is_name(job.result)):
             return job
     return None
+
+
+def is_name(text: str) -> bool:
+    """Whether this is the name of a picture that the studio writes, and no path."""
+    return _OUTPUT.fullmatch(text) is not None

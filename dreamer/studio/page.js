@@ -517,6 +517,7 @@ function heard(found) {
   if (text !== queueText) showQueue();
   queueText = text;
   if (found.look && (found.look.made || found.look.why)) thumbnail(found.look.photo, found.look.name, found.look.why);
+  if (found.problems) complain(found);
   if (found.look) drafted(found.look);
   const now = found.now;
   const job = found.jobs.find((one) => one.id === now.id);

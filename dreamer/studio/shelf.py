@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamer.errors import UsageError
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
 from dreamer.files.suffixes import SUFFIXES
 
@@ -36,12 +37,17 @@ class Shelf:
     Attributes:
         folder: Where dreams are written, and whose pictures are shown.
         own: `.studio` in it.
+
+    Raises:
+        UsageError: `.studio` is a link, or a folder in it is.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.own = folder, folder / ".studio"
+        self.folder, self.own = folder, own_folder(folder / ".studio")
         for name in ("photos", "shown", "looks", "jobs", "masks"):
-            make_folder(self.own / name)
+            own_folder(self.own / name)
+        for path in (self.own / "photos").glob(".new-*/*"):  # of a studio that was killed meanwhile
+            self.clear(path)
 
     def items(self) -> dict[str, Item]:
         """Every picture by its id, the newest last."""
@@ -117,6 +123,14 @@ class Shelf:
     def note(self, item: Item, found: dict[str, object]) -> None:
         """Keep what was found in a picture."""
         write_atomically(self.shown(item, "view").with_suffix(".json"), json.dumps(found).encode())
+
+
+def own_folder(path: Path) -> Path:
+    """The folder, made where it is missing. Raises UsageError for a link, through which nothing is ever written."""
+    if is_link(path):
+        raise UsageError(f"{path} is a link; the studio writes into a folder of its own, so remove the link")
+    make_folder(path)
+    return path
 
 
 def plain_name(name: str) -> str:

@@ -23,6 +23,7 @@ MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
 _LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and of a draft
 _DRAFTS = 6
+_PATIENCE = 2.0  # seconds until the queue is tried again after the disk refused it
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Workshop:
         """Append a dream to the queue. Raises UsageError."""
         place = output_for(settings, self.shelf, self._outputs())
         words = words_of(settings, self.shelf, place)
-        job = self.jobs.add(settings, words, command_of(words))
+        job = self.jobs.add(settings, place.name, command_of(words))
         self._work.set()
         self.tell()
         return job
@@ -191,7 +192,7 @@ class Workshop:
 
     def state(self) -> dict[str, Any]:
         """The queue, and how far the dream being made is."""
-        shown = [{key: value for key, value in asdict(job).items() if key != "words"} for job in self.jobs.all()]
+        shown = [asdict(job) for job in self.jobs.all()]
         number = self.previews.get(self._current, (0, b""))[0]
         return {"jobs": shown, "now": {"id": self._current, "preview": number, **self.progress}}
 
@@ -213,13 +214,17 @@ class Workshop:
 
     async def _run(self) -> None:
         while True:
-            if job := self.jobs.next():
-                await self._dream(job)
-            elif self._wanted:
-                await self._make_look(self._wanted[0])
-            else:
-                self._work.clear()
-                await self._work.wait()
+            try:
+                if job := self.jobs.next():
+                    await self._dream(job)
+                elif self._wanted:
+                    await self._make_look(self._wanted[0])
+                else:
+                    self._work.clear()
+                    await self._work.wait()
+            except (DreamerError, OSError) as error:  # a full disk, say: the queue waits for room
+                self.tell(problems=[str(error)])
+                await asyncio.sleep(_PATIENCE)
 
     async def _dream(self, job: Job) -> None:
         self._current, self.progress = job.id, {"share": 0.0, "left": None, "paused": False}
@@ -237,7 +242,10 @@ class Workshop:
             self.tell()
 
         try:
-            answer = await self.dreaming.ask("render", on_event, words=job.words)
+            words = words_of(job.settings, self.shelf, self.shelf.folder / job.output)
+            answer = await self.dreaming.ask("render", on_event, words=words)
+        except UsageError as error:  # its photo is gone, say
+            self._finish(job, {"problems": error.problems}, notices)
         except EngineEnded:
             if job.id in self._stopped:
                 self.jobs.change(job.id, state=states.STOPPED, notices=tuple(notices))
@@ -286,7 +294,7 @@ class Workshop:
     def _outputs(self) -> list[Path]:
         """What jobs that are not done yet will write."""
         unfinished = (states.WAITING, states.RUNNING)
-        return [Path(job.words[-1]) for job in self.jobs.all() if job.state in unfinished]
+        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in unfinished]
 
     async def _read(self, do: str, **request: Any) -> dict[str, Any]:
         """The reading engine's answer. Raises UsageError for its problems."""
