@@ -45,7 +45,7 @@ class Fake:
             Path(place).write_bytes(b"small")
         return {"width": 4, "height": 3, "notices": [], "recipe": None}
     def do_stamps(self, request):
-        return {"recipes": {}}
+        return {"stamps": {}}
     def do_recipe(self, request):
         return {"recipe": {"seed": 0}, "layers": []}
     def do_render(self, request):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_it_lists_the_presets_of_the_checkout() -> None:
     assert ran.returncode == 0, ran.stderr
     listed = {line.split("\t")[0] for line in ran.stdout.splitlines()}
     assert {path.stem for path in (ROOT / "presets").glob("*.toml")} <= listed
+
+
+def test_every_package_and_every_file_beside_it_is_installed() -> None:
+    words = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    files = [file for file in (ROOT / "dreamer").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    packages = {".".join(file.relative_to(ROOT).parent.parts) for file in files if file.suffix == ".py"}
+    assert packages | {"dreamer.presets", "dreamer.templates"} == set(words["packages"])
+    places = {package: ROOT.joinpath(*package.split(".")) for package in words["packages"]}
+    data = {
+        file
+        for package, patterns in words["package-data"].items()
+        for each in patterns
+        for file in places[package].glob(each)
+    }
+    assert {file for file in files if file.suffix != ".py"} - data == {ROOT / "dreamer" / "README.md"}
 
 
 def test_where_nothing_is_installed_a_sentence_says_what_to_do() -> None:

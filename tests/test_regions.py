@@ -275,6 +275,16 @@ def test_a_stamped_recipe_repeats(tmp_path):
     assert ran.code == 0 and "the recipe is different" in ran.err
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_all_regions_can_be_turned_round(tmp_path, order):
+    one = photo(tmp_path / "one.png")
+    words = [["--region", "top:25%=bloom"], ["--region", "not:left:20%=gaze"], ["--invert"]]
+    ran = render(one, "-o", tmp_path / "a.png", *[word for pair in words[::order] for word in pair])
+    assert ran.code == 0, ran.err
+    regions = stamp_of(tmp_path / "a.png")["recipe"]["regions"]
+    assert {region["mask"]: region.get("invert", False) for region in regions} == {"top:25%": True, "left:20%": False}
+
+
 def test_a_recipe_without_files_repeats_by_itself(tmp_path):
     recipe = tmp_path / "look.toml"
     recipe.write_text("""

@@ -190,16 +190,20 @@ class Engine:
         return {"count": len(masks)}
 
     def do_stamp(self, path: str) -> dict[str, Any]:
-        """The recipe inside a picture, if there is one."""
+        """The recipe inside a picture, if there is one, and the hash of the photo that it was made of."""
         from dreamer.image import read_recipe
         from dreamer.recipes.provenance import Provenance
 
         text = read_recipe(path)
-        return {"recipe": dict(Provenance.read(text, Path(path).name).recipe)} if text else {"recipe": None}
+        if text is None:
+            return {"recipe": None, "photo": ""}
+        stamp = Provenance.read(text, Path(path).name)
+        return {"recipe": dict(stamp.recipe), "photo": stamp.photo}
 
     def do_stamps(self, paths: Sequence[str]) -> dict[str, Any]:
-        """The recipes inside several pictures, by path; None for pictures without, and for what is no picture."""
-        return {"recipes": {path: self.answer({"do": "stamp", "path": path}).get("recipe") for path in paths}}
+        """What is inside several pictures, by path; no recipe for pictures without, and for what is no picture."""
+        found = {path: self.answer({"do": "stamp", "path": path}) for path in paths}
+        return {"stamps": {path: {"recipe": None, "photo": "", **stamp} for path, stamp in found.items()}}
 
     def do_recipe(self, words: Sequence[str]) -> dict[str, Any]:
         """The complete recipe that the words of `dreamer render` come to."""

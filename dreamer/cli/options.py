@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dreamer.recipes.masks import NOT
 from dreamer.recipes.sweeps import CELLS
 
 if TYPE_CHECKING:
@@ -279,12 +280,35 @@ sheet_options = together(
 )
 """What makes a sheet of many dreams."""
 
+_TURNED = "dreamer.regions.turned"
+
+
+def _turned(context: click.Context, parameter: click.Parameter, turned: bool) -> None:
+    context.meta[_TURNED] = turned
+
+
+def _regions(context: click.Context, parameter: click.Parameter, regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the regions, the other way round with --invert."""
+    if not context.meta.get(_TURNED):
+        return regions
+    return tuple(text.removeprefix(NOT) if text.startswith(NOT) else NOT + text for text in regions)
+
+
 region_options = together(
+    option(
+        "--invert",
+        is_flag=True,
+        is_eager=True,  # before the regions
+        expose_value=False,
+        callback=_turned,
+        help="Turn the masks of all regions round: black dreams, and white does not.",
+    ),
     option(
         "--region",
         "--mask",
         "region",
         multiple=True,
+        callback=_regions,
         metavar="MASK=LOOK",
         help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",
     ),

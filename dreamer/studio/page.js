@@ -590,7 +590,7 @@ function showGallery() {
 async function openPicture(picture) {
   scrollTo({ top: 0, behavior: "smooth" });
   const job = state.jobs.find((one) => one.result === picture.name && !picture.dropped);
-  const source = job && pictures.find((one) => one.id === job.settings.photo);
+  const source = pictures.find((one) => one.id === picture.photo || one.id === job?.settings.photo);
   if (!picture.recipe) return usePhoto(picture.id);
   if (source) await usePhoto(source.id, { looks: settings.photo !== source.id });
   else if (!settings.photo) await usePhoto(picture.id);

@@ -104,14 +104,15 @@ class Workshop:
         unread = [item for item in items if keys[item.id] not in self._stamps]
         if unread:
             found = await self._read("stamps", paths=[str(item.path) for item in unread])
-            self._stamps |= {keys[item.id]: found["recipes"].get(str(item.path)) for item in unread}
+            self._stamps |= {keys[item.id]: found["stamps"].get(str(item.path), {}) for item in unread}
         return [
             {
                 "id": item.id,
                 "name": item.name,
                 "dropped": item.dropped,
                 "changed": item.path.stat().st_mtime,
-                "recipe": self._stamps[keys[item.id]],
+                "recipe": self._stamps[keys[item.id]].get("recipe"),
+                "photo": str(self._stamps[keys[item.id]].get("photo", ""))[:16],  # the id, if it was dropped here
             }
             for item in items
             if item.path.exists()
@@ -273,11 +274,14 @@ class Workshop:
             try:
                 words = (str(small), *one.words, "-o", str(one.place))
                 asked = asyncio.create_task(self.dreaming.ask("render", words=words, previews=False))
-                while not asked.done():
-                    await asyncio.wait({asked}, timeout=0.1)
-                    if self.jobs.next():  # a dream that somebody waits for comes first
-                        await self.dreaming.tell("stop")
-                answer = await asked
+                try:
+                    while not asked.done():
+                        await asyncio.wait({asked}, timeout=0.1)
+                        if self.jobs.next():  # a dream that somebody waits for comes first
+                            await self.dreaming.tell("stop")
+                finally:
+                    asked.cancel()
+                answer = asked.result()
                 if answer.get("stopped"):
                     if partial := answer.get("result"):
                         Path(partial).unlink(missing_ok=True)
