@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -51,15 +52,15 @@ def studio(folder: Path, port: int, no_browser: bool) -> int:
     listening = _listening(port)
     port, token = listening.getsockname()[1], secrets.token_urlsafe(24)
     address = f"http://127.0.0.1:{port}/?token={token}"
-    server: Any = uvicorn.Server(
-        uvicorn.Config(
-            app(folder, ENGINE, token=token, port=port),
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-    )
+    made = app(folder, ENGINE, token=token, port=port)
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            made.state.workshop.hang_up()
+            super().handle_exit(sig, frame)
+
+    quiet: dict[str, Any] = {"log_level": "error", "access_log": False, "server_header": False}
+    server = Server(uvicorn.Config(made, timeout_graceful_shutdown=1, **quiet))
     echo(line(f"The studio is open: {address}"))
     echo("Ctrl-C ends it.", err=True)
     if not no_browser:

@@ -48,13 +48,15 @@ class Workshop:
         self._wanted: list[Thumbnail] = []
         self._unmade: dict[tuple[str, str], str] = {}
         self._stamps: dict[str, Any] = {}
-        self._work, self._listeners = asyncio.Event(), set[asyncio.Queue[str]]()
+        self._work, self._listeners = asyncio.Event(), set[asyncio.Queue[str | None]]()
         self._current = ""
         self._stopped = set[str]()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Start the engines, and go on with what is queued."""
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run())
         await asyncio.gather(self.dreaming.start(), self.reading.start())
 
@@ -65,8 +67,6 @@ class Workshop:
             with suppress(asyncio.CancelledError):
                 await self._task
         await asyncio.gather(self.dreaming.close(), self.reading.close())
-
-    # What the page asks
 
     async def vocabulary(self) -> dict[str, Any]:
         """Looks and options; asked of an engine once."""
@@ -181,11 +181,16 @@ class Workshop:
         """Make no more thumbnails of other pictures."""
         self._wanted = [one for one in self._wanted if one.item.id == item.id]
 
-    # What the page hears
-
     def tell(self, **more: Any) -> None:
         """Tell every open page how things stand."""
-        text = json.dumps({**self.state(), **more})
+        self._tell(json.dumps({**self.state(), **more}))
+
+    def hang_up(self) -> None:
+        """Tell the pages nothing more, from a signal's handler, say: the server waits for whoever listens."""
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._tell, None)
+
+    def _tell(self, text: str | None) -> None:
         for listener in self._listeners:
             while listener.full():
                 listener.get_nowait()
@@ -199,19 +204,18 @@ class Workshop:
 
     async def listen(self) -> AsyncIterator[str]:
         """How things stand, now and at each change."""
-        queue = asyncio.Queue[str](2)
+        queue = asyncio.Queue[str | None](2)
         self._listeners.add(queue)
         try:
-            yield json.dumps(self.state())
-            while True:
+            text: str | None = json.dumps(self.state())
+            while text is not None:
+                yield text
                 try:
-                    yield await asyncio.wait_for(queue.get(), 15)
+                    text = await asyncio.wait_for(queue.get(), 15)
                 except TimeoutError:
-                    yield ""
+                    text = ""
         finally:
             self._listeners.discard(queue)
-
-    # The work
 
     async def _run(self) -> None:
         while True:
