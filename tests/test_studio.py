@@ -14,7 +14,7 @@ from command import dreamer, left_in, refused
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from studios import PNG, TOKEN, opened, until
+from studios import FAKE, PNG, TOKEN, opened, until
 
 from dreamer import studio as package
 from dreamer.errors import UsageError
@@ -147,6 +147,10 @@ def test_three_dreams_are_made_one_after_another_and_nothing_is_replaced(tmp_pat
     assert commands[0] == f"dreamer render {place} --preset gaze --seed 1 -o {tmp_path / 'lake-dream-2.png'}"
 
 
+def _engines():
+    return {child.pid for child in psutil.Process().children() if child.cmdline()[-1:] == [FAKE[-1]]}
+
+
 def test_what_is_queued_goes_on_when_the_studio_is_opened_again(tmp_path):
     with opened(tmp_path) as studio:
         id = studio.drop()["id"]
@@ -156,8 +160,10 @@ def test_what_is_queued_goes_on_when_the_studio_is_opened_again(tmp_path):
     for path in (tmp_path / ".studio" / "jobs").glob("*.json"):
         path.write_text(path.read_text().replace('"motif": "slow"', ""))
     (tmp_path / ".studio" / "jobs" / "0123456789abcdef.json").write_text('{"id": [')  # cut short by a power cut
+    before = _engines()
     with opened(tmp_path) as studio:
         until(lambda: studio.states() == ["done", "done"])
+        assert _engines() - before == {studio.workshop.dreaming.pid, studio.workshop.reading.pid}
         assert [job.tries for job in studio.workshop.jobs.all()] == [2, 1]
 
 

@@ -57,8 +57,8 @@ class Workshop:
     async def open(self) -> None:
         """Start the engines, and go on with what is queued."""
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._run())
         await asyncio.gather(self.dreaming.start(), self.reading.start())
+        self._task = asyncio.create_task(self._run())  # now, so that nobody starts an engine twice
 
     async def close(self) -> None:
         """End the engines; the dream being made is begun again the next time."""
