@@ -22,7 +22,7 @@ ROWS = [
     ["pipeline", "training"],
     ["videos", "visualization", "testing"],
     ["api"],
-    ["cli", "__main__"],
+    ["studio", "cli", "__main__"],
 ]
 """From the bottom: a room knows those of lower rows, and, of its own row, those before it."""
 RANK = {room: rank for rank, room in enumerate(room for row in ROWS for room in row)}

@@ -1,0 +1,80 @@
+"""What the studio's page offers: looks, and every option of a recipe with its type, range, default and explanation."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from dreamer.errors import DreamerError
+
+if TYPE_CHECKING:
+    from dreamer.recipes.options import Option
+    from dreamer.recipes.registry import Registry
+
+
+def vocabulary(registry: Registry) -> dict[str, Any]:
+    """Looks, the recipe's own keys, and the ingredients of each kind with their options, as JSON has them."""
+    from dreamer.recipes.options import fields_of
+    from dreamer.recipes.recipe import INGREDIENTS, ONES, Octaves, Recipe
+
+    kinds = {
+        kind: [
+            {
+                "name": shelf.shortest_name(entry),
+                "from": entry.source,
+                "summary": entry.value.summary,
+                "about": inspect.getdoc(entry.value.function) or "",
+                "options": _options(entry.value.options),
+            }
+            for entry in shelf
+        ]
+        for kind, shelf in registry.ingredients.items()
+    }
+    return {
+        "looks": _looks(registry),
+        "recipe": _options(fields_of(Recipe)),
+        "octaves": _options(fields_of(Octaves)),
+        "about": {"recipe": inspect.getdoc(Recipe), "octaves": inspect.getdoc(Octaves)},
+        "lists": list(INGREDIENTS),
+        "ones": dict(ONES),
+        "kinds": kinds,
+    }
+
+
+def _looks(registry: Registry) -> list[dict[str, str]]:
+    """The presets that can be had here; one whose plugin is missing is left out."""
+    from dreamer.recipes.preset import find_preset
+
+    found = []
+    for entry in registry.presets:
+        with suppress(DreamerError):
+            name = registry.presets.shortest_name(entry)
+            preset = find_preset(registry, name)
+            about = {"title": preset.title or name, "about": preset.description, "likes": preset.likes}
+            found.append({"name": name, **about})
+    return found
+
+
+def _options(options: Mapping[str, Option]) -> list[dict[str, Any]]:
+    return [_option(option) for option in options.values()]
+
+
+def _option(option: Option) -> dict[str, Any]:
+    kind, several = option.type, False
+    if get_origin(kind) is tuple:
+        kind, several = get_args(kind)[0], True
+    choices = list(get_args(kind)) if get_origin(kind) is Literal else []
+    words = {int: "whole", float: "number", bool: "switch", str: "text"}
+    return {
+        "name": option.name,
+        "type": "list" if several else "choice" if choices else words.get(kind, "text"),
+        "choices": choices,
+        "default": list(option.default) if isinstance(option.default, tuple) else option.default,
+        "low": option.range.low if math.isfinite(option.range.low) else None,
+        "high": option.range.high if math.isfinite(option.range.high) else None,
+        "optional": option.optional,
+        "allowed": option.allowed,
+    }

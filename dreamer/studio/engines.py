@@ -1,0 +1,95 @@
+"""An engine as the server sees it: a process that is asked, that may end at any time, and is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from dreamer.errors import DreamerError
+
+_LONGEST_LINE = 2**25
+_NEW_SESSION = sys.platform != "win32"  # so that Ctrl-C is the server's alone, which then tells the engine
+
+
+class EngineEnded(DreamerError):
+    """The engine's process ended before it answered."""
+
+
+class Engine:
+    """One process, one request at a time; the others wait for it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+        self._number = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """The running process, a new one if the last has ended."""
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_LONGEST_LINE,
+                env={**os.environ, "PYTHONSAFEPATH": "1"},  # no code of the current folder
+                start_new_session=_NEW_SESSION,
+            )
+        return self._process
+
+    async def ask(
+        self, do: str, on_event: Callable[[dict[str, Any]], None] = lambda event: None, **request: Any
+    ) -> dict[str, Any]:
+        """The answer to a request; the events before it go to `on_event`. Raises EngineEnded."""
+        async with self._turn:
+            process = await self.start()
+            self._number += 1
+            await self._write(process, {"do": do, "id": self._number, **request})
+            assert process.stdout
+            while line := await process.stdout.readline():
+                said = json.loads(line)
+                if said.get("id") != self._number:
+                    continue
+                if "answer" in said:
+                    answer: dict[str, Any] = said["answer"]
+                    return answer
+                on_event(said)
+            await process.wait()
+        raise EngineEnded("the engine ended; it is started again")
+
+    async def tell(self, word: str) -> None:
+        """Say stop, pause or go to it at once, whatever it is doing."""
+        if self._process is not None and self._process.returncode is None:
+            await self._write(self._process, {"do": word})
+
+    async def close(self) -> None:
+        """End the process: it ends by itself when nobody can ask it any more."""
+        process = self._process
+        if process is None:
+            return
+        assert process.stdin and process.stdout
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 2)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        with suppress(RuntimeError, TimeoutError):  # somebody may be waiting for an answer, who gets the end instead
+            await asyncio.wait_for(process.stdout.read(), 1)
+
+    async def _write(self, process: asyncio.subprocess.Process, words: dict[str, Any]) -> None:
+        assert process.stdin
+        with suppress(ConnectionError, BrokenPipeError):  # it has ended; reading tells
+            process.stdin.write(json.dumps(words).encode() + b"\n")
+            await process.stdin.drain()

@@ -1,0 +1,249 @@
+"""The studio's server: the page, pictures by their ids, the queue, and what happens as server-sent events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from dreamer.errors import DreamerError, UsageError
+from dreamer.studio.guard import Guard
+from dreamer.studio.shelf import Item, Shelf
+from dreamer.studio.workshop import Workshop
+
+MOST_BYTES = 256 * 2**20
+"""The largest file that can be dropped onto the page."""
+_MOST_WORDS = 2**20
+_MOST_MASK = 16 * 2**20
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
+_DREAMT = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
+
+
+def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_bytes: int = MOST_BYTES) -> Starlette:
+    """The studio over a folder.
+
+    Args:
+        folder: Where dreams are written.
+        engine: The command of an engine's process.
+        token: What the page's address has to hold.
+        port: Where the server listens.
+        most_bytes: The largest file that can be dropped.
+    """
+    workshop = Workshop(Shelf(folder), engine)
+    answers = Answers(workshop, most_bytes)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await workshop.open()
+        yield
+        await workshop.close()
+
+    routes = [
+        Route("/", answers.page),
+        Route("/page.{ending:str}", answers.part),
+        Route("/events", answers.events),
+        Route("/vocabulary", answers.vocabulary),
+        Route("/pictures", answers.pictures),
+        Route("/pictures", answers.drop, methods=["POST"]),
+        Route("/pictures/{id}", answers.about),
+        Route("/pictures/{id}/{kind}", answers.picture),
+        Route("/looks/{id}", answers.looks),
+        Route("/looks/{id}/{name}", answers.look),
+        Route("/drafts", answers.drafts, methods=["POST"]),
+        Route("/drafts/{key}", answers.draft),
+        Route("/masks", answers.mask, methods=["POST"]),
+        Route("/recipe", answers.recipe, methods=["POST"]),
+        Route("/jobs", answers.enqueue, methods=["POST"]),
+        Route("/jobs/{id}/preview", answers.preview),
+        Route("/jobs/{id}/{act}", answers.act, methods=["POST"]),
+    ]
+    handlers: dict[Any, Callable[..., Any]] = {DreamerError: _wrong, HTTPException: _missing}
+    guarded = [Middleware(Guard, token=token, port=port)]
+    made = Starlette(routes=routes, middleware=guarded, exception_handlers=handlers, lifespan=lifespan)
+    made.state.workshop = workshop
+    return made
+
+
+class Answers:
+    """What is answered at each address."""
+
+    def __init__(self, workshop: Workshop, most_bytes: int) -> None:
+        self._workshop, self._shelf, self._most_bytes = workshop, workshop.shelf, most_bytes
+
+    async def page(self, request: Request) -> Response:
+        """The page itself."""
+        return _part("page.html")
+
+    async def part(self, request: Request) -> Response:
+        """Its style, its script and its icon."""
+        return _part(f"page.{request.path_params['ending']}")
+
+    async def events(self, request: Request) -> Response:
+        """How things stand, as server-sent events."""
+
+        async def lines() -> AsyncIterator[str]:
+            async for text in self._workshop.listen():
+                yield f"data: {text}\n\n" if text else ": still here\n\n"
+
+        return StreamingResponse(lines(), media_type="text/event-stream")
+
+    async def vocabulary(self, request: Request) -> Response:
+        """Looks and options."""
+        return JSONResponse({**await self._workshop.vocabulary(), "folder": str(self._shelf.folder)})
+
+    async def pictures(self, request: Request) -> Response:
+        """The gallery."""
+        return JSONResponse(await self._workshop.pictures())
+
+    async def drop(self, request: Request) -> Response:
+        """A picture that was dropped: the body is the file, `name` its name."""
+        place, digest = self._shelf.room(request.query_params.get("name", "photo.jpg")), hashlib.sha256()
+        try:
+            with place.open("xb") as file:
+                async for piece in _bounded(request, self._most_bytes):
+                    digest.update(piece)
+                    file.write(piece)
+            item = self._shelf.settle(place, digest.hexdigest())
+            place = item.path
+            found = await self._workshop.about(item)
+        except BaseException as error:
+            self._shelf.clear(place)
+            if isinstance(error, UsageError):  # its sentence names a path, of which the page knows but the end
+                raise UsageError(*(text.replace(str(place), place.name) for text in error.problems)) from None
+            raise
+        return JSONResponse({"id": item.id, "name": item.name, **found})
+
+    async def about(self, request: Request) -> Response:
+        """Size, notices and recipe of a picture."""
+        item = self._item(request)
+        return JSONResponse({"id": item.id, "name": item.name, **await self._workshop.about(item)})
+
+    async def picture(self, request: Request) -> Response:
+        """A picture: its `view`, its `small` one, its `parts`, or the whole `file`."""
+        item, kind = self._item(request), request.path_params["kind"]
+        if kind == "file" and (type := _DREAMT.get(item.path.suffix.lower().strip(".").replace("jpeg", "jpg"))):
+            return FileResponse(item.path, media_type=type)
+        if kind == "parts":
+            return FileResponse(await self._workshop.parts(item))
+        if kind not in ("view", "small"):
+            raise HTTPException(404)
+        await self._workshop.about(item)
+        return FileResponse(self._shelf.shown(item, kind))
+
+    async def looks(self, request: Request) -> Response:
+        """Begin the thumbnails of all looks over a picture; which are there, and which cannot be."""
+        item = self._item(request)
+        await self._workshop.about(item)
+        self._workshop.want_looks_of(item)
+        names = await self._names()
+        made = [name for name in names if self._workshop.look(item, name)]
+        return JSONResponse({"made": made, "unmade": self._workshop.unmade(item)})
+
+    async def look(self, request: Request) -> Response:
+        """The thumbnail of one."""
+        name = request.path_params["name"].removeprefix("_")
+        place = self._workshop.look(self._item(request), name) if name in await self._names() else None
+        if place is None:
+            raise HTTPException(404)
+        return FileResponse(place, headers=_KEPT)
+
+    async def drafts(self, request: Request) -> Response:
+        """Begin small dreams of other seeds; the keys of their pictures."""
+        return JSONResponse(self._workshop.drafts(await _words(request)))
+
+    async def draft(self, request: Request) -> Response:
+        """A small dream."""
+        place = self._shelf.draft(request.path_params["key"])
+        if place is None:
+            raise HTTPException(404)
+        return FileResponse(place)
+
+    async def _names(self) -> list[str]:
+        """Of all looks; the empty one is dreamer's own recipe, `_` in an address."""
+        return ["", *(look["name"] for look in (await self._workshop.vocabulary())["looks"])]
+
+    async def mask(self, request: Request) -> Response:
+        """Keep a painted mask, a PNG."""
+        data = b"".join([piece async for piece in _bounded(request, _MOST_MASK)])
+        if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+            raise UsageError("a mask is a PNG; paint it again")
+        return JSONResponse({"id": self._shelf.mask(data)})
+
+    async def recipe(self, request: Request) -> Response:
+        """The command and the complete recipe of the page's settings."""
+        return JSONResponse(await self._workshop.recipe(await _words(request)))
+
+    async def enqueue(self, request: Request) -> Response:
+        """A dream more in the queue."""
+        job = self._workshop.enqueue(await _words(request))
+        return JSONResponse({"id": job.id, "command": job.command})
+
+    async def act(self, request: Request) -> Response:
+        """Stop, pause, go on, again or remove."""
+        await self._workshop.act(request.path_params["id"], request.path_params["act"])
+        return JSONResponse({})
+
+    async def preview(self, request: Request) -> Response:
+        """The dream being made, as it is now."""
+        number, data = self._workshop.previews.get(request.path_params["id"], (0, b""))
+        if not number:
+            raise HTTPException(404)
+        return Response(data, media_type="image/jpeg")
+
+    def _item(self, request: Request) -> Item:
+        item = self._shelf.find(request.path_params["id"])
+        if item is None:
+            raise HTTPException(404)
+        return item
+
+
+def _part(name: str) -> Response:
+    """A file of the page."""
+    if name not in ("page.html", "page.css", "page.js", "page.svg"):
+        raise HTTPException(404)
+    path = Path(__file__).with_name(name)
+    return Response(path.read_bytes(), media_type=_TYPES[path.suffix])
+
+
+async def _bounded(request: Request, most: int) -> AsyncIterator[bytes]:
+    """The pieces of the body; raises UsageError as soon as there are more than `most` bytes."""
+    sentence = f"this file is too large: at most {most / 1e6:.0f} MB can be dropped"
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > most:
+        raise UsageError(sentence)
+    seen = 0
+    async for piece in request.stream():
+        seen += len(piece)
+        if seen > most:
+            raise UsageError(sentence)
+        yield piece
+
+
+async def _words(request: Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises UsageError."""
+    data = b"".join([piece async for piece in _bounded(request, _MOST_WORDS)])
+    with suppress(ValueError, RecursionError):
+        words = json.loads(data)
+        if isinstance(words, dict):
+            return words
+    raise UsageError("the page sent no settings that can be read; load it again")
+
+
+async def _wrong(request: Request, error: Exception) -> Response:
+    problems = error.problems if isinstance(error, UsageError) else (str(error),)
+    return JSONResponse({"problems": list(problems)}, 422)
+
+
+async def _missing(request: Request, error: HTTPException) -> Response:
+    return JSONResponse({"problems": ["there is no such thing here (any more)"]}, error.status_code)

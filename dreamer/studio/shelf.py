@@ -1,0 +1,157 @@
+"""The pictures of the folder and those dropped onto the page, by ids: the page never says a path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dreamer.errors import UsageError
+from dreamer.files import is_link, make_folder, read_bounded, write_atomically
+from dreamer.files.suffixes import SUFFIXES
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_LONGEST_STEM = 60
+_ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture: its id, its name for people, and where it is; `dropped` came by the page."""
+
+    id: str
+    name: str
+    path: Path
+    dropped: bool
+
+
+class Shelf:
+    """A folder of pictures, and `.studio` in it, where the studio keeps what it needs.
+
+    Attributes:
+        folder: Where dreams are written, and whose pictures are shown.
+        own: `.studio` in it.
+
+    Raises:
+        UsageError: `.studio` is a link, or a folder in it is.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.own = folder, own_folder(folder / ".studio")
+        for name in ("photos", "shown", "looks", "jobs", "masks"):
+            own_folder(self.own / name)
+        for path in (self.own / "photos").glob(".new-*/*"):  # of a studio that was killed meanwhile
+            self.clear(path)
+
+    def items(self) -> dict[str, Item]:
+        """Every picture by its id, the newest last."""
+        found = sorted(self._items(), key=lambda item: _changed(item.path))
+        return {item.id: item for item in found}
+
+    def find(self, id: str) -> Item | None:
+        """The picture of an id, whatever the id is."""
+        return self.items().get(id)
+
+    def _items(self) -> Iterator[Item]:
+        for path in self.folder.iterdir():
+            if _is_picture(path):
+                yield Item(_digest(path.name), path.name, path, False)
+        for folder in (self.own / "photos").iterdir():
+            if _ID.fullmatch(folder.name):
+                yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
+
+    def shown(self, item: Item, kind: str) -> Path:
+        """Where a picture's `view`, its `small` one or its `parts` are kept, another one for each of its states."""
+        suffix = "jpg" if kind == "view" else "png"
+        return self.own / "shown" / f"{_digest(item.id, str(_changed(item.path)))}-{kind}.{suffix}"
+
+    def look(self, item: Item, words: list[str]) -> Path:
+        """Where the thumbnail is kept that these words make of a picture."""
+        return self.own / "looks" / f"{_digest(item.id, str(_changed(item.path)), *words)}.jpg"
+
+    def draft(self, key: str) -> Path | None:
+        """A thumbnail by its key, if it is made."""
+        place = self.own / "looks" / f"{key}.jpg"
+        return place if _ID.fullmatch(key) and place.is_file() else None
+
+    def room(self, name: str) -> Path:
+        """Where the picture dropped under this name is to be written at first."""
+        folder = self.own / "photos" / f".new-{secrets.token_hex(8)}"
+        make_folder(folder)
+        return folder / plain_name(name)
+
+    def settle(self, place: Path, digest: str) -> Item:
+        """Give a picture that was written its id, from its bytes; one that was dropped before is taken instead."""
+        id, folder = digest[:16], self.own / "photos" / digest[:16]
+        if (known := self.find(id)) is not None:
+            self.clear(place)
+            return known
+        place.parent.rename(folder)
+        return Item(id, place.name, folder / place.name, True)
+
+    def clear(self, place: Path) -> None:
+        """Remove a dropped picture."""
+        place.unlink(missing_ok=True)
+        with suppress(OSError):
+            place.parent.rmdir()
+
+    def mask(self, data: bytes) -> str:
+        """Keep the PNG of a mask, and return its id."""
+        id = hashlib.sha256(data).hexdigest()[:16]
+        write_atomically(self.mask_file(id), data)
+        return id
+
+    def mask_file(self, id: str) -> Path:
+        """Where the mask of an id is, if there is one; raises ValueError for what is no id."""
+        if not _ID.fullmatch(id):
+            raise ValueError(id)
+        return self.own / "masks" / f"{id}.png"
+
+    def about(self, item: Item) -> dict[str, object] | None:
+        """What was found in a picture when it was read; None before."""
+        with suppress(OSError, ValueError, Exception):
+            found: dict[str, object] = json.loads(read_bounded(self.shown(item, "view").with_suffix(".json"), 2**20))
+            return found
+        return None
+
+    def note(self, item: Item, found: dict[str, object]) -> None:
+        """Keep what was found in a picture."""
+        write_atomically(self.shown(item, "view").with_suffix(".json"), json.dumps(found).encode())
+
+
+def own_folder(path: Path) -> Path:
+    """The folder, made where it is missing. Raises UsageError for a link, through which nothing is ever written."""
+    if is_link(path):
+        raise UsageError(f"{path} is a link; the studio writes into a folder of its own, so remove the link")
+    make_folder(path)
+    return path
+
+
+def plain_name(name: str) -> str:
+    """A stranger's file name with nothing in it that a file system, a shell or a command line could take amiss."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    stem, dot, ending = last.rpartition(".")
+    kept = "".join(letter if letter.isalnum() or letter in " _-" else "-" for letter in (stem if dot else last))
+    kept = kept.encode()[:_LONGEST_STEM].decode(errors="ignore").strip(" -.") or "photo"
+    ending = f".{ending.lower()}"
+    return kept + (ending if ending in _ENDINGS else ".jpg")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and not is_link(path) and path.is_file()
+
+
+def _changed(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_mtime_ns
+    return 0
+
+
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()[:16]

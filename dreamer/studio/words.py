@@ -1,0 +1,151 @@
+"""What the page asks for, as the words of `dreamer render`: of strangers' values none becomes an option or a path."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dreamer.errors import quoted, reported_together
+from dreamer.files import free
+from dreamer.studio.shelf import Item, Shelf
+
+FLAGS = {
+    "strength": (float, int),
+    "keep": (float, int),
+    "feature-size": (float, int),
+    "size": (int,),
+    "seed": (int,),
+    "motif": (str,),
+    "init": (str,),
+    "feather": (float, int),
+}
+"""The options of `dreamer render` that the page has dials for, and the types of their values."""
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
+_NAME = re.compile(r"[\w][\w .:-]{0,99}")
+_FORMULA = re.compile(r"(not:)?(top|bottom|left|right|centre|all|ellipse|colour|part)(:[0-9.,%#/a-fA-F]{1,60})?")
+_LONGEST, _MOST = 1000, 300
+
+
+def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = None) -> tuple[str, ...]:
+    """The words after `dreamer render`.
+
+    Args:
+        settings: `photo` is a picture's id; `look` a preset's name, or `recipe` the id of a dream; `flags` are values
+            of FLAGS, `set` recipe keys and their values, `regions` a list of {"mask": id or formula, "look": name},
+            `guide` a picture's id.
+        shelf: Where ids are looked up.
+        output: The file to write, if it is to be named.
+
+    Raises:
+        UsageError: With every problem; what only the engine can know is not asked here.
+    """
+    words: list[str] = []
+    with reported_together() as problems:
+
+        def item(key: str) -> Item | None:
+            found = shelf.find(str(settings[key]))
+            if found is None:
+                problems.append(f"the {key} is not there any more; choose it again")
+            return found
+
+        if settings.get("photo") is None:
+            problems.append("there is no photo yet; drop one onto the page")
+        elif photo := item("photo"):
+            words.append(str(photo.path))
+        if settings.get("look"):
+            words += ["--preset", _name(settings["look"], "look", problems)]
+        elif settings.get("recipe") and (dream := item("recipe")):
+            words += ["--recipe", str(dream.path)]
+        for key, value in _table(settings, "set", problems).items():
+            if _KEY.fullmatch(str(key)) and _is_value(value):
+                words += ["--set", f"{key}={_toml(value)}"]
+            else:
+                problems.append(f"{quoted(key)}: there is no such key, or its value is none that a recipe has")
+        for key, value in _table(settings, "flags", problems).items():
+            if key not in FLAGS or not isinstance(value, FLAGS[key]) or isinstance(value, bool):
+                problems.append(f"{quoted(key)}: {quoted(value)} is not a value of it")
+            elif isinstance(value, str):
+                words += [f"--{key}", _name(value.replace(",", "-"), key, problems) and value]
+            else:
+                words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
+        if settings.get("guide") and (guide := item("guide")):
+            words += ["--guide", str(guide.path)]
+        for region in _list(settings, "regions", problems):
+            words += ["--region", _region(region, shelf, problems)]
+    return (*words, "-o", str(output)) if output else tuple(words)
+
+
+def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path]) -> Path:
+    """A new name for the dream in the folder: neither there nor in use by another job."""
+    photo = shelf.find(str(settings.get("photo")))
+    stem = photo.path.stem if photo else "dream"
+    stem = re.sub(r"(-dream(-partial)?(-[0-9]+)?)+$", "", stem) or "dream"
+    wish = settings.get("format")
+    own = photo.path.suffix.lower() if photo else ".jpg"
+    suffix = wish if wish in (".jpg", ".png", ".webp", ".tif") else own if own in (".jpg", ".png", ".webp") else ".jpg"
+    name = shelf.folder / f"{stem}-dream{suffix}"
+    used, number = set(taken), 2
+    place = free(name)
+    while place in used:
+        place = free(name.with_stem(f"{name.stem}-{number}"))
+        number += 1
+    return place
+
+
+def command_of(words: Iterable[str]) -> str:
+    """The line that does the same in a shell."""
+    return " ".join(map(shlex.quote, ("dreamer", "render", *words)))
+
+
+def _region(region: Any, shelf: Shelf, problems: list[str]) -> str:
+    mask, look = (str(region.get(key, "")) for key in ("mask", "look")) if isinstance(region, dict) else ("", "")
+    if not _FORMULA.fullmatch(mask):
+        try:
+            place = shelf.mask_file(mask)
+            mask = str(place)
+            if not place.is_file():
+                raise ValueError(mask)
+        except ValueError:
+            problems.append("the mask of a region is not there any more; paint it again")
+    return f"{mask}={_name(look, 'look', problems)}" if look else mask
+
+
+def _name(value: Any, what: str, problems: list[str]) -> str:
+    if isinstance(value, str) and _NAME.fullmatch(value) and not value.endswith(".toml"):
+        return value
+    problems.append(f"{what}: {quoted(value)} is no name")
+    return ""
+
+
+def _table(settings: Mapping[str, Any], key: str, problems: list[str]) -> Mapping[str, Any]:
+    value = settings.get(key) or {}
+    if isinstance(value, dict) and len(value) <= _MOST:
+        return {name: one for name, one in value.items() if one is not None}
+    problems.append(f"{key}: expected at most {_MOST} keys and values")
+    return {}
+
+
+def _list(settings: Mapping[str, Any], key: str, problems: list[str]) -> list[Any]:
+    value = settings.get(key) or []
+    if isinstance(value, list) and len(value) <= _MOST:
+        return value
+    problems.append(f"{key}: expected a list")
+    return []
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= _MOST and not any(isinstance(one, list) for one in value) and all(map(_is_value, value))
+    if isinstance(value, str):
+        return len(value) <= _LONGEST and value.isprintable()
+    return isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML; JSON has the same spelling for all of these."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,148 @@
+"""The studio's engine: what it dreams, reads and says is what the command line does."""
+
+import base64
+import hashlib
+import io
+import struct
+import time
+import zlib
+
+import pytest
+from command import QUICK, dreamer, left_in, photo, stamp_of
+from PIL import Image
+
+from dreamer.cli.engine import Control, Engine, _encoded
+from dreamer.image import load
+from dreamer.recipes.options import RESERVED
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def control():
+    return Control()
+
+
+@pytest.fixture
+def engine(said, control):
+    return Engine(said.append, control)
+
+
+def test_the_same_recipe_gives_the_same_bytes(engine, tmp_path):
+    source = photo(tmp_path / "lake.jpg", 80, 60)
+    wishes = ("--preset", "agate", "--seed", "3", "--strength", "0.7", "--region", "top=keep", *QUICK)
+    answer = engine.answer({"do": "render", "words": [str(source), *wishes, "-o", str(tmp_path / "studio.jpg")]})
+    assert answer["result"] == str(tmp_path / "studio.jpg"), answer
+    assert dreamer("render", source, *wishes, "-o", tmp_path / "typed.jpg").code == 0
+    assert (tmp_path / "studio.jpg").read_bytes() == (tmp_path / "typed.jpg").read_bytes()
+
+
+def test_a_file_that_is_there_is_not_replaced(engine, tmp_path):
+    source, place = photo(tmp_path / "lake.png", 64, 48), tmp_path / "mine.png"
+    place.write_bytes(b"mine")
+    answer = engine.answer({"do": "render", "words": [str(source), *QUICK, "-o", str(place)]})
+    assert "already exists" in answer["problems"][0] and place.read_bytes() == b"mine"
+
+
+def test_previews_are_small_few_and_as_strong_as_the_dream(engine, said, tmp_path, monkeypatch):
+    source = photo(tmp_path / "wide.png", 900, 64)
+    words = [str(source), "--strength", "0", "--set", "octaves.steps=3", "--set", "octaves.count=2"]
+    engine.answer({"do": "render", "words": [*words, "-o", str(tmp_path / "a.png")]})
+    shown = [base64.b64decode(each["preview"]) for each in said if "preview" in each]
+    assert set(shown) == {_encoded(load(source).at_most(768).image(), "JPEG")}
+    assert Image.open(io.BytesIO(shown[0])).size == (768, 55)
+    steps = [each for each in said if each["event"] == "step"]
+    shares = [each["share"] for each in steps]
+    assert len(shares) > 3 and shares == sorted(shares) and shares[-1] == 1
+    said.clear()
+    now = iter(range(10_000))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now) / 100)  # some hundredths of a second a step
+    engine.answer({"do": "render", "words": [*words, "-o", str(tmp_path / "b.png")]})
+    assert sum("preview" in each for each in said if each["event"] == "step") <= 2
+
+
+def test_stop_answers_after_one_step_and_keeps_the_picture(engine, control, tmp_path):
+    source, steps = photo(tmp_path / "lake.png", 64, 48), []
+
+    def say(facts):
+        if facts["event"] == "step":
+            steps.append(facts)
+            control.hear("stop")
+
+    engine.say = say
+    words = [str(source), "--set", "octaves.steps=50", "-o", str(tmp_path / "a.png")]
+    answer = engine.answer({"do": "render", "words": words})
+    assert answer["stopped"] and len(steps) == 1
+    assert left_in(tmp_path) == ["a-partial.png", "lake.png"] and answer["result"] == str(tmp_path / "a-partial.png")
+    assert stamp_of(tmp_path / "a-partial.png")["recipe"]["octaves"]["steps"] == 50
+
+
+def _bomb(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(30_000_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"GIF89a and no more", ""),
+        (b"PK\x03\x04" + bytes(100), "not a picture"),
+        (_bomb(30_000, 30_000), "pixels"),
+        (_bomb(100, 100), ""),
+    ],
+)
+def test_a_broken_file_and_a_bomb_are_a_sentence(engine, tmp_path, data, words):
+    (tmp_path / "a.png").write_bytes(data)
+    into = {"view": str(tmp_path / "view.jpg"), "small": str(tmp_path / "small.png")}
+    answer = engine.answer({"do": "read", "path": str(tmp_path / "a.png"), "into": into, "max_pixels": 1_000_000})
+    if "problems" in answer:
+        assert words in answer["problems"][0] and "internal error" not in answer["problems"][0]
+    else:
+        assert (answer["width"], answer["height"]) == (100, 100)
+
+
+def test_a_picture_is_read_with_its_recipe_and_shown_small(engine, tmp_path):
+    source = photo(tmp_path / "a.png", 2000, 60)
+    into = {"view": str(tmp_path / "view.jpg"), "small": str(tmp_path / "small.png")}
+    read = {"do": "read", "path": str(source), "into": into, "max_pixels": 1_000_000}
+    assert engine.answer(read) == {"width": 2000, "height": 60, "notices": (), "recipe": None, "photo": ""}
+    assert [(load(place).width, load(place).height) for place in into.values()] == [(1600, 48), (320, 10)]
+    dreamer("render", photo(tmp_path / "b.png", 64, 48), "-o", tmp_path / "dream.png", "--seed", "5", *QUICK)
+    stamps = engine.answer({"do": "stamps", "paths": [str(tmp_path / "dream.png"), str(source), "/no"]})["stamps"]
+    assert stamps[str(tmp_path / "dream.png")]["recipe"]["seed"] == 5
+    assert stamps[str(tmp_path / "dream.png")]["photo"] == hashlib.sha256((tmp_path / "b.png").read_bytes()).hexdigest()
+    assert stamps[str(source)]["recipe"] is stamps["/no"]["recipe"] is None
+
+
+def test_every_option_of_every_ingredient_is_offered(engine):
+    offered = engine.answer({"do": "vocabulary"})
+    for kind, shelf in engine.registry.ingredients.items():
+        found = {one["name"]: [option["name"] for option in one["options"]] for one in offered["kinds"][kind]}
+        assert found == {entry.name: list(entry.value.options) for entry in shelf}
+        assert all(one["summary"] for one in offered["kinds"][kind])
+        assert not {name for names in found.values() for name in names} & RESERVED
+    strength = next(one for one in offered["recipe"] if one["name"] == "strength")
+    assert (strength["type"], strength["low"], strength["high"], strength["default"]) == ("number", 0, 1, 1.0)
+    init = next(one for one in offered["recipe"] if one["name"] == "init")
+    assert init["type"] == "choice" and init["choices"] == ["photo", "noise", "grey", "canvas"]
+    assert {look["name"] for look in offered["looks"]} >= {"gaze", "jewels"}
+
+
+def test_the_recipe_of_the_words_and_what_is_wrong_with_them(engine, tmp_path):
+    source = str(photo(tmp_path / "a.png", 64, 48))
+    found = engine.answer({"do": "recipe", "words": [source, "--preset", "gaze", "--set", "colour=0.25"]})
+    assert found["recipe"]["colour"] == 0.25 and "m4a" in found["layers"]
+    wrong = engine.answer({"do": "recipe", "words": [source, "--strength", "7", "--set", "octaves.stepz=1"]})
+    assert any("--strength" in each for each in wrong["problems"]) and any(
+        "stepz" in each for each in wrong["problems"]
+    )
+    added = engine.answer({"do": "recipe", "words": [source, "--set", 'transforms.scale.id="scale"']})["recipe"]
+    assert added["transforms"][-1]["name"] == "scale"
