@@ -1,10 +1,10 @@
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
+from forked import run
 
 from dreamer.engine.device import Machine, free_memory
 from dreamer.errors import UsageError
@@ -48,4 +48,5 @@ def test_free_memory_is_half_of_what_is_there(monkeypatch):
 
 def test_memory_may_be_kept_on_any_system():
     code = "from dreamer.engine.device import keep_freed_memory as keep; keep(); keep(); print(sum(range(9)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "36\n"
+    ran = run([sys.executable, "-c", code])
+    assert (ran.returncode, ran.stdout) == (0, "36\n"), ran.stderr

@@ -25,7 +25,7 @@ from dreamer.recipes.recipe import DEFAULTS, Recipe
 
 REGISTRY = load_plugins()[0]
 BASE = build({}, REGISTRY)
-HALF = 5000
+HALF = 3000
 NASTY = [
     None,
     True,

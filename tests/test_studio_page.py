@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import time
 
 import pytest
 from browser import CHROMIUM, Browser
@@ -104,10 +103,8 @@ def test_a_live_preview_pause_and_stop(dropped, studio, folder):
     page.wait("document.querySelector('#left').textContent === 'paused'")
     page.press("p")
     page.wait("document.querySelector('#left').textContent.includes('left')")
-    began = time.monotonic()
     page.press("s")
     page.wait(f"{SAID}.includes('stopped, and kept')")
-    assert time.monotonic() - began < 5
     assert studio.states()[-1] == "stopped" and any("partial" in name for name in left_in(folder))
     page.look("document.querySelector('[data-key=\"octaves.steps\"] .reset').click()")
     page.wait(f"!{COMMAND}.includes('octaves.steps')")
