@@ -17,7 +17,7 @@ from dreamer.cli.photos import Place, check_folder, check_spared
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.errors import Interrupted, UsageError, WriteError
-from dreamer.files import is_taken, rescue, write_atomically
+from dreamer.files import is_taken, rescue, taken, write_atomically
 from dreamer.files.suffixes import suffix_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Batch:
             self.reporter.skip(label, str(output))
             return
         if is_taken(output) and not self.force:
-            raise UsageError(f"{output} already exists; --force replaces it, -o chooses another name")
+            raise UsageError(taken(output))
         plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
         self.place.make(output)
         check_folder(output.parent, str(output))

@@ -32,7 +32,7 @@ from dreamer.cli.progress import clock, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
-from dreamer.files import is_taken, write_atomically
+from dreamer.files import is_taken, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
 
@@ -119,7 +119,7 @@ def print_(
     with collect_problems(problems):
         check_spared(files.all, [photo, *named_files(options)])
     if is_taken(output) and not (force or proof):
-        problems.append(f"{output} already exists; --force replaces it, -o chooses another name")
+        problems.append(taken(output))
     tell_missing(problems, options, photo)
 
     from dreamer.engine.device import use_threads

@@ -14,7 +14,7 @@ from dreamer.cli.photos import Place
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.shell import render_command
 from dreamer.errors import UsageError, collect_problems
-from dreamer.files import is_taken
+from dreamer.files import is_taken, taken
 from dreamer.files.suffixes import suffix_of
 from dreamer.recipes.sweeps import LOOKS, VARIATION, Axis, Cell, blamed, cells_of, counted, key_name, read_axis
 from dreamer.recipes.variations import varied
@@ -167,7 +167,7 @@ def _job(cell: Cell, batch: Batch, photo: Photo, output: Path, count: int) -> Jo
     batch.check_transparency(file, format)
     done = batch.is_done(file, photo) and not batch.force
     if is_taken(file) and not done and not batch.force:
-        raise UsageError(f"{file} already exists; --force replaces it, -o chooses another name")
+        raise UsageError(taken(file))
     return Job(cell, batch, photo, format, file, "", "", done)
 
 

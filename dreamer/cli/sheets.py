@@ -16,7 +16,7 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import Job, Sheet, SheetOptions, sheet_of
 from dreamer.cli.streams import line
 from dreamer.errors import Interrupted, RenderError, UsageError, WriteError, collect_problems
-from dreamer.files import is_taken, make_folder, write_atomically
+from dreamer.files import is_taken, make_folder, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.sweeps import headings, wrapped
@@ -69,7 +69,7 @@ def make_sheet(
     same = _is_same(sheet_at, sheet)
     there = [] if saving["force"] or same else [path for path in outputs if is_taken(path)]
     if there:
-        raise UsageError(*(f"{path} already exists; --force replaces it, -o chooses another name" for path in there))
+        raise UsageError(*(taken(path) for path in there))
     if same and all(job.done for job in sheet.jobs) and all(path.exists() for path in outputs):
         reporter.skip(label, str(sheet_at))
         return 0

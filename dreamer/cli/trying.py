@@ -18,7 +18,7 @@ from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
-from dreamer.files import free, is_taken, write_atomically
+from dreamer.files import free, is_taken, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def try_(
     output = output or photo.parent / f"{photo.stem}-presets.jpg"
     outputs = [output, output.with_suffix(".html")] if as_page else [output]
     there = [] if force else [path for path in outputs if is_taken(path)]
-    problems = [f"{path} already exists; --force replaces it, -o chooses another name" for path in there]
+    problems = [taken(path) for path in there]
     with progress(how) as reporter:
         began = time.monotonic()
         with collect_problems(problems):

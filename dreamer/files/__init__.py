@@ -3,7 +3,17 @@
 Layer 0. Imports `errors` alone and nothing heavy; knows no picture and no clip.
 """
 
-from dreamer.files.disk import free, is_link, is_taken, make_folder, read_bounded, replacing, rescue, write_atomically
+from dreamer.files.disk import (
+    free,
+    is_link,
+    is_taken,
+    make_folder,
+    read_bounded,
+    replacing,
+    rescue,
+    taken,
+    write_atomically,
+)
 
 __all__ = [
     "free",
@@ -13,5 +23,6 @@ __all__ = [
     "read_bounded",
     "replacing",
     "rescue",
+    "taken",
     "write_atomically",
 ]

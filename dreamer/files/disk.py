@@ -54,6 +54,11 @@ def is_taken(path: Path) -> bool:
     return os.path.lexists(path)
 
 
+def taken(path: Path) -> str:
+    """The sentence about a file of ours whose name is taken."""
+    return f"{path} already exists; --force replaces it, -o chooses another name"
+
+
 def free(path: Path) -> Path:
     """The path, or the first free one with a number, -2 and so on, so that nothing is overwritten."""
     return next(name for name in _numbered(path) if not is_taken(name))

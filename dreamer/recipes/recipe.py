@@ -89,6 +89,11 @@ class Region:
     strength: Annotated[float, Range(0, 1)] = 1.0
     objectives: tuple[Ingredient, ...] = ()
 
+    @property
+    def place(self) -> tuple[str, str, bool, bool]:
+        """What decides where it is, and whether it dreams there."""
+        return self.mask, self.sha256, self.invert, self.look == KEEP
+
 
 _OWN_KEYS = {"objectives": ("name", "id", "weight", "layer"), "priors": ("name", "id", "weight")}
 
@@ -162,6 +167,11 @@ class Recipe:
         key = next((key for key, ones in ONES.items() if ones == kind), None)
         items: tuple[Ingredient, ...] = (getattr(self, key),) if key else getattr(self, kind)
         return items
+
+    @property
+    def places(self) -> tuple[object, ...]:
+        """What decides where its looks are; empty where they are everywhere."""
+        return (self.feather, *(region.place for region in self.regions)) if self.regions else ()
 
     @property
     def grown(self) -> tuple[tuple[Ingredient, int | None], ...]:

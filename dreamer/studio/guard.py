@@ -6,7 +6,6 @@ Loopback is no boundary: any page in any browser of this machine can send reques
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -75,6 +74,3 @@ class Guard:
 
     def _fits(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(errors="replace"), self._token)
-
-
-Handler = Callable[[Request], Awaitable[Response]]

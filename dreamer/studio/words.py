@@ -85,9 +85,11 @@ def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path])
     photo = shelf.find(str(settings.get("photo")))
     stem = photo.path.stem if photo else "dream"
     stem = re.sub(r"(-dream(-partial)?(-[0-9]+)?)+$", "", stem) or "dream"
-    wish = settings.get("format")
+    asked = settings.get("format")
     own = photo.path.suffix.lower() if photo else ".jpg"
-    suffix = wish if wish in (".jpg", ".png", ".webp", ".tif") else own if own in (".jpg", ".png", ".webp") else ".jpg"
+    suffix = (
+        asked if asked in (".jpg", ".png", ".webp", ".tif") else own if own in (".jpg", ".png", ".webp") else ".jpg"
+    )
     name = shelf.folder / f"{stem}-dream{suffix}"
     used, number = set(taken), 2
     place = free(name)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dreamer.errors import UsageError, collect_problems, reported_together
-from dreamer.files import is_taken
+from dreamer.files import is_taken, taken
 from dreamer.videos.clip.formats import PREVIEW, Format
 from dreamer.videos.clip.frame_store import is_replaceable
 from dreamer.videos.clip.reader import read_recipe
@@ -86,7 +86,7 @@ def _check(output: Path, format: Format, force: bool) -> None:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"{output}: no file can have this name ({why}); choose another -o") from error
     if not force:
-        raise UsageError(f"{output} already exists; --force replaces it, -o chooses another name")
+        raise UsageError(taken(output))
     if is_folder(output) and (format.suffix or not is_replaceable(output)):
         raise UsageError(f"{output} is a folder that holds more than a clip's frames; choose another -o")
     if not format.suffix and output.is_file():

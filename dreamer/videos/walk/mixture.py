@@ -55,7 +55,7 @@ class _Between:
         return tuple(self._region(one, other) for one, other in zip(a, b, strict=True))
 
     def _region(self, a: Region, b: Region) -> Region:
-        if (a.mask, a.sha256, a.invert, a.look == "keep") != (b.mask, b.sha256, b.invert, b.look == "keep"):
+        if a.place != b.place:
             raise _ApartError
         if bool(a.objectives) != bool(b.objectives):  # the recipe's own in one of them
             raise _ApartError

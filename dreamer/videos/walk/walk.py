@@ -26,7 +26,6 @@ from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
 from dreamer.pipeline.regions import areas_of, strength_in
-from dreamer.recipes.masks import KEEP
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
 from dreamer.videos.walk.mixture import mixed
@@ -137,8 +136,7 @@ class Walk:
     def _areas(self, pipeline: Pipeline) -> Areas | None:
         """Where a look grows, found once for all frames; None if everywhere."""
         recipe = pipeline.recipe
-        key = (recipe.feather, *((r.mask, r.sha256, r.invert, r.look == KEEP) for r in recipe.regions))
-        if key not in self._known:
+        if (key := recipe.places) not in self._known:
             self._known[key] = areas_of(recipe, pipeline.masks, self.photo, pipeline.registry)
         return self._known[key]
 

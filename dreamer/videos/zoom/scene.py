@@ -17,8 +17,7 @@ from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
 from dreamer.pipeline.regions import areas_of, strength_in
-from dreamer.recipes.masks import KEEP
-from dreamer.recipes.recipe import Ingredient, Recipe
+from dreamer.recipes.recipe import Ingredient
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.zoom.path import Path
 from dreamer.videos.zoom.photo_sampler import MaskSampler, PhotoSampler
@@ -75,7 +74,7 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
         raise UsageError(*dict.fromkeys(small))
     settled = {}
     with reported_together() as problems:
-        if len({_masks_of(pipeline.recipe) for pipeline in looks.values()}) > 1:
+        if len({pipeline.recipe.places for pipeline in looks.values()}) > 1:
             problems.append(
                 "regions: the looks of a zoom's keyframes have different ones, and a zoom has the same throughout; "
                 f"name them for all looks ({either('regions=[...]', '--region')})"
@@ -89,12 +88,6 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
             with collect_problems(problems):
                 areas_of(first.recipe, first.masks, photo.image(), first.registry) if first.recipe.regions else None
     return settled
-
-
-def _masks_of(recipe: Recipe) -> tuple[object, ...]:
-    """What decides where a recipe's looks are."""
-    where = (recipe.feather, *((r.mask, r.sha256, r.invert, r.look == KEEP) for r in recipe.regions))
-    return where if recipe.regions else ()
 
 
 @dataclass(frozen=True)
