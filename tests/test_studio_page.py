@@ -1,5 +1,6 @@
 """The studio's page in a real browser, with real engines: as a person uses it."""
 
+import inspect
 import json
 import shlex
 
@@ -52,7 +53,7 @@ def dial(browser, key, value):
     browser.look(f"{box}.value = {json.dumps(value)}; {box}.dispatchEvent(new Event('change'))")
 
 
-def test_a_photo_a_look_the_dials_and_the_picture_grows(dropped, studio, folder, tmp_path):
+def a_photo_a_look_the_dials_and_the_picture_grows(dropped, studio, folder, tmp_path):
     page = dropped
     page.click("[data-look=agate]")
     dial(page, "strength", 0.7)
@@ -73,7 +74,7 @@ def test_a_photo_a_look_the_dials_and_the_picture_grows(dropped, studio, folder,
     assert (tmp_path / "typed.png").read_bytes() == (folder / job.result).read_bytes()
 
 
-def test_before_and_after_loupe_and_side_by_side_by_keys(dropped):
+def before_and_after_loupe_and_side_by_side_by_keys(dropped):
     page = dropped
     page.wait("!document.querySelector('#after').hidden")
     page.press("c")
@@ -92,7 +93,7 @@ def test_before_and_after_loupe_and_side_by_side_by_keys(dropped):
     assert page.look("document.querySelector('#other').hidden && document.querySelector('#lens').hidden")
 
 
-def test_a_live_preview_pause_and_stop(dropped, studio, folder):
+def a_live_preview_pause_and_stop(dropped, studio, folder):
     page = dropped
     page.press("2")
     dial(page, "octaves.steps", 2000)
@@ -110,7 +111,7 @@ def test_a_live_preview_pause_and_stop(dropped, studio, folder):
     page.wait(f"!{COMMAND}.includes('octaves.steps')")
 
 
-def test_a_draft_gives_its_seed(dropped):
+def a_draft_gives_its_seed(dropped):
     page = dropped
     page.press("t")
     page.wait("document.querySelectorAll('#drafts button').length === 6")
@@ -123,7 +124,7 @@ def test_a_draft_gives_its_seed(dropped):
     page.wait(f"!{COMMAND}.includes('--seed')")
 
 
-def test_a_region_by_hand(dropped, studio):
+def a_region_by_hand(dropped, studio):
     page = dropped
     page.press("b")
     page.click("#tool-fill")
@@ -146,7 +147,7 @@ def test_a_region_by_hand(dropped, studio):
     page.press("b")
 
 
-def test_a_dream_that_is_dropped_shows_what_differs(dropped, folder, tmp_path):
+def a_dream_that_is_dropped_shows_what_differs(dropped, folder, tmp_path):
     page, dream = dropped, tmp_path / "dream.png"
     wishes = ("--preset", "jewels", "--seed", "77", "--set", "octaves.steps=1")
     assert dreamer("render", photo(tmp_path / "x.png", 64, 48), *wishes, "-o", dream).code == 0
@@ -164,7 +165,7 @@ def test_a_dream_that_is_dropped_shows_what_differs(dropped, folder, tmp_path):
     page.wait(f"!{COMMAND}.includes('--recipe')")
 
 
-def test_a_broken_file_is_a_sentence_beside_the_photos_that_are_none(dropped, tmp_path):
+def a_broken_file_is_a_sentence_beside_the_photos_that_are_none(dropped, tmp_path):
     page = dropped
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     page.files("#file", tmp_path / "broken.jpg", photo(tmp_path / "good.png", 64, 48, shift=5))
@@ -173,7 +174,7 @@ def test_a_broken_file_is_a_sentence_beside_the_photos_that_are_none(dropped, tm
     assert "/tmp" not in page.look("document.querySelector('#problems').textContent")
 
 
-def test_the_page_is_closed_and_opened_again_in_the_middle(dropped, studio):
+def the_page_is_closed_and_opened_again_in_the_middle(dropped, studio):
     page, settings = dropped, studio.workshop.jobs.all()[-1].settings  # of the 2000 steps
     id = studio.ask("/jobs", {**settings})["id"]
     page.open("about:blank")
@@ -184,7 +185,7 @@ def test_the_page_is_closed_and_opened_again_in_the_middle(dropped, studio):
     page.wait(f"{COMMAND}.includes('dreamer render')")  # the settings are remembered
 
 
-def test_everything_has_a_name_and_fits_a_phone(dropped):
+def everything_has_a_name_and_fits_a_phone(dropped):
     page = dropped
     page.press("3")
     page.wait("document.querySelectorAll('#dials .dial').length > 40")
@@ -202,10 +203,30 @@ def test_everything_has_a_name_and_fits_a_phone(dropped):
     page.press("1")
 
 
-def test_nothing_left_the_machine_and_the_page_complained_of_nothing(dropped, studio):
+def nothing_left_the_machine_and_the_page_complained_of_nothing(dropped, studio):
     asked = [
         each["params"]["request"]["url"] for each in dropped.events if each["method"] == "Network.requestWillBeSent"
     ]
     own = (f"http://127.0.0.1:{studio.port}/", "about:", "blob:")
     assert asked and not [url for url in asked if not url.startswith(own)]
     assert not [text for text in dropped.complaints() if "422" not in text and "404" not in text]
+
+
+STEPS = (
+    a_photo_a_look_the_dials_and_the_picture_grows,
+    before_and_after_loupe_and_side_by_side_by_keys,
+    a_live_preview_pause_and_stop,
+    a_draft_gives_its_seed,
+    a_region_by_hand,
+    a_dream_that_is_dropped_shows_what_differs,
+    a_broken_file_is_a_sentence_beside_the_photos_that_are_none,
+    the_page_is_closed_and_opened_again_in_the_middle,
+    everything_has_a_name_and_fits_a_phone,
+    nothing_left_the_machine_and_the_page_complained_of_nothing,
+)
+"""One after another on one page, as a person would: each goes on from what the one before has left."""
+
+
+def test_the_page_from_the_drop_to_the_end(request):
+    for step in STEPS:
+        step(**{name: request.getfixturevalue(name) for name in inspect.signature(step).parameters})
