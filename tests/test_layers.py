@@ -13,7 +13,7 @@ import dreamer
 ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
-    ["errors", "hookspecs", "limits", "openmp", "paths", "files"],
+    ["errors", "hookspecs", "limits", "openmp", "files"],
     ["image", "motifs"],
     ["recipes", "networks"],
     ["plugins"],

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dreamer.errors import UsageError
-from dreamer.paths import cache_folder
+from dreamer.files.folders import cache_folder
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from dreamer.engine.canvas import Canvas, is_flat
 from dreamer.errors import NetworkError, did_you_mean
+from dreamer.files.folders import config_folder
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.networks.autoencoder import Autoencoder, weights_path
 from dreamer.networks.autoencoder import decoder as read
-from dreamer.paths import config_folder
 from dreamer.recipes.options import Range
 
 _NAME = re.compile(r"\w[\w .-]*")

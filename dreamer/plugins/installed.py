@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from dreamer.errors import DreamerError, RecipeError
 from dreamer.files import is_link, make_folder, write_atomically
-from dreamer.paths import config_folder
+from dreamer.files.folders import config_folder
 from dreamer.recipes.parsing import read_toml
 
 SCHEMA = 1

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dreamer.errors import PluginError
-from dreamer.paths import config_folder
+from dreamer.files.folders import config_folder
 
 GROUPS = ("dreamer", "dreamer.presets")
 """The entry-point groups of plugins: with code, and with presets alone."""
