@@ -36,6 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr("dreamer.pipeline.build.load_from", loaded)
     monkeypatch.setattr("dreamer.cli.print.PROOF", 80)
+    monkeypatch.setattr("dreamer.cli.printing.PROOF", 80)
     monkeypatch.setattr("dreamer.pipeline.enlarging._SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     photo(tmp_path / "photo.png", 96, 72)

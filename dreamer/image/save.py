@@ -133,7 +133,7 @@ def _lossy(
     values = eight_bits(pixels)
     if photo.alpha is not None:
         alpha = eight_bits(photo.alpha)
-        values = _on_white(values, alpha) if format == "JPEG" else np.dstack([values, alpha])
+        values = on_white(values, alpha) if format == "JPEG" else np.dstack([values, alpha])
     picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
     options = dict(QUALITY[format])
     if format == "JPEG":
@@ -175,7 +175,7 @@ def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     return flat
 
 
-def _on_white(values: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def on_white(values: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colours (H, W, C) with transparency `alpha` (H, W), composited on white."""
     flat = np.empty_like(values)
     for rows in bands(values.shape[0], values.shape[1]):
