@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamer.engine.areas import Areas
 from dreamer.engine.backward import KnownGradient
 from dreamer.engine.colour import climb, hold
-from dreamer.engine.keeping import settled
+from dreamer.engine.keeping import settled, shortened
 from dreamer.engine.step import Apply, StepContext
 from dreamer.networks.randomness import Randomness
 
@@ -36,7 +36,7 @@ class Ascent:
     dream, whatever the network, layer and size. With `keeps_gradient` the updates are given the gradient as it was
     before the filters, at the price of a copy.
 
-    `salience` (B, 1, H, W) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
+    `salience` (B, 1, h, w) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
     at the end of an octave the dream comes nearer to the photo (`settled`). Outside of the `areas`, if there are any,
     no step is taken.
     """
@@ -68,7 +68,7 @@ class Ascent:
         score, direction, context = self.direction(image, context)
         direction.mul_(step_size)
         if self.salience is not None:
-            direction.mul_(1 - self.keep * self.salience)
+            direction = shortened(direction, self.salience, self.keep)
         image = climb(image, direction, base, self.colour)
         for update in self.updates:
             image = update(image, context)

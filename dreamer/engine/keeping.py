@@ -23,7 +23,7 @@ _VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised 
 
 
 def salience(photo: Tensor) -> Tensor:
-    """How much each place stands out against its surroundings, (B, 3, H, W) -> (B, 1, H, W) in [0, 1].
+    """How much each place stands out against its surroundings, (B, 3, H, W) -> (B, 1, h, w) in [0, 1], small.
 
     Differences of centre and surround in colour and light at three scales (Itti, Koch, Niebur 1998).
     """
@@ -36,7 +36,16 @@ def salience(photo: Tensor) -> Tensor:
     found = blurred(found, max(0.5, 0.01 * short))
     places = found[0].numel()
     most = found.flatten(1).kthvalue(math.ceil(_MOST * places), dim=1).values.clamp(min=_FAINT)[:, None, None, None]
-    return F.interpolate((found / most).clamp(0, 1), size=photo.shape[-2:], mode="bilinear", align_corners=False)
+    return (found / most).clamp(0, 1)
+
+
+def shortened(step: Tensor, found: Tensor, keep: float) -> Tensor:
+    """A step (B, 3, H, W), in place, shorter by `keep` of the salience that was `found` (B, 1, h, w)."""
+    size = (step.shape[-2], step.shape[-1])
+    whole = F.interpolate(found, size=size, mode="bilinear", align_corners=False)
+    for rows in bands(*size):
+        step[:, :, rows].mul_(1 - keep * whole[:, :, rows])
+    return step
 
 
 def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:

@@ -12,25 +12,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.image.bands import bands
+from dreamer.image.storage import empty
+
 SMALLEST_BAND = 8  # px: bands stop before a side falls under this
+_BAND = 1 << 17  # pixels at a time: a large picture has no room for temporaries of its size
 
 
 def reduce(image: Tensor) -> Tensor:
     """Blur with [1 4 6 4 1]/16 in both directions and keep every second pixel: (..., ceil(H/2), ceil(W/2))."""
     height, width = image.shape[-2:]
-    around = (2, 1 + width % 2, 2, 1 + height % 2)
-    return _reduce(_reduce(F.pad(image, around, mode="reflect"), -2), -1)
+    coarse = empty((*image.shape[:-2], -(-height // 2), -(-width // 2)), image)
+    for rows in bands(coarse.shape[-2], width, _BAND):
+        seen = torch.arange(2 * rows.start - 2, 2 * rows.stop + 1, device=image.device).abs()
+        part = image.index_select(-2, torch.minimum(seen, 2 * (height - 1) - seen))
+        part = F.pad(part, (2, 1 + width % 2, 0, 0), mode="reflect")
+        coarse[..., rows, :] = _reduce(_reduce(part, -2), -1)
+    return coarse
 
 
 def add_expanded(fine: Tensor, coarse: Tensor, alpha: float = 1.0) -> Tensor:
-    """fine += alpha * expand(coarse), in place: the transpose of `reduce`, times 4, written phase by phase.
-
-    Phase by phase, since a picture-sized temporary is what large pictures cannot afford.
-    """
-    height, width = fine.shape[-2:]
-    for y, rows in enumerate(_phases(coarse, -2, height)):
-        for x, values in enumerate(_phases(rows, -1, width)):
-            fine[..., y::2, x::2].add_(values, alpha=alpha)
+    """fine += alpha * expand(coarse), in place: the transpose of `reduce`, times 4, written phase by phase."""
+    (height, width), count = fine.shape[-2:], coarse.shape[-2]
+    for rows in bands(count, width, _BAND):
+        part = fine[..., 2 * rows.start : 2 * rows.stop, :]
+        seen = torch.arange(rows.start - 1, rows.stop + 1, device=fine.device).abs()
+        seen = torch.where(seen == count, _after(count, height), seen)
+        for y, lines in enumerate(_phases(coarse.index_select(-2, seen), -2, part.shape[-2])):
+            behind = lines.narrow(-1, _after(lines.shape[-1], width), 1)
+            lines = torch.cat([lines.narrow(-1, 1, 1), lines, behind], -1)
+            for x, values in enumerate(_phases(lines, -1, width)):
+                part[..., y::2, x::2].add_(values, alpha=alpha)
     return fine
 
 
@@ -65,14 +77,18 @@ def _reduce(padded: Tensor, dim: int) -> Tensor:
     return result.add_(taps[0], alpha=1 / 16).add_(taps[4], alpha=1 / 16)
 
 
-def _phases(coarse: Tensor, dim: int, size: int) -> tuple[Tensor, Tensor]:
-    """The even and the odd samples of the expansion to `size` along `dim`: (1 6 1)/8 and (4 4)/8."""
-    count = coarse.shape[dim]
-    # The sample after the last: its mirror image about the fine grid's last pixel.
-    after = coarse.narrow(dim, count - 1 - size % 2, 1)
-    before = coarse.narrow(dim, 1, 1)
-    padded = torch.cat([before, coarse, after], dim)
-    left, right = padded.narrow(dim, 0, count), padded.narrow(dim, 2, count)
-    even = (coarse * 0.75).add_(left, alpha=0.125).add_(right, alpha=0.125)
-    odd = ((coarse + right) * 0.5).narrow(dim, 0, size // 2)
+def _after(count: int, size: int) -> int:
+    """What stands for the sample after the last of `count`: its mirror image about the last pixel of the fine grid."""
+    return count - 1 - size % 2
+
+
+def _phases(padded: Tensor, dim: int, size: int) -> tuple[Tensor, Tensor]:
+    """The even and the odd samples of the expansion to `size` along `dim`: (1 6 1)/8 and (4 4)/8.
+
+    `padded` has one more sample on either side.
+    """
+    count = padded.shape[dim] - 2
+    left, middle, right = (padded.narrow(dim, start, count) for start in range(3))
+    even = (middle * 0.75).add_(left, alpha=0.125).add_(right, alpha=0.125)
+    odd = ((middle + right) * 0.5).narrow(dim, 0, size // 2)
     return even, odd

@@ -21,6 +21,7 @@ from dreamer.engine.octaves import Octave
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, NotFiniteError, argument
 from dreamer.image import resize
+from dreamer.image.storage import empty
 
 AscentAt = Callable[[StepContext], Ascent | CanvasAscent]
 """Gives the ascent of an octave, for its photo, its undreamt picture and its first step."""
@@ -75,7 +76,7 @@ def render(
         picture = left(image.clone()) if climbing else image
         if picture.shape == canvas.shape:
             return picture
-        picture = carry_up(picture - own, start if reinject else torch.zeros_like(start), canvas)
+        picture = carry_up(picture - own, start if reinject else start.new_zeros(()), canvas)
         return picture if areas is None else areas.kept(picture, start)
 
     def left(picture: Tensor) -> Tensor:
@@ -109,7 +110,10 @@ def render(
                 image = left(image)
                 climbing = None
                 if k + 1 < len(octaves):
-                    detail = image - own
+                    detail = torch.sub(image, own, out=empty(image.shape, image))
+                    # Nothing else of this octave is needed, and the next one needs the room.
+                    image = base = like = detail
+                    first, own = canvas, detail.new_zeros(())
     except KeyboardInterrupt:
         raise Interrupted(whole()) from None
     except NotFiniteError as error:
@@ -133,18 +137,19 @@ def begin_octave(
         reinject: Whether `start` is put beneath the detail; otherwise the detail holds it already.
 
     Returns:
-        The canvas at this size, which sets the limits; what the detail lies on; and the picture to go on with, which is
-        both together. Each (B, 3, height, width).
+        The canvas at this size, which sets the limits; what the detail lies on, or 0; and the picture to go on with,
+        which is both together. Each (B, 3, height, width).
     """
     base = _sized(canvas, size)
     first = base if start is canvas else within(_sized(start, size), base)
-    own = first if reinject else torch.zeros_like(first)
+    own = first if reinject else first.new_zeros(())
     return base, own, first if detail is None else carry_up(detail, own, base)
 
 
 def carry_up(detail: Tensor, own: Tensor, base: Tensor) -> Tensor:
     """The detail of a smaller octave, enlarged and added to `own`, within the limits that `base` sets (B, 3, H, W)."""
-    return within(resize(detail, (base.shape[-2], base.shape[-1])) + own, base)
+    large = resize(detail, (base.shape[-2], base.shape[-1]))
+    return within(large + own if large is detail else large.add_(own), base)
 
 
 def _sized(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -16,6 +16,7 @@ from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.step import StepContext
 from dreamer.engine.tiling import Tile, plan, surroundings
 from dreamer.errors import NetworkError, NotFiniteError, UsageError, argument
+from dreamer.image.storage import zeros_like
 from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
 
@@ -158,7 +159,7 @@ class Scorer:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._tiles(image)
         photo, (areas, shares) = self._photo(context), self._moved(image, context)
-        gradient = torch.zeros_like(image) if len(tiles) > 1 else image
+        gradient = zeros_like(image) if len(tiles) > 1 else image
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():

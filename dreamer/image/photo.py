@@ -17,6 +17,9 @@ from torch.nn import functional
 from dreamer.image.bands import bands
 from dreamer.image.luma import LUMA
 from dreamer.image.profile import ColourSpace, colour_space
+from dreamer.image.storage import empty, is_large
+
+_STRIP = 512  # columns at a time: pages of a mapped file are then read a few times, not a hundred
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -26,6 +29,22 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
+    (batch, channels, high, _), (height, width) = image.shape, size
+    whole = image.device.type != "cpu" or image.requires_grad
+    if whole or not is_large((batch, channels, max(high, height), width)):
+        return _cubic(image, (height, width))
+    # Each channel first across, band by band, and then down, strip by strip: as it is done at once, to the same values.
+    result, across = empty((batch, channels, height, width), image), empty((batch, 1, high, width), image)
+    for k in range(channels):
+        for rows in bands(high, max(width, image.shape[-1])):
+            across[:, :, rows] = _cubic(image[:, k : k + 1, rows], (rows.stop - rows.start, width))
+        for columns in bands(width, 1, _STRIP):
+            strip = _cubic(across[..., columns], (height, columns.stop - columns.start))
+            result[:, k : k + 1, :, columns] = strip
+    return result
+
+
+def _cubic(image: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
@@ -113,7 +132,7 @@ class Photo:
 
     def image(self) -> Tensor:
         """The photo as a tensor (1, 3, H, W), float32, sRGB in [0, 1]; colours outside sRGB are clipped."""
-        image = torch.empty(1, 3, self.height, self.width)
+        image = empty((1, 3, self.height, self.width))
         for rows in bands(self.height, self.width):
             image[0, :, rows] = torch.from_numpy(self._srgb(rows)).permute(2, 0, 1)
         return image

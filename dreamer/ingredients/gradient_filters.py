@@ -7,6 +7,7 @@ gradients stay zero. A filter may overwrite the gradient that it is given.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
@@ -16,7 +17,9 @@ from torch import Tensor
 from dreamer.engine.laplacian import merge, split
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.image import blurred
+from dreamer.image.bands import bands
 from dreamer.image.luma import luma
+from dreamer.image.storage import empty
 from dreamer.recipes.options import Range
 
 Share = Annotated[float, Range(0, 1)]
@@ -63,10 +66,9 @@ def even(gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(
     The RMS is taken over squares of `pixels` a side.
     """
     gradient = _tame(gradient)
-    red, green, blue = gradient.unbind(1)
-    energy = (red * red).addcmul_(green, green).addcmul_(blue, blue)[:, None]
-    size = energy.shape[-2:]
-    energy = F.avg_pool2d(energy, min(pixels, *size), ceil_mode=True)
+    size = (gradient.shape[-2], gradient.shape[-1])
+    cell = min(pixels, *size)
+    energy = _pooled(gradient, cell, _energy)
     whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
     lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
     return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
@@ -78,27 +80,52 @@ def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Ran
     A network's own chroma is fine grain, which the eye takes for grey with coloured fringes; its forms are in the luma.
     """
     gradient = _tame(gradient)
-    grey = luma(gradient)
-    colours = gradient - grey
-    if sigma and min(gradient.shape[-2:]) > 1:
-        colours = _soft(colours, min(sigma, min(gradient.shape[-2:]) / 8))
+    grey = empty((len(gradient), 1, *gradient.shape[-2:]), gradient)
+    for rows in bands(*gradient.shape[-2:]):
+        grey[:, :, rows] = luma(gradient[:, :, rows])
+    colours = _soft_chroma(gradient, sigma and min(sigma, min(gradient.shape[-2:]) / 8))
     strength = share * _rms(grey) / _rms(colours).clamp(min=torch.finfo(gradient.dtype).tiny)
-    return _unit(colours.mul_(strength).add_(grey))
+    for rows in bands(*gradient.shape[-2:]):
+        colours[:, :, rows].mul_(strength).add_(grey[:, :, rows])
+    return _unit(colours)
 
 
-def _soft(values: Tensor, sigma: float) -> Tensor:
-    """(B, C, H, W) blurred by `sigma` pixels, a wide blur on a coarser grid.
+def _soft_chroma(gradient: Tensor, sigma: float) -> Tensor:
+    """The gradient less its luma, (B, 3, H, W), blurred by `sigma` pixels, a wide blur on a coarser grid.
 
-    The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6.
+    The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6. Overwrites
+    the gradient.
     """
+    height, width = gradient.shape[-2:]
     cell = int(sigma / 3)
     if cell < 2:
-        return blurred(values, sigma)
-    height, width = values.shape[-2:]
-    coarse = F.avg_pool2d(values, cell, ceil_mode=True)
-    coarse = blurred(coarse, math.sqrt(sigma**2 - cell**2 / 4) / cell)
-    fine = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)
-    return fine[..., :height, :width].contiguous()
+        colours = _chroma(gradient)
+        return blurred(colours, sigma) if sigma and min(height, width) > 1 else colours
+    coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell)
+    for channel in range(gradient.shape[1]):
+        part = F.interpolate(coarse[:, channel : channel + 1], scale_factor=cell, mode="bilinear", align_corners=False)
+        gradient[:, channel : channel + 1] = part[..., :height, :width]
+    return gradient
+
+
+def _pooled(gradient: Tensor, cell: int, of: Callable[[Tensor], Tensor]) -> Tensor:
+    """The means over cells of that many pixels a side of what `of` makes of a gradient (B, 3, H, W), band by band."""
+    height, width = gradient.shape[-2:]
+    means = [
+        F.avg_pool2d(of(gradient[:, :, rows.start * cell : rows.stop * cell]), cell, ceil_mode=True)
+        for rows in bands(-(-height // cell), width * cell)
+    ]
+    return torch.cat(means, 2)
+
+
+def _energy(gradient: Tensor) -> Tensor:
+    """The sum of the squares of its channels, (B, 3, H, W) -> (B, 1, H, W)."""
+    red, green, blue = gradient.unbind(1)
+    return (red * red).addcmul_(green, green).addcmul_(blue, blue)[:, None]
+
+
+def _chroma(gradient: Tensor) -> Tensor:
+    return gradient - luma(gradient)
 
 
 def _rms(values: Tensor) -> Tensor:
@@ -111,7 +138,7 @@ def _tame(gradient: Tensor) -> Tensor:
     """The gradient, scaled so that its square can be represented: that of 1e-21 would be 0 in float32."""
     low, high = gradient.aminmax()
     peak = torch.maximum(-low, high)
-    return gradient if 1e-12 < peak < 1e12 or peak == 0 else gradient / peak
+    return gradient if 1e-12 < peak < 1e12 or peak == 0 else gradient.div_(peak)
 
 
 def unit(gradient: Tensor) -> Tensor:

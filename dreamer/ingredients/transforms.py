@@ -18,9 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.engine.moving import rolled, sampled
 from dreamer.engine.step import Apply, Step
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.image.bands import bands
 from dreamer.image.easing import eased
+from dreamer.image.storage import empty
 from dreamer.networks.randomness import Randomness
 from dreamer.recipes.options import Range
 
@@ -41,7 +44,7 @@ def jitter(image: Tensor, *, pixels: Pixels = 32, border: Literal["roll", "mirro
     height, width = image.shape[-2:]
     if border == "roll":
         down, right = _whole(-pixels, pixels), _whole(-pixels, pixels)
-        return lambda picture: picture.roll((down, right), (-2, -1)) if down or right else picture
+        return lambda picture: rolled(picture, down, right) if down or right else picture
     mirrored = pad(image, pixels=pixels, border="mirror")
     top, left = (_whole(0, 2 * min(pixels, side - 1)) for side in (height, width))
     return lambda picture: mirrored(picture)[..., top : top + height, left : left + width]
@@ -127,22 +130,35 @@ def warp(
     height, width = image.shape[-2:]
     with Randomness(Randomness.active().seed + step.octave):
         grid = torch.randn(1, 2, *(max(3, round(side / pixels) + 3) for side in (height, width)))
-    moves = F.interpolate(grid, size=(height, width), mode="bicubic", align_corners=True)[0]
+    moves = _enlarged(grid, (height, width))
     for side, dim in ((height, 1), (width, 2)):
         inside = torch.arange(side).minimum(side - 1 - torch.arange(side)) * 2 / pixels  # steps from the border
         inside = eased(inside.clamp(0, 1))
         moves *= inside[:, None] if dim == 1 else inside
-    slope = torch.cat([moves.diff(dim=-1).flatten(), moves.diff(dim=-2).flatten()]).square().mean().sqrt()
-    moves *= math.tan(math.radians(degrees)) / slope.clamp(min=1e-9)
-    down = (torch.arange(height)[:, None] + moves[0]) * 2 / max(1, height - 1) - 1
-    right = (torch.arange(width) + moves[1]) * 2 / max(1, width - 1) - 1
-    places = torch.stack([right, down], -1)[None]
+    moves *= math.tan(math.radians(degrees)) / _steepness(moves).clamp(min=1e-9)
+    places = empty((1, height, width, 2), moves)
+    for rows in bands(height, width):
+        places[0, rows, :, 0] = (torch.arange(width) + moves[1, rows]) * 2 / max(1, width - 1) - 1
+        places[0, rows, :, 1] = (torch.arange(height)[rows, None] + moves[0, rows]) * 2 / max(1, height - 1) - 1
+    return lambda picture: sampled(picture, places.to(picture))
 
-    def apply(picture: Tensor) -> Tensor:
-        there = places.to(picture).expand(len(picture), -1, -1, -1)
-        return F.grid_sample(picture, there, padding_mode="reflection", align_corners=True)
 
-    return apply
+def _enlarged(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """The values (1, C, h, w) between the corners of a picture of that size, (C, H, W), each channel by itself."""
+    whole = empty((grid.shape[1], *size), grid)
+    for channel, values in zip(whole, grid[0], strict=True):
+        channel.copy_(F.interpolate(values[None, None], size=size, mode="bicubic", align_corners=True)[0, 0])
+    return whole
+
+
+def _steepness(moves: Tensor) -> Tensor:
+    """The root of the mean square of the differences between neighbours, across and down, of moves (2, H, W)."""
+    _, height, width = moves.shape
+    across, down = 2 * height * (width - 1), 2 * (height - 1) * width
+    squares = empty((across + down,), moves)
+    torch.sub(moves[..., 1:], moves[..., :-1], out=squares[:across].view(2, height, width - 1))
+    torch.sub(moves[:, 1:], moves[:, :-1], out=squares[across:].view(2, height - 1, width))
+    return squares.square_().mean().sqrt()
 
 
 def pad(image: Tensor, *, pixels: Pixels = 12, border: Literal["grey", "mirror"] = "grey") -> Apply:
