@@ -1,5 +1,6 @@
 """Pictures, metadata and colour profiles that the tests of `dreamer.image` make for themselves."""
 
+import io
 import struct
 
 import numpy as np
@@ -22,6 +23,13 @@ XMP = (
     "<exif:GPSLongitude>13,24.5E</exif:GPSLongitude></rdf:Description></rdf:RDF></x:xmpmeta>"
     '<?xpacket end="w"?>'
 ).encode()
+
+
+def written(write, *arguments, **settings):
+    """The bytes that a function writes into the file that it is given first."""
+    file = io.BytesIO()
+    write(file, *arguments, **settings)
+    return file.getvalue()
 
 
 def noise(shape, dtype=np.uint8, seed=0):

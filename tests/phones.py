@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import tifffile
-from image_samples import P3, exif, rgb_profile, smooth, turned
+from image_samples import P3, exif, rgb_profile, smooth, turned, written
 from PIL import Image
 
 from dreamer.image import exif as exif_module
@@ -112,6 +112,6 @@ PHOTOS = {
     "heic.jpg": heic,
     "deep.tif": tiff,
     "packed.tif": lambda: tiff(compression="zlib", predictor=True),
-    "deep.png": lambda: png.write(DEEP, None, profile=WIDE, dpi=(300, 300), exif=exif(3)[6:]),
-    "wide.png": lambda: png.write(SCENE, None, profile=WIDE),
+    "deep.png": lambda: written(png.write, DEEP, None, profile=WIDE, dpi=(300, 300), exif=exif(3)[6:]),
+    "wide.png": lambda: written(png.write, SCENE, None, profile=WIDE),
 }

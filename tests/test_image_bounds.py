@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from command import ENVIRONMENT
 from forked import run
-from image_samples import XMP, exif, noise, rgb_profile, smooth
+from image_samples import XMP, exif, noise, rgb_profile, smooth, written
 from PIL import Image
 
 from dreamer import limits
@@ -72,7 +72,7 @@ BOMB = deflated(600 * MB)
 
 def png_with(pixels, *chunks, behind=False):
     """A PNG with chunks (name, data) before its pixels or behind them."""
-    data = png.write(pixels, None)
+    data = written(png.write, pixels, None)
     at = len(data) - 12 if behind else 33
     return data[:at] + b"".join(png._chunk(name, words) for name, words in chunks) + data[at:]
 
@@ -103,7 +103,7 @@ def test_a_png_costs_no_more_than_its_pixels(tmp_path, pixels, chunk, notice, be
 
 @pytest.mark.parametrize("pixels", [DEEP, FLAT])
 def test_a_png_that_says_it_is_longer_than_it_is_is_refused(tmp_path, pixels):
-    path, data = tmp_path / "a.png", png.write(pixels, None)
+    path, data = tmp_path / "a.png", written(png.write, pixels, None)
     at = data.index(b"IDAT")
     path.write_bytes(data[: at - 4] + b"\xff\xff\xff\0" + data[at:])
     refused(path, "incomplete|truncated|broken")
@@ -112,7 +112,7 @@ def test_a_png_that_says_it_is_longer_than_it_is_is_refused(tmp_path, pixels):
 @pytest.mark.parametrize("pixels", [DEEP, FLAT])
 @pytest.mark.parametrize("size", [b"\xff\0\0\xff", b"\0\0\0\x0d"])
 def test_a_png_whose_header_does_not_come_first_is_refused(tmp_path, pixels, size):
-    path, data = tmp_path / "a.png", png.write(pixels, None)
+    path, data = tmp_path / "a.png", written(png.write, pixels, None)
     words = data[8:33] + data[33:].replace(data[data.index(b"IDAT") - 4 :][:4], size, 1)
     path.write_bytes(data[:8] + png._chunk(b"tEXt", b"Comment\0a") + words)
     refused(path, "header is missing")

@@ -8,7 +8,7 @@ import numpy as np
 import phones
 import pytest
 import tifffile
-from image_samples import ADOBE, P3, exif, noise, rgb_profile, smooth
+from image_samples import ADOBE, P3, exif, noise, rgb_profile, smooth, written
 from PIL import Image, ImageCms
 
 from dreamer.image import Photo, colours, encode, load, png, tiff
@@ -21,7 +21,7 @@ BT2020 = ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046))
 
 
 def png_saying(*chunks, pixels=SCENE, profile=None):
-    data = png.write(pixels, None, profile=profile)
+    data = written(png.write, pixels, None, profile=profile)
     return data[:33] + b"".join(png._chunk(name, words) for name, words in chunks) + data[33:]
 
 
@@ -158,9 +158,9 @@ def block(space=None, option=b"", places=None, curve=None):
 def test_exif(format, said, profile, notice):
     file = io.BytesIO()
     if format == "PNG":
-        file.write(png.write(SCENE, None, exif=block(**said)))
+        file.write(written(png.write, SCENE, None, exif=block(**said)))
     elif format == "TIFF":  # Pillow does not write the option
-        file.write(tiff.write(SCENE, None, directory=exif_module.parse(block(**said))))
+        file.write(written(tiff.write, SCENE, None, directory=exif_module.parse(block(**said))))
     else:
         Image.fromarray(SCENE).save(file, format, exif=b"Exif\0\0" + block(**said))
     photo = load(file.getvalue())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from image_samples import XMP, exif, noise, rgb_profile, smooth, turned, turned_picture
+from image_samples import XMP, exif, noise, rgb_profile, smooth, turned, turned_picture, written
 from PIL import Image
 from PIL.ExifTags import Base
 
@@ -59,7 +59,7 @@ def test_every_mode_is_read_upright_and_unchanged(tmp_path, mode, format, orient
     assert (photo.width, photo.height) == (36, 24)
     assert photo.image().shape == (1, 3, 24, 36)
     assert np.array_equal(photo.with_change(torch.zeros_like(photo.image())), pixels)
-    assert 274 not in Image.open(io.BytesIO(png.write(pixels, None, exif=photo.exif))).getexif()
+    assert 274 not in Image.open(io.BytesIO(written(png.write, pixels, None, exif=photo.exif))).getexif()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -79,7 +79,7 @@ def test_sixteen_bits_are_exact_and_upright(tmp_path, format, channels, orientat
     colours = 1 if channels < 3 else 3
     if format == "PNG":
         alpha = stored[..., -1] if channels > colours else None
-        path.write_bytes(png.write(stored[..., :colours], alpha, exif=exif(orientation)[6:]))
+        path.write_bytes(written(png.write, stored[..., :colours], alpha, exif=exif(orientation)[6:]))
     else:
         tifffile.imwrite(
             path,
@@ -167,7 +167,7 @@ def test_interlaced_sixteen_bit_png(tmp_path, channels, colour):
 
 def test_metadata_behind_the_pixels_of_a_deep_png(tmp_path):
     path = tmp_path / "photo.png"
-    data = png.write(noise((4, 6, 3), np.uint16), None)
+    data = written(png.write, noise((4, 6, 3), np.uint16), None)
     path.write_bytes(data[:-12] + png._chunk(b"eXIf", exif(6)[6:]) + data[-12:])
     photo = load(path)
     assert (photo.width, photo.height) == (4, 6)
@@ -177,7 +177,7 @@ def test_metadata_behind_the_pixels_of_a_deep_png(tmp_path):
 @pytest.mark.parametrize("deep", [False, True])
 def test_what_a_png_says_of_its_owner_in_texts_is_kept_as_exif(tmp_path, deep):
     path, texts = tmp_path / "photo.png", [("Author", "Käthe"), ("Description", "a beetle"), ("Location", "Paris")]
-    data = png.write(noise((4, 6, 3), np.uint16 if deep else np.uint8), None, texts=texts)
+    data = written(png.write, noise((4, 6, 3), np.uint16 if deep else np.uint8), None, texts=texts)
     latin = png._chunk(b"tEXt", "Copyright\0Käthe 2026".encode("latin-1")) + png._chunk(b"zTXt", b"Author\0\0damaged")
     path.write_bytes(data[:33] + latin + data[33:])
     with Image.open(path) as picture:
@@ -187,7 +187,7 @@ def test_what_a_png_says_of_its_owner_in_texts_is_kept_as_exif(tmp_path, deep):
             assert tags.data(33432) == "Käthe 2026\0".encode() and photo.notices == ()
             assert b"Paris" not in encode(photo, photo.pixels, "PNG")
     block = exif_module.Directory(fields={315: exif_module.Field(2, b"an owner\0")}).block()
-    data = png.write(photo.pixels, None, texts=[("Author", "another")], exif=block)
+    data = written(png.write, photo.pixels, None, texts=[("Author", "another")], exif=block)
     assert exif_module.parse(load(data).exif).data(315) == b"an owner\0"
 
 
@@ -380,7 +380,7 @@ def test_a_file_cut_short_is_refused(tmp_path, name, share):
     path = tmp_path / name
     pixels = noise((64, 64, 3))
     if name == "deep.png":
-        path.write_bytes(png.write(noise((64, 64, 3), np.uint16), None))
+        path.write_bytes(written(png.write, noise((64, 64, 3), np.uint16), None))
     elif name == "deep.tif":
         tifffile.imwrite(path, noise((64, 64, 3), np.uint16), photometric="rgb", compression="zlib")
     else:
@@ -391,7 +391,7 @@ def test_a_file_cut_short_is_refused(tmp_path, name, share):
 
 
 def test_a_damaged_deep_png_is_refused(tmp_path):
-    path, data = tmp_path / "a.png", png.write(noise((64, 64, 3), np.uint16), None)
+    path, data = tmp_path / "a.png", written(png.write, noise((64, 64, 3), np.uint16), None)
     broken = bytearray(data)
     broken[len(broken) // 2] ^= 255
     path.write_bytes(broken)
@@ -402,7 +402,7 @@ def test_a_damaged_deep_png_is_refused(tmp_path):
 
 def test_a_deep_tiff_that_contradicts_itself_is_refused(tmp_path):
     path = tmp_path / "a.tif"
-    data = tiff.write(noise((8, 8, 1), np.uint16), None, directory=exif_module.Directory())
+    data = written(tiff.write, noise((8, 8, 1), np.uint16), None, directory=exif_module.Directory())
     grey, colour = (struct.pack("<HHII", Base.PhotometricInterpretation, 3, 1, kind) for kind in (1, 2))
     path.write_bytes(data.replace(grey, colour))
     refused(path, "channels")
@@ -451,7 +451,7 @@ def test_values_of_other_kinds_are_refused_in_a_sentence(tmp_path, dtype):
 
 def test_a_decompression_bomb_is_refused_from_its_header(tmp_path):
     bomb, deep = tmp_path / "bomb.png", tmp_path / "deep.tif"
-    data = bytearray(png.write(noise((4, 4, 3)), None))
+    data = bytearray(written(png.write, noise((4, 4, 3)), None))
     data[16:24] = struct.pack(">II", 20000, 20000)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
     bomb.write_bytes(data)

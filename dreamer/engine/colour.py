@@ -40,7 +40,7 @@ def _axes(image: Tensor) -> tuple[Tensor, Tensor]:
 
 def hold(gradient: Tensor, colour: float) -> Tensor:
     """Multiply the gradient's chroma (Cb, Cr) by 1 - colour, in place; its luma stays."""
-    for rows in bands(*gradient.shape[-2:], _BAND) if colour else ():
+    for rows in bands(gradient.shape[-2], gradient.shape[-1], _BAND) if colour else ():
         part = gradient[:, :, rows]
         grey = luma(part).mul_(colour)
         part.mul_(1 - colour).add_(grey)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dreamer.image.load import Picture, load, read_recipe
 from dreamer.image.mask import mask_of
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
-from dreamer.image.save import eight_bits, encode, format_for, losses
+from dreamer.image.save import eight_bits, encode, format_for, losses, write
 
 __all__ = [
     "Photo",
@@ -27,4 +27,5 @@ __all__ = [
     "resize",
     "size_at",
     "to_pil",
+    "write",
 ]

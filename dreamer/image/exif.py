@@ -18,6 +18,7 @@ from dreamer import limits
 
 KINDS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Type -> bytes per value."""
+LONG8 = 16
 INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 LAYOUT = frozenset(
@@ -179,23 +180,25 @@ class Directory:
             del place.fields[tag]
             size -= 12 + (length + length % 2 if length > 4 else 0)
 
-    def packed(self, offset: int) -> bytes:
-        """The directory with its fields' values and its subdirectories, as bytes for `offset` in a TIFF file."""
+    def packed(self, offset: int, big: bool = False) -> bytes:
+        """The directory with its fields' values and its subdirectories, as bytes for `offset` in a TIFF or BigTIFF."""
         tags = sorted(self.fields.keys() | self.children.keys())
-        entries, body = [struct.pack(self.order + "H", len(tags))], bytearray()
-        start = offset + 2 + 12 * len(tags) + 4
+        number, entry, pointer, place = ("Q", "HHQ", LONG8, "Q") if big else ("H", "HHI", LONG, "I")
+        room = struct.calcsize(place)
+        entries, body = [struct.pack(self.order + number, len(tags))], bytearray()
+        start = offset + len(entries[0]) + (struct.calcsize("=" + entry) + room) * len(tags) + room
         for tag in tags:
-            here = struct.pack(self.order + "I", start + len(body))
+            here = struct.pack(self.order + place, start + len(body))
             if tag in self.children:
-                kind, count, value = LONG, 1, here
-                body += self.children[tag].packed(start + len(body))
+                kind, count, value = pointer, 1, here
+                body += self.children[tag].packed(start + len(body), big)
             else:
                 kind, data = self.fields[tag].kind, self.fields[tag].data
-                count, value = len(data) // KINDS[kind], data.ljust(4, b"\0") if len(data) <= 4 else here
-                body += b"" if len(data) <= 4 else data
+                count, value = len(data) // KINDS[kind], data.ljust(room, b"\0") if len(data) <= room else here
+                body += b"" if len(data) <= room else data
             body += bytes(len(body) % 2)
-            entries.append(struct.pack(self.order + "HHI", tag, kind, count) + value)
-        return b"".join([*entries, bytes(4), body])
+            entries.append(struct.pack(self.order + entry, tag, kind, count) + value)
+        return b"".join([*entries, bytes(room), body])
 
     def block(self) -> bytes:
         """The directory as an EXIF block for JPEG, PNG, WebP and AVIF: a TIFF file without a picture."""
@@ -232,9 +235,12 @@ def parse(block: bytes) -> Directory:
         return Directory(damaged=True)
 
 
-def header(order: str, offset: int) -> bytes:
-    """The header of a TIFF file whose first directory is at `offset`."""
-    return struct.pack(order + "2sHI", b"II" if order == "<" else b"MM", 42, offset)
+def header(order: str, offset: int, big: bool = False) -> bytes:
+    """The header of a TIFF or BigTIFF file whose first directory is at `offset`."""
+    mark = b"II" if order == "<" else b"MM"
+    return (
+        struct.pack(order + "2s3HQ", mark, 43, 8, 0, offset) if big else struct.pack(order + "2sHI", mark, 42, offset)
+    )
 
 
 def table_at(file: BinaryIO, offset: int, order: str, big: bool) -> Table:

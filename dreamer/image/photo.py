@@ -17,7 +17,7 @@ from torch.nn import functional
 from dreamer.image.bands import bands
 from dreamer.image.luma import LUMA
 from dreamer.image.profile import ColourSpace, colour_space
-from dreamer.image.storage import empty, is_large
+from dreamer.image.storage import empty, empty_array, is_large
 
 _STRIP = 512  # columns at a time: pages of a mapped file are then read a few times, not a hundred
 
@@ -146,7 +146,7 @@ class Photo:
         if tuple(change.shape) != (1, 3, self.height, self.width):
             raise ValueError(f"the change is {tuple(change.shape)}, the photo {(1, 3, self.height, self.width)}")
         space = self._space()
-        changed = np.empty_like(self.pixels)
+        changed = empty_array(self.pixels.shape, self.pixels.dtype)
         for rows in bands(self.height, self.width):
             delta = change[0, :, rows].detach().to("cpu", torch.float32).permute(1, 2, 0).numpy()
             if self.pixels.shape[2] == 1:
@@ -162,10 +162,18 @@ class Photo:
         size = size_at(self.height, self.width, long_side)
         if size == (self.height, self.width):
             return self
-        pixels = np.empty((*size, self.pixels.shape[2]), self.pixels.dtype)
+        pixels = empty_array((*size, self.pixels.shape[2]), self.pixels.dtype)
         for channel in range(self.pixels.shape[2]):
-            pixels[..., channel] = _resized(self.pixels[..., channel], size)
-        return replace(self, pixels=pixels, alpha=None if self.alpha is None else _resized(self.alpha, size))
+            _resize_into(pixels[..., channel], self.pixels[..., channel])
+        alpha = None if self.alpha is None else _resize_into(empty_array(size, self.alpha.dtype), self.alpha)
+        return replace(self, pixels=pixels, alpha=alpha)
+
+    def deep(self) -> Photo:
+        """The photo in 16 bits, so that what is made larger has no steps; itself if it has them."""
+        if self.pixels.dtype == np.uint16:
+            return self
+        alpha = None if self.alpha is None else self.alpha * np.uint16(257)
+        return replace(self, pixels=self.pixels * np.uint16(257), alpha=alpha)
 
     def at_most(self, long_side: int) -> Photo:
         """The photo reduced so that its longer side has `long_side` pixels; itself if it is no larger."""
@@ -190,7 +198,10 @@ class Photo:
         return values if space is None else space.to_srgb(values)
 
 
-def _resized(plane: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """One channel (H, W) resized, in its own dtype."""
-    image = resize(torch.from_numpy(plane.astype(np.float32))[None, None], size)
-    return image[0, 0].round_().clamp_(0, np.iinfo(plane.dtype).max).numpy().astype(plane.dtype)
+def _resize_into(result: NDArray[Any], plane: NDArray[Any]) -> NDArray[Any]:
+    """One channel (H, W), in its own dtype, resized to the size of `result`, which is filled and returned."""
+    size = (result.shape[0], result.shape[1])
+    image = resize(torch.from_numpy(plane.astype(np.float32))[None, None], size)[0, 0]
+    for rows in bands(*size):
+        result[rows] = image[rows].round_().clamp_(0, np.iinfo(plane.dtype).max).numpy()
+    return result

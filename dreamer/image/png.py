@@ -164,6 +164,7 @@ def _data(file: BinaryIO, chunk: Chunk, most: int) -> bytes | None:
 
 
 def write(
+    file: BinaryIO,
     pixels: NDArray[Any],
     alpha: NDArray[Any] | None,
     *,
@@ -171,10 +172,11 @@ def write(
     dpi: tuple[float, float] | None = None,
     exif: bytes = b"",
     texts: Iterable[tuple[str, str]] = (),
-) -> bytes:
-    """A PNG file as bytes. Each row gets the filter with the smallest sum of absolute differences (PNG, 12.7).
+) -> None:
+    """Write a PNG. Each row gets the filter with the smallest sum of absolute differences (PNG, 12.7).
 
     Args:
+        file: Where to.
         pixels: (H, W, C), uint8 or uint16, C 1 for grey or 3 for RGB.
         alpha: (H, W), of the same dtype.
         profile: The ICC profile.
@@ -185,27 +187,28 @@ def write(
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize
     colour = (2 if channels == 3 else 0) + (4 if alpha is not None else 0)
-    parts = [SIGNATURE, _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * depth, colour, 0, 0, 0))]
+    file.write(SIGNATURE)
+    file.write(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * depth, colour, 0, 0, 0)))
     if profile is not None:
-        parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
+        file.write(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
     if dpi is not None:
         x, y = (min(max(round(value / 0.0254), 1), 0x7FFFFFFF) for value in dpi)
-        parts.append(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+        file.write(_chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
     if exif:
-        parts.append(_chunk(b"eXIf", exif))
+        file.write(_chunk(b"eXIf", exif))
     for keyword, words in texts:
         if words:
-            parts.append(_chunk(b"iTXt", keyword.encode("latin-1") + bytes(5) + words.encode()))
+            file.write(_chunk(b"iTXt", keyword.encode("latin-1") + bytes(5) + words.encode()))
     deflater = zlib.compressobj(6, strategy=zlib.Z_FILTERED)
     above = None
     for rows in bands(height, width):
         band = pixels[rows] if alpha is None else np.dstack([pixels[rows], alpha[rows]])
         raw = band.astype(f">u{depth}").reshape(len(band), -1).view(np.uint8)
         packed = deflater.compress(_filtered(raw, above, depth * (channels + (alpha is not None))))
-        parts.append(_chunk(b"IDAT", packed) if packed else b"")
+        file.write(_chunk(b"IDAT", packed) if packed else b"")
         above = raw[-1]
-    parts += [_chunk(b"IDAT", deflater.flush()), _chunk(b"IEND", b"")]
-    return b"".join(parts)
+    file.write(_chunk(b"IDAT", deflater.flush()))
+    file.write(_chunk(b"IEND", b""))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,28 @@ def encode(
     keep_gps: bool = False,
     software: str = "dreamer",
 ) -> bytes:
-    """A picture file as bytes, with the photo's alpha, profile and metadata.
+    """A picture file as bytes; the arguments and errors are those of `write`."""
+    file = io.BytesIO()
+    write(file, photo, pixels, format, recipe=recipe, keep_gps=keep_gps, software=software)
+    return file.getvalue()
+
+
+def write(
+    file: BinaryIO,
+    photo: Photo,
+    pixels: NDArray[Any],
+    format: str,
+    *,
+    recipe: str = "",
+    keep_gps: bool = False,
+    software: str = "dreamer",
+) -> None:
+    """Write a picture, with the photo's alpha, profile and metadata; PNG and TIFF row by row.
 
     JPEG has quality 95 without chroma subsampling, WebP 95, AVIF 90; PNG and TIFF are lossless.
 
     Args:
+        file: Where to; it can seek.
         photo: Where alpha, profile and metadata come from.
         pixels: (H, W, C), uint8 or uint16, C as the photo's.
         format: A key of `SUFFIXES`.
@@ -95,15 +112,14 @@ def encode(
     directory = _exif(photo, pixels.shape[1], pixels.shape[0], software, keep_gps)
     packet = xmp.rewritten(photo.xmp, recipe="" if format == "PNG" else recipe, keep_gps=keep_gps)
     captions = photo.iptc if keep_gps else iptc.without_places(photo.iptc)
+    common: dict[str, Any] = {"profile": photo.profile, "dpi": photo.dpi}
     if format == "PNG":
         texts = (("dreamer", recipe), (png.XMP_KEYWORD, packet.decode()))
-        block = directory.block()
-        return png.write(pixels, photo.alpha, profile=photo.profile, dpi=photo.dpi, exif=block, texts=texts)
-    if format == "TIFF":
-        return tiff.write(
-            pixels, photo.alpha, directory=directory, profile=photo.profile, dpi=photo.dpi, xmp=packet, iptc=captions
-        )
-    return _lossy(photo, pixels, format, directory, packet, captions)
+        png.write(file, pixels, photo.alpha, exif=directory.block(), texts=texts, **common)
+    elif format == "TIFF":
+        tiff.write(file, pixels, photo.alpha, directory=directory, xmp=packet, iptc=captions, **common)
+    else:
+        file.write(_lossy(photo, pixels, format, directory, packet, captions))
 
 
 def _exif(photo: Photo, width: int, height: int, software: str, keep_gps: bool) -> exif.Directory:

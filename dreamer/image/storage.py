@@ -15,8 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dreamer.errors import WriteError
@@ -60,6 +63,12 @@ def empty(shape: Sequence[int], like: Tensor | None = None, dtype: torch.dtype |
         why = error.strerror or error
         raise WriteError(f"{folder}: a picture of {size / 2**30:.1f} GiB cannot be kept there: {why}") from error
     return torch.frombuffer(mapped, dtype=dtype).view(tuple(shape))
+
+
+def empty_array(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array of any values."""
+    *most, last = shape
+    return empty((*most, last * dtype.itemsize), dtype=torch.uint8).numpy().view(dtype)
 
 
 def zeros_like(picture: Tensor) -> Tensor:

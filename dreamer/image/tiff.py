@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import zlib
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, BinaryIO
 
@@ -28,6 +29,9 @@ from dreamer.image.spliced import spliced
 CMYK, DIFFERENCES = 5, 2
 ASSOCIATED, UNASSOCIATED = 1, 2
 _RAW = (1,)
+BIG = 1 << 31
+"""Bytes of pixels from which on a file is a BigTIFF: many programs count a TIFF's bytes with a sign."""
+_TILE = 512
 _MOST_SAMPLES = 8  # colours, alpha and some masks
 _DEPTH = 32997  # layers of a volume, which Pillow does not name
 _OLD_JPEG = frozenset(
@@ -187,6 +191,7 @@ def _check_parts(file: BinaryIO, page: Any) -> None:
 
 
 def write(
+    file: BinaryIO,
     pixels: NDArray[Any],
     alpha: NDArray[Any] | None,
     *,
@@ -195,11 +200,12 @@ def write(
     dpi: tuple[float, float] | None = None,
     xmp: bytes = b"",
     iptc: bytes = b"",
-) -> bytes:
-    """A TIFF file as bytes, in strips deflated with horizontal differences (TIFF 6.0, section 14).
+) -> None:
+    """Write a TIFF, in strips deflated with horizontal differences (TIFF 6.0, section 14), or a BigTIFF in tiles.
 
     Args:
-        pixels: (H, W, C), uint8 or uint16, C 1 for grey or 3 for RGB.
+        file: Where to; it can seek.
+        pixels: (H, W, C), uint8 or uint16, C 1 for grey or 3 for RGB. From `BIG` bytes on the file is a BigTIFF.
         alpha: (H, W), of the same dtype.
         directory: The photo's EXIF; it becomes the file's first directory and decides its byte order.
         profile: The ICC profile.
@@ -209,23 +215,32 @@ def write(
     """
     height, width, channels = pixels.shape
     samples, depth = channels + (alpha is not None), pixels.dtype.itemsize
-    strips = []
-    for rows in bands(height, width):
-        band = pixels[rows] if alpha is None else np.dstack([pixels[rows], alpha[rows]])
-        band = np.diff(band, axis=1, prepend=band.dtype.type(0))
-        strips.append(zlib.compress(band.astype(f"{directory.order}u{depth}").tobytes(), 6))
-    sizes = [len(strip) for strip in strips]
-    offsets = list(accumulate(sizes[:-1], initial=8))
+    big = height * width * samples * depth >= BIG
     out = exif.Directory(directory.order, dict(directory.fields), dict(directory.children))
+    file.write(exif.header(out.order, 0, big))
+    sizes = []
+    for part in _tiles(pixels, alpha) if big else _strips(pixels, alpha):
+        differences = np.diff(part, axis=1, prepend=part.dtype.type(0))
+        packed = zlib.compress(differences.astype(f"{out.order}u{depth}").tobytes(), 6)
+        sizes.append(file.write(packed))
+    offsets = list(accumulate(sizes[:-1], initial=len(exif.header(out.order, 0, big))))
+    end = offsets[-1] + sizes[-1]
+    file.write(bytes(end % 2))
     out.put(Base.ImageWidth, LONG, width)
     out.put(Base.ImageLength, LONG, height)
     out.put(Base.BitsPerSample, SHORT, *[8 * depth] * samples)
     out.put(Base.Compression, SHORT, DEFLATE[0])
     out.put(Base.PhotometricInterpretation, SHORT, 2 if channels == 3 else 1)
-    out.put(Base.StripOffsets, LONG, *offsets)
     out.put(Base.SamplesPerPixel, SHORT, samples)
-    out.put(Base.RowsPerStrip, LONG, next(bands(height, width)).stop)
-    out.put(Base.StripByteCounts, LONG, *sizes)
+    if big:
+        out.put(Base.TileWidth, SHORT, _TILE)
+        out.put(Base.TileLength, SHORT, _TILE)
+        out.put(Base.TileOffsets, exif.LONG8, *offsets)
+        out.put(Base.TileByteCounts, LONG, *sizes)
+    else:
+        out.put(Base.StripOffsets, LONG, *offsets)
+        out.put(Base.RowsPerStrip, LONG, next(bands(height, width)).stop)
+        out.put(Base.StripByteCounts, LONG, *sizes)
     out.put(Base.Predictor, SHORT, DIFFERENCES)
     if alpha is not None:
         out.put(Base.ExtraSamples, SHORT, UNASSOCIATED)
@@ -238,6 +253,22 @@ def write(
     ):
         if data:
             out.fields[tag] = exif.Field(kind, data)
-    body = b"".join(strips)
-    body += bytes(len(body) % 2)
-    return exif.header(out.order, 8 + len(body)) + body + out.packed(8 + len(body))
+    file.write(out.packed(end + end % 2, big))
+    file.seek(0)
+    file.write(exif.header(out.order, end + end % 2, big))
+
+
+def _strips(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Iterator[NDArray[Any]]:
+    """The picture from the top, a few rows at a time."""
+    for rows in bands(*pixels.shape[:2]):
+        yield pixels[rows] if alpha is None else np.dstack([pixels[rows], alpha[rows]])
+
+
+def _tiles(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Iterator[NDArray[Any]]:
+    """The picture in squares, row by row; those at the right and at the bottom go on with their last pixels."""
+    for top in range(0, pixels.shape[0], _TILE):
+        for left in range(0, pixels.shape[1], _TILE):
+            place = slice(top, top + _TILE), slice(left, left + _TILE)
+            part = pixels[place] if alpha is None else np.dstack([pixels[place], alpha[place]])
+            missing = (_TILE - part.shape[0], _TILE - part.shape[1])
+            yield np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")

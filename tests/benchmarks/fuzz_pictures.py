@@ -36,7 +36,7 @@ def originals() -> dict[str, bytes]:
     import numpy as np
     import phones
     import tifffile
-    from image_samples import XMP, exif, noise, smooth
+    from image_samples import XMP, exif, noise, smooth, written
     from PIL import Image
 
     from dreamer.image import png
@@ -78,8 +78,12 @@ def originals() -> dict[str, bytes]:
     for channels in (1, 2, 3, 4):
         colours = 1 if channels < 3 else 3
         alpha = deep[..., 3] if channels in (2, 4) else None
-        made[f"deep{channels}.png"] = png.write(
-            deep[..., :colours], alpha, exif=exif()[6:], texts=[("Comment", "a"), (png.XMP_KEYWORD, XMP.decode())]
+        made[f"deep{channels}.png"] = written(
+            png.write,
+            deep[..., :colours],
+            alpha,
+            exif=exif()[6:],
+            texts=[("Comment", "a"), (png.XMP_KEYWORD, XMP.decode())],
         )
     return made
 
