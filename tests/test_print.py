@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,33 @@ def test_a_print_goes_on_to_the_identical_file(monkeypatch: pytest.MonkeyPatch) 
         assert Path("print.png").read_bytes() == whole and left_in(Path()) == MADE
 
 
+@pytest.mark.parametrize("look", [(), ("--set", "transforms=[{name='jitter'}, {name='warp'}]")])
+def test_a_print_that_does_not_fit_into_memory_is_made_in_files_to_the_same_bytes(
+    look: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamer.cli.printing.Print.takes", lambda self: str(self.way.in_files))
+    look = ("--tile", "64", "--set", "spare=0.2", *look)
+    assert "False" in printed(*look).err
+    whole = Path("print.png").read_bytes()
+    Path("print.png").unlink()
+    sizes: list[int] = []
+    mapped = mmap.mmap
+
+    def mapping(number: int, size: int) -> mmap.mmap:
+        sizes.append(size)
+        return mapped(number, size)
+
+    monkeypatch.setattr("mmap.mmap", mapping)
+    monkeypatch.setattr("dreamer.image.storage.LARGE", 1)
+    memory = Enlargement.memory.fget  # type: ignore[attr-defined]
+    needed = iter([1e9])
+    monkeypatch.setattr(Enlargement, "memory", property(lambda self: next(needed, None) or memory(self)))
+    monkeypatch.setattr("dreamer.pipeline.enlarging.available_memory", lambda device: 5e8)
+    ran = printed(*look)
+    assert ran.code == 0 and "True" in ran.err and sizes.count(160 * 120 * 3 * 4) > 5
+    assert Path("print.png").read_bytes() == whole and left_in(Path()) == MADE
+
+
 def test_an_octave_that_was_kept_and_is_damaged_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         stopped_at(5, patch)
@@ -173,7 +201,7 @@ def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.Monk
     refused(printed("--set", "pictures=2"), "a print is of one photo")
     refused(printed(size=20_000), "million pixels", "--max-pixels")
     with monkeypatch.context() as patch:
-        patch.setattr("dreamer.pipeline.demand.available_memory", lambda device: 1_000_000)
+        patch.setattr("dreamer.pipeline.enlarging.available_memory", lambda device: 10_000)
         refused(printed(), "GiB of memory", "--size")
     with monkeypatch.context() as patch:
         patch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))

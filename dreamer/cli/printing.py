@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer import __version__
 from dreamer.cli.progress import clock
 from dreamer.errors import UsageError, WriteError
-from dreamer.files import is_taken, write_atomically
+from dreamer.files import is_taken, make_folder, replacing
 from dreamer.files.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
 
@@ -87,7 +87,7 @@ class Print:
     def disk(self) -> int:
         """The bytes that the print and the largest two of its checkpoints take at most."""
         last = [math.prod(size) for size in self.way.sizes[-2:]]
-        return _STATE * sum(last) + (_FILE + 2 * bool(self.page)) * last[-1]
+        return _STATE * sum(last) + (_FILE + 2 * bool(self.page)) * last[-1] + self.way.disk
 
     def check_disk(self) -> None:
         """Raise UsageError unless there is room."""
@@ -111,7 +111,8 @@ class Print:
         return (
             f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi, {len(self.way.octaves)} octaves above "
             f"the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
-            f"{_amount(self.way.memory)} of memory, {_amount(self.disk)} on the disk and {clock(self.way.seconds())}"
+            f"{_amount(self.way.memory)} of memory{', what is large in files' if self.way.in_files else ''}, "
+            f"{_amount(self.disk)} on the disk and {clock(self.way.seconds())}"
         )
 
     def proofs(self, change: Tensor | None = None) -> Path:
@@ -127,6 +128,13 @@ class Print:
 
     def made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
         """Make the proofs and then the print, and return its place; go on from what is kept, if it is to."""
+        from dreamer.image.storage import on_disk
+
+        make_folder(kept.folder)
+        with on_disk(kept.folder if self.way.in_files else None):
+            return self._made(kept, resume, reporter, label)
+
+    def _made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
         from dreamer.pipeline.enlarging import shares
 
         number, change = kept.begin(self.recipe, self.way.machine.tile, self.way.sizes, resume=resume)
@@ -144,8 +152,9 @@ class Print:
 
             change = self.way.octave(k, change, on_step)
             kept.keep(k + 1, change)
-        photo = replace(_deep(self.photo).resized(max(self.way.size)), dpi=(self.dpi,) * 2)
-        pixels = photo.with_change(self.way.strong(change))
+        photo = replace(self.photo.deep().resized(max(self.way.size)), dpi=(self.dpi,) * 2)
+        change = self.way.strong(change)
+        pixels = photo.with_change(change)
         self._write(self.output, photo, pixels, check_suffix(self.output), replace_it=self.force)
         if self.page:
             self._write_page(photo, pixels)
@@ -163,24 +172,14 @@ class Print:
         write_page(self.page, pixels, photo.alpha, title=self.output.stem, profile=photo.profile)
 
     def _write(self, path: Path, photo: Photo, pixels: NDArray[Any], format: str, *, replace_it: bool) -> None:
-        from dreamer.image import encode
+        from dreamer.image import encode_to
 
-        software = f"dreamer {__version__}"
-        data = encode(photo, pixels, format, recipe=self.recipe, keep_gps=self.keep_gps, software=software)
         if not replace_it and is_taken(path):
             raise WriteError(f"{path} was made by somebody else meanwhile; name another place and --resume")
-        write_atomically(path, data, replace=replace_it)
+        with replacing(path, replace=replace_it) as temporary, temporary.open("xb") as file:
+            software = f"dreamer {__version__}"
+            encode_to(file, photo, pixels, format, recipe=self.recipe, keep_gps=self.keep_gps, software=software)
 
 
 def _amount(size: float) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{math.ceil(size / 2**20)} MiB"
-
-
-def _deep(photo: Photo) -> Photo:
-    """The photo in 16 bits, so that what is enlarged has no steps."""
-    import numpy as np
-
-    if photo.pixels.dtype == np.uint16:
-        return photo
-    alpha = None if photo.alpha is None else photo.alpha * np.uint16(257)
-    return replace(photo, pixels=photo.pixels * np.uint16(257), alpha=alpha)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dreamer.image.load import Picture, load, read_recipe
 from dreamer.image.mask import mask_of
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
-from dreamer.image.save import eight_bits, encode, format_for, losses, write
+from dreamer.image.save import eight_bits, encode, encode_to, format_for, losses
 
 __all__ = [
     "Photo",
@@ -19,6 +19,7 @@ __all__ = [
     "blurred",
     "eight_bits",
     "encode",
+    "encode_to",
     "format_for",
     "load",
     "losses",
@@ -27,5 +28,4 @@ __all__ = [
     "resize",
     "size_at",
     "to_pil",
-    "write",
 ]

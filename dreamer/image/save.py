@@ -77,13 +77,13 @@ def encode(
     keep_gps: bool = False,
     software: str = "dreamer",
 ) -> bytes:
-    """A picture file as bytes; the arguments and errors are those of `write`."""
+    """A picture file as bytes; the arguments and errors are those of `encode_to`."""
     file = io.BytesIO()
-    write(file, photo, pixels, format, recipe=recipe, keep_gps=keep_gps, software=software)
+    encode_to(file, photo, pixels, format, recipe=recipe, keep_gps=keep_gps, software=software)
     return file.getvalue()
 
 
-def write(
+def encode_to(
     file: BinaryIO,
     photo: Photo,
     pixels: NDArray[Any],

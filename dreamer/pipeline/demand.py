@@ -28,7 +28,7 @@ from dreamer.recipes.recipe import Recipe
 
 MAX_PIXELS = 200_000_000
 """Pixels that are dreamt over at once, unless somebody allows more."""
-_COPIES = 10  # of the pictures that a step has at the same time: the undreamt and the dreamt ones, gradients, detail
+_COPIES = 4  # of the pictures that a step has at the same time: the undreamt, the dreamt, the moved one, the gradient
 _SURE = 0.5  # of what a pass of the network is reckoned to take: some of its results need not be kept
 _BYTES = 3 * 4  # of a pixel, in float32
 _SMALL = 1_000_000  # pixels at most that are tried on the CPU

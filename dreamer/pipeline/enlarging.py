@@ -17,11 +17,12 @@ from torch import Tensor
 
 from dreamer.engine.areas import Areas
 from dreamer.engine.colour import within
-from dreamer.engine.device import Machine
+from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.octaves import Octave, rising_sizes
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import Photo, resize, size_at
+from dreamer.image.storage import empty
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, look_memory
 from dreamer.pipeline.regions import areas_of, strength_in, strength_of
@@ -30,7 +31,11 @@ FALL = 0.7
 """How far an octave above the proof goes, beside the one before: changes of wide areas come to a bounded whole."""
 _STEPS = 2
 _PROBE, _SECONDS = 1024, 5.0  # side of the piece that is timed, in pixels, and for how long
-_BESIDES = 30  # bytes of a pixel: the picture in 16 bits, and the photo and the change that an octave begins with
+_BESIDES = 12  # bytes of a pixel beside those of a dream: the change that an octave begins with, and a mask
+_IN_FILES, _NOT_IN_FILES = 84, 6  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
+_FRUGAL = {"jitter", "warp", "laplacian", "normalise", "even", "chroma"}  # ingredients that make no large tensor else
+_OTHERS, _AREA = 48, 16  # bytes of a pixel for an ingredient that does, and for a region
+_SPARE = 0.9  # of the free memory is taken at most
 _CELLS = 12  # across a picture, among which the one that has changed most is looked for
 
 Size = tuple[int, int]
@@ -55,7 +60,8 @@ class Enlargement:
     """The way from a proof to a print.
 
     `photo` (1, 3, H, W) in [0, 1] has any size. `octaves` are those above the proof's. The machines of the plans are
-    those of proof and print; `size` is the print's.
+    those of proof and print; `size` is the print's. One that does not fit into memory is made in files that are mapped
+    into it (`in_files`): inside of `image.storage.on_disk` all of its methods keep what is large there.
     """
 
     pipeline: Pipeline
@@ -64,6 +70,7 @@ class Enlargement:
     octaves: tuple[Octave, ...]
     machine: Machine
     size: Size
+    in_files: bool = False
 
     @classmethod
     def planned(cls, pipeline: Pipeline, photo: Photo, long_side: int, proof: int) -> Enlargement:
@@ -75,11 +82,20 @@ class Enlargement:
         recipe, (height, width) = pipeline.recipe, size_at(photo.height, photo.width, long_side)
         if recipe.pictures > 1 or recipe.cutout or recipe.init != "photo":
             raise UsageError("a print is of one photo; leave out pictures, cutout and init")
-        machine = pipeline.plan(height, width).machine
+        machine = pipeline.plan(height, width, check_memory=False).machine
         small = size_at(photo.height, photo.width, min(proof, long_side, max(photo.height, photo.width)))
         first = pipeline.plan(*small)
         octaves = finer_octaves(first.octaves[-1], height, width, recipe.octaves.scale)
-        return cls(pipeline, photo.image(), first, octaves, machine, (height, width))
+        made = cls(pipeline, photo.image(), first, octaves, machine, (height, width))
+        free = _SPARE * available_memory(machine.device)
+        made = replace(made, in_files=made.memory > free and torch.device(machine.device).type == "cpu")
+        if made.memory > free:
+            where = "memory, beside its files" if made.in_files else "the card's memory; try --device cpu, or"
+            raise UsageError(
+                f"a print of {width}x{height} pixels would need {made.memory / 2**30:.1f} GiB of {where}, and "
+                f"{free / 2**30:.1f} GiB are free; lower --size, --cm or --tile"
+            )
+        return made
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -88,11 +104,21 @@ class Enlargement:
 
     @property
     def memory(self) -> float:
-        """The bytes that it takes at least."""
+        """The bytes of memory that it takes at least."""
         pipeline, demand = self.pipeline, self.pipeline.session.demand(self.pipeline.binder, *self.size)
         count, height, width = demand.seen
         look = look_memory(self.machine.tile, pipeline.network, pipeline.terms, height, width, count)
-        return demand.memory(look) + _BESIDES * math.prod(self.size)
+        if not self.in_files:
+            return demand.memory(look) + _BESIDES * math.prod(self.size)
+        recipe = pipeline.recipe
+        names = {item.name for item in (*recipe.transforms, *recipe.gradient_filters, *recipe.updates, *recipe.priors)}
+        others = _OTHERS * (bool(names - _FRUGAL) + (not pipeline.on_pixels)) + _AREA * len(recipe.regions)
+        return look + (_NOT_IN_FILES + others) * math.prod(self.size) + 12 * math.prod(self.photo.shape[-2:])
+
+    @property
+    def disk(self) -> int:
+        """The bytes of its mapped files; 0 where it fits into memory."""
+        return _IN_FILES * math.prod(self.size) if self.in_files else 0
 
     def proof(self, small: Photo) -> Tensor:
         """The change (1, 3, h, w) of the photo at the proof's size: the same as that of a dream of this size."""
@@ -103,11 +129,13 @@ class Enlargement:
         """A change of the whole picture (1, 3, h, w), as strong as recipe and regions say."""
         recipe, masks = self.pipeline.recipe, self.pipeline.masks
         image = self.undreamt((change.shape[-2], change.shape[-1])) if recipe.regions else change
-        return change * (recipe.strength * strength_of(recipe, masks, image, self.pipeline.registry))
+        strength = recipe.strength * strength_of(recipe, masks, image, self.pipeline.registry)
+        return torch.mul(change, strength, out=empty(change.shape, change))
 
     def undreamt(self, size: Size) -> Tensor:
         """The photo at a size, (1, 3, *size) in [0, 1]."""
-        return resize(self.photo, size).clamp(0, 1)
+        sized = resize(self.photo, size)
+        return sized if sized is self.photo else sized.clamp_(0, 1)
 
     def octave(self, number: int, change: Tensor, on_step: Callable[[Step], None] = lambda step: None) -> Tensor:
         """The change (1, 3, h, w) that the octave of that number, from 0, leaves of the one before it, of any size.

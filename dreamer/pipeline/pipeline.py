@@ -107,8 +107,8 @@ class Pipeline:
                 if self.recipe.init == "canvas" and self.recipe.size:
                     self.plan(self.recipe.size, self.recipe.size)
 
-    def plan(self, height: int, width: int) -> Plan:
-        """How pictures of this size are dreamt.
+    def plan(self, height: int, width: int, *, check_memory: bool = True) -> Plan:
+        """How pictures of this size are dreamt; whoever has another place for them does without `check_memory`.
 
         Raises UsageError for one that is too small for the network, or too large for the optimiser or for the memory,
         and where tiles cannot be. Nothing of its size has been allocated by then.
@@ -120,7 +120,8 @@ class Pipeline:
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count)
         machine = replace(self.machine, tile=tile)
-        demand.check_memory(machine, look_memory(tile, self.network, self.terms, high, wide, count))
+        if check_memory:
+            demand.check_memory(machine, look_memory(tile, self.network, self.terms, high, wide, count))
         self.binder.check_canvas(octaves[-1].size)
         return Plan(octaves, machine)
 
@@ -269,7 +270,7 @@ class Pipeline:
             seen = halved(context) if self.recipe.cutout else context
             weights = scorer.balance(seen.image, seen) if self._balances else ()
             # A dream from nothing has no photo to keep anything of.
-            over = self.recipe.init == "photo" and self._on_pixels
+            over = self.recipe.init == "photo" and self.on_pixels
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),
@@ -282,7 +283,7 @@ class Pipeline:
                 areas=context.areas,
                 **bind,
             )
-            if self._on_pixels:
+            if self.on_pixels:
                 return ascent
             over = self.recipe.init != "canvas" or context.step.octave > 0
             climbed = Cutout(ascent) if self.recipe.cutout else ascent
@@ -295,7 +296,7 @@ class Pipeline:
         return len(self.recipe.grown) > 1 if self.recipe.balance is None else self.recipe.balance
 
     @property
-    def _on_pixels(self) -> bool:
+    def on_pixels(self) -> bool:
         """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
         plain = (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
         return plain and not self.recipe.cutout

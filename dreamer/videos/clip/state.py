@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -9,15 +10,11 @@ from typing import Protocol
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from dreamer.errors import UsageError
-from dreamer.files import read_bounded, write_atomically
-from dreamer.limits import KB
+from dreamer.files import replacing
+from dreamer.image import storage
 from dreamer.videos.clip.unfinished import is_file
-
-_HEADER = 4 * KB  # of a safetensors file of one tensor, at most
 
 
 class StateStore(Protocol):
@@ -67,19 +64,23 @@ class FolderStore:
         self, name: str, size: tuple[int, int], dtype: torch.dtype = torch.float32, channels: int = 3
     ) -> Tensor | None:
         """The tensor of that name; None where it is missing, damaged or of another `size` (h, w), `dtype` or C."""
-        path = self._path(name)
+        path, shape = self._path(name), (1, channels, *size)
+        head = _header(shape, dtype)
         if not is_file(path):
             return None
+        state = storage.empty(shape, dtype=dtype)
         try:
-            data = read_bounded(path, channels * math.prod(size) * dtype.itemsize + _HEADER)
-            (state,) = safetensors.torch.load(data).values()
-        except (OSError, UsageError, SafetensorError, ValueError, KeyError):
+            with path.open("rb") as file:
+                right = file.read(len(head)) == head and file.readinto(_bytes(state)) == state.nbytes
+                return state if right and not file.read(1) and _finite(state) else None
+        except OSError:
             return None
-        return state if _fits(state, (1, channels, *size), dtype) and bool(state.isfinite().all()) else None
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
-        write_atomically(self._path(name), safetensors.torch.save({"state": state.contiguous()}))
+        with replacing(self._path(name)) as temporary, temporary.open("xb") as file:
+            file.write(_header(tuple(state.shape), state.dtype))
+            file.write(_bytes(state))
 
     def drop(self, name: str) -> None:
         """Delete a tensor's file if it exists."""
@@ -92,3 +93,23 @@ class FolderStore:
 
 def _fits(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
     return state.shape == shape and state.dtype == dtype
+
+
+def _header(shape: tuple[int, ...], dtype: torch.dtype) -> bytes:
+    """What a safetensors file of one such tensor begins with; its bytes follow. One of 5 GB is never copied so."""
+    small = safetensors.torch.save({"state": torch.empty(0, dtype=dtype)})
+    kind = json.loads(small[8 : 8 + int.from_bytes(small[:8], "little")])["state"]["dtype"]
+    about = {"dtype": kind, "shape": list(shape), "data_offsets": [0, math.prod(shape) * dtype.itemsize]}
+    words = json.dumps({"state": about}, separators=(",", ":")).encode()
+    words += b" " * (-len(words) % 8)
+    return len(words).to_bytes(8, "little") + words
+
+
+def _bytes(state: Tensor) -> memoryview:
+    data: memoryview = state.detach().cpu().contiguous().view(torch.uint8).numpy().data
+    return data.cast("B")
+
+
+def _finite(state: Tensor) -> bool:
+    flat, most = state.flatten(), 1 << 24
+    return all(bool(flat[first : first + most].isfinite().all()) for first in range(0, len(flat), most))
