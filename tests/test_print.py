@@ -176,6 +176,18 @@ def test_the_file_is_deep_and_says_how_large_it_is(name: str, kind: str) -> None
     assert stamp["recipe"]["size"] == 160 and stamp["print"] == {"proof": 80, "dpi": 254}
 
 
+def test_a_print_has_bleed_and_comes_in_sheets() -> None:
+    more = ("--dpi", "20", "--bleed", "2.5mm", "--sheets", "10x15")
+    ran = printed(*more)
+    assert ran.code == 0 and "4 sheets" in ran.err and {*left_in(Path())} == {*MADE, "print-sheets.pdf"}, ran.err
+    wide = load("print.png").pixels
+    assert wide.shape[:2] == (124, 164) and (wide[0] == wide[4]).all() and stamp_of(Path("print.png"))["print"]["bleed"]
+    Path("print.png").unlink()
+    refused(printed(*more), "print-sheets.pdf already exists", "--force")
+    refused(printed("--bleed", "10cm", "--force"), "wider than the print")
+    refused(printed("--sheets", "2x9", "--force"), "8 cm at least")
+
+
 def test_regions_are_kept_in_print_and_crop(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Tensor] = []
     ascend = Pipeline.ascend

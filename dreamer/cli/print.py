@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     FILE,
-    ParamType,
     machine_options,
     max_pixels_option,
     option,
@@ -24,6 +22,7 @@ from dreamer.cli.options import (
     recipe_options_for,
     region_options,
 )
+from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.printing import INCH, PROOF, Files, Print
 from dreamer.cli.progress import progress
@@ -40,27 +39,13 @@ if TYPE_CHECKING:
 _FORMATS = ("PNG", "TIFF")
 
 
-class Paper(ParamType):
-    """The sides of a sheet of paper in cm."""
-
-    name = "paper"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """Return the two sides, or fail with a sentence."""
-        if isinstance(value, tuple):
-            return value
-        with suppress(ValueError):
-            width, height = (float(side.replace(",", ".")) for side in str(value).lower().split("x"))
-            if 1 <= width <= 10_000 and 1 <= height <= 10_000:
-                return width, height
-        self.fail(f"expected two sides in cm from 1 to 10000, as in 120x80, not {value!r}", param, ctx)
-
-
 @click.command("print")
 @click.argument("photo", type=FILE)
 @option("-o", "--output", metavar="FILE", type=FILE, help="The print: a .png or .tif. [PHOTO-print.png]")
 @option("--cm", type=Paper(), metavar="WxH", help="Size on paper, as in 120x80; the whole photo fits into it.")
 @option("--dpi", type=click.IntRange(10, 4800), default=200, metavar="N", help="Pixels to an inch of paper. [200]")
+@option("--bleed", type=Length(), metavar="LENGTH", help="Mirror the edges by as much for the cutter, as in 3mm.")
+@option("--sheets", type=Sheet(), metavar="PAPER", help="Also write a PDF of sheets with marks, as in A3 or 30x45.")
 @option("--deep-zoom", "page", metavar="FOLDER", type=FILE, help="Also write the print as a page to walk through.")
 @option("--proof", is_flag=True, help="Stop when the small whole and the crop are made.")
 @option("--resume", is_flag=True, help="Continue an unfinished print.")
@@ -76,6 +61,8 @@ def print_(
     output: Path | None,
     cm: tuple[float, float] | None,
     dpi: int,
+    bleed: float | None,
+    sheets: tuple[float, float] | None,
     page: Path | None,
     proof: bool,
     resume: bool,
@@ -110,6 +97,8 @@ def print_(
     if page and not proof:
         with collect_problems(problems):
             check_folder(page.parent, f"--deep-zoom {page}")
+    if sheets and is_taken(files.sheets) and not (force or proof):
+        problems.append(taken(files.sheets))
     if is_taken(output) and not (force or proof):
         problems.append(taken(output))
     tell_missing(problems, options, photo)
@@ -130,14 +119,15 @@ def print_(
         use_threads(pipeline.machine)
         way = Enlargement.planned(pipeline, source, options["size"], PROOF)
         stamp = provenance_for(pipeline, source.sha256, way.machine, plugins)
-        recipe = json.dumps({**json.loads(stamp.text()), "print": {"proof": PROOF, "dpi": dpi}}, sort_keys=True)
-        job = Print(source, way, dpi, output, files, recipe, force, keep_gps, page)
+        about = {"proof": PROOF, "dpi": dpi, **({"bleed": bleed} if bleed else {})}
+        recipe = json.dumps({**json.loads(stamp.text()), "print": about}, sort_keys=True)
+        job = Print(source, way, dpi, files, recipe, force, keep_gps, page, bleed or 0.0, sheets)
         with reported_together() as problems:
             if not proof:
                 with collect_problems(problems):
                     kept.check(recipe, resume=resume, force=force)
                 with collect_problems(problems):
-                    job.check_page()
+                    job.check_more()
                 with collect_problems(problems):
                     job.check_disk()
             with collect_problems(problems):

@@ -6,12 +6,13 @@ import math
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
 from dreamer.cli.progress import clock
-from dreamer.errors import UsageError, WriteError
+from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, make_folder, replacing
 from dreamer.files.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dreamer.cli.progress import Reporter
     from dreamer.engine.step import Step
     from dreamer.image import Photo
+    from dreamer.image.paper import Sheets
     from dreamer.pipeline.enlarging import Enlargement
     from dreamer.recipes.provenance import Provenance
 
@@ -51,9 +53,14 @@ class Files:
         return self.output.with_name(fitting(self.output.stem, "-crop.png"))
 
     @property
+    def sheets(self) -> Path:
+        """The print, cut into sheets."""
+        return self.output.with_name(fitting(self.output.stem, "-sheets.pdf"))
+
+    @property
     def all(self) -> tuple[Path, ...]:
         """Every file."""
-        return self.output, self.whole, self.crop
+        return self.output, self.whole, self.crop, self.sheets
 
     def check(self, stamp: Provenance, *, force: bool) -> None:
         """Raise UsageError where a proof's name is taken, unless by the same print's own."""
@@ -71,23 +78,45 @@ class Files:
 
 @dataclass(frozen=True)
 class Print:
-    """A print to be made; `recipe` is what is written into its pictures, `page` the folder of its page, if any."""
+    """A print to be made.
+
+    `recipe` is what is written into its pictures, `page` the folder of its page, if it has one, `bleed` how far its
+    edges are mirrored, in cm, and `paper` the sides in cm of the sheets that it is cut into, if it is.
+    """
 
     photo: Photo
     way: Enlargement
     dpi: int
-    output: Path
     files: Files
     recipe: str
     force: bool
     keep_gps: bool
     page: Path | None = None
+    bleed: float = 0.0
+    paper: tuple[float, float] | None = None
+
+    @property
+    def output(self) -> Path:
+        """The print's own file."""
+        return self.files.output
+
+    @property
+    def border(self) -> int:
+        """The bleed in pixels."""
+        return round(self.bleed / INCH * self.dpi)
+
+    @cached_property
+    def sheets(self) -> Sheets | None:
+        """How it is cut into sheets, if it is."""
+        from dreamer.image.paper import Sheets
+
+        return self.paper and Sheets.planned(*self.way.size, self.dpi, self.paper)
 
     @property
     def disk(self) -> int:
         """The bytes that the print and the largest two of its checkpoints take at most."""
         last = [math.prod(size) for size in self.way.sizes[-2:]]
-        return _STATE * sum(last) + (_FILE + 2 * bool(self.page)) * last[-1] + self.way.disk
+        return _STATE * sum(last) + (_FILE + 2 * bool(self.page) + 2 * bool(self.paper)) * last[-1] + self.way.disk
 
     def check_disk(self) -> None:
         """Raise UsageError unless there is room."""
@@ -97,22 +126,30 @@ class Print:
                 f"{_amount(free)} are free; make room, or choose another folder with -o"
             )
 
-    def check_page(self) -> None:
-        """Raise UsageError where its page cannot be written."""
+    def check_more(self) -> None:
+        """Raise UsageError where its page cannot be written, and where paper and bleed do not fit it."""
         from dreamer.image.deep_zoom import check_page
 
-        if self.page:
-            check_page(self.page, force=self.force)
+        with reported_together() as problems:
+            with collect_problems(problems):
+                _ = self.sheets
+            if self.border >= min(self.way.size):
+                problems.append(f"a bleed of {self.border} pixels is wider than the print; lower --bleed")
+            if self.page:
+                with collect_problems(problems):
+                    check_page(self.page, force=self.force)
 
     def takes(self) -> str:
         """What the print is and takes, in a sentence."""
         (height, width), tile = self.way.size, self.way.machine.tile
         sides = " x ".join(f"{side * INCH / self.dpi:.1f}" for side in (width, height))
+        cut = f", {self.sheets.count} sheets" if self.sheets else ""
+        large = ", beside what is in files" if self.way.in_files else ""
         return (
-            f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi, {len(self.way.octaves)} octaves above "
-            f"the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
-            f"{_amount(self.way.memory)} of memory{', what is large in files' if self.way.in_files else ''}, "
-            f"{_amount(self.disk)} on the disk and {clock(self.way.seconds())}"
+            f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {len(self.way.octaves)} octaves "
+            f"above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
+            f"{_amount(self.way.memory)} of memory{large}, {_amount(self.disk)} on the disk and "
+            f"{clock(self.way.seconds())}"
         )
 
     def proofs(self, change: Tensor | None = None) -> Path:
@@ -152,12 +189,7 @@ class Print:
 
             change = self.way.octave(k, change, on_step)
             kept.keep(k + 1, change)
-        photo = replace(self.photo.deep().resized(max(self.way.size)), dpi=(self.dpi,) * 2)
-        change = self.way.strong(change)
-        pixels = photo.with_change(change)
-        self._write(self.output, photo, pixels, check_suffix(self.output), replace_it=self.force)
-        if self.page:
-            self._write_page(photo, pixels)
+        self._finish(self.way.strong(change))
         kept.clear()
         return self.output
 
@@ -165,11 +197,19 @@ class Print:
         """The photo at the proof's size."""
         return self.photo.resized(max(self.way.first.size))
 
-    def _write_page(self, photo: Photo, pixels: NDArray[Any]) -> None:
+    def _finish(self, change: Tensor) -> None:
+        """Write the print and what is made of it."""
         from dreamer.image.deep_zoom import write_page
+        from dreamer.image.paper import bled
 
-        assert self.page
-        write_page(self.page, pixels, photo.alpha, title=self.output.stem, profile=photo.profile)
+        photo = replace(self.photo.deep().resized(max(self.way.size)), dpi=(self.dpi,) * 2)
+        photo = replace(photo, pixels=photo.with_change(change))
+        if self.page:
+            write_page(self.page, photo.pixels, photo.alpha, title=self.output.stem, profile=photo.profile)
+        photo = bled(photo, self.border) if self.border else photo
+        if self.sheets:
+            self.sheets.write(self.files.sheets, photo, self.border, self.output.stem, replace=self.force)
+        self._write(self.output, photo, photo.pixels, check_suffix(self.output), replace_it=self.force)
 
     def _write(self, path: Path, photo: Photo, pixels: NDArray[Any], format: str, *, replace_it: bool) -> None:
         from dreamer.image import encode_to
