@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dreamer.api import (
         Part,
         dream,
+        enlarge,
         load_network,
         parts,
         register,
@@ -73,6 +74,7 @@ __all__ = [
     "channel",
     "direction",
     "dream",
+    "enlarge",
     "hookimpl",
     "load_network",
     "neuron",
@@ -97,6 +99,7 @@ _HOMES = {
     "channel": "api.terms",
     "direction": "api.terms",
     "dream": "api",
+    "enlarge": "api",
     "hookimpl": "hookspecs",
     "load_network": "api",
     "neuron": "api.terms",

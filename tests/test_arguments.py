@@ -62,6 +62,10 @@ def zoom(photo: Any = PHOTO, **words: Any) -> Any:
     return next(dreamer.zoom(photo, **{**FEW, "seconds": 0.1, "fps": 10, **words}))
 
 
+def enlarge(photo: Any = PHOTO, **words: Any) -> Any:
+    return dreamer.enlarge(photo, **{**FEW, "size": 44, **words})
+
+
 def video(clip: Any = "none.mp4", **words: Any) -> Any:
     return next(dreamer.video(clip, **{**FEW, **words}))
 
@@ -96,6 +100,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Any]] = {
     "visualize": (visualize, dreamer.visualize, UnitChanges),
     "zoom": (zoom, dreamer.zoom, ZoomChanges),
     "video": (video, dreamer.video, None),
+    "enlarge": (enlarge, dreamer.enlarge, None),
     "wrap": (wrap, dreamer.Network.wrap, None),
     "register": (register, dreamer.register, None),
     "load_network": (partial(dreamer.load_network, **{"name": "reverie"}), dreamer.load_network, None),
@@ -115,13 +120,16 @@ def arguments(name: str) -> Iterator[str]:
     yield from (key for key in changes.__annotations__ if key in few) if changes else ()
 
 
+ALIKE = ("visualize", "zoom", "video", "enlarge")
 SHARED = {*Settings.__annotations__, "keep", "network", "guide", "returns", "tile"}
-"""What `visualize`, `zoom` and `video` read as `dream` does."""
+"""What those read as `dream` does."""
 CASES = [
     (function, name)
     for function in FUNCTIONS
     for name in arguments(function)
-    if function not in ("visualize", "zoom", "video") or name not in SHARED or (function, name) == ("zoom", "on_step")
+    if function not in ("visualize", "zoom", "video", "enlarge")
+    or name not in SHARED
+    or (function, name) == ("zoom", "on_step")
 ]
 
 

@@ -16,9 +16,11 @@ from networks import tiny
 from PIL import Image
 from torch import Tensor
 
+import dreamer as dreamer_module
 from dreamer.cli.print import long_side
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.octaves import Octave
+from dreamer.engine.step import Step
 from dreamer.image import Photo, blurred, encode, load, resize, to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.enlarging import FALL, Enlargement, finer_octaves
@@ -36,8 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return TINY
 
     monkeypatch.setattr("dreamer.pipeline.build.load_from", loaded)
-    monkeypatch.setattr("dreamer.cli.print.PROOF", 80)
-    monkeypatch.setattr("dreamer.cli.printing.PROOF", 80)
+    monkeypatch.setattr("dreamer.pipeline.enlarging.PROOF", 80)
     monkeypatch.setattr("dreamer.pipeline.enlarging._SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     photo(tmp_path / "photo.png", 96, 72)
@@ -227,6 +228,22 @@ def test_paper_may_be_turned_and_holds_the_whole_photo() -> None:
     for cm in ((120.0, 80.0), (80.0, 120.0)):
         assert long_side(wide, cm, 200, None) == long_side(tall, cm, 200, None) == 8398  # 80 cm high
     assert long_side(wide, None, 200, 0) == 96
+
+
+def test_python_makes_the_same_print() -> None:
+    assert printed("--tile", "64").code == 0
+    told: list[Step] = []
+    settings: Any = {"network": TINY, "size": 160, "proof": 80, "steps": 1, "tile": 64, "spare": 0.0}
+    found = dreamer_module.enlarge("photo.png", on_step=told.append, returns="array", **settings)
+    assert found.dtype == np.uint16 and (found == load("print.png").pixels).all()
+    assert [(step.octave, step.octaves) for step in told] == [(0, 2), (1, 2)] and told[-1].share == 1
+
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(dreamer_module.Interrupted) as stopped:
+        dreamer_module.enlarge("photo.png", on_step=stop, **settings)
+    assert stopped.value.picture.size == (160, 120)
 
 
 def test_octaves_above_the_proof_are_few_and_short() -> None:

@@ -10,6 +10,7 @@ from dreamer.api.frames import video, zoom
 from dreamer.api.looks import walk
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
 from dreamer.api.part import Part, parts
+from dreamer.api.prints import enlarge
 from dreamer.api.still import dream
 from dreamer.api.sweeps import sweep
 from dreamer.api.unit import visualize
@@ -17,6 +18,7 @@ from dreamer.api.unit import visualize
 __all__ = [
     "Part",
     "dream",
+    "enlarge",
     "load_network",
     "loaded_registry",
     "parts",

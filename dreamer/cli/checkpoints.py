@@ -70,15 +70,14 @@ class Checkpoints:
         write_atomically(self.folder / MANIFEST, json.dumps({"recipe": recipe, "tile": tile}).encode())
         return 0, None
 
-    def keep(self, number: int, change: Tensor) -> int:
-        """Keep what octave `number`, from 0 for the proof, has left, and that alone; returns how many are done."""
+    def keep(self, number: int, change: Tensor) -> None:
+        """Keep what octave `number`, from 0 for the proof, has left, and that alone."""
         from dreamer.videos.clip.state import FolderStore
 
         store = FolderStore(self.folder)
         store.save(_name(number), change)
         if number:
             store.drop(_name(number - 1))
-        return number + 1
 
     def clear(self) -> None:
         """Delete dreamer's files in the folder, and the folder if nothing else is in it."""

@@ -24,7 +24,7 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
-from dreamer.cli.printing import INCH, PROOF, Files, Print
+from dreamer.cli.printing import INCH, Files, Print
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
@@ -105,7 +105,7 @@ def print_(
 
     from dreamer.engine.device import use_threads
     from dreamer.image import load
-    from dreamer.pipeline.enlarging import Enlargement
+    from dreamer.pipeline.enlarging import PROOF, Enlargement
     from dreamer.plugins.loading import load_plugins
 
     with progress(how) as reporter:

@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 
     from dreamer.cli.checkpoints import Checkpoints
     from dreamer.cli.progress import Reporter
-    from dreamer.engine.step import Step
     from dreamer.image import Photo
     from dreamer.image.paper import Sheets
     from dreamer.pipeline.enlarging import Enlargement
     from dreamer.recipes.provenance import Provenance
 
-PROOF = 600
-"""Long side of the proof, in pixels; of the crop it is the width."""
 INCH = 2.54
 """In cm."""
 _STATE, _FILE = 12, 8  # bytes of a pixel in a checkpoint, and at most in the file: 16 bits of four channels
@@ -155,6 +152,7 @@ class Print:
     def proofs(self, change: Tensor | None = None) -> Path:
         """Write the small whole and the crop; returns the place of the whole. `change` is that of the proof."""
         from dreamer.image import load, to_pil
+        from dreamer.pipeline.enlarging import PROOF
 
         small = self._small()
         change = self.way.proof(small) if change is None else change
@@ -172,23 +170,15 @@ class Print:
             return self._made(kept, resume, reporter, label)
 
     def _made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
-        from dreamer.pipeline.enlarging import shares
-
         number, change = kept.begin(self.recipe, self.way.machine.tile, self.way.sizes, resume=resume)
         if change is None:
             change = self.way.proof(self._small())
             self.proofs(change)
-            number = kept.keep(0, change)
+            kept.keep(0, change)
+            number = 1
             reporter.notify(f"see {self.files.whole} and {self.files.crop}; Ctrl-C stops here, --resume continues")
         reporter.start(label, 1, 1)  # the time that is left is that of the octaves to come
-        for k, (begin, end) in enumerate(shares(self.way.octaves[number - 1 :]), number - 1):
-
-            def on_step(step: Step, k: int = k, begin: float = begin, end: float = end) -> None:
-                count, share = len(self.way.octaves), begin + (end - begin) * step.share
-                reporter.step(replace(step, octave=k, octaves=count, share=share))
-
-            change = self.way.octave(k, change, on_step)
-            kept.keep(k + 1, change)
+        change = self.way.drawn(change, number - 1, reporter.step, lambda k, change: kept.keep(k + 1, change))
         self._finish(self.way.strong(change))
         kept.clear()
         return self.output

@@ -27,6 +27,8 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, look_memory
 from dreamer.pipeline.regions import areas_of, strength_in, strength_of
 
+PROOF = 600
+"""Long side of the proof, in pixels, unless somebody wants another."""
 FALL = 0.7
 """How far an octave above the proof goes, beside the one before: changes of wide areas come to a bounded whole."""
 _STEPS = 2
@@ -73,8 +75,10 @@ class Enlargement:
     in_files: bool = False
 
     @classmethod
-    def planned(cls, pipeline: Pipeline, photo: Photo, long_side: int, proof: int) -> Enlargement:
-        """The way to a print of so many pixels from a proof of so many at most.
+    def planned(
+        cls, pipeline: Pipeline, photo: Photo, long_side: int, proof: int, *, in_files: bool = True
+    ) -> Enlargement:
+        """The way to a print of so many pixels from a proof of so many at most; in files if it may and has to be.
 
         Raises UsageError for a recipe without a photo or of several pictures, and for a size that is too small for the
         network or too large for the memory.
@@ -88,7 +92,7 @@ class Enlargement:
         octaves = finer_octaves(first.octaves[-1], height, width, recipe.octaves.scale)
         made = cls(pipeline, photo.image(), first, octaves, machine, (height, width))
         free = _SPARE * available_memory(machine.device)
-        made = replace(made, in_files=made.memory > free and torch.device(machine.device).type == "cpu")
+        made = replace(made, in_files=in_files and made.memory > free and torch.device(machine.device).type == "cpu")
         if made.memory > free:
             where = "memory, beside its files" if made.in_files else "the card's memory; try --device cpu, or"
             raise UsageError(
@@ -144,6 +148,27 @@ class Enlargement:
         """
         return self._drawn(number, self.undreamt(self.octaves[number].size), change, on_step=on_step)
 
+    def drawn(
+        self,
+        change: Tensor,
+        done: int = 0,
+        on_step: Callable[[Step], None] = lambda step: None,
+        on_octave: Callable[[int, Tensor], None] = lambda number, change: None,
+    ) -> Tensor:
+        """The change that all octaves leave of that of the one before them, where so many are `done` already.
+
+        Steps are counted over what is to do; `on_octave` is given each octave's number and what it has left.
+        """
+        for number, (begin, end) in enumerate(_shares(self.octaves[done:]), done):
+
+            def told(step: Step, number: int = number, begin: float = begin, end: float = end) -> None:
+                count, share = len(self.octaves), begin + (end - begin) * step.share
+                on_step(replace(step, octave=number, octaves=count, share=share))
+
+            change = self.octave(number, change, told)
+            on_octave(number, change)
+        return change
+
     def piece(self, change: Tensor, most: Size) -> Tensor:
         """A part of the print, (1, 3, h, w) in [0, 1], `most` large, around what the proof has changed most.
 
@@ -198,7 +223,7 @@ class Enlargement:
         return pipeline.ascend(photo, plan=plan, start=start, areas=areas, on_step=on_step).cpu().sub_(photo)
 
 
-def shares(octaves: tuple[Octave, ...]) -> Iterator[tuple[float, float]]:
+def _shares(octaves: tuple[Octave, ...]) -> Iterator[tuple[float, float]]:
     """For each octave the shares of all work that are done before it and after it."""
     works = [math.prod(octave.size) * max(octave.steps, 1) for octave in octaves]
     done = 0

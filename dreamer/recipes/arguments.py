@@ -90,6 +90,8 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "fetch": _YES_OR_NO,
     "steps": _whole(0, optional=True),
     "size": _whole(1, optional=True),
+    "size_": _whole(16),
+    "proof": _whole(16),
     "max_pixels": _whole(1),
     "count": _whole(1),
     "facets": _whole(1, optional=True),
