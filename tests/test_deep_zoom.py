@@ -54,7 +54,7 @@ def test_a_page_that_is_there_is_kept(tmp_path: Path) -> None:
 def test_a_print_comes_with_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamer.pipeline.build.load_from", lambda *a, **k: tiny())
     monkeypatch.setattr("dreamer.pipeline.enlarging.PROOF", 80)
-    monkeypatch.setattr("dreamer.pipeline.enlarging._SECONDS", 0.0)
+    monkeypatch.setattr("dreamer.pipeline.forecast._SECONDS", 0.0)
     source, folder = photo(tmp_path / "a.png"), tmp_path / "page"
     line = ("print", source, "--size", "100", *QUICK, "--network", "squeezenet1_0", "--deep-zoom", folder)
     assert dreamer(*line).code == 0

@@ -18,13 +18,20 @@ from torch import Tensor
 
 import dreamer as dreamer_module
 from dreamer.cli.print import long_side
+from dreamer.engine import score
 from dreamer.engine.ascent import Ascent
+from dreamer.engine.device import Machine
 from dreamer.engine.octaves import Octave
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step
+from dreamer.engine.tiling import Tile
 from dreamer.image import Photo, blurred, encode, load, resize, to_pil
 from dreamer.networks.network import Network
+from dreamer.pipeline.build import build
 from dreamer.pipeline.enlarging import FALL, Enlargement, finer_octaves
+from dreamer.pipeline.forecast import seconds_of
 from dreamer.pipeline.pipeline import Pipeline
+from dreamer.plugins.loading import load_plugins
 
 TINY = replace(tiny(), name="reverie")
 MADE = ["photo.png", "print-crop.png", "print-proof.png", "print.png"]
@@ -39,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr("dreamer.pipeline.build.load_from", loaded)
     monkeypatch.setattr("dreamer.pipeline.enlarging.PROOF", 80)
-    monkeypatch.setattr("dreamer.pipeline.enlarging._SECONDS", 0.0)
+    monkeypatch.setattr("dreamer.pipeline.forecast._SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     photo(tmp_path / "photo.png", 96, 72)
     return tmp_path
@@ -228,6 +235,40 @@ def test_paper_may_be_turned_and_holds_the_whole_photo() -> None:
     for cm in ((120.0, 80.0), (80.0, 120.0)):
         assert long_side(wide, cm, 200, None) == long_side(tall, cm, 200, None) == 8398  # 80 cm high
     assert long_side(wide, None, 200, 0) == 96
+
+
+def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photo = load("photo.png")
+    pipeline = build({"octaves": {"steps": 3}}, load_plugins()[0], network=TINY, machine=Machine("cpu", "float32", 64))
+    way = Enlargement.planned(pipeline, photo, 320, 80)
+    kinds = iter([5.0, 7.0, 11.0])  # of the rest, of the file, of a look
+    monkeypatch.setattr("dreamer.pipeline.forecast._seconds", lambda work: (work(), next(kinds))[1])
+    looks: list[tuple[int, int]] = []
+    gradient = Scorer.gradient
+
+    def looked(self: Scorer, image: Tensor, *rest: Any, **more: Any) -> Any:
+        looks.append((image.shape[-2], image.shape[-1]))
+        return gradient(self, image, *rest, **more)
+
+    monkeypatch.setattr(Scorer, "gradient", looked)
+    told = seconds_of(way, photo, "PNG")
+    ((high, wide),) = looks
+    assert high > 64 < wide, "with its surroundings"
+    crops: list[int] = []
+    crop = score._crop
+
+    def cut(image: Tensor, tile: Tile | None) -> Tensor:
+        found = crop(image, tile)
+        crops.append(found.shape[-2] * found.shape[-1])
+        return found
+
+    monkeypatch.setattr(score, "_crop", cut)
+    way.drawn(torch.zeros(1, 3, *way.first.size))
+    seen = sum(crops) / 2  # each is cut out, and its gradient is put back at the same place
+    pixels, piece = sum(math.prod(octave.size) for octave in way.octaves), 320 * 240
+    assert told == pytest.approx(11 * seen / (high * wide) + 5 * pixels / piece + 7)
 
 
 def test_python_makes_the_same_print() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
-from dreamer.cli.progress import clock
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, make_folder, replacing
 from dreamer.files.suffixes import check_suffix
@@ -138,6 +137,8 @@ class Print:
 
     def takes(self) -> str:
         """What the print is and takes, in a sentence."""
+        from dreamer.pipeline.forecast import seconds_of
+
         (height, width), tile = self.way.size, self.way.machine.tile
         sides = " x ".join(f"{side * INCH / self.dpi:.1f}" for side in (width, height))
         cut = f", {self.sheets.count} sheets" if self.sheets else ""
@@ -146,7 +147,7 @@ class Print:
             f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {len(self.way.octaves)} octaves "
             f"above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
             f"{_amount(self.way.memory)} of memory{large}, {_amount(self.disk)} on the disk and "
-            f"{clock(self.way.seconds())}"
+            f"{_duration(seconds_of(self.way, self.photo, check_suffix(self.output)))}"
         )
 
     def proofs(self, change: Tensor | None = None) -> Path:
@@ -209,6 +210,13 @@ class Print:
         with replacing(path, replace=replace_it) as temporary, temporary.open("xb") as file:
             software = f"dreamer {__version__}"
             encode_to(file, photo, pixels, format, recipe=self.recipe, keep_gps=self.keep_gps, software=software)
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in words, no finer than a forecast knows them."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
 
 
 def _amount(size: float) -> str:

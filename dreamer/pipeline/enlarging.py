@@ -8,7 +8,6 @@ and goes on from its change. Each octave above has two steps, and goes `FALL` of
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -19,6 +18,7 @@ from dreamer.engine.areas import Areas
 from dreamer.engine.colour import within
 from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.octaves import Octave, rising_sizes
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import Photo, resize, size_at
@@ -32,7 +32,6 @@ PROOF = 600
 FALL = 0.7
 """How far an octave above the proof goes, beside the one before: changes of wide areas come to a bounded whole."""
 _STEPS = 2
-_PROBE, _SECONDS = 1024, 5.0  # side of the piece that is timed, in pixels, and for how long
 _BESIDES = 12  # bytes of a pixel beside those of a dream: the change that an octave begins with, and a mask
 _IN_FILES, _NOT_IN_FILES = 84, 6  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
 _FRUGAL = {"jitter", "warp", "laplacian", "normalise", "even", "chroma"}  # ingredients that make no large tensor else
@@ -192,18 +191,9 @@ class Enlargement:
             before = box
         return seen.add_(change * (recipe.strength * strength_in(recipe, areas))).clamp_(0, 1)
 
-    def seconds(self) -> float:
-        """About how long the octaves take together: from some five seconds of a piece of the largest one."""
-        if not self.octaves:
-            return 0.0
-        high, wide = (min(side, _PROBE) for side in self.octaves[-1].size)
-        piece = self.undreamt((high, wide))  # what is on it does not matter for the time
-        runs, began = 0, time.monotonic()
-        while not runs or time.monotonic() - began < _SECONDS / 2:
-            self._drawn(len(self.octaves) - 1, piece, torch.zeros_like(piece))
-            runs += 1
-        took = (time.monotonic() - began) / runs
-        return took * sum(math.prod(octave.size) for octave in self.octaves) / (high * wide)
+    def tried(self, piece: Tensor, scorer: Scorer) -> Tensor:
+        """What becomes of a piece of the photo (1, 3, h, w) in the last octave, as far as `scorer` looks at it."""
+        return self._drawn(len(self.octaves) - 1, piece, torch.zeros_like(piece), scorer=scorer)
 
     def _drawn(
         self,
@@ -212,6 +202,7 @@ class Enlargement:
         change: Tensor,
         areas: Areas | None = None,
         on_step: Callable[[Step], None] = lambda step: None,
+        scorer: Scorer | None = None,
     ) -> Tensor:
         """The change of a photo, or of a part of it, after an octave; each octave has a seed of its own."""
         size = (photo.shape[-2], photo.shape[-1])
@@ -220,7 +211,8 @@ class Enlargement:
         octave = replace(self.octaves[number], size=size)
         start = within(resize(change, size).add_(photo), photo)
         plan = Plan((octave,), self.machine)
-        return pipeline.ascend(photo, plan=plan, start=start, areas=areas, on_step=on_step).cpu().sub_(photo)
+        dreamt = pipeline.ascend(photo, plan=plan, start=start, areas=areas, scorer=scorer, on_step=on_step)
+        return dreamt.cpu().sub_(photo)
 
 
 def _shares(octaves: tuple[Octave, ...]) -> Iterator[tuple[float, float]]:

@@ -153,15 +153,15 @@ class Pipeline:
         """The photo at the recipe's size: a long side over it is shortened."""
         return photo.at_most(self.recipe.size) if self.recipe.size else photo
 
-    def scorer(self, plan: Plan) -> Scorer:
-        """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
+    def scorer(self, plan: Plan, tile: int | None = None) -> Scorer:
+        """What looks at pictures as the plan says, or in other tiles; it tells afterwards how it has looked."""
         layers = tuple(layers_of(self.terms))
         return Scorer(
             self.network,
             self.terms,
             device=torch.device(plan.machine.device),
             precision=plan.machine.dtype,
-            tile=plan.machine.tile,
+            tile=plan.machine.tile if tile is None else tile,
             notify=self.notify,
             prepare=partial(self.session.prepared, layers),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
