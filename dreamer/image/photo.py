@@ -38,9 +38,10 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     for k in range(channels):
         for rows in bands(high, max(width, image.shape[-1])):
             across[:, :, rows] = _cubic(image[:, k : k + 1, rows], (rows.stop - rows.start, width))
-        for columns in bands(width, 1, _STRIP):
-            strip = _cubic(across[..., columns], (height, columns.stop - columns.start))
-            result[:, k : k + 1, :, columns] = strip
+        count = -(-width // _STRIP)  # alike, so that none is a single column, which torch resizes wrongly
+        into = result[:, k : k + 1].tensor_split(count, -1)
+        for strip, part in zip(across.tensor_split(count, -1), into, strict=True):
+            part.copy_(_cubic(strip, (height, strip.shape[-1])))
     return result
 
 
