@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch.func import grad, jvp, vmap
 
+import dreamer
 from dreamer.networks.blur_pool import BlurPool, blur_pool
 from dreamer.networks.layers import inspect_layers
 from dreamer.networks.network import Network
@@ -52,3 +53,5 @@ def test_features_go_through_torch_func():
     torch.testing.assert_close(vmap(score)(pictures), torch.stack([score(picture) for picture in pictures]))
     torch.testing.assert_close(vmap(grad(score))(pictures), slopes)
     torch.testing.assert_close(jvp(score, (pictures[0],), (moved[0],))[1], (slopes[0] * moved[0]).sum())
+    with pytest.raises(dreamer.NetworkError, match="needs at least 3 pixels a side"):
+        grad(score)(torch.rand(1, 3, 2, 2))
