@@ -86,7 +86,8 @@ def _periods(strength: Floats) -> Floats:
     near = np.abs(np.log2(lags / usual)) <= math.log2(_DRIFT)
     moments = np.stack([_mean(column, 5) for column in tempogram.T], 1)[:, near]
     found = lags[near][np.argmax(moments, 1)].astype(float)
-    return np.interp(np.arange(len(strength)), np.array(begins) + length / 2, found)
+    periods: Floats = np.interp(np.arange(len(strength)), np.array(begins) + length / 2, found)
+    return periods
 
 
 def _repetition(strength: Floats) -> Floats:

@@ -63,7 +63,7 @@ class KeyframeZoom:
             return photo
         areas = self._areas_at(place, scene.size)
         change = steadied(self._reference, self._blended(scene.path.keyframe(time), place), photo, areas)
-        return change.mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
+        return scene.tinted(change, time).mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
         """The number of keyframes dreamt for the first `done` frames, and for the first `frames`."""
