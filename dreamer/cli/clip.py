@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -48,7 +49,22 @@ def clip_options_for(preview: str) -> Callable[[Command], Command]:
     )
 
 
-clip_options = clip_options_for("Make a preview: the first second, at a quarter of the size.")
+clip_options = clip_options_for("Make a preview: the whole clip in few frames and small, with its sound.")
+_SMALL = 320  # pixels of a preview's short side at least, where the clip has so many: two of the largest forms fit in
+_PREVIEW_RATE = 10  # frames a second of a zoom's preview, at most
+
+
+def small_side(height: int, width: int, side: int) -> int:
+    """The long side of a preview of frames with these proportions whose long side is `side`.
+
+    It is a quarter of it, but enough for the short side to show forms as they will be.
+    """
+    return min(side, max(side // 4, math.ceil(_SMALL * max(height, width) / min(height, width))))
+
+
+def few(fps: Fraction) -> int:
+    """Of how many frames of a zoom its preview shows one."""
+    return max(1, math.ceil(fps / _PREVIEW_RATE))
 
 
 @dataclass(frozen=True)
@@ -63,15 +79,19 @@ class ClipFile:
     force: bool
 
     @classmethod
-    def read(cls, output: Path, options: dict[str, Any]) -> ClipFile:
+    def read(cls, output: Path, options: dict[str, Any], small: str | None = None) -> ClipFile:
         """Take the values of `clip_options` out of a command's options; a preview gets a name of its own.
+
+        `small` is what is appended to that name, if not "preview".
 
         Raises UsageError for an output without a name, such as `.`.
         """
         if not output.name:
             raise UsageError(f"-o {output}: this is a folder; name the clip as well, as in -o {output / 'dream.mp4'}")
         given = {field.name: options.pop(field.name) for field in fields(cls) if field.name != "output"}
-        name = fitting(output.stem, f"-preview{output.suffix}") if given["preview"] else output.name
+        small = small or ("preview" if given["preview"] else "")
+        given["preview"] = bool(small)
+        name = fitting(output.stem, f"-{small}{output.suffix}") if small else output.name
         return cls(output.with_name(name), **given)
 
     def format(self, sources: Iterable[Path | None]) -> Format:

@@ -18,7 +18,7 @@ from dreamer.videos.sound.driven import driven_by
 from dreamer.videos.sound.song import Song
 from dreamer.videos.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
-_MAX_KEYFRAMES = 10_000
+MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
 _BEAT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)b")
 _MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
@@ -138,8 +138,8 @@ def _keyframes(tables: Any, song: Song | None, backwards: bool) -> tuple[Keyfram
     if not isinstance(tables, Sequence) or not all(isinstance(table, Mapping) for table in tables):
         how = either("dicts, as in [{'time': 5, 'rate': 2}]", "tables, as in [[keyframes]]")
         raise RecipeError(f"keyframes: expected a list of {how}")
-    if len(tables) > _MAX_KEYFRAMES:
-        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {_MAX_KEYFRAMES}")
+    if len(tables) > MAX_KEYFRAMES:
+        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {MAX_KEYFRAMES}")
     found = []
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):
