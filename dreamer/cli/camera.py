@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.clip import small_side
 from dreamer.cli.options import FILE, option, together
 from dreamer.cli.provenance import motion_in, provenance_in
-from dreamer.cli.sound import Hearing
+from dreamer.cli.sound import Hearing, song_in
 from dreamer.errors import UsageError
 from dreamer.recipes.drives import ZOOM_DANCE
 
@@ -71,7 +70,7 @@ def planned(
     keys = words.get("keyframes")
     beats = isinstance(keys, list) and any(isinstance(key, dict) and isinstance(key.get("time"), str) for key in keys)
     wanted = bool(words["drives"]) or beats
-    song = hearing.song(audio, wanted, _song_in(recipe), notify)
+    song = hearing.song(audio, wanted, song_in(recipe), notify)
     try:
         plan = zoom_from(words, song, hearing.folder)
     except UsageError as error:
@@ -82,15 +81,6 @@ def planned(
         why = "a clip may name a preset, but not a file; use --keyframes for that"
         raise UsageError(*(f"{recipe}: keyframes[{number}].preset: {why}" for number in files))
     return plan, song
-
-
-def _song_in(recipe: str | None) -> str:
-    """The hash of the song that drove a repeated clip; empty if there was none."""
-    from dreamer.videos.clip.reader import recipe_text
-
-    if not recipe or not motion_in(Path(recipe)):
-        return ""
-    return str(json.loads(recipe_text(Path(recipe))).get("sound", ""))
 
 
 def frame_side(

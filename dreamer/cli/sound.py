@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -66,8 +67,8 @@ class Hearing:
             return read_schedule(self.drives, "drives")
         if self.dance:
             return [drive.words() for drive in dance]
-        if any(isinstance(table, Mapping) and ".csv" in str(table.get("of")) for table in before or ()):
-            raise UsageError("the drives in a clip may name a curve, but not a file; use --drives for that")
+        if isinstance(before, Sequence) and any(".csv" in str(table) or ".toml" in str(table) for table in before):
+            raise UsageError("the drives in a clip may name curves and presets, but no file; use --drives for that")
         return before or []
 
     @property
@@ -123,6 +124,15 @@ class Hearing:
         data = io.BytesIO()
         chart(lanes, seconds, beats.tolist(), sections.tolist()).save(data, "PNG")
         write_atomically(self.chart, data.getvalue())
+
+
+def song_in(recipe: str | None) -> str:
+    """The hash of the song that drove a repeated clip; empty if there was none."""
+    from dreamer.videos.clip.reader import recipe_text
+
+    if not recipe or Path(recipe).suffix == ".toml":
+        return ""
+    return str(json.loads(recipe_text(Path(recipe))).get("sound", ""))
 
 
 def _heard(song: Song) -> str:

@@ -77,6 +77,8 @@ ZOOM_DANCE = (
     Drive("treble", "colour", (0.75,), (0.1,), 0.05, 0.3),
 )
 """What `--dance` means for a zoom."""
+FILM_TARGETS: tuple[Target, ...] = ("strength", "colour", "feature_size", "preset")
+"""What of a clip can be driven."""
 FILM_DANCE = (
     Drive("bass", "strength", (0.25,), (1.0,), 0.02, 0.3),
     Drive("treble", "colour", (0.75,), (0.1,), 0.05, 0.3),
