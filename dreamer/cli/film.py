@@ -177,6 +177,7 @@ class FilmJob:
 
     def _heard(self, clip: Clip, presets: Mapping[str, Pipeline]) -> tuple[Drives, Sections, Song | None]:
         """What drives the dream, the looks of the song's sections, and the song, of the clip or of another file."""
+        from dreamer.videos.film.looks import sections_by
         from dreamer.videos.sound.driven import driven_by
 
         own = self.clip if clip.has_audio else None
@@ -184,13 +185,7 @@ class FilmJob:
         song = self.hearing.song(file, bool(self.drives), self.told, self.reporter.notify)
         begin = float(self._begin(clip))
         drives = driven_by(self.drives, song, begin, self.hearing.folder)
-        turns = next((drive.presets for drive in self.drives if drive.to == "preset"), ())
-        times = [] if song is None else [max(float(time) - begin, 0.0) for time in song.sections]
-        return (
-            drives,
-            tuple((time, presets[turns[n % len(turns)]]) for n, time in enumerate(times if turns else ())),
-            song,
-        )
+        return drives, sections_by(self.drives, song, begin, presets), song
 
     def _words(self) -> dict[str, Any]:
         """What decides the dream besides its recipe, as JSON can hold it."""

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from dreamer.cli.clip import Frames
     from dreamer.engine.step import Step
-    from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.registry import Registry
     from dreamer.videos.clip.writer import ClipWriter
@@ -103,6 +103,7 @@ def zoom(
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.zoom.following import followed
     from dreamer.videos.zoom.frames import BareZoom, frames_of
     from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
@@ -128,7 +129,7 @@ def zoom(
             keep_freed_memory()
         if motion.get("centre") == FOLLOW:
             reporter.notify("looking for the way through the photo")
-            plan = _following(whole, plan, looks, size)
+            plan = followed(whole, plan, partial(_look_at, looks, plan), size)
         step = few(plan.fps) if clip.preview and not bare else 1
         frames = math.ceil(plan.frames / step)
         provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
@@ -144,9 +145,7 @@ def zoom(
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(pace.step(number, step))
 
-            def look_at(time: float) -> Pipeline:
-                return looks[plan.look(time)]
-
+            look_at = partial(_look_at, looks, plan)
             scene = Scene(whole.image(), plan, size, look_at, writer.state, SPACING, on_step)
             made = BareZoom(scene) if bare else frames_of(scene)
             passed = (min(number * step, plan.frames) for number in (writer.done, frames))
@@ -190,15 +189,9 @@ def _looks(
     return looks
 
 
-def _following(photo: Photo, plan: Zoom, looks: Mapping[Look, Pipeline], size: tuple[int, int]) -> Zoom:
-    """The plan with keyframes that go where the dream is strongest."""
-    from dreamer.videos.clip.state import MemoryStore
-    from dreamer.videos.zoom.following import following, small_size
-    from dreamer.videos.zoom.scene import SPACING, Scene
-
-    return following(
-        Scene(photo.image(), plan, small_size(size), lambda t: looks[plan.look(t)], MemoryStore(), SPACING)
-    )
+def _look_at(looks: Mapping[Look, Pipeline], plan: Zoom, time: float) -> Pipeline:
+    """What dreams at a time."""
+    return looks[plan.look(time)]
 
 
 def _frames(made: BareZoom | FeedbackZoom | KeyframeZoom, numbers: range) -> Frames:

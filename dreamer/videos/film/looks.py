@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dreamer.engine.score import Scorer
-from dreamer.errors import collect_problems, either, reported_together
+from dreamer.errors import UsageError, argument, collect_problems, either, reported_together
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
+from dreamer.recipes.drives import Drive
 from dreamer.videos.sound.driven import Drives
+from dreamer.videos.sound.song import Song
 
 Sections = Sequence[tuple[float, Pipeline]]
 """Pipelines, each with the time in seconds from which on it dreams, in order."""
@@ -55,6 +57,23 @@ class Looks:
             octaves = replace(octaves, count=None, feature_size=feature_size)
         planned = plan_octaves(octaves, pipeline.network, pipeline.terms, *self.usual.plan.size)
         return Look(pipeline, replace(self.usual.plan, octaves=planned))
+
+
+def sections_by(drives: Iterable[Drive], song: Song | None, begin: float, presets: Mapping[str, Pipeline]) -> Sections:
+    """The pipelines that take turns at a song's sections; none where no drive asks for it.
+
+    Args:
+        drives: Of which one may be to `preset`.
+        song: What is heard.
+        begin: The time in the song at which the clip begins.
+        presets: The pipelines, by the names that the drive has for them.
+    """
+    turns = next((drive.presets for drive in drives if drive.to == "preset"), ())
+    if not turns:
+        return ()
+    if song is None:
+        raise UsageError(f"drives: sections are heard in a song, and there is none; name it ({argument('audio')})")
+    return [(float(time) - begin, presets[turns[n % len(turns)]]) for n, time in enumerate(song.sections)]
 
 
 def check_sections(usual: Pipeline, sections: Sections, size: tuple[int, int]) -> None:

@@ -67,7 +67,7 @@ def _overlapping(parts: Iterable[Tensor]) -> Iterator[Tensor]:
             windows = (len(piece) - _WINDOW) // HOP + 1
             yield piece[: _WINDOW + (windows - 1) * HOP]
             waiting = [piece[windows * HOP :]]
-    yield torch.cat([*waiting, margin, torch.zeros(HOP)])
+    yield torch.cat([*waiting, margin])
 
 
 def _weights() -> Tensor:

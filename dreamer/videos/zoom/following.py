@@ -18,15 +18,18 @@ import torch
 from torch import Tensor
 
 from dreamer.errors import UsageError, argument
-from dreamer.image import blurred
+from dreamer.image import Photo, blurred
 from dreamer.image.luma import luma
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.zoom.keyframes import KeyframeZoom
-from dreamer.videos.zoom.scene import Scene
+from dreamer.videos.zoom.scene import SPACING, PipelineAt, Scene
 from dreamer.videos.zoom.schedule import MAX_KEYFRAMES
 from dreamer.videos.zoom.zoom import Keyframe, Zoom
 
-SHORT = 160  # px: the short side of the frames that are dreamt to find the way
+FOLLOW = "follow"
+"""What people call a centre that looks for its own way."""
+_SHORT = 160  # px: the short side of the frames that are dreamt to find the way
 _SPOT = 0.06  # of the short side: sigma of the blur, so that a form counts and not its lines
 _SEEN = 0.22  # of the frame's long side: sigma of what is inhibited about a place seen
 _INHIBITED, _FORGOTTEN = 0.95, 0.6  # how much a place just seen counts less, and that by the next keyframe
@@ -40,8 +43,33 @@ Point = tuple[float, float]
 
 def small_size(size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) of the frames that are dreamt to find the way of a zoom with frames of `size`."""
-    shrink = min(1.0, SHORT / min(size))
+    shrink = min(1.0, _SHORT / min(size))
     return round(size[0] * shrink), round(size[1] * shrink)
+
+
+def followed(photo: Photo, zoom: Zoom, pipeline_at: PipelineAt, size: tuple[int, int]) -> Zoom:
+    """A zoom over a photo with keyframes of the centre that follow the dream; see `following`.
+
+    Args:
+        photo: What is zoomed into.
+        zoom: How the clip moves else.
+        pipeline_at: What dreams at a time.
+        size: (height, width) of the clip's frames.
+    """
+    quick: dict[Pipeline, Pipeline] = {}
+
+    def quick_at(time: float) -> Pipeline:
+        return quick.setdefault(whole := pipeline_at(time), _quick(whole))
+
+    return following(Scene(photo.image(), zoom, small_size(size), quick_at, MemoryStore(), SPACING))
+
+
+def _quick(pipeline: Pipeline) -> Pipeline:
+    """A pipeline that takes a third of the steps: enough to see where the dream is strong."""
+    octaves = pipeline.recipe.octaves
+    return replace(
+        pipeline, recipe=replace(pipeline.recipe, octaves=replace(octaves, steps=max(1, octaves.steps // 3)))
+    )
 
 
 def following(scene: Scene) -> Zoom:
@@ -50,7 +78,7 @@ def following(scene: Scene) -> Zoom:
     Raises UsageError where keyframes set a centre already, or would be too many.
     """
     zoom, store = scene.zoom, MemoryStore()
-    follow, many = argument("centre", "follow"), scene.path.keyframe(zoom.seconds) * _POINTS
+    follow, many = argument("centre", FOLLOW), scene.path.keyframe(zoom.seconds) * _POINTS
     if any(key.centre for key in zoom.keyframes):
         raise UsageError(f"{follow}: the keyframes say where the centre is; leave out one of them")
     if many + len(zoom.keyframes) > MAX_KEYFRAMES:
