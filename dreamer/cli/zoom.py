@@ -81,7 +81,7 @@ def zoom(
 
     \b
     dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
-    dreamer zoom photo.jpg --preview    make a preview: all of it, in few frames and small
+    dreamer zoom photo.jpg --preview    make a preview: all of it in small
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
     dreamer zoom photo.jpg --audio song.m4a --dance --chart song.png

@@ -75,8 +75,13 @@ def heard_in(path: Path) -> Song:
 
     Time counts from a clip's first picture. Raises UsageError where there is no sound that can be read.
     """
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device may have no end
+            raise UsageError(f"{path} is not a regular file; name one that is")
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: the sound cannot be read ({getattr(error, 'strerror', None) or error})") from error
     kept = cache_folder() / "sound" / f"{sha256}-{_VERSION}.safetensors"
     with suppress(OSError, DreamerError, SafetensorError, KeyError, ValueError):
         return _song(sha256, safetensors.torch.load(read_bounded(kept, SONG_BYTES)))
