@@ -86,15 +86,15 @@ def following(scene: Scene) -> Zoom:
     centre, speed = zoom.centre, (0.0, 0.0)
     ways: list[tuple[float, Point]] = [(0.0, centre)]
     seen: list[_Seen] = []
-    number, now = 0, 0.0
+    number, now, whole = 0, 0.0, KeyframeZoom(scene)
     while now < zoom.seconds:
         so_far = replace(zoom, loop=False, mode="keyframes", keyframes=_merged(zoom.keyframes, ways))
         view = KeyframeZoom(replace(scene, zoom=so_far, store=store))
         begin, end = view.reached(number), view.reached(number + 1)
         target, seen = _next(view.change(number), seen)
         growth = max(abs(begin.factor) / abs(end.factor), 1.0)
-        later = view.time_of(number + 1)
-        last = later >= zoom.seconds
+        later = whole.time_of(number + 1)
+        last = later >= zoom.seconds - 1e-6
         goal = zoom.centre if zoom.loop and last else _fixed(target, growth)
         centre, speed, points = _moved(centre, speed, goal, later - now)
         ways += [(now + part * (later - now), point) for part, point in points]
