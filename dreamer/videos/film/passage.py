@@ -91,7 +91,7 @@ class Passage:
         """A frame between two that were dreamt over; those after it go on from the one before, as it does."""
         now = self._placed(one)
         assert self._before is not None
-        back, ahead = find_motion(now, before[0]), find_motion(now, self._before)
+        back, ahead = (find_motion(now, frame, returned=False) for frame in (before[0], self._before))
         _, areas = self._found(one, now, None if back.cut else back, masks)
         change = blended([(back, before[1], 1 - share), (ahead, after, share)])
         if change is None:
