@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -99,7 +100,12 @@ def test_the_command_writes_the_way_into_the_clip(tmp_path, monkeypatch: pytest.
     assert dreamer("zoom", "a.jpg", "--centre", "follow", "--path", *small).code == 0
     inside = json.loads(read_recipe(tmp_path / "a-zoom-path.mp4") or "")
     assert len(inside["zoom"]["keyframes"]) > 3 and inside["zoom"]["centre"] == [0.5, 0.5]
+    with monkeypatch.context() as stopped:
+        stopped.setattr("dreamer.videos.clip.writer.ClipWriter.finish", Mock(side_effect=KeyboardInterrupt))
+        assert dreamer("zoom", "a.jpg", "--centre", "follow", "--path", "-o", "c.mp4", *small).code == 130
     monkeypatch.setattr("dreamer.videos.zoom.following.followed", None)
+    assert dreamer("zoom", "a.jpg", "--centre", "follow", "--path", "-o", "c.mp4", "--resume", *small).code == 0
+    assert (tmp_path / "c-path.mp4").read_bytes() == (tmp_path / "a-zoom-path.mp4").read_bytes()
     again = ("zoom", "a.jpg", "--recipe", "a-zoom-path.mp4", "--path", "-o", "b.mp4", "--threads", "1")
     assert dreamer(*again).code == 0
     assert (tmp_path / "b-path.mp4").read_bytes() == (tmp_path / "a-zoom-path.mp4").read_bytes()

@@ -106,6 +106,16 @@ def frame_side(
     return small_side(photo.height, photo.width, side) if preview else side
 
 
+def kept_way(note: Any, seconds: float) -> list[tuple[float, tuple[float, float]]]:
+    """The way of a camera that follows, as an interrupted clip notes it; empty where that is missing or damaged."""
+    if not isinstance(note, list) or not all(isinstance(point, list) and len(point) == 3 for point in note):
+        return []
+    if not all(type(number) in (int, float) for point in note for number in point):
+        return []
+    sound = all(0 <= time <= seconds and 0 <= x <= 1 and 0 <= y <= 1 for time, x, y in note)
+    return [(float(time), (float(x), float(y))) for time, x, y in note] if sound else []
+
+
 def moves(plan: Zoom, way: Way, strength: float) -> dict[str, Floats]:
     """How a clip moves, by name, a value for each frame; `strength` is the recipe's."""
     import numpy as np

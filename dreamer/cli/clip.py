@@ -108,14 +108,18 @@ class ClipFile:
                 raise UsageError(f"{source}, an input, is in {folder}, which the clip replaces; choose another -o")
         return format
 
+    def note(self, name: str) -> Any:
+        """Return what the manifest of a clip to resume notes under a name, which may be damaged; None without one."""
+        from dreamer.videos.clip.manifest import notes_of
+
+        return notes_of(self.output).get(name) if self.resume else None
+
     def tiles(self, count: int) -> list[int | None]:
         """Return the tiles of a clip to resume, one for each of its `count` looks; other tiles give other frames.
 
         None for each, where they are missing or damaged, and for a new clip.
         """
-        from dreamer.videos.clip.manifest import notes_of
-
-        tiles = notes_of(self.output).get("tiles") if self.resume else None
+        tiles = self.note("tiles")
         if not isinstance(tiles, list) or len(tiles) != count:
             return [None] * count
         return [tile if type(tile) is int and (tile == 0 or 32 <= tile <= 65536) else None for tile in tiles]
@@ -131,6 +135,7 @@ class ClipFile:
         decides: Mapping[str, Any],
         tiles: Sequence[int],
         place: tuple[int, int] = (1, 1),
+        notes: Mapping[str, Any] | None = None,
         **about: Any,
     ) -> int:
         """Write the clip, or what an interrupted one lacks.
@@ -144,6 +149,7 @@ class ClipFile:
             decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
             tiles: The tiles of its looks.
             place: Its number among the clips of the command, from 1, and how many these are.
+            notes: Further decisions, for `note`.
             **about: Its size, fps, frames and sound, as `ClipWriter.open` takes them.
 
         Returns:
@@ -152,7 +158,12 @@ class ClipFile:
         from dreamer.videos.clip.writer import ClipWriter
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
-        settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
+        settings = {
+            "resume": self.resume,
+            "force": self._may_replace(),
+            "notes": {"tiles": list(tiles), **(notes or {})},
+            **about,
+        }
         settings |= {"notify": reporter.notify}
         reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:

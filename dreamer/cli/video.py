@@ -130,7 +130,7 @@ def video(
         with collect_problems(problems):
             stability = _stability(options["recipe"], stability)
         before = _before(options["recipe"], problems)
-        every = every or (before["every"] if before.get("every") in range(1, 31) else 1)
+        every = every or (int(before["every"]) if before.get("every") in range(1, 31) else 1)
         drives: tuple[Drive, ...] = ()
         with collect_problems(problems):
             drives = drives_from(hearing.tables(before.get("drives"), FILM_DANCE), FILM_TARGETS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.camera import FOLLOW, frame_side, motion_of, motion_options, moves, planned
+from dreamer.cli.camera import FOLLOW, frame_side, kept_way, motion_of, motion_options, moves, planned
 from dreamer.cli.clip import ClipFile, Pace, clip_options, few
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
@@ -103,7 +103,7 @@ def zoom(
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
-    from dreamer.videos.zoom.following import followed
+    from dreamer.videos.zoom.following import along, followed, way_of
     from dreamer.videos.zoom.frames import BareZoom, frames_of
     from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
@@ -128,8 +128,11 @@ def zoom(
         if not usual.plan(*size).tiled:
             keep_freed_memory()
         if motion.get("centre") == FOLLOW:
-            reporter.notify("looking for the way through the photo")
-            plan = followed(whole, plan, partial(_look_at, looks, plan), size)
+            if kept := kept_way(clip.note("way"), plan.seconds):  # other machines might see another one
+                plan = along(plan, kept)
+            else:
+                reporter.notify("looking for the way through the photo")
+                plan = followed(whole, plan, partial(_look_at, looks, plan), size)
         step = few(plan.fps) if clip.preview and not bare else 1
         frames = math.ceil(plan.frames / step)
         provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
@@ -158,7 +161,12 @@ def zoom(
             str(photo),
             format,
             recipe=recipe,
-            decides={**recipe, "looks": [look.to_dict() for look in looks.values()], "bare": bare},
+            decides={
+                **recipe,
+                "looks": [look.to_dict() for look in looks.values()],
+                **({"bare": True} if bare else {}),
+            },
+            notes={"way": [(time, *centre) for time, centre in way_of(plan)]} if motion.get("centre") == FOLLOW else {},
             tiles=[look.machine.tile for look in looks.values()],
             size=size,
             fps=plan.fps / step,

@@ -72,6 +72,16 @@ def _quick(pipeline: Pipeline) -> Pipeline:
     )
 
 
+def way_of(zoom: Zoom) -> list[tuple[float, Point]]:
+    """The centres that a zoom's keyframes set, with their times in seconds."""
+    return [(key.time, key.centre) for key in zoom.keyframes if key.centre]
+
+
+def along(zoom: Zoom, way: Sequence[tuple[float, Point]]) -> Zoom:
+    """The zoom with keyframes of the centre among its own."""
+    return replace(zoom, keyframes=_merged(zoom.keyframes, way))
+
+
 def following(scene: Scene) -> Zoom:
     """The zoom of a small scene with keyframes of the centre, which follow the dream; other settings stay as they are.
 
@@ -88,7 +98,7 @@ def following(scene: Scene) -> Zoom:
     seen: list[_Seen] = []
     number, now, whole = 0, 0.0, KeyframeZoom(scene)
     while now < zoom.seconds:
-        so_far = replace(zoom, loop=False, mode="keyframes", keyframes=_merged(zoom.keyframes, ways))
+        so_far = replace(along(zoom, ways), loop=False, mode="keyframes")
         view = KeyframeZoom(replace(scene, zoom=so_far, store=store))
         begin, end = view.reached(number), view.reached(number + 1)
         target, seen = _next(view.change(number), seen)
@@ -101,7 +111,7 @@ def following(scene: Scene) -> Zoom:
         way = end.inverse().after(begin)
         seen = [each.carried(way.factor, way.shift / max(scene.size)) for each in seen]
         number, now = number + 1, later
-    return replace(zoom, keyframes=_merged(zoom.keyframes, [each for each in ways if each[0] <= zoom.seconds]))
+    return along(zoom, [each for each in ways if each[0] <= zoom.seconds])
 
 
 @dataclass(frozen=True)

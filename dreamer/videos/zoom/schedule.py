@@ -59,9 +59,10 @@ def zoom_from(words: Mapping[str, Any], song: Song | None = None, folder: Path |
         plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
         unpaired = _unpaired(plain, "")
         zoom = Zoom(**values, **({} if unpaired else plain))
-        with collect_problems(problems):
-            zoom = _with_sections(zoom, drives, song)
         problems += [*wrong, *unpaired, *zoom.problems()]
+        if not problems:
+            zoom = _with_sections(zoom, drives, song)
+            problems += zoom.problems()
     return zoom
 
 

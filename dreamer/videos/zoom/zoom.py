@@ -94,11 +94,11 @@ class Zoom:
 
     def driven(self, to: Target, time: float) -> float | None:
         """What the drives say at a time; None where they leave it alone."""
-        return self.drives.number(to, self._heard_at(time))
+        return self.drives.number(to, self._heard_at(time)) if self.drives.driven else None
 
     def colour_gain(self, time: float, colour: float) -> float:
         """The factor on the colours of a dream made with this `colour` that the drives ask for at a time."""
-        return self.drives.colour_gain(self._heard_at(time), colour)
+        return self.drives.colour_gain(self._heard_at(time), colour) if self.drives.driven else 1.0
 
     def _heard_at(self, time: float) -> float:
         return float(self.heard(np.array([time]))[0])
