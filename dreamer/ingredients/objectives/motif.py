@@ -21,6 +21,7 @@ _LINEAR = 10.0  # weight of a figure's score beside its square, for a gradient w
 _SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
 _CHANCE = 0.15  # of a motif that stands out less in the photo: at 0 it has none, at infinity all have the same
 _PLACES = 0.02  # of a photo: where it is most like a motif
+_UNLIKE = 1.0  # how much a motif counts the less for being like one that is drawn already
 
 
 @reaching(_WIDEST // 2 + _APART)
@@ -63,7 +64,7 @@ def motif(
     listed = dict.fromkeys(label for name in names for label in network.groups.get(name, (name,)))
     chosen = numbers(listed, known, f"objectives.motif.names: {network.name}") or list(known.values())
     if 0 < some < len(chosen):
-        chosen = [chosen[number] for number in _drawn(chosen, network, layer, overview)[:some]]
+        chosen = _drawn(chosen, some, network, layer, overview)
     seen = normalised(features, network, layer)
     directions = label_directions(chosen, network, layer, seen)
     textured = leaky_square(F.conv2d(seen, directions[:, :, None, None])).mean(1)
@@ -72,21 +73,29 @@ def motif(
     return (1 - texture) * _whole(seen, network, layer, chosen) + texture * textured
 
 
-def _drawn(chosen: list[int], network: Network, layer: str, overview: Tensor | None) -> list[int]:
-    """The places of the chosen motifs in an order that the seed draws: first, by preference, what the photo is like.
+def _drawn(known: list[int], some: int, network: Network, layer: str, overview: Tensor | None) -> list[int]:
+    """Some of the known motifs, as the seed draws them; given a photo, by preference what it is like, of many kinds.
 
     What counts is how far the places that are most like a motif stand out from the photo's others, in standard
-    deviations; its mean would let one motif win in every photo with straight edges. Each follows with a probability
-    that grows exponentially with it (Gumbel's trick: Yellott 1977).
+    deviations; its mean would let one motif win in every photo with straight edges. The probability grows exponentially
+    with it (Gumbel's trick: Yellott 1977), and falls with likeness to what is drawn already (Carbonell and Goldstein
+    1998).
     """
     with Randomness(Randomness.active().seed):
         if overview is None or layer not in network.figures:
-            return torch.randperm(len(chosen)).tolist()
-        chance = -torch.rand(len(chosen)).clamp(min=1e-9).log().neg().log()
-    found = _figures(normalised(overview, network, layer), network, layer, chosen)[0].amax(1).flatten(1)
+            return [known[number] for number in torch.randperm(len(known))[:some].tolist()]
+        chance = -torch.rand(len(known)).clamp(min=1e-9).log().neg().log()
+    found = _figures(normalised(overview, network, layer), network, layer, known)[0].amax(1).flatten(1)
     most = found.topk(math.ceil(_PLACES * found.shape[1]), 1).values.mean(1)
-    alike = (most - found.mean(1)) / found.std(1, correction=0).clamp(min=1e-6)
-    return (alike.cpu() + _CHANCE * chance).argsort(descending=True).tolist()
+    value = ((most - found.mean(1)) / found.std(1, correction=0).clamp(min=1e-6)).cpu() + _CHANCE * chance
+    directions = label_directions(known, network, layer, overview).cpu()
+    alike = (directions @ directions.T).clamp(min=0)
+    drawn: list[int] = []
+    for _ in range(some):
+        drawn.append(int(value.argmax()))
+        value -= _UNLIKE * alike[drawn[-1]]
+        value[drawn] = -math.inf
+    return [known[number] for number in drawn]
 
 
 def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
