@@ -80,6 +80,13 @@ def test_a_driven_zoom_is_as_deep_at_any_frame_rate_and_backwards_hears_the_song
     assert out.speed(last - 0.8).rate == pytest.approx(inward.speed(0.8).rate)
 
 
+def test_what_is_driven_rises_with_the_attack_and_falls_with_the_release(songs: Path) -> None:
+    onsets = {"of": "onsets", "to": "strength", "from": 0, "upto": 1, "attack": 0, "release": 1}
+    (driven,) = driven_by(drives_from([onsets]), heard_in(songs / "clicks.wav")).driven
+    before, at, after = driven.at(np.array([0.25, 0.31, 0.7]))
+    assert before < 0.05 and at > 0.6 and 0.5 * at < after < 0.8 * at
+
+
 def test_every_target_moves_what_it_says(heard: Song, tmp_path: Path) -> None:
     (tmp_path / "ramp.csv").write_text("0,0\n10,1\n")
     ends: dict[str, Any] = {"angle": (0, 90), "strength": (0, 1), "colour": (0.5, 1), "feature_size": (10, 30)}
