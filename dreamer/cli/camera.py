@@ -123,11 +123,13 @@ def moves(plan: Zoom, way: Way, strength: float) -> dict[str, Floats]:
     times = np.array([plan.time(number) for number in range(plan.frames)])
     speed, places = plan.speed(times), [way.at(time) for time in times.tolist()]
     found = {
-        "magnification (log)": np.array([-math.log(abs(place.factor)) for place in places]),
+        "magnification (log)": np.array([math.log(1 / abs(place.factor)) for place in places]),
         "rate": speed.rate,
         "angle a second": speed.angle,
         "centre, x": speed.centre[0],
         "centre, y": speed.centre[1],
+        "pan, x": speed.pan[0],
+        "pan, y": speed.pan[1],
         "strength": np.array([plan.strength(time, strength) for time in times.tolist()]),
     }
     return {name: values for name, values in found.items() if np.ptp(values)}
