@@ -27,7 +27,8 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
 from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.videos.clip.state import StateStore
-from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
+from dreamer.videos.film.film import load_change, save_change
+from dreamer.videos.film.passage import Dreamt, eight_bits
 from dreamer.videos.walk.mixture import mixed
 
 STABILITY = 0.92  # higher than a film's, as nothing moves
