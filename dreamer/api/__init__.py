@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dreamer.api.frames import video, zoom
 from dreamer.api.looks import walk
+from dreamer.api.loops import loop
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
 from dreamer.api.part import Part, parts
 from dreamer.api.prints import enlarge
@@ -21,6 +22,7 @@ __all__ = [
     "enlarge",
     "load_network",
     "loaded_registry",
+    "loop",
     "parts",
     "register",
     "registry",

@@ -20,7 +20,7 @@ from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.octaves import Octave, rising_sizes
 from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, argument
 from dreamer.image import Photo, resize, size_at
 from dreamer.image.storage import empty
 from dreamer.pipeline.pipeline import Pipeline
@@ -89,14 +89,15 @@ class Enlargement:
         small = size_at(photo.height, photo.width, min(proof, long_side, max(photo.height, photo.width)))
         first = pipeline.plan(*small)
         octaves = finer_octaves(first.octaves[-1], height, width, recipe.octaves.scale)
-        made = cls(pipeline, photo.image(), first, octaves, machine, (height, width))
+        image = photo.image()
+        made = cls(pipeline.over(image), image, first, octaves, machine, (height, width))
         free = _SPARE * available_memory(machine.device)
         made = replace(made, in_files=in_files and made.memory > free and torch.device(machine.device).type == "cpu")
         if made.memory > free:
-            where = "memory, beside its files" if made.in_files else "the card's memory; try --device cpu, or"
+            beside = ", beside its files," if made.in_files else ""
             raise UsageError(
-                f"a print of {width}x{height} pixels would need {made.memory / 2**30:.1f} GiB of {where}, and "
-                f"{free / 2**30:.1f} GiB are free; lower --size, --cm or --tile"
+                f"a print of {width}x{height} pixels would need {made.memory / 2**30:.1f} GiB of memory{beside} and "
+                f"{free / 2**30:.1f} GiB are free; lower {argument('size')} or {argument('tile')}"
             )
         return made
 
@@ -124,7 +125,7 @@ class Enlargement:
         return _IN_FILES * math.prod(self.size) if self.in_files else 0
 
     def proof(self, small: Photo) -> Tensor:
-        """The change (1, 3, h, w) of the photo at the proof's size: the same as that of a dream of this size."""
+        """The change (1, 3, h, w) of the photo at the proof's size, as a dream of this size makes it."""
         image = small.image()
         return self.pipeline.ascend(image, plan=self.first).cpu().sub_(image)
 
