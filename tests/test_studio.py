@@ -22,7 +22,7 @@ from dreamer.studio.jobs import Jobs
 from dreamer.studio.shelf import Shelf, plain_name
 from dreamer.studio.words import command_of, words_of
 
-PAGE = Path(package.__file__).parent
+PAGE = Path(package.__file__).parent / "page"
 HOSTILE = '"><img src=x onerror=alert(1)>/../../\\..\\evil\n$(rm -rf ~).png'
 
 
@@ -33,7 +33,7 @@ def studio(tmp_path_factory):
 
 
 @pytest.mark.parametrize("cookie", [None, "x=y", "dreamer-studio-{port}=", "dreamer-studio-{port}=wrong"])
-@pytest.mark.parametrize("path", ["/", "/page.js", "/pictures", "/events", "/?token=wrong", "/?token="])
+@pytest.mark.parametrize("path", ["/", "/page/page.js", "/pictures", "/events", "/?token=wrong", "/?token="])
 def test_nothing_is_told_without_the_token(studio, path, cookie):
     cookie = cookie and cookie.format(port=studio.port)
     answer = studio.request("GET", path, Cookie=cookie)
@@ -77,7 +77,7 @@ def test_nor_may_one_that_names_no_host(studio):
 
 
 def test_every_answer_is_careful(studio):
-    for path in ("/", "/page.js", "/pictures", "/nothing", "/?token=wrong"):
+    for path in ("/", "/page/page.js", "/pictures", "/nothing", "/?token=wrong"):
         headers = studio.request("GET", path).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'" and policy["script-src"] == policy["style-src"] == "'self'"
@@ -86,20 +86,40 @@ def test_every_answer_is_careful(studio):
 
 
 def test_the_page_is_light_and_asks_nothing_of_the_net():
-    parts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.glob("page.*")}
-    assert parts.keys() == {"page.html", "page.css", "page.js", "page.svg"}
+    parts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.iterdir()}
+    assert {path.suffix for path in PAGE.iterdir()} == {".html", ".css", ".js", ".svg"}
     assert sum(map(len, parts.values())) < 300_000
     for name, text in parts.items():
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|//cdn", text), name
     assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|style=", parts["page.html"])
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", parts["page.js"])
+    scripts = "".join(text for name, text in parts.items() if name.endswith(".js"))
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", scripts)
+
+
+def test_each_script_of_the_page_is_one_noun():
+    """Of 20 to 300 lines, named by those that import it, and served as a module."""
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.glob("*.js")}
+    imported = {name for text in scripts.values() for name in re.findall(r'^import .*"\./(.*)";$', text, re.M)}
+    assert imported == scripts.keys() - {"page.js"}
+    assert not {name: lines for name, text in scripts.items() if not 20 <= (lines := text.count("\n")) <= 300}
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/pictures/../../../etc/passwd/file", "/pictures/%2e%2e%2f%2e%2e%2fetc%2fpasswd/file", "/page.py", "/page."),
-        *("/page.%2e%2e/server.py", "/pictures/%2Fetc%2Fpasswd/view", "/looks/..%2f..%2fjobs/gaze", "/jobs/../preview"),
+        *(
+            "/pictures/../../../etc/passwd/file",
+            "/pictures/%2e%2e%2f%2e%2e%2fetc%2fpasswd/file",
+            "/page/page.py",
+            "/page.",
+        ),
+        *(
+            "/page/%2e%2e/server.py",
+            "/page/..%2fserver.py",
+            "/pictures/%2Fetc%2Fpasswd/view",
+            "/looks/..%2f..%2fjobs/gaze",
+            "/jobs/../preview",
+        ),
         *("/pictures/..%5c..%5csecret/file", "/%2e%2e/%2e%2e/etc/passwd", "/pictures/%00/file", "/static/../jobs.py"),
     ],
 )

@@ -26,6 +26,7 @@ MOST_BYTES = 256 * 2**20
 _MOST_WORDS = 2**20
 _MOST_MASK = 16 * 2**20
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PAGE = Path(__file__).with_name("page")
 _KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 _DREAMT = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
 
@@ -51,7 +52,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
 
     routes = [
         Route("/", answers.page),
-        Route("/page.{ending:str}", answers.part),
+        Route("/page/{name:str}", answers.part),
         Route("/events", answers.events),
         Route("/vocabulary", answers.vocabulary),
         Route("/pictures", answers.pictures),
@@ -86,8 +87,8 @@ class Answers:
         return _part("page.html")
 
     async def part(self, request: Request) -> Response:
-        """Its style, its script and its icon."""
-        return _part(f"page.{request.path_params['ending']}")
+        """Its style, its scripts and its icon."""
+        return _part(request.path_params["name"])
 
     async def events(self, request: Request) -> Response:
         """How things stand, as server-sent events."""
@@ -210,10 +211,10 @@ class Answers:
 
 def _part(name: str) -> Response:
     """A file of the page."""
-    if name not in ("page.html", "page.css", "page.js", "page.svg"):
+    found = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}
+    if name not in found:
         raise HTTPException(404)
-    path = Path(__file__).with_name(name)
-    return Response(path.read_bytes(), media_type=_TYPES[path.suffix])
+    return Response(found[name].read_bytes(), media_type=_TYPES[found[name].suffix])
 
 
 async def _bounded(request: Request, most: int) -> AsyncIterator[bytes]:
