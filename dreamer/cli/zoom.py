@@ -132,6 +132,7 @@ def zoom(
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
+                reporter.seen(step.picture)
                 reporter.frame(pace.step(number, step))
 
             def look_at(time: float) -> Pipeline:
@@ -175,6 +176,12 @@ def _side(photo: Photo, asked: int | None, recipe: str | None, preview: bool, no
                 )
     side = min(whole, SIZE) if asked is None else asked or whole
     return side // 4 if preview else side
+
+
+def plan_of(params: Mapping[str, Any]) -> Zoom:
+    """How a clip moves, by all parameters of the command. Raises UsageError with every mistake."""
+    motion = {name: params[name] for name in _MOTION if params[name] is not None}
+    return _plan(params["recipe"], motion, params["keyframes"])
 
 
 def _plan(recipe: str | None, options: Mapping[str, Any], keyframes: Path | None) -> Zoom:

@@ -18,17 +18,19 @@ from starlette.routing import Route
 
 from dreamer.errors import DreamerError, UsageError
 from dreamer.studio.guard import Guard
-from dreamer.studio.shelf import Item, Shelf
+from dreamer.studio.shelf import Item, Shelf, is_clip
 from dreamer.studio.workshop import Workshop
 
 MOST_BYTES = 256 * 2**20
-"""The largest file that can be dropped onto the page."""
+"""The largest picture that can be dropped onto the page; a clip may have four times as many."""
 _MOST_WORDS = 2**20
 _MOST_MASK = 16 * 2**20
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PAGE = Path(__file__).with_name("page")
 _KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 _DREAMT = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
+_MOVING = {"mp4": "video/mp4", "m4v": "video/mp4", "mov": "video/quicktime", "webm": "video/webm", "gif": "image/gif"}
+_CLIP = 4  # times as large as the largest picture a clip may be
 
 
 def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_bytes: int = MOST_BYTES) -> Starlette:
@@ -67,6 +69,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/recipe", answers.recipe, methods=["POST"]),
         Route("/jobs", answers.enqueue, methods=["POST"]),
         Route("/jobs/{id}/preview", answers.preview),
+        Route("/jobs/{id}/film", answers.film),
         Route("/jobs/{id}/{act}", answers.act, methods=["POST"]),
     ]
     handlers: dict[Any, Callable[..., Any]] = {DreamerError: _wrong, HTTPException: _missing}
@@ -110,9 +113,10 @@ class Answers:
     async def drop(self, request: Request) -> Response:
         """A picture that was dropped: the body is the file, `name` its name."""
         place, digest = self._shelf.room(request.query_params.get("name", "photo.jpg")), hashlib.sha256()
+        most = self._most_bytes * (_CLIP if is_clip(place.name) else 1)
         try:
             with place.open("xb") as file:
-                async for piece in _bounded(request, self._most_bytes):
+                async for piece in _bounded(request, most):
                     digest.update(piece)
                     file.write(piece)
             item = self._shelf.settle(place, digest.hexdigest())
@@ -133,7 +137,9 @@ class Answers:
     async def picture(self, request: Request) -> Response:
         """A picture: its `view`, its `small` one, its `parts`, or the whole `file`."""
         item, kind = self._item(request), request.path_params["kind"]
-        if kind == "file" and (type := _DREAMT.get(item.path.suffix.lower().strip(".").replace("jpeg", "jpg"))):
+        if kind == "file" and (
+            type := (_DREAMT | _MOVING).get(item.path.suffix.lower().strip(".").replace("jpeg", "jpg"))
+        ):
             return FileResponse(item.path, media_type=type)
         if kind == "parts":
             return FileResponse(await self._workshop.parts(item))
@@ -201,6 +207,15 @@ class Answers:
         if not number:
             raise HTTPException(404)
         return Response(data, media_type="image/jpeg")
+
+    async def film(self, request: Request) -> Response:
+        """The clip being made, as far as it is."""
+        job = self._workshop.jobs.get(request.path_params["id"])
+        place = self._shelf.folder / job.output if job else None
+        so_far = place and place.with_name(f"{place.stem}-so-far.mp4")
+        if so_far is None or not so_far.is_file():
+            raise HTTPException(404)
+        return FileResponse(so_far, media_type="video/mp4")
 
     def _item(self, request: Request) -> Item:
         item = self._shelf.find(request.path_params["id"])

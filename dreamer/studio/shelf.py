@@ -14,21 +14,26 @@ from pathlib import Path
 
 from dreamer.errors import UsageError
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
-from dreamer.files.suffixes import SUFFIXES
+from dreamer.files.suffixes import CLIPS, SUFFIXES, command_for
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _LONGEST_STEM = 60
-_ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif"}
+_ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif", *CLIPS}
 
 
 @dataclass(frozen=True)
 class Item:
-    """A picture: its id, its name for people, and where it is; `dropped` came by the page."""
+    """A picture or clip: its id, its name for people, and where it is; `dropped` came by the page."""
 
     id: str
     name: str
     path: Path
     dropped: bool
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether this is a clip, by its name."""
+        return is_clip(self.name)
 
 
 class Shelf:
@@ -44,7 +49,7 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.own = folder, own_folder(folder / ".studio")
-        for name in ("photos", "shown", "looks", "jobs", "masks"):
+        for name in ("photos", "shown", "looks", "jobs", "masks", "paths"):
             own_folder(self.own / name)
         for path in (self.own / "photos").glob(".new-*/*"):  # of a studio that was killed meanwhile
             self.clear(path)
@@ -107,6 +112,13 @@ class Shelf:
         write_atomically(self.mask_file(id), data)
         return id
 
+    def keyframes(self, text: str) -> Path:
+        """Keep a zoom's keyframes, TOML, and return the file."""
+        place = self.own / "paths" / f"{_digest(text)}.toml"
+        if not place.is_file():
+            write_atomically(place, text.encode())
+        return place
+
     def mask_file(self, id: str) -> Path:
         """Where the mask of an id is, if there is one; raises ValueError for what is no id."""
         if not _ID.fullmatch(id):
@@ -131,6 +143,11 @@ def own_folder(path: Path) -> Path:
         raise UsageError(f"{path} is a link; the studio writes into a folder of its own, so remove the link")
     make_folder(path)
     return path
+
+
+def is_clip(name: str) -> bool:
+    """Whether a name is a clip's."""
+    return command_for(name) == "video"
 
 
 def plain_name(name: str) -> str:

@@ -16,6 +16,7 @@ from dreamer.errors import DreamerError, UsageError
 from dreamer.studio import jobs as states
 from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job, Jobs
+from dreamer.studio.motion import kind_of
 from dreamer.studio.shelf import Item, Shelf
 from dreamer.studio.words import command_of, output_for, words_of
 
@@ -87,15 +88,18 @@ class Workshop:
         """The picture of a photo's parts. Raises UsageError."""
         place = self.shelf.shown(item, "parts")
         if not place.is_file():
-            await self._read("parts", path=str(item.path), into=str(place), max_pixels=MAX_PIXELS)
+            await self.about(item)
+            source = self.shelf.shown(item, "view") if item.is_clip else item.path
+            await self._read("parts", path=str(source), into=str(place), max_pixels=MAX_PIXELS)
         return place
 
     async def recipe(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The command of the settings, and the complete recipe. Raises UsageError."""
         words = words_of(settings, self.shelf)
         place = output_for(settings, self.shelf, self._outputs())
-        found = await self._read("recipe", words=words)
-        return {"command": command_of((*words, "-o", str(place))), **found}
+        kind = kind_of(settings)
+        found = await self._read("recipe", words=words, kind=kind)
+        return {"command": command_of((*words, "-o", str(place)), kind), **found}
 
     async def pictures(self) -> list[dict[str, Any]]:
         """Every picture of the folder, the newest first, and the recipes of those that are dreams."""
@@ -111,6 +115,7 @@ class Workshop:
                 "name": item.name,
                 "dropped": item.dropped,
                 "changed": item.path.stat().st_mtime,
+                "clip": item.is_clip,
                 "recipe": self._stamps[keys[item.id]].get("recipe"),
                 "photo": str(self._stamps[keys[item.id]].get("photo", ""))[:16],  # the id, if it was dropped here
             }
@@ -122,7 +127,7 @@ class Workshop:
         """Append a dream to the queue. Raises UsageError."""
         place = output_for(settings, self.shelf, self._outputs())
         words = words_of(settings, self.shelf, place)
-        job = self.jobs.add(settings, place.name, command_of(words))
+        job = self.jobs.add(settings, place.name, command_of(words, kind_of(settings)))
         self._work.set()
         self.tell()
         return job
@@ -164,7 +169,8 @@ class Workshop:
         item = self.shelf.find(str(settings.get("photo")))
         for seed in random.sample(range(10**6), _DRAFTS):
             flags = {**(settings.get("flags") or {}), "seed": seed, "size": _DRAFT}
-            words = words_of({**settings, "flags": flags}, self.shelf)
+            still = {"flags": flags, kind_of(settings): {}, "path": []}
+            words = words_of({**settings, **still}, self.shelf)
             assert item is not None  # words_of has raised
             place = self.shelf.look(item, list(words))
             first.append(Thumbnail(item, place.stem, words[1:], place))
@@ -243,12 +249,15 @@ class Workshop:
                 return
             if data := event.pop("preview", None):
                 self.previews[job.id] = self.previews.get(job.id, (0, b""))[0] + 1, base64.b64decode(data)
-            self.progress |= {key: event[key] for key in ("share", "left", "octave", "octaves")}
+            self.progress |= {key: event[key] for key in ("share", "left", "doing", "watch") if key in event}
             self.tell()
 
         try:
             words = words_of(job.settings, self.shelf, self.shelf.folder / job.output)
-            answer = await self.dreaming.ask("render", on_event, words=words)
+            if (kind := kind_of(job.settings)) == "render":
+                answer = await self.dreaming.ask("render", on_event, words=words)
+            else:  # which goes on from the frames that are there
+                answer = await self.dreaming.ask("film", on_event, kind=kind, words=(*words, "--resume"))
         except UsageError as error:  # its photo is gone, say
             self._finish(job, {"problems": error.problems}, notices)
         except EngineEnded:
