@@ -44,6 +44,13 @@ class Fake:
         for place in request["into"].values():
             Path(place).write_bytes(b"small")
         return {"width": 4, "height": 3, "notices": [], "recipe": None}
+    def do_devices(self, request):
+        return {"devices": os.environ.get("FAKE_DEVICES", "").split()}
+    def do_film(self, request):
+        return self.do_render(request | {"words": request["words"][:-1]})
+    def do_proof(self, request):
+        Path(request["into"]).write_bytes(b"proof")
+        return {}
     def do_stamps(self, request):
         return {"stamps": {}}
     def do_recipe(self, request):
@@ -58,10 +65,10 @@ class Fake:
             if crash.exists():
                 crash.write_text(crash.read_text()[1:]) if crash.read_text() else crash.unlink()
                 os._exit(9)
-            done = {"octave": 1, "octaves": 1, "share": number / steps, "left": 1}
+            done = {"doing": "dreaming", "share": number / steps, "left": 1}
             self.say({"event": "step", "preview": "aGk=", **done})
             time.sleep(0.01)
-        output.write_bytes(b"dream")
+        output.write_text("dream" + os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         return {"result": str(output), "seconds": 0.1}
 
 engine.Engine = Fake
@@ -157,6 +164,10 @@ class Studio:
         from urllib.parse import quote
 
         return self.ask(f"/pictures?name={quote(name)}", body=data)
+
+    def now(self) -> dict[str, Any]:
+        """How far the dream being made is."""
+        return next(iter(self.workshop.state()["now"].values()), {})
 
     def states(self) -> list[str]:
         return [job.state for job in self.workshop.jobs.all()]

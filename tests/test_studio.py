@@ -190,7 +190,7 @@ def test_what_is_queued_goes_on_when_the_studio_is_opened_again(tmp_path):
     before = _engines()
     with opened(tmp_path) as studio:
         until(lambda: studio.states() == ["done", "done"])
-        assert _engines() - before == {studio.workshop.dreaming.pid, studio.workshop.reading.pid}
+        assert _engines() - before == {studio.workshop.benches[0].engine.pid, studio.workshop.reading.pid}
         assert [job.tries for job in studio.workshop.jobs.all()] == [2, 1]
 
 
@@ -231,11 +231,11 @@ def test_an_engine_that_is_killed_is_started_again_and_the_dream_with_it(tmp_pat
     with opened(tmp_path) as studio:
         id = studio.drop()["id"]
         studio.ask("/jobs", {"photo": id, "flags": {"motif": "slow"}})
-        until(lambda: studio.workshop.progress.get("share"))
-        pid = studio.workshop.dreaming.pid
+        until(lambda: studio.now().get("share"))
+        pid = studio.workshop.benches[0].engine.pid
         os.kill(pid, signal.SIGKILL)
-        until(lambda: studio.workshop.jobs.all()[0].tries == 2 and studio.workshop.progress.get("share"))
-        assert studio.workshop.dreaming.pid != pid
+        until(lambda: studio.workshop.jobs.all()[0].tries == 2 and studio.now().get("share"))
+        assert studio.workshop.benches[0].engine.pid != pid
         studio.ask(f"/jobs/{studio.workshop.jobs.all()[0].id}/stop", {})
         until(lambda: studio.states() == ["stopped"])
         (tmp_path / ".studio" / "photos" / id / "crash").write_text("xx")
@@ -249,13 +249,13 @@ def test_an_engine_that_is_killed_is_started_again_and_the_dream_with_it(tmp_pat
 def test_stop_keeps_the_picture_and_pause_waits(tmp_path):
     with opened(tmp_path) as studio:
         job = studio.ask("/jobs", {"photo": studio.drop()["id"], "flags": {"motif": "slow"}})["id"]
-        until(lambda: studio.workshop.progress.get("share", 0) > 0)
+        until(lambda: studio.now().get("share", 0) > 0)
         assert studio.request("GET", f"/jobs/{job}/preview").read() == b"hi"
         studio.ask(f"/jobs/{job}/pause", {})
-        until(lambda: studio.workshop.state()["now"]["paused"])
+        until(lambda: studio.now()["paused"])
         studio.ask(f"/jobs/{job}/go", {})
-        share = studio.workshop.progress["share"]
-        until(lambda: studio.workshop.progress["share"] > share)
+        share = studio.now()["share"]
+        until(lambda: studio.now()["share"] > share)
         studio.ask(f"/jobs/{job}/stop", {})
         until(lambda: studio.states() == ["stopped"], 1)
         assert studio.workshop.jobs.all()[0].result == "partial.png"
@@ -273,7 +273,7 @@ def test_two_pages_hear_the_same(studio):
 
 
 def test_nothing_but_loopback_listens(studio):
-    engines = [psutil.Process(one.pid) for one in (studio.workshop.dreaming, studio.workshop.reading)]
+    engines = [psutil.Process(one.pid) for one in (studio.workshop.benches[0].engine, studio.workshop.reading)]
     found = [each for one in (psutil.Process(), *engines) for each in one.net_connections("inet")]
     listening = {each.laddr for each in found if each.status == psutil.CONN_LISTEN}
     assert {one.ip for one in listening if one.port == studio.port} == {"127.0.0.1"}

@@ -65,6 +65,14 @@ class Engine:
             except Exception as error:
                 return {"problems": list(sentences(error))}
 
+    def do_devices(self) -> dict[str, Any]:
+        """The GPUs, as CUDA_VISIBLE_DEVICES names them, if there are several."""
+        import torch
+
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+        return {"devices": [name.strip() for name in visible.split(",")][:count] if count > 1 else []}
+
     def do_vocabulary(self) -> dict[str, Any]:
         """All that the page offers: looks, and every option of a recipe."""
         return vocabulary(self.registry)
@@ -164,8 +172,12 @@ class Engine:
         use_threads(pipeline.machine)
         photo = pipeline.sized(load(Path(params["photos"][0]), max_pixels=given.max_pixels))
         way = Enlargement.of_dream(pipeline, photo, _SMALL)
-        piece = way.piece(way.begun(), _PROOF, (at[1], at[0]))
-        write_atomically(Path(into), encoded(piece, "PNG"))
+
+        def on_step(step: object) -> None:
+            self.control.obey()
+
+        piece = way.piece(way.begun(on_step), _PROOF, (at[1], at[0]), on_step)
+        write_atomically(Path(into), encoded(piece, "JPEG"))
         return {"width": photo.width, "height": photo.height}
 
     def do_film(self, kind: str, words: Sequence[str], previews: bool = True) -> dict[str, Any]:

@@ -95,10 +95,10 @@ class Enlargement:
         first = Plan(plan.octaves[:small], plan.machine)
         return cls(pipeline, photo.image(), first, plan.octaves[small:], plan.machine, (photo.height, photo.width))
 
-    def begun(self) -> Tensor:
+    def begun(self, on_step: Callable[[Step], None] = lambda step: None) -> Tensor:
         """The change (1, 3, h, w) of the photo after the first octaves."""
         image = self.undreamt(self.first.size)
-        return self.pipeline.ascend(image, plan=self.first).cpu().sub_(image)
+        return self.pipeline.ascend(image, plan=self.first, on_step=on_step).cpu().sub_(image)
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -135,7 +135,13 @@ class Enlargement:
         """
         return self._drawn(number, self.undreamt(self.octaves[number].size), change, on_step=on_step)
 
-    def piece(self, change: Tensor, most: Size, centre: tuple[float, float] | None = None) -> Tensor:
+    def piece(
+        self,
+        change: Tensor,
+        most: Size,
+        centre: tuple[float, float] | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Tensor:
         """A part of the print, (1, 3, h, w) in [0, 1], `most` large, around what the proof has changed most.
 
         Or around a centre (down, right), each 0 to 1.
@@ -156,7 +162,7 @@ class Enlargement:
             box = top / high, left / wide, (top + size[0]) / high, (left + size[1]) / wide
             seen = _part(self.photo, box, size).clamp(0, 1)
             areas = whole and Areas(_part(whole.shares, box, size).clamp(0, 1))
-            change = self._drawn(number, seen, _part(change, _inside(box, before), size), areas)
+            change = self._drawn(number, seen, _part(change, _inside(box, before), size), areas, on_step)
             before = box
         return seen.add_(change * (recipe.strength * strength_in(recipe, areas))).clamp_(0, 1)
 

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from dreamer.errors import DreamerError
@@ -23,8 +24,8 @@ class EngineEnded(DreamerError):
 class Engine:
     """One process, one request at a time; the others wait for it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._command, self._environment = command, environment
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._number = 0
@@ -43,7 +44,7 @@ class Engine:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
-                env={**os.environ, "PYTHONSAFEPATH": "1"},  # no code of the current folder
+                env={**os.environ, **self._environment, "PYTHONSAFEPATH": "1"},  # no code of the current folder
                 start_new_session=_NEW_SESSION,
             )
         return self._process

@@ -64,6 +64,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/looks/{id}", answers.looks),
         Route("/looks/{id}/{name}", answers.look),
         Route("/drafts", answers.drafts, methods=["POST"]),
+        Route("/proofs", answers.proof, methods=["POST"]),
         Route("/drafts/{key}", answers.draft),
         Route("/masks", answers.mask, methods=["POST"]),
         Route("/recipe", answers.recipe, methods=["POST"]),
@@ -169,6 +170,15 @@ class Answers:
         """Begin small dreams of other seeds; the keys of their pictures."""
         return JSONResponse(self._workshop.drafts(await _words(request)))
 
+    async def proof(self, request: Request) -> Response:
+        """Begin a part of the dream at its full size, around the place `at` of the body; the key of its picture."""
+        words = await _words(request)
+        at = words.get("at")
+        if not (isinstance(at, list) and len(at) == 2 and all(isinstance(one, (int, float)) for one in at)):
+            raise UsageError("a proof needs a place on the photo; point at it")
+        across, down = (min(max(float(one), 0.0), 1.0) for one in at)
+        return JSONResponse({"key": self._workshop.proof(words, (across, down))})
+
     async def draft(self, request: Request) -> Response:
         """A small dream."""
         place = self._shelf.draft(request.path_params["key"])
@@ -203,10 +213,10 @@ class Answers:
 
     async def preview(self, request: Request) -> Response:
         """The dream being made, as it is now."""
-        number, data = self._workshop.previews.get(request.path_params["id"], (0, b""))
-        if not number:
+        bench = self._workshop.bench(request.path_params["id"])
+        if bench is None or not bench.preview[0]:
             raise HTTPException(404)
-        return Response(data, media_type="image/jpeg")
+        return Response(bench.preview[1], media_type="image/jpeg")
 
     async def film(self, request: Request) -> Response:
         """The clip being made, as far as it is."""

@@ -147,4 +147,6 @@ function showChanges() {
 for (const name of Object.keys(DEPTHS)) $(`depth-${name}`).onclick = () => chooseDepth(name);
 arrows($("depths"), (tab) => tab.click());
 on("recipe", showDials);
+arrows($("kinds"), (kind) => kind.click());
 on("settings", showChanges);
+on("settings", () => ($("dream").textContent = settings.kind ? "Make the film" : "Dream"));

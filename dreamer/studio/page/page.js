@@ -6,6 +6,7 @@ import "./drop.js";
 import "./drafts.js";
 import "./found.js";
 import { loadPictures } from "./gallery.js";
+import "./clip.js";
 import "./keys.js";
 import "./looks.js";
 import { heard } from "./queue.js";

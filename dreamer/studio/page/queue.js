@@ -5,7 +5,7 @@ import { dropped } from "./drop.js";
 import { display, loadPictures } from "./gallery.js";
 import { post } from "./server.js";
 import { settings, studio } from "./settings.js";
-import { over } from "./stage.js";
+import { over, playing } from "./stage.js";
 
 const MOST = 60;
 const STATES = { waiting: "waits", running: "is dreaming", done: "done", stopped: "stopped", failed: "failed" };
@@ -22,7 +22,7 @@ function showQueue() {
   $("queue-section").hidden = !jobs.length;
   $("queue").replaceChildren(...jobs.map((job) => {
     const act = (word, text) => make("button", { textContent: text, "aria-label": `${text}: ${job.number}`, onclick: guarded(() => post(`/jobs/${job.id}/${word}`)) });
-    const buttons = { waiting: [act("remove", "Remove")], running: [act("stop", "Stop")], failed: [act("again", "Again"), act("remove", "Clear")] }[job.state] ?? [act("remove", "Clear")];
+    const buttons = { waiting: [act("remove", "Remove")], running: [act("stop", "Stop")], failed: [act("again", "Again"), act("remove", "Clear")] }[job.state] ?? [...(job.state === "stopped" && job.settings.kind ? [act("again", "Go on")] : []), act("remove", "Clear")];
     const said = [STATES[job.state] + (job.seconds ? ` in ${clock(job.seconds)}` : ""), ...job.problems].join(": ");
     const title = make("div", {}, make("b", { textContent: job.result || job.output, title: job.command }), make("i", { textContent: said, title: job.notices.join("\n") }));
     const img = make("img", { alt: "", loading: "lazy", src: `/pictures/${encodeURIComponent(job.settings.photo)}/small` });
@@ -30,30 +30,39 @@ function showQueue() {
   }));
 }
 
+// Of the dreams being made, the one over this photo is shown, else the first.
+function current() {
+  const running = studio.jobs.filter((job) => job.id in studio.now);
+  return running.find((job) => job.settings.photo === settings.photo) ?? running[0];
+}
+
 function showProgress(job, now) {
   $("progress").hidden = !job;
   if (!job) return;
   $("progress").querySelector("progress").value = now.share ?? 0;
   const left = now.left == null ? "" : `, ${clock(now.left)} left`;
-  $("left").textContent = now.paused ? "paused" : `${Math.round((now.share ?? 0) * 100)} %${left}`;
+  const doing = job.settings.kind && now.doing ? ` (${now.doing})` : "";
+  $("left").textContent = now.paused ? "paused" : `${Math.round((now.share ?? 0) * 100)} %${left}${doing}`;
   $("pause").textContent = now.paused ? "Go on" : "Pause";
+  $("watch").hidden = !now.watch;
 }
 
 let queueText = "";
 let previewed = "";
-export function heard({ jobs, now, look, problems, pictures }) {
+export function heard({ jobs, now, problems, pictures }) {
   const before = new Map(studio.jobs.map((job) => [job.id, job.state]));
   Object.assign(studio, { jobs, now });
   const text = JSON.stringify(jobs);
   if (text !== queueText) showQueue();
   queueText = text;
   if (problems) complain({ problems });
-  const job = jobs.find((one) => one.id === now.id);
-  showProgress(job, now);
-  const image = `${now.id}-${now.preview}`;
-  if (job && job.settings.photo === settings.photo && now.preview && image !== previewed) {
+  const job = current();
+  const there = now[job?.id] ?? {};
+  showProgress(job, there);
+  const image = `${job?.id}-${there.preview}`;
+  if (job && job.settings.photo === settings.photo && there.preview && image !== previewed && !watching(job)) {
     previewed = image;
-    over({ src: `/jobs/${now.id}/preview?n=${now.preview}` });
+    over({ src: `/jobs/${job.id}/preview?n=${there.preview}` });
   }
   for (const one of jobs) {
     const was = before.get(one.id);
@@ -72,9 +81,16 @@ async function ended(job) {
   if (picture && job.settings.photo === settings.photo) display(picture);
 }
 
-const acting = (word) => guarded(() => studio.now.id && post(`/jobs/${studio.now.id}/${word()}`));
+const acting = (word) => guarded(() => current() && post(`/jobs/${current().id}/${word()}`));
 export const stop = acting(() => "stop");
-export const pause = acting(() => (studio.now.paused ? "go" : "pause"));
+export const pause = acting(() => (studio.now[current().id].paused ? "go" : "pause"));
+
+// The part of a clip that is done can be watched while the rest is made.
+const watching = (job) => !$("film").hidden && $("film").src.includes(`/jobs/${job.id}/`);
+$("watch").onclick = () => {
+  const job = current();
+  if (job) playing({ file: `/jobs/${job.id}/film?n=${studio.now[job.id].watch}`, name: `${job.output}, so far` });
+};
 
 $("dream").onclick = dream;
 $("stop").onclick = stop;
