@@ -48,6 +48,12 @@ class Fake:
         return {"devices": os.environ.get("FAKE_DEVICES", "").split()}
     def do_film(self, request):
         return self.do_render(request | {"words": request["words"][:-1]})
+    def do_plugins(self, request):
+        return {"plugins": [], "packs": []}
+    def do_plan(self, request):
+        return {"tool": "pip", "changes": [{"name": request["specs"][0], "new": "1", "old": "", "from": "the index"}]}
+    def do_install(self, request):
+        return {"said": [f"{request['changes'][0]['name']} 1 is installed"]}
     def do_proof(self, request):
         Path(request["into"]).write_bytes(b"proof")
         return {}

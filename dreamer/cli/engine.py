@@ -23,11 +23,12 @@ from dreamer.cli.changed import change_of
 from dreamer.cli.failures import sentences
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.photos import Place, named_files
+from dreamer.cli.plans import done, planned, plugins_and_packs
 from dreamer.cli.render import render
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.telling import Control, Say, Shown, Told, encoded
 from dreamer.cli.video import video
-from dreamer.cli.vocabulary import vocabulary
+from dreamer.cli.vocabulary import look_of, vocabulary
 from dreamer.cli.zoom import plan_of, zoom
 from dreamer.errors import DreamerError, collect_problems, options_named, reported_together
 from dreamer.files.suffixes import CLIPS, command_for
@@ -73,6 +74,18 @@ class Engine:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
         return {"devices": [name.strip() for name in visible.split(",")][:count] if count > 1 else []}
 
+    def do_plugins(self) -> dict[str, Any]:
+        """The plugins, and packs that could be installed."""
+        return plugins_and_packs(self.plugins)
+
+    def do_plan(self, specs: Sequence[str]) -> dict[str, Any]:
+        """What an installation would change."""
+        return planned(specs)
+
+    def do_install(self, specs: Sequence[str], changes: Sequence[dict[str, str]]) -> dict[str, Any]:
+        """Install what the plan said."""
+        return done(specs, changes)
+
     def do_vocabulary(self) -> dict[str, Any]:
         """All that the page offers: looks, and every option of a recipe."""
         return vocabulary(self.registry)
@@ -115,19 +128,21 @@ class Engine:
         from dreamer.recipes.provenance import Provenance
         from dreamer.videos.clip import reader
 
-        none, stamp = {"recipe": None, "photo": ""}, None
+        stamp = None
         if Path(path).suffix.lower() not in (*CLIPS, ".gif"):
             if text := read_recipe(path):
                 stamp = Provenance.read(text, Path(path).name)
         elif text := reader.read_recipe(Path(path)):
             with suppress(DreamerError):  # any comment may be inside
                 stamp = Provenance.read(text, Path(path).name)
-        return {"recipe": dict(stamp.recipe), "photo": stamp.photo} if stamp else none
+        if stamp is None:
+            return {"recipe": None, "photo": "", "look": ""}
+        return {"recipe": dict(stamp.recipe), "photo": stamp.photo, "look": look_of(stamp.recipe, self.registry)}
 
     def do_stamps(self, paths: Sequence[str]) -> dict[str, Any]:
         """What is inside several pictures, by path; no recipe for pictures without, and for what is no picture."""
         found = {path: self.answer({"do": "stamp", "path": path}) for path in paths}
-        return {"stamps": {path: {"recipe": None, "photo": "", **stamp} for path, stamp in found.items()}}
+        return {"stamps": {path: {"recipe": None, "photo": "", "look": "", **stamp} for path, stamp in found.items()}}
 
     def do_recipe(self, words: Sequence[str], kind: str = "render") -> dict[str, Any]:
         """The complete recipe that the words of `dreamer render`, or of another kind, come to."""

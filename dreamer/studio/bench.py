@@ -53,6 +53,7 @@ class Bench:
     def __init__(self, workshop: Workshop, engine: Engine) -> None:
         self.engine, self._workshop = engine, workshop
         self.job, self.progress, self.preview = "", dict[str, Any](), (0, b"")
+        self.renew = False  # for a plugin that is new
         self._stopped = False
 
     async def act(self, word: str) -> None:
@@ -66,6 +67,9 @@ class Bench:
         shop = self._workshop
         while True:
             try:
+                if self.renew:
+                    self.renew = False
+                    await self.engine.close()
                 if job := shop.jobs.next():
                     await self._dream(job)
                 elif shop.wanted:

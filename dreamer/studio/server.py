@@ -67,6 +67,9 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/proofs", answers.proof, methods=["POST"]),
         Route("/drafts/{key}", answers.draft),
         Route("/masks", answers.mask, methods=["POST"]),
+        Route("/plugins", answers.plugins),
+        Route("/plugins/plan", answers.plan, methods=["POST"]),
+        Route("/plugins/install", answers.install, methods=["POST"]),
         Route("/recipe", answers.recipe, methods=["POST"]),
         Route("/jobs", answers.enqueue, methods=["POST"]),
         Route("/jobs/{id}/preview", answers.preview),
@@ -196,6 +199,21 @@ class Answers:
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
             raise UsageError("a mask is a PNG; paint it again")
         return JSONResponse({"id": self._shelf.mask(data)})
+
+    async def plugins(self, request: Request) -> Response:
+        """The plugins, and packs that could be installed."""
+        return JSONResponse(await self._workshop.plugins())
+
+    async def plan(self, request: Request) -> Response:
+        """What an installation would change."""
+        specs = (await _words(request)).get("specs")
+        if not (isinstance(specs, list) and 0 < len(specs) <= 20 and all(isinstance(one, str) for one in specs)):
+            raise UsageError("name a plugin, as in dreamer-botanica")
+        return JSONResponse(await self._workshop.plan(specs))
+
+    async def install(self, request: Request) -> Response:
+        """Install what the plan of the body's key said."""
+        return JSONResponse(await self._workshop.install(str((await _words(request)).get("plan"))))
 
     async def recipe(self, request: Request) -> Response:
         """The command and the complete recipe of the page's settings."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,6 +25,7 @@ MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
 _LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and of a draft
 _DRAFTS = 6
+_AT_ONCE = 100  # pictures whose recipes are read together
 
 
 class Workshop:
@@ -35,6 +37,7 @@ class Workshop:
         self.benches = [Bench(self, Engine(engine))]
         self.wanted: list[Thumbnail] = []
         self.work = asyncio.Event()
+        self._plans = dict[str, tuple[list[str], list[Any]]]()
         self._vocabulary: dict[str, Any] | None = None
         self._unmade: dict[tuple[str, str], str] = {}
         self._stamps: dict[str, Any] = {}
@@ -101,9 +104,11 @@ class Workshop:
         items = list(self.shelf.items().values())[::-1]
         keys = {item.id: str(self.shelf.shown(item, "view")) for item in items}
         unread = [item for item in items if keys[item.id] not in self._stamps]
-        if unread:
-            found = await self._read("stamps", paths=[str(item.path) for item in unread])
-            self._stamps |= {keys[item.id]: found["stamps"].get(str(item.path), {}) for item in unread}
+        for item in unread:
+            self._stamps[keys[item.id]] = {}  # until it is read
+        await self._stamp(unread[:_AT_ONCE])
+        if rest := unread[_AT_ONCE:]:
+            self._tasks.add(asyncio.create_task(self._stamp_all(rest)))
         return [
             {
                 "id": item.id,
@@ -112,11 +117,26 @@ class Workshop:
                 "changed": item.path.stat().st_mtime,
                 "clip": item.is_clip,
                 "recipe": self._stamps[keys[item.id]].get("recipe"),
+                "look": str(self._stamps[keys[item.id]].get("look", "")),
                 "photo": str(self._stamps[keys[item.id]].get("photo", ""))[:16],  # the id, if it was dropped here
             }
             for item in items
             if item.path.exists()
         ]
+
+    async def _stamp(self, items: Sequence[Item]) -> None:
+        """Read what is inside pictures."""
+        if items:
+            found = await self._read("stamps", paths=[str(item.path) for item in items])
+            for item in items:
+                self._stamps[str(self.shelf.shown(item, "view"))] = found["stamps"].get(str(item.path), {})
+
+    async def _stamp_all(self, items: Sequence[Item]) -> None:
+        """Read what is inside many, by and by, so that the page need not wait."""
+        with suppress(DreamerError):
+            for begin in range(0, len(items), _AT_ONCE):
+                await self._stamp(items[begin : begin + _AT_ONCE])
+        self.tell(pictures=True)
 
     def enqueue(self, settings: Mapping[str, Any]) -> Job:
         """Append a dream to the queue. Raises UsageError."""
@@ -187,6 +207,40 @@ class Workshop:
         self.wanted.insert(sum(each.first for each in self.wanted), one)
         self.work.set()
         return one
+
+    async def plugins(self) -> dict[str, Any]:
+        """The plugins, and packs that could be installed."""
+        return await self._read("plugins")
+
+    async def plan(self, specs: Sequence[str]) -> dict[str, Any]:
+        """What installing these would change, and the key of the plan, by which alone it is done. Raises UsageError."""
+        found = await self._apart("plan", specs=list(specs))
+        self._plans = {(key := secrets.token_hex(8)): (list(specs), found["changes"])}
+        return {**found, "plan": key}
+
+    async def install(self, key: str) -> dict[str, Any]:
+        """Install what a plan said, and start the engines again, which then have it. Raises UsageError."""
+        if key not in self._plans:
+            raise UsageError("this plan is not the last one that was shown; look at it again")
+        specs, changes = self._plans.pop(key)
+        try:
+            return await self._apart("install", specs=specs, changes=changes)
+        finally:
+            self._vocabulary, self._unmade = None, {}
+            for bench in self.benches:
+                bench.renew = True
+            await self.reading.close()
+
+    async def _apart(self, do: str, **request: Any) -> dict[str, Any]:
+        """The answer of an engine of its own, as it may take minutes. Raises UsageError for its problems."""
+        engine = Engine(self._command)
+        try:
+            answer = await engine.ask(do, **request)
+        finally:
+            await engine.close()
+        if problems := answer.get("problems"):
+            raise UsageError(*problems)
+        return answer
 
     def made(self, one: Thumbnail, why: str = "") -> None:
         """Tell that a thumbnail is made, or why it cannot be."""

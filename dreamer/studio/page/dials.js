@@ -39,10 +39,11 @@ function lookDials() {
   const dice = make("button", { className: "dice", textContent: "⚄", title: "Another seed (R)", "aria-label": "Another seed", onclick: roll });
   const number = seed.querySelector("input");
   seed.insertBefore(make("span", { className: "pair" }), number).append(number, dice);
+  const size = settings.kind === "zoom" ? (settings.flags.size ?? 1280) : recipe.size;
   const formats = settings.kind ? FORMATS.clip : FORMATS.picture;
   return [
     from("strength"), feature, from("colour"), from("spare"), seed,
-    menu("dial-size", "Longest side", SIZES, recipe.size, (value) => put("size", value)),
+    menu("dial-size", "Longest side", settings.kind ? [["640", 640], ["1280", 1280], ["1920", 1920], ...SIZES.slice(1)] : SIZES, size, (value) => put("size", value)),
     menu("dial-format", "File", formats, settings.format ?? "", (value) => { settings.format = value; changed(); }),
   ];
 }

@@ -14,10 +14,13 @@ export async function loadPictures() {
 
 const jobOf = (picture) => studio.jobs.find((one) => one.result === picture.name && !picture.dropped);
 
+const lookOf = (picture) => jobOf(picture)?.settings.look || picture.look || "";
+const titleOf = (name) => studio.words.looks.find((look) => look.name === name)?.title ?? name;
+
 function searched(picture) {
   const found = picture.recipe ? Object.entries(flatten(picture.recipe)).map(([key, value]) => `${key}:${value}`) : [];
   const kinds = [picture.recipe ? "dream" : "photo", ...(picture.clip ? ["clip"] : [])];
-  return [picture.name, date(picture.changed), ...kinds, jobOf(picture)?.settings.look ?? "", ...found].join(" ").toLowerCase();
+  return [picture.name, date(picture.changed), ...kinds, lookOf(picture), titleOf(lookOf(picture)), ...found].join(" ").toLowerCase();
 }
 
 function showGallery() {
@@ -27,8 +30,9 @@ function showGallery() {
   $("gallery-title").textContent = wanted.length ? `${found.length} of ${studio.pictures.length} in this folder` : "In this folder";
   $("gallery").replaceChildren(...found.slice(0, MOST).map((one) => {
     const img = make("img", { alt: "", loading: "lazy", src: `/pictures/${one.id}/small?${one.changed}` });
-    const name = make("span", { textContent: one.name, title: `${one.name}, ${date(one.changed)}` });
-    const open = make("button", { className: "open", onclick: guarded(() => openPicture(one)) }, img, name);
+    const name = make("span", { textContent: one.name, title: one.name });
+    const about = make("span", { textContent: [titleOf(lookOf(one)), date(one.changed)].filter(Boolean).join(" · ") });
+    const open = make("button", { className: "open", onclick: guarded(() => openPicture(one)) }, img, name, about);
     const compare = make("button", { className: "with", textContent: "Compare", "aria-label": `Compare with ${one.name}`, onclick: () => beside(one) });
     return make("li", { className: one.clip ? "clip" : "" }, open, compare);
   }));

@@ -4,6 +4,8 @@ import { $, pressed } from "./dom.js";
 import { chooseDepth, roll } from "./dials.js";
 import { drafts } from "./drafts.js";
 import { loupe, nudge } from "./loupe.js";
+import { plugins } from "./plugins.js";
+import { proofing } from "./proof.js";
 import { dream, pause, stop } from "./queue.js";
 import { painting, redo, undo } from "./regions.js";
 import { settings } from "./settings.js";
@@ -14,10 +16,10 @@ const KEYS = {
   d: () => $("dream").disabled || dream(), p: pause, s: stop, r: roll, t: drafts, o: () => $("file").click(), f: () => $("whole").click(),
   1: () => chooseDepth("look"), 2: () => chooseDepth("recipe"), 3: () => chooseDepth("everything"),
   c: () => comparing(!pressed("compare")), l: () => loupe(!pressed("loupe")), v: sideBySide, b: () => painting(!pressed("brush")),
-  z: () => zooming(settings.kind !== "zoom"), k: play,
+  z: () => zooming(settings.kind !== "zoom"), k: play, x: () => proofing(!pressed("proof-button")), i: plugins,
   "/": () => $("search").focus(), "?": () => $("keys").showModal(),
 };
-const AFTER_PHOTO = new Set("dcflvbrtzk");
+const AFTER_PHOTO = new Set("dcflvbrtzkx");
 const ARROWS = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] };
 
 addEventListener("keydown", (event) => {

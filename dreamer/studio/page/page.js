@@ -8,6 +8,8 @@ import "./found.js";
 import { loadPictures } from "./gallery.js";
 import "./clip.js";
 import "./keys.js";
+import "./plugins.js";
+import "./proof.js";
 import "./looks.js";
 import { heard } from "./queue.js";
 import "./regions.js";
