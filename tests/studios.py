@@ -135,11 +135,12 @@ class Studio:
 
     def request(self, method: str, path: str, body: Any = None, **headers: str | None) -> http.client.HTTPResponse:
         """A request with the page's headers, but for those given; None leaves one out."""
-        wanted = self.page_headers() | {key.replace("_", "-"): value for key, value in headers.items()}
+        given = {key.replace("_", "-"): value for key, value in headers.items()}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.putrequest(method, path, skip_host=True)
         chunked = body is not None and not isinstance(body, bytes)
-        wanted |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body or b""))}
+        length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body or b""))}
+        wanted: dict[str, str | None] = {**self.page_headers(), **length, **given}
         for key, value in wanted.items():
             if value is not None:
                 connection.putheader(key, value)

@@ -261,6 +261,16 @@ def test_stop_keeps_the_picture_and_pause_waits(tmp_path):
         assert studio.workshop.jobs.all()[0].result == "partial.png"
 
 
+def test_a_stop_that_comes_before_the_engine_is_awake_counts(tmp_path):
+    with opened(tmp_path) as studio:
+        id = studio.drop()["id"]
+        os.kill(studio.workshop.benches[0].engine.pid, signal.SIGKILL)
+        job = studio.ask("/jobs", {"photo": id, "flags": {"motif": "slow"}})["id"]
+        until(lambda: studio.states() == ["running"])
+        studio.ask(f"/jobs/{job}/stop", {})
+        until(lambda: studio.states() == ["stopped"])
+
+
 def test_two_pages_hear_the_same(studio):
     pages = [studio.request("GET", "/events") for _ in range(2)]
     id = studio.ask("/jobs", {"photo": studio.drop()["id"]})["id"]

@@ -114,11 +114,13 @@ def test_a_picture_is_read_with_its_recipe_and_shown_small(engine, tmp_path):
     source = photo(tmp_path / "a.png", 2000, 60)
     into = {"view": str(tmp_path / "view.jpg"), "small": str(tmp_path / "small.png")}
     read = {"do": "read", "path": str(source), "into": into, "max_pixels": 1_000_000}
-    assert engine.answer(read) == {"width": 2000, "height": 60, "notices": (), "recipe": None, "photo": ""}
+    assert engine.answer(read) == {"width": 2000, "height": 60, "notices": (), "recipe": None, "photo": "", "look": ""}
     assert [(load(place).width, load(place).height) for place in into.values()] == [(1600, 48), (320, 10)]
     dreamer("render", photo(tmp_path / "b.png", 64, 48), "-o", tmp_path / "dream.png", "--seed", "5", *QUICK)
     stamps = engine.answer({"do": "stamps", "paths": [str(tmp_path / "dream.png"), str(source), "/no"]})["stamps"]
-    assert stamps[str(tmp_path / "dream.png")]["recipe"]["seed"] == 5
+    assert (
+        stamps[str(tmp_path / "dream.png")]["recipe"]["seed"] == 5 and not stamps[str(tmp_path / "dream.png")]["look"]
+    )
     assert stamps[str(tmp_path / "dream.png")]["photo"] == hashlib.sha256((tmp_path / "b.png").read_bytes()).hexdigest()
     assert stamps[str(source)]["recipe"] is stamps["/no"]["recipe"] is None
 

@@ -238,7 +238,7 @@ def main() -> None:
         for line in sys.stdin.buffer:
             request = json.loads(line)
             if request["do"] in ("stop", "pause", "go"):
-                control.hear(request["do"])
+                control.hear(request["do"], request["id"])
             else:
                 requests.put(request)
         os._exit(0)
@@ -253,6 +253,7 @@ def main() -> None:
     while True:
         request = requests.get()
         now = request["id"]
+        control.expect(now)
         say({"answer": engine.answer(request)})
 
 

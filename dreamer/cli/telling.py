@@ -29,21 +29,34 @@ _WORTH = 5  # times as long as a preview took, at least, until the next
 
 
 class Control:
-    """What the person wants of the dream being made; set by the thread that reads the requests."""
+    """What the person wants of the dream being made; set by the thread that reads the requests.
+
+    A word for a request may come before the request is begun, and counts all the same.
+    """
 
     def __init__(self) -> None:
         self._may_go, self._stops = threading.Event(), False
+        self._request, self._last = 0, (-1, "")
         self.reset()
+
+    def expect(self, request: int) -> None:
+        """The request of this number is the next."""
+        self._request = request
 
     def reset(self) -> None:
         """Begin another dream."""
         self._stops = False
         self._may_go.set()
+        if self._last[0] == self._request:
+            self.hear(self._last[1])
 
-    def hear(self, word: str) -> None:
-        """Take stop, pause or go."""
-        self._stops |= word == "stop"
-        (self._may_go.clear if word == "pause" else self._may_go.set)()
+    def hear(self, word: str, request: int | None = None) -> None:
+        """Take stop, pause or go, for a request or for the present one."""
+        if request is not None:
+            self._last = request, word
+        if request in (None, self._request):
+            self._stops |= word == "stop"
+            (self._may_go.clear if word == "pause" else self._may_go.set)()
 
     def obey(self) -> float:
         """Wait while it is paused, and return for how many seconds. Raises KeyboardInterrupt for a stop."""
