@@ -89,12 +89,17 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect(bytes.fromhex(sys.argv[1]))
     words = (["-m", "dreamer.cli.engine"], os.getcwd(), dict(os.environ), False)
     socket.send_fds(server, [repr(words).encode()], [0, 1, 2])
-    server.recv(16), server.recv(16)
+    pid = int(server.recv(16))
+    signal.signal(signal.SIGUSR1, lambda *_: os.kill(pid, signal.SIGKILL))
+    server.recv(16)
 """
 
 
 def forked_engine() -> tuple[str, ...]:
-    """The command of a real engine, without the seconds that importing torch takes where there is a way."""
+    """The command of a real engine, without the seconds that importing torch takes where there is a way.
+
+    Where there is one, SIGUSR1 kills the engine.
+    """
     if not forked.FORKS:
         return ENGINE
     return (sys.executable, "-I", "-S", "-c", _CLIENT, forked._server().hex())

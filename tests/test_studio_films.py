@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from command import left_in
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -186,14 +185,3 @@ def test_a_length_that_lies_brings_no_more_than_it_says(studio):
     answer = studio.request("POST", "/pictures?name=a.png", PNG + bytes(20_000), Content_Length="9")
     assert answer.status == 200
     assert studio.request("GET", f"/pictures/{json.loads(answer.read())['id']}/file").read() == PNG[:9]
-
-
-def test_fifty_photos_at_once(tmp_path):
-    with opened(tmp_path) as studio:
-        dropped = [studio.drop(f"{number // 2}.png", PNG + b"%d" % number)["id"] for number in range(50)]
-        for id in dropped:
-            studio.ask("/jobs", {"photo": id})
-        assert set(studio.states()) <= {"done", "running", "waiting"}
-    jobs = Jobs(tmp_path / ".studio" / "jobs").all()
-    assert len({job.output for job in jobs}) == len(set(dropped)) == 50  # two photos of each name
-    assert left_in(tmp_path / ".studio" / "photos") == sorted(dropped)
