@@ -124,7 +124,7 @@ class Studio:
     def close(self) -> None:
         for connection in self._connections:
             connection.close()
-        self.workshop.hang_up()
+        self.workshop.pages.hang_up()
         self._server.should_exit = True
         self._thread.join()
         self._listening.close()

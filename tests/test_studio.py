@@ -282,6 +282,20 @@ def test_two_pages_hear_the_same(studio):
                 states += [job["state"] for job in json.loads(line[6:])["jobs"] if job["id"] == id]
 
 
+def test_a_page_that_is_slow_misses_no_news(studio):
+    page = studio.request("GET", "/events")
+    page.readline()
+    for number in range(500):
+        studio.workshop.pages._loop.call_soon_threadsafe(lambda n=number: studio.workshop.tell(look={"name": n}))
+        studio.workshop.pages._loop.call_soon_threadsafe(studio.workshop.tell)
+    heard = []
+    while 499 not in heard:
+        line = page.readline()
+        if line.startswith(b"data: "):
+            heard.append(json.loads(line[6:]).get("look", {}).get("name"))
+    assert [name for name in heard if name is not None] == list(range(500))
+
+
 def test_nothing_but_loopback_listens(studio):
     engines = [psutil.Process(one.pid) for one in (studio.workshop.benches[0].engine, studio.workshop.reading)]
     found = [each for one in (psutil.Process(), *engines) for each in one.net_connections("inet")]

@@ -101,7 +101,7 @@ class Answers:
         """How things stand, as server-sent events."""
 
         async def lines() -> AsyncIterator[str]:
-            async for text in self._workshop.listen():
+            async for text in self._workshop.pages.listen():
                 yield f"data: {text}\n\n" if text else ": still here\n\n"
 
         return StreamingResponse(lines(), media_type="text/event-stream")

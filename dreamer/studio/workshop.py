@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from dreamer.studio import jobs as states
 from dreamer.studio.bench import Bench, Thumbnail
 from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job, Jobs
+from dreamer.studio.listeners import Listeners
 from dreamer.studio.motion import kind_of
 from dreamer.studio.shelf import Item, Shelf
 from dreamer.studio.words import command_of, output_for, words_of
@@ -25,6 +25,8 @@ MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
 _LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and of a draft
 _DRAFTS = 6
+_UNDONE = (states.WAITING, states.RUNNING)
+_SHOWN = 60  # jobs that have ended
 _AT_ONCE = 100  # pictures whose recipes are read together
 
 
@@ -41,13 +43,11 @@ class Workshop:
         self._vocabulary: dict[str, Any] | None = None
         self._unmade: dict[tuple[str, str], str] = {}
         self._stamps: dict[str, Any] = {}
-        self._listeners = set[asyncio.Queue[str | None]]()
+        self.pages = Listeners(self.state)
         self._tasks = set[asyncio.Task[None]]()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
         """Start the engines, and go on with what is queued."""
-        self._loop = asyncio.get_running_loop()
         engines = [self.reading, *(bench.engine for bench in self.benches)]
         await asyncio.gather(*(engine.start() for engine in engines))  # now, so that nobody starts one twice
         self._tasks = {asyncio.create_task(bench.run()) for bench in self.benches}
@@ -256,45 +256,21 @@ class Workshop:
         """Make no more thumbnails of other pictures."""
         self.wanted = [one for one in self.wanted if one.item.id == item.id]
 
-    def tell(self, **more: Any) -> None:
+    def tell(self, **news: Any) -> None:
         """Tell every open page how things stand."""
-        self._tell(json.dumps({**self.state(), **more}))
-
-    def hang_up(self) -> None:
-        """Tell the pages nothing more, from a signal's handler, say: the server waits for whoever listens."""
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._tell, None)
-
-    def _tell(self, text: str | None) -> None:
-        for listener in self._listeners:
-            while listener.full():
-                listener.get_nowait()
-            listener.put_nowait(text)
+        self.pages.tell(news)
 
     def state(self) -> dict[str, Any]:
         """The queue, and how far the dreams being made are, by their jobs' ids."""
         now = {bench.job: {"preview": bench.preview[0], **bench.progress} for bench in self.benches if bench.job}
-        return {"jobs": [asdict(job) for job in self.jobs.all()], "now": now}
-
-    async def listen(self) -> AsyncIterator[str]:
-        """How things stand, now and at each change."""
-        queue = asyncio.Queue[str | None](2)
-        self._listeners.add(queue)
-        try:
-            text: str | None = json.dumps(self.state())
-            while text is not None:
-                yield text
-                try:
-                    text = await asyncio.wait_for(queue.get(), 15)
-                except TimeoutError:
-                    text = ""
-        finally:
-            self._listeners.discard(queue)
+        jobs = self.jobs.all()
+        ended = [job for job in jobs if job.state not in _UNDONE]
+        shown = {job.id for job in (*ended[-_SHOWN:], *(job for job in jobs if job.state in _UNDONE))}
+        return {"jobs": [asdict(job) for job in jobs if job.id in shown], "now": now}
 
     def _outputs(self) -> list[Path]:
         """What jobs that are not done yet will write."""
-        unfinished = (states.WAITING, states.RUNNING)
-        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in unfinished]
+        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in _UNDONE]
 
     async def _read(self, do: str, **request: Any) -> dict[str, Any]:
         """The reading engine's answer. Raises UsageError for its problems."""

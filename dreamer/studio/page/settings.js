@@ -29,6 +29,7 @@ function keep() {
   try {
     localStorage.setItem(KEPT, JSON.stringify(settings));
   } catch { /* without a store they are forgotten */ }
+  say("settings");
 }
 
 export function remember() {
@@ -39,27 +40,33 @@ export function remember() {
 
 let asked = 0;
 let timer = 0;
+let refused = false; // what is complained of is the settings
 export function changed(wait = 120) {
   keep();
   clearTimeout(timer);
   timer = setTimeout(resolve, wait);
-  say("settings");
 }
 
+// Ask at once what the settings come to.
 export async function resolve() {
+  clearTimeout(timer);
+  keep();
   $("dream").disabled = $("drafts-button").disabled = !settings.photo;
   if (!settings.photo) return;
   const mine = ++asked;
   try {
     const found = await post("/recipe", settings);
     if (mine !== asked) return;
-    $("problems").replaceChildren();
+    if (refused) $("problems").replaceChildren();
+    refused = false;
     [studio.recipe, studio.layers] = [found.recipe, found.layers];
     $("command").hidden = false;
     $("command").querySelector("pre").textContent = found.command;
     say("recipe");
   } catch (error) {
-    if (mine === asked) complain(error);
+    if (mine !== asked) return;
+    refused = true;
+    complain(error);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { $, guarded, press, pressed, tell } from "./dom.js";
 import { ask } from "./server.js";
-import { changed, resolve, say, settings, studio } from "./settings.js";
+import { resolve, say, settings, studio } from "./settings.js";
 
 export let shown = null; // what lies over the photo: {src, file, name, id}
 
@@ -98,7 +98,6 @@ export async function usePhoto(id, { dream = false } = {}) {
   fit();
   say("photo", { id, found, another, dream });
   if (found.clip && !dream) playing({ file: `/pictures/${id}/file`, name: found.name, id });
-  changed();
   await resolve();
 }
 
