@@ -150,7 +150,8 @@ class Answers:
         if kind not in ("view", "small"):
             raise HTTPException(404)
         await self._workshop.about(item)
-        return FileResponse(self._shelf.shown(item, kind))
+        is_fixed = item.dropped or request.url.query  # known by its bytes, or asked for by its date
+        return FileResponse(self._shelf.shown(item, kind), headers=_KEPT if is_fixed else None)
 
     async def looks(self, request: Request) -> Response:
         """Begin the thumbnails of all looks over a picture; which are there, and which cannot be."""
