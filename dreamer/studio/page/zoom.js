@@ -220,6 +220,7 @@ export function zooming(wanted) {
   $("camera").hidden = !wanted;
   $("path").toggleAttribute("hidden", !wanted); // SVG has no property of that name
   halt();
+  if (before === "zoom" && !wanted) tell("");
   if (!wanted) return changed(0);
   comparing(false);
   for (const [name, value] of Object.entries(how())) {
