@@ -12,6 +12,7 @@ from studios import PNG, opened, until
 
 from dreamer.errors import UsageError
 from dreamer.studio.jobs import Jobs
+from dreamer.studio.motion import kind_of
 from dreamer.studio.shelf import Shelf, plain_name
 from dreamer.studio.words import command_of, output_for, words_of
 
@@ -89,6 +90,7 @@ def test_no_value_of_a_clip_becomes_an_option_or_a_path(shelf, settings):
 
 def test_a_kind_that_there_is_not_is_a_picture(shelf):
     for kind in ("studio", "--version", 3, None):
+        assert kind_of({"kind": kind}) == "render"
         assert words_of({"photo": ids(shelf)["lake.png"], "kind": kind}, shelf) == (str(shelf.folder / "lake.png"),)
 
 
