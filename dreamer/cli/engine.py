@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from dreamer.cli.camera import plan_of
 from dreamer.cli.changed import change_of
 from dreamer.cli.failures import sentences
 from dreamer.cli.missing import tell_missing
@@ -29,7 +30,7 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.telling import Control, Say, Shown, Told, encoded
 from dreamer.cli.video import video
 from dreamer.cli.vocabulary import look_of, vocabulary
-from dreamer.cli.zoom import plan_of, zoom
+from dreamer.cli.zoom import zoom
 from dreamer.errors import DreamerError, collect_problems, options_named, reported_together
 from dreamer.files.suffixes import CLIPS, command_for
 
