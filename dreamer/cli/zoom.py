@@ -146,6 +146,7 @@ def zoom(
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
+                reporter.seen(step.picture)
                 reporter.frame(pace.step(number, step))
 
             look_at = partial(_look_at, looks, plan)
