@@ -10,6 +10,8 @@ import click
 
 from dreamer.cli.batch import Batch
 from dreamer.cli.changed import change_of
+from dreamer.cli.hands import Hands, jobs_options
+from dreamer.cli.many import Many
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     STEPS,
@@ -36,6 +38,7 @@ from dreamer.errors import UsageError, collect_problems
 @region_options
 @sheet_options
 @machine_options
+@jobs_options("photos")
 @option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
 @max_pixels_option
@@ -84,10 +87,12 @@ def render(
     dreamer render photo.jpg --like nine.jpg#4 --variations 9 --around 0.2
     """
     options["seed"] = seeds[0] if len(seeds) == 1 else None
+    unfit: list[str] = []
+    hands = Hands.read(options, unfit)
     wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     with progress(how) as reporter:
         found = find(photos)
-        problems = _without_photos(photos, found, sample)
+        problems = [*unfit, *_without_photos(photos, found, sample)]
         if like:
             problems += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(options["recipe"])
             options["recipe"] = like
@@ -113,15 +118,20 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        spared = [*found.photos, *named_files(options)]
-        shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
-        batch = Batch(*shared, force=force, snapshots=snapshots, keep_gps=keep_gps)
+        saving = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
+        named = named_files(options)
+        job: Many | Batch
+        if hands and found.photos:
+            job = Many(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saving)
+        else:
+            shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [*found.photos, *named])
+            job = Batch(*shared, **saving)
         for label, problem in found.problems:
-            batch.fail(label, UsageError(problem))
+            job.fail(label, UsageError(problem))
         if found.dreams:
             reporter.notify(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
-        code = batch.run(found.photos or [None])
-        if batch.worked and (changed := change_of(given, pipeline)):
+        code = job.run(found.photos or [None])
+        if job.worked and (changed := change_of(given, pipeline)):
             reporter.notify(changed)
         return code
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +80,16 @@ class RenderOptions:
             for one in value if isinstance(value, tuple) else () if value is None else (value,):
                 found += [name, str(sizes.get((key, one), one))]
         return found
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> RenderOptions:
+        """The options of `words`, with those of `max_pixels` as well."""
+        from dreamer.cli.render import render
+
+        with render.make_context("render", list(words)) as context:
+            params = dict(context.params)
+        (params["seed"],) = params.pop("seeds") or (None,)
+        return cls(**{key: value for key, value in params.items() if key in cls.__dataclass_fields__})
 
     def repeating(self, recipe: str) -> RenderOptions:
         """What it takes to repeat a picture's recipe that was made with these options: it, and the files beside it."""
