@@ -24,7 +24,7 @@ THREADS = 1  # of a unit: two processes of one thread do a fifth more than one p
 _GB = 2**30
 _MEMORY = {"cuda": 8 * _GB}  # that one pass of a unit may take; elsewhere
 _USUAL = 2 * _GB
-_BESIDE = 0.5  # GB that a process takes besides
+_BESIDE = _GB // 2  # that a process takes besides
 
 
 class _Jobs(ParamType):
@@ -86,7 +86,8 @@ class Hands:
             from dreamer.units.rays import Actors
 
             address = None if self.on == "ray" else self.on
-            return lambda order, mark: Actors(order, mark, address, self.jobs or 0, threads, on_gpu, here)
+            needs = (self.jobs or 0, threads, on_gpu, _USUAL + _BESIDE)
+            return lambda order, mark: Actors(order, mark, address, *needs, here)
         from dreamer.units.processes import Processes
 
         cards = _cards() if on_gpu else []
@@ -116,7 +117,7 @@ def _carried(threads: int) -> int:
     from dreamer.engine.device import available_memory
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores // threads, int(available_memory("cpu") / (_USUAL + _BESIDE * _GB))))
+    return max(1, min(cores // threads, available_memory("cpu") // (_USUAL + _BESIDE)))
 
 
 def _cards() -> list[str]:

@@ -101,7 +101,7 @@ def render(
             problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
-            saving = {"force": force, "keep_gps": keep_gps}
+            saving: dict[str, Any] = {"force": force, "keep_gps": keep_gps}
             return make_sheet(next(iter(found.photos), None), output, wanted, options, reporter, problems, **saving)
         if as_page:
             problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
@@ -118,7 +118,7 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        saving = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
+        saving: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
         named = named_files(options)
         job: Many | Batch
         if hands and found.photos:

@@ -12,7 +12,7 @@ from dreamer.units.unit import Unit
 
 @dataclass(frozen=True)
 class Event:
-    """News of a unit: a `share` of it is done, an `answer` came (see `Server.answer`), or it was `lost` with its hand."""
+    """News of a unit: a `share` is done, an `answer` came (see `Server.answer`), or it was `lost` with its hand."""
 
     unit: Unit
     share: float | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dreamer.files import remove_temporaries
 from dreamer.units.pool import Pool
@@ -44,17 +45,19 @@ def work(
     mark = secrets.token_hex(6)
     waiting: deque[tuple[float, Unit]] = deque()
     source, tries, shares, touched = iter(units), Counter[str](), dict[str, float](), set[str]()
+    fresh = next(source, None)
     try:
         with hire(order, mark) as pool:
             while True:
-                while pool.free():
-                    unit = _next(waiting, source)
-                    if unit is None:
+                while (retried := bool(waiting) and waiting[0][0] <= time.monotonic()) or fresh:
+                    if not pool.free():
                         break
+                    unit, fresh = (waiting.popleft()[1], fresh) if retried else (fresh, next(source, None))
+                    assert unit
                     shares[unit.key(order)] = 0.0
                     touched.add(unit.folder)
                     pool.give(unit)
-                if not shares and not waiting:
+                if not (shares or waiting or fresh):
                     return
                 for event in pool.news(_PATIENCE):
                     key = event.unit.key(order)
@@ -74,14 +77,7 @@ def work(
             remove_temporaries(Path(folder), mark)
 
 
-def _next(waiting: deque[tuple[float, Unit]], source: Iterator[Unit]) -> Unit | None:
-    """The next unit: one to be tried again whose time has come, else a new one."""
-    if waiting and waiting[0][0] <= time.monotonic():
-        return waiting.popleft()[1]
-    return next(source, None)
-
-
-def _outcome(unit: Unit, answer: dict[str, object], tried: int) -> Outcome:
+def _outcome(unit: Unit, answer: Mapping[str, Any], tried: int) -> Outcome:
     if "result" in answer:
         return Outcome(unit, answer["result"])
     times = f"tried {tried} times: " if tried > 1 else ""
