@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def work(
     units: Iterable[Unit],
     hire: Hire,
     on_share: Callable[[float], None] = lambda share: None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Have units made, and yield what became of each, in the order of completion.
 
     Only as many units are taken from `units` as can be made at once, so that there may be any number of them. When the
