@@ -111,6 +111,7 @@ class ClipFile:
         decides: Mapping[str, Any],
         tiles: Sequence[int],
         place: tuple[int, int] = (1, 1),
+        join: Callable[[ClipWriter], int] | None = None,
         **about: Any,
     ) -> int:
         """Write the clip, or what an interrupted one lacks.
@@ -124,6 +125,7 @@ class ClipFile:
             decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
             tiles: The tiles of its looks.
             place: Its number among the clips of the command, from 1, and how many these are.
+            join: Makes and finishes the clip in place of `make`, and returns the exit code.
             **about: Its size, fps, frames and sound, as `ClipWriter.open` takes them.
 
         Returns:
@@ -137,7 +139,7 @@ class ClipFile:
         reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
             if not writer.finished:
-                return film(writer, *make(writer), reporter, label)
+                return join(writer) if join else film(writer, *make(writer), reporter, label)
             reporter.skip(label, str(self.output))
             return 0
 

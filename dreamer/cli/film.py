@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import takewhile
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import collect_problems, reported_together
+from dreamer.errors import UsageError, collect_problems, reported_together
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from dreamer.videos.film.film import Film
 
 _SILENT = "none"
+_PART = ("start", "end", "fps")
+PREVIEWED = Fraction(1)  # seconds of a preview
+_SHRUNK = 4  # times are its sides
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class FilmJob:
     fps: Fraction | None
     audio: str | None
     reporter: Reporter
+    hands: Hands
 
     def read(self) -> tuple[Clip, Format]:
         """Return the clip's properties and the format of the dream; UsageError with all that is wrong."""
@@ -78,10 +83,9 @@ class FilmJob:
         Returns:
             The exit code.
         """
+        from dreamer.cli.film_chunks import FilmChunks
         from dreamer.engine.device import keep_freed_memory
-        from dreamer.videos.clip.formats import frame_size
         from dreamer.videos.clip.reader import digest
-        from dreamer.videos.film.film import Film
 
         for notice in clip.notices:
             self.reporter.notify(notice)
@@ -89,17 +93,18 @@ class FilmJob:
             self.reporter.notify(f"{format.codec} has no transparency; the background becomes white")
         format = replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
         audio, audio_begin = self._sound(clip, format)
+        if self.hands and not format.segmented:
+            raise UsageError(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
         tile = self.file.tiles(1)[0]
         if self.options.tile is None and tile is not None:
             pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
-        shrink, until = (4, Fraction(1)) if self.file.preview else (1, None)
-        fit, stability = partial(frame_size, format), self.stability
-        assert stability is not None
-        film = Film.of(pipeline, clip.height, clip.width, stability=stability, shrink=shrink, fit=fit)
+        assert self.stability is not None
+        film = film_of(bounded(pipeline) if self.hands else pipeline, clip, format, self.stability, self.file.preview)
         if film.regions:
             film.regions.check(clip.frames)
         if not film.plan.tiled:
             keep_freed_memory()
+        until = PREVIEWED if self.file.preview else None
         frames = min(clip.frames, math.ceil(clip.fps)) if self.file.preview else clip.frames
         provenance = provenance_for(pipeline, digest(clip), film.plan.machine, plugins)
         recipe = {**json.loads(provenance.text()), "video": self._words()}
@@ -109,6 +114,10 @@ class FilmJob:
             told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
             return _frames(told, clip, until, writer), pace
 
+        join = None
+        if self.hands:
+            hire, words = self.hands.hire(film.plan.machine), self._order_words(format, film.plan.machine.tile)
+            join = FilmChunks(film, clip, until, provenance.photo, words, hire, self.reporter).join
         return self.file.write(
             make,
             self.reporter,
@@ -118,6 +127,7 @@ class FilmJob:
             decides=recipe,
             tiles=[film.plan.machine.tile],
             place=place,
+            join=join,
             size=film.plan.size,
             fps=clip.fps,
             frames=frames,
@@ -135,10 +145,30 @@ class FilmJob:
             return None, Fraction(0)
         return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
 
+    def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
+        """What decides every frame, for whoever makes a chunk."""
+        options = [*replace(self.options, tile=tile).words(), "--max-pixels", str(self.options.max_pixels)]
+        part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
+        about = {"stability": self.stability, "preview": self.file.preview, "format": asdict(format)}
+        return {"options": options, "clip": str(self.clip), "part": part, **about}
+
+    @property
+    def _part(self) -> tuple[Fraction | None, ...]:
+        return self.start, self.end, self.fps
+
     def _words(self) -> dict[str, Any]:
         """What decides the dream besides its recipe, as JSON can hold it."""
         part = {"start": self.start, "end": self.end, "fps": self.fps}
         return {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+
+
+def film_of(pipeline: Pipeline, clip: Clip, format: Format, stability: float, preview: bool) -> Film:
+    """How a clip is dreamt over for a format. Raises UsageError for frames that cannot be."""
+    from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.film.film import Film
+
+    fit, shrink = partial(frame_size, format), _SHRUNK if preview else 1
+    return Film.of(pipeline, clip.height, clip.width, stability=stability, shrink=shrink, fit=fit)
 
 
 def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) -> Frames:

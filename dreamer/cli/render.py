@@ -101,7 +101,7 @@ def render(
             problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
-            saving: dict[str, Any] = {"force": force, "keep_gps": keep_gps}
+            of_sheet = {"force": force, "keep_gps": keep_gps}
             return make_sheet(next(iter(found.photos), None), output, wanted, options, reporter, problems, **of_sheet)
         if as_page:
             problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")

@@ -122,15 +122,15 @@ def replacing(path: Path, *, replace: bool = True, folder: Path | None = None) -
 
 
 def mark_temporaries(mark: str) -> None:
-    """Give this process's temporary files a name by which `remove_temporaries` finds them, if it is killed."""
+    """Begin the names of this process's temporary files with hex digits, by which `remove_temporaries` finds them."""
     global _mark
-    _mark = f"{mark}-" if mark else ""
+    _mark = mark
 
 
 def remove_temporaries(folder: Path, mark: str) -> None:
     """Remove the temporary files that processes with this mark have left in a folder."""
     with suppress(OSError):
-        for path in folder.glob(f".dreamer-{mark}-*.part"):
+        for path in folder.glob(f".dreamer-{mark}*.part"):
             path.unlink(missing_ok=True)
 
 

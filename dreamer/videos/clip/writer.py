@@ -7,12 +7,11 @@ segments, so that the finished file has the same bytes however often its making 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from dreamer.files import free, is_taken, replacing, write_atomically
 from dreamer.videos.clip.animations import check_gif
 from dreamer.videos.clip.assembly import Assembly
 from dreamer.videos.clip.concat import Segment, check_segments, concatenate
-from dreamer.videos.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second, told_apart
+from dreamer.videos.clip.encode import Frame, check_encoder, encode_timed, ticks_per_second, told_apart
 from dreamer.videos.clip.formats import PREVIEW, Format
 from dreamer.videos.clip.frame_store import FrameStore
 from dreamer.videos.clip.lock import OutputLock
@@ -76,7 +75,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self._lock = OutputLock(output)
         self._size, self._fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
         self._manifest = manifest
-        self._segment: int = manifest.settings["segment"]
+        self.segment: int = manifest.settings["segment"]
         self._assembly = Assembly(format, size, fps, recipe, notify)
         self._tick = -1  # the time of the last frame in the segments that were found
         self._owns_partial = False  # the preview that is there is one of this clip
@@ -181,9 +180,20 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         place = self.output if self._force else free(self.output)
         if self.format.codec == "png":
             self._frames.move_to(place, self._force)
+            self._finished(place)
         else:
-            with replacing(place, replace=self._force, folder=self.folder) as path:
-                self._assembly.write(path, self._segments, self._frames.all)
+            self._put_together(self._segments, place)
+
+    def join(self, segments: Sequence[Segment]) -> None:
+        """Finish with the segments of all frames, which others have made, in the order of showing; see `finish`."""
+        self._put_together(lambda: segments, self.output if self._force else free(self.output))
+
+    def _put_together(self, segments: Callable[[], Sequence[Segment]], place: Path) -> None:
+        with replacing(place, replace=self._force, folder=self.folder) as path:
+            self._assembly.write(path, segments, self._frames.all)
+        self._finished(place)
+
+    def _finished(self, place: Path) -> None:
         if place != self.output and is_same(place, self.output):  # a killed process had come as far as this
             place.unlink()
         elif place != self.output:
@@ -256,7 +266,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         except OSError as error:
             raise WriteError(f"{self.folder} could not be made: {error.strerror}") from error
         self._manifest.write(self.folder)
-        closed = len(self._manifest.segments) * self._segment
+        closed = len(self._manifest.segments) * self.segment
         self._frames.recover(closed if self.format.segmented else 0, closed)
         if self._frames.end < closed:
             path = self._frames.path(self._frames.end)
@@ -277,31 +287,27 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _encode_full_segments(self) -> None:
         """Encode the frames that fill segments, and delete these frames where they are not needed any more."""
-        while self.done - (begin := len(self._manifest.segments) * self._segment) >= self._segment:
+        while self.done - (begin := len(self._manifest.segments) * self.segment) >= self.segment:
             number = len(self._manifest.segments)
-            data, start = self._encode(begin, begin + self._segment)
+            data, start = self._encode(begin, begin + self.segment)
             write_atomically(segment_path(self.folder, number), data)
-            entry = SegmentEntry(start, self._segment, digest(data))
+            entry = SegmentEntry(start, self.segment, digest(data))
             self._manifest = replace(self._manifest, segments=(*self._manifest.segments, entry))
             self._manifest.write(self.folder)
             if self.format.segmented:
-                self._frames.drop(begin + self._segment)
+                self._frames.drop(begin + self.segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
                 with suppress(RenderError):  # the preview is not needed for going on
                     self._refresh_partial()
 
     def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
         """The segment of frames `begin` to `end` - 1, and the time of its first frame in ticks."""
-        rate = ticks_per_second(self._fps)
-        frames = ((round(seconds * rate), values) for seconds, values in self._frames.frames(begin, end))
-        first, values = next(frames)
-        rest = ((ticks - first, values) for ticks, values in frames)
-        return encode_segment(chain([(0, values)], rest), self._encoding, self._size, self._fps), first
+        return encode_timed(self._frames.frames(begin, end), self._encoding, self._size, self._fps)
 
     def _segments(self) -> list[Segment]:
         """Segments of all frames so far; the remaining frames get a shorter one."""
         segments = self._manifest.segment_files(self.folder)
-        closed = len(segments) * self._segment
+        closed = len(segments) * self.segment
         if closed < self.done:
             data, start = self._encode(closed, self.done)
             path = rest_path(self.folder)

@@ -133,6 +133,7 @@ class Film:
         begin: int = 0,
         change: Tensor | None = None,
         masks: Tensor | None = None,
+        first: int = 0,
     ) -> Iterator[Dreamt]:
         """Dream over frames.
 
@@ -141,6 +142,7 @@ class Film:
             begin: Number of the first frame to dream over.
             change: What frame `begin` starts with, (1, 3, H, W); see `load_change`.
             masks: The carried masks of the frame before it, (1, n, H, W).
+            first: Number of the first of `frames`, where these are not all: the clip's first, or one after a cut.
 
         Raises:
             NotFiniteError: A dream became NaN or Inf.
@@ -149,7 +151,7 @@ class Film:
         scorer = self.pipeline.scorer(self.plan)
         before: Tensor | None = None
         regions, was, areas = self.regions, None, None
-        for number, (time, values) in enumerate(frames):
+        for number, (time, values) in enumerate(frames, first):
             if number < begin - 1:
                 continue
             now = self.sized(values).to(scorer.device)
@@ -173,6 +175,16 @@ class Film:
                 areas = regions.areas(now, masks, number)
             before, was = now, areas
 
+    @property
+    def resets(self) -> bool:
+        """Whether each frame is dreamt by itself, so that nothing is carried from one to the next."""
+        return self._share >= 1 and not (self.regions and self.regions.carried)
+
+    def cut_between(self, before: Frame, now: Frame) -> bool:
+        """Whether the scene changes between a frame and the next, (h, w, 3 or 4), uint8: nothing is carried over."""
+        device = self.pipeline.machine.device
+        return find_motion(self.sized(now).to(device), self.sized(before).to(device)).cut
+
     def sized(self, values: Frame) -> Tensor:
         """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
         return self._resized(values[..., :3])
@@ -193,7 +205,7 @@ class Film:
 
     def _motion(self, now: Tensor, before: Tensor | None) -> Motion | None:
         """The motion since the frame before, where it is needed; None after a cut."""
-        if before is None or (self._share >= 1 and not (self.regions and self.regions.carried)):
+        if before is None or self.resets:
             return None
         motion = find_motion(now, before)
         return None if motion.cut else motion
