@@ -147,10 +147,9 @@ class FilmJob:
 
     def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
         """What decides every frame, for whoever makes a chunk."""
-        options = [*replace(self.options, tile=tile).words(), "--max-pixels", str(self.options.max_pixels)]
         part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
         about = {"stability": self.stability, "preview": self.file.preview, "format": asdict(format)}
-        return {"options": options, "clip": str(self.clip), "part": part, **about}
+        return {**replace(self.options, tile=tile).to_dict(), "clip": str(self.clip), "part": part, **about}
 
     @property
     def _part(self) -> tuple[Fraction | None, ...]:

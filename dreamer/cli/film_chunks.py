@@ -140,10 +140,10 @@ class FilmChunks:
 class Chunks:
     """Makes chunks of a film: writes their segments, and a note of them.
 
-    Its words are the `options` of a dream, the `clip` and the `part` of it, its `stability`, whether it is a `preview`,
-    and the `format`. A unit's are the number of the first frame to dream over (`start`) and to write (`begin`), the
-    `times` of all of them in the clip and of the written ones as they are `shown`, the `fps`, the number of frames in a
-    `segment`, the `folder`, and the clip's `sha256`.
+    Its words are those of `RenderOptions.to_dict`, the `clip` and the `part` of it, its `stability`, whether it is a
+    `preview`, and the `format`. A unit's are the number of the first frame to dream over (`start`) and to write
+    (`begin`), the `times` of all of them in the clip and of the written ones as they are `shown`, the `fps`, the number
+    of frames in a `segment`, the `folder`, and the clip's `sha256`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
@@ -151,7 +151,7 @@ class Chunks:
         from dreamer.plugins.loading import load_plugins
 
         registry, _ = load_plugins()
-        pipeline, _ = RenderOptions.read(words["options"]).pipeline(registry, lambda sentence: None, [])
+        pipeline, _ = RenderOptions.read(words).pipeline(registry, lambda sentence: None, [])
         use_threads(pipeline.machine)
         keep_freed_memory()
         self._words, self._pipeline = words, bounded(pipeline)

@@ -1,4 +1,4 @@
-"""What the processes of --jobs and --on make: dreams over photos, by the words of `dreamer render`."""
+"""What the processes of --jobs and --on make: dreams over photos, and the cells of a sheet of one photo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from dreamer.units.unit import Unit
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
+    from dreamer.pipeline.build import Aim, Request
     from dreamer.pipeline.dream import Dream
+    from dreamer.pipeline.pipeline import Pipeline
 
 _CLAIMED = 60.0  # seconds that a photo is waited for which another dreamer, perhaps one that is ending, is making
 _LOOK = 0.5  # seconds between two looks
@@ -96,7 +98,7 @@ class Photos:
         from dreamer.engine.device import use_threads
         from dreamer.plugins.loading import load_plugins
 
-        given = RenderOptions.read(words["options"])
+        given = RenderOptions.read(words)
         registry, plugins = load_plugins()
         pipeline, provenance = given.pipeline(registry, lambda sentence: None, [])
         use_threads(pipeline.machine)
@@ -135,3 +137,41 @@ class Photos:
             except DreamerError as error:
                 self._told.fail(str(path), error)
             return self._told.facts
+
+
+class Cells:
+    """Makes the cells of a sheet of a photo; those of a unit differ by their strength alone, and share an ascent.
+
+    The words of a unit are {"cells": [...]}, each with its `number`, its `file` and what `RenderOptions.read` takes.
+    """
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        from dreamer.plugins.loading import load_plugins
+
+        self._words, self._networks = words, dict[Any, Any]()
+        self._registry, self._plugins = load_plugins()
+
+    def make(self, unit: Unit, tell: Tell) -> dict[str, Any]:
+        """Dream the cells of a unit and write them."""
+        from dreamer.engine.device import use_threads
+        from dreamer.image import format_for
+        from dreamer.pipeline.sweep import groups, sharing
+
+        cells, path = unit.words["cells"], self._words["photo"]
+        pipelines = sharing([bounded(self._pipeline(cell)) for cell in cells])
+        use_threads(pipelines[0].machine)
+        saving = {key: self._words[key] for key in ("force", "keep_gps")}
+        shared = (None, self._plugins, Place(None, False), Told(), self._words["max_pixels"], ())
+        batches = [Shared(pipeline, *shared, **saving, snapshots=()) for pipeline in pipelines]
+        (group,) = groups(pipelines)
+        photo = group.whole.sized(batches[0].load(None if path is None else Path(path)))
+        format = format_for(photo, None)
+        for number, dream in group.dreams(photo, range(len(cells)), lambda step: tell(step.share * len(cells))):
+            batches[number].write(dream, Path(cells[number]["file"]), format, replace=self._words["force"])
+        return {}
+
+    def _pipeline(self, cell: Mapping[str, Any]) -> Pipeline:
+        def build(request: Request, aim: Aim | None) -> Pipeline:
+            return replace(request, loaded=self._networks).build(self._registry, aim)
+
+        return RenderOptions.read(cell).made(build, self._registry, lambda sentence: None, [])[0]

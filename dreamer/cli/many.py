@@ -36,13 +36,12 @@ class Many:
         **saving: Any,
     ) -> None:
         self._photos, self._place, self._reporter, self._hire = photos, place, reporter, hire
-        options = [*given.words(), "--max-pixels", str(given.max_pixels)]
         where = {
             "output": str(place.output or ""),
             "is_folder": place.is_folder,
             "spared": [str(path) for path in spared],
         }
-        self._order = order_of("dreamer.cli.making:Photos", options=options, **where, **saving)
+        self._order = order_of("dreamer.cli.making:Photos", **given.to_dict(), **where, **saving)
         self.worked = self._failed = False
         self._done = 0
 

@@ -101,8 +101,8 @@ def render(
             problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
-            of_sheet = {"force": force, "keep_gps": keep_gps}
-            return make_sheet(next(iter(found.photos), None), output, wanted, options, reporter, problems, **of_sheet)
+            photo, saving = next(iter(found.photos), None), {"force": force, "keep_gps": keep_gps}
+            return make_sheet(photo, output, wanted, options, reporter, problems, hands, **saving)
         if as_page:
             problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
@@ -118,14 +118,14 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        saving: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
+        saves: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
         named = named_files(options)
         job: Many | Batch
         if hands and found.photos:
-            job = Many(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saving)
+            job = Many(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saves)
         else:
             shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [*found.photos, *named])
-            job = Batch(*shared, **saving)
+            job = Batch(*shared, **saves)
         for label, problem in found.problems:
             job.fail(label, UsageError(problem))
         if found.dreams:

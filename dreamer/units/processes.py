@@ -106,6 +106,7 @@ class Processes(Pool):
         unit = hand.unit
         if said is None:
             del self._hands[number]
+            hand.end()
             hand.wait()
             self._stillborn = 0 if hand.ready else self._stillborn + 1
             if self._stillborn >= _STARTS:
