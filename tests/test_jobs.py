@@ -40,7 +40,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[Here]:
         return pools[-1]
 
     monkeypatch.setattr(Hands, "hire", lambda self, machine: hired)
-    monkeypatch.setattr("dreamer.pipeline.build.load_from", lambda *names, **settings: TINY)
+    for room in ("pipeline.build", "networks"):
+        monkeypatch.setattr(f"dreamer.{room}.load_from", lambda *names, **settings: TINY)
     return pools
 
 
@@ -181,6 +182,22 @@ def test_the_cells_of_a_sheet_are_the_same(tmp_path: Path, here: list[Here]) -> 
     removed.unlink()
     assert dreamer("render", tmp_path / "a.png", *sweep, "--jobs", "2", "-o", tmp_path / "two.png").code == 0
     assert len(here[1].given) == 1 and removed.exists()
+
+
+def test_the_channels_of_an_atlas_are_the_same(tmp_path: Path, here: list[Here]) -> None:
+    words = ("atlas", "--channels", "0-9", "--size", "32", "--steps", "1", "--progress", "none")
+    assert dreamer(*words, "-o", tmp_path / "one.html", *ONE).code == 0
+    assert dreamer(*words, "-o", tmp_path / "two.html", "--jobs", "2").code == 0
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    assert [unit.words["channels"] for unit in here[0].given] == [[*range(8)], [8, 9]]
+
+
+def test_the_looks_of_a_photo_are_the_same(tmp_path: Path, here: list[Here]) -> None:
+    words = ("presets", "try", photo(tmp_path / "a.png", 128, 128), "classic", "bloom", "--size", "96")
+    assert dreamer(*words, "-o", tmp_path / "one.png").code == 0
+    assert dreamer(*words, "-o", tmp_path / "two.png", "--jobs", "2").code == 0
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert left_in(tmp_path) == ["a.png", "one.png", "two.png"] and len(here[0].given) == 2
 
 
 def film(path: Path, count: int = 16, every: int = 5) -> Path:

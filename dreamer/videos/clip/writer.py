@@ -69,8 +69,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         notify: Callable[[str], None],
     ) -> None:
         self.output, self.format = output, format
-        self.folder = folder_of(output)
-        self.partial = partial_of(output)
+        self.folder, self.partial = folder_of(output), partial_of(output)
         self.finished = self._resumed = False
         self._lock = OutputLock(output)
         self._size, self._fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
@@ -177,23 +176,19 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """
         if not self.done:
             raise UsageError(f"{self.output}: a clip needs at least one frame")
-        place = self.output if self._force else free(self.output)
-        if self.format.codec == "png":
-            self._frames.move_to(place, self._force)
-            self._finished(place)
-        else:
-            self._put_together(self._segments, place)
+        self._finish(self._segments)
 
     def join(self, segments: Sequence[Segment]) -> None:
-        """Finish with the segments of all frames, which others have made, in the order of showing; see `finish`."""
-        self._put_together(lambda: segments, self.output if self._force else free(self.output))
+        """Finish with the segments of all frames, in the order of showing, which others have made; see `finish`."""
+        self._finish(lambda: segments)
 
-    def _put_together(self, segments: Callable[[], Sequence[Segment]], place: Path) -> None:
-        with replacing(place, replace=self._force, folder=self.folder) as path:
-            self._assembly.write(path, segments, self._frames.all)
-        self._finished(place)
-
-    def _finished(self, place: Path) -> None:
+    def _finish(self, segments: Callable[[], Sequence[Segment]]) -> None:
+        place, force = (self.output if self._force else free(self.output)), self._force
+        if self.format.codec == "png":
+            self._frames.move_to(place, force)
+        else:
+            with replacing(place, replace=force, folder=self.folder) as path:
+                self._assembly.write(path, segments, self._frames.all)
         if place != self.output and is_same(place, self.output):  # a killed process had come as far as this
             place.unlink()
         elif place != self.output:
