@@ -58,7 +58,7 @@ class Making:
         self.reporter.start(f"{self.atlas.network} {section.layer}", number, len(self.atlas.sections))
 
         def show(share: float, settled: bool = True) -> None:
-            self.reporter.frame(Frame(count - len(left) + int(share * len(left)), count, share, unit=noun))
+            self.reporter.frame(Frame(len(section.images), count, share, unit=noun))
             whole = (time.monotonic() - began) / share if share else 0.0
             if settled and whole > _LONG and not self.warned and noun == "channel":
                 self.warned = True
