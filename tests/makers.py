@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,21 @@ class Here(Pool):
 
     def close(self) -> None:
         mark_temporaries("")
+
+
+class TinyPhotos:
+    """Dreams over photos with the tiny network in reverie's place; each photo begun is a line of the log."""
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        from networks import tiny
+
+        import dreamer.pipeline.build as build
+        from dreamer.cli.making import Photos
+
+        build.load_from = lambda *names, **settings: replace(tiny(), name="reverie")  # type: ignore[assignment]
+        self._log, self._photos = Path(os.environ["DREAMER_TEST_LOG"]), Photos(words)
+
+    def make(self, unit: Unit, tell: Tell) -> dict[str, Any]:
+        with self._log.open("a") as log:
+            log.write(f"{os.getpid()} {Path(unit.label).name}\n")
+        return self._photos.make(unit, tell)

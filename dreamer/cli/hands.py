@@ -70,7 +70,7 @@ class Hands:
             try:
                 check_installed()
             except UsageError as error:
-                problems += error.problems
+                problems += [f"--on {found.on}: {problem}" for problem in error.problems]
         if found and options.get("threads") is None:
             options["threads"] = THREADS
         return found

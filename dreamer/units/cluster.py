@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +24,9 @@ from dreamer.files.folders import cache_folder
 MODE, TOKEN, TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 """Variables by which Ray is told to ask for a token, and which."""
 _PATIENCE = 60.0  # seconds until the cluster has to answer
-_STORE = 80 * 2**20  # bytes of the object store, about the least that Ray takes: units are words
+_LONGEST = 24  # bytes of the name of the temporary folder: those of sockets in it may have 107, and Ray's have 80
+STORE = 80 * 2**20
+"""Bytes of the object store, about the least that Ray takes: what goes through it are words."""
 
 
 def found() -> str | None:
@@ -46,8 +50,9 @@ def up(cores: int | None) -> str:
     _token().chmod(0o600)
     address = f"127.0.0.1:{_free_port()}"
     words = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={address.rpartition(':')[2]}"]
-    words += ["--include-dashboard=false", "--disable-usage-stats", f"--object-store-memory={_STORE}"]
+    words += ["--include-dashboard=false", "--disable-usage-stats", f"--object-store-memory={STORE}"]
     words += [f"--num-cpus={cores}"] if cores else []
+    words += [f"--temp-dir={scratch}"] if (scratch := scratch_folder()) else []
     with _log().open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "ray.scripts.scripts", *words],
@@ -62,10 +67,12 @@ def up(cores: int | None) -> str:
     while b"Ray runtime started" not in _log().read_bytes():
         if process.poll() is not None or time.monotonic() > until:
             _end(process.pid)
+            remove_scratch(scratch)
             raise RenderError(f"the cluster did not begin; {_log()} says why")
         time.sleep(0.1)
     began = psutil.Process(process.pid).create_time()
-    write_atomically(_note(), json.dumps({"address": address, "pid": process.pid, "began": began}).encode())
+    note = {"address": address, "pid": process.pid, "began": began, "scratch": str(scratch or "")}
+    write_atomically(_note(), json.dumps(note).encode())
     return address
 
 
@@ -75,8 +82,22 @@ def down() -> None:
     if not _runs(note):
         raise UsageError("no cluster is up on this machine; `dreamer cluster up` begins one")
     _end(note["pid"])
+    remove_scratch(Path(scratch) if (scratch := note.get("scratch")) else None)
     for path in (_note(), _token(), _log()):
         path.unlink(missing_ok=True)
+
+
+def scratch_folder() -> Path | None:
+    """A new folder for sockets and logs of a cluster; None where its name would be too long for a socket's."""
+    if len(tempfile.gettempdir()) > _LONGEST:
+        return None
+    return Path(tempfile.mkdtemp(prefix="dreamer-ray-"))
+
+
+def remove_scratch(folder: Path | None) -> None:
+    """Remove the folder of a cluster that has ended."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end(pid: int) -> None:

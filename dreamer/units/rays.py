@@ -7,6 +7,7 @@ machine that has gone.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
@@ -27,14 +28,13 @@ from dreamer.units.unit import Order, Unit
 
 _STARTS = 3  # actors in a row that end before they begin, after which no more are started
 _LOOK = 5.0  # seconds between two looks at how large the cluster is
-_STORE = 80 * 2**20  # bytes of the object store of a cluster of our own, about the least that Ray takes
 _PASSED = ("DREAMER_", "TORCH_HOME", "XDG_", "HF_HOME", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")  # what variables begin with
 
 
 def check_installed() -> None:
     """Raise UsageError if Ray is missing."""
     if find_spec("ray") is None:
-        raise UsageError("--on ray: Ray is not installed; `pip install 'dreamer-art[ray]'` installs it")
+        raise UsageError("Ray is not installed; `pip install 'dreamer-art[ray]'` installs it")
 
 
 class _Actor:
@@ -158,6 +158,19 @@ class Actors(Pool):
             ray.shutdown()
 
 
+def machines(address: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """The machines of a cluster by name, and what there is of cores, GPUs and memory: of each, and free of all."""
+    ended = connect(f"ray://{address}")
+    import ray
+
+    try:
+        there = {node["NodeManagerHostname"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+        return there, ray.available_resources()
+    finally:
+        if ended:
+            ray.shutdown()
+
+
 def connect(address: str | None) -> bool:
     """Connect this process with a cluster; returns whether this was done here, and so has to be ended here.
 
@@ -172,7 +185,12 @@ def connect(address: str | None) -> bool:
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    own = {} if where else {"_node_ip_address": "127.0.0.1", "object_store_memory": _STORE}
+    own: dict[str, Any] = {}
+    if not where:
+        own = {"_node_ip_address": "127.0.0.1", "object_store_memory": cluster.STORE}
+        if scratch := cluster.scratch_folder():
+            own["_temp_dir"] = str(scratch)
+            atexit.register(cluster.remove_scratch, scratch)
     # Ray lets its workers import from the folder that the command was given in, which may hold a stranger's files.
     with chdir(Path(dreamer.__file__).parent.parent):
         try:
