@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -14,19 +14,21 @@ from dreamer.cli.hands import failure, order_of
 from dreamer.cli.photos import Place
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.units.unit import Outcome, Unit
+from dreamer.units.unit import Order, Outcome, Unit
 from dreamer.units.working import Hire, work
 
 
 class Many:
-    """The photos of a command, cut into units, and what has become of them.
+    """The units of a command, each of one photo or a few, and what has become of them; `hire` makes the pool."""
 
-    `spared` are files that no dream may replace, besides the photos; `hire` makes the pool; `saving` has force,
-    keep_gps and snapshots.
-    """
+    def __init__(self, order: Order, units: Iterable[Unit], reporter: Reporter, hire: Hire) -> None:
+        self._order, self._units, self._reporter, self._hire = order, units, reporter, hire
+        self.worked = self._failed = False
+        self._done = self._count = 0
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         photos: Sequence[Path],
         place: Place,
         spared: Sequence[Path],
@@ -34,16 +36,11 @@ class Many:
         hire: Hire,
         given: RenderOptions,
         **saving: Any,
-    ) -> None:
-        self._photos, self._place, self._reporter, self._hire = photos, place, reporter, hire
-        where = {
-            "output": str(place.output or ""),
-            "is_folder": place.is_folder,
-            "spared": [str(path) for path in spared],
-        }
-        self._order = order_of("dreamer.cli.making:Photos", **given.to_dict(), **where, **saving)
-        self.worked = self._failed = False
-        self._done = 0
+    ) -> Many:
+        """Those of photos; `spared` are files that no dream may replace, `saving` has force, keep_gps and snapshots."""
+        where = {"output": str(place.output or ""), "is_folder": place.is_folder, "spared": [*map(str, spared)]}
+        order = order_of("dreamer.cli.making:Photos", **given.to_dict(), **where, **saving)
+        return cls(order, units_of(photos, place), reporter, hire)
 
     def fail(self, label: str, error: Exception) -> None:
         """Report a photo that could not be dreamt over."""
@@ -51,12 +48,12 @@ class Many:
         self.worked |= exit_code(error) == 1
         self._reporter.fail(label, error)
 
-    def run(self, photos: Sequence[Path | None]) -> int:
+    def run(self, photos: Sequence[object]) -> int:
         """Dream over the photos and return the exit code; after Ctrl-C all that is done is kept."""
-        count = len(photos)
+        count = self._count = len(photos)
         self._reporter.start(f"{count} photos", 1, 1)
         try:
-            with closing(work(self._order, self.units(), self._hire, self._show)) as outcomes:
+            with closing(work(self._order, self._units, self._hire, self._show)) as outcomes:
                 for outcome in outcomes:
                     self._tell(outcome)
                     self._show(0.0)
@@ -66,27 +63,9 @@ class Many:
             return 130
         return (1 if self.worked else 2) if self._failed else 0
 
-    def units(self) -> Iterator[Unit]:
-        """The units; photos whose dreams might get one name are in one, so that one process sees to it."""
-        others: dict[str, set[str]] = {}
-        for photo in self._photos:
-            for path in (str(photo), os.path.realpath(photo)):
-                others.setdefault(_stem(path), set()).add(str(photo))
-        for _, photos in groupby(sorted(self._photos, key=self._stem_of), self._stem_of):
-            words = [self._words(photo, others) for photo in photos]
-            folder = self._place.of(Path(words[0]["path"]), "").parent
-            yield Unit(", ".join(each["path"] for each in words), {"photos": words}, str(folder))
-
-    def _words(self, photo: Path, others: Mapping[str, set[str]]) -> dict[str, Any]:
-        below = str(self._place.folders.get(photo, Path()))
-        return {"path": str(photo), "below": below, "spared": sorted(others.get(self._stem_of(photo), ()))}
-
-    def _stem_of(self, photo: Path) -> str:
-        return _stem(os.path.realpath(self._place.of(photo, ".png")))
-
     def _show(self, share: float) -> None:
-        count = len(self._photos)
-        self._reporter.frame(Frame(self._done, count, (self._done + share) / count, unit="picture"))
+        whole = (self._done + share) / self._count
+        self._reporter.frame(Frame(self._done, self._count, whole, unit="picture"))
 
     def _tell(self, outcome: Outcome) -> None:
         """Report what became of a unit's photos."""
@@ -105,6 +84,23 @@ class Many:
             else:
                 self.worked = True
                 self._reporter.done(facts["photo"], facts["done"], facts["seconds"])
+
+
+def units_of(photos: Sequence[Path], place: Place) -> Iterator[Unit]:
+    """The units; photos whose dreams might get one name are in one, so that one process sees to it."""
+
+    def stem_of(photo: Path) -> str:
+        return _stem(os.path.realpath(place.of(photo, ".png")))
+
+    others: dict[str, set[str]] = {}
+    for photo in photos:
+        for path in (str(photo), os.path.realpath(photo)):
+            others.setdefault(_stem(path), set()).add(str(photo))
+    for stem, alike in groupby(sorted(photos, key=stem_of), stem_of):
+        spared = sorted(others.get(stem, ()))
+        words = [{"path": str(one), "below": str(place.folders.get(one, Path())), "spared": spared} for one in alike]
+        folder = place.of(Path(str(words[0]["path"])), "").parent
+        yield Unit(", ".join(str(each["path"]) for each in words), {"photos": words}, str(folder))
 
 
 def _stem(path: str) -> str:

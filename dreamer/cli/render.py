@@ -25,10 +25,12 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
+from dreamer.cli.remote import render_addresses
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import SheetOptions
 from dreamer.cli.sheets import make_sheet
 from dreamer.errors import UsageError, collect_problems
+from dreamer.units.storage import is_address
 
 
 @click.command()
@@ -91,6 +93,11 @@ def render(
     hands = Hands.read(options, unfit)
     wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     with progress(how) as reporter:
+        if any(map(is_address, (*photos, output or ""))):
+            unfit += ["addresses: a sheet and snapshots are made of files"] * bool(wanted.sheet or snapshots or as_page)
+            options["recipe"] = options["recipe"] or like
+            saving = {"force": force, "keep_gps": keep_gps}
+            return render_addresses(photos, output, hands, options, reporter, unfit, **saving)
         found = find(photos)
         problems = [*unfit, *_without_photos(photos, found, sample)]
         if like:
@@ -122,7 +129,7 @@ def render(
         named = named_files(options)
         job: Many | Batch
         if hands and found.photos:
-            job = Many(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saves)
+            job = Many.of(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saves)
         else:
             shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [*found.photos, *named])
             job = Batch(*shared, **saves)
