@@ -113,6 +113,9 @@ class Actors(Pool):
         import ray
 
         asked = [*self._starting, *self._busy]
+        if not asked:
+            time.sleep(patience)
+            return []
         found, _ = ray.wait(asked, num_returns=len(asked), timeout=0)
         if not found:
             found, _ = ray.wait(asked, num_returns=1, timeout=patience)
