@@ -263,6 +263,24 @@ def test_a_film_that_was_interrupted_makes_only_the_chunks_that_it_lacks(
     assert left_in(tmp_path) == ["clip.mp4", "out.mp4"]
 
 
+@pytest.mark.parametrize("way", [(), ("--loop", "--direction", "out")])
+def test_a_zoom_in_spans_is_the_zoom(
+    tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(ClipWriter.open.__kwdefaults__, "segment", 4)
+    monkeypatch.setattr("dreamer.cli.zoom_spans.MOST_FRAMES", 4)
+    words = ("zoom", photo(tmp_path / "a.png", 64, 48), *FILM, "--seconds", "1", "--fps", "10", "--rate", "2.5", *way)
+    assert dreamer(*words, "-o", tmp_path / "one.mp4", *ONE).code == 0
+    assert dreamer(*words, "-o", tmp_path / "two.mp4", "--jobs", "2").code == 0
+    assert len(here[0].given) == 3
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+    assert left_in(tmp_path) == ["a.png", "one.mp4", "two.mp4"]
+
+
+def test_a_zoom_by_feedback_has_no_spans(tmp_path: Path, here: list[Here]) -> None:
+    refused(dreamer("zoom", photo(tmp_path / "a.png"), "--mode", "feedback", "--jobs", "2"), "needs the one before")
+
+
 def test_a_clip_that_is_not_made_of_segments_has_no_chunks(tmp_path: Path, here: list[Here]) -> None:
     clip = filmed(tmp_path / "clip.mp4")
     refused(dreamer("video", clip, "-o", tmp_path / "out.gif", "--jobs", "2"), "write .mp4 or .webm", code=2)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dreamer.cli.clip import ClipFile, Pace, clip_options
+from dreamer.cli.hands import Hands, bounded, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     FILE,
@@ -22,9 +23,10 @@ from dreamer.cli.options import (
     region_options,
 )
 from dreamer.cli.photos import named_files
-from dreamer.cli.progress import progress
+from dreamer.cli.progress import Frame, progress
 from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.zoom_spans import ZoomSpans
 from dreamer.errors import UsageError, collect_problems
 from dreamer.videos.clip.unfinished import fitting
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.registry import Registry
+    from dreamer.videos.clip.state import StateStore
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.zoom.feedback import FeedbackZoom
     from dreamer.videos.zoom.keyframes import KeyframeZoom
@@ -65,6 +68,7 @@ _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "directio
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
 @region_options
 @machine_options
+@jobs_options("spans")
 @max_pixels_option
 @progress_option
 def zoom(
@@ -93,6 +97,7 @@ def zoom(
     motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
     clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
     problems: list[str] = []
+    hands = Hands.read(options, problems)
     plan = format = whole = None
     with collect_problems(problems):
         format = clip.format([photo, audio, keyframes, *named_files(options)])
@@ -103,23 +108,29 @@ def zoom(
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.zoom.frames import frames_of
+    from dreamer.videos.zoom.keyframes import KeyframeZoom
     from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
         with collect_problems(problems):
             plan = _plan(options["recipe"], motion, keyframes)
+        if hands and plan and plan.mode != "keyframes":
+            problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")
+        if hands and format and not format.segmented:
+            problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
         with collect_problems(problems):
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = _side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
         registry, plugins = load_plugins()
-        looks = _looks(RenderOptions(**options), plan, registry, reporter.notify, problems, clip)
+        looks = looks_of(RenderOptions(**options), plan, registry, reporter.notify, problems, clip.tiles)
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
         size = frame_size(format, sized.height, sized.width)
+        looks = {look: bounded(each) for look, each in looks.items()} if hands else looks
         looks = settled_looks(looks, whole, size)
         usual = looks[plan.look(0.0)]
         use_threads(usual.machine)
@@ -130,14 +141,26 @@ def zoom(
         recipe = {**json.loads(provenance.text()), "zoom": zoom_words(plan)}
         path_of(plan, size).at(max(plan.time(0), plan.time(frames - 1)))  # refuses one that is too deep
 
+        tiles = [look.machine.tile for look in looks.values()]
+        words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": zoom_words(plan), "tiles": tiles}
+        words |= {"size": list(size), "format": asdict(format)}
+
+        def scene(store: StateStore, on_step: Callable[[int, Step], None]) -> Scene:
+            return Scene(whole.image(), plan, size, lambda time: looks[plan.look(time)], store, SPACING, on_step)
+
+        def join(writer: ClipWriter) -> int:
+            def on_step(number: int, step: Step) -> None:
+                reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
+
+            made = KeyframeZoom(scene(writer.state, on_step))
+            about = {**words, "folder": str(writer.folder)}
+            return ZoomSpans(made, frames, about, hands.hire(usual.machine), reporter).join(writer)
+
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(pace.step(number, step))
 
-            def look_at(time: float) -> Pipeline:
-                return looks[plan.look(time)]
-
-            made = frames_of(Scene(whole.image(), plan, size, look_at, writer.state, SPACING, on_step))
+            made = frames_of(scene(writer.state, on_step))
             pace = Pace((writer.done, frames), made.dreams(writer.done, frames))
             return _frames(made, writer.done, frames), pace
 
@@ -148,7 +171,8 @@ def zoom(
             format,
             recipe=recipe,
             decides={**recipe, "looks": [look.to_dict() for look in looks.values()]},
-            tiles=[look.machine.tile for look in looks.values()],
+            tiles=tiles,
+            join=join if hands else None,
             size=size,
             fps=plan.fps,
             frames=frames,
@@ -197,21 +221,21 @@ def _plan(recipe: str | None, options: Mapping[str, Any], keyframes: Path | None
     return plan
 
 
-def _looks(
+def looks_of(
     given: RenderOptions,
     plan: Zoom | None,
     registry: Registry,
     notify: Callable[[str], None],
     problems: list[str],
-    clip: ClipFile,
+    tiles: Callable[[int], Sequence[int | None]],
 ) -> dict[tuple[str | None, str | None], Pipeline]:
-    """A pipeline for every preset and layer that the keyframes name, with its tile in the interrupted clip, if any.
+    """A pipeline for every preset and layer that the keyframes name; `tiles` gives those of so many looks, if known.
 
     What is wrong with them is added to `problems`.
     """
     looks = {}
     wanted = plan.looks() if plan else [(None, None)]
-    for (preset, layer), tile in zip(wanted, clip.tiles(len(wanted)), strict=True):
+    for (preset, layer), tile in zip(wanted, tiles(len(wanted)), strict=True):
         look = replace(given, layer=layer or given.layer, tile=tile if given.tile is None else given.tile)
         look = replace(look, preset=preset, recipe=None) if preset else look
         with collect_problems(problems):
@@ -224,10 +248,10 @@ def _frames(made: KeyframeZoom | FeedbackZoom, begin: int, end: int) -> Frames:
     for number in range(begin, end):
         image = made.frame(number)
         made.checkpoint(number)
-        yield _pixels(image), None
+        yield pixels_of(image), None
 
 
-def _pixels(image: Tensor) -> NDArray[np.uint8]:
+def pixels_of(image: Tensor) -> NDArray[np.uint8]:
     """Return a picture (1, 3, H, W) in [0, 1] as (H, W, 3), uint8."""
     import numpy as np
 

@@ -72,7 +72,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self.folder, self.partial = folder_of(output), partial_of(output)
         self.finished = self._resumed = False
         self._lock = OutputLock(output)
-        self._size, self._fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
+        self._size, self.fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
         self._manifest = manifest
         self.segment: int = manifest.settings["segment"]
         self._assembly = Assembly(format, size, fps, recipe, notify)
@@ -157,10 +157,10 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if frame.shape != shape or frame.dtype != np.uint8:
             raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
-            check_gif(self.done + 1, self._fps)
-        seconds = self.done / self._fps if time is None else time
-        before = max(self._tick, round(self._frames.latest * ticks_per_second(self._fps)))
-        self._frames.add(frame, told_apart(seconds, before, self._fps, self.format.suffix))
+            check_gif(self.done + 1, self.fps)
+        seconds = self.done / self.fps if time is None else time
+        before = max(self._tick, round(self._frames.latest * ticks_per_second(self.fps)))
+        self._frames.add(frame, told_apart(seconds, before, self.fps, self.format.suffix))
         self._encode_full_segments()
 
     def flush(self) -> None:
@@ -214,8 +214,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         with reported_together() as problems:
             with collect_problems(problems):
                 if self.format.codec == "gif":
-                    check_gif(frames, self._fps)
-                check_encoder(self._encoding, self._size, self._fps)
+                    check_gif(frames, self.fps)
+                check_encoder(self._encoding, self._size, self.fps)
             with collect_problems(problems):
                 if sound:
                     self._assembly.take_sound(*sound)
@@ -243,7 +243,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         found = Manifest.read(self.folder)
         found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
-        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self._fps)
+        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self.fps)
         is_ours = partial(found.is_of, self._recipe)
         check_resumed(self.output, is_ours, self._force)
         moved = self.format.codec == "png" and self._frames.is_gone()  # killed when all had been done
@@ -297,7 +297,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
         """The segment of frames `begin` to `end` - 1, and the time of its first frame in ticks."""
-        return encode_timed(self._frames.frames(begin, end), self._encoding, self._size, self._fps)
+        return encode_timed(self._frames.frames(begin, end), self._encoding, self._size, self.fps)
 
     def _segments(self) -> list[Segment]:
         """Segments of all frames so far; the remaining frames get a shorter one."""
@@ -316,5 +316,5 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if segments:
             own = self._owns_partial or self._force
             with replacing(self.partial, replace=own, folder=self.folder) as path:
-                concatenate(segments, path, PREVIEW.suffix, self._fps, self._recipe)
+                concatenate(segments, path, PREVIEW.suffix, self.fps, self._recipe)
             self._owns_partial = True
