@@ -3,9 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.func import grad, jvp, vmap
 
+import dreamer
 from dreamer.networks.blur_pool import BlurPool, blur_pool
 from dreamer.networks.layers import inspect_layers
+from dreamer.networks.network import Network
 
 
 def convolved(seen: torch.Tensor) -> torch.Tensor:
@@ -35,3 +38,20 @@ def test_two_positions_cannot_be_mirrored():
 def test_its_receptive_field_is_known():
     layer = inspect_layers(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), BlurPool())).layers["1"]
     assert (layer.rows.stride, layer.rows.first, layer.rows.last) == (2, -2, 3)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # torch's own, in jvp
+def test_features_go_through_torch_func():
+    """`vmap` over pictures, `grad` for each, and `jvp`: as one by one."""
+    network = Network.wrap(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), BlurPool(), torch.nn.Tanh()))
+    pictures, moved = torch.rand(2, 3, 1, 3, 8, 9)
+
+    def score(picture: torch.Tensor) -> torch.Tensor:
+        return network.features(picture, ["2"])["2"].square().sum()
+
+    slopes = torch.stack([grad(score)(picture) for picture in pictures])
+    torch.testing.assert_close(vmap(score)(pictures), torch.stack([score(picture) for picture in pictures]))
+    torch.testing.assert_close(vmap(grad(score))(pictures), slopes)
+    torch.testing.assert_close(jvp(score, (pictures[0],), (moved[0],))[1], (slopes[0] * moved[0]).sum())
+    with pytest.raises(dreamer.NetworkError, match="needs at least 3 pixels a side"):
+        grad(score)(torch.rand(1, 3, 2, 2))

@@ -70,6 +70,19 @@ def test_several_networks_look_at_one_picture() -> None:
         torch.testing.assert_close(found[f"{name}.{layer}"], expected[layer])
 
 
+def test_several_networks_that_know_the_same_classes_know_them_by_name() -> None:
+    def net(*labels: str, seed: int = 0) -> dreamer.Network:
+        torch.manual_seed(seed)
+        module = torch.nn.Sequential(torch.nn.Conv2d(3, len(labels), 3), torch.nn.ReLU())
+        return dreamer.Network.wrap(module, labels=labels)
+
+    nets = {"a": net("cat", "lion"), "b": net("cat", "lion", seed=1)}
+    (named,), (numbered,) = (dreamer.visualize(nets, name, layer="b.0", **SMALL) for name in ("lion", "1"))
+    assert named.tobytes() == numbered.tobytes()
+    with pytest.raises(dreamer.DreamerError, match="lion"):
+        dreamer.visualize({**nets, "b": net("lion", "cat")}, "lion", layer="b.0", **SMALL)
+
+
 @pytest.mark.parametrize("kind", ["dream", "visualize", "zoom"])
 def test_what_is_returned_is_of_the_wished_kind(kind: str) -> None:
     def made(returns: Any) -> Any:

@@ -40,17 +40,28 @@ def blur_pool(seen: Tensor) -> Tensor:
 class _BlurPool(torch.autograd.Function):
     """The blur as a convolution of single channels, and its gradient as what that is: enlargement by bilinear weights.
 
-    The convolution's own gradient takes a CPU many times as long, in bfloat16 above all.
+    The convolution's own gradient takes a CPU many times as long, in bfloat16 above all. torch.func goes through it,
+    too: `vmap`, `grad`, `jvp`.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, seen: Tensor) -> Tensor:
-        ctx.size = height, width = seen.shape[-2:]
+    def forward(seen: Tensor) -> Tensor:
+        height, width = seen.shape[-2:]
         wide = seen.float() if seen.is_cpu and seen.itemsize < 4 else seen  # few CPUs convolve half precision
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=wide.dtype, device=seen.device) / 8
         kernel = (taps[:, None] * taps).expand(seen.shape[1], 1, 4, 4)
         mirrored = F.pad(wide, (1, 1 + width % 2, 1, 1 + height % 2), mode="reflect")
         return F.conv2d(mirrored, kernel, stride=2, groups=seen.shape[1]).to(seen.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.size = inputs[0].shape[-2:]
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        return _BlurPool.forward(tangents[0])  # a blur is linear
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:

@@ -28,12 +28,15 @@ class _Joint(nn.Module):
 def join(networks: Mapping[str, Network]) -> Network:
     """One network of several, whose layers are called by both names, as in a.inception4c.
 
+    Classes have names where all networks know the same ones.
+
     Raises NetworkError for a name that cannot stand before a layer's.
     """
     wrong = [name for name in networks if not name.isidentifier()]
     if wrong:
         raise NetworkError(f"network: {wrong[0]!r} cannot stand before the names of layers; use letters, as in a")
     name, first = next(iter(networks.items()))
+    agree = all(network.labels == first.labels for network in networks.values())
     return Network(
         name=" and ".join(network.name for network in networks.values()),
         module=_Joint(networks),
@@ -45,5 +48,10 @@ def join(networks: Mapping[str, Network]) -> Network:
         guide_layer=f"{name}.{first.guide_layer}" if first.guide_layer else "",
         defaults={"octaves": first.defaults.get("octaves", {})},
         statistics={f"{n}.{at}": value for n, one in networks.items() for at, value in one.statistics.items()},
+        heads={f"{n}.{at}": head for n, one in networks.items() for at, head in one.heads.items() if agree},
+        labels=first.labels if agree else (),
+        figures={f"{n}.{at}": drawn for n, one in networks.items() for at, drawn in one.figures.items() if agree},
         channels={f"{n}.{at}": value for n, one in networks.items() for at, value in one.channels.items()},
+        groups=first.groups if agree else {},
+        background=first.background if agree else "",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -198,7 +199,9 @@ class Network:
         if side and image.shape[-2:] != (side, side):
             image = resize(image, (side, side))
         mean, std = (image.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
-        seen = ((image - mean) / std).to(self._dtype).contiguous(memory_format=torch.channels_last)
+        seen = ((image - mean) / std).to(self._dtype)
+        with suppress(RuntimeError):  # within torch.vmap a tensor has no such format
+            seen = seen.contiguous(memory_format=torch.channels_last)
         try:
             with captured(self.module, wanted) as found:
                 self.module(seen)

@@ -68,7 +68,9 @@ class Shapes:
         side = max((layer.side for layer in wanted.values()), default=0)
 
         def run(module: nn.Module) -> dict[str, Tensor]:
-            image = blank(module, side or height, side or width).requires_grad_(torch.is_grad_enabled())
+            image = blank(module, side or height, side or width)
+            if torch.is_grad_enabled():  # within torch.func nothing may ask for a gradient
+                image.requires_grad_()
             with captured(module, wanted) as found:
                 module(image)
             return {name: as_map(found[name], layer, image) for name, layer in wanted.items()}

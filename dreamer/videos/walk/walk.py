@@ -203,7 +203,9 @@ def settled(
     smallest = min((side for side in tiles if side), default=0)
     machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
     sessions = [next(one.session for one in looks if _is_alike(one, look)) for look in looks]
-    return [replace(look, machine=machine, session=each) for look, each in zip(looks, sessions, strict=True)]
+    return [
+        replace(look, machine=machine, session=each).over(photo) for look, each in zip(looks, sessions, strict=True)
+    ]
 
 
 def _is_alike(one: Pipeline, other: Pipeline) -> bool:

@@ -82,7 +82,7 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
         for look, pipeline in looks.items():
             with collect_problems(problems):
                 pipeline.plan_frames(*size)
-                settled[look] = pipeline.settled(*keyframe_size(size))
+                settled[look] = pipeline.settled(*keyframe_size(size)).over(photo.image())
         first = next(iter(settled.values()), None)
         if first and not problems:
             with collect_problems(problems):
