@@ -75,6 +75,8 @@ def test_each_photo_is_there_once_whatever_is_lost(
     tmp_path: Path, address: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where, cluster = address
+    (tmp_path / "torch.py").write_text(f"open({str(tmp_path / 'evil')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)  # no code of the current folder runs
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     for number in range(PHOTOS):
@@ -86,7 +88,7 @@ def test_each_photo_is_there_once_whatever_is_lost(
         return len([*out.glob("*-dream.png")])
 
     words = ("render", "--set", "octaves.steps=1", str(folder), "-o", f"{out}/", "--on", where, "--progress", "none")
-    with subprocess.Popen([sys.executable, "-c", COMMAND, *words]) as killed:
+    with subprocess.Popen([sys.executable, "-P", "-c", COMMAND, *words]) as killed:
         while done() < 5:
             assert killed.poll() is None
             time.sleep(0.01)
@@ -115,5 +117,6 @@ def test_each_photo_is_there_once_whatever_is_lost(
     assert ran.err.count("is already done") == before and not thief.is_alive()
     assert left_in(out) == left_in(tmp_path / "one") and len(left_in(out)) == PHOTOS
     assert all((out / name).read_bytes() == (tmp_path / "one" / name).read_bytes() for name in left_in(out))
+    assert not (tmp_path / "evil").exists()
     times = Counter(line.split()[1] for line in (tmp_path / "log").read_text().splitlines()[begun:])
     assert sum(times.values()) <= PHOTOS + 3 and max(times.values()) <= 2

@@ -83,7 +83,7 @@ def atlas(
     names: list[str] = []
     with progress(how) as reporter, claimed(output):
         problems = about_files(output, partial, photo, resume, force)
-        given: dict[str, Any] = {"jobs": jobs, "on": on, "threads": threads}
+        given: dict[str, Any] = {"jobs": jobs, "on": on, "threads": threads, "device": device}
         hands = Hands.read(given, problems)
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
@@ -103,10 +103,11 @@ def atlas(
 
         problems = []
         registry, _ = load_plugins()
-        machine, seen = Machine(), None
+        asked, seen = Machine(device, "auto", 0, given["threads"] or 0), None
+        machine = asked
         parts: list[tuple[LayerSection, Pipeline]] = []
         with collect_problems(problems):
-            machine = Machine(device, "auto", 0, given["threads"] or 0).resolved()
+            machine = asked.resolved()
         with collect_problems(problems):
             drawing: dict[str, Any] = {"size": size, "steps": steps, "seed": seed, "machine": machine}
 
@@ -134,7 +135,7 @@ def atlas(
         page_of = Atlas(loaded.name, sections, str(weights or ""), seen)
         making = Making(page_of, output, partial, reporter, *owned, torch.device(machine.device))
         try:
-            words = {"name": wanted, "weights": None if weights is None else str(weights), "machine": asdict(machine)}
+            words = {"name": wanted, "weights": None if weights is None else str(weights), "machine": asdict(asked)}
             words["drawing"] = {"size": size, "steps": steps, "seed": seed}
             for section, pipeline in parts:
                 making.paint(

@@ -57,11 +57,13 @@ class Hands:
 
     jobs: int | None
     on: str | None
+    on_any: bool = True
+    """Whether nobody has said on what device: a cluster's GPUs are used, then, where this machine has none, too."""
 
     @classmethod
     def read(cls, options: dict[str, Any], problems: list[str]) -> Hands:
         """Take them out of a command's options, and let each unit have one thread unless --threads says otherwise."""
-        found = cls(options.pop("jobs"), options.pop("on"))
+        found = cls(options.pop("jobs"), options.pop("on"), options.get("device") in (None, "auto"))
         if found.on and found.on != "ray" and not found.on.startswith("ray://"):
             problems.append(f"--on {found.on}: expected ray, or the address of a cluster as in ray://192.168.0.2:6379")
         elif found.on:
@@ -86,7 +88,7 @@ class Hands:
             from dreamer.units.rays import Actors
 
             address = None if self.on == "ray" else self.on
-            needs = (self.jobs or 0, threads, on_gpu, _USUAL + _BESIDE)
+            needs = (self.jobs or 0, threads, on_gpu or (None if self.on_any else False), _USUAL + _BESIDE)
             return lambda order, mark: Actors(order, mark, address, *needs, here)
         from dreamer.units.processes import Processes
 

@@ -62,7 +62,7 @@ class Actors(Pool):
             a cluster of its own, which ends with the pool.
         jobs: How many actors at most; 0 for as many as there is room for, machines that join later too.
         threads: Of each actor.
-        on_gpu: Whether each actor has a GPU for itself.
+        on_gpu: Whether each actor has a GPU for itself; None for yes, if the cluster has any.
         memory: Bytes that each actor may need.
         environment: Variables of the actors' processes.
     """
@@ -74,13 +74,14 @@ class Actors(Pool):
         address: str | None,
         jobs: int,
         threads: int,
-        on_gpu: bool,
+        on_gpu: bool | None,
         memory: int,
         environment: Mapping[str, str],
     ) -> None:
         self._own = connect(address)
         import ray
 
+        on_gpu = ray.cluster_resources().get("GPU", 0) > 0 if on_gpu is None else on_gpu
         passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED)}
         needs = {"num_cpus": threads, "num_gpus": int(on_gpu), "memory": memory, "max_restarts": 0}
         variables = {"env_vars": {**passed, **environment}}
