@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -159,6 +161,20 @@ def test_tiles_do_not_depend_on_what_else_runs(
 def test_wrong_numbers_and_addresses_are_told_at_once(tmp_path: Path) -> None:
     refused(render(photo(tmp_path / "a.png"), "--jobs", "0"), "--jobs: expected auto or a number from 1 to 10000")
     refused(render(tmp_path / "a.png", "--on", "slurm"), "--on slurm: expected ray, or the address")
+
+
+def test_without_ray_a_sentence_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamer.units.rays.find_spec", lambda name: None)
+    for words in (("cluster", "up"), ("cluster", "status"), ("render", photo(tmp_path / "a.png"), "--on", "ray")):
+        refused(dreamer(*words), "Ray is not installed; `pip install 'dreamer-art[ray]'` installs it")
+
+
+def test_a_cluster_that_is_gone_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Path(os.environ["DREAMER_CACHE"])
+    cache.mkdir(exist_ok=True)
+    for note in ("", "[]", json.dumps({"address": "127.0.0.1:1", "pid": os.getpid(), "began": 0.0})):
+        (cache / "cluster.json").write_text(note)
+        refused(dreamer("cluster", "down"), "no cluster is up on this machine")  # and this process lives on
 
 
 def test_json_progress_counts_pictures(tmp_path: Path, here: list[Here]) -> None:
