@@ -71,7 +71,12 @@ class FilmChunks:
             words |= {"sha256": self.digest, "start": chunk.start, "times": times}
             return Unit(f"frames {chunk.begin} to {chunk.end - 1}", words, str(writer.folder))
 
-        return [unit(chunk) for chunk in chunks(len(found.times), found.cuts, writer.segment)]
+        cut = chunks(len(found.times), found.cuts, writer.segment)
+        if len(cut) == 1:
+            self.reporter.notify(
+                f"{self.clip.path}: there are no cuts to divide it at; one process makes it, in one go"
+            )
+        return [unit(chunk) for chunk in cut]
 
 
 class Chunks:
