@@ -1,9 +1,9 @@
 """Chunks of a film that can be dreamt by themselves, with the very frames that the whole film has.
 
-A dream goes on from frame to frame, and one that is begun elsewhere never comes to the same forms again: a run-up of
-eighty frames leaves as much difference as one of none (`tests/benchmarks/run_up.py`). After a cut, though, it begins
-anew anyway. So a chunk's run-up begins at a cut, and the chunk itself where the next segment of the clip does: what is
-written are whole segments, which are put together without being encoded again.
+A dream goes on from frame to frame, and one that is begun elsewhere may never come to the same forms: after a run-up of
+eighty frames the difference can be as large as without one (`tests/benchmarks/run_up.py`). After a cut, though, a dream
+begins anew anyway. So what is dreamt begins at a cut, and what is written at the next segment of the clip: whole
+segments, which are put together without being encoded again.
 """
 
 from __future__ import annotations
