@@ -42,7 +42,8 @@ main(sys.argv[1:])
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
     """The address of a cluster of three machines with one core each, and the cluster."""
-    for name, value in {**AROUND, "RAY_USAGE_STATS_ENABLED": "0", "DREAMER_TEST_LOG": str(tmp_path / "log")}.items():
+    ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}
+    for name, value in {**AROUND, **ours, "DREAMER_TEST_LOG": str(tmp_path / "log")}.items():
         monkeypatch.setenv(name, value)
     from ray.cluster_utils import Cluster
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
 
 MOST = 10_000
-THREADS = 1  # of a unit: two processes of one thread do a fifth more than one process of two
+THREADS = 1  # of a unit: processes of one thread each make the most (tests/benchmarks/jobs.py)
 _GB = 2**30
 _MEMORY = {"cuda": 8 * _GB}  # that one pass of a unit may take; elsewhere
 _USUAL = 2 * _GB
