@@ -223,7 +223,7 @@ def film(path: Path, count: int = 16, every: int = 5) -> Path:
     return filmed(path, (scenes[n // every % 2][:, 2 * n :][:, :64].copy() for n in range(count)), rate=24)
 
 
-def motion(now: Tensor, before: Tensor) -> Motion:
+def motion(now: Tensor, before: Tensor, **how: Any) -> Motion:
     """In place of the search for motion, which takes most of a small film's time: none, or a cut."""
     height, width = now.shape[-2:]
     cut = bool((now - before).abs().mean() > 0.1)
@@ -233,7 +233,8 @@ def motion(now: Tensor, before: Tensor) -> Motion:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of three frames, chunks of three at least, and no search for motion."""
-    monkeypatch.setattr("dreamer.videos.film.film.find_motion", motion)
+    for file in ("film", "passage"):
+        monkeypatch.setattr(f"dreamer.videos.film.{file}.find_motion", motion)
     monkeypatch.setitem(ClipWriter.open.__kwdefaults__, "segment", 3)
     monkeypatch.setattr(chunks, "__defaults__", (3,))
 
@@ -291,6 +292,13 @@ def test_a_zoom_in_spans_is_the_zoom(
     assert len(here[0].given) == 3
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
     assert left_in(tmp_path) == ["a.png", "one.mp4", "two.mp4"]
+
+
+def test_what_goes_on_from_frame_to_frame_has_no_chunks(tmp_path: Path, here: list[Here]) -> None:
+    clip = filmed(tmp_path / "clip.mp4")
+    refused(dreamer("video", clip, "--every", "3", "--jobs", "2"), "--jobs and --every cannot be combined")
+    zoom = ("zoom", photo(tmp_path / "a.png"), "--jobs", "2", "--centre", "follow")
+    refused(dreamer(*zoom), "a zoom that follows sound or the photo is made by one process")
 
 
 def test_a_zoom_by_feedback_has_no_spans(tmp_path: Path, here: list[Here]) -> None:

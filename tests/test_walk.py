@@ -198,8 +198,9 @@ def test_a_python_program_gives_recipes_as_well_and_is_told_of_mistakes(here):
         program.walk([{}, 3], "p.jpg", network=tiny())
 
 
-def test_a_preview_is_the_whole_walk_in_small(here):
-    photo(Path("p.jpg"), 320, 240)
+def test_a_preview_is_the_whole_walk_in_small(here, monkeypatch):
+    monkeypatch.setattr("dreamer.cli.clip._SMALL", 60)
+    photo(Path("p.jpg"), 160, 120)
     ran = dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "--fps", "3", "--preview", *QUICK[-4:])
     assert ran.code == 0, ran.err
     clip = probe(Path("p-walk-preview.mp4"))
@@ -215,7 +216,7 @@ def test_what_is_wrong_is_told_at_once(here):
     refused(dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "-o", "p.jpg"), "unsupported suffix")
     refused(dreamer("walk", "bloom", "p.jpg", "--photo", "p.jpg"), "there is no recipe inside")
     refused(
-        dreamer("walk", "bloom", "canvas.toml", "--photo", "p.jpg"), "canvas.toml: init: a walk begins with the photo"
+        dreamer("walk", "bloom", "canvas.toml", "--photo", "p.jpg"), "canvas.toml: init: the clip begins with the photo"
     )
     refused(dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "--sample"), "leave out --photo")
     assert left_in(here) == ["canvas.toml", "p.jpg"]

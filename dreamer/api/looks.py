@@ -83,10 +83,7 @@ def walk(
     check(loop=loop, looks=looks)
     if not 2 <= len(looks) <= MOST_LOOKS:
         raise UsageError(f"looks: a walk has 2 to {MOST_LOOKS}, and there are {len(looks)}")
-    try:
-        rate = frame_rate(fps)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise UsageError(f"fps: {quoted(fps)} is not a frame rate; expected a number as in 30 or 23.976") from None
+    rate = rate_of(fps)
     source, looked_at, machine = (
         load(photo, max_pixels=max_pixels),
         network_of(network),
@@ -111,6 +108,14 @@ def walk(
             yield torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255
 
     return frames_given(pictures(), returns)
+
+
+def rate_of(fps: float | str | Fraction) -> Fraction:
+    """Frames per second as a fraction; raises UsageError."""
+    try:
+        return frame_rate(fps)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise UsageError(f"fps: {quoted(fps)} is not a frame rate; expected a number as in 30 or 23.976") from None
 
 
 def _preset(look: AnyLook, number: int) -> str | Path | Preset:

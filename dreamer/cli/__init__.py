@@ -23,6 +23,7 @@ from dreamer.cli import (
     doctor,
     exemplars,
     ingredients,
+    loop,
     networks,
     parts,
     plugins,
@@ -42,7 +43,7 @@ from dreamer.errors import UsageError, options_named, quoted, reported_together
 from dreamer.files.suffixes import command_for
 
 _COMMANDS: list[click.Command] = [
-    *(render.render, zoom.zoom, print_, video.video, walk.walk, visualize.visualize, presets.presets),
+    *(render.render, zoom.zoom, print_, video.video, walk.walk, loop.loop, visualize.visualize, presets.presets),
     *(
         networks.networks,
         ingredients.ingredients,

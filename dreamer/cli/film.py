@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
-from itertools import takewhile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.clip import ClipFile, Pace, small_side
 from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.cli.sound import Hearing
+from dreamer.errors import collect_problems, reported_together
+from dreamer.recipes.drives import Drive
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
     from dreamer.videos.clip.reader import Clip
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.film.film import Film
+    from dreamer.videos.film.looks import Sections
+    from dreamer.videos.sound.driven import Drives
+    from dreamer.videos.sound.song import Song
+    from dreamer.videos.sound.spectrum import Floats
 
 _SILENT = "none"
 _PART = ("start", "end", "fps")
-PREVIEWED = Fraction(1)  # seconds of a preview
-_SHRUNK = 4  # times are its sides
+_PREVIEW_FRAMES = 24  # frames that a preview dreams over, or more in a long clip ...
+_SLOWEST = Fraction(1, 5)  # ... so that it has so many a second at least
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,11 @@ class FilmJob:
     end: Fraction | None
     fps: Fraction | None
     audio: str | None
+    every: int
+    hearing: Hearing
+    drives: Sequence[Drive]
+    told: str
+    """The hash of the song that drove a repeated clip."""
     reporter: Reporter
     hands: Hands
 
@@ -69,6 +80,7 @@ class FilmJob:
         format: Format,
         pipeline: Pipeline,
         plugins: Sequence[Plugin],
+        presets: Mapping[str, Pipeline],
         place: tuple[int, int] = (1, 1),
     ) -> int:
         """Write the dream, or what an interrupted one lacks.
@@ -78,6 +90,7 @@ class FilmJob:
             format: Of the dream.
             pipeline: Dreams over each frame.
             plugins: The loaded plugins.
+            presets: What dreams instead at the sections of a song, by the names that drives have for it.
             place: The clip's number among the clips of the command, from 1, and how many these are.
 
         Returns:
@@ -93,31 +106,43 @@ class FilmJob:
             self.reporter.notify(f"{format.codec} has no transparency; the background becomes white")
         format = replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
         audio, audio_begin = self._sound(clip, format)
-        if self.hands and not format.segmented:
-            raise UsageError(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
+        divided = bool(self.hands) and not self.file.preview
+        if divided:
+            self._check_divided(format)
+            pipeline = bounded(pipeline)
         tile = self.file.tiles(1)[0]
         if self.options.tile is None and tile is not None:
             pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
         assert self.stability is not None
-        film = film_of(bounded(pipeline) if self.hands else pipeline, clip, format, self.stability, self.file.preview)
+        step = self._step(clip)
+        drives, sections, song = self._heard(clip, presets)
+        more: dict[str, Any] = {"step": step, "drives": drives, "sections": sections}
+        if self.file.preview:
+            more["shorten"] = partial(small_side, clip.height, clip.width)
+        else:
+            more["every"] = self.every
+        film = film_of(pipeline, clip, format, self.stability, **more)
         if film.regions:
             film.regions.check(clip.frames)
         if not film.plan.tiled:
             keep_freed_memory()
-        until = PREVIEWED if self.file.preview else None
-        frames = min(clip.frames, math.ceil(clip.fps)) if self.file.preview else clip.frames
+        frames = math.ceil(clip.frames / step)
         provenance = provenance_for(pipeline, digest(clip), film.plan.machine, plugins)
         recipe = {**json.loads(provenance.text()), "video": self._words()}
+        if song and self.drives:
+            recipe["sound"] = song.sha256
+        times = [number / clip.fps for number in range(clip.frames)]
+        self.hearing.draw(song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))
             told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
-            return _frames(told, clip, until, writer), pace
+            return _frames(told, clip, writer), pace
 
         join = None
-        if self.hands:
+        if divided:
             hire, words = self.hands.hire(film.plan.machine), self._order_words(format, film.plan.machine.tile)
-            join = FilmChunks(film, clip, until, provenance.photo, words, hire, self.reporter).join
+            join = FilmChunks(film, clip, provenance.photo, words, hire, self.reporter).join
         return self.file.write(
             make,
             self.reporter,
@@ -129,7 +154,7 @@ class FilmJob:
             place=place,
             join=join,
             size=film.plan.size,
-            fps=clip.fps,
+            fps=clip.fps / step,
             frames=frames,
             audio=audio,
             audio_begin=audio_begin,
@@ -145,33 +170,75 @@ class FilmJob:
             return None, Fraction(0)
         return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
 
+    def _check_divided(self, format: Format) -> None:
+        """Raise UsageError for what cannot be made in chunks."""
+        with reported_together() as problems:
+            if not format.segmented:
+                problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
+            if self.every > 1:
+                problems.append("--jobs and --every cannot be combined yet; leave one of them out")
+            if self.drives:
+                problems.append("--jobs: a film that is driven by sound is made by one process; leave it out")
+
     def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
         """What decides every frame, for whoever makes a chunk."""
         part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
-        about = {"stability": self.stability, "preview": self.file.preview, "format": asdict(format)}
+        about = {"stability": self.stability, "format": asdict(format)}
         return {**replace(self.options, tile=tile).to_dict(), "clip": str(self.clip), "part": part, **about}
 
     @property
     def _part(self) -> tuple[Fraction | None, ...]:
         return self.start, self.end, self.fps
 
+    def _step(self, clip: Clip) -> int:
+        """Of how many frames of the clip one is shown: few in a preview."""
+        if not self.file.preview:
+            return 1
+        return max(1, min(math.ceil(clip.frames / _PREVIEW_FRAMES), int(clip.fps / _SLOWEST)))
+
+    def _begin(self, clip: Clip) -> Fraction:
+        """Where in the sound that is heard the clip begins, in seconds."""
+        return clip.begin if self.audio in (None, _SILENT) else Fraction(0)
+
+    def _heard(self, clip: Clip, presets: Mapping[str, Pipeline]) -> tuple[Drives, Sections, Song | None]:
+        """What drives the dream, the looks of the song's sections, and the song, of the clip or of another file."""
+        from dreamer.videos.film.looks import sections_by
+        from dreamer.videos.sound.driven import driven_by
+
+        own = self.clip if clip.has_audio else None
+        file = own if self.audio in (None, _SILENT) else Path(str(self.audio))
+        song = self.hearing.song(file, bool(self.drives), self.told, self.reporter.notify)
+        begin = float(self._begin(clip))
+        drives = driven_by(self.drives, song, begin, self.hearing.folder)
+        return drives, sections_by(self.drives, song, begin, presets), song
+
     def _words(self) -> dict[str, Any]:
         """What decides the dream besides its recipe, as JSON can hold it."""
         part = {"start": self.start, "end": self.end, "fps": self.fps}
-        return {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+        words = {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+        words |= {"every": self.every} if self.every > 1 else {}
+        return words | ({"drives": [drive.words() for drive in self.drives]} if self.drives else {})
 
 
-def film_of(pipeline: Pipeline, clip: Clip, format: Format, stability: float, preview: bool) -> Film:
+def film_of(pipeline: Pipeline, clip: Clip, format: Format, stability: float, **more: Any) -> Film:
     """How a clip is dreamt over for a format. Raises UsageError for frames that cannot be."""
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.film.film import Film
 
-    fit, shrink = partial(frame_size, format), _SHRUNK if preview else 1
-    return Film.of(pipeline, clip.height, clip.width, stability=stability, shrink=shrink, fit=fit)
+    fit = partial(frame_size, format)
+    return Film.of(pipeline, clip.height, clip.width, stability=stability, fit=fit, **more)
 
 
-def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) -> Frames:
-    """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
+def moves(drives: Drives, times: Sequence[Fraction]) -> dict[str, Floats]:
+    """What drives move at times in seconds, by name, (n,)."""
+    import numpy as np
+
+    at = np.array([float(time) for time in times])
+    return {each.drive.to: each.at(at) for each in drives.driven}
+
+
+def _frames(film: Film, clip: Clip, writer: ClipWriter) -> Frames:
+    """Yield the frames that the writer lacks, with their times where they are not evenly spaced."""
     from dreamer.videos.clip.encode import opaque
     from dreamer.videos.clip.reader import frames
     from dreamer.videos.film.film import load_change, save_change
@@ -179,7 +246,7 @@ def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) 
     change, masks = load_change(writer.state, writer.done, film.plan.size), None
     if film.regions and film.regions.carried:
         masks = load_change(writer.state, writer.done, film.plan.size, "masks", film.regions.carried)
-    wanted = takewhile(lambda pair: until is None or pair[0] < until, frames(clip))
+    wanted = islice(frames(clip), None, None, film.step)
     for dreamt in film.dreams(wanted, begin=writer.done, change=change, masks=masks):
         if film.regions and film.regions.carried and dreamt.masks is not None:
             save_change(writer.state, writer.done + 1, dreamt.masks, "masks")

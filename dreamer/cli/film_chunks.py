@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +36,11 @@ _MAKER = "dreamer.cli.film_chunks:Chunks"
 class FilmChunks:
     """A film, and who makes its chunks.
 
-    `until` is where a preview ends; `digest` is the clip's SHA-256; `words` decide every frame (see `Chunks`).
+    `digest` is the clip's SHA-256; `words` decide every frame (see `Chunks`).
     """
 
     film: Film
     clip: Clip
-    until: Fraction | None
     digest: str
     words: Mapping[str, Any]
     hire: Hire
@@ -60,8 +58,7 @@ class FilmChunks:
         def on_frame(number: int) -> None:
             self.reporter.frame(Frame(number, self.clip.frames, 0.0, "looking for cuts"))
 
-        wanted = takewhile(lambda pair: self.until is None or pair[0] < self.until, frames(self.clip))
-        found = scan(self.film, wanted, on_frame)
+        found = scan(self.film, frames(self.clip), on_frame)
         even = (number / self.clip.fps for number in range(len(found.times)))
         shown = shown_at(writer, found.times if self.clip.variable else even)
 
@@ -82,9 +79,9 @@ class FilmChunks:
 class Chunks:
     """Makes chunks of a film: writes their segments, and a note of them.
 
-    Its words are those of `RenderOptions.to_dict`, the `clip` and the `part` of it, its `stability`, whether it is a
-    `preview`, and the `format`. Besides those of `words_of`, a unit's are the number of the first frame to dream over,
-    `start`, the `times` of all frames from there on in the clip, and the clip's `sha256`.
+    Its words are those of `RenderOptions.to_dict`, the `clip` and the `part` of it, its `stability`, and the `format`.
+    Besides those of `words_of`, a unit's are the number of the first frame to dream over, `start`, the `times` of all
+    frames from there on in the clip, and the clip's `sha256`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
@@ -115,7 +112,7 @@ class Chunks:
         from dreamer.cli.film import film_of
 
         words = self._words
-        return film_of(self._pipeline, self._clip, self._format, words["stability"], words["preview"])
+        return film_of(self._pipeline, self._clip, self._format, words["stability"])
 
     def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:
         """Dream over a chunk; returns its note."""

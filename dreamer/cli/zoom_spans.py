@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dreamer.videos.clip.formats import Format
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.zoom.keyframes import KeyframeZoom
+    from dreamer.videos.zoom.zoom import Zoom
 
 _MAKER = "dreamer.cli.zoom_spans:Spans"
 
@@ -56,6 +58,18 @@ class ZoomSpans:
         words = unit.words
         needed, _ = self.zoom.dreams(words["begin"] + len(words["shown"]), self.frames)
         self.zoom.ensure(needed)
+
+
+def divisible(plan: Zoom, format: Format, follows: bool) -> list[str]:
+    """Why a zoom cannot be made in spans, a sentence each; `follows` says that its way is found by looking."""
+    problems = []
+    if plan.mode != "keyframes":
+        problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")
+    if not format.segmented:
+        problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
+    if plan.drives.driven or follows:
+        problems.append("--jobs: a zoom that follows sound or the photo is made by one process; leave it out")
+    return problems
 
 
 class Spans:

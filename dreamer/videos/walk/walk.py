@@ -27,7 +27,8 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
 from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.videos.clip.state import StateStore
-from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
+from dreamer.videos.film.film import load_change, save_change
+from dreamer.videos.film.passage import Dreamt, eight_bits
 from dreamer.videos.walk.mixture import mixed
 
 STABILITY = 0.92  # higher than a film's, as nothing moves
@@ -194,7 +195,7 @@ def settled(
             with collect_problems(problems):
                 if look.recipe.init != "photo":
                     problems.append(
-                        f"{name}: init: a walk begins with the photo, and this look with {look.recipe.init}; "
+                        f"{name}: init: the clip begins with the photo, and this look with {look.recipe.init}; "
                         f"change it ({argument('init', 'photo')})"
                     )
                 else:
