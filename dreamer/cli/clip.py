@@ -138,6 +138,7 @@ class ClipFile:
         tiles: Sequence[int],
         place: tuple[int, int] = (1, 1),
         notes: Mapping[str, Any] | None = None,
+        join: Callable[[ClipWriter], int] | None = None,
         **about: Any,
     ) -> int:
         """Write the clip, or what an interrupted one lacks.
@@ -152,6 +153,7 @@ class ClipFile:
             tiles: The tiles of its looks.
             place: Its number among the clips of the command, from 1, and how many these are.
             notes: Further decisions, for `note`.
+            join: Makes and finishes the clip in place of `make`, and returns the exit code.
             **about: Its size, fps, frames and sound, as `ClipWriter.open` takes them.
 
         Returns:
@@ -170,7 +172,7 @@ class ClipFile:
         reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:
             if not writer.finished:
-                return film(writer, *make(writer), reporter, label)
+                return join(writer) if join else film(writer, *make(writer), reporter, label)
             reporter.skip(label, str(self.output))
             return 0
 
