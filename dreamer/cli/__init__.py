@@ -18,6 +18,7 @@ import click
 from dreamer import __version__
 from dreamer.cli import (
     atlas,
+    cluster,
     concepts,
     doctor,
     exemplars,
@@ -51,6 +52,7 @@ _COMMANDS: list[click.Command] = [
         concepts.concepts,
         parts.parts,
         studio.studio,
+        cluster.cluster,
         plugins.plugins,
         doctor.doctor,
     ),
