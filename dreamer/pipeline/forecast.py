@@ -10,6 +10,7 @@ import io
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ def _looking(way: Enlargement) -> float:
     layers = looked_at(pipeline.network, pipeline.terms)
     side = tile + surroundings(layers) if tile else _PIECE
     picture = way.undreamt((min(side, size[0]), min(side, size[1]))).to(way.machine.device)
-    scorer = pipeline.scorer(Plan(way.octaves, way.machine), tile=0)
+    scorer = pipeline.scorer(Plan(way.octaves, replace(way.machine, tile=0)))
     context = StepContext(picture, picture, Step(0, 1, 0, 1, 0.0, (picture.shape[-2], picture.shape[-1])))
     look = _seconds(lambda: scorer.gradient(picture, context))
     seen = 0

@@ -118,8 +118,7 @@ class Pipeline:
     def plan(self, height: int, width: int, *, check_memory: bool = True) -> Plan:
         """How pictures of this size are dreamt; whoever has another place for them does without `check_memory`.
 
-        Raises UsageError for one that is too small for the network, or too large for the optimiser or for the memory,
-        and where tiles cannot be. Nothing of its size has been allocated by then.
+        Raises UsageError, before anything is made, where network, optimiser, memory or tiles do not allow it.
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
         octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
@@ -127,11 +126,11 @@ class Pipeline:
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count, self.memory)
-        machine = replace(self.machine, tile=tile)
+        plan = Plan(octaves, replace(self.machine, tile=tile))
         if check_memory:
-            demand.check_memory(machine, look_memory(tile, self.network, self.terms, high, wide, count))
-        self.binder.check_canvas(octaves[-1].size)
-        return Plan(octaves, machine)
+            demand.check_memory(plan.machine, look_memory(tile, self.network, self.terms, high, wide, count))
+        self.binder.check_canvas(plan.size)
+        return plan
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
@@ -161,15 +160,15 @@ class Pipeline:
         """The photo at the recipe's size: a long side over it is shortened."""
         return photo.at_most(self.recipe.size) if self.recipe.size else photo
 
-    def scorer(self, plan: Plan, tile: int | None = None) -> Scorer:
-        """What looks at pictures as the plan says, or in other tiles; it tells afterwards how it has looked."""
+    def scorer(self, plan: Plan) -> Scorer:
+        """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
         layers = tuple(layers_of(self.terms))
         return Scorer(
             self.network,
             self.terms,
             device=torch.device(plan.machine.device),
             precision=plan.machine.dtype,
-            tile=plan.machine.tile if tile is None else tile,
+            tile=plan.machine.tile,
             notify=self.notify,
             prepare=partial(self.session.prepared, layers),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
