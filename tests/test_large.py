@@ -50,6 +50,14 @@ def test_bands_change_nothing(image: Tensor, monkeypatch: pytest.MonkeyPatch) ->
     assert [float((one - other).abs().max()) for one, other in zip(whole, made(), strict=True)] == [0.0] * len(whole)
 
 
+def test_soft_colours_are_those_of_all_channels_at_once(image: Tensor) -> None:
+    gradient = image - 0.5
+    coarse = F.avg_pool2d(gradient_filters._chroma(gradient), 2, ceil_mode=True)
+    coarse = gradient_filters.blurred(coarse, (6.5**2 - 1) ** 0.5 / 2)
+    fine = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)[..., :61, :83]
+    assert torch.equal(gradient_filters._soft_chroma(gradient, 6.5), fine)
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_pixels_and_gradients_move_as_torch_moves_them(
     image: Tensor, large: bool, monkeypatch: pytest.MonkeyPatch
