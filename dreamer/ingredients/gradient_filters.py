@@ -102,10 +102,8 @@ def _soft_chroma(gradient: Tensor, sigma: float) -> Tensor:
         colours = _chroma(gradient)
         return blurred(colours, sigma) if sigma and min(height, width) > 1 else colours
     coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell)
-    for channel in range(gradient.shape[1]):
-        pair = coarse[:, [channel, channel]]  # torch rounds otherwise where there is but one
-        part = F.interpolate(pair, scale_factor=cell, mode="bilinear", align_corners=False)
-        gradient[:, channel] = part[:, 0, :height, :width]
+    fine = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)
+    gradient.copy_(fine[..., :height, :width])
     return gradient
 
 

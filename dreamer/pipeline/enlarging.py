@@ -33,7 +33,7 @@ FALL = 0.7
 """How far an octave above the proof goes, beside the one before: changes of wide areas come to a bounded whole."""
 _STEPS = 2
 _BESIDES = 12  # bytes of a pixel beside those of a dream: the change that an octave begins with, and a mask
-_IN_FILES, _NOT_IN_FILES = 84, 6  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
+_IN_FILES, _NOT_IN_FILES = 84, 14  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
 _FRUGAL = {"jitter", "warp", "laplacian", "normalise", "even", "chroma"}  # ingredients that make no large tensor else
 _OTHERS, _AREA = 48, 16  # bytes of a pixel for an ingredient that does, and for a region
 _SPARE = 0.9  # of the free memory is taken at most
