@@ -16,7 +16,7 @@ from dreamer.errors import UsageError
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
 from dreamer.files.suffixes import SUFFIXES
 
-_ID = re.compile(r"[0-9a-f]{16}")
+_ID, _NEW = re.compile(r"[0-9a-f]{16}"), re.compile(r"\.new-[0-9a-f]{16}")
 _LONGEST_STEM = 60
 _ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif"}
 
@@ -46,8 +46,10 @@ class Shelf:
         self.folder, self.own = folder, own_folder(folder / ".studio")
         for name in ("photos", "shown", "looks", "jobs", "masks"):
             own_folder(self.own / name)
-        for path in (self.own / "photos").glob(".new-*/*"):  # of a studio that was killed meanwhile
-            self.clear(path)
+        for folder in self._rooms(_NEW):  # of a studio that was killed meanwhile
+            for path in folder.iterdir():
+                with suppress(OSError):
+                    self.clear(path)
 
     def items(self) -> dict[str, Item]:
         """Every picture by its id, the newest last."""
@@ -62,9 +64,14 @@ class Shelf:
         for path in self.folder.iterdir():
             if _is_picture(path):
                 yield Item(_digest(path.name), path.name, path, False)
-        for folder in (self.own / "photos").iterdir():
-            if _ID.fullmatch(folder.name):
-                yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
+        for folder in self._rooms(_ID):
+            yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
+
+    def _rooms(self, name: re.Pattern[str]) -> Iterator[Path]:
+        """The folders of dropped pictures that have such a name; no links, which a stranger may have put there."""
+        for path in (self.own / "photos").iterdir():
+            if name.fullmatch(path.name) and not is_link(path) and path.is_dir():
+                yield path
 
     def shown(self, item: Item, kind: str) -> Path:
         """Where a picture's `view`, its `small` one or its `parts` are kept, another one for each of its states."""
