@@ -16,6 +16,7 @@ from networks import tiny
 from PIL import Image
 
 import dreamer as library
+from dreamer.cli.batch import Batch
 from dreamer.errors import Interrupted, RecipeError, UsageError
 from dreamer.image import read_recipe
 from dreamer.networks.network import Network
@@ -319,3 +320,50 @@ def test_the_sheet_knows_its_pictures(tmp_path: Path) -> None:
     assert [cell["label"] for cell in words["cells"]] == ["seed 0", "seed 1", "seed 2"]
     assert words["cells"][2] == {"label": "seed 2", "recipe": {"seed": 2}} and words["machine"]["tile"] == 0
     assert QUICK and str(tmp_path) not in json.dumps(words)
+
+
+def test_what_is_read_is_replaced_by_no_cell_and_no_sheet(tmp_path: Path) -> None:
+    at, folder = tmp_path / "s.png", tmp_path / "s"
+    folder.mkdir()
+    first, second, other = folder / "1-seed-1.png", folder / "2-seed-2.png", photo(tmp_path / "a.png", 64, 48)
+    before = {path: photo(path, 64, 48).read_bytes() for path in (first, second)}
+    line = ("--seed", "1,2", "-o", at, "--force")
+    refused(render(first, *line), "1-seed-1.png is the input", "never overwritten")
+    refused(render(other, *line, "--region", f"{second}=keep"), "2-seed-2.png is the input")
+    guides = ("--sweep", f"guide={other},{first}", "--force")
+    refused(render(second, *guides, "-o", first), "1-seed-1.png is the input")
+    assert {path: path.read_bytes() for path in before} == before and left_in(tmp_path) == ["a.png", "s"]
+
+
+def test_a_page_that_is_somebody_elses_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, at = photo(tmp_path / "a.png", 64, 48), tmp_path / "s.png"
+    line = (source, "--seed", "1,2", "-o", at)
+    page = at.with_suffix(".html")
+    assert render(*line).code == 0
+    page.write_text("<b>#1 seed 1</b>")
+    refused(render(*line, "--html"), "s.html already exists; --force replaces it")
+    (tmp_path / "s" / "2-seed-2.png").unlink()
+    refused(render(*line, "--html"), "s.html already exists; --force replaces it")
+    page.unlink()
+    at.unlink()
+    write = Batch.write
+
+    def appearing(self: Batch, *dream: Any, **how: Any) -> Path:
+        for path in (at, page, tmp_path / "s" / "2-seed-2.png"):
+            path.write_text("theirs")
+        return write(self, *dream, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Batch, "write", appearing)
+        ran = render(*line, "--html")
+    assert ran.code == 0 and f"{tmp_path / 's-2.png'} is done" in ran.err
+    assert left_in(tmp_path / "s") == ["1-seed-1.png", "2-seed-2-2.png", "2-seed-2.png"]
+    assert {at.read_text(), page.read_text()} == {"theirs"} and (tmp_path / "s-2.html").is_file()
+
+
+def test_no_cell_is_written_through_a_link(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png", 64, 48)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "a-sheet").symlink_to(tmp_path / "theirs")
+    refused(render(source, "--seed", "1,2", "--force"), "a-sheet is in the way")
+    assert left_in(tmp_path / "theirs") == []
