@@ -14,7 +14,7 @@ import click
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, clock, counting, progress
 from dreamer.errors import UsageError, WriteError, collect_problems
 from dreamer.files import is_taken, rescue, write_atomically
@@ -87,6 +87,8 @@ def atlas(
     names: list[str] = []
     with progress(how) as reporter, claimed(output):
         problems = about_files(output, partial, photo, resume, force)
+        with collect_problems(problems):
+            check_spared([output, partial], filter(None, (photo, weights)))
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
         tell_missing(problems, {"weights": weights})

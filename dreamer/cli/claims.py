@@ -31,7 +31,7 @@ def claimed(output: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(f"{output} is being made by another dreamer; wait for it, or choose another -o") from None
-    except OSError:  # a home that cannot be written to, a file system without locks
+    except (OSError, NotImplementedError):  # a home that cannot be written to, a file system without locks
         pass
     try:
         yield

@@ -79,9 +79,9 @@ def concepts(
             problems.append(f"{file} already exists; --resume continues it, --force starts over")
         with collect_problems(problems):
             names = pictures_in(folder)
-            check_spared([output, file], [folder / name for name in names] + ([weights] if weights else []))
+            check_spared([output, partial, file], [folder / name for name in names] + ([weights] if weights else []))
         tell_missing(problems, {"weights": weights})
-        owned = is_taken(output), is_taken(partial)
+        owned, own_file = (is_taken(output), is_taken(partial)), is_taken(file)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
@@ -145,7 +145,7 @@ def concepts(
                 found = replace(found, made=made)
                 for name, why in skipped.items():
                     reporter.notify(f"{name} is passed over: {why}")
-                file = write_atomically(file, found.to_bytes(), replace=resume or force)
+                file = write_atomically(file, found.to_bytes(), replace=own_file)
         except KeyboardInterrupt:
             reporter.interrupted(str(output))
             return 130

@@ -50,7 +50,7 @@ def with_regions(
             if formula(region["mask"]) is None:
                 file = Path(region["mask"])
                 masks.append(mask_folder(file, max_pixels) if file.is_dir() else load(file, max_pixels=max_pixels))
-                region |= {"mask": Path(region["mask"]).name, "sha256": masks[-1].sha256}
+                region |= {"mask": file.name.encode(errors="replace").decode(), "sha256": masks[-1].sha256}
             found.append(region)
     supplied = words.get("regions") and all(region.keys() == {"mask", "sha256"} for region in found)
     return words if supplied or not found else {**words, "regions": found}, tuple(masks)
