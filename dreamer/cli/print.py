@@ -160,6 +160,9 @@ def print_(
                 if kept.folder.exists():
                     reporter.notify(f"what is done is kept in {kept.folder}; --resume continues it")
                 return 130
+            except WriteError as error:
+                rest = f"; what is done is kept in {kept.folder}, and --resume continues it"
+                raise WriteError(f"{error}{rest if kept.folder.exists() else ''}") from error
         reporter.done(str(photo), str(written), time.monotonic() - began)
         return 0
 
