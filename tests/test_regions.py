@@ -430,7 +430,7 @@ def test_numbers_of_formulas():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
-def test_masks_and_looks_of_any_name_have_one_that_a_recipe_can_hold(tmp_path):
+def test_masks_and_looks_of_any_name_have_one_that_a_recipe_can_hold(tmp_path, monkeypatch):
     look = tmp_path / os.fsdecode(b"caf\xe9.toml")
     look.write_text('schema = 1\n[[objectives]]\nname = "deepdream"\n')
     source = mask(tmp_path / "m.png").rename(tmp_path / os.fsdecode(b"\xe9.png"))
@@ -439,3 +439,5 @@ def test_masks_and_looks_of_any_name_have_one_that_a_recipe_can_hold(tmp_path):
     assert not problems and words["regions"][0]["mask"] == "?.png" and len(masks) == 1
     assert regions_of([(source, None)], 10**6)[0][0]["mask"] == "?.png"
     assert find_preset(registry(), look).name == "caf?"
+    monkeypatch.chdir(tmp_path)
+    assert with_regions({}, (".=keep",), 10**6, problems)[0]["regions"][0]["mask"] == tmp_path.name

@@ -113,6 +113,8 @@ def print_(
     with collect_problems(problems):
         if check_suffix(output) not in _FORMATS:
             problems.append(f"-o {output}: a print has 16 bits, which PNG and TIFF alone hold; name it .png or .tif")
+    if not output.name:  # as . has none
+        raise UsageError(*problems)
     with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     files = Files(output)

@@ -162,7 +162,7 @@ def _missing(looks: Sequence[str]) -> list[str]:
     found = [] if len(looks) > 1 else [_TWO]
     if len(looks) > MOST_LOOKS:
         found.append(f"{len(looks)} looks are too many for a walk; the limit is {MOST_LOOKS}")
-    for look in looks:
+    for look in dict.fromkeys(looks[:MOST_LOOKS]):
         with collect_problems(found):
             if not is_file_name(look):
                 check_preset(look)
