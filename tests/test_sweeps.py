@@ -222,6 +222,10 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
     )
     refused(render(source, "--like", f"{at}#1", "--recipe", f"{at}#1"), "--like and --recipe cannot be combined")
     refused(dreamer("presets", "show", at), "name one of them")
+    again = ("--sweep", f"recipe={at}#1,{at}#2", "-o", tmp_path / "again.png")
+    assert dreamer("render", source, *again).code == 0
+    assert stamp_of(sorted((tmp_path / "again").iterdir())[1])["recipe"]["seed"] == 2
+    refused(dreamer("walk", f"{at}#1", f"{at}#3", "--photo", source, "-o", tmp_path / "w.mp4"), "and no #3")
     named = tmp_path / "s.png#1"
     named.write_bytes((tmp_path / "s/1-seed-1.png").read_bytes())  # a file of that very name comes first
     assert dreamer("presets", "show", named).code == 0
@@ -233,6 +237,7 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
         (3, "damaged"),
         ([3], "damaged"),
         ([], "no sheet"),
+        ([{}] * 1001, "damaged"),
         ([{"recipe": 3}], "damaged at recipe"),
         ([{"recipe": {"strength": 9}}], "strength"),
         ([{"schema": 99}], "newer dreamer"),

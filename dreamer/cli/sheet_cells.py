@@ -91,7 +91,7 @@ class SheetOptions:
 def _check_named(axis: Axis, value: str) -> None:
     if axis.key == "preset":
         check_preset(value)
-    if axis.key in ("recipe", "guide") and not Path(value).exists():
+    if axis.key in ("recipe", "guide") and not Path(named_cell(value)[0] if axis.key == "recipe" else value).exists():
         raise UsageError(f"--sweep {axis.key}: there is no file {value}")
 
 
