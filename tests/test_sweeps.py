@@ -6,6 +6,7 @@ import html
 import json
 import shlex
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from dreamer.recipes.sweeps import Axis, cells_of, read_axis
 from dreamer.recipes.variations import varied
 
 TINY = replace(tiny(), name="reverie")
+ENDLESS: dict[str, Any] = {}
+ENDLESS["itself"] = ENDLESS
 
 
 @pytest.fixture(autouse=True)
@@ -311,6 +314,10 @@ def test_python_gives_the_same_cells(tmp_path: Path, dreams: list[float]) -> Non
         ({"variations": 0}, "variations: 0 is not a whole number"),
         ({"around": 2}, "around: 2 is not a number from 0 to 1"),
         ({"variations": 101}, "at most 100"),
+        ({"axes": {3: [1]}}, "axes: 3 is no key"),
+        ({"axes": {"seed": count()}}, "at most 100"),
+        ({"axes": {"objectives": [ENDLESS]}}, "at most 16 levels"),
+        ({"axes": {"seed": [1]}, "octaves": ENDLESS}, "octaves: a recipe has at most 16 levels"),
     ],
 )
 def test_mistakes_in_python(settings: dict[str, Any], told: str) -> None:
