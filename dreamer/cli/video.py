@@ -25,7 +25,7 @@ from dreamer.cli.options import (
     recipe_options,
     region_options,
 )
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
@@ -133,6 +133,7 @@ def _one_by_one(jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[P
     taken: dict[Path, Path] = {}
     for number, job in enumerate(jobs, 1):
         try:
+            check_spared([job.file.output], [one.clip for one in jobs])
             other = taken.setdefault(job.file.output.resolve(), job.clip)
             if other != job.clip:
                 raise UsageError(f"{job.file.output} is also the name for the dream of {other}; use different folders")
