@@ -31,7 +31,7 @@ from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.videos.clip.formats import format_for
-from dreamer.videos.clip.unfinished import fitting
+from dreamer.videos.clip.unfinished import fitting, partial_of
 
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
@@ -133,7 +133,7 @@ def _one_by_one(jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[P
     taken: dict[Path, Path] = {}
     for number, job in enumerate(jobs, 1):
         try:
-            check_spared([job.file.output], [one.clip for one in jobs])
+            check_spared([output := job.file.output, partial_of(output)], [one.clip for one in jobs])
             other = taken.setdefault(job.file.output.resolve(), job.clip)
             if other != job.clip:
                 raise UsageError(f"{job.file.output} is also the name for the dream of {other}; use different folders")
