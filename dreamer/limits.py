@@ -36,6 +36,13 @@ NOTES_BYTES: Final = 64 * MB
 ANIMATION_BYTES: Final = 512 * MB
 """Of an animated picture; Pillow reads the whole file into memory."""
 
+SONG_SECONDS: Final = 4 * 3600
+"""Of a song that is listened to; what comes later is not heard."""
+SONG_BYTES: Final = 64 * MB
+"""Of what is kept of a song in the cache: some 3 kB for each second."""
+CURVE_BYTES: Final = 16 * MB
+"""Of a CSV file whose values drive a clip."""
+
 # Networks: weights, checkpoints of trainings
 WEIGHTS_BYTES: Final = 8 * GB
 """Of a weights file: no network that anybody dreams with is larger."""

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import time
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,25 @@ def test_the_recipe_in_a_folder_of_frames_makes_it_again(here: Path) -> None:
     assert dreamer("render", "photo.jpg", "-o", "c.png", "--recipe", "frames", "--threads", "1").code == 0
 
 
-def test_a_preview_is_small_and_short(here: Path) -> None:
-    photo(Path("photo.jpg"), 320, 240)
-    assert dreamer("zoom", "photo.jpg", "--preview", "--fps", "4", *QUICK).code == 0
+def test_a_preview_is_the_whole_way_in_few_frames_and_small(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamer.cli.clip._SMALL", 48)
+    how = ("--fps", "25", "--seconds", "1.2", "--rate", "2", "--strength", "0")
+    assert dreamer("zoom", "photo.jpg", "--preview", *how).code == 0
+    assert dreamer("zoom", "photo.jpg", "--size", "64", *how).code == 0
     clip = probe(Path("photo-zoom-preview.mp4"), max_pixels=10_000_000)
-    assert (clip.width, clip.height, clip.frames) == (80, 60, 4)
+    assert (clip.width, clip.height, clip.frames, clip.fps) == (64, 48, 10, Fraction(25, 3))
+    for shown, frame in zip(seen("photo-zoom-preview.mp4"), seen("photo-zoom.mp4")[::3], strict=True):
+        assert np.abs(shown.astype(int) - frame).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "preview"),
+    [((480, 640), 640, 427), ((3000, 4000), 4000, 1000), ((300, 400), 400, 400), ((960, 1280), 1280, 427)],
+)
+def test_a_previews_short_side_shows_two_forms(size: tuple[int, int], side: int, preview: int) -> None:
+    from dreamer.cli.clip import small_side
+
+    assert small_side(*size, side) == preview
 
 
 def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,6 +380,6 @@ def test_a_clip_asks_for_no_larger_frames_than_the_photo(here: Path) -> None:
     assert (clip.width, clip.height) == (96, 72)
 
 
-def test_a_zoom_that_is_too_deep_is_refused_but_for_its_preview(here: Path) -> None:
+def test_a_zoom_that_is_too_deep_is_refused_and_its_preview_too(here: Path) -> None:
     refused(zoom("--seconds", "14400", "--fps", "1"), "the zoom becomes too deep")
-    assert zoom("--seconds", "14400", "--fps", "1", "--preview", "--size", "96").code == 0
+    refused(zoom("--seconds", "14400", "--fps", "1", "--preview", "--size", "96"), "too deep")

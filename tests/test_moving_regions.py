@@ -1,6 +1,7 @@
 """Regions in zooms and films: masks move as the photo does, or with what was filmed; outside, nothing changes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,22 @@ def test_a_colour_is_found_in_each_frame():
     assert off(lost, source[0]).max() == 0, "where there is none, nothing grows"
 
 
+@pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("regions", [[(square(*SIZE), None), ("top", "keep")], [("colour:#88aadd", None)]], ids=len)
-def test_it_goes_on_from_any_frame_as_if_nothing_had_been(regions):
+def test_it_goes_on_from_any_frame_as_if_nothing_had_been(regions, every):
     source = shots(4, step=2)
-    whole = [*film(regions).dreams(source)]
+    made = replace(film(regions), every=every)
+    whole = [*made.dreams(source)]
     masks = whole[1].masks if whole[1].masks.shape[1] else None
-    again = film(regions).dreams(source, begin=2, change=whole[1].change, masks=masks)
+    again = made.dreams(source, begin=2, change=whole[1].change, masks=masks)
     assert all((a.frame == b.frame).all() for a, b in zip(again, whole[2:], strict=True))
+
+
+def test_between_two_dreams_the_clip_stays_outside():
+    source = shots(3, step=2)
+    _, between, _ = replace(film([(square(*SIZE), None)]), every=2).dreams(source)
+    change = off(between, source[1])
+    assert change[:, :16].max() == change[:, 80:].max() == 0 < change[20:50, 30:60].mean()
 
 
 def test_a_folder_has_a_mask_for_each_frame(tmp_path):

@@ -1,5 +1,6 @@
 """Every objective against its formula, written in NumPy, and one case of each worked by hand."""
 
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
@@ -11,6 +12,8 @@ from networks import pooling as tiny
 
 from dreamer.errors import RecipeError
 from dreamer.ingredients import objectives
+from dreamer.motifs import MOTIFS
+from dreamer.motifs.portrait import portraits
 from dreamer.networks.randomness import Randomness
 from dreamer.networks.reverie import reverie
 
@@ -454,3 +457,26 @@ def test_some_of_the_names_are_drawn_for_each_seed() -> None:
     assert all(len(pair) == 1 for pair in found.values()) and len({pair[0] for pair in found.values()}) > 1
     assert torch.equal(drawn[1], scores(1, names=names, some=2))
     assert torch.equal(scores(0, names=names), scores(0, names=names, some=6))
+
+
+def test_the_names_that_are_drawn_are_by_preference_those_that_the_photo_is_like() -> None:
+    """A photo of one motif on plain grey: that motif is drawn for most seeds, and others for some."""
+    network, layer, names = reverie(), "m4a", ("eye", "rose", "nautilus", "arch")
+    features = torch.randn(1, 248, 2, 3)
+
+    def drawn(photo: torch.Tensor | None) -> Counter[str]:
+        overview = None if photo is None else network.features(photo, [layer])[layer]
+
+        def scores(seed: int, **options: Any) -> torch.Tensor:
+            with Randomness(seed):
+                return objectives.motif(features, network=network, layer=layer, overview=overview, **options)
+
+        alone = {name: scores(0, names=(name,)) for name in names}
+        found = [scores(seed, names=names, some=1) for seed in range(8)]
+        return Counter(name for one in found for name, mine in alone.items() if torch.equal(one, mine))
+
+    for motif in (motif for motif in MOTIFS if motif.name in ("eye", "nautilus")):
+        photo, name = torch.full((1, 3, 192, 256), 0.5), motif.name
+        photo[..., 50:138, 80:168] = portraits(motif, 1, 88, torch.Generator().manual_seed(5))
+        assert drawn(photo)[name] > 5, name
+    assert max(drawn(None).values()) < 5

@@ -187,11 +187,13 @@ def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp
     assert left_in(tmp_path) == ["clip.mp4", "out.mp4", "whole.mp4"]
 
 
-def test_a_preview_is_small_and_short_and_beside_it(tmp_path):
-    source = made(tmp_path / "clip.mp4", 5, size=(96, 160), fps=2)
+def test_a_preview_is_the_whole_clip_in_few_frames_small_and_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("dreamer.cli.clip._SMALL", 48)
+    monkeypatch.setattr("dreamer.cli.film._PREVIEW_FRAMES", 3)
+    source = made(tmp_path / "clip.mp4", 9, size=(96, 128), fps=4)
     assert dreamer("video", source, "-o", tmp_path / "out.mp4", "--preview", *QUICK).code == 0
     clip = probe(tmp_path / "out-preview.mp4")
-    assert (clip.width, clip.height, clip.frames) == (40, 24, 2)
+    assert (clip.width, clip.height, clip.frames, clip.fps) == (64, 48, 3, Fraction(4, 3))
     assert left_in(tmp_path) == ["clip.mp4", "out-preview.mp4"]
 
 

@@ -123,10 +123,11 @@ class ZoomChanges(WalkChanges, total=False):
     fps: float | str | Fraction
     rate: float
     angle: float
-    centre: Sequence[float]
+    centre: Sequence[float] | Literal["follow"]
     pan: Sequence[float]
     ease: Literal["none", "in", "out", "both"]
     direction: Literal["in", "out"]
     loop: bool
     mode: Literal["keyframes", "feedback"]
     keyframes: Sequence[Mapping[str, Any]]
+    drives: Sequence[Mapping[str, Any]]

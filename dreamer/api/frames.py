@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -20,10 +20,15 @@ from dreamer.errors import Interrupted
 from dreamer.image import Picture, load, size_at
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.recipes.arguments import check
+from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, ZOOM_DANCE, drives_from
 from dreamer.recipes.preset import Preset
 from dreamer.videos.clip.reader import frames, probe
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.film.film import STABILITY, Film
+from dreamer.videos.film.looks import sections_by
+from dreamer.videos.sound.driven import driven_by
+from dreamer.videos.sound.song import heard_in
+from dreamer.videos.zoom.following import FOLLOW, followed
 from dreamer.videos.zoom.frames import frames_of
 from dreamer.videos.zoom.scene import SIZE, SPACING, Scene, settled_looks
 from dreamer.videos.zoom.schedule import zoom_from
@@ -49,6 +54,8 @@ def zoom(
     max_pixels: int = MAX_PIXELS,
     returns: Returns = "pil",
     on_step: Callable[[int, Step], None] | None = None,
+    audio: str | Path | None = None,
+    dance: bool = False,
     **changes: Unpack[ZoomChanges],
 ) -> Iterator[Result]:
     """Fall into a photo: the frames of `dreamer zoom`, one by one.
@@ -58,8 +65,11 @@ def zoom(
         regions: As for `dream`; they are parts of the photo, and move with it.
         size: Long side of the frames in pixels; by itself the photo's, at most 1280.
         on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
-        **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True` or
-            `keyframes=[{"time": 5, "rate": 2}]`, and a recipe's keys. All others are as for `dream`.
+        audio: A file with the music that drives the zoom.
+        dance: Move with it, as `--dance` does.
+        **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True`,
+            `keyframes=[{"time": 5, "rate": 2}]`, `drives=[{"of": "bass", "to": "rate", "from": 1.1, "upto": 1.9}]` or
+            `centre="follow"`, and a recipe's keys. All others are as for `dream`.
 
     Returns:
         An iterator of the frames, as `returns` says; each is made when it is asked for.
@@ -68,24 +78,30 @@ def zoom(
         DreamerError: At once, with every mistake.
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
-    check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size)
-    source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
+    check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size, audio=audio, dance=dance)
+    source, guided = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
     looked_at = network_of(network)
     moving = {field.name for field in fields(Zoom)}
-    motion = zoom_from({key: plain(value) for key, value in changes.items() if key in moving})
+    words = {key: plain(value) for key, value in changes.items() if key in moving}
+    follows = words.get("centre") == FOLLOW and bool(words.pop("centre"))
+    if dance:
+        words.setdefault("drives", [drive.words() for drive in ZOOM_DANCE])
+    motion = zoom_from(words, heard_in(Path(audio)) if audio else None)
     recipe = {key: value for key, value in changes.items() if key not in moving}
     machine = machine_of(device, precision, tile)
     looks = {}
     for look, at in motion.looks():
         own = preset if look is None else look
         asked, names = request(
-            own, recipe, looked_at, weights, at or layer, fetch, machine, followed, steps, max_pixels, regions
+            own, recipe, looked_at, weights, at or layer, fetch, machine, guided, steps, max_pixels, regions
         )
         looks[look, at] = asked.build(names)
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
     told = on_step or (lambda number, step: None)
     looks = settled_looks(looks, source, frame)
+    if follows:
+        motion = followed(source, still := motion, lambda t: looks[still.look(t)], frame)
     scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told)
     fall = frames_of(scene)
 
@@ -117,6 +133,10 @@ def video(
     max_pixels: int = MAX_PIXELS,
     returns: Returns = "pil",
     on_step: Callable[[Step], None] | None = None,
+    audio: str | Path | None = None,
+    dance: bool = False,
+    drives: Sequence[Mapping[str, Any]] = (),
+    every: int = 1,
     **changes: Unpack[Changes],
 ) -> Iterator[Result]:
     """Dream over a clip: the frames of `dreamer video`, one by one.
@@ -125,8 +145,12 @@ def video(
         clip: A file that `dreamer video` can read.
         stability: How much of a frame's dream the next one keeps, from 0 to 1.
         regions: As for `dream`. A mask that is a picture belongs to the first frame and rides on the motion, from there
-            and again from each cut; a folder has a mask for each frame; a colour is found in every frame. All others
-            are as for `dream`.
+            and again from each cut; a folder has a mask for each frame; a colour is found in every frame.
+        audio: A file with the music that drives the dream, if not the clip itself.
+        dance: Let the dream move with the music, as `--dance` does.
+        drives: What the music moves, as in `[{"of": "bass", "to": "strength", "from": 0.2, "upto": 1}]`.
+        every: One frame in so many is dreamt over, and the dream is moved along in between.
+        **changes: A recipe's keys. All others are as for `dream`.
 
     Returns:
         An iterator of the frames, upright, as `returns` says; each is made when it is asked for.
@@ -136,14 +160,29 @@ def video(
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     check(returns=returns, on_step=on_step, max_pixels=max_pixels, stability=stability, clip=clip)
-    source, followed = probe(Path(clip), max_pixels=max_pixels), photo_of(guide, max_pixels)
+    check(audio=audio, dance=dance, every=every)
+    source, guided = probe(Path(clip), max_pixels=max_pixels), photo_of(guide, max_pixels)
     machine = machine_of(device, precision, tile)
     looked_at = network_of(network)
-    asked, names = request(
-        preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels, regions
-    )
+    moves = drives_from(plain(drives), FILM_TARGETS) or (FILM_DANCE if dance else ())
+    song = heard_in(Path(audio or clip)) if moves and (audio or source.has_audio) else None
+    begin = 0.0 if audio else float(source.begin)
+    looks = {}
+    for look in (None, *(name for drive in moves for name in drive.presets)):
+        own = preset if look is None else look
+        asked, names = request(
+            own, changes, looked_at, weights, layer, fetch, machine, guided, steps, max_pixels, regions
+        )
+        looks[look] = asked.build(names)
     film = Film.of(
-        asked.build(names), source.height, source.width, stability=stability, on_step=on_step or (lambda step: None)
+        looks[None],
+        source.height,
+        source.width,
+        stability=stability,
+        on_step=on_step or (lambda step: None),
+        every=every,
+        drives=driven_by(moves, song, begin),
+        sections=sections_by(moves, song, begin, {name: look for name, look in looks.items() if name}),
     )
     if film.regions:
         film.regions.check(source.frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -48,7 +49,22 @@ def clip_options_for(preview: str) -> Callable[[Command], Command]:
     )
 
 
-clip_options = clip_options_for("Make a preview: the first second, at a quarter of the size.")
+clip_options = clip_options_for("Make a preview: the whole clip in few frames and small, with its sound.")
+_SMALL = 320  # pixels of a preview's short side at least, where the clip has so many: two of the largest forms fit in
+_PREVIEW_RATE = 10  # frames a second of a zoom's preview, at most
+
+
+def small_side(height: int, width: int, side: int) -> int:
+    """The long side of a preview of frames with these proportions whose long side is `side`.
+
+    It is a quarter of it, but enough for the short side to show forms as they will be.
+    """
+    return min(side, max(side // 4, math.ceil(_SMALL * max(height, width) / min(height, width))))
+
+
+def few(fps: Fraction) -> int:
+    """Of how many frames of a zoom its preview shows one."""
+    return max(1, math.ceil(fps / _PREVIEW_RATE))
 
 
 @dataclass(frozen=True)
@@ -63,15 +79,19 @@ class ClipFile:
     force: bool
 
     @classmethod
-    def read(cls, output: Path, options: dict[str, Any]) -> ClipFile:
+    def read(cls, output: Path, options: dict[str, Any], small: str | None = None) -> ClipFile:
         """Take the values of `clip_options` out of a command's options; a preview gets a name of its own.
+
+        `small` is what is appended to that name, if not "preview".
 
         Raises UsageError for an output without a name, such as `.`.
         """
         if not output.name:
             raise UsageError(f"-o {output}: this is a folder; name the clip as well, as in -o {output / 'dream.mp4'}")
         given = {field.name: options.pop(field.name) for field in fields(cls) if field.name != "output"}
-        name = fitting(output.stem, f"-preview{output.suffix}") if given["preview"] else output.name
+        small = small or ("preview" if given["preview"] else "")
+        given["preview"] = bool(small)
+        name = fitting(output.stem, f"-{small}{output.suffix}") if small else output.name
         return cls(output.with_name(name), **given)
 
     def format(self, sources: Iterable[Path | None]) -> Format:
@@ -88,14 +108,18 @@ class ClipFile:
                 raise UsageError(f"{source}, an input, is in {folder}, which the clip replaces; choose another -o")
         return format
 
+    def note(self, name: str) -> Any:
+        """Return what the manifest of a clip to resume notes under a name, which may be damaged; None without one."""
+        from dreamer.videos.clip.manifest import notes_of
+
+        return notes_of(self.output).get(name) if self.resume else None
+
     def tiles(self, count: int) -> list[int | None]:
         """Return the tiles of a clip to resume, one for each of its `count` looks; other tiles give other frames.
 
         None for each, where they are missing or damaged, and for a new clip.
         """
-        from dreamer.videos.clip.manifest import notes_of
-
-        tiles = notes_of(self.output).get("tiles") if self.resume else None
+        tiles = self.note("tiles")
         if not isinstance(tiles, list) or len(tiles) != count:
             return [None] * count
         return [tile if type(tile) is int and (tile == 0 or 32 <= tile <= 65536) else None for tile in tiles]
@@ -111,6 +135,7 @@ class ClipFile:
         decides: Mapping[str, Any],
         tiles: Sequence[int],
         place: tuple[int, int] = (1, 1),
+        notes: Mapping[str, Any] | None = None,
         **about: Any,
     ) -> int:
         """Write the clip, or what an interrupted one lacks.
@@ -124,6 +149,7 @@ class ClipFile:
             decides: What a clip must have in common with an interrupted one to continue it; the machine is left out.
             tiles: The tiles of its looks.
             place: Its number among the clips of the command, from 1, and how many these are.
+            notes: Further decisions, for `note`.
             **about: Its size, fps, frames and sound, as `ClipWriter.open` takes them.
 
         Returns:
@@ -132,7 +158,12 @@ class ClipFile:
         from dreamer.videos.clip.writer import ClipWriter
 
         identity = json.dumps({key: value for key, value in decides.items() if key != "machine"})
-        settings = {"resume": self.resume, "force": self._may_replace(), "notes": {"tiles": list(tiles)}, **about}
+        settings = {
+            "resume": self.resume,
+            "force": self._may_replace(),
+            "notes": {"tiles": list(tiles), **(notes or {})},
+            **about,
+        }
         settings |= {"notify": reporter.notify}
         reporter.start(label, *place)
         with ClipWriter.open(self.output, format, recipe=json.dumps(recipe), identity=identity, **settings) as writer:

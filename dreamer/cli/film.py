@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from itertools import takewhile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.clip import ClipFile, Pace, small_side
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.sound import Hearing
 from dreamer.errors import collect_problems, reported_together
+from dreamer.recipes.drives import Drive
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
@@ -27,8 +29,14 @@ if TYPE_CHECKING:
     from dreamer.videos.clip.reader import Clip
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.film.film import Film
+    from dreamer.videos.film.looks import Sections
+    from dreamer.videos.sound.driven import Drives
+    from dreamer.videos.sound.song import Song
+    from dreamer.videos.sound.spectrum import Floats
 
 _SILENT = "none"
+_PREVIEW_FRAMES = 24  # frames that a preview dreams over, or more in a long clip ...
+_SLOWEST = Fraction(1, 5)  # ... so that it has so many a second at least
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,11 @@ class FilmJob:
     end: Fraction | None
     fps: Fraction | None
     audio: str | None
+    every: int
+    hearing: Hearing
+    drives: Sequence[Drive]
+    told: str
+    """The hash of the song that drove a repeated clip."""
     reporter: Reporter
 
     def read(self) -> tuple[Clip, Format]:
@@ -64,6 +77,7 @@ class FilmJob:
         format: Format,
         pipeline: Pipeline,
         plugins: Sequence[Plugin],
+        presets: Mapping[str, Pipeline],
         place: tuple[int, int] = (1, 1),
     ) -> int:
         """Write the dream, or what an interrupted one lacks.
@@ -73,6 +87,7 @@ class FilmJob:
             format: Of the dream.
             pipeline: Dreams over each frame.
             plugins: The loaded plugins.
+            presets: What dreams instead at the sections of a song, by the names that drives have for it.
             place: The clip's number among the clips of the command, from 1, and how many these are.
 
         Returns:
@@ -92,22 +107,37 @@ class FilmJob:
         tile = self.file.tiles(1)[0]
         if self.options.tile is None and tile is not None:
             pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
-        shrink, until = (4, Fraction(1)) if self.file.preview else (1, None)
-        fit, stability = partial(frame_size, format), self.stability
-        assert stability is not None
-        film = Film.of(pipeline, clip.height, clip.width, stability=stability, shrink=shrink, fit=fit)
+        assert self.stability is not None
+        step = self._step(clip)
+        drives, sections, song = self._heard(clip, presets)
+        film = Film.of(
+            pipeline,
+            clip.height,
+            clip.width,
+            stability=self.stability,
+            shorten=partial(small_side, clip.height, clip.width) if self.file.preview else lambda side: side,
+            fit=partial(frame_size, format),
+            every=1 if self.file.preview else self.every,
+            step=step,
+            drives=drives,
+            sections=sections,
+        )
         if film.regions:
             film.regions.check(clip.frames)
         if not film.plan.tiled:
             keep_freed_memory()
-        frames = min(clip.frames, math.ceil(clip.fps)) if self.file.preview else clip.frames
+        frames = math.ceil(clip.frames / step)
         provenance = provenance_for(pipeline, digest(clip), film.plan.machine, plugins)
         recipe = {**json.loads(provenance.text()), "video": self._words()}
+        if song and self.drives:
+            recipe["sound"] = song.sha256
+        times = [number / clip.fps for number in range(clip.frames)]
+        self.hearing.draw(song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))
             told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
-            return _frames(told, clip, until, writer), pace
+            return _frames(told, clip, writer), pace
 
         return self.file.write(
             make,
@@ -119,7 +149,7 @@ class FilmJob:
             tiles=[film.plan.machine.tile],
             place=place,
             size=film.plan.size,
-            fps=clip.fps,
+            fps=clip.fps / step,
             frames=frames,
             audio=audio,
             audio_begin=audio_begin,
@@ -135,14 +165,46 @@ class FilmJob:
             return None, Fraction(0)
         return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
 
+    def _step(self, clip: Clip) -> int:
+        """Of how many frames of the clip one is shown: few in a preview."""
+        if not self.file.preview:
+            return 1
+        return max(1, min(math.ceil(clip.frames / _PREVIEW_FRAMES), int(clip.fps / _SLOWEST)))
+
+    def _begin(self, clip: Clip) -> Fraction:
+        """Where in the sound that is heard the clip begins, in seconds."""
+        return clip.begin if self.audio in (None, _SILENT) else Fraction(0)
+
+    def _heard(self, clip: Clip, presets: Mapping[str, Pipeline]) -> tuple[Drives, Sections, Song | None]:
+        """What drives the dream, the looks of the song's sections, and the song, of the clip or of another file."""
+        from dreamer.videos.film.looks import sections_by
+        from dreamer.videos.sound.driven import driven_by
+
+        own = self.clip if clip.has_audio else None
+        file = own if self.audio in (None, _SILENT) else Path(str(self.audio))
+        song = self.hearing.song(file, bool(self.drives), self.told, self.reporter.notify)
+        begin = float(self._begin(clip))
+        drives = driven_by(self.drives, song, begin, self.hearing.folder)
+        return drives, sections_by(self.drives, song, begin, presets), song
+
     def _words(self) -> dict[str, Any]:
         """What decides the dream besides its recipe, as JSON can hold it."""
         part = {"start": self.start, "end": self.end, "fps": self.fps}
-        return {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+        words = {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+        words |= {"every": self.every} if self.every > 1 else {}
+        return words | ({"drives": [drive.words() for drive in self.drives]} if self.drives else {})
 
 
-def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) -> Frames:
-    """Yield the frames before a time that the writer lacks, with their times where they are not evenly spaced."""
+def moves(drives: Drives, times: Sequence[Fraction]) -> dict[str, Floats]:
+    """What drives move at times in seconds, by name, (n,)."""
+    import numpy as np
+
+    at = np.array([float(time) for time in times])
+    return {each.drive.to: each.at(at) for each in drives.driven}
+
+
+def _frames(film: Film, clip: Clip, writer: ClipWriter) -> Frames:
+    """Yield the frames that the writer lacks, with their times where they are not evenly spaced."""
     from dreamer.videos.clip.encode import opaque
     from dreamer.videos.clip.reader import frames
     from dreamer.videos.film.film import load_change, save_change
@@ -150,7 +212,7 @@ def _frames(film: Film, clip: Clip, until: Fraction | None, writer: ClipWriter) 
     change, masks = load_change(writer.state, writer.done, film.plan.size), None
     if film.regions and film.regions.carried:
         masks = load_change(writer.state, writer.done, film.plan.size, "masks", film.regions.carried)
-    wanted = takewhile(lambda pair: until is None or pair[0] < until, frames(clip))
+    wanted = islice(frames(clip), None, None, film.step)
     for dreamt in film.dreams(wanted, begin=writer.done, change=change, masks=masks):
         if film.regions and film.regions.carried and dreamt.masks is not None:
             save_change(writer.state, writer.done + 1, dreamt.masks, "masks")

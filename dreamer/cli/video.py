@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,9 @@ from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.sound import Hearing, song_in, sound_options
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, Drive, drives_from
 from dreamer.videos.clip.formats import format_for
 from dreamer.videos.clip.unfinished import fitting, partial_of
 
@@ -52,6 +55,13 @@ if TYPE_CHECKING:
 @option("--fps", type=RATE, metavar="N", help="Frames per second of a folder of frames. [25]")
 @option("--audio", metavar="FILE|none", help="Use the sound of this file, or none. [the clip's]")
 @option("--no-audio", is_flag=True, help="Leave out the sound, as --audio none does.")
+@option(
+    "--every",
+    type=click.IntRange(1, 30),
+    metavar="N",
+    help="Dream over one frame in so many, and move the dream along in between: faster. [1]",
+)
+@sound_options
 @clip_options
 @recipe_options
 @region_options
@@ -67,6 +77,7 @@ def video(
     fps: Fraction | None,
     audio: str | None,
     no_audio: bool,
+    every: int | None,
     how: str,
     **options: Any,
 ) -> int:
@@ -81,15 +92,18 @@ def video(
 
     \b
     dreamer video clip.mp4              write clip-dream.mp4 beside it
-    dreamer video clip.mp4 --preview    make a preview of the first second
+    dreamer video clip.mp4 --preview    make a preview: all of it in small
     dreamer video clip.mp4 --resume     continue after Ctrl-C or a power cut
     dreamer video clip.mp4 --size 960 -o out.webm
     dreamer video clip.mp4 --start 1:10 --end 1:25
+    dreamer video clip.mp4 --every 3    dream over each third frame
+    dreamer video clip.mp4 --dance      move with the clip's music
     dreamer video a.mp4 b.mp4 -o dreams/
     dreamer video frames/ --fps 24
     dreamer video clip.mp4 --region face.png=keep --region colour:#88aadd=bloom
     """
     with progress(how) as reporter:
+        hearing = Hearing.read(options)
         named = _named(clips, reporter)
         outputs = _outputs(named, output)
         problems: list[str] = []
@@ -102,7 +116,12 @@ def video(
         with collect_problems(problems):
             format_for(outputs[0], options["codec"], options["quality"])
         audio = "none" if no_audio else audio
-        tell_missing(problems, options, None if audio in (None, "none") else Path(audio))
+        sound = None if audio in (None, "none") else Path(str(audio))
+        with collect_problems(problems):
+            hearing.check([*named, sound, hearing.drives], options["force"] or options["resume"])
+        if hearing.chart and len(named) > 1:
+            problems.append("--chart: a chart is of one clip; name a single one")
+        tell_missing(problems, options, sound, hearing.drives)
 
         from dreamer.engine.device import use_threads
         from dreamer.plugins.loading import load_plugins
@@ -110,24 +129,38 @@ def video(
         problems = []
         with collect_problems(problems):
             stability = _stability(options["recipe"], stability)
-        jobs = []
+        before = _before(options["recipe"], problems)
+        every = every or (int(before["every"]) if before.get("every") in range(1, 31) else 1)
+        drives: tuple[Drive, ...] = ()
+        with collect_problems(problems):
+            drives = drives_from(hearing.tables(before.get("drives"), FILM_DANCE), FILM_TARGETS)
+        told, jobs = str(before.get("sound", "")), []
         for clip, path in zip(named, outputs, strict=True):
             file = ClipFile.read(path, own := dict(options))
             given = RenderOptions(**own)
-            jobs.append(FilmJob(clip, file, given, stability, start, end, fps, audio, reporter))
+            jobs.append(
+                FilmJob(clip, file, given, stability, start, end, fps, audio, every, hearing, drives, told, reporter)
+            )
         read = None
         if len(jobs) == 1:  # all that is wrong is told together
             with collect_problems(problems):
                 read = jobs[0].read()
         registry, plugins = load_plugins()
+        presets = {}
+        for name in dict.fromkeys(preset for drive in drives for preset in drive.presets):
+            with collect_problems(problems):
+                look = replace(jobs[0].options, preset=name, recipe=None)
+                presets[name] = look.pipeline(registry, reporter.notify, [], fetch=not problems)[0]
         pipeline, _ = jobs[0].options.pipeline(registry, reporter.notify, problems)
         use_threads(pipeline.machine)
         if read:
-            return jobs[0].dream(*read, pipeline, plugins)
-        return _one_by_one(jobs, pipeline, plugins)
+            return jobs[0].dream(*read, pipeline, plugins, presets)
+        return _one_by_one(jobs, pipeline, plugins, presets)
 
 
-def _one_by_one(jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[Plugin]) -> int:
+def _one_by_one(
+    jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[Plugin], presets: Mapping[str, Pipeline]
+) -> int:
     """Dream over several clips; what is wrong with one does not stop the others. Returns the exit code."""
     codes = {0}
     taken: dict[Path, Path] = {}
@@ -137,7 +170,7 @@ def _one_by_one(jobs: Sequence[FilmJob], pipeline: Pipeline, plugins: Sequence[P
             other = taken.setdefault(job.file.output.resolve(), job.clip)
             if other != job.clip:
                 raise UsageError(f"{job.file.output} is also the name for the dream of {other}; use different folders")
-            code = job.dream(*job.read(), pipeline, plugins, (number, len(jobs)))
+            code = job.dream(*job.read(), pipeline, plugins, presets, (number, len(jobs)))
             if code == INTERRUPTED:
                 return code
         except Exception as error:
@@ -199,3 +232,12 @@ def _stability(recipe: str | None, wished: float | None) -> float:
     if not (isinstance(found, (int, float)) and 0 <= found <= 1):
         raise UsageError(f"{recipe}: the stability inside: expected a number from 0 to 1, not {found!r}")
     return float(found)
+
+
+def _before(recipe: str | None, problems: list[str]) -> Mapping[str, Any]:
+    """How a repeated clip was made, and the hash of its sound; what is wrong with it is told elsewhere."""
+    found: Mapping[str, Any] = {}
+    if recipe and not problems:
+        found = motion_in(Path(recipe), "video")
+        return {**found, "sound": song_in(recipe)} if found else {}
+    return found

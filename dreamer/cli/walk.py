@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options_for
+from dreamer.cli.clip import ClipFile, Pace, clip_options_for, small_side
 from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.moments import RATE
 from dreamer.cli.options import (
@@ -58,7 +58,7 @@ _TWO = "name two looks at least, as in `dreamer walk bloom citadel --photo photo
     metavar="0..1",
     help="How much of a frame's dream the next one keeps; less changes more at once. [0.92]",
 )
-@clip_options_for("Make a preview: the whole walk, a second from look to look, at a quarter of the size.")
+@clip_options_for("Make a preview: the whole walk, a second from look to look, and small.")
 @changes_for("Long side of the frames; `full` keeps the photo's. [1280]")
 @region_options
 @machine_options
@@ -192,7 +192,7 @@ def _side(photo: Photo, asked: int | None, preview: bool) -> int:
 
     whole = max(photo.width, photo.height)
     side = min(whole, SIZE) if asked is None else asked or whole
-    return max(16, side // 4) if preview else side
+    return small_side(photo.height, photo.width, side) if preview else side
 
 
 def _scene() -> Photo:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options
+from dreamer.cli.camera import FOLLOW, frame_side, kept_way, motion_of, motion_options, moves, planned
+from dreamer.cli.clip import ClipFile, Pace, clip_options, few
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     FILE,
@@ -23,8 +26,9 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.provenance import motion_in, provenance_for, provenance_in
+from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.sound import Hearing, sound_options
 from dreamer.errors import UsageError, collect_problems
 from dreamer.videos.clip.unfinished import fitting
 
@@ -35,32 +39,23 @@ if TYPE_CHECKING:
 
     from dreamer.cli.clip import Frames
     from dreamer.engine.step import Step
-    from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.registry import Registry
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.zoom.feedback import FeedbackZoom
+    from dreamer.videos.zoom.frames import BareZoom
     from dreamer.videos.zoom.keyframes import KeyframeZoom
+    from dreamer.videos.zoom.scene import Look
     from dreamer.videos.zoom.zoom import Zoom
-
-_MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
 
 
 @click.command()
 @click.argument("photo", type=FILE)
 @option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [PHOTO-zoom.mp4]")
-@option("--seconds", metavar="SECONDS", help="Length of the clip. [10]")
-@option("--fps", metavar="N", help="Frames per second; a fraction such as 30000/1001 is possible. [30]")
-@option("--rate", metavar="FACTOR", help="Magnification per second. [1.3]")
-@option("--angle", metavar="DEGREES", help="Rotation of the view per second. [0]")
-@option("--centre", metavar="X,Y", help="Point to zoom into, from 0,0 (top left) to 1,1. [0.5,0.5]")
-@option("--pan", metavar="X,Y", help="Movement of the view per second, in units of its long side. [0,0]")
-@option("--ease", metavar="none|in|out|both", help="Start slowly, end slowly, or both. [none]")
-@option("--direction", metavar="in|out", help="Zoom in, or out: the same clip reversed. [in]")
-@option("--loop", is_flag=True, default=None, help="Make the end meet the start, for an endless loop.")
-@option("--mode", metavar="keyframes|feedback", help="Sharp and cheap, or the classic frame by frame. [keyframes]")
-@option("--keyframes", metavar="FILE", type=FILE, help="Change settings over time: a .toml file.")
+@motion_options
 @option("--audio", metavar="FILE", type=FILE, help="Add a sound track, cut to the length of the clip.")
+@sound_options
+@option("--path", "bare", is_flag=True, help="Show the bare way through the photo, small and undreamt: in seconds.")
 @clip_options
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
 @region_options
@@ -72,6 +67,7 @@ def zoom(
     output: Path | None,
     keyframes: Path | None,
     audio: Path | None,
+    bare: bool,
     how: str,
     **options: Any,
 ) -> int:
@@ -85,35 +81,41 @@ def zoom(
 
     \b
     dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
-    dreamer zoom photo.jpg --preview    make a preview of the first second
+    dreamer zoom photo.jpg --preview    make a preview: all of it in small
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
+    dreamer zoom photo.jpg --audio song.m4a --dance --chart song.png
+    dreamer zoom photo.jpg --centre follow --path
     dreamer zoom photo.jpg --region sky.png=bloom --region face.png=keep
     """
-    motion = {name: value for name in _MOTION if (value := options.pop(name)) is not None}
-    clip = ClipFile.read(output or photo.parent / fitting(photo.stem, "-zoom.mp4"), options)
+    motion, hearing = motion_of(options), Hearing.read(options)
+    output = output or photo.parent / fitting(photo.stem, "-zoom.mp4")
+    clip = ClipFile.read(output, options, small="path" if bare else None)
     problems: list[str] = []
-    plan = format = whole = None
+    plan = format = whole = song = None
     with collect_problems(problems):
-        format = clip.format([photo, audio, keyframes, *named_files(options)])
-    tell_missing(problems, options, photo, keyframes, audio)
+        named = [photo, audio, keyframes, hearing.drives, *named_files(options)]
+        format = clip.format(named)
+        hearing.check(named, clip.force or clip.resume)
+    tell_missing(problems, options, photo, keyframes, audio, hearing.drives)
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
-    from dreamer.videos.zoom.frames import frames_of
+    from dreamer.videos.zoom.following import along, followed, way_of
+    from dreamer.videos.zoom.frames import BareZoom, frames_of
     from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
         with collect_problems(problems):
-            plan = _plan(options["recipe"], motion, keyframes)
+            plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
         with collect_problems(problems):
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = _side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
         registry, plugins = load_plugins()
         looks = _looks(RenderOptions(**options), plan, registry, reporter.notify, problems, clip)
         if problems or not (plan and format and whole):
@@ -125,21 +127,33 @@ def zoom(
         use_threads(usual.machine)
         if not usual.plan(*size).tiled:
             keep_freed_memory()
-        frames = min(plan.frames, max(1, round(plan.fps))) if clip.preview else plan.frames
+        if motion.get("centre") == FOLLOW:
+            if kept := kept_way(clip.note("way"), plan.seconds):  # other machines might see another one
+                plan = along(plan, kept)
+            else:
+                reporter.notify("looking for the way through the photo")
+                plan = followed(whole, plan, partial(_look_at, looks, plan), size)
+        step = few(plan.fps) if clip.preview and not bare else 1
+        frames = math.ceil(plan.frames / step)
         provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
         recipe = {**json.loads(provenance.text()), "zoom": zoom_words(plan)}
-        path_of(plan, size).at(max(plan.time(0), plan.time(frames - 1)))  # refuses one that is too deep
+        if plan.drives.driven:
+            recipe["sound"] = plan.drives.sha256
+        way = path_of(plan, size)
+        way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
+        if hearing.chart:
+            hearing.draw(song, plan.seconds, moves(plan, way, usual.recipe.strength))
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(pace.step(number, step))
 
-            def look_at(time: float) -> Pipeline:
-                return looks[plan.look(time)]
-
-            made = frames_of(Scene(whole.image(), plan, size, look_at, writer.state, SPACING, on_step))
-            pace = Pace((writer.done, frames), made.dreams(writer.done, frames))
-            return _frames(made, writer.done, frames), pace
+            look_at = partial(_look_at, looks, plan)
+            scene = Scene(whole.image(), plan, size, look_at, writer.state, SPACING, on_step)
+            made = BareZoom(scene) if bare else frames_of(scene)
+            passed = (min(number * step, plan.frames) for number in (writer.done, frames))
+            pace = Pace((writer.done, frames), made.dreams(*passed))
+            return _frames(made, range(writer.done * step, plan.frames, step)), pace
 
         return clip.write(
             make,
@@ -147,54 +161,18 @@ def zoom(
             str(photo),
             format,
             recipe=recipe,
-            decides={**recipe, "looks": [look.to_dict() for look in looks.values()]},
+            decides={
+                **recipe,
+                "looks": [look.to_dict() for look in looks.values()],
+                **({"bare": True} if bare else {}),
+            },
+            notes={"way": [(time, *centre) for time, centre in way_of(plan)]} if motion.get("centre") == FOLLOW else {},
             tiles=[look.machine.tile for look in looks.values()],
             size=size,
-            fps=plan.fps,
+            fps=plan.fps / step,
             frames=frames,
             audio=audio,
         )
-
-
-def _side(photo: Photo, asked: int | None, recipe: str | None, preview: bool, notify: Callable[[str], None]) -> int:
-    """The long side of the frames: as given, else that of the repeated clip, else the photo's, but at most SIZE.
-
-    A given size may be larger than the photo, since a zoom magnifies anyway; a clip, which may be a stranger's, cannot
-    ask for that.
-    """
-    from dreamer.videos.zoom.scene import SIZE
-
-    whole = max(photo.width, photo.height)
-    if asked is None and recipe and motion_in(Path(recipe)):
-        size = provenance_in(Path(recipe)).recipe.get("size")
-        if isinstance(size, int) and size >= 16:
-            asked = min(size, whole)
-            if size > whole:
-                notify(
-                    f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them"
-                )
-    side = min(whole, SIZE) if asked is None else asked or whole
-    return side // 4 if preview else side
-
-
-def _plan(recipe: str | None, options: Mapping[str, Any], keyframes: Path | None) -> Zoom:
-    """How the clip moves: by the options, else like the repeated clip."""
-    from dreamer.videos.zoom.schedule import read_schedule, zoom_from
-
-    words = dict(motion_in(Path(recipe))) if recipe else {}
-    words |= options
-    if keyframes:
-        words["keyframes"] = read_schedule(keyframes)
-    try:
-        plan = zoom_from(words)
-    except UsageError as error:
-        where = f"{keyframes}: " if keyframes else ""
-        raise UsageError(*(where + each if each.startswith("keyframes") else each for each in error.problems)) from None
-    files = [number for number, key in enumerate(plan.keyframes) if (key.preset or "").endswith(".toml")]
-    if files and not keyframes:  # a stranger's clip must not open files here
-        why = "a clip may name a preset, but not a file; use --keyframes for that"
-        raise UsageError(*(f"{recipe}: keyframes[{number}].preset: {why}" for number in files))
-    return plan
 
 
 def _looks(
@@ -204,7 +182,7 @@ def _looks(
     notify: Callable[[str], None],
     problems: list[str],
     clip: ClipFile,
-) -> dict[tuple[str | None, str | None], Pipeline]:
+) -> dict[Look, Pipeline]:
     """A pipeline for every preset and layer that the keyframes name, with its tile in the interrupted clip, if any.
 
     What is wrong with them is added to `problems`.
@@ -219,9 +197,14 @@ def _looks(
     return looks
 
 
-def _frames(made: KeyframeZoom | FeedbackZoom, begin: int, end: int) -> Frames:
-    """Yield frames `begin` to `end` - 1, evenly spaced in time."""
-    for number in range(begin, end):
+def _look_at(looks: Mapping[Look, Pipeline], plan: Zoom, time: float) -> Pipeline:
+    """What dreams at a time."""
+    return looks[plan.look(time)]
+
+
+def _frames(made: BareZoom | FeedbackZoom | KeyframeZoom, numbers: range) -> Frames:
+    """Yield frames, evenly spaced in time."""
+    for number in numbers:
         image = made.frame(number)
         made.checkpoint(number)
         yield _pixels(image), None

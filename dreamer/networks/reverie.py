@@ -55,7 +55,7 @@ _DEFAULT_LAYER = "m4b"
 _DREAMT = (
     *("peacock", "succulent", "window", "butterfly", "sunflower", "watcher"),
     *("arch", "mandala", "petals", "eye", "nautilus"),
-    *("snake", "rose", "eyeflower", "face", "pagoda"),
+    *("snake", "rose", "eyeflower", "face"),
 )
 DEFAULTS: dict[str, Any] = {
     "octaves": {"step_size": 0.0105, "steps": 16, "taper": 0.57, "way": 0.9},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -26,37 +27,59 @@ from dreamer.recipes.registry import BUILT_IN, OWN, Entry, IngredientKind, Regis
 
 _PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
+_OVERVIEW_SIDE = 256  # px: a photo as a whole is looked at with as many pixels as a square of this side
 
 
-class Guide:
-    """A picture whose features are to grow. A layer looks at it once, for all frames of a clip."""
+class Looked:
+    """What layers answer to a whole picture (1, 3, h, w). Each looks at it once, for all frames of a clip."""
 
-    def __init__(self, photo: Photo, network: Network, device: str) -> None:
-        self.photo = photo
-        self._network, self._device = network, device
+    def __init__(self, image: Tensor, network: Network, device: str) -> None:
+        self._image, self._network, self._device = image, network, device
         self._known: dict[str, Tensor] = {}
 
     def features(self, layers: Iterable[str]) -> Mapping[str, Tensor]:
-        """What the layers answer to the guide, {layer: (1, C, h, w)}."""
+        """What the layers answer, {layer: (1, C, h, w)}."""
         absent = set(layers) - self._known.keys()
         if absent:
-            image = self.photo.image()
-            shrink = min(1.0, _GUIDE_SIDE / max(image.shape[-2:]))
-            image = resize(image, (round(image.shape[-2] * shrink), round(image.shape[-1] * shrink)))
             with torch.no_grad():
-                features = self._network.features(image, absent)
+                features = self._network.features(self._image, absent)
             self._known |= {name: values.to(self._device) for name, values in features.items()}
         return self._known
 
 
+def overview(image: Tensor, network: Network, device: str) -> Looked:
+    """A photo (1, 3, H, W) as a whole, which what is dreamt may depend on."""
+    area = image.shape[-2] * image.shape[-1]
+    return Looked(_shrunk(image, _OVERVIEW_SIDE / math.sqrt(area)), network, device)
+
+
+class Guide(Looked):
+    """A picture whose features are to grow."""
+
+    def __init__(self, photo: Photo, network: Network, device: str) -> None:
+        image = photo.image()
+        super().__init__(_shrunk(image, _GUIDE_SIDE / max(image.shape[-2:])), network, device)
+        self.photo = photo
+
+
+def _shrunk(image: Tensor, factor: float) -> Tensor:
+    """The image made smaller by a factor; as it is for one above 1."""
+    factor = min(1.0, factor)
+    return resize(image, (max(1, round(image.shape[-2] * factor)), max(1, round(image.shape[-1] * factor))))
+
+
 @dataclass(frozen=True)
 class IngredientBinder:
-    """A recipe with the registry that knows its names, and what its ingredients may ask for."""
+    """A recipe with the registry that knows its names, and what its ingredients may ask for.
+
+    `overview` is the photo that is dreamt over, as a whole; None where frames follow one another, or there is none.
+    """
 
     recipe: Recipe
     network: Network
     registry: Registry
     guide: Guide | None
+    overview: Looked | None = None
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""
@@ -181,6 +204,8 @@ class IngredientBinder:
         if "guide" in entry.wanted:
             assert self.guide is not None  # `check` has seen to that
             known["guide"] = self.guide.features(self._layers)[str(item.layer)]
+        if "overview" in entry.wanted:
+            known["overview"] = self.overview and self.overview.features(self._layers)[str(item.layer)]
         return {**item.options, **{name: value for name, value in known.items() if name in entry.wanted}}
 
 

@@ -79,7 +79,8 @@ class Enlargement:
         small = size_at(photo.height, photo.width, min(proof, long_side, max(photo.height, photo.width)))
         first = pipeline.plan(*small)
         octaves = finer_octaves(first.octaves[-1], height, width, recipe.octaves.scale)
-        return cls(pipeline, photo.image(), first, octaves, machine, (height, width))
+        image = photo.image()
+        return cls(pipeline.over(image), image, first, octaves, machine, (height, width))
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -95,7 +96,7 @@ class Enlargement:
         return demand.memory(look) + _BESIDES * math.prod(self.size)
 
     def proof(self, small: Photo) -> Tensor:
-        """The change (1, 3, h, w) of the photo at the proof's size: the same as that of a dream of this size."""
+        """The change (1, 3, h, w) of the photo at the proof's size, as a dream of this size makes it."""
         image = small.image()
         return self.pipeline.ascend(image, plan=self.first).cpu().sub_(image)
 

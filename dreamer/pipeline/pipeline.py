@@ -25,7 +25,7 @@ from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline import regions
-from dreamer.pipeline.bind import IngredientBinder
+from dreamer.pipeline.bind import IngredientBinder, Looked, overview
 from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
@@ -58,6 +58,8 @@ class Pipeline:
     """The most pixels of all pictures together."""
     masks: tuple[Photo, ...] = ()
     """The pictures of the regions' masks."""
+    overview: Looked | None = None
+    """The photo that is dreamt over, as a whole: of `over`."""
 
     @property
     def network(self) -> Network:
@@ -95,7 +97,11 @@ class Pipeline:
     @cached_property
     def binder(self) -> IngredientBinder:
         """The recipe's ingredients as functions."""
-        return IngredientBinder(self.recipe, self.network, self.registry, self.session.guide)
+        return IngredientBinder(self.recipe, self.network, self.registry, self.session.guide, self.overview)
+
+    def over(self, image: Tensor) -> Pipeline:
+        """The same for pictures that are all of one photo, (1, 3, H, W): what is in it decides what is dreamt there."""
+        return replace(self, overview=overview(image, self.network, self.machine.device))
 
     def check(self) -> None:
         """Raises UsageError for what the ingredients refuse; of a picture from nothing, for its size, too."""
@@ -235,8 +241,9 @@ class Pipeline:
         on_snapshot: Callable[[int, Dream], None] = lambda number, dream: None,
     ) -> Dream:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
-        plan = plan or self.plan(photo.height, photo.width)
-        scorer, image = self.scorer(plan), photo.image()
+        plan, image = plan or self.plan(photo.height, photo.width), photo.image()
+        self = self.over(image) if self.recipe.init == "photo" else self
+        scorer = self.scorer(plan)
         shares = regions.strength_of(self.recipe, self.masks, image, self.registry)
         strength = self.recipe.strength * shares.to(plan.machine.device)
 

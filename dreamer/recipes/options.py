@@ -23,7 +23,10 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from dreamer.errors import did_you_mean, quoted
 
 RESERVED = frozenset(
-    {"photo", "photo_features", "guide", "image", "gradient", "step", "network", "layer", "paint", "step_size"}
+    {
+        *("photo", "photo_features", "overview", "guide", "image", "gradient", "step"),
+        *("network", "layer", "paint", "step_size"),
+    }
 )
 """Keywords that dreamer fills in; every other keyword of an ingredient is an option."""
 

@@ -84,7 +84,7 @@ class Fixtures:
     def reserved_arguments(self, ingredient: IngredientKind, case: Case) -> dict[str, Any]:
         """The reserved keywords that an ingredient takes, of the tensor's type; new copies at each call."""
         known: dict[str, Any] = {"step": STEP, "network": self.network, "layer": self.network.default_layer}
-        known["guide"] = self.guide.to(case.tensor)
+        known["guide"] = known["overview"] = self.guide.to(case.tensor)
         if case.tensor.shape[1] == 3:  # an image: photo and picture have its size
             size = (len(case.tensor), 3, *case.tensor.shape[-2:])
             known["photo"] = case.tensor if case.unchanged else as_image(photo(size[3], size[2])).expand(size)

@@ -29,6 +29,7 @@ _FIRST_ARGUMENT = {"objectives": "features", "gradient_filters": "gradient"}  # 
 _ALL_BUT_OPTIMISERS = ("objectives", "priors", "transforms", "gradient_filters", "updates", "canvases")
 GIVEN_TO = {
     "guide": ("objectives",),
+    "overview": ("objectives",),
     "photo_features": ("objectives",),
     "gradient": ("updates",),
     "layer": ("objectives",),

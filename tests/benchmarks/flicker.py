@@ -1,6 +1,6 @@
 """How much a dreamt clip flickers, compared with the same clip dreamt frame by frame independently.
 
-    python tests/benchmarks/flicker.py CLIP [--size 320] [--preset NAME] [--stability 0.5,0.7] [--sheet PNG]
+    python tests/benchmarks/flicker.py CLIP [--size 320] [--preset NAME] [--stability 0.5,0.7] [--every 1,3]
 
 Flicker is the mean absolute difference between a frame and the one before it, moved along the source's motion, minus
 the same for the source; change is the mean absolute difference to the source. Both are in levels of 255, over all
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--preset")
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--stability", default=str(STABILITY))
+    parser.add_argument("--every", default="1", help="one frame in so many is dreamt over")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sheet", type=Path)
     asked = parser.parse_args()
@@ -65,17 +66,20 @@ def main() -> None:
     print(f"{asked.clip.name}: {len(shown)} frames of {size[1]}x{size[0]}, moving {speed:.2f} px a frame on average")
     alone = None
     columns = [source]
-    for stability in (0.0, *map(float, asked.stability.split(","))):
-        film = Film(pipeline, asked.size, size, stability)
-        began = time.monotonic()
+    ways = [
+        (float(stability), int(every)) for stability in asked.stability.split(",") for every in asked.every.split(",")
+    ]
+    for stability, every in ((0.0, 1), *ways):
+        film = Film.of(pipeline, *size, stability=stability, every=every)
+        began = time.process_time()
         dreams = [Photo(dreamt.frame).image() for dreamt in film.dreams(shown)]
-        seconds = (time.monotonic() - began) / len(shown)
+        seconds = (time.process_time() - began) / len(shown)
         unrest = flicker(dreams, source, motions)
         change = float(np.mean([difference(a, b) for a, b in zip(dreams, source, strict=True)]))
         alone = alone or (unrest, change)
         print(
-            f"stability {stability:.2f}: flicker {unrest:5.2f} ({unrest / alone[0]:4.0%}), "
-            f"change {change:5.2f} ({change / alone[1]:4.0%}), {seconds:.2f} s a frame",
+            f"stability {stability:.2f}, every {every}: flicker {unrest:5.2f} ({unrest / alone[0]:4.0%}), "
+            f"change {change:5.2f} ({change / alone[1]:4.0%}), {seconds:.2f} s of processor a frame",
             flush=True,
         )
         columns.append(dreams)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
@@ -18,6 +19,9 @@ _WIDEST = 11  # positions: tiles overlap by so many, so that it fits
 _APART, _NEAR = 4, 2  # positions within which figures of one kind, and of different kinds, are rivals
 _LINEAR = 10.0  # weight of a figure's score beside its square, for a gradient where nothing is found yet
 _SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
+_CHANCE = 0.15  # of a motif that stands out less in the photo: at 0 it has none, at infinity all have the same
+_PLACES = 0.02  # of a photo: where it is most like a motif
+_UNLIKE = 1.0  # how much a motif counts the less for being like one that is drawn already
 
 
 @reaching(_WIDEST // 2 + _APART)
@@ -26,6 +30,7 @@ def motif(
     *,
     network: Network,
     layer: str,
+    overview: Tensor | None = None,
     names: Names = (),
     some: Annotated[int, Range(0, 1000)] = 0,
     texture: Annotated[float, Range(0, 1)] = 0.02,
@@ -40,8 +45,10 @@ def motif(
         features: (B, C, h, w); they are normalised channel by channel here.
         network: The network, which needs a head for the layer.
         layer: The layer.
+        overview: The features of the whole photo, (1, C, h, w).
         names: Labels, or groups of them; all labels when there are none.
-        some: How many of them are dreamt of, drawn for each seed; 0 for all.
+        some: How many of them are dreamt of, drawn for each seed, by preference those that the photo is like; 0 for
+            all.
         texture: Share of the texture in the score, the rest is the whole motifs'; all without figures.
 
     Returns:
@@ -57,8 +64,7 @@ def motif(
     listed = dict.fromkeys(label for name in names for label in network.groups.get(name, (name,)))
     chosen = numbers(listed, known, f"objectives.motif.names: {network.name}") or list(known.values())
     if 0 < some < len(chosen):
-        with Randomness(Randomness.active().seed):
-            chosen = [chosen[number] for number in torch.randperm(len(chosen))[:some].tolist()]
+        chosen = _drawn(chosen, some, network, layer, overview)
     seen = normalised(features, network, layer)
     directions = label_directions(chosen, network, layer, seen)
     textured = leaky_square(F.conv2d(seen, directions[:, :, None, None])).mean(1)
@@ -67,22 +73,53 @@ def motif(
     return (1 - texture) * _whole(seen, network, layer, chosen) + texture * textured
 
 
+def _drawn(known: list[int], some: int, network: Network, layer: str, overview: Tensor | None) -> list[int]:
+    """Some of the known motifs, as the seed draws them; given a photo, by preference what it is like, of many kinds.
+
+    What counts is how far the places that are most like a motif stand out from the photo's others, in standard
+    deviations; its mean would let one motif win in every photo with straight edges. The probability grows exponentially
+    with it (Gumbel's trick: Yellott 1977), and falls with likeness to what is drawn already (Carbonell and Goldstein
+    1998).
+    """
+    with Randomness(Randomness.active().seed):
+        if overview is None or layer not in network.figures:
+            return [known[number] for number in torch.randperm(len(known))[:some].tolist()]
+        chance = -torch.rand(len(known)).clamp(min=1e-9).log().neg().log()
+    found = _figures(normalised(overview, network, layer), network, layer, known)[0].amax(1).flatten(1)
+    most = found.topk(math.ceil(_PLACES * found.shape[1]), 1).values.mean(1)
+    value = ((most - found.mean(1)) / found.std(1, correction=0).clamp(min=1e-6)).cpu() + _CHANCE * chance
+    directions = label_directions(known, network, layer, overview).cpu()
+    alike = (directions @ directions.T).clamp(min=0)
+    drawn: list[int] = []
+    for _ in range(some):
+        drawn.append(int(value.argmax()))
+        value -= _UNLIKE * alike[drawn[-1]]
+        value[drawn] = -math.inf
+    return [known[number] for number in drawn]
+
+
 def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
     """The mean over the chosen motifs of their figures' scores at each position of features (B, C, h, w), (B, h, w).
 
     A position counts the less, the further its score lies below the best one near it: so one whole figure grows there
     instead of many that overlap.
     """
+    found = _figures(seen, network, layer, chosen)
+    now = found.detach()
+    own = now.amax(2)
+    behind = (_best(own, _APART) + _best(own.amax(1, keepdim=True), _NEAR))[:, :, None] - 2 * now
+    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).sum((1, 2)) / len(chosen)
+
+
+def _figures(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
+    """What the figures of each chosen motif answer at each position of features (B, C, h, w): (B, K, V, h, w)."""
     basis, weight, bias = (values.to(seen) for values in network.figures[layer])
     if (wide := weight.shape[-1]) > _WIDEST:
         raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")
-    kinds = weight.shape[1]
-    weight, bias = weight[chosen].flatten(0, 1), bias[chosen].flatten()
-    found = F.conv2d(F.conv2d(seen, basis[:, :, None, None]), weight, bias, padding=wide // 2)
-    now = found.detach()
-    own = now.view(len(now), -1, kinds, *now.shape[2:]).amax(2)
-    behind = _best(own, _APART).repeat_interleave(kinds, 1) + _best(own.amax(1, keepdim=True), _NEAR) - 2 * now
-    return ((found.clamp(min=0).square() + _LINEAR * found) * (-_SHARP * behind).exp()).sum(1) / len(chosen)
+    weight, bias = weight[chosen], bias[chosen]
+    reduced = F.conv2d(seen, basis[:, :, None, None])
+    found = F.conv2d(reduced, weight.flatten(0, 1), bias.flatten(), padding=wide // 2)
+    return found.view(len(found), *weight.shape[:2], *found.shape[2:])
 
 
 def _best(found: Tensor, reach: int) -> Tensor:

@@ -92,6 +92,24 @@ def _why_unreadable(source: InputContainer, track: int) -> str:
     return str(damage[0].strerror) if damage else "it is empty"
 
 
+def sound_in(path: Path, length: Fraction) -> Iterator[AudioFrame]:
+    """A file's sound as stereo floats at 48 kHz, in planes; from a film's first picture on, or from its own beginning.
+
+    What is damaged is silent, and nothing is read after `length` seconds. Raises UsageError for a file without sound,
+    or with none that can be read, also while the frames are taken.
+    """
+    import av
+
+    (sound, *_), _ = find_sound(path, Fraction(0), "mp4")
+    damage: list[FFmpegError] = []
+    try:
+        with open_media(path) as source:
+            frames = chain.from_iterable(frames for _, frames in _decoded(source, sound.track, damage))
+            yield from Timeline("fltp", _first_picture_time(source), length).of(frames, damage)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise UsageError(f"{path}: the sound cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
 def add_sound(
     sound: Sound, container: OutputContainer, length: Fraction, notify: Callable[[str], None]
 ) -> Iterator[Packet[Any]]:

@@ -12,25 +12,26 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamer.engine.areas import Areas
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
-from dreamer.pipeline.regions import strength_in
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
+from dreamer.videos.film.looks import Look, Looks, Sections, check_sections
 from dreamer.videos.film.masks import ClipMasks
-from dreamer.videos.film.motion import Motion, find_motion
+from dreamer.videos.film.passage import Dreamt, Passage, Waiting
+from dreamer.videos.sound.driven import STILL, Drives
 
 STABILITY = 0.7
 _MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too
-_FAINT = 1e-3  # of a mask: below, what is kept there is not made more of
 
 
 def save_change(store: StateStore, number: int, change: Tensor, kind: str = "change") -> None:
@@ -60,25 +61,13 @@ def load_change(
 
 
 @dataclass(frozen=True)
-class Dreamt:
-    """A dreamt frame: (H, W, 3), or with the source frame's alpha (H, W, 4), uint8, with its time in seconds.
-
-    `change` is the dream minus the source frame, (1, 3, H, W) at half precision and at full strength, with which the
-    next frame starts; `masks` are those that are carried along, (1, n, H, W) at half precision.
-    """
-
-    frame: Frame
-    time: Fraction
-    change: Tensor
-    masks: Tensor | None = None
-
-
-@dataclass(frozen=True)
 class Film:
     """How a clip is dreamt over.
 
     Frames are resized to a long side of `side` pixels, and cropped at the right and the bottom to the plan's size.
-    `stability` is 0 where each frame is dreamt by itself, and 1 where hardly anything changes that does not move.
+    `stability` is 0 where each frame is dreamt by itself, and 1 where hardly anything changes that does not move. One
+    frame of `every` is dreamt over, and the changes of those between are blended. The film shows one of `step` frames
+    of the clip. `drives` move strength, colours and the size of features, and `sections` have other looks.
     """
 
     pipeline: Pipeline
@@ -86,6 +75,10 @@ class Film:
     plan: Plan
     stability: float = STABILITY
     on_step: Callable[[Step], None] = lambda step: None
+    every: int = 1
+    step: int = 1
+    drives: Drives = STILL
+    sections: Sections = ()
 
     @classmethod
     def of(
@@ -95,9 +88,10 @@ class Film:
         width: int,
         *,
         stability: float = STABILITY,
-        shrink: int = 1,
+        shorten: Callable[[int], int] = lambda side: side,
         fit: Callable[[int, int], tuple[int, int]] = lambda height, width: (height, width),
         on_step: Callable[[Step], None] = lambda step: None,
+        **more: Any,
     ) -> Film:
         """The film for frames of a size.
 
@@ -106,25 +100,32 @@ class Film:
             height: Of the source frames, in pixels.
             width: Likewise.
             stability: From 0 to 1.
-            shrink: Divides the size that the recipe gives the frames.
+            shorten: Returns the long side of the frames, given the recipe's.
             fit: Returns the part of (height, width) that is kept, as for a format that needs even sizes.
             on_step: Called after each step.
+            **more: The other fields.
 
         Raises:
             UsageError: The frames are too small for the network, or the recipe makes several pictures at once.
         """
         side = max(height, width)
-        side = max(1, min(side, pipeline.recipe.size or side) // shrink)
+        side = max(1, shorten(min(side, pipeline.recipe.size or side)))
         size = fit(*size_at(height, width, side))
         if not all(size):
             raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
         plan = pipeline.plan_frames(*size)
-        return cls(pipeline, side, plan, stability, on_step)
+        check_sections(pipeline, more.get("sections", ()), size)
+        return cls(pipeline, side, plan, stability, on_step, **more)
 
     @cached_property
     def regions(self) -> ClipMasks | None:
         """Where its looks are, if not everywhere."""
         return ClipMasks.of(self.pipeline, self.plan.size)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What dreams at each time."""
+        return Looks(Look(self.pipeline, self.plan), self.sections, self.drives)
 
     def dreams(
         self,
@@ -146,38 +147,27 @@ class Film:
             NotFiniteError: A dream became NaN or Inf.
             Interrupted: Ctrl-C was pressed.
         """
-        scorer = self.pipeline.scorer(self.plan)
-        before: Tensor | None = None
-        regions, was, areas = self.regions, None, None
-        for number, (time, values) in enumerate(frames):
-            if number < begin - 1:
+        passage = Passage(self, change, masks)
+        known = (begin - 1) // self.every * self.every  # the last frame before `begin` that was dreamt over
+        group: list[Waiting] = []
+        for number, (now, following) in enumerate(pairwise(chain(frames, (None,)))):
+            if number < known or now is None:
                 continue
-            now = self.sized(values).to(scorer.device)
-            if number >= begin:
-                motion = self._motion(now, before)
-                if regions:
-                    masks = regions.moved(masks, motion, now) if motion and masks is not None else regions.first(now)
-                    areas = regions.areas(now, masks, number)
-                start = self._start(now, motion, change, was, areas)
-                share = 1.0 if start is None else self._share
-                picture = self.pipeline.ascend(
-                    now, plan=self.plan, start=start, share=share, scorer=scorer, areas=areas, on_step=self.on_step
-                )
-                change = (picture - now).half().cpu()
-                strength = self.pipeline.recipe.strength * strength_in(self.pipeline.recipe, areas).cpu()
-                dream = now.cpu() + change.float() * strength
-                alpha = self._resized(values[..., 3:])
-                yield Dreamt(eight_bits(torch.cat([dream, alpha], 1)), time, change, masks)
-            elif regions:
-                masks = regions.first(now) if masks is None else masks
-                areas = regions.areas(now, masks, number)
-            before, was = now, areas
+            time, values = now
+            waiting = Waiting(number, time, self.sized(values), self.resized(values[..., 3:]))
+            if number == known:
+                passage.resume(waiting)
+                continue
+            group.append(waiting)
+            if number % self.every == 0 or following is None:
+                yield from passage.dreamt(group, begin)
+                group = []
 
     def sized(self, values: Frame) -> Tensor:
         """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
-        return self._resized(values[..., :3])
+        return self.resized(values[..., :3])
 
-    def _resized(self, values: Frame) -> Tensor:
+    def resized(self, values: Frame) -> Tensor:
         """Values (h, w, C), uint8, at the film's size: (1, C, H, W) in [0, 1]."""
         height, width = self.plan.size
         if not values.shape[2]:
@@ -187,36 +177,10 @@ class Film:
         return image[..., :height, :width].contiguous()
 
     @property
-    def _share(self) -> float:
+    def share(self) -> float:
         """The share of a dream's steps that is taken by a frame which starts with the last one's change."""
         return max(1 - self.stability, _MIN_SHARE)
-
-    def _motion(self, now: Tensor, before: Tensor | None) -> Motion | None:
-        """The motion since the frame before, where it is needed; None after a cut."""
-        if before is None or (self._share >= 1 and not (self.regions and self.regions.carried)):
-            return None
-        motion = find_motion(now, before)
-        return None if motion.cut else motion
-
-    def _start(
-        self, now: Tensor, motion: Motion | None, change: Tensor | None, was: Areas | None, areas: Areas | None
-    ) -> Tensor | None:
-        """The frame plus the kept part of the last frame's change, moved along; None where there is none.
-
-        What has moved to where less of the dream is to be, or none, is lessened as much.
-        """
-        if motion is None or change is None or self._share >= 1:
-            return None
-        kept = motion.carry(change.float().to(now.device)) * (1 - self._share)
-        if was is not None and areas is not None:
-            kept *= (areas.whole / motion.moved(was.whole).clamp(min=_FAINT)).clamp(max=1)
-        return now + kept
 
 
 def _name(kind: str, number: int) -> str:
     return f"{kind}-{number:06d}"
-
-
-def eight_bits(picture: Tensor) -> Frame:
-    """A picture (1, C, H, W) in [0, 1] as a frame (H, W, C), uint8, rounded and clipped."""
-    return picture[0].permute(1, 2, 0).mul(255).round_().clamp_(0, 255).byte().numpy()

@@ -40,18 +40,24 @@ class Motion:
         return warp(values, self.flow).add_(warp(values, self.flow, mode="bicubic")).mul_(0.5)
 
 
-def find_motion(now: Tensor, before: Tensor) -> Motion:
-    """The motion from `before` to `now`, pictures (1, 3, H, W) of one size in [0, 1]."""
+def find_motion(now: Tensor, before: Tensor, *, returned: bool = True) -> Motion:
+    """The motion from `before` to `now`, pictures (1, 3, H, W) of one size in [0, 1].
+
+    What can be trusted has to look alike and, if `returned`, to come back to where it was as well, which takes a second
+    flow, and is not needed where something else stands in for what is hidden.
+    """
     height, width = now.shape[-2:]
     shrink = min(1.0, SIDE / max(height, width))
     size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     here, there = resize(now, size), resize(before, size)
-    back, forth = find_flow(luma(here), luma(there)), find_flow(luma(there), luma(here))
-    returned = warp(forth, back)
-    error = (back + returned).square().sum(1, keepdim=True)
-    lengths = back.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
+    back = find_flow(luma(here), luma(there))
     alike = blurred((here - warp(there, back)).abs(), 1.0, "replicate").amax(1, keepdim=True) < _MAX_DIFFERENCE
-    seen = (error < _PER_MOTION * lengths + _SLACK) & alike & _inside(back)
+    seen = alike & _inside(back)
+    if returned:
+        again = warp(find_flow(luma(there), luma(here)), back)
+        error = (back + again).square().sum(1, keepdim=True)
+        lengths = back.square().sum(1, keepdim=True) + again.square().sum(1, keepdim=True)
+        seen &= error < _PER_MOTION * lengths + _SLACK
     trust = blurred(seen.to(now.dtype), _SOFTNESS, "replicate")
     cut = bool(trust.mean() < _MIN_TRUST)
     return Motion(scaled(back, (height, width)), resize(trust, (height, width)).clamp_(0, 1), cut)

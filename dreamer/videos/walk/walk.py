@@ -27,7 +27,8 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, plan_octaves
 from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.videos.clip.state import StateStore
-from dreamer.videos.film.film import Dreamt, eight_bits, load_change, save_change
+from dreamer.videos.film.film import load_change, save_change
+from dreamer.videos.film.passage import Dreamt, eight_bits
 from dreamer.videos.walk.mixture import mixed
 
 STABILITY = 0.92  # higher than a film's, as nothing moves
@@ -203,7 +204,9 @@ def settled(
     smallest = min((side for side in tiles if side), default=0)
     machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
     sessions = [next(one.session for one in looks if _is_alike(one, look)) for look in looks]
-    return [replace(look, machine=machine, session=each) for look, each in zip(looks, sessions, strict=True)]
+    return [
+        replace(look, machine=machine, session=each).over(photo) for look, each in zip(looks, sessions, strict=True)
+    ]
 
 
 def _is_alike(one: Pipeline, other: Pipeline) -> bool:

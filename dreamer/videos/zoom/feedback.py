@@ -72,7 +72,7 @@ class FeedbackZoom:
         if not scene.strength(self._time(number)):
             return photo
         strength = scene.strength_in(self._areas(number), self._time(number))
-        return change.mul(strength).add_(photo).clamp_(0, 1)
+        return scene.tinted(change.clone(), self._time(number)).mul_(strength).add_(photo).clamp_(0, 1)
 
     def _change(self, number: int) -> Tensor:
         """The change at a frame, (1, 3, h, w), made from the latest one that is known."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from dreamer.videos.zoom.feedback import FeedbackZoom
 from dreamer.videos.zoom.keyframes import KeyframeZoom
 from dreamer.videos.zoom.scene import Scene
@@ -10,3 +12,21 @@ from dreamer.videos.zoom.scene import Scene
 def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom:
     """The maker of a scene's frames, for its zoom's mode."""
     return KeyframeZoom(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
+
+
+class BareZoom:
+    """The frames of a scene without any dream: the camera's way through the photo."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene, self._view = scene, KeyframeZoom(scene)
+
+    def frame(self, number: int) -> Tensor:
+        """Frame `number` of the clip: (1, 3, h, w) in [0, 1]."""
+        return self._view.photo_at(self._scene.place(self._scene.zoom.time(number)), self._scene.size)
+
+    def dreams(self, done: int, frames: int) -> tuple[int, int]:
+        """No keyframe is dreamt."""
+        return 0, 0
+
+    def checkpoint(self, frame: int) -> None:
+        """Nothing has to be kept."""

@@ -45,25 +45,29 @@ class KeyframeZoom:
     def _reference(self) -> FrameStatistics | None:
         """The first frame's statistics, which every frame keeps; None where no look is in sight."""
         place, size = self._scene.place(0.0), self._scene.size
-        return measured(self._seen_from(0, place), self._photo_at(place, size), self._areas_at(place, size))
+        return measured(self._seen_from(0, place), self.photo_at(place, size), self._areas_at(place, size))
 
     @cached_property
     def _end(self) -> Similarity:
         """Where a loop's start lies in the photo."""
-        return self._place(self.last)
+        return self.reached(self.last)
 
     def frame(self, number: int) -> Tensor:
         """Frame `number` of the clip: (1, 3, h, w) in [0, 1]."""
         scene = self._scene
         time = scene.zoom.time(number)
         place = scene.place(time)
-        photo = self._photo_at(place, scene.size)
+        photo = self.photo_at(place, scene.size)
         strength = scene.strength(time)
         if strength == 0:
             return photo
         areas = self._areas_at(place, scene.size)
         change = steadied(self._reference, self._blended(scene.path.keyframe(time), place), photo, areas)
-        return change.mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
+        return scene.tinted(change, time).mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
+
+    def change(self, number: int) -> Tensor:
+        """The change of keyframe `number` as the frame at its time sees it, (1, 3, h, w)."""
+        return self._seen_from(number, self.reached(number))
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
         """The number of keyframes dreamt for the first `done` frames, and for the first `frames`."""
@@ -100,7 +104,7 @@ class KeyframeZoom:
             self._splines = {k: spline for k, spline in self._splines.items() if abs(k - number) == 1}
             self._splines[number] = coefficients(change)
         spline = self._splines[number]
-        way = self._place(number).inverse().after(place)
+        way = self.reached(number).inverse().after(place)
         return sample(spline, *way.places(self._scene.size, (spline.shape[-2], spline.shape[-1])))
 
     def _change(self, number: int) -> Tensor:
@@ -116,13 +120,13 @@ class KeyframeZoom:
     def _dream(self, number: int) -> Tensor:
         """Dream keyframe `number`; returns its change."""
         scene = self._scene
-        place, time = self._place(number), self._time(number)
-        photo = self._photo_at(place, self._size(number))
+        place, time = self.reached(number), self.time_of(number)
+        photo = self.photo_at(place, self._size(number))
         areas = self._areas_at(place, self._size(number))
         if number == 0:
             return scene.dream(photo, time, 0, areas=areas) - photo
         before = self._change(number - 1)
-        change = moved(before, self._place(number - 1).inverse().after(place), self._keyframe_size).mul_(_KEPT)
+        change = moved(before, self.reached(number - 1).inverse().after(place), self._keyframe_size).mul_(_KEPT)
         if scene.zoom.loop:
             way = self._end.inverse().after(place)
             share = self._share(way, self._keyframe_size)
@@ -137,7 +141,7 @@ class KeyframeZoom:
         """The (h, w) of keyframe `number`; around the first one nothing is seen, unless a loop comes back to it."""
         return self._keyframe_size if number or self._scene.zoom.loop else self._scene.size
 
-    def _photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+    def photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
         """The photo at a place, (1, 3, h, w); in a loop it contains the start's view, which grows to fill the frame."""
         return self._looped(self._scene.photo_at, place, size)
 
@@ -175,13 +179,14 @@ class KeyframeZoom:
         beyond = torch.maximum(x.abs() / (width / 2), y.abs() / (height / 2)).sub_(1).div_(edge)
         return eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
-    def _time(self, number: int) -> float:
+    def time_of(self, number: int) -> float:
         """When a keyframe is reached; the clip's end for one that is never reached, as where the motion has stopped."""
         time = self._scene.path.time_of(float(number))
         return time if math.isfinite(time) else self._scene.zoom.seconds
 
-    def _place(self, number: int) -> Similarity:
-        return self._scene.place(self._time(number))
+    def reached(self, number: int) -> Similarity:
+        """Where keyframe `number` is, in frame pixels."""
+        return self._scene.place(self.time_of(number))
 
 
 def _name(number: int) -> str:

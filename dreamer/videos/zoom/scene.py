@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas
+from dreamer.engine.colour import hold
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError, collect_problems, either, reported_together
 from dreamer.image import Photo
@@ -82,7 +83,7 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
         for look, pipeline in looks.items():
             with collect_problems(problems):
                 pipeline.plan_frames(*size)
-                settled[look] = pipeline.settled(*keyframe_size(size))
+                settled[look] = pipeline.settled(*keyframe_size(size)).over(photo.image())
         first = next(iter(settled.values()), None)
         if first and not problems:
             with collect_problems(problems):
@@ -106,6 +107,8 @@ class Scene:
     on_step: OnStep = lambda number, step: None
     _plans: dict[tuple[Pipeline, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
     """The plan of each pipeline at each size, made once for all frames."""
+    _sizes: dict[tuple[Pipeline, float], Pipeline] = field(default_factory=dict, compare=False, repr=False)
+    """The pipelines with driven sizes of features."""
 
     @cached_property
     def path(self) -> Path:
@@ -152,6 +155,13 @@ class Scene:
         own = self.strength(time)
         return own if areas is None else own * strength_in(self.pipeline_at(time).recipe, areas)
 
+    def tinted(self, change: Tensor, time: float) -> Tensor:
+        """A change (1, 3, h, w) with the colours that the drives give it at a time, in place."""
+        gain = self.zoom.colour_gain(time, self.pipeline_at(time).recipe.colour)
+        if gain != 1:
+            hold(change, 1 - gain)
+        return change
+
     def dream(
         self, base: Tensor, time: float, number: int, steps: int | None = None, areas: Areas | None = None
     ) -> Tensor:
@@ -167,7 +177,7 @@ class Scene:
         Returns:
             The dream, (1, 3, H, W), on the CPU.
         """
-        pipeline = self.pipeline_at(time)
+        pipeline = self._sized(self.pipeline_at(time), time)
         recipe = pipeline.recipe
         plan = self._plan(pipeline, base.shape[-2], base.shape[-1])
         plan = plan if steps is None else plan.with_steps(steps)
@@ -178,6 +188,17 @@ class Scene:
         recipe = replace(recipe, seed=recipe.seed + number, init=init, objectives=objectives, regions=regions)
         now = replace(pipeline, recipe=recipe)
         return now.ascend(base, plan=plan, areas=areas, on_step=partial(self.on_step, number)).cpu()
+
+    def _sized(self, pipeline: Pipeline, time: float) -> Pipeline:
+        """The pipeline with the size of features that the drives ask for at a time."""
+        size = self.zoom.driven("feature_size", time)
+        if size is None:
+            return pipeline
+        rounded = round(2 * size) / 2  # so that there are few plans
+        if (pipeline, rounded) not in self._sizes:
+            octaves = replace(pipeline.recipe.octaves, count=None, feature_size=rounded)
+            self._sizes[pipeline, rounded] = replace(pipeline, recipe=replace(pipeline.recipe, octaves=octaves))
+        return self._sizes[pipeline, rounded]
 
     def _plan(self, pipeline: Pipeline, height: int, width: int) -> Plan:
         """The plan of a pipeline for pictures of a size."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from dreamer.errors import RecipeError, UsageError, collect_problems, either, quoted, reported_together
+from dreamer.errors import RecipeError, UsageError, argument, collect_problems, either, quoted, reported_together
 from dreamer.limits import KEYFRAMES_BYTES
+from dreamer.recipes.drives import Drive, drives_from
 from dreamer.recipes.options import Option, read_all
 from dreamer.recipes.parsing import read_toml
+from dreamer.videos.sound.driven import driven_by
+from dreamer.videos.sound.song import Song
 from dreamer.videos.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
 
-_MAX_KEYFRAMES = 10_000
+MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
+_BEAT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)b")
 _MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
 _MOTION: dict[str, Any] = {"rate": float, "angle": float, "centre": tuple[float, ...], "pan": tuple[float, ...]}
 _ZOOM = _MOTION | {"seconds": float, "ease": Ease, "direction": Direction, "loop": bool, "mode": Mode}
@@ -26,10 +30,20 @@ _ZOOM_OPTIONS, _KEYFRAME_OPTIONS = (
 )
 
 
-def zoom_from(words: Mapping[str, Any]) -> Zoom:
-    """The zoom from a dict of `Zoom`'s fields; raises UsageError with every mistake."""
+def zoom_from(words: Mapping[str, Any], song: Song | None = None, folder: Path | None = None) -> Zoom:
+    """The zoom from a dict of `Zoom`'s fields.
+
+    Args:
+        words: The fields; `keyframes` and `drives` are lists of dicts.
+        song: What is heard, for drives and for times in beats.
+        folder: In which the tables of drives are looked for, if not the working one.
+
+    Raises:
+        UsageError: Names every mistake.
+    """
     words = dict(words)
     values: dict[str, Any] = {}
+    drives: tuple[Drive, ...] = ()
     with reported_together() as problems:
         if (fps := words.pop("fps", None)) is not None:
             try:
@@ -38,19 +52,45 @@ def zoom_from(words: Mapping[str, Any]) -> Zoom:
                 how = "expected a number as in 30, 23.976 or 30000/1001"
                 problems.append(f"fps: {quoted(fps)} is not a frame rate; {how}")
         with collect_problems(problems):
-            values["keyframes"] = _keyframes(words.pop("keyframes", []))
+            values["keyframes"] = _keyframes(words.pop("keyframes", []), song, words.get("direction") == "out")
+        with collect_problems(problems):
+            drives = drives_from(words.pop("drives", []))
+            values["drives"] = driven_by(drives, song, folder=folder)
         plain, wrong = read_all(words, _ZOOM_OPTIONS, "")
         unpaired = _unpaired(plain, "")
         zoom = Zoom(**values, **({} if unpaired else plain))
         problems += [*wrong, *unpaired, *zoom.problems()]
+        if not problems:
+            zoom = _with_sections(zoom, drives, song)
+            problems += zoom.problems()
     return zoom
+
+
+def _with_sections(zoom: Zoom, drives: Sequence[Drive], song: Song | None) -> Zoom:
+    """The zoom with a keyframe at each section of the song, where its presets take turns."""
+    presets = next((drive.presets for drive in drives if drive.to == "preset"), ())
+    if not presets:
+        return zoom
+    if song is None:
+        raise UsageError(f"drives: sections are heard in a song, and there is none; name it ({argument('audio')})")
+    heard = [float(time) for time in song.sections if time < zoom.seconds]
+    looks = [presets[number % len(presets)] for number in range(len(heard))]
+    begins = [0.0, *(time for time in heard[1:])]
+    if zoom.direction == "out":  # the inward motion begins with what is heard last
+        last = float((zoom.frames - 1) / zoom.fps)
+        begins, looks = [0.0, *(max(last - time, 0.0) for time in heard[:0:-1])], looks[::-1]
+    keyframes = {key.time: key for key in zoom.keyframes}
+    for time, look in zip(begins, looks, strict=True):
+        keyframes[time] = replace(keyframes.get(time, Keyframe(time)), preset=look)
+    return replace(zoom, keyframes=tuple(keyframes[time] for time in sorted(keyframes)))
 
 
 def zoom_words(zoom: Zoom) -> dict[str, Any]:
     """The zoom as a dict that JSON can hold; the reverse of `zoom_from`."""
     words = {field.name: getattr(zoom, field.name) for field in fields(Zoom)}
     keyframes = [{name: value for name, value in asdict(key).items() if value is not None} for key in zoom.keyframes]
-    return {**words, "fps": str(zoom.fps), "keyframes": keyframes}
+    driven = {"drives": zoom.drives.words()} if words.pop("drives").driven else {}
+    return {**words, "fps": str(zoom.fps), "keyframes": keyframes, **driven}
 
 
 RATES = (Fraction(1, 10), Fraction(240))
@@ -81,31 +121,44 @@ def _unpaired(values: Mapping[str, Any], where: str) -> list[str]:
     ]
 
 
-def read_schedule(path: Path) -> Any:
-    """The `keyframes` of a TOML file, for `zoom_from`; raises UsageError when it cannot be read or has none."""
+def read_schedule(path: Path, kind: Literal["keyframes", "drives"] = "keyframes") -> Any:
+    """The `keyframes`, or the `drives`, of a TOML file that may hold both, for `zoom_from`.
+
+    Raises UsageError when it cannot be read or has none.
+    """
     try:
         words = read_toml(path, KEYFRAMES_BYTES)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
-    if unknown := [key for key in words if key != "keyframes"]:
-        raise RecipeError(f"{path}: unknown key {unknown[0]}; keyframes are tables named [[keyframes]]")
-    if not words.get("keyframes"):
-        raise RecipeError(f"{path}: there are no keyframes; add a table named [[keyframes]] with a time for each")
-    return words["keyframes"]
+    if unknown := [key for key in words if key not in ("keyframes", "drives")]:
+        raise RecipeError(f"{path}: unknown key {unknown[0]}; {kind} are tables named [[{kind}]]")
+    if not words.get(kind):
+        needed = "a time for each" if kind == "keyframes" else "of, to, from and upto for each"
+        raise RecipeError(f"{path}: there are no {kind}; add a table named [[{kind}]] with {needed}")
+    return words[kind]
 
 
-def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
+def _keyframes(tables: Any, song: Song | None, backwards: bool) -> tuple[Keyframe, ...]:
     """Keyframes from dicts, as TOML gives them; raises RecipeError with every mistake."""
     if not isinstance(tables, Sequence) or not all(isinstance(table, Mapping) for table in tables):
         how = either("dicts, as in [{'time': 5, 'rate': 2}]", "tables, as in [[keyframes]]")
         raise RecipeError(f"keyframes: expected a list of {how}")
-    if len(tables) > _MAX_KEYFRAMES:
-        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {_MAX_KEYFRAMES}")
+    if len(tables) > MAX_KEYFRAMES:
+        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {MAX_KEYFRAMES}")
     found = []
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):
             where = f"keyframes[{number}]"
-            values, wrong = read_all({k: v for k, v in table.items() if k != "regions"}, _KEYFRAME_OPTIONS, where)
+            words = {key: value for key, value in table.items() if key != "regions"}
+            beat = _BEAT.fullmatch(words["time"]) if isinstance(words.get("time"), str) else None
+            late: list[str] = []
+            if beat:
+                with collect_problems(late):
+                    words["time"] = _time_of(float(beat[1]), song, backwards)
+            if late:
+                problems += [f"{where}.time: {each}" for each in late]
+                continue
+            values, wrong = read_all(words, _KEYFRAME_OPTIONS, where)
             if "regions" in table:
                 wrong.append(
                     f"{where}.regions: regions are the same throughout a zoom ({either('regions=[...]', '--region')}); "
@@ -113,8 +166,18 @@ def _keyframes(tables: Any) -> tuple[Keyframe, ...]:
                 )
             wrong += _unpaired(values, f"{where}.")
             if "time" not in table:
-                wrong.append(f"{where}: it needs a time, in seconds")
+                wrong.append(f"{where}: it needs a time, in seconds, or in beats of a song, as in 16b")
             problems += wrong
             if not wrong:
                 found.append(Keyframe(**values))
     return tuple(found)
+
+
+def _time_of(beat: float, song: Song | None, backwards: bool) -> float:
+    """The time of a beat in seconds; UsageError where there is none."""
+    if song is None:
+        raise UsageError(f"{beat:g}b is a beat of a song, and there is none; name it ({argument('audio')})")
+    if backwards:
+        forwards = argument("direction", "out")
+        raise UsageError(f"{beat:g}b counts beats forwards, and the motion runs backwards ({forwards}); use seconds")
+    return song.beat(beat)

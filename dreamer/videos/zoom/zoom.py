@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 
 from dreamer.errors import argument
+from dreamer.recipes.drives import Target
+from dreamer.videos.sound.driven import STILL, Drives
 from dreamer.videos.zoom.path import Floats, Speed, each
 
 Ease = Literal["none", "in", "out", "both"]
@@ -44,7 +46,8 @@ class Zoom:
     `rate` is a factor per second (at least 1), `angle` degrees per second; `centre` is the point of the frame to fall
     into, (x, y) from the top left, each 0 to 1; `pan` moves the view by that many long sides of the frame per second.
     `ease` slows the motion at its beginning (in), its end (out) or both, on the logarithm of the scale; the whole way
-    stays the same. `out` is the inward clip reversed. With `loop` the end meets the start.
+    stays the same. `out` is the inward clip reversed. With `loop` the end meets the start. What `drives` move is theirs
+    throughout, but for the strength, of which they give a share.
     """
 
     seconds: float = 10.0
@@ -58,6 +61,7 @@ class Zoom:
     loop: bool = False
     mode: Mode = "keyframes"
     keyframes: tuple[Keyframe, ...] = ()
+    drives: Drives = STILL
 
     @property
     def frames(self) -> int:
@@ -68,6 +72,10 @@ class Zoom:
         """The time of a frame, in seconds of the inward motion."""
         number = self.frames - 1 - frame if self.direction == "out" else frame
         return float(number / self.fps)
+
+    def heard(self, times: Floats) -> Floats:
+        """The times of the clip, and so of its sound, at times of the inward motion, both in seconds, (n,)."""
+        return float((self.frames - 1) / self.fps) - times if self.direction == "out" else times
 
     def speed(self, times: Floats | float) -> Speed:
         """How the view moves at times in seconds, (n,)."""
@@ -80,7 +88,20 @@ class Zoom:
     def strength(self, time: float, default: float) -> float:
         """The strength of the dream at a time; `default`, the recipe's, where no keyframe sets one."""
         points = self._points["strength"]
-        return float(_interpolated(points, np.array([time]))[0]) if points else default
+        own = float(_interpolated(points, np.array([time]))[0]) if points else default
+        share = self.driven("strength", time)
+        return own if share is None else own * share
+
+    def driven(self, to: Target, time: float) -> float | None:
+        """What the drives say at a time; None where they leave it alone."""
+        return self.drives.number(to, self._heard_at(time)) if self.drives.driven else None
+
+    def colour_gain(self, time: float, colour: float) -> float:
+        """The factor on the colours of a dream made with this `colour` that the drives ask for at a time."""
+        return self.drives.colour_gain(self._heard_at(time), colour) if self.drives.driven else 1.0
+
+    def _heard_at(self, time: float) -> float:
+        return float(self.heard(np.array([time]))[0])
 
     def look(self, time: float) -> tuple[str | None, str | None]:
         """The preset and the layer that keyframes have set up to a time."""
@@ -103,6 +124,8 @@ class Zoom:
         loop, mode = argument("loop"), argument("mode", "keyframes")
         if self.loop and self.mode == "feedback":
             found.append(f"{loop} needs {mode}, because in feedback every frame depends on the one before")
+        if self.loop and self.drives.driven:
+            found.append(f"{loop} cannot be driven by a song, which does not end as it begins; leave out one of them")
         if self.loop and self.rate == 1 and not any(key.rate for key in self.keyframes):
             found.append(
                 f"{loop} needs {argument('rate')} above 1, because the loop closes by zooming into its own start"
@@ -131,6 +154,8 @@ class Zoom:
 
     def _track(self, name: str, times: Floats) -> Floats:
         """A setting at times (n,): (n,), or (2, n) for a pair; of rate, its logarithm."""
+        if driven := self.drives.get(name):
+            return driven.at(self.heard(times))
         points = self._points[name]
         if points:
             return _interpolated(points, times)

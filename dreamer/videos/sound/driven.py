@@ -1,0 +1,97 @@
+"""Drives with their curves: what moves a clip at each moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dreamer.errors import UsageError, argument, collect_problems, reported_together
+from dreamer.recipes.drives import Drive, Target
+from dreamer.videos.sound.curve import Curve, read_curve
+from dreamer.videos.sound.song import Song
+from dreamer.videos.sound.spectrum import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Driven:
+    """A drive and the curve that it follows, with attack and release."""
+
+    drive: Drive
+    curve: Curve
+
+    def at(self, times: Floats) -> Floats:
+        """What is driven at times of the clip in seconds, (k,): (k,), or (2, k) for a pan; of a rate, its logarithm."""
+        ends = [tuple(map(math.log, end)) if self.drive.to == "rate" else end for end in self._ends]
+        begin, upto = (np.array(end)[:, None] for end in ends)
+        found: Floats = begin + (upto - begin) * self.curve.at(times)
+        return found if len(found) > 1 else found[0]
+
+    @property
+    def _ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return self.drive.begin, self.drive.upto
+
+
+@dataclass(frozen=True)
+class Drives:
+    """What drives a clip; `sha256` is that of the song's file, empty where only tables do."""
+
+    driven: tuple[Driven, ...] = ()
+    sha256: str = ""
+
+    def get(self, to: str) -> Driven | None:
+        """What drives this, if anything does."""
+        return next((each for each in self.driven if each.drive.to == to), None)
+
+    def number(self, to: Target, time: float) -> float | None:
+        """What is driven at a time of the clip in seconds; None where nothing drives it."""
+        driven = self.get(to)
+        return None if driven is None else float(driven.at(np.array([time]))[0])
+
+    def colour_gain(self, time: float, colour: float) -> float:
+        """The factor on the colours of a dream that was made with this `colour`, the recipe's, at a time."""
+        held = self.number("colour", time)
+        return 1.0 if held is None or colour >= 1 else min((1 - held) / (1 - colour), _MOST_COLOUR)
+
+    def words(self) -> list[dict[str, object]]:
+        """The drives as TOML and JSON can hold them."""
+        return [each.drive.words() for each in self.driven]
+
+
+_MOST_COLOUR = 2.0
+STILL = Drives()
+"""Drives nothing."""
+
+
+def driven_by(drives: Iterable[Drive], song: Song | None, begin: float = 0.0, folder: Path | None = None) -> Drives:
+    """Drives with the curves that they name; those to `preset` are left out.
+
+    Args:
+        drives: From `recipes.drives`.
+        song: What is heard, if there is sound.
+        begin: The time in the song at which the clip begins, in seconds.
+        folder: In which tables are looked for; the working one by itself.
+
+    Raises:
+        UsageError: A curve of a song is named where there is none, or a table cannot be read; every problem at once.
+    """
+    found = []
+    with reported_together() as problems:
+        for drive in drives:
+            if drive.to == "preset":
+                continue
+            with collect_problems(problems):
+                curve = replace(_curve(drive, song, folder or Path()), begin=begin)
+                found.append(Driven(drive, curve.followed(drive.attack, drive.release)))
+    return Drives(tuple(found), song.sha256 if song else "")
+
+
+def _curve(drive: Drive, song: Song | None, folder: Path) -> Curve:
+    if drive.file:
+        return read_curve(folder / drive.file[0], drive.file[1])
+    if song is None:
+        raise UsageError(f"drives: {drive.of} is heard in a song, and there is none; name it ({argument('audio')})")
+    return song.curve(drive.of)
