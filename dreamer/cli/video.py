@@ -26,7 +26,7 @@ from dreamer.cli.options import (
     recipe_options,
     region_options,
 )
-from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
@@ -118,7 +118,7 @@ def video(
         audio = "none" if no_audio else audio
         sound = None if audio in (None, "none") else Path(str(audio))
         with collect_problems(problems):
-            hearing.check([*named, sound, hearing.drives], options["force"] or options["resume"])
+            hearing.check([*named, sound, hearing.drives, *named_files(options)], options["force"] or options["resume"])
         if hearing.chart and len(named) > 1:
             problems.append("--chart: a chart is of one clip; name a single one")
         tell_missing(problems, options, sound, hearing.drives)
