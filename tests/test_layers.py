@@ -14,7 +14,7 @@ ROOT = Path(dreamer.__file__).parent
 
 ROWS = [
     ["errors", "hookspecs", "limits", "openmp", "files"],
-    ["image", "motifs"],
+    ["image", "motifs", "units"],
     ["recipes", "networks"],
     ["plugins"],
     ["engine"],

@@ -206,7 +206,7 @@ def test_what_appears_meanwhile_is_spared(tmp_path: Path, folder: Path, monkeypa
 
     monkeypatch.setattr(channel_images, "draw_channels", drawing)
     monkeypatch.setattr(exemplars, "load", loading)
-    monkeypatch.setattr("dreamer.cli.atlas._KEPT", -1.0)
+    monkeypatch.setattr("dreamer.cli.atlas_making._KEPT", -1.0)
     ran = dreamer("atlas", "-o", tmp_path / "page.html", *PAGE, *LAYER)
     assert ran.code == 0 and "page-2.html" in ran.err
     ran = dreamer("exemplars", folder, "-o", tmp_path / "sheet.png", *FEW, *LAYER)
@@ -263,7 +263,7 @@ def test_an_atlas_that_finds_no_room_is_saved_for_its_owner_alone(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr("dreamer.cli.atlas.write_atomically", full)
-    monkeypatch.setattr("dreamer.cli.atlas._KEPT", -1.0)
+    monkeypatch.setattr("dreamer.cli.atlas_making._KEPT", -1.0)
     ran = dreamer("atlas", "-o", tmp_path / "page.html", *PAGE, *LAYER)
     assert ran.code == 1 and "no space is left" in ran.err and "the page was saved as " in ran.err
     (saved,) = (tmp_path / "temporary").rglob("*.html")

@@ -219,7 +219,7 @@ def test_what_is_wrong_is_told_at_once(here):
     refused(dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "-o", "p.jpg"), "unsupported suffix")
     refused(dreamer("walk", "bloom", "p.jpg", "--photo", "p.jpg"), "there is no recipe inside")
     refused(
-        dreamer("walk", "bloom", "canvas.toml", "--photo", "p.jpg"), "canvas.toml: init: a walk begins with the photo"
+        dreamer("walk", "bloom", "canvas.toml", "--photo", "p.jpg"), "canvas.toml: init: the clip begins with the photo"
     )
     refused(dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "--sample"), "leave out --photo")
     assert left_in(here) == ["canvas.toml", "p.jpg"]

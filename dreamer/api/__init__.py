@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dreamer.api.frames import video, zoom
 from dreamer.api.looks import walk
+from dreamer.api.loops import loop
 from dreamer.api.names import load_network, loaded_registry, register, registry, reload_plugins
 from dreamer.api.part import Part, parts
 from dreamer.api.still import dream
@@ -19,6 +20,7 @@ __all__ = [
     "dream",
     "load_network",
     "loaded_registry",
+    "loop",
     "parts",
     "register",
     "registry",

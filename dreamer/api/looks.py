@@ -83,12 +83,7 @@ def walk(
     check(loop=loop, looks=looks)
     if not 2 <= len(looks) <= MOST_LOOKS:
         raise UsageError(f"looks: a walk has 2 to {MOST_LOOKS}, and there are {len(looks)}")
-    try:
-        rate = frame_rate(fps)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        rate = Fraction(0)
-    if not RATES[0] <= rate <= RATES[1]:
-        raise UsageError(f"fps: {quoted(fps)} is not a frame rate from 0.1 to 240, as in 30 or 23.976")
+    rate = rate_of(fps)
     source, looked_at, machine = (
         load(photo, max_pixels=max_pixels),
         network_of(network),
@@ -113,6 +108,17 @@ def walk(
             yield torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255
 
     return frames_given(pictures(), returns)
+
+
+def rate_of(fps: float | str | Fraction) -> Fraction:
+    """Frames per second as a fraction; raises UsageError."""
+    try:
+        rate = frame_rate(fps)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        rate = Fraction(0)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UsageError(f"fps: {quoted(fps)} is not a frame rate from 0.1 to 240, as in 30 or 23.976")
+    return rate
 
 
 def _preset(look: AnyLook, number: int) -> str | Path | Preset:

@@ -18,10 +18,12 @@ import click
 from dreamer import __version__
 from dreamer.cli import (
     atlas,
+    cluster,
     concepts,
     doctor,
     exemplars,
     ingredients,
+    loop,
     networks,
     parts,
     plugins,
@@ -41,7 +43,7 @@ from dreamer.errors import UsageError, options_named, quoted, reported_together
 from dreamer.files.suffixes import command_for
 
 _COMMANDS: list[click.Command] = [
-    *(render.render, zoom.zoom, print_, video.video, walk.walk, visualize.visualize, presets.presets),
+    *(render.render, zoom.zoom, print_, video.video, walk.walk, loop.loop, visualize.visualize, presets.presets),
     *(
         networks.networks,
         ingredients.ingredients,
@@ -50,6 +52,7 @@ _COMMANDS: list[click.Command] = [
         concepts.concepts,
         parts.parts,
         studio.studio,
+        cluster.cluster,
         plugins.plugins,
         doctor.doctor,
     ),

@@ -61,7 +61,7 @@ class Batch:
             label = str(path or ("visualization" if self.blank else "sample"))
             self.reporter.start(label, number, len(photos))
             try:
-                self._dream(path, label)
+                self.dream(path, label)
             except Interrupted:
                 return 130
             except Exception as error:
@@ -74,7 +74,8 @@ class Batch:
         self.worked |= exit_code(error) == 1
         self.reporter.fail(label, error)
 
-    def _dream(self, path: Path | None, label: str) -> None:
+    def dream(self, path: Path | None, label: str) -> None:
+        """Dream over a photo, unless that is done, and report it. Raises what is wrong, and Interrupted."""
         from dreamer.image import format_for
 
         whole = self.load(path)

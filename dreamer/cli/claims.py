@@ -12,6 +12,10 @@ from dreamer.errors import UsageError
 from dreamer.files.folders import cache_folder
 
 
+class Claimed(UsageError):
+    """Another dreamer is making this file."""
+
+
 @contextmanager
 def claimed(output: Path) -> Iterator[None]:
     """Hold an output for the time of the block; the claim ends with the process, however it ends.
@@ -19,7 +23,7 @@ def claimed(output: Path) -> Iterator[None]:
     It saves two commands from doing the same work twice. That neither overwrites the other's file is not its task:
     `dreamer.files` puts files in place without replacing any. So where no claim can be made there is none.
 
-    Raises UsageError if another dreamer is making this file.
+    Raises Claimed if another dreamer is making this file.
     """
     from filelock import FileLock, Timeout
 
@@ -30,7 +34,7 @@ def claimed(output: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire(timeout=0)
     except Timeout:
-        raise UsageError(f"{output} is being made by another dreamer; wait for it, or choose another -o") from None
+        raise Claimed(f"{output} is being made by another dreamer; wait for it, or choose another -o") from None
     except (OSError, NotImplementedError):  # a home that cannot be written to, a file system without locks
         pass
     try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dreamer.cli.atlas import Making, about_files
+from dreamer.cli.atlas import about_files
+from dreamer.cli.atlas_making import Making
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.clip import ClipFile, Pace, small_side
+from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from dreamer.videos.sound.spectrum import Floats
 
 _SILENT = "none"
+_PART = ("start", "end", "fps")
 _PREVIEW_FRAMES = 24  # frames that a preview dreams over, or more in a long clip ...
 _SLOWEST = Fraction(1, 5)  # ... so that it has so many a second at least
 
@@ -57,6 +59,7 @@ class FilmJob:
     told: str
     """The hash of the song that drove a repeated clip."""
     reporter: Reporter
+    hands: Hands
 
     def read(self) -> tuple[Clip, Format]:
         """Return the clip's properties and the format of the dream; UsageError with all that is wrong."""
@@ -93,10 +96,9 @@ class FilmJob:
         Returns:
             The exit code.
         """
+        from dreamer.cli.film_chunks import FilmChunks
         from dreamer.engine.device import keep_freed_memory
-        from dreamer.videos.clip.formats import frame_size
         from dreamer.videos.clip.reader import digest
-        from dreamer.videos.film.film import Film
 
         for notice in clip.notices:
             self.reporter.notify(notice)
@@ -104,24 +106,22 @@ class FilmJob:
             self.reporter.notify(f"{format.codec} has no transparency; the background becomes white")
         format = replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
         audio, audio_begin = self._sound(clip, format)
+        divided = bool(self.hands) and not self.file.preview
+        if divided:
+            self._check_divided(format)
+            pipeline = bounded(pipeline)
         tile = self.file.tiles(1)[0]
         if self.options.tile is None and tile is not None:
             pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
         assert self.stability is not None
         step = self._step(clip)
         drives, sections, song = self._heard(clip, presets)
-        film = Film.of(
-            pipeline,
-            clip.height,
-            clip.width,
-            stability=self.stability,
-            shorten=partial(small_side, clip.height, clip.width) if self.file.preview else lambda side: side,
-            fit=partial(frame_size, format),
-            every=1 if self.file.preview else self.every,
-            step=step,
-            drives=drives,
-            sections=sections,
-        )
+        more: dict[str, Any] = {"step": step, "drives": drives, "sections": sections}
+        if self.file.preview:
+            more["shorten"] = partial(small_side, clip.height, clip.width)
+        else:
+            more["every"] = self.every
+        film = film_of(pipeline, clip, format, self.stability, **more)
         if film.regions:
             film.regions.check(clip.frames)
         if not film.plan.tiled:
@@ -139,6 +139,10 @@ class FilmJob:
             told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
             return _frames(told, clip, writer), pace
 
+        join = None
+        if divided:
+            hire, words = self.hands.hire(film.plan.machine), self._order_words(format, film.plan.machine.tile)
+            join = FilmChunks(film, clip, provenance.photo, words, hire, self.reporter).join
         return self.file.write(
             make,
             self.reporter,
@@ -148,6 +152,7 @@ class FilmJob:
             decides=recipe,
             tiles=[film.plan.machine.tile],
             place=place,
+            join=join,
             size=film.plan.size,
             fps=clip.fps / step,
             frames=frames,
@@ -164,6 +169,26 @@ class FilmJob:
             self.reporter.notify(f"{format.codec} cannot hold sound; the sound of the clip is left out")
             return None, Fraction(0)
         return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
+
+    def _check_divided(self, format: Format) -> None:
+        """Raise UsageError for what cannot be made in chunks."""
+        with reported_together() as problems:
+            if not format.segmented:
+                problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
+            if self.every > 1:
+                problems.append("--jobs and --every cannot be combined yet; leave one of them out")
+            if self.drives:
+                problems.append("--jobs: a film that is driven by sound is made by one process; leave it out")
+
+    def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
+        """What decides every frame, for whoever makes a chunk."""
+        part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
+        about = {"stability": self.stability, "format": asdict(format)}
+        return {**replace(self.options, tile=tile).to_dict(), "clip": str(self.clip), "part": part, **about}
+
+    @property
+    def _part(self) -> tuple[Fraction | None, ...]:
+        return self.start, self.end, self.fps
 
     def _step(self, clip: Clip) -> int:
         """Of how many frames of the clip one is shown: few in a preview."""
@@ -193,6 +218,15 @@ class FilmJob:
         words = {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
         words |= {"every": self.every} if self.every > 1 else {}
         return words | ({"drives": [drive.words() for drive in self.drives]} if self.drives else {})
+
+
+def film_of(pipeline: Pipeline, clip: Clip, format: Format, stability: float, **more: Any) -> Film:
+    """How a clip is dreamt over for a format. Raises UsageError for frames that cannot be."""
+    from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.film.film import Film
+
+    fit = partial(frame_size, format)
+    return Film.of(pipeline, clip.height, clip.width, stability=stability, fit=fit, **more)
 
 
 def moves(drives: Drives, times: Sequence[Fraction]) -> dict[str, Floats]:

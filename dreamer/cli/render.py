@@ -10,6 +10,8 @@ import click
 
 from dreamer.cli.batch import Batch
 from dreamer.cli.changed import change_of
+from dreamer.cli.hands import Hands, jobs_options
+from dreamer.cli.many import Many
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     STEPS,
@@ -23,10 +25,12 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
+from dreamer.cli.remote import render_addresses
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import SheetOptions
 from dreamer.cli.sheets import make_sheet
 from dreamer.errors import UsageError, collect_problems
+from dreamer.units.storage import is_address
 
 
 @click.command()
@@ -36,6 +40,7 @@ from dreamer.errors import UsageError, collect_problems
 @region_options
 @sheet_options
 @machine_options
+@jobs_options("photos")
 @option("--snapshots", type=STEPS, default=(), help="Also save the picture after these steps.")
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
 @max_pixels_option
@@ -84,10 +89,17 @@ def render(
     dreamer render photo.jpg --like nine.jpg#4 --variations 9 --around 0.2
     """
     options["seed"] = seeds[0] if len(seeds) == 1 else None
+    unfit: list[str] = []
+    hands = Hands.read(options, unfit)
     wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     with progress(how) as reporter:
+        if any(map(is_address, (*photos, output or ""))):
+            unfit += ["addresses: a sheet and snapshots are made of files"] * bool(wanted.sheet or snapshots or as_page)
+            options["recipe"] = options["recipe"] or like
+            saving = {"force": force, "keep_gps": keep_gps}
+            return render_addresses(photos, output, hands, options, reporter, unfit, **saving)
         found = find(photos)
-        problems = _without_photos(photos, found, sample)
+        problems = [*unfit, *_without_photos(photos, found, sample)]
         if like:
             problems += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(options["recipe"])
             options["recipe"] = like
@@ -96,8 +108,8 @@ def render(
             problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
-            saving = {"force": force, "keep_gps": keep_gps}
-            return make_sheet(next(iter(found.photos), None), output, wanted, options, reporter, problems, **saving)
+            photo, saving = next(iter(found.photos), None), {"force": force, "keep_gps": keep_gps}
+            return make_sheet(photo, output, wanted, options, reporter, problems, hands, **saving)
         if as_page:
             problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
@@ -113,15 +125,20 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        spared = [*found.photos, *named_files(options)]
-        shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, spared)
-        batch = Batch(*shared, force=force, snapshots=snapshots, keep_gps=keep_gps)
+        saves: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
+        named = named_files(options)
+        job: Many | Batch
+        if hands and found.photos:
+            job = Many.of(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saves)
+        else:
+            shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [*found.photos, *named])
+            job = Batch(*shared, **saves)
         for label, problem in found.problems:
-            batch.fail(label, UsageError(problem))
+            job.fail(label, UsageError(problem))
         if found.dreams:
             reporter.notify(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
-        code = batch.run(found.photos or [None])
-        if batch.worked and (changed := change_of(given, pipeline)):
+        code = job.run(found.photos or [None])
+        if job.worked and (changed := change_of(given, pipeline)):
             reporter.notify(changed)
         return code
 

@@ -81,6 +81,22 @@ class RenderOptions:
                 found += [name, str(sizes.get((key, one), one))]
         return found
 
+    def to_dict(self) -> dict[str, Any]:
+        """The options as JSON can hold them, for `read`."""
+        words = [*self.words(), "--max-pixels", str(self.max_pixels)]
+        return {"options": words, "swept": [list(pair) for pair in self.swept]}
+
+    @classmethod
+    def read(cls, words: Mapping[str, Any]) -> RenderOptions:
+        """The options of `to_dict`."""
+        from dreamer.cli.render import render
+
+        with render.make_context("render", list(words["options"])) as context:
+            params = dict(context.params)
+        (params["seed"],) = params.pop("seeds") or (None,)
+        given = cls(**{key: value for key, value in params.items() if key in cls.__dataclass_fields__})
+        return replace(given, swept=tuple((key, value) for key, value in words["swept"]))
+
     def repeating(self, recipe: str) -> RenderOptions:
         """What it takes to repeat a picture's recipe that was made with these options: it, and the files beside it."""
         kept = ("weights", "guide", "region", "max_pixels")

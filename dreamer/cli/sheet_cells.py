@@ -99,7 +99,8 @@ def _check_named(axis: Axis, value: str) -> None:
 class Job:
     """A cell with everything that it is made of; `done` says whether its file is there already.
 
-    `photo` has its final size, `about` says in a line what is special, and `command` makes the cell alone.
+    `photo` has its final size, `about` says in a line what is special, and `command` makes the cell alone, as do the
+    `options`.
     """
 
     cell: Cell
@@ -110,6 +111,7 @@ class Job:
     about: str
     command: str
     done: bool
+    options: RenderOptions
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def sheet_of(
     asked = _Asked(given, registry, saving["reporter"].notify)
     axes = wanted.axes([], asked.seed() if wanted.variations else 0)
     cells = cells_of(axes)
-    made: list[tuple[Pipeline, str]] = []
+    made: list[tuple[Pipeline, str, RenderOptions]] = []
     with blamed(cells) as wrong:  # of all cells, before a network is fetched for one of them
         for cell in cells:
             with wrong(cell):
@@ -143,7 +145,7 @@ def sheet_of(
         for cell in cells:
             with wrong(cell):
                 made.append(asked.pipeline(cell, wanted.around or 0.0))
-    batches = [Batch(one, None, place=Place(None, False), **saving) for one in sharing([one for one, _ in made])]
+    batches = [Batch(one, None, place=Place(None, False), **saving) for one in sharing([one for one, *_ in made])]
     pipelines = [batch.pipeline for batch in batches]
     whole = batches[0].load(photo)
     sized = {one.recipe.size: one.sized(whole) for one in pipelines}
@@ -154,10 +156,10 @@ def sheet_of(
             with wrong(*(cells[number] for number in group.strengths)):
                 group.whole.plan(at.height, at.width)
     with blamed(cells) as wrong:
-        for cell, batch, (_, about) in zip(cells, batches, made, strict=True):
+        for cell, batch, (_, about, options) in zip(cells, batches, made, strict=True):
             with wrong(cell):
                 at = sized[batch.pipeline.recipe.size]
-                job = _job(cell, batch, at, output, len(cells))
+                job = _job(cell, batch, at, output, len(cells), options)
                 notices += batch.notices(whole, at, job.format)
                 words = [*asked.options(cell).words(), *cell.settings]
                 if cell.sets.get(VARIATION, 1) > 1:
@@ -166,7 +168,7 @@ def sheet_of(
     return Sheet(axes, jobs, grouped, [*dict.fromkeys(notices)])
 
 
-def _job(cell: Cell, batch: Batch, photo: Photo, output: Path, count: int) -> Job:
+def _job(cell: Cell, batch: Batch, photo: Photo, output: Path, count: int, options: RenderOptions) -> Job:
     """The cell with its file; raises UsageError for one that cannot be written."""
     from dreamer.image import format_for
 
@@ -177,7 +179,7 @@ def _job(cell: Cell, batch: Batch, photo: Photo, output: Path, count: int) -> Jo
     done = batch.is_done(file, photo) and not batch.force
     if is_taken(file) and not done and not batch.force:
         raise UsageError(taken(file))
-    return Job(cell, batch, photo, format, file, "", "", done)
+    return Job(cell, batch, photo, format, file, "", "", done, options)
 
 
 @dataclass(frozen=True)
@@ -214,17 +216,18 @@ class _Asked:
             return self.recipe(None).seed
         return 0
 
-    def pipeline(self, cell: Cell, amount: float) -> tuple[Pipeline, str]:
-        """The cell's pipeline; of a variation also what was changed, in words."""
+    def pipeline(self, cell: Cell, amount: float) -> tuple[Pipeline, str, RenderOptions]:
+        """The cell's pipeline, of a variation also what was changed, in words, and the options that it comes from."""
 
         def build(request: Request, aim: Aim | None) -> Pipeline:
             return replace(request, loaded=self.networks).build(self.registry, aim)
 
-        found, _ = self.options(cell).made(build, self.registry, self.notify, [])
+        plain = self.options(cell)
+        found, _ = plain.made(build, self.registry, self.notify, [])
         number = cell.sets.get(VARIATION, 0)
         if number <= 1:
-            return found, "as it is" if number else ""
+            return found, "as it is" if number else "", plain
         drawn = varied(found.to_dict(), self.registry.vocabulary, amount, number)
         options = self.options(cell, [(key, value) for key, value, _ in drawn])
         about = ", ".join(f"{key_name(key)} {value:g}" for key, value, _ in drawn)
-        return options.made(build, self.registry, self.notify, [])[0], about
+        return options.made(build, self.registry, self.notify, [])[0], about, options

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import html
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.claims import claimed
+from dreamer.cli.hands import Hands, failure, order_of
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.photos import check_folder, check_spared, named_files, write_sheet
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import Job, Sheet, SheetOptions, sheet_of
 from dreamer.cli.streams import line
-from dreamer.errors import Interrupted, RenderError, UsageError, WriteError, collect_problems
+from dreamer.errors import RenderError, UsageError, WriteError, collect_problems
 from dreamer.files import is_link, is_taken, make_folder, read_bounded, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.limits import ATLAS_BYTES
 from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.sweeps import headings, wrapped
+from dreamer.units.unit import Unit
+from dreamer.units.working import work
 
 if TYPE_CHECKING:
     from dreamer.engine.step import Step
@@ -38,6 +42,7 @@ def make_sheet(
     options: dict[str, Any],
     reporter: Reporter,
     problems: list[str],
+    hands: Hands,
     **saving: Any,
 ) -> int:
     """Dream every cell over a photo, None for the sample scene, and write the sheet; returns the exit code.
@@ -83,8 +88,8 @@ def make_sheet(
             reporter.notify(notice)
         reporter.start(label, 1, 1)
         try:
-            failed = _dreamt(sheet, reporter)
-        except Interrupted:
+            failed = _dreamt_by(hands, sheet, photo, reporter) if hands else _dreamt(sheet, reporter)
+        except KeyboardInterrupt:
             reporter.interrupted(label)
             done = sum(job.file.exists() for job in sheet.jobs)
             where = sheet.jobs[0].file.parent
@@ -121,6 +126,37 @@ def _dreamt(sheet: Sheet, reporter: Reporter) -> set[int]:
             reporter.fail(doing, error)
         done += len(numbers)
         reporter.frame(Frame(done, count, done / count, unit="cell"))
+    return failed
+
+
+def _dreamt_by(hands: Hands, sheet: Sheet, photo: Path | None, reporter: Reporter) -> set[int]:
+    """The same by other processes; a unit is a group of cells."""
+    batch = sheet.jobs[0].batch
+    words = {"force": batch.force, "keep_gps": batch.keep_gps, "max_pixels": batch.max_pixels}
+    order = order_of("dreamer.cli.making:Cells", photo=None if photo is None else str(photo), **words)
+    count, done, failed = len(sheet.jobs), sum(job.done for job in sheet.jobs), set[int]()
+
+    def units() -> Iterator[Unit]:
+        for group in sheet.groups:
+            if numbers := [number for number in group.strengths if not sheet.jobs[number].done]:
+                jobs = [sheet.jobs[number] for number in numbers]
+                cells = [
+                    {"number": n, "file": str(job.file), **job.options.to_dict()}
+                    for n, job in zip(numbers, jobs, strict=True)
+                ]
+                yield Unit(line(", ".join(jobs[0].cell.labels)), {"cells": cells}, str(jobs[0].file.parent))
+
+    def show(share: float) -> None:
+        reporter.frame(Frame(done, count, (done + share) / count, unit="cell"))
+
+    with closing(work(order, units(), hands.hire(batch.pipeline.machine), show)) as outcomes:
+        for outcome in outcomes:
+            numbers = {cell["number"] for cell in outcome.unit.words["cells"]}
+            done += len(numbers)
+            if outcome.problems:
+                failed |= numbers
+                reporter.fail(outcome.unit.label, failure(outcome.problems, outcome.code))
+            show(0.0)
     return failed
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.hands import THREADS, Hands, jobs_options, order_of
 from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.options import FILE, SEED, STRENGTH, FiniteRange, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
@@ -18,8 +19,10 @@ from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
-from dreamer.files import free, is_taken, taken, write_atomically
+from dreamer.files import free, is_taken, make_folder, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
+from dreamer.units.unit import Unit
+from dreamer.units.working import work
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 @option("--size", type=click.IntRange(96, 1024), default=320, metavar="PIXELS", help="Side of each picture. [320]")
 @option("--strength", type=FiniteRange(0, 1), default=1.0, metavar="0..1", help=STRENGTH)
 @option("--seed", type=SEED, default=0, metavar="N", help="Random seed: another seed, other dreams. [0]")
+@jobs_options("looks")
 @option("--force", is_flag=True, help="Replace an existing sheet.")
 @max_pixels_option
 @progress_option
@@ -48,6 +52,8 @@ def try_(
     size: int,
     strength: float,
     seed: int,
+    jobs: int | None,
+    on: str | None,
     force: bool,
     max_pixels: int,
     how: str,
@@ -61,6 +67,7 @@ def try_(
     outputs = [output, output.with_suffix(".html")] if as_page else [output]
     there = [] if force else [path for path in outputs if is_taken(path)]
     problems = [taken(path) for path in there]
+    hands = Hands.read({"jobs": jobs, "on": on}, problems)
     with progress(how) as reporter:
         began = time.monotonic()
         with collect_problems(problems):
@@ -95,7 +102,11 @@ def try_(
             raise UsageError(*problems)
         _check_room(output, size * size * len(presets))
         name = line(photo.name)
-        looks = [Look("the photo", name, piece), *_dreamt(piece, presets, strength, seed, photo, reporter)]
+        made = _dreamt(piece, presets, strength, seed, photo, reporter)
+        if hands:
+            words = {"max_pixels": max_pixels, "size": size, "strength": strength, "seed": seed}
+            made = _dreamt_by(hands, output, presets, photo, words, reporter)
+        looks = [Look("the photo", name, piece), *made]
         whole = load(sheet(looks))
         files = [encode(whole, whole.pixels, check_suffix(output))]
         files += [page(looks, f"Looks for {name}").encode()] if as_page else []
@@ -154,3 +165,44 @@ def _dreamt(
             command = render_command(photo, ("--preset", name))
             yield Look(label, line(preset.description or preset.title), picture, command)
         reporter.frame(Frame(done + 1, len(presets), (done + 1) / len(presets), unit="look"))
+
+
+def _dreamt_by(
+    hands: Hands, output: Path, presets: Mapping[str, Preset], photo: Path, words: Mapping[str, Any], reporter: Reporter
+) -> Iterator[Look]:
+    """The same by other processes, whose pictures are kept in a hidden folder until all are there."""
+    from PIL import Image
+
+    from dreamer.engine.device import Machine
+    from dreamer.visualization.contact_sheet import Look
+
+    order = order_of("dreamer.cli.drawing:Looks", photo=str(photo), **words)
+    folder = output.with_name(f".{output.name}.looks")
+    make_folder(folder)
+    count, done = len(presets), 0
+
+    def show(share: float) -> None:
+        reporter.frame(Frame(done, count, (done + share) / count, unit="look"))
+
+    files = {name: folder / f"look-{number}.png" for number, name in enumerate(presets)}
+    units = [Unit(name, {"name": name, "into": str(file)}, str(folder)) for name, file in files.items()]
+    hire = hands.hire(Machine(threads=THREADS).resolved())
+    reporter.start(str(photo), 1, 1)
+    try:
+        with closing(work(order, units, hire, show)) as outcomes:
+            for outcome in outcomes:
+                done += 1
+                if outcome.problems:
+                    reporter.notify(line(f"skipped {presets[outcome.unit.label].name}: {outcome.problems[0]}"))
+                show(0.0)
+        for name, preset in presets.items():
+            if files[name].exists():
+                about = line(preset.description or preset.title)
+                with Image.open(files[name]) as picture:
+                    picture.load()
+                yield Look(line(preset.name), about, picture, render_command(photo, ("--preset", name)))
+    finally:
+        for file in files.values():
+            file.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()

@@ -15,6 +15,7 @@ import click
 from dreamer.cli.clip import INTERRUPTED, ClipFile, clip_options, is_dreamt
 from dreamer.cli.failures import exit_code
 from dreamer.cli.film import FilmJob
+from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import MOMENT, RATE
 from dreamer.cli.options import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 @recipe_options
 @region_options
 @machine_options
+@jobs_options("chunks")
 @max_pixels_option
 @progress_option
 def video(
@@ -107,6 +109,7 @@ def video(
         named = _named(clips, reporter)
         outputs = _outputs(named, output)
         problems: list[str] = []
+        hands = Hands.read(options, problems)
         if no_audio and audio:
             problems.append("--no-audio and --audio cannot be combined; leave one of them out")
         if start is not None and end is not None and start >= end:
@@ -138,9 +141,8 @@ def video(
         for clip, path in zip(named, outputs, strict=True):
             file = ClipFile.read(path, own := dict(options))
             given = RenderOptions(**own)
-            jobs.append(
-                FilmJob(clip, file, given, stability, start, end, fps, audio, every, hearing, drives, told, reporter)
-            )
+            part = (stability, start, end, fps, audio, every)
+            jobs.append(FilmJob(clip, file, given, *part, hearing, drives, told, reporter, hands))
         read = None
         if len(jobs) == 1:  # all that is wrong is told together
             with collect_problems(problems):

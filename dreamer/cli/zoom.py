@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 
 from dreamer.cli.camera import FOLLOW, frame_side, kept_way, motion_of, motion_options, moves, planned
 from dreamer.cli.clip import ClipFile, Pace, clip_options, few
+from dreamer.cli.hands import Hands, bounded, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
     FILE,
@@ -25,10 +26,11 @@ from dreamer.cli.options import (
     region_options,
 )
 from dreamer.cli.photos import named_files
-from dreamer.cli.progress import progress
+from dreamer.cli.progress import Frame, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, sound_options
+from dreamer.cli.zoom_spans import ZoomSpans, divisible
 from dreamer.errors import UsageError, collect_problems
 from dreamer.videos.clip.unfinished import fitting
 
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
 @region_options
 @machine_options
+@jobs_options("spans")
 @max_pixels_option
 @progress_option
 def zoom(
@@ -92,6 +95,8 @@ def zoom(
     output = output or photo.parent / fitting(photo.stem, "-zoom.mp4")
     clip = ClipFile.read(output, options, small="path" if bare else None)
     problems: list[str] = []
+    hands = Hands.read(options, problems)
+    divided = bool(hands) and not clip.preview and not bare
     plan = format = whole = song = None
     with collect_problems(problems):
         named = [photo, audio, keyframes, hearing.drives, *named_files(options)]
@@ -105,23 +110,27 @@ def zoom(
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.zoom.following import along, followed, way_of
     from dreamer.videos.zoom.frames import BareZoom, frames_of
+    from dreamer.videos.zoom.keyframes import KeyframeZoom
     from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
         with collect_problems(problems):
             plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
+        if divided and plan and format:
+            problems += divisible(plan, format, motion.get("centre") == FOLLOW)
         with collect_problems(problems):
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
         registry, plugins = load_plugins()
-        looks = _looks(RenderOptions(**options), plan, registry, reporter.notify, problems, clip)
+        looks = looks_of(RenderOptions(**options), plan, registry, reporter.notify, problems, clip.tiles)
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
         size = frame_size(format, sized.height, sized.width)
+        looks = {look: bounded(each) for look, each in looks.items()} if divided else looks
         looks = settled_looks(looks, whole, size)
         usual = looks[plan.look(0.0)]
         use_threads(usual.machine)
@@ -144,13 +153,26 @@ def zoom(
         if hearing.chart:
             hearing.draw(song, plan.seconds, moves(plan, way, usual.recipe.strength))
 
+        tiles = [look.machine.tile for look in looks.values()]
+
+        def scene(writer: ClipWriter, on_step: Callable[[int, Step], None]) -> Scene:
+            return Scene(whole.image(), plan, size, partial(_look_at, looks, plan), writer.state, SPACING, on_step)
+
+        def join(writer: ClipWriter) -> int:
+            def on_step(number: int, step: Step) -> None:
+                reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
+
+            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": zoom_words(plan)}
+            words |= {"tiles": tiles, "size": list(size), "format": asdict(format), "folder": str(writer.folder)}
+            made = KeyframeZoom(scene(writer, on_step))
+            return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
+
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
+                reporter.seen(step.picture)
                 reporter.frame(pace.step(number, step))
 
-            look_at = partial(_look_at, looks, plan)
-            scene = Scene(whole.image(), plan, size, look_at, writer.state, SPACING, on_step)
-            made = BareZoom(scene) if bare else frames_of(scene)
+            made = BareZoom(scene(writer, on_step)) if bare else frames_of(scene(writer, on_step))
             passed = (min(number * step, plan.frames) for number in (writer.done, frames))
             pace = Pace((writer.done, frames), made.dreams(*passed))
             return _frames(made, range(writer.done * step, plan.frames, step)), pace
@@ -167,7 +189,8 @@ def zoom(
                 **({"bare": True} if bare else {}),
             },
             notes={"way": [(time, *centre) for time, centre in way_of(plan)]} if motion.get("centre") == FOLLOW else {},
-            tiles=[look.machine.tile for look in looks.values()],
+            tiles=tiles,
+            join=join if divided else None,
             size=size,
             fps=plan.fps / step,
             frames=frames,
@@ -175,21 +198,21 @@ def zoom(
         )
 
 
-def _looks(
+def looks_of(
     given: RenderOptions,
     plan: Zoom | None,
     registry: Registry,
     notify: Callable[[str], None],
     problems: list[str],
-    clip: ClipFile,
+    tiles: Callable[[int], Sequence[int | None]],
 ) -> dict[Look, Pipeline]:
-    """A pipeline for every preset and layer that the keyframes name, with its tile in the interrupted clip, if any.
+    """A pipeline for every preset and layer that the keyframes name; `tiles` gives those of so many looks, if known.
 
     What is wrong with them is added to `problems`.
     """
     looks = {}
     wanted = plan.looks() if plan else [(None, None)]
-    for (preset, layer), tile in zip(wanted, clip.tiles(len(wanted)), strict=True):
+    for (preset, layer), tile in zip(wanted, tiles(len(wanted)), strict=True):
         look = replace(given, layer=layer or given.layer, tile=tile if given.tile is None else given.tile)
         look = replace(look, preset=preset, recipe=None) if preset else look
         with collect_problems(problems):
@@ -207,10 +230,10 @@ def _frames(made: BareZoom | FeedbackZoom | KeyframeZoom, numbers: range) -> Fra
     for number in numbers:
         image = made.frame(number)
         made.checkpoint(number)
-        yield _pixels(image), None
+        yield pixels_of(image), None
 
 
-def _pixels(image: Tensor) -> NDArray[np.uint8]:
+def pixels_of(image: Tensor) -> NDArray[np.uint8]:
     """Return a picture (1, 3, H, W) in [0, 1] as (H, W, 3), uint8."""
     import numpy as np
 

@@ -7,6 +7,8 @@ What dreamer changes for the whole process, all of it:
 - `torch.set_num_threads`: by commands only, to what `--threads` says (`use_threads`,
   `cli.train`), and to 1 in the processes that draw for a training (`training.stream`).
 - `PYTHONSAFEPATH`: while the process that draws for a training is started, then as before (`training.stream`).
+- The current folder: of processes that make units, to the command's, and of a command while it connects with Ray
+  (`units.serving`, `units.rays`); there also `RAY_USAGE_STATS_ENABLED`, unless it is set, and a cluster's token.
 - glibc's `mallopt`: by commands only, for good (`keep_freed_memory` below).
 - `PIL.Image.MAX_IMAGE_PIXELS`: while a picture is opened and decoded, under a lock, then as before (`image.source`).
 - Pillow's formats: HEIC is among them once such a picture has been opened (`image.source`).

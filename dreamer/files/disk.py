@@ -18,6 +18,7 @@ from dreamer.errors import UsageError, WriteError
 
 _LINKLESS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL}
 """Errors of file systems that have no hard links, as on a memory card."""
+_mark = ""  # of this process's temporary files
 _STALE = 24 * 3600.0  # seconds after which a temporary file is one that a killed process left
 
 
@@ -120,6 +121,19 @@ def replacing(path: Path, *, replace: bool = True, folder: Path | None = None) -
             raise WriteError(f"{path} could not be written: it exists, and --force alone replaces it")
 
 
+def mark_temporaries(mark: str) -> None:
+    """Begin the names of this process's temporary files with hex digits, by which `remove_temporaries` finds them."""
+    global _mark
+    _mark = mark
+
+
+def remove_temporaries(folder: Path, mark: str) -> None:
+    """Remove the temporary files that processes with this mark have left in a folder."""
+    with suppress(OSError):
+        for path in folder.glob(f".dreamer-{mark}*.part"):
+            path.unlink(missing_ok=True)
+
+
 def make_folder(path: Path) -> None:
     """Create a folder, and its parents, unless it exists. Raises WriteError."""
     try:
@@ -134,7 +148,7 @@ def _temporary(path: Path, size: int, folder: Path) -> Iterator[Path]:
     if "\0" in str(path):
         raise WriteError(f"{path!s:.80}: no file can be written under a name that holds a NUL; choose another name")
     _remove_stale(folder)
-    temporary = folder / f".dreamer-{secrets.token_hex(6)}.part"
+    temporary = folder / f".dreamer-{_mark}{secrets.token_hex(6)}.part"
     try:
         try:
             yield temporary

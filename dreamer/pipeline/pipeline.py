@@ -58,6 +58,8 @@ class Pipeline:
     """The most pixels of all pictures together."""
     masks: tuple[Photo, ...] = ()
     """The pictures of the regions' masks."""
+    memory: int | None = None
+    """The bytes that one pass may take, so that tiles are the same wherever; else they follow from what is free."""
     overview: Looked | None = None
     """The photo that is dreamt over, as a whole: of `over`."""
 
@@ -124,7 +126,7 @@ class Pipeline:
         demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
-        tile = plan_tile(self.machine, self.network, self.terms, high, wide, count)
+        tile = plan_tile(self.machine, self.network, self.terms, high, wide, count, self.memory)
         machine = replace(self.machine, tile=tile)
         demand.check_memory(machine, look_memory(tile, self.network, self.terms, high, wide, count))
         self.binder.check_canvas(octaves[-1].size)

@@ -72,11 +72,18 @@ def plan_octaves(
 
 
 def plan_tile(
-    machine: Machine, network: Network, terms: Sequence[WeightedObjective], height: int, width: int, pictures: int = 1
+    machine: Machine,
+    network: Network,
+    terms: Sequence[WeightedObjective],
+    height: int,
+    width: int,
+    pictures: int = 1,
+    memory: int | None = None,
 ) -> int:
     """The side of the tiles for pictures of that size, in pixels, 0 for none: as asked, else as memory allows now.
 
-    Raises UsageError where tiles are asked for and a layer looks at the whole picture.
+    `memory` is the bytes that one pass may take, where that is not what is free. Raises UsageError where tiles are
+    asked for and a layer looks at the whole picture.
     """
     layers = looked_at(network, terms)
     if machine.tile > 0:
@@ -84,7 +91,7 @@ def plan_tile(
         return machine.tile
     if machine.tile == 0 or any(layer.rows is None for layer in layers.values()):
         return 0
-    largest = largest_tile(layers, free_memory(machine.device), pictures)
+    largest = largest_tile(layers, free_memory(machine.device) if memory is None else memory, pictures)
     return 0 if max(height, width) <= largest else largest
 
 

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +86,20 @@ def encode_segment(frames: Iterable[tuple[int, Frame]], format: Format, size: tu
         why = getattr(error, "strerror", error)
         raise WriteError(f"the frames could not be encoded as {format.codec}: {why}") from error
     return file.getvalue()
+
+
+def encode_timed(
+    frames: Iterable[tuple[Fraction, Frame]], format: Format, size: tuple[int, int], fps: Fraction
+) -> tuple[bytes, int]:
+    """The segment of at least one frame with its time in seconds, and the time of the first frame in ticks.
+
+    Raises WriteError, as `encode_segment` does.
+    """
+    rate, timed = ticks_per_second(fps), iter(frames)
+    seconds, values = next(timed)
+    first = round(seconds * rate)
+    rest = ((round(seconds * rate) - first, values) for seconds, values in timed)
+    return encode_segment(chain([(0, values)], rest), format, size, fps), first
 
 
 def told_apart(seconds: Fraction, before: int, fps: Fraction, suffix: str) -> Fraction:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -79,13 +80,7 @@ class Manifest:
     def check_segments(self, folder: Path, size: tuple[int, int]) -> None:
         """Raise UsageError when a segment is missing, damaged or larger than raw frames of `size` (height, width)."""
         for entry, segment in zip(self.segments, self.segment_files(folder), strict=True):
-            most = entry.frames * 3 * size[0] * size[1] + MB
-            try:
-                with segment.path.open("rb") as file:
-                    small = os.fstat(file.fileno()).st_size <= most
-                    whole = small and hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
-            except OSError:
-                whole = False
+            whole = is_whole(segment.path, entry, entry.frames * 3 * size[0] * size[1] + MB)
             if not whole:
                 raise UsageError(f"{segment.path} is missing or damaged; {_AGAIN}")
 
@@ -123,6 +118,16 @@ def notes_of(output: Path) -> Mapping[str, Any]:
         return Manifest.read(folder_of(output)).notes
     except UsageError:  # `ClipWriter.open` reports what is wrong
         return {}
+
+
+def is_whole(path: Path, entry: SegmentEntry, most: float = math.inf) -> bool:
+    """Whether a segment's file is what it was when it was written, and of at most so many bytes."""
+    try:
+        with path.open("rb") as file:
+            small = os.fstat(file.fileno()).st_size <= most
+            return small and hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+    except OSError:
+        return False
 
 
 def digest(data: bytes) -> str:

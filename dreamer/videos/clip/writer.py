@@ -7,12 +7,11 @@ segments, so that the finished file has the same bytes however often its making 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from dreamer.files import free, is_taken, replacing, write_atomically
 from dreamer.videos.clip.animations import check_gif
 from dreamer.videos.clip.assembly import Assembly
 from dreamer.videos.clip.concat import Segment, check_segments, concatenate
-from dreamer.videos.clip.encode import Frame, check_encoder, encode_segment, ticks_per_second, told_apart
+from dreamer.videos.clip.encode import Frame, check_encoder, encode_timed, ticks_per_second, told_apart
 from dreamer.videos.clip.formats import PREVIEW, Format
 from dreamer.videos.clip.frame_store import FrameStore
 from dreamer.videos.clip.lock import OutputLock
@@ -70,13 +69,12 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         notify: Callable[[str], None],
     ) -> None:
         self.output, self.format = output, format
-        self.folder = folder_of(output)
-        self.partial = partial_of(output)
+        self.folder, self.partial = folder_of(output), partial_of(output)
         self.finished = self._resumed = False
         self._lock = OutputLock(output)
-        self._size, self._fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
+        self._size, self.fps, self._recipe, self._force, self._notify = size, fps, recipe, force, notify
         self._manifest = manifest
-        self._segment: int = manifest.settings["segment"]
+        self.segment: int = manifest.settings["segment"]
         self._assembly = Assembly(format, size, fps, recipe, notify)
         self._tick = -1  # the time of the last frame in the segments that were found
         self._owns_partial = False  # the preview that is there is one of this clip
@@ -159,10 +157,10 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if frame.shape != shape or frame.dtype != np.uint8:
             raise ValueError(f"expected a frame of uint8 {shape}, not {frame.dtype} {frame.shape}")
         if self.format.codec == "gif":
-            check_gif(self.done + 1, self._fps)
-        seconds = self.done / self._fps if time is None else time
-        before = max(self._tick, round(self._frames.latest * ticks_per_second(self._fps)))
-        self._frames.add(frame, told_apart(seconds, before, self._fps, self.format.suffix))
+            check_gif(self.done + 1, self.fps)
+        seconds = self.done / self.fps if time is None else time
+        before = max(self._tick, round(self._frames.latest * ticks_per_second(self.fps)))
+        self._frames.add(frame, told_apart(seconds, before, self.fps, self.format.suffix))
         self._encode_full_segments()
 
     def flush(self) -> None:
@@ -178,12 +176,19 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """
         if not self.done:
             raise UsageError(f"{self.output}: a clip needs at least one frame")
-        place = self.output if self._force else free(self.output)
+        self._finish(self._segments)
+
+    def join(self, segments: Sequence[Segment]) -> None:
+        """Finish with the segments of all frames, in the order of showing, which others have made; see `finish`."""
+        self._finish(lambda: segments)
+
+    def _finish(self, segments: Callable[[], Sequence[Segment]]) -> None:
+        place, force = (self.output if self._force else free(self.output)), self._force
         if self.format.codec == "png":
-            self._frames.move_to(place, self._force)
+            self._frames.move_to(place, force)
         else:
-            with replacing(place, replace=self._force, folder=self.folder) as path:
-                self._assembly.write(path, self._segments, self._frames.all)
+            with replacing(place, replace=force, folder=self.folder) as path:
+                self._assembly.write(path, segments, self._frames.all)
         if place != self.output and is_same(place, self.output):  # a killed process had come as far as this
             place.unlink()
         elif place != self.output:
@@ -209,8 +214,8 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         with reported_together() as problems:
             with collect_problems(problems):
                 if self.format.codec == "gif":
-                    check_gif(frames, self._fps)
-                check_encoder(self._encoding, self._size, self._fps)
+                    check_gif(frames, self.fps)
+                check_encoder(self._encoding, self._size, self.fps)
             with collect_problems(problems):
                 if sound:
                     self._assembly.take_sound(*sound)
@@ -238,7 +243,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         found = Manifest.read(self.folder)
         found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
-        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self._fps)
+        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self.fps)
         is_ours = partial(found.is_of, self._recipe)
         check_resumed(self.output, is_ours, self._force)
         moved = self.format.codec == "png" and self._frames.is_gone()  # killed when all had been done
@@ -256,7 +261,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         except OSError as error:
             raise WriteError(f"{self.folder} could not be made: {error.strerror}") from error
         self._manifest.write(self.folder)
-        closed = len(self._manifest.segments) * self._segment
+        closed = len(self._manifest.segments) * self.segment
         self._frames.recover(closed if self.format.segmented else 0, closed)
         if self._frames.end < closed:
             path = self._frames.path(self._frames.end)
@@ -277,31 +282,27 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def _encode_full_segments(self) -> None:
         """Encode the frames that fill segments, and delete these frames where they are not needed any more."""
-        while self.done - (begin := len(self._manifest.segments) * self._segment) >= self._segment:
+        while self.done - (begin := len(self._manifest.segments) * self.segment) >= self.segment:
             number = len(self._manifest.segments)
-            data, start = self._encode(begin, begin + self._segment)
+            data, start = self._encode(begin, begin + self.segment)
             write_atomically(segment_path(self.folder, number), data)
-            entry = SegmentEntry(start, self._segment, digest(data))
+            entry = SegmentEntry(start, self.segment, digest(data))
             self._manifest = replace(self._manifest, segments=(*self._manifest.segments, entry))
             self._manifest.write(self.folder)
             if self.format.segmented:
-                self._frames.drop(begin + self._segment)
+                self._frames.drop(begin + self.segment)
             if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
                 with suppress(RenderError):  # the preview is not needed for going on
                     self._refresh_partial()
 
     def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
         """The segment of frames `begin` to `end` - 1, and the time of its first frame in ticks."""
-        rate = ticks_per_second(self._fps)
-        frames = ((round(seconds * rate), values) for seconds, values in self._frames.frames(begin, end))
-        first, values = next(frames)
-        rest = ((ticks - first, values) for ticks, values in frames)
-        return encode_segment(chain([(0, values)], rest), self._encoding, self._size, self._fps), first
+        return encode_timed(self._frames.frames(begin, end), self._encoding, self._size, self.fps)
 
     def _segments(self) -> list[Segment]:
         """Segments of all frames so far; the remaining frames get a shorter one."""
         segments = self._manifest.segment_files(self.folder)
-        closed = len(segments) * self._segment
+        closed = len(segments) * self.segment
         if closed < self.done:
             data, start = self._encode(closed, self.done)
             path = rest_path(self.folder)
@@ -315,5 +316,5 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         if segments:
             own = self._owns_partial or self._force
             with replacing(self.partial, replace=own, folder=self.folder) as path:
-                concatenate(segments, path, PREVIEW.suffix, self._fps, self._recipe)
+                concatenate(segments, path, PREVIEW.suffix, self.fps, self._recipe)
             self._owns_partial = True

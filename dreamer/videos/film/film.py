@@ -27,6 +27,7 @@ from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.looks import Look, Looks, Sections, check_sections
 from dreamer.videos.film.masks import ClipMasks
+from dreamer.videos.film.motion import find_motion
 from dreamer.videos.film.passage import Dreamt, Passage, Waiting
 from dreamer.videos.sound.driven import STILL, Drives
 
@@ -134,6 +135,7 @@ class Film:
         begin: int = 0,
         change: Tensor | None = None,
         masks: Tensor | None = None,
+        first: int = 0,
     ) -> Iterator[Dreamt]:
         """Dream over frames.
 
@@ -142,6 +144,7 @@ class Film:
             begin: Number of the first frame to dream over.
             change: What frame `begin` starts with, (1, 3, H, W); see `load_change`.
             masks: The carried masks of the frame before it, (1, n, H, W).
+            first: Number of the first of `frames`, where these are not all: the clip's first, or one after a cut.
 
         Raises:
             NotFiniteError: A dream became NaN or Inf.
@@ -150,7 +153,7 @@ class Film:
         passage = Passage(self, change, masks)
         known = (begin - 1) // self.every * self.every  # the last frame before `begin` that was dreamt over
         group: list[Waiting] = []
-        for number, (now, following) in enumerate(pairwise(chain(frames, (None,)))):
+        for number, (now, following) in enumerate(pairwise(chain(frames, (None,))), first):
             if number < known or now is None:
                 continue
             time, values = now
@@ -162,6 +165,16 @@ class Film:
             if number % self.every == 0 or following is None:
                 yield from passage.dreamt(group, begin)
                 group = []
+
+    @property
+    def resets(self) -> bool:
+        """Whether each frame is dreamt by itself, so that nothing is carried from one to the next."""
+        return self.share >= 1 and not (self.regions and self.regions.carried)
+
+    def cut_between(self, before: Frame, now: Frame) -> bool:
+        """Whether the scene changes between a frame and the next, (h, w, 3 or 4), uint8: nothing is carried over."""
+        device = self.pipeline.machine.device
+        return find_motion(self.sized(now).to(device), self.sized(before).to(device)).cut
 
     def sized(self, values: Frame) -> Tensor:
         """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""

@@ -137,7 +137,7 @@ class Passage:
     def _motion(self, now: Tensor) -> Motion | None:
         """The motion since the last frame that was dreamt over, where it is needed; None after a cut."""
         film = self._film
-        if self._before is None or (film.share >= 1 and not (film.regions and film.regions.carried)):
+        if self._before is None or film.resets:
             return None
         motion = find_motion(now, self._before)
         return None if motion.cut else motion

@@ -3,8 +3,8 @@
 Every seed's dream is made once; a frame is the photo with their changes, in shares that go round. Two that follow one
 another have shares whose squares add up to 1, so that the dream stays as strong while forms of no likeness change
 places; a plain mean would be faint half-way. The phase differs from place to place, as softly as clouds do: a form
-opens here while another closes there. All is a function of the phase, so the end meets the start exactly, and no frame needs
-another.
+opens here while another closes there. All is a function of the phase, so the end meets the start exactly, and no frame
+needs another.
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def settled(
             with collect_problems(problems):
                 if look.recipe.init != "photo":
                     problems.append(
-                        f"{name}: init: a walk begins with the photo, and this look with {look.recipe.init}; "
+                        f"{name}: init: the clip begins with the photo, and this look with {look.recipe.init}; "
                         f"change it ({argument('init', 'photo')})"
                     )
                 else:

@@ -34,6 +34,7 @@ class KeyframeZoom:
         self._scene = scene
         self._keyframe_size = keyframe_size(scene.size, scene.spacing)
         self._splines: dict[int, Tensor] = {}
+        self._there = 0  # so many keyframes are stored for certain
         self._oldest = 1  # the first keyframe after number 0 that may still be stored
 
     @cached_property
@@ -72,6 +73,12 @@ class KeyframeZoom:
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
         """The number of keyframes dreamt for the first `done` frames, and for the first `frames`."""
         return self._needed(done), self._needed(frames)
+
+    def ensure(self, count: int) -> None:
+        """Dream those of the first `count` keyframes that the store lacks, one after another."""
+        for number in range(self._there, count):
+            self._change(number)
+        self._there = max(self._there, count)
 
     def checkpoint(self, frame: int) -> None:
         """Called when the frames before `frame` are safe: delete the keyframes that no later frame needs."""

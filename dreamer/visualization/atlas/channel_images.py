@@ -25,6 +25,11 @@ _MARGIN = 4  # px: the borders are dreamt and cut off, because there the network
 _BATCH = {"cuda": 64}  # on a CPU larger batches than the default are no faster
 
 
+def batch_on(device: str) -> int:
+    """How many channels are drawn at once on a device."""
+    return _BATCH.get(device.partition(":")[0], 8)
+
+
 def channel_recipe(layer: str, *, size: int = SIZE, steps: int = STEPS, seed: int = 0) -> dict[str, Any]:
     """The recipe of a layer's channel images: small visualizations with few, large steps."""
     return {
@@ -60,7 +65,7 @@ def draw_channels(
         Interrupted: Ctrl-C was pressed.
     """
     (layer,), side = pipeline.layers, pipeline.recipe.size
-    batch_size = _BATCH.get(pipeline.machine.device.partition(":")[0], 8)
+    batch_size = batch_on(pipeline.machine.device)
     for begin in range(0, len(channels), batch_size):
         batch = list(channels[begin : begin + batch_size])
         one = replace(

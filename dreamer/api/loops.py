@@ -1,0 +1,84 @@
+"""A photo that breathes, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Unpack
+
+from dreamer.api.changes import WalkChanges
+from dreamer.api.frames import frames_given
+from dreamer.api.looks import rate_of
+from dreamer.api.regions import OneRegion
+from dreamer.api.request import machine_of, photo_of, request
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, network_of
+from dreamer.engine.modes import plain_modes
+from dreamer.engine.step import Step
+from dreamer.errors import UsageError, quoted
+from dreamer.image import Picture, load
+from dreamer.pipeline.demand import MAX_PIXELS
+from dreamer.recipes.arguments import check
+from dreamer.recipes.preset import Preset
+from dreamer.videos.clip.state import MemoryStore
+from dreamer.videos.loop import MOST_SEEDS
+from dreamer.videos.loop.loop import FPS, SECONDS, SEEDS, Loop
+from dreamer.videos.walk.walk import frame_count, settled
+from dreamer.videos.zoom.scene import SIZE
+
+
+@plain_modes()
+def loop(
+    photo: Picture,
+    *,
+    seconds: float = SECONDS,
+    fps: float | str | Fraction = FPS,
+    seeds: int = SEEDS,
+    preset: str | Path | Preset | None = None,
+    network: AnyNetwork | None = None,
+    weights: str | Path | None = None,
+    layer: str | None = None,
+    guide: Picture | None = None,
+    regions: Sequence[OneRegion] | None = None,
+    size: int | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    tile: int | None = None,
+    fetch: bool = False,
+    steps: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    returns: Returns = "pil",
+    on_step: Callable[[int, Step], None] | None = None,
+    **changes: Unpack[WalkChanges],
+) -> Iterator[Result]:
+    """Let a photo breathe: the frames of `dreamer loop`, one by one; after the last the first comes again.
+
+    Args:
+        photo: As for `dream`.
+        seconds: Length of the loop.
+        fps: Frames per second.
+        seeds: How many dreams come and go, from 1 to 12; a single one grows and fades.
+        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        on_step: Called with the number of the dream that is being made, and a `Step`.
+        **changes: A recipe's keys. All others are as for `dream`.
+
+    Returns:
+        An iterator of the frames, as `returns` says.
+
+    Raises:
+        DreamerError: At once, with every mistake.
+        Interrupted: As for `dream`, while a dream is made; its `picture` is what is being dreamt.
+    """
+    check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size, seconds=seconds)
+    if type(seeds) is not int or not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(f"seeds: {quoted(seeds)} is not a whole number from 1 to {MOST_SEEDS}")
+    rate, source, guided = rate_of(fps), load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
+    looked_at, machine = network_of(network), machine_of(device, precision, tile)
+    asked, names = request(
+        preset, changes, looked_at, weights, layer, fetch, machine, guided, steps, max_pixels, regions
+    )
+    image = source.resized(size or min(SIZE, max(source.width, source.height))).image()
+    (pipeline,) = settled([asked.build(names)], image, names=["photo"])
+    told = on_step or (lambda number, step: None)
+    made = Loop(image, pipeline, frame_count(seconds, rate), seeds, told)
+    return frames_given(made.pictures(MemoryStore()), returns)

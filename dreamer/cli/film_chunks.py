@@ -1,0 +1,143 @@
+"""A film in chunks, by the processes of --jobs and --on: the same segments, and so the same file, as without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamer.cli.hands import bounded, order_of
+from dreamer.cli.progress import Frame, Reporter
+from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.segments import Joiner, shown_at, words_of, write_segments
+from dreamer.errors import RenderError
+from dreamer.units.serving import Tell
+from dreamer.units.unit import Unit
+from dreamer.units.working import Hire
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dreamer.engine.step import Step
+    from dreamer.videos.clip.formats import Format
+    from dreamer.videos.clip.reader import Clip
+    from dreamer.videos.clip.writer import ClipWriter
+    from dreamer.videos.film.chunks import Chunk
+    from dreamer.videos.film.film import Film
+
+_MAKER = "dreamer.cli.film_chunks:Chunks"
+
+
+@dataclass(frozen=True)
+class FilmChunks:
+    """A film, and who makes its chunks.
+
+    `digest` is the clip's SHA-256; `words` decide every frame (see `Chunks`).
+    """
+
+    film: Film
+    clip: Clip
+    digest: str
+    words: Mapping[str, Any]
+    hire: Hire
+    reporter: Reporter
+
+    def join(self, writer: ClipWriter) -> int:
+        """Have the film made and finished; returns the exit code."""
+        joiner = Joiner(order_of(_MAKER, **self.words), self.hire, self.reporter, str(self.clip.path))
+        return joiner.join(writer, lambda: self._units(writer))
+
+    def _units(self, writer: ClipWriter) -> Sequence[Unit]:
+        from dreamer.videos.clip.reader import frames
+        from dreamer.videos.film.chunks import chunks, scan
+
+        def on_frame(number: int) -> None:
+            self.reporter.frame(Frame(number, self.clip.frames, 0.0, "looking for cuts"))
+
+        found = scan(self.film, frames(self.clip), on_frame)
+        even = (number / self.clip.fps for number in range(len(found.times)))
+        shown = shown_at(writer, found.times if self.clip.variable else even)
+
+        def unit(chunk: Chunk) -> Unit:
+            times = [str(at) for at in found.times[chunk.start : chunk.end]]
+            words = words_of(writer, chunk.begin, shown[chunk.begin : chunk.end])
+            words |= {"sha256": self.digest, "start": chunk.start, "times": times}
+            return Unit(f"frames {chunk.begin} to {chunk.end - 1}", words, str(writer.folder))
+
+        cut = chunks(len(found.times), found.cuts, writer.segment)
+        if len(cut) == 1:
+            self.reporter.notify(
+                f"{self.clip.path}: there are no cuts to divide it at; one process makes it, in one go"
+            )
+        return [unit(chunk) for chunk in cut]
+
+
+class Chunks:
+    """Makes chunks of a film: writes their segments, and a note of them.
+
+    Its words are those of `RenderOptions.to_dict`, the `clip` and the `part` of it, its `stability`, and the `format`.
+    Besides those of `words_of`, a unit's are the number of the first frame to dream over, `start`, the `times` of all
+    frames from there on in the clip, and the clip's `sha256`.
+    """
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        from dreamer.engine.device import keep_freed_memory, use_threads
+        from dreamer.plugins.loading import load_plugins
+
+        registry, _ = load_plugins()
+        pipeline, _ = RenderOptions.read(words).pipeline(registry, lambda sentence: None, [])
+        use_threads(pipeline.machine)
+        keep_freed_memory()
+        self._words, self._pipeline = words, bounded(pipeline)
+
+    @cached_property
+    def _clip(self) -> Clip:
+        from dreamer.videos.clip.reader import probe
+
+        part = {name: None if at is None else Fraction(at) for name, at in self._words["part"].items()}
+        return probe(Path(self._words["clip"]), max_pixels=self._pipeline.max_pixels, **part)
+
+    @cached_property
+    def _format(self) -> Format:
+        from dreamer.videos.clip.formats import Format
+
+        return Format(**self._words["format"])
+
+    @cached_property
+    def _film(self) -> Film:
+        from dreamer.cli.film import film_of
+
+        words = self._words
+        return film_of(self._pipeline, self._clip, self._format, words["stability"])
+
+    def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:
+        """Dream over a chunk; returns its note."""
+        frames = self._dreams(unit.words, tell)
+        return write_segments(unit, order_of(_MAKER, **self._words), frames, self._format, self._film.plan.size)
+
+    def _dreams(self, words: Mapping[str, Any], tell: Tell) -> Iterator[NDArray[np.uint8]]:
+        """Every frame of a chunk, dreamt over; its run-up is dreamt over, too."""
+        from dreamer.videos.clip.reader import frames
+
+        times, start = [Fraction(at) for at in words["times"]], words["start"]
+        part, done = replace(self._clip, begin=self._clip.begin + times[0]), 0
+
+        def read() -> Iterator[tuple[Fraction, Any]]:
+            for wanted, (at, values) in zip(times, frames(part), strict=False):
+                if at + times[0] != wanted:
+                    what = f"the frame at {float(wanted):g} s cannot be found again"
+                    raise RenderError(f"{part.path}: {what}; leave out --jobs and --on")
+                yield wanted, values
+
+        def on_step(step: Step) -> None:
+            tell((done + step.share) / len(times))
+
+        film = replace(self._film, on_step=on_step)
+        for dreamt in film.dreams(read(), begin=start, first=start):
+            done += 1
+            if start + done > words["begin"]:
+                yield dreamt.frame

@@ -1,0 +1,136 @@
+"""`dreamer loop`: a still that breathes, as a clip whose end meets its start."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dreamer.cli.camera import frame_side
+from dreamer.cli.clip import ClipFile, Pace, clip_options_for, few
+from dreamer.cli.missing import tell_missing
+from dreamer.cli.moments import RATE
+from dreamer.cli.options import (
+    FILE,
+    FiniteRange,
+    machine_options,
+    max_pixels_option,
+    option,
+    progress_option,
+    recipe_options_for,
+    region_options,
+)
+from dreamer.cli.photos import named_files
+from dreamer.cli.progress import progress
+from dreamer.cli.provenance import provenance_for
+from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import UsageError, collect_problems
+from dreamer.videos.clip.unfinished import fitting
+from dreamer.videos.loop import MOST_SEEDS
+
+if TYPE_CHECKING:
+    from dreamer.cli.clip import Frames
+    from dreamer.videos.clip.writer import ClipWriter
+
+_MOST_SECONDS = 600
+
+
+@click.command()
+@click.argument("photo", type=FILE)
+@option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [PHOTO-loop.mp4]")
+@option("--seconds", type=FiniteRange(0.1, _MOST_SECONDS), metavar="SECONDS", help="Length of the clip. [6]")
+@option("--fps", type=RATE, metavar="N", help="Frames per second; a fraction such as 30000/1001 is possible. [24]")
+@option(
+    "--seeds",
+    type=click.IntRange(1, MOST_SEEDS),
+    metavar="N",
+    help="How many dreams come and go; a single one grows and fades. [3]",
+)
+@clip_options_for("Make a preview: the whole loop in few frames and small.")
+@recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
+@region_options
+@machine_options
+@max_pixels_option
+@progress_option
+def loop(
+    photo: Path,
+    output: Path | None,
+    seconds: float | None,
+    fps: Fraction | None,
+    seeds: int | None,
+    how: str,
+    **options: Any,
+) -> int:
+    """Let a photo breathe.
+
+    The result is a clip without an end, in which the dreams of a few seeds come and go over the photo, here sooner and
+    there later. It takes as long as so many single pictures.
+
+    \b
+    dreamer loop photo.jpg                       write photo-loop.mp4
+    dreamer loop photo.jpg -o loop.webp --size 640 --fps 12
+    dreamer loop photo.jpg --seeds 1 --preset bloom
+    dreamer loop photo.jpg --region face.png=keep --region all=bloom
+    """
+    clip = ClipFile.read(output or photo.with_name(fitting(photo.stem, "-loop.mp4")), options)
+    problems: list[str] = []
+    format = whole = pipeline = None
+    with collect_problems(problems):
+        format = clip.format([photo, *named_files(options)])
+    tell_missing(problems, options, photo)
+
+    from dreamer.engine.device import keep_freed_memory, use_threads
+    from dreamer.image import load
+    from dreamer.plugins.loading import load_plugins
+    from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.film.passage import eight_bits
+    from dreamer.videos.loop.loop import FPS, SECONDS, SEEDS, Loop
+    from dreamer.videos.walk.walk import frame_count, settled
+
+    with progress(how) as reporter:
+        with collect_problems(problems):
+            whole = load(photo, max_pixels=options["max_pixels"])
+            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+        registry, plugins = load_plugins()
+        with collect_problems(problems):
+            given = RenderOptions(**options)
+            tile = clip.tiles(1)[0] if given.tile is None else given.tile
+            pipeline = replace(given, tile=tile).pipeline(registry, reporter.notify, [], fetch=not problems)[0]
+        if problems or not (whole and format and pipeline):
+            raise UsageError(*problems)
+        image = whole.resized(options["size"]).image()
+        size = frame_size(format, image.shape[-2], image.shape[-1])
+        image = image[..., : size[0], : size[1]].contiguous()
+        (pipeline,) = settled([pipeline], image, names=[str(photo)], tile=tile)
+        use_threads(pipeline.machine)
+        if not pipeline.machine.tile:
+            keep_freed_memory()
+        rate = fps or FPS
+        rate = rate / few(rate) if clip.preview else rate
+        made = Loop(image, pipeline, frame_count(seconds or SECONDS, rate), seeds or SEEDS)
+        provenance = provenance_for(pipeline, whole.sha256, pipeline.machine, plugins)
+        words = {"seconds": seconds or SECONDS, "fps": str(fps or FPS), "seeds": made.seeds}
+        recipe = {**json.loads(provenance.text()), "loop": words}
+
+        def make(writer: ClipWriter) -> tuple[Frames, Pace]:
+            pace = Pace((writer.done, made.frames), (0, made.seeds))
+            told = replace(made, on_step=lambda number, step: reporter.frame(pace.step(number, step)))
+            pictures = told.pictures(writer.state, writer.done)
+            return ((eight_bits(picture), None) for picture in pictures), pace
+
+        return clip.write(
+            make,
+            reporter,
+            str(photo),
+            format,
+            recipe=recipe,
+            decides=recipe,
+            tiles=[pipeline.machine.tile],
+            size=size,
+            fps=rate,
+            frames=made.frames,
+        )

@@ -1,0 +1,145 @@
+"""A Ray cluster on this machine alone: on loopback, without a dashboard, and with a token for whoever asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dreamer.errors import RenderError, UsageError
+from dreamer.files import make_folder, write_atomically
+from dreamer.files.folders import cache_folder
+
+MODE, TOKEN, TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+"""Variables by which Ray is told to ask for a token, and which."""
+_PATIENCE = 60.0  # seconds until the cluster has to answer
+_LONGEST = 24  # bytes of the name of the temporary folder: those of sockets in it may have 107, and Ray's have 80
+STORE = 80 * 2**20
+"""Bytes of the object store, about the least that Ray takes: what goes through it are words."""
+
+
+def found() -> str | None:
+    """The address of the cluster that `up` has begun, while it runs; its token is in the environment from now on.
+
+    Ray reads the environment when it is imported first.
+    """
+    note = _noted()
+    if not _runs(note):
+        return None
+    os.environ |= {MODE: "token", TOKEN_FILE: str(_token())}
+    return str(note["address"])
+
+
+def up(cores: int | None) -> str:
+    """Begin a cluster and return its address. Raises UsageError if there is one, RenderError if it does not begin."""
+    if _runs(_noted()):
+        raise UsageError(f"a cluster is up, at {_noted()['address']}; `dreamer cluster down` ends it")
+    make_folder(cache_folder())
+    write_atomically(_token(), secrets.token_hex(32).encode())
+    _token().chmod(0o600)
+    address = f"127.0.0.1:{_free_port()}"
+    words = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={address.rpartition(':')[2]}"]
+    words += ["--include-dashboard=false", "--disable-usage-stats", f"--object-store-memory={STORE}"]
+    words += [f"--num-cpus={cores}"] if cores else []
+    words += [f"--temp-dir={scratch}"] if (scratch := scratch_folder()) else []
+    with _log().open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ray.scripts.scripts", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, MODE: "token", TOKEN_FILE: str(_token())},
+            cwd=cache_folder(),
+            start_new_session=True,
+        )
+    until = time.monotonic() + _PATIENCE
+    while b"Ray runtime started" not in _log().read_bytes():
+        if process.poll() is not None or time.monotonic() > until:
+            _end(process.pid)
+            remove_scratch(scratch)
+            raise RenderError(f"the cluster did not begin; {_log()} says why")
+        time.sleep(0.1)
+    began = psutil.Process(process.pid).create_time()
+    note = {"address": address, "pid": process.pid, "began": began, "scratch": str(scratch or "")}
+    write_atomically(_note(), json.dumps(note).encode())
+    return address
+
+
+def down() -> None:
+    """End the cluster that `up` has begun. Raises UsageError if there is none."""
+    note = _noted()
+    if not _runs(note):
+        raise UsageError("no cluster is up on this machine; `dreamer cluster up` begins one")
+    _end(note["pid"])
+    remove_scratch(Path(scratch) if (scratch := note.get("scratch")) else None)
+    for path in (_note(), _token(), _log()):
+        path.unlink(missing_ok=True)
+
+
+def scratch_folder() -> Path | None:
+    """A new folder for sockets and logs of a cluster; None where its name would be too long for a socket's."""
+    if len(tempfile.gettempdir()) > _LONGEST:
+        return None
+    return Path(tempfile.mkdtemp(prefix="dreamer-ray-"))
+
+
+def remove_scratch(folder: Path | None) -> None:
+    """Remove the folder of a cluster that has ended."""
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(pid: int) -> None:
+    """End a process and all that it has started."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        everybody = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, left = psutil.wait_procs(everybody, timeout=10)
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+def _note() -> Path:
+    return cache_folder() / "cluster.json"
+
+
+def _token() -> Path:
+    return cache_folder() / "cluster.token"
+
+
+def _log() -> Path:
+    return cache_folder() / "cluster.log"
+
+
+def _noted() -> dict[str, Any]:
+    """What was noted of the cluster; empty without one."""
+    with suppress(OSError, ValueError):
+        note = json.loads(_note().read_text())
+        return note if isinstance(note, dict) else {}
+    return {}
+
+
+def _runs(note: dict[str, Any]) -> bool:
+    """Whether the cluster of a note is there: its process, and not another one that has got its number."""
+    with suppress(KeyError, TypeError, ValueError, psutil.NoSuchProcess):
+        return bool(psutil.Process(note["pid"]).create_time() == note["began"])
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])

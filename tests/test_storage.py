@@ -1,0 +1,86 @@
+"""Photos behind addresses: fetched, dreamt over and sent, with the bytes that they have as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import pytest
+from command import left_in, photo, refused, render
+from makers import Here
+from networks import tiny
+
+from dreamer.cli.hands import Hands
+from dreamer.errors import UsageError, WriteError
+from dreamer.units.storage import fetch, is_address, listed, send
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool is this process, which has the memory that memory:// is."""
+    monkeypatch.setattr(Hands, "hire", lambda self, machine: Here)
+    monkeypatch.setattr("dreamer.pipeline.build.load_from", lambda *a, **b: replace(tiny(), name="reverie"))
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[fsspec.AbstractFileSystem]:
+    """A bucket with two photos, one of them in a subfolder, and with something that is no photo."""
+    memory = fsspec.filesystem("memory")
+    for number, name in enumerate(("a.png", "sub/b.tif")):
+        path = photo(tmp_path / Path(name).name, shift=number)
+        memory.pipe_file(f"/in/{name}", path.read_bytes())
+    memory.pipe_file("/in/notes.txt", b"no photo")
+    yield memory
+    memory.rm("/", recursive=True)
+
+
+def test_dreams_of_a_bucket_are_those_of_files(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    assert render("memory://in", "-o", "memory://out/", "--jobs", "2").code == 0
+    assert bucket.find("/out") == ["/out/a-dream.png", "/out/sub/b-dream.tif"]
+    assert render(tmp_path / "a.png", tmp_path / "b.tif", "--threads", "1").code == 0
+    assert bucket.cat_file("/out/a-dream.png") == (tmp_path / "a-dream.png").read_bytes()
+    assert bucket.cat_file("/out/sub/b-dream.tif") == (tmp_path / "b-dream.tif").read_bytes()
+
+
+def test_what_is_there_is_skipped_or_left_alone(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    words = ("memory://in/a.png", "-o", "memory://out")
+    assert render(*words).code == 0
+    ran = render(*words)
+    assert ran.code == 0 and "memory://out/a-dream.png is already done" in ran.err
+    refused(render(*words, "--seed", "3", "--progress", "none"), "memory://out/a-dream.png already exists")
+    assert render(*words, "--seed", "3", "--force").code == 0
+
+
+def test_from_a_folder_to_a_bucket_and_back(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    assert render(tmp_path / "a.png", "-o", "memory://out/").code == 0
+    assert render("memory://in/a.png", "-o", tmp_path / "back").code == 0
+    assert left_in(tmp_path / "back") == ["a-dream.png"]
+    assert bucket.cat_file("/out/a-dream.png") == (tmp_path / "back" / "a-dream.png").read_bytes()
+
+
+def test_what_is_wrong_with_addresses_is_told_at_once(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    ran = render("memory://nowhere", "nothing://in", "--variations", "4")
+    refused(ran, "memory://nowhere", "nothing://in", "name a folder for the dreams", "a sheet and snapshots")
+    refused(render("memory://in/a.png", "-o", "memory://out/a.png"), "name a folder for the dreams")
+
+
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_a_file_is_sent_whole_and_replaces_nothing(tmp_path: Path, kind: str) -> None:
+    folder = f"memory://{tmp_path.name}" if kind == "memory" else (tmp_path / "there").as_uri()
+    (tmp_path / "one").write_bytes(b"one"), (tmp_path / "two").write_bytes(b"two")
+    send(tmp_path / "one", f"{folder}/sub/x", replace=False)
+    with pytest.raises(WriteError, match="already exists"):
+        send(tmp_path / "two", f"{folder}/sub/x", replace=False)
+    send(tmp_path / "two", f"{folder}/sub/x", replace=True)
+    assert listed(folder) == [f"{folder}/sub/x"]
+    assert fetch(f"{folder}/sub/x", tmp_path).read_bytes() == b"two"
+    with pytest.raises(UsageError):
+        fetch(f"{folder}/sub/y", tmp_path)
+
+
+def test_paths_are_no_addresses() -> None:
+    assert is_address("s3://bucket/in") and is_address("memory://in")
+    for path in ("a.png", "C:\\photos", "c://photos", "/photos", "./a:b", "://x"):
+        assert not is_address(path)
