@@ -139,8 +139,7 @@ class Shelf:
     def keyframes(self, text: str) -> Path:
         """Keep a zoom's keyframes, TOML, and return the file."""
         place = self.own / "paths" / f"{_digest(text)}.toml"
-        if not place.is_file():
-            write_atomically(place, text.encode())
+        write_atomically(place, text.encode())  # also where a file of this name came with the folder
         return place
 
     def mask_file(self, id: str) -> Path:
