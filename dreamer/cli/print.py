@@ -28,7 +28,7 @@ from dreamer.cli.printing import INCH, Files, Print
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import collect_problems, reported_together
+from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, taken
 from dreamer.files.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
@@ -89,6 +89,8 @@ def print_(
     with collect_problems(problems):
         if check_suffix(output) not in _FORMATS:
             problems.append(f"-o {output}: a print has 16 bits, which PNG and TIFF alone hold; name it .png or .tif")
+    if not output.name:  # as . has none
+        raise UsageError(*problems)
     with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     files = Files(output)
@@ -144,6 +146,9 @@ def print_(
                 if kept.folder.exists():
                     reporter.notify(f"what is done is kept in {kept.folder}; --resume continues it")
                 return 130
+            except WriteError as error:
+                rest = f"; what is done is kept in {kept.folder}, and --resume continues it"
+                raise WriteError(f"{error}{rest if kept.folder.exists() else ''}") from error
         reporter.done(str(photo), str(written), time.monotonic() - began)
         return 0
 
