@@ -37,17 +37,26 @@ class Browser:
         os.close(there), os.close(theirs)
         self._to, self._from = os.fdopen(own, "wb", 0), os.fdopen(mine, "rb")
         self._number, self.events, self._rest = 0, list[dict[str, Any]](), b""
-        self._session = ""
+        self.session = ""
+        self.session = self.tab()
+        self.resize(width, height, dark)
+
+    def tab(self) -> str:
+        """Open another tab, and return its session; `session` is the one that is looked at."""
+        before, self.session = self.session, ""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        found: str = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.session = found
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.resize(width, height, dark)
+        self.session = before or found
+        return found
 
     def resize(self, width: int, height: int, dark: bool = False) -> None:
         """Another size of the window, light or dark."""
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.call("Emulation.setEmulatedMedia", features=scheme)
+        wishes = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def __enter__(self) -> Browser:
@@ -63,7 +72,7 @@ class Browser:
         """What the protocol's method returns."""
         self._number += 1
         words = {"id": self._number, "method": method, "params": parameters}
-        self._to.write(json.dumps(words | ({"sessionId": self._session} if self._session else {})).encode() + b"\0")
+        self._to.write(json.dumps(words | ({"sessionId": self.session} if self.session else {})).encode() + b"\0")
         while True:
             said = json.loads(self._line())
             if said.get("id") == self._number:
@@ -110,6 +119,15 @@ class Browser:
         code |= {"windowsVirtualKeyCode": codes[key], "code": key} if key in codes else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **code)
         self.call("Input.dispatchKeyEvent", type="keyUp", **code)
+
+    def drag(self, what: str, *places: tuple[float, float]) -> None:
+        """Press the mouse on the first place of an element, from 0,0 to 1,1, and let go at the last."""
+        box = f"document.querySelector({json.dumps(what)}).getBoundingClientRect()"
+        x, y, width, height = self.look(f"(({{x, y, width, height}}) => [x, y, width, height])({box})")
+        kinds = ("mousePressed", *("mouseMoved" for _ in places[1:]), "mouseReleased")
+        for kind, (across, down) in zip(kinds, (*places, places[-1]), strict=True):
+            at = {"x": x + across * width, "y": y + down * height}
+            self.call("Input.dispatchMouseEvent", type=kind, **at, button="left", buttons=1, clickCount=1)
 
     def files(self, what: str, *paths: Path) -> None:
         """Give files to an input, as a person picks them."""

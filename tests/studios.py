@@ -44,6 +44,19 @@ class Fake:
         for place in request["into"].values():
             Path(place).write_bytes(b"small")
         return {"width": 4, "height": 3, "notices": [], "recipe": None}
+    def do_devices(self, request):
+        return {"devices": os.environ.get("FAKE_DEVICES", "").split()}
+    def do_film(self, request):
+        return self.do_render(request | {"words": request["words"][:-1]})
+    def do_plugins(self, request):
+        return {"plugins": [], "packs": []}
+    def do_plan(self, request):
+        return {"tool": "pip", "changes": [{"name": request["specs"][0], "new": "1", "old": "", "from": "the index"}]}
+    def do_install(self, request):
+        return {"said": [f"{request['changes'][0]['name']} 1 is installed"]}
+    def do_proof(self, request):
+        Path(request["into"]).write_bytes(b"proof")
+        return {}
     def do_stamps(self, request):
         return {"stamps": {}}
     def do_recipe(self, request):
@@ -58,10 +71,10 @@ class Fake:
             if crash.exists():
                 crash.write_text(crash.read_text()[1:]) if crash.read_text() else crash.unlink()
                 os._exit(9)
-            done = {"octave": 1, "octaves": 1, "share": number / steps, "left": 1}
+            done = {"doing": "dreaming", "share": number / steps, "left": 1}
             self.say({"event": "step", "preview": "aGk=", **done})
             time.sleep(0.01)
-        output.write_bytes(b"dream")
+        output.write_text("dream" + os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         return {"result": str(output), "seconds": 0.1}
 
 engine.Engine = Fake
@@ -76,12 +89,17 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect(bytes.fromhex(sys.argv[1]))
     words = (["-m", "dreamer.cli.engine"], os.getcwd(), dict(os.environ), False)
     socket.send_fds(server, [repr(words).encode()], [0, 1, 2])
-    server.recv(16), server.recv(16)
+    pid = int(server.recv(16))
+    signal.signal(signal.SIGUSR1, lambda *_: os.kill(pid, signal.SIGKILL))
+    server.recv(16)
 """
 
 
 def forked_engine() -> tuple[str, ...]:
-    """The command of a real engine, without the seconds that importing torch takes where there is a way."""
+    """The command of a real engine, without the seconds that importing torch takes where there is a way.
+
+    Where there is one, SIGUSR1 kills the engine.
+    """
     if not forked.FORKS:
         return ENGINE
     return (sys.executable, "-I", "-S", "-c", _CLIENT, forked._server().hex())
@@ -106,7 +124,7 @@ class Studio:
     def close(self) -> None:
         for connection in self._connections:
             connection.close()
-        self.workshop.hang_up()
+        self.workshop.pages.hang_up()
         self._server.should_exit = True
         self._thread.join()
         self._listening.close()
@@ -122,11 +140,12 @@ class Studio:
 
     def request(self, method: str, path: str, body: Any = None, **headers: str | None) -> http.client.HTTPResponse:
         """A request with the page's headers, but for those given; None leaves one out."""
-        wanted = self.page_headers() | {key.replace("_", "-"): value for key, value in headers.items()}
+        given = {key.replace("_", "-"): value for key, value in headers.items()}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.putrequest(method, path, skip_host=True)
         chunked = body is not None and not isinstance(body, bytes)
-        wanted |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body or b""))}
+        length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body or b""))}
+        wanted: dict[str, str | None] = {**self.page_headers(), **length, **given}
         for key, value in wanted.items():
             if value is not None:
                 connection.putheader(key, value)
@@ -157,6 +176,10 @@ class Studio:
         from urllib.parse import quote
 
         return self.ask(f"/pictures?name={quote(name)}", body=data)
+
+    def now(self) -> dict[str, Any]:
+        """How far the dream being made is."""
+        return next(iter(self.workshop.state()["now"].values()), {})
 
     def states(self) -> list[str]:
         return [job.state for job in self.workshop.jobs.all()]

@@ -69,10 +69,13 @@ def test_a_dream_between_goes_on_from_any_frame_as_if_nothing_had_been() -> None
         assert all((a.frame == b.frame).all() for a, b in zip(again, whole[begin:], strict=True)), begin
 
 
-def test_a_cut_between_two_dreams_leaves_no_frame_undreamt() -> None:
-    source = [*shots(5, step=2)[:5], *((time + 1, values) for time, values in shots(5, step=2, seed=9)[:4])]
-    found = changes(every(3).dreams(source), source)
-    assert min(found) > 0.6 * max(found)
+def test_a_frame_that_cuts_part_from_both_dreams_is_dreamt_over_by_itself() -> None:
+    source = shots(4)
+    source[2] = (source[2][0], 255 - source[2][1])
+    dreams = [*every(3).dreams(source)]
+    (alone,) = every(1).dreams(source[2:3])
+    assert (dreams[2].frame == alone.frame).all()
+    assert np.abs(dreams[1].frame.astype(int) - dreams[0].frame).mean() < 0.5 * changes(dreams[:1], source[:1])[0]
 
 
 def test_other_looks_dream_from_their_sections_on() -> None:

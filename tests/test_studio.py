@@ -22,7 +22,7 @@ from dreamer.studio.jobs import Jobs
 from dreamer.studio.shelf import Shelf, plain_name
 from dreamer.studio.words import command_of, words_of
 
-PAGE = Path(package.__file__).parent
+PAGE = Path(package.__file__).parent / "page"
 HOSTILE = '"><img src=x onerror=alert(1)>/../../\\..\\evil\n$(rm -rf ~).png'
 
 
@@ -33,7 +33,7 @@ def studio(tmp_path_factory):
 
 
 @pytest.mark.parametrize("cookie", [None, "x=y", "dreamer-studio-{port}=", "dreamer-studio-{port}=wrong"])
-@pytest.mark.parametrize("path", ["/", "/page.js", "/pictures", "/events", "/?token=wrong", "/?token="])
+@pytest.mark.parametrize("path", ["/", "/page/page.js", "/pictures", "/events", "/?token=wrong", "/?token="])
 def test_nothing_is_told_without_the_token(studio, path, cookie):
     cookie = cookie and cookie.format(port=studio.port)
     answer = studio.request("GET", path, Cookie=cookie)
@@ -77,7 +77,7 @@ def test_nor_may_one_that_names_no_host(studio):
 
 
 def test_every_answer_is_careful(studio):
-    for path in ("/", "/page.js", "/pictures", "/nothing", "/?token=wrong"):
+    for path in ("/", "/page/page.js", "/pictures", "/nothing", "/?token=wrong"):
         headers = studio.request("GET", path).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'" and policy["script-src"] == policy["style-src"] == "'self'"
@@ -86,20 +86,40 @@ def test_every_answer_is_careful(studio):
 
 
 def test_the_page_is_light_and_asks_nothing_of_the_net():
-    parts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.glob("page.*")}
-    assert parts.keys() == {"page.html", "page.css", "page.js", "page.svg"}
+    parts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.iterdir()}
+    assert {path.suffix for path in PAGE.iterdir()} == {".html", ".css", ".js", ".svg"}
     assert sum(map(len, parts.values())) < 300_000
     for name, text in parts.items():
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|//cdn", text), name
     assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|style=", parts["page.html"])
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", parts["page.js"])
+    scripts = "".join(text for name, text in parts.items() if name.endswith(".js"))
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function", scripts)
+
+
+def test_each_script_of_the_page_is_one_noun():
+    """Of 20 to 300 lines, named by those that import it, and served as a module."""
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.glob("*.js")}
+    imported = {name for text in scripts.values() for name in re.findall(r'^import .*"\./(.*)";$', text, re.M)}
+    assert imported == scripts.keys() - {"page.js"}
+    assert not {name: lines for name, text in scripts.items() if not 20 <= (lines := text.count("\n")) <= 300}
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/pictures/../../../etc/passwd/file", "/pictures/%2e%2e%2f%2e%2e%2fetc%2fpasswd/file", "/page.py", "/page."),
-        *("/page.%2e%2e/server.py", "/pictures/%2Fetc%2Fpasswd/view", "/looks/..%2f..%2fjobs/gaze", "/jobs/../preview"),
+        *(
+            "/pictures/../../../etc/passwd/file",
+            "/pictures/%2e%2e%2f%2e%2e%2fetc%2fpasswd/file",
+            "/page/page.py",
+            "/page.",
+        ),
+        *(
+            "/page/%2e%2e/server.py",
+            "/page/..%2fserver.py",
+            "/pictures/%2Fetc%2Fpasswd/view",
+            "/looks/..%2f..%2fjobs/gaze",
+            "/jobs/../preview",
+        ),
         *("/pictures/..%5c..%5csecret/file", "/%2e%2e/%2e%2e/etc/passwd", "/pictures/%00/file", "/static/../jobs.py"),
     ],
 )
@@ -170,7 +190,7 @@ def test_what_is_queued_goes_on_when_the_studio_is_opened_again(tmp_path):
     before = _engines()
     with opened(tmp_path) as studio:
         until(lambda: studio.states() == ["done", "done"])
-        assert _engines() - before == {studio.workshop.dreaming.pid, studio.workshop.reading.pid}
+        assert _engines() - before == {studio.workshop.benches[0].engine.pid, studio.workshop.reading.pid}
         assert [job.tries for job in studio.workshop.jobs.all()] == [2, 1]
 
 
@@ -211,11 +231,11 @@ def test_an_engine_that_is_killed_is_started_again_and_the_dream_with_it(tmp_pat
     with opened(tmp_path) as studio:
         id = studio.drop()["id"]
         studio.ask("/jobs", {"photo": id, "flags": {"motif": "slow"}})
-        until(lambda: studio.workshop.progress.get("share"))
-        pid = studio.workshop.dreaming.pid
+        until(lambda: studio.now().get("share"))
+        pid = studio.workshop.benches[0].engine.pid
         os.kill(pid, signal.SIGKILL)
-        until(lambda: studio.workshop.jobs.all()[0].tries == 2 and studio.workshop.progress.get("share"))
-        assert studio.workshop.dreaming.pid != pid
+        until(lambda: studio.workshop.jobs.all()[0].tries == 2 and studio.now().get("share"))
+        assert studio.workshop.benches[0].engine.pid != pid
         studio.ask(f"/jobs/{studio.workshop.jobs.all()[0].id}/stop", {})
         until(lambda: studio.states() == ["stopped"])
         (tmp_path / ".studio" / "photos" / id / "crash").write_text("xx")
@@ -229,16 +249,26 @@ def test_an_engine_that_is_killed_is_started_again_and_the_dream_with_it(tmp_pat
 def test_stop_keeps_the_picture_and_pause_waits(tmp_path):
     with opened(tmp_path) as studio:
         job = studio.ask("/jobs", {"photo": studio.drop()["id"], "flags": {"motif": "slow"}})["id"]
-        until(lambda: studio.workshop.progress.get("share", 0) > 0)
+        until(lambda: studio.now().get("share", 0) > 0)
         assert studio.request("GET", f"/jobs/{job}/preview").read() == b"hi"
         studio.ask(f"/jobs/{job}/pause", {})
-        until(lambda: studio.workshop.state()["now"]["paused"])
+        until(lambda: studio.now()["paused"])
         studio.ask(f"/jobs/{job}/go", {})
-        share = studio.workshop.progress["share"]
-        until(lambda: studio.workshop.progress["share"] > share)
+        share = studio.now()["share"]
+        until(lambda: studio.now()["share"] > share)
         studio.ask(f"/jobs/{job}/stop", {})
         until(lambda: studio.states() == ["stopped"], 1)
         assert studio.workshop.jobs.all()[0].result == "partial.png"
+
+
+def test_a_stop_that_comes_before_the_engine_is_awake_counts(tmp_path):
+    with opened(tmp_path) as studio:
+        id = studio.drop()["id"]
+        os.kill(studio.workshop.benches[0].engine.pid, signal.SIGKILL)
+        job = studio.ask("/jobs", {"photo": id, "flags": {"motif": "slow"}})["id"]
+        until(lambda: studio.states() == ["running"])
+        studio.ask(f"/jobs/{job}/stop", {})
+        until(lambda: studio.states() == ["stopped"])
 
 
 def test_two_pages_hear_the_same(studio):
@@ -252,8 +282,22 @@ def test_two_pages_hear_the_same(studio):
                 states += [job["state"] for job in json.loads(line[6:])["jobs"] if job["id"] == id]
 
 
+def test_a_page_that_is_slow_misses_no_news(studio):
+    page = studio.request("GET", "/events")
+    page.readline()
+    for number in range(500):
+        studio.workshop.pages._loop.call_soon_threadsafe(lambda n=number: studio.workshop.tell(look={"name": n}))
+        studio.workshop.pages._loop.call_soon_threadsafe(studio.workshop.tell)
+    heard = []
+    while 499 not in heard:
+        line = page.readline()
+        if line.startswith(b"data: "):
+            heard.append(json.loads(line[6:]).get("look", {}).get("name"))
+    assert [name for name in heard if name is not None] == list(range(500))
+
+
 def test_nothing_but_loopback_listens(studio):
-    engines = [psutil.Process(one.pid) for one in (studio.workshop.dreaming, studio.workshop.reading)]
+    engines = [psutil.Process(one.pid) for one in (studio.workshop.benches[0].engine, studio.workshop.reading)]
     found = [each for one in (psutil.Process(), *engines) for each in one.net_connections("inet")]
     listening = {each.laddr for each in found if each.status == psutil.CONN_LISTEN}
     assert {one.ip for one in listening if one.port == studio.port} == {"127.0.0.1"}

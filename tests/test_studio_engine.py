@@ -8,10 +8,11 @@ import time
 import zlib
 
 import pytest
+from clips import made as clip
 from command import QUICK, dreamer, left_in, photo, stamp_of
 from PIL import Image
 
-from dreamer.cli.engine import Control, Engine, _encoded
+from dreamer.cli.engine import Control, Engine, encoded
 from dreamer.image import load
 from dreamer.recipes.options import RESERVED
 
@@ -49,10 +50,10 @@ def test_a_file_that_is_there_is_not_replaced(engine, tmp_path):
 
 def test_previews_are_small_few_and_as_strong_as_the_dream(engine, said, tmp_path, monkeypatch):
     source = photo(tmp_path / "wide.png", 900, 64)
-    words = [str(source), "--strength", "0", "--set", "octaves.steps=3", "--set", "octaves.count=2"]
+    words = [str(source), "--strength", "0", "--set", "octaves.steps=3", "--set", "octaves.count=3"]
     engine.answer({"do": "render", "words": [*words, "-o", str(tmp_path / "a.png")]})
     shown = [base64.b64decode(each["preview"]) for each in said if "preview" in each]
-    assert set(shown) == {_encoded(load(source).at_most(768).image(), "JPEG")}
+    assert set(shown) == {encoded(load(source).at_most(768).image(), "JPEG")}
     assert Image.open(io.BytesIO(shown[0])).size == (768, 55)
     steps = [each for each in said if each["event"] == "step"]
     shares = [each["share"] for each in steps]
@@ -113,11 +114,13 @@ def test_a_picture_is_read_with_its_recipe_and_shown_small(engine, tmp_path):
     source = photo(tmp_path / "a.png", 2000, 60)
     into = {"view": str(tmp_path / "view.jpg"), "small": str(tmp_path / "small.png")}
     read = {"do": "read", "path": str(source), "into": into, "max_pixels": 1_000_000}
-    assert engine.answer(read) == {"width": 2000, "height": 60, "notices": (), "recipe": None, "photo": ""}
+    assert engine.answer(read) == {"width": 2000, "height": 60, "notices": (), "recipe": None, "photo": "", "look": ""}
     assert [(load(place).width, load(place).height) for place in into.values()] == [(1600, 48), (320, 10)]
     dreamer("render", photo(tmp_path / "b.png", 64, 48), "-o", tmp_path / "dream.png", "--seed", "5", *QUICK)
     stamps = engine.answer({"do": "stamps", "paths": [str(tmp_path / "dream.png"), str(source), "/no"]})["stamps"]
-    assert stamps[str(tmp_path / "dream.png")]["recipe"]["seed"] == 5
+    assert (
+        stamps[str(tmp_path / "dream.png")]["recipe"]["seed"] == 5 and not stamps[str(tmp_path / "dream.png")]["look"]
+    )
     assert stamps[str(tmp_path / "dream.png")]["photo"] == hashlib.sha256((tmp_path / "b.png").read_bytes()).hexdigest()
     assert stamps[str(source)]["recipe"] is stamps["/no"]["recipe"] is None
 
@@ -146,3 +149,59 @@ def test_the_recipe_of_the_words_and_what_is_wrong_with_them(engine, tmp_path):
     )
     added = engine.answer({"do": "recipe", "words": [source, "--set", 'transforms.scale.id="scale"']})["recipe"]
     assert added["transforms"][-1]["name"] == "scale"
+
+
+def test_a_zoom_is_what_the_command_makes_and_stop_keeps_the_frames_so_far(engine, said, control, tmp_path):
+    source, path = photo(tmp_path / "lake.png", 64, 48), tmp_path / "path.toml"
+    path.write_text("[[keyframes]]\ntime = 0.5\nrate = 2.0\n")
+    wishes = (str(source), "--seconds", "0.5", "--fps", "8", "--keyframes", str(path), *QUICK)
+    words = [*wishes, "-o", str(tmp_path / "studio.mp4"), "--resume"]
+
+    def say(facts):
+        said.append(facts)
+        if facts["event"] == "step" and facts["doing"] == "frame 2 of 4":
+            control.hear("stop")
+
+    engine.say = say
+    answer = engine.answer({"do": "film", "kind": "zoom", "words": words})
+    assert answer == {"result": str(tmp_path / "studio-so-far.mp4"), "stopped": True}, answer
+    assert any("preview" in each for each in said) and said[-2]["doing"] == "frame 2 of 4"
+    engine.say = said.append
+    answer = engine.answer({"do": "film", "kind": "zoom", "words": words})
+    assert answer["result"] == str(tmp_path / "studio.mp4"), answer
+    assert "frame 1 of 4" not in {each.get("doing") for each in said[-3:]}
+    assert dreamer("zoom", *wishes, "-o", tmp_path / "typed.mp4").code == 0
+    assert (tmp_path / "studio.mp4").read_bytes() == (tmp_path / "typed.mp4").read_bytes()
+
+
+def test_a_clip_is_read_by_its_first_frame_and_dreamt_over(engine, tmp_path):
+    clip(tmp_path / "a.mp4", 6)
+    into = {"view": str(tmp_path / "view.jpg"), "small": str(tmp_path / "small.png")}
+    found = engine.answer({"do": "read", "path": str(tmp_path / "a.mp4"), "into": into, "max_pixels": 1_000_000})
+    assert found["clip"] and found["frames"] == 6 and found["width"] == load(into["view"]).width, found
+    wishes = (str(tmp_path / "a.mp4"), "--stability", "0.5", "--end", "0.1", *QUICK)
+    answer = engine.answer({"do": "film", "kind": "video", "words": [*wishes, "-o", str(tmp_path / "b.mp4")]})
+    assert answer["result"] == str(tmp_path / "b.mp4"), answer
+    assert dreamer("video", *wishes, "-o", tmp_path / "typed.mp4").code == 0
+    assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "typed.mp4").read_bytes()
+    assert engine.answer({"do": "stamp", "path": str(tmp_path / "b.mp4")})["recipe"]["network"] == "reverie"
+
+
+def test_what_is_wrong_with_a_path_is_told_with_the_recipe(engine, tmp_path):
+    words = [str(photo(tmp_path / "a.png", 64, 48)), "--rate", "0.5", "--set", "octaves.stepz=1"]
+    problems = engine.answer({"do": "recipe", "kind": "zoom", "words": words})["problems"]
+    assert any("--rate" in each for each in problems) and any("stepz" in each for each in problems)
+
+
+def test_a_proof_is_a_part_of_the_dream_at_its_full_size(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("dreamer.cli.engine._SMALL", 120)
+    monkeypatch.setattr("dreamer.cli.engine._PROOF", (96, 128))
+    source = photo(tmp_path / "a.png", 168, 120)
+    words = [str(source), "--set", "octaves.steps=1", "--set", "octaves.count=3"]
+    proof = {"do": "proof", "words": words, "at": [0.0, 1.0], "into": str(tmp_path / "proof.png")}
+    assert engine.answer(proof) == {"width": 168, "height": 120}
+    shown = load(tmp_path / "proof.png")
+    assert (shown.width, shown.height) == (128, 96)
+    corner = load(source).image()[..., 24:, :128]
+    change = (shown.image() - corner).abs()
+    assert 0.002 < change.mean() < 0.1  # that part, dreamt over

@@ -2,18 +2,32 @@
 
 import inspect
 import json
+import os
 import shlex
+import signal
+from importlib.util import find_spec
+from pathlib import Path
 
+import forked
 import pytest
 from browser import CHROMIUM, Browser
+from clips import made as clip
 from command import ENVIRONMENT, dreamer, left_in, photo, stamp_of
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
-from studios import forked_engine, opened
+from studios import forked_engine, opened, until
+
+from dreamer.videos.zoom.scene import path_of
+from dreamer.videos.zoom.schedule import zoom_from
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 COMMAND = "document.querySelector('#command pre').textContent"
+PHOTO = "JSON.parse(localStorage['dreamer-studio']).photo"
+BY_ID = "document.getElementById.bind(document)"
+_axe = find_spec("axe_playwright_python")
+AXE = _axe and _axe.origin and Path(_axe.origin).with_name("axe.min.js")
+"""axe-core, where a package that holds it happens to be installed."""
 SAID = "document.querySelector('#say').textContent"
 
 
@@ -127,7 +141,20 @@ def a_draft_gives_its_seed(dropped):
 def a_region_by_hand(dropped, studio):
     page = dropped
     page.press("b")
+    painted = "ink => ink.getImageData(0, 0, 64, 48).data.filter((one, at) => at % 4 === 3 && one).length"
+    painted = f"({painted})(document.querySelector('#paint').getContext('2d'))"
+    page.drag("#paint", (0.2, 0.5), (0.6, 0.5))
+    some = page.look(painted)
     page.click("#tool-fill")
+    assert 0 < some < page.look(painted) == 64 * 48
+    page.call("Input.dispatchKeyEvent", type="keyDown", key="z", modifiers=2)
+    assert page.look(painted) == some
+    page.click("#tool-undo")
+    assert page.look(painted) == 0 and page.look("document.querySelector('#tool-undo').disabled")
+    page.look("document.querySelector('#paint').focus()")
+    page.press(" ")
+    assert page.look(painted) > 0
+    page.click("#tool-redo")  # there is nothing to do again after another stroke
     page.click("#add-region")
     page.wait(f"{COMMAND}.includes('--region')")
     assert "=keep" in page.look(COMMAND)
@@ -135,11 +162,7 @@ def a_region_by_hand(dropped, studio):
     page.wait(f"!{COMMAND}.includes('--region')")
     page.look("document.querySelector('#where').value = 'part'; document.querySelector('#where').onchange()")
     page.wait(f"{SAID}.includes('Click a part')")
-    where = page.look(
-        "(({x, y, width}) => [x + width / 2, y + 3])(document.querySelector('#paint').getBoundingClientRect())"
-    )
-    for kind in ("mousePressed", "mouseReleased"):
-        page.call("Input.dispatchMouseEvent", type=kind, x=where[0], y=where[1], button="left", clickCount=1)
+    page.drag("#paint", (0.5, 0.1))
     page.wait(f"{SAID}.startsWith('Part ')")
     page.click("#add-region")
     page.wait(f"{COMMAND}.includes('--region part:')")
@@ -185,6 +208,132 @@ def the_page_is_closed_and_opened_again_in_the_middle(dropped, studio):
     page.wait(f"{COMMAND}.includes('dreamer render')")  # the settings are remembered
 
 
+def a_path_drawn_on_the_photo_becomes_a_film(dropped, studio, folder):
+    page = dropped
+    page.press("z")
+    page.wait(f"{COMMAND}.startsWith('dreamer zoom') && !{COMMAND}.includes('--keyframes')")
+    for name, value in (("seconds", 0.5), ("fps", 8)):
+        page.look(f"(i => {{ i.value = {value}; i.dispatchEvent(new Event('change')) }})({BY_ID}('zoom-{name}'))")
+    page.press("2")
+    dial(page, "octaves.steps", 1)
+    page.drag("#path", (0.2, 0.2), (0.4, 0.5), (0.7, 0.6))
+    page.wait(f"{COMMAND}.includes('--keyframes') && {COMMAND}.includes('--fps 8')")
+    page.look("document.querySelector('#angle-curve [data-point=\"2\"]').focus()")
+    page.press("ArrowUp")
+    page.wait("JSON.parse(localStorage['dreamer-studio']).path.at(-1).angle === 2")
+    page.press("k")
+    page.wait("!document.querySelector('#view').hidden && document.querySelector('#time').value > 0")
+    page.press("k")
+    page.press("d")
+    page.wait(f"{SAID}.includes('is done')")
+    job = studio.workshop.jobs.all()[-1]
+    assert job.result.endswith("-zoom.mp4")
+    page.wait(f"{COMMAND}.replace('-2.mp4', '.mp4') === {json.dumps(job.command)}")
+    page.wait("document.querySelector('#film').videoWidth === 64 && !document.querySelector('#film').hidden")
+    path = json.loads(page.look("localStorage['dreamer-studio']"))["path"]
+    plan = zoom_from({"seconds": 0.5, "keyframes": path})
+    for time in (0.0, 0.2, 0.5):
+        ours = path_of(plan, (48, 64)).at(time)
+        theirs = page.look(
+            "import('/page/camera.js').then(({ Camera }) => new Camera("
+            f"{json.dumps(path)}, {{ seconds: 0.5, aspect: [64, 48] }}).at({time}))"
+        )
+        assert complex(*theirs["factor"]) == pytest.approx(ours.factor, abs=1e-9)
+        assert complex(*theirs["shift"]) == pytest.approx(ours.shift, abs=1e-9)
+    page.press("z")
+    page.wait(f"{COMMAND}.startsWith('dreamer render')")
+
+
+def a_clip_is_dreamt_over(dropped, studio, tmp_path):
+    page = dropped
+    page.files("#file", clip(tmp_path / "walk.mp4", 6))
+    page.wait(f"{COMMAND}.startsWith('dreamer video') && document.querySelector('#film').videoWidth")
+    page.look(f"(i => {{ i.value = 0.1; i.dispatchEvent(new Event('input')) }})({BY_ID}('video-end'))")
+    page.wait(f"{COMMAND}.includes('--end 0.1')")
+    page.press("d")
+    page.wait(f"{SAID}.includes('walk-dream.mp4 is done')")
+    page.press("v")
+    page.wait("document.querySelector('#other video').videoWidth")
+    page.press("v")
+    page.click("#gallery li:last-child .open")  # a photo again
+    page.wait(f"{COMMAND}.startsWith('dreamer render')")
+    page.look("document.querySelector('[data-key=\"octaves.steps\"] .reset').click()")
+
+
+def a_proof_of_a_part_at_full_size(dropped):
+    page = dropped
+    page.press("x")
+    page.wait("document.querySelector('#proof img').naturalWidth")
+    page.press("ArrowRight")
+    page.press("x")
+    assert page.look("document.querySelector('#proof').hidden && document.querySelector('#proof-frame').hidden")
+
+
+def plugins_that_there_are(dropped):
+    page = dropped
+    page.press("i")
+    page.wait("document.querySelector('#plugins').open && !!document.querySelector('#plugins-there tr')")
+    page.click("#plugins-close")
+
+
+def an_engine_killed_in_the_middle_begins_again(dropped, studio):
+    page = dropped
+    id = studio.ask("/jobs", {"photo": page.look(PHOTO), "set": {"octaves.steps": 2000}})["id"]
+    page.wait("document.querySelector('#after').src.includes('preview')")
+    os.kill(studio.workshop.benches[0].engine.pid, signal.SIGUSR1 if forked.FORKS else signal.SIGKILL)
+    until(lambda: studio.workshop.jobs.get(id).tries == 2)
+    page.wait(
+        "!document.querySelector('#progress').hidden && document.querySelector('#left').textContent.includes('left')"
+    )
+    page.press("s")
+    page.wait(f"{SAID}.includes('stopped, and kept')")
+
+
+def two_tabs_are_one_studio(dropped, studio):
+    page = dropped
+    first, second = page.session, page.tab()
+    page.session = second
+    page.open(studio.address)
+    page.wait(f"{COMMAND}.includes('dreamer render')")
+    id = studio.ask("/jobs", {"photo": page.look(PHOTO), "set": {"octaves.steps": 2000}})["id"]
+    page.wait("!document.querySelector('#progress').hidden")
+    page.look("document.activeElement.blur()")
+    page.press("s")
+    until(lambda: studio.workshop.jobs.get(id).state == "stopped")
+    page.call("Page.close")
+    page.session = first
+    page.wait(f"{SAID}.includes('stopped, and kept')")
+
+
+def fifty_photos_at_once(dropped, studio, tmp_path):
+    page, before = dropped, len(studio.workshop.jobs.all())
+    photos = [photo(tmp_path / f"{number:02}.png", 16 + number, 16) for number in range(50)]
+    page.files("#file", *photos)
+    page.wait(f"{SAID} === '50 photos are here.'", 120)
+    page.wait("document.querySelectorAll('#gallery li').length >= 50")
+    page.press("d")
+    page.wait(f"{SAID} === '50 dreams are queued.'", 120)
+    assert len({job.output for job in studio.workshop.jobs.all()[before:]}) == 50
+
+
+def nothing_is_serious_for_a_screen_reader(dropped):
+    page = dropped
+    if AXE is None:
+        return
+    page.look(f"{AXE.read_text(encoding='utf-8')}; 0")
+    words = "found.violations.map((one) => `${one.impact} ${one.id}`)"
+    run = f"axe.run({{ resultTypes: ['violations'] }}).then((found) => {words})"
+    for dark, keys in ((False, "2zb"), (True, "bz1i")):  # all panels, and the dialog
+        page.resize(1280, 900, dark)
+        for key in keys:
+            page.press(key)
+        page.wait(f"{COMMAND} && !document.querySelector('[aria-busy]')")
+        found = page.look(run)
+        assert not [one for one in found if one.startswith(("serious", "critical"))], (keys, found)
+    page.click("#plugins-close")
+    page.resize(1280, 900)
+
+
 def everything_has_a_name_and_fits_a_phone(dropped):
     page = dropped
     page.press("3")
@@ -207,7 +356,7 @@ def nothing_left_the_machine_and_the_page_complained_of_nothing(dropped, studio)
     asked = [
         each["params"]["request"]["url"] for each in dropped.events if each["method"] == "Network.requestWillBeSent"
     ]
-    own = (f"http://127.0.0.1:{studio.port}/", "about:", "blob:")
+    own = (f"http://127.0.0.1:{studio.port}/", "about:", "blob:", "data:")
     assert asked and not [url for url in asked if not url.startswith(own)]
     assert not [text for text in dropped.complaints() if "422" not in text and "404" not in text]
 
@@ -221,7 +370,15 @@ STEPS = (
     a_dream_that_is_dropped_shows_what_differs,
     a_broken_file_is_a_sentence_beside_the_photos_that_are_none,
     the_page_is_closed_and_opened_again_in_the_middle,
+    a_proof_of_a_part_at_full_size,
+    an_engine_killed_in_the_middle_begins_again,
+    two_tabs_are_one_studio,
+    a_path_drawn_on_the_photo_becomes_a_film,
+    a_clip_is_dreamt_over,
+    plugins_that_there_are,
     everything_has_a_name_and_fits_a_phone,
+    nothing_is_serious_for_a_screen_reader,
+    fifty_photos_at_once,
     nothing_left_the_machine_and_the_page_complained_of_nothing,
 )
 """One after another on one page, as a person would: each goes on from what the one before has left."""

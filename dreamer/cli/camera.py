@@ -49,6 +49,13 @@ def motion_of(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name in _MOTION if (value := options.pop(name)) is not None}
 
 
+def plan_of(params: Mapping[str, Any]) -> Zoom:
+    """How the clip moves, by all parameters of the command. Raises UsageError with every mistake."""
+    hearing = Hearing(params["dance"], params["drives"], params["chart"])
+    motion = motion_of(dict(params))
+    return planned(params["recipe"], motion, params["keyframes"], hearing, params["audio"], lambda sentence: None)[0]
+
+
 def planned(
     recipe: str | None,
     options: Mapping[str, Any],

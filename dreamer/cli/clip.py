@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from dreamer.videos.clip.unfinished import fitting
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from dreamer.engine.step import Step
     from dreamer.videos.clip.formats import Format
@@ -258,6 +260,7 @@ def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, lab
     try:
         for values, moment in frames:
             writer.add(values, moment)
+            reporter.seen(partial(_picture, values))
             reporter.frame(pace.frame(writer.done))
         writer.finish()
     except (Interrupted, KeyboardInterrupt):
@@ -270,3 +273,10 @@ def film(writer: ClipWriter, frames: Frames, pace: Pace, reporter: Reporter, lab
         raise WriteError(f"{error}; what is done is kept, and --resume continues") from error
     reporter.done(label, str(writer.output), time.monotonic() - began)
     return 0
+
+
+def _picture(values: NDArray[np.uint8]) -> Tensor:
+    """A frame (H, W, 3 or 4) as a picture (1, 3, H, W) in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(values[..., :3]).permute(2, 0, 1)[None].div(255)

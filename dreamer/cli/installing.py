@@ -53,12 +53,9 @@ def install(specs: tuple[str, ...], yes: bool, allow_core_change: bool, anyway: 
     dreamer plugins install git+https://example.org/plugin@v1
     """
     entries()  # a record that cannot be read stops here, before anything is installed
-    sources = parse_sources(specs)
-    held = held_versions(installed(), allow_core_change)
-    tool = _tool(["install", *(source.spec for source in sources)], held, anyway)
-    plan = _plan(tool, sources, held)
+    tool, sources, held, plan = plan_for(specs, allow_core_change, anyway)
     _show(plan, tool)
-    return _status(_install(tool, sources, held, plan)) if _agreed(yes) else 0
+    return _status(install_plan(tool, sources, held, plan)) if _agreed(yes) else 0
 
 
 @click.command()
@@ -134,12 +131,22 @@ def _together_or_each(
     try:
         plan = _plan(tool, sources, held, quietly=len(sources) > 1)
         _show(plan, tool)
-        return _install(tool, sources, held, plan) if _agreed(yes) else []
+        return install_plan(tool, sources, held, plan) if _agreed(yes) else []
     except (InstallError, UsageError) as error:
         if len(sources) == 1:
             problems.append(f"{sources[0].name} cannot be restored: {error}")
             return []
     return [entry for source in sources for entry in _together_or_each(tool, [source], held, yes, problems)]
+
+
+def plan_for(
+    specs: Sequence[str], allow_core_change: bool = False, anyway: bool = False
+) -> tuple[Tool, Sequence[Source], dict[str, str], Plan]:
+    """What installs, what is to be installed, the versions to keep, and the plan. Raises UsageError, InstallError."""
+    sources = parse_sources(specs)
+    held = held_versions(installed(), allow_core_change)
+    tool = _tool(["install", *(source.spec for source in sources)], held, anyway)
+    return tool, sources, held, _plan(tool, sources, held)
 
 
 def _tool(command: Sequence[str], held: dict[str, str], anyway: bool) -> Tool:
@@ -172,7 +179,7 @@ def _agreed(yes: bool) -> bool:
     return False
 
 
-def _install(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: Plan) -> list[Entry]:
+def install_plan(tool: Tool, sources: Sequence[Source], held: dict[str, str], plan: Plan) -> list[Entry]:
     """Install and record, once everything is installed; what was installed before keeps its record."""
     with _reported("nothing was recorded; run the same command again to continue"):
         tool.install(sources, held, _as_it_comes)

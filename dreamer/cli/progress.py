@@ -20,6 +20,7 @@ from dreamer.errors import WriteError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from torch import Tensor
 
     from dreamer.engine.step import Step
     from dreamer.training.train import Report
@@ -58,6 +59,9 @@ class Reporter(AbstractContextManager["Reporter"]):
 
     def frame(self, frame: Frame) -> None:
         """A clip, or another job made of equal units, has made progress."""
+
+    def seen(self, picture: Callable[[], Tensor]) -> None:
+        """How the clip looks where it is being made: (1, 3, H, W) in [0, 1], made when it is called."""
 
     def trained(self, report: Report, text: str) -> None:
         """A training has made progress; `text` is the report in words, without its share and the time left."""
@@ -232,7 +236,12 @@ class JsonReporter(Reporter):
 
 
 def progress(kind: str) -> Reporter:
-    """Return the reporter of that name; `auto` is a bar in a terminal and plain lines elsewhere."""
+    """Return the reporter of that name; `auto` is a bar in a terminal and plain lines elsewhere.
+
+    A program that invokes the command itself gives a reporter of its own, as its context's object.
+    """
+    if isinstance(given := click.get_current_context().obj, Reporter):
+        return given
     if kind == "auto":
         kind = "bar" if is_terminal(sys.stderr) else "plain"
     debug = bool(click.get_current_context().find_root().params.get("debug"))

@@ -56,7 +56,7 @@ def studio(folder: Path, port: int, no_browser: bool) -> int:
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            made.state.workshop.hang_up()
+            made.state.workshop.pages.hang_up()
             super().handle_exit(sig, frame)
 
     quiet: dict[str, Any] = {"log_level": "error", "access_log": False, "server_header": False}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from dreamer.errors import DreamerError
@@ -56,6 +58,39 @@ def _looks(registry: Registry) -> list[dict[str, str]]:
             about = {"title": preset.title or name, "about": preset.description, "likes": preset.likes}
             found.append({"name": name, **about})
     return found
+
+
+def look_of(recipe: Mapping[str, Any], registry: Registry) -> str:
+    """The name of the preset that a complete recipe has all words of, but for its seed; empty for none."""
+    found = {}
+    for name, words in _words(registry).items():
+        if _holds(recipe, {key: value for key, value in words.items() if key != "seed"}):
+            found[name] = len(json.dumps(words))
+    return max(found, key=lambda name: found[name], default="")
+
+
+@cache
+def _words(registry: Registry) -> dict[str, Mapping[str, Any]]:
+    """The words of every preset that can be had here, by name."""
+    from dreamer.recipes.preset import find_preset
+
+    found = {}
+    for entry in registry.presets:
+        with suppress(DreamerError):
+            name = registry.presets.shortest_name(entry)
+            found[name] = find_preset(registry, name).words
+    return found
+
+
+def _holds(whole: Any, part: Any) -> bool:
+    """Whether a recipe's words are all in another one; a list may have more at its end or between."""
+    if isinstance(part, Mapping):
+        return isinstance(whole, Mapping) and all(key in whole and _holds(whole[key], part[key]) for key in part)
+    if isinstance(part, list) and part and isinstance(part[0], Mapping):
+        return isinstance(whole, list) and all(any(_holds(one, each) for one in whole) for each in part)
+    if isinstance(part, (list, tuple)):
+        return isinstance(whole, (list, tuple)) and list(whole) == list(part)
+    return bool(whole == part)
 
 
 def _options(options: Mapping[str, Option]) -> list[dict[str, Any]]:

@@ -169,6 +169,7 @@ def zoom(
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
+                reporter.seen(step.picture)
                 reporter.frame(pace.step(number, step))
 
             made = BareZoom(scene(writer, on_step)) if bare else frames_of(scene(writer, on_step))

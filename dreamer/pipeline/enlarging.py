@@ -82,6 +82,25 @@ class Enlargement:
         image = photo.image()
         return cls(pipeline.over(image), image, first, octaves, machine, (height, width))
 
+    @classmethod
+    def of_dream(cls, pipeline: Pipeline, photo: Photo, proof: int) -> Enlargement:
+        """The way of a dream over a photo, itself and no print: begun in its octaves of at most `proof` pixels.
+
+        Its `piece` is a proof of what the dream will be. Raises UsageError as `planned` does.
+        """
+        recipe = pipeline.recipe
+        if recipe.pictures > 1 or recipe.cutout or recipe.init != "photo":
+            raise UsageError("a proof is of one dream over a photo; leave out pictures, cutout and init")
+        plan = pipeline.plan(photo.height, photo.width)
+        small = max(1, sum(max(octave.size) <= proof for octave in plan.octaves))
+        first = Plan(plan.octaves[:small], plan.machine)
+        return cls(pipeline, photo.image(), first, plan.octaves[small:], plan.machine, (photo.height, photo.width))
+
+    def begun(self, on_step: Callable[[Step], None] = lambda step: None) -> Tensor:
+        """The change (1, 3, h, w) of the photo after the first octaves."""
+        image = self.undreamt(self.first.size)
+        return self.pipeline.ascend(image, plan=self.first, on_step=on_step).cpu().sub_(image)
+
     @property
     def sizes(self) -> tuple[Size, ...]:
         """The sizes of the proof and of the octaves above."""
@@ -117,13 +136,21 @@ class Enlargement:
         """
         return self._drawn(number, self.undreamt(self.octaves[number].size), change, on_step=on_step)
 
-    def piece(self, change: Tensor, most: Size) -> Tensor:
+    def piece(
+        self,
+        change: Tensor,
+        most: Size,
+        centre: tuple[float, float] | None = None,
+        on_step: Callable[[Step], None] = lambda step: None,
+    ) -> Tensor:
         """A part of the print, (1, 3, h, w) in [0, 1], `most` large, around what the proof has changed most.
+
+        Or around a centre (down, right), each 0 to 1.
 
         Of every octave only as much is drawn. Forms are as large and as strong as in the print, and those of the proof
         are the same; the small ones are others, since those outside of the part count as well in the print.
         """
-        recipe, centre, before = self.pipeline.recipe, _busiest(change), (0.0, 0.0, 1.0, 1.0)
+        recipe, centre, before = self.pipeline.recipe, centre or _busiest(change), (0.0, 0.0, 1.0, 1.0)
         seen = self.undreamt(self.first.size)
         areas = whole = areas_of(recipe, self.pipeline.masks, seen, self.pipeline.registry)
         for number, octave in enumerate(self.octaves):
@@ -136,7 +163,7 @@ class Enlargement:
             box = top / high, left / wide, (top + size[0]) / high, (left + size[1]) / wide
             seen = _part(self.photo, box, size).clamp(0, 1)
             areas = whole and Areas(_part(whole.shares, box, size).clamp(0, 1))
-            change = self._drawn(number, seen, _part(change, _inside(box, before), size), areas)
+            change = self._drawn(number, seen, _part(change, _inside(box, before), size), areas, on_step)
             before = box
         return seen.add_(change * (recipe.strength * strength_in(recipe, areas))).clamp_(0, 1)
 

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from dreamer.errors import DreamerError
@@ -23,11 +24,11 @@ class EngineEnded(DreamerError):
 class Engine:
     """One process, one request at a time; the others wait for it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._command, self._environment = command, environment
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
-        self._number = 0
+        self._number, self._told = 0, (-1, "")
 
     @property
     def pid(self) -> int | None:
@@ -43,7 +44,7 @@ class Engine:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
-                env={**os.environ, "PYTHONSAFEPATH": "1"},  # no code of the current folder
+                env={**os.environ, **self._environment, "PYTHONSAFEPATH": "1"},  # no code of the current folder
                 start_new_session=_NEW_SESSION,
             )
         return self._process
@@ -52,14 +53,17 @@ class Engine:
         self, do: str, on_event: Callable[[dict[str, Any]], None] = lambda event: None, **request: Any
     ) -> dict[str, Any]:
         """The answer to a request; the events before it go to `on_event`. Raises EngineEnded."""
+        self._number += 1
+        number = self._number
         async with self._turn:
             process = await self.start()
-            self._number += 1
-            await self._write(process, {"do": do, "id": self._number, **request})
+            await self._write(process, {"do": do, "id": number, **request})
+            if self._told[0] == number:  # while the process was starting
+                await self._write(process, {"do": self._told[1], "id": number})
             assert process.stdout
             while line := await process.stdout.readline():
                 said = json.loads(line)
-                if said.get("id") != self._number:
+                if said.get("id") != number:
                     continue
                 if "answer" in said:
                     answer: dict[str, Any] = said["answer"]
@@ -69,9 +73,10 @@ class Engine:
         raise EngineEnded("the engine ended; it is started again")
 
     async def tell(self, word: str) -> None:
-        """Say stop, pause or go to it at once, whatever it is doing."""
+        """Say stop, pause or go of the last request at once, whatever it is doing."""
+        self._told = self._number, word
         if self._process is not None and self._process.returncode is None:
-            await self._write(self._process, {"do": word})
+            await self._write(self._process, {"do": word, "id": self._number})
 
     async def close(self) -> None:
         """End the process: it ends by itself when nobody can ask it any more."""

@@ -18,7 +18,7 @@ WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped
 MOST_TRIES = 3
 """How often a job is begun whose engine ends in the middle."""
 _LARGEST = 2**20
-_OUTPUT = re.compile(r"[^./\\\0-][^/\\\0]{0,250}\.(jpg|png|webp|tif)")
+_OUTPUT = re.compile(r"[^./\\\0-][^/\\\0]{0,250}\.(jpg|png|webp|tif|mp4|webm|gif)")
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(("id", "output", "command", "state", "result"), str),
     **{"number": int, "tries": int, "settings": dict, "seconds": (int, float), "made": (int, float)},
@@ -121,5 +121,5 @@ def _read(path: Path) -> Job | None:
 
 
 def is_name(text: str) -> bool:
-    """Whether this is the name of a picture that the studio writes, and no path."""
+    """Whether this is the name of a picture or clip that the studio writes, and no path."""
     return _OUTPUT.fullmatch(text) is not None

@@ -18,16 +18,19 @@ from starlette.routing import Route
 
 from dreamer.errors import DreamerError, UsageError
 from dreamer.studio.guard import Guard
-from dreamer.studio.shelf import Item, Shelf
+from dreamer.studio.shelf import Item, Shelf, is_clip
 from dreamer.studio.workshop import Workshop
 
 MOST_BYTES = 256 * 2**20
-"""The largest file that can be dropped onto the page."""
+"""The largest picture that can be dropped onto the page; a clip may have four times as many."""
 _MOST_WORDS = 2**20
 _MOST_MASK = 16 * 2**20
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PAGE = Path(__file__).with_name("page")
 _KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
 _DREAMT = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif"}
+_MOVING = {"mp4": "video/mp4", "m4v": "video/mp4", "mov": "video/quicktime", "webm": "video/webm", "gif": "image/gif"}
+_CLIP = 4  # times as large as the largest picture a clip may be
 
 
 def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_bytes: int = MOST_BYTES) -> Starlette:
@@ -51,7 +54,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
 
     routes = [
         Route("/", answers.page),
-        Route("/page.{ending:str}", answers.part),
+        Route("/page/{name:str}", answers.part),
         Route("/events", answers.events),
         Route("/vocabulary", answers.vocabulary),
         Route("/pictures", answers.pictures),
@@ -61,11 +64,16 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/looks/{id}", answers.looks),
         Route("/looks/{id}/{name}", answers.look),
         Route("/drafts", answers.drafts, methods=["POST"]),
+        Route("/proofs", answers.proof, methods=["POST"]),
         Route("/drafts/{key}", answers.draft),
         Route("/masks", answers.mask, methods=["POST"]),
+        Route("/plugins", answers.plugins),
+        Route("/plugins/plan", answers.plan, methods=["POST"]),
+        Route("/plugins/install", answers.install, methods=["POST"]),
         Route("/recipe", answers.recipe, methods=["POST"]),
         Route("/jobs", answers.enqueue, methods=["POST"]),
         Route("/jobs/{id}/preview", answers.preview),
+        Route("/jobs/{id}/film", answers.film),
         Route("/jobs/{id}/{act}", answers.act, methods=["POST"]),
     ]
     handlers: dict[Any, Callable[..., Any]] = {DreamerError: _wrong, HTTPException: _missing}
@@ -86,14 +94,14 @@ class Answers:
         return _part("page.html")
 
     async def part(self, request: Request) -> Response:
-        """Its style, its script and its icon."""
-        return _part(f"page.{request.path_params['ending']}")
+        """Its style, its scripts and its icon."""
+        return _part(request.path_params["name"])
 
     async def events(self, request: Request) -> Response:
         """How things stand, as server-sent events."""
 
         async def lines() -> AsyncIterator[str]:
-            async for text in self._workshop.listen():
+            async for text in self._workshop.pages.listen():
                 yield f"data: {text}\n\n" if text else ": still here\n\n"
 
         return StreamingResponse(lines(), media_type="text/event-stream")
@@ -109,9 +117,10 @@ class Answers:
     async def drop(self, request: Request) -> Response:
         """A picture that was dropped: the body is the file, `name` its name."""
         place, digest = self._shelf.room(request.query_params.get("name", "photo.jpg")), hashlib.sha256()
+        most = self._most_bytes * (_CLIP if is_clip(place.name) else 1)
         try:
             with place.open("xb") as file:
-                async for piece in _bounded(request, self._most_bytes):
+                async for piece in _bounded(request, most):
                     digest.update(piece)
                     file.write(piece)
             item = self._shelf.settle(place, digest.hexdigest())
@@ -132,14 +141,17 @@ class Answers:
     async def picture(self, request: Request) -> Response:
         """A picture: its `view`, its `small` one, its `parts`, or the whole `file`."""
         item, kind = self._item(request), request.path_params["kind"]
-        if kind == "file" and (type := _DREAMT.get(item.path.suffix.lower().strip(".").replace("jpeg", "jpg"))):
+        if kind == "file" and (
+            type := (_DREAMT | _MOVING).get(item.path.suffix.lower().strip(".").replace("jpeg", "jpg"))
+        ):
             return FileResponse(item.path, media_type=type)
         if kind == "parts":
             return FileResponse(await self._workshop.parts(item))
         if kind not in ("view", "small"):
             raise HTTPException(404)
         await self._workshop.about(item)
-        return FileResponse(self._shelf.shown(item, kind))
+        is_fixed = item.dropped or request.url.query  # known by its bytes, or asked for by its date
+        return FileResponse(self._shelf.shown(item, kind), headers=_KEPT if is_fixed else None)
 
     async def looks(self, request: Request) -> Response:
         """Begin the thumbnails of all looks over a picture; which are there, and which cannot be."""
@@ -162,6 +174,15 @@ class Answers:
         """Begin small dreams of other seeds; the keys of their pictures."""
         return JSONResponse(self._workshop.drafts(await _words(request)))
 
+    async def proof(self, request: Request) -> Response:
+        """Begin a part of the dream at its full size, around the place `at` of the body; the key of its picture."""
+        words = await _words(request)
+        at = words.get("at")
+        if not (isinstance(at, list) and len(at) == 2 and all(isinstance(one, (int, float)) for one in at)):
+            raise UsageError("a proof needs a place on the photo; point at it")
+        across, down = (min(max(float(one), 0.0), 1.0) for one in at)
+        return JSONResponse({"key": self._workshop.proof(words, (across, down))})
+
     async def draft(self, request: Request) -> Response:
         """A small dream."""
         place = self._shelf.draft(request.path_params["key"])
@@ -180,6 +201,21 @@ class Answers:
             raise UsageError("a mask is a PNG; paint it again")
         return JSONResponse({"id": self._shelf.mask(data)})
 
+    async def plugins(self, request: Request) -> Response:
+        """The plugins, and packs that could be installed."""
+        return JSONResponse(await self._workshop.plugins())
+
+    async def plan(self, request: Request) -> Response:
+        """What an installation would change."""
+        specs = (await _words(request)).get("specs")
+        if not (isinstance(specs, list) and 0 < len(specs) <= 20 and all(isinstance(one, str) for one in specs)):
+            raise UsageError("name a plugin, as in dreamer-botanica")
+        return JSONResponse(await self._workshop.plan(specs))
+
+    async def install(self, request: Request) -> Response:
+        """Install what the plan of the body's key said."""
+        return JSONResponse(await self._workshop.install(str((await _words(request)).get("plan"))))
+
     async def recipe(self, request: Request) -> Response:
         """The command and the complete recipe of the page's settings."""
         return JSONResponse(await self._workshop.recipe(await _words(request)))
@@ -196,10 +232,19 @@ class Answers:
 
     async def preview(self, request: Request) -> Response:
         """The dream being made, as it is now."""
-        number, data = self._workshop.previews.get(request.path_params["id"], (0, b""))
-        if not number:
+        bench = self._workshop.bench(request.path_params["id"])
+        if bench is None or not bench.preview[0]:
             raise HTTPException(404)
-        return Response(data, media_type="image/jpeg")
+        return Response(bench.preview[1], media_type="image/jpeg")
+
+    async def film(self, request: Request) -> Response:
+        """The clip being made, as far as it is."""
+        job = self._workshop.jobs.get(request.path_params["id"])
+        place = self._shelf.folder / job.output if job else None
+        so_far = place and place.with_name(f"{place.stem}-so-far.mp4")
+        if so_far is None or not so_far.is_file():
+            raise HTTPException(404)
+        return FileResponse(so_far, media_type="video/mp4")
 
     def _item(self, request: Request) -> Item:
         item = self._shelf.find(request.path_params["id"])
@@ -210,10 +255,10 @@ class Answers:
 
 def _part(name: str) -> Response:
     """A file of the page."""
-    if name not in ("page.html", "page.css", "page.js", "page.svg"):
+    found = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}
+    if name not in found:
         raise HTTPException(404)
-    path = Path(__file__).with_name(name)
-    return Response(path.read_bytes(), media_type=_TYPES[path.suffix])
+    return Response(found[name].read_bytes(), media_type=_TYPES[found[name].suffix])
 
 
 async def _bounded(request: Request, most: int) -> AsyncIterator[bytes]:

@@ -10,25 +10,32 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dreamer.errors import UsageError
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
-from dreamer.files.suffixes import SUFFIXES
+from dreamer.files.suffixes import CLIPS, SUFFIXES, command_for
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _LONGEST_STEM = 60
-_ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif"}
+_DEEPEST, _MOST = 6, 20_000  # folders within folders, and pictures, that are shown
+_ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif", *CLIPS}
 
 
 @dataclass(frozen=True)
 class Item:
-    """A picture: its id, its name for people, and where it is; `dropped` came by the page."""
+    """A picture or clip: its id, its name for people, and where it is; `dropped` came by the page."""
 
     id: str
     name: str
     path: Path
     dropped: bool
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether this is a clip, by its name."""
+        return is_clip(self.name)
 
 
 class Shelf:
@@ -44,7 +51,8 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.own = folder, own_folder(folder / ".studio")
-        for name in ("photos", "shown", "looks", "jobs", "masks"):
+        self._known = dict[str, Item]()
+        for name in ("photos", "shown", "looks", "jobs", "masks", "paths"):
             own_folder(self.own / name)
         for path in (self.own / "photos").glob(".new-*/*"):  # of a studio that was killed meanwhile
             self.clear(path)
@@ -52,19 +60,33 @@ class Shelf:
     def items(self) -> dict[str, Item]:
         """Every picture by its id, the newest last."""
         found = sorted(self._items(), key=lambda item: _changed(item.path))
-        return {item.id: item for item in found}
+        self._known = {item.id: item for item in found}
+        return dict(self._known)
 
     def find(self, id: str) -> Item | None:
         """The picture of an id, whatever the id is."""
-        return self.items().get(id)
+        known = self._known.get(id)
+        return known if known and _is_picture(known.path) else self.items().get(id)
 
     def _items(self) -> Iterator[Item]:
-        for path in self.folder.iterdir():
-            if _is_picture(path):
-                yield Item(_digest(path.name), path.name, path, False)
+        """Those of the folder and of the folders in it, and those dropped; nothing is followed through a link."""
+        for path in islice(self._pictures(self.folder, _DEEPEST), _MOST):
+            name = path.relative_to(self.folder).as_posix()
+            yield Item(_digest(name), name, path, False)
         for folder in (self.own / "photos").iterdir():
             if _ID.fullmatch(folder.name):
                 yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
+
+    def _pictures(self, folder: Path, deeper: int) -> Iterator[Path]:
+        inner = []
+        with suppress(OSError):  # a folder that may not be looked into
+            for path in sorted(folder.iterdir()):
+                if _is_picture(path):
+                    yield path
+                elif deeper and not path.name.startswith(".") and not is_link(path) and path.is_dir():
+                    inner.append(path)
+        for path in inner:
+            yield from self._pictures(path, deeper - 1)
 
     def shown(self, item: Item, kind: str) -> Path:
         """Where a picture's `view`, its `small` one or its `parts` are kept, another one for each of its states."""
@@ -107,6 +129,13 @@ class Shelf:
         write_atomically(self.mask_file(id), data)
         return id
 
+    def keyframes(self, text: str) -> Path:
+        """Keep a zoom's keyframes, TOML, and return the file."""
+        place = self.own / "paths" / f"{_digest(text)}.toml"
+        if not place.is_file():
+            write_atomically(place, text.encode())
+        return place
+
     def mask_file(self, id: str) -> Path:
         """Where the mask of an id is, if there is one; raises ValueError for what is no id."""
         if not _ID.fullmatch(id):
@@ -131,6 +160,11 @@ def own_folder(path: Path) -> Path:
         raise UsageError(f"{path} is a link; the studio writes into a folder of its own, so remove the link")
     make_folder(path)
     return path
+
+
+def is_clip(name: str) -> bool:
+    """Whether a name is a clip's."""
+    return command_for(name) == "video"
 
 
 def plain_name(name: str) -> str:

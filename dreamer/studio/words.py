@@ -1,4 +1,4 @@
-"""What the page asks for, as the words of `dreamer render`: of strangers' values none becomes an option or a path."""
+"""What the page asks for, as the words of a command: of strangers' values none becomes an option or a path."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from dreamer.errors import quoted, reported_together
 from dreamer.files import free
+from dreamer.studio.motion import ENDINGS, kind_of, motion_words
 from dreamer.studio.shelf import Item, Shelf
 
 FLAGS = {
@@ -32,12 +33,12 @@ _LONGEST, _MOST = 1000, 300
 
 
 def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = None) -> tuple[str, ...]:
-    """The words after `dreamer render`.
+    """The words after `dreamer render`, or after `zoom` or `video`.
 
     Args:
         settings: `photo` is a picture's id; `look` a preset's name, or `recipe` the id of a dream; `flags` are values
             of FLAGS, `set` recipe keys and their values, `regions` a list of {"mask": id or formula, "look": name},
-            `guide` a picture's id.
+            `guide` a picture's id. `kind` is the command if it is not `render`; see `motion_words` for what it takes.
         shelf: Where ids are looked up.
         output: The file to write, if it is to be named.
 
@@ -57,6 +58,10 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
             problems.append("there is no photo yet; drop one onto the page")
         elif photo := item("photo"):
             words.append(str(photo.path))
+            if photo.is_clip != (kind_of(settings) == "video"):
+                problems.append(
+                    f"{photo.name} is {'a clip' if photo.is_clip else 'no clip'}; choose what to make of it"
+                )
         if settings.get("look"):
             words += ["--preset", _name(settings["look"], "look", problems)]
         elif settings.get("recipe") and (dream := item("recipe")):
@@ -75,6 +80,7 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
                 words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
         if settings.get("guide") and (guide := item("guide")):
             words += ["--guide", str(guide.path)]
+        words += motion_words(settings, shelf, problems)
         for region in _list(settings, "regions", problems):
             words += ["--region", _region(region, shelf, problems)]
     return (*words, "-o", str(output)) if output else tuple(words)
@@ -84,13 +90,15 @@ def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path])
     """A new name for the dream in the folder: neither there nor in use by another job."""
     photo = shelf.find(str(settings.get("photo")))
     stem = photo.path.stem if photo else "dream"
-    stem = re.sub(r"(-dream(-partial)?(-[0-9]+)?)+$", "", stem) or "dream"
+    stem = re.sub(r"(-(dream|zoom)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem) or "dream"
     asked = settings.get("format")
     own = photo.path.suffix.lower() if photo else ".jpg"
-    suffix = (
-        asked if asked in (".jpg", ".png", ".webp", ".tif") else own if own in (".jpg", ".png", ".webp") else ".jpg"
-    )
-    name = shelf.folder / f"{stem}-dream{suffix}"
+    if (kind := kind_of(settings)) == "render":
+        usual = own if own in (".jpg", ".png", ".webp") else ".jpg"
+        suffix = asked if asked in (".jpg", ".png", ".webp", ".tif") else usual
+    else:
+        suffix = asked if asked in ENDINGS else ENDINGS[0]
+    name = shelf.folder / f"{stem}-{'zoom' if kind == 'zoom' else 'dream'}{suffix}"
     used, number = set(taken), 2
     place = free(name)
     while place in used:
@@ -99,9 +107,9 @@ def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path])
     return place
 
 
-def command_of(words: Iterable[str]) -> str:
+def command_of(words: Iterable[str], kind: str = "render") -> str:
     """The line that does the same in a shell."""
-    return " ".join(map(shlex.quote, ("dreamer", "render", *words)))
+    return " ".join(map(shlex.quote, ("dreamer", kind, *words)))
 
 
 def _region(region: Any, shelf: Shelf, problems: list[str]) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dreamer.errors import DreamerError, UsageError
 from dreamer.studio import jobs as states
+from dreamer.studio.bench import Bench, Thumbnail
 from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job, Jobs
+from dreamer.studio.listeners import Listeners
+from dreamer.studio.motion import kind_of
 from dreamer.studio.shelf import Item, Shelf
 from dreamer.studio.words import command_of, output_for, words_of
 
@@ -23,50 +25,47 @@ MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
 _LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and of a draft
 _DRAFTS = 6
-_PATIENCE = 2.0  # seconds until the queue is tried again after the disk refused it
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A small dream to be made over a picture: `name` is a look's, or a draft's key."""
-
-    item: Item
-    name: str
-    words: tuple[str, ...]
-    place: Path
+_UNDONE = (states.WAITING, states.RUNNING)
+_SHOWN = 60  # jobs that have ended
+_AT_ONCE = 100  # pictures whose recipes are read together
 
 
 class Workshop:
-    """Two engines: one dreams, the other reads pictures and recipes, so that the page never waits for a dream."""
+    """Engines that dream, one for each device, and one that reads, so that the page never waits for a dream."""
 
     def __init__(self, shelf: Shelf, engine: Sequence[str]) -> None:
         self.shelf, self.jobs = shelf, Jobs(shelf.own / "jobs")
-        self.dreaming, self.reading = Engine(engine), Engine(engine)
-        self.progress: dict[str, Any] = {}
-        self.previews: dict[str, tuple[int, bytes]] = {}
+        self.reading, self._command = Engine(engine), engine
+        self.benches = [Bench(self, Engine(engine))]
+        self.wanted: list[Thumbnail] = []
+        self.work = asyncio.Event()
+        self._plans = dict[str, tuple[list[str], list[Any]]]()
         self._vocabulary: dict[str, Any] | None = None
-        self._wanted: list[Thumbnail] = []
         self._unmade: dict[tuple[str, str], str] = {}
         self._stamps: dict[str, Any] = {}
-        self._work, self._listeners = asyncio.Event(), set[asyncio.Queue[str | None]]()
-        self._current = ""
-        self._stopped = set[str]()
-        self._task: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.pages = Listeners(self.state)
+        self._tasks = set[asyncio.Task[None]]()
 
     async def open(self) -> None:
         """Start the engines, and go on with what is queued."""
-        self._loop = asyncio.get_running_loop()
-        await asyncio.gather(self.dreaming.start(), self.reading.start())
-        self._task = asyncio.create_task(self._run())  # now, so that nobody starts an engine twice
+        engines = [self.reading, *(bench.engine for bench in self.benches)]
+        await asyncio.gather(*(engine.start() for engine in engines))  # now, so that nobody starts one twice
+        self._tasks = {asyncio.create_task(bench.run()) for bench in self.benches}
+        self._tasks.add(asyncio.create_task(self._more()))
 
     async def close(self) -> None:
-        """End the engines; the dream being made is begun again the next time."""
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        await asyncio.gather(self.dreaming.close(), self.reading.close())
+        """End the engines; the dreams being made are begun again the next time."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self.reading.close(), *(bench.engine.close() for bench in self.benches))
+
+    async def _more(self) -> None:
+        """An engine for each further device; the first engine takes the first device by itself."""
+        with suppress(DreamerError):
+            for device in (await self._read("devices")).get("devices", ())[1:]:
+                self.benches.append(Bench(self, Engine(self._command, {"CUDA_VISIBLE_DEVICES": str(device)})))
+                self._tasks.add(asyncio.create_task(self.benches[-1].run()))
 
     async def vocabulary(self) -> dict[str, Any]:
         """Looks and options; asked of an engine once."""
@@ -87,43 +86,64 @@ class Workshop:
         """The picture of a photo's parts. Raises UsageError."""
         place = self.shelf.shown(item, "parts")
         if not place.is_file():
-            await self._read("parts", path=str(item.path), into=str(place), max_pixels=MAX_PIXELS)
+            await self.about(item)
+            source = self.shelf.shown(item, "view") if item.is_clip else item.path
+            await self._read("parts", path=str(source), into=str(place), max_pixels=MAX_PIXELS)
         return place
 
     async def recipe(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The command of the settings, and the complete recipe. Raises UsageError."""
         words = words_of(settings, self.shelf)
         place = output_for(settings, self.shelf, self._outputs())
-        found = await self._read("recipe", words=words)
-        return {"command": command_of((*words, "-o", str(place))), **found}
+        kind = kind_of(settings)
+        found = await self._read("recipe", words=words, kind=kind)
+        return {"command": command_of((*words, "-o", str(place)), kind), **found}
 
     async def pictures(self) -> list[dict[str, Any]]:
         """Every picture of the folder, the newest first, and the recipes of those that are dreams."""
         items = list(self.shelf.items().values())[::-1]
         keys = {item.id: str(self.shelf.shown(item, "view")) for item in items}
         unread = [item for item in items if keys[item.id] not in self._stamps]
-        if unread:
-            found = await self._read("stamps", paths=[str(item.path) for item in unread])
-            self._stamps |= {keys[item.id]: found["stamps"].get(str(item.path), {}) for item in unread}
+        for item in unread:
+            self._stamps[keys[item.id]] = {}  # until it is read
+        await self._stamp(unread[:_AT_ONCE])
+        if rest := unread[_AT_ONCE:]:
+            self._tasks.add(asyncio.create_task(self._stamp_all(rest)))
         return [
             {
                 "id": item.id,
                 "name": item.name,
                 "dropped": item.dropped,
                 "changed": item.path.stat().st_mtime,
+                "clip": item.is_clip,
                 "recipe": self._stamps[keys[item.id]].get("recipe"),
+                "look": str(self._stamps[keys[item.id]].get("look", "")),
                 "photo": str(self._stamps[keys[item.id]].get("photo", ""))[:16],  # the id, if it was dropped here
             }
             for item in items
             if item.path.exists()
         ]
 
+    async def _stamp(self, items: Sequence[Item]) -> None:
+        """Read what is inside pictures."""
+        if items:
+            found = await self._read("stamps", paths=[str(item.path) for item in items])
+            for item in items:
+                self._stamps[str(self.shelf.shown(item, "view"))] = found["stamps"].get(str(item.path), {})
+
+    async def _stamp_all(self, items: Sequence[Item]) -> None:
+        """Read what is inside many, by and by, so that the page need not wait."""
+        with suppress(DreamerError):
+            for begin in range(0, len(items), _AT_ONCE):
+                await self._stamp(items[begin : begin + _AT_ONCE])
+        self.tell(pictures=True)
+
     def enqueue(self, settings: Mapping[str, Any]) -> Job:
         """Append a dream to the queue. Raises UsageError."""
         place = output_for(settings, self.shelf, self._outputs())
         words = words_of(settings, self.shelf, place)
-        job = self.jobs.add(settings, place.name, command_of(words))
-        self._work.set()
+        job = self.jobs.add(settings, place.name, command_of(words, kind_of(settings)))
+        self.work.set()
         self.tell()
         return job
 
@@ -132,27 +152,29 @@ class Workshop:
         job = self.jobs.get(id)
         if job is None:
             raise UsageError("this dream is not in the queue any more")
-        if act in ("stop", "pause", "go") and id == self._current:
-            self._stopped |= {id} if act == "stop" else set()
-            self.progress["paused"] = act == "pause"
-            await self.dreaming.tell(act)
+        if act in ("stop", "pause", "go") and (bench := self.bench(id)):
+            await bench.act(act)
         elif act in ("stop", "remove") and job.state != states.RUNNING:
             self.jobs.remove(id)
         elif act == "again" and job.state in (states.FAILED, states.STOPPED):
             self.jobs.change(id, state=states.WAITING, tries=0, problems=(), result="")
-            self._work.set()
+            self.work.set()
         self.tell()
+
+    def bench(self, id: str) -> Bench | None:
+        """Where a job is being made."""
+        return next((bench for bench in self.benches if bench.job == id), None)
 
     def look(self, item: Item, name: str) -> Path | None:
         """The thumbnail of a look over a picture; None while it is being made."""
         place = self.shelf.look(item, [name])
         if place.is_file():
             return place
-        wanted = any((one.item.id, one.name) == (item.id, name) for one in self._wanted)
+        wanted = any((one.item.id, one.name) == (item.id, name) for one in self.wanted)
         if not wanted and (item.id, name) not in self._unmade:
             words = (*(("--preset", name) if name else ()), "--size", str(_LOOK))
-            self._wanted.append(Thumbnail(item, name, words, place))
-            self._work.set()
+            self.wanted.append(Thumbnail(item, name, words, place))
+            self.work.set()
         return None
 
     def drafts(self, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -160,18 +182,71 @@ class Workshop:
 
         Raises UsageError.
         """
-        found, first = [], []
+        return [
+            {"seed": seed, "key": self._want(settings, {"seed": seed, "size": _DRAFT}).name}
+            for seed in random.sample(range(10**6), _DRAFTS)
+        ]
+
+    def proof(self, settings: Mapping[str, Any], at: tuple[float, float]) -> str:
+        """Begin a part of the dream at its full size, around `at` (across and down, each 0 to 1); the key of it.
+
+        Raises UsageError.
+        """
+        return self._want(settings, {}, at).name
+
+    def _want(
+        self, settings: Mapping[str, Any], flags: Mapping[str, Any], at: tuple[float, float] | None = None
+    ) -> Thumbnail:
+        """Ask for a small dream of the settings, before all looks. Raises UsageError."""
+        still = {"flags": {**(settings.get("flags") or {}), **flags}, kind_of(settings): {}, "path": []}
+        words = words_of({**settings, **still}, self.shelf)
         item = self.shelf.find(str(settings.get("photo")))
-        for seed in random.sample(range(10**6), _DRAFTS):
-            flags = {**(settings.get("flags") or {}), "seed": seed, "size": _DRAFT}
-            words = words_of({**settings, "flags": flags}, self.shelf)
-            assert item is not None  # words_of has raised
-            place = self.shelf.look(item, list(words))
-            first.append(Thumbnail(item, place.stem, words[1:], place))
-            found.append({"seed": seed, "key": place.stem})
-        self._wanted[:0] = first
-        self._work.set()
-        return found
+        assert item is not None  # words_of has raised
+        place = self.shelf.look(item, [*words, *map(str, at or ())])
+        one = Thumbnail(item, place.stem, words if at else words[1:], place, at, first=True)
+        self.wanted.insert(sum(each.first for each in self.wanted), one)
+        self.work.set()
+        return one
+
+    async def plugins(self) -> dict[str, Any]:
+        """The plugins, and packs that could be installed."""
+        return await self._read("plugins")
+
+    async def plan(self, specs: Sequence[str]) -> dict[str, Any]:
+        """What installing these would change, and the key of the plan, by which alone it is done. Raises UsageError."""
+        found = await self._apart("plan", specs=list(specs))
+        self._plans = {(key := secrets.token_hex(8)): (list(specs), found["changes"])}
+        return {**found, "plan": key}
+
+    async def install(self, key: str) -> dict[str, Any]:
+        """Install what a plan said, and start the engines again, which then have it. Raises UsageError."""
+        if key not in self._plans:
+            raise UsageError("this plan is not the last one that was shown; look at it again")
+        specs, changes = self._plans.pop(key)
+        try:
+            return await self._apart("install", specs=specs, changes=changes)
+        finally:
+            self._vocabulary, self._unmade = None, {}
+            for bench in self.benches:
+                bench.renew = True
+            await self.reading.close()
+
+    async def _apart(self, do: str, **request: Any) -> dict[str, Any]:
+        """The answer of an engine of its own, as it may take minutes. Raises UsageError for its problems."""
+        engine = Engine(self._command)
+        try:
+            answer = await engine.ask(do, **request)
+        finally:
+            await engine.close()
+        if problems := answer.get("problems"):
+            raise UsageError(*problems)
+        return answer
+
+    def made(self, one: Thumbnail, why: str = "") -> None:
+        """Tell that a thumbnail is made, or why it cannot be."""
+        if why:
+            self._unmade[one.item.id, one.name] = why
+        self.tell(look={"photo": one.item.id, "name": one.name, "made": one.place.is_file(), "why": why})
 
     def unmade(self, item: Item) -> dict[str, str]:
         """Why some looks cannot be had over a picture, by name: their network is absent, say."""
@@ -179,130 +254,23 @@ class Workshop:
 
     def want_looks_of(self, item: Item) -> None:
         """Make no more thumbnails of other pictures."""
-        self._wanted = [one for one in self._wanted if one.item.id == item.id]
+        self.wanted = [one for one in self.wanted if one.item.id == item.id]
 
-    def tell(self, **more: Any) -> None:
+    def tell(self, **news: Any) -> None:
         """Tell every open page how things stand."""
-        self._tell(json.dumps({**self.state(), **more}))
-
-    def hang_up(self) -> None:
-        """Tell the pages nothing more, from a signal's handler, say: the server waits for whoever listens."""
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._tell, None)
-
-    def _tell(self, text: str | None) -> None:
-        for listener in self._listeners:
-            while listener.full():
-                listener.get_nowait()
-            listener.put_nowait(text)
+        self.pages.tell(news)
 
     def state(self) -> dict[str, Any]:
-        """The queue, and how far the dream being made is."""
-        shown = [asdict(job) for job in self.jobs.all()]
-        number = self.previews.get(self._current, (0, b""))[0]
-        return {"jobs": shown, "now": {"id": self._current, "preview": number, **self.progress}}
-
-    async def listen(self) -> AsyncIterator[str]:
-        """How things stand, now and at each change."""
-        queue = asyncio.Queue[str | None](2)
-        self._listeners.add(queue)
-        try:
-            text: str | None = json.dumps(self.state())
-            while text is not None:
-                yield text
-                try:
-                    text = await asyncio.wait_for(queue.get(), 15)
-                except TimeoutError:
-                    text = ""
-        finally:
-            self._listeners.discard(queue)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                if job := self.jobs.next():
-                    await self._dream(job)
-                elif self._wanted:
-                    await self._make_look(self._wanted[0])
-                else:
-                    self._work.clear()
-                    await self._work.wait()
-            except (DreamerError, OSError) as error:  # a full disk, say: the queue waits for room
-                self.tell(problems=[str(error)])
-                await asyncio.sleep(_PATIENCE)
-
-    async def _dream(self, job: Job) -> None:
-        self._current, self.progress = job.id, {"share": 0.0, "left": None, "paused": False}
-        self.jobs.change(job.id, state=states.RUNNING, tries=job.tries + 1)
-        self.tell()
-        notices: list[str] = []
-
-        def on_event(event: dict[str, Any]) -> None:
-            if event["event"] == "notice":
-                notices.append(event["text"])
-                return
-            if data := event.pop("preview", None):
-                self.previews[job.id] = self.previews.get(job.id, (0, b""))[0] + 1, base64.b64decode(data)
-            self.progress |= {key: event[key] for key in ("share", "left", "octave", "octaves")}
-            self.tell()
-
-        try:
-            words = words_of(job.settings, self.shelf, self.shelf.folder / job.output)
-            answer = await self.dreaming.ask("render", on_event, words=words)
-        except UsageError as error:  # its photo is gone, say
-            self._finish(job, {"problems": error.problems}, notices)
-        except EngineEnded:
-            if job.id in self._stopped:
-                self.jobs.change(job.id, state=states.STOPPED, notices=tuple(notices))
-            else:
-                self.jobs.again(job.id)
-        else:
-            self._finish(job, answer, notices)
-        self._stopped.discard(job.id)
-        self._current, self.progress = "", {}
-        self.previews.pop(job.id, None)
-        self.tell(pictures=True)
-
-    def _finish(self, job: Job, answer: Mapping[str, Any], notices: Sequence[str]) -> None:
-        changes: dict[str, Any] = {"notices": tuple(notices), "seconds": answer.get("seconds", 0.0)}
-        if problems := answer.get("problems"):
-            changes |= {"state": states.FAILED, "problems": tuple(problems)}
-        else:
-            state = states.STOPPED if answer.get("stopped") else states.DONE
-            changes |= {"state": state, "result": Path(answer.get("result") or "").name}
-        self.jobs.change(job.id, **changes)
-
-    async def _make_look(self, one: Thumbnail) -> None:
-        small, key = self.shelf.shown(one.item, "small"), (one.item.id, one.name)
-        if small.is_file() and not one.place.is_file():
-            try:
-                words = (str(small), *one.words, "-o", str(one.place))
-                asked = asyncio.create_task(self.dreaming.ask("render", words=words, previews=False))
-                try:
-                    while not asked.done():
-                        await asyncio.wait({asked}, timeout=0.1)
-                        if self.jobs.next():  # a dream that somebody waits for comes first
-                            await self.dreaming.tell("stop")
-                finally:
-                    asked.cancel()
-                answer = asked.result()
-                if answer.get("stopped"):
-                    if partial := answer.get("result"):
-                        Path(partial).unlink(missing_ok=True)
-                    return
-                if problems := answer.get("problems"):
-                    self._unmade[key] = " ".join(problems)
-            except EngineEnded:
-                self._unmade[key] = "the engine ended while it made this"
-        if one in self._wanted:
-            self._wanted.remove(one)
-        about = {"photo": one.item.id, "name": one.name, "made": one.place.is_file()}
-        self.tell(look={**about, "why": self._unmade.get(key, "")})
+        """The queue, and how far the dreams being made are, by their jobs' ids."""
+        now = {bench.job: {"preview": bench.preview[0], **bench.progress} for bench in self.benches if bench.job}
+        jobs = self.jobs.all()
+        ended = [job for job in jobs if job.state not in _UNDONE]
+        shown = {job.id for job in (*ended[-_SHOWN:], *(job for job in jobs if job.state in _UNDONE))}
+        return {"jobs": [asdict(job) for job in jobs if job.id in shown], "now": now}
 
     def _outputs(self) -> list[Path]:
         """What jobs that are not done yet will write."""
-        unfinished = (states.WAITING, states.RUNNING)
-        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in unfinished]
+        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in _UNDONE]
 
     async def _read(self, do: str, **request: Any) -> dict[str, Any]:
         """The reading engine's answer. Raises UsageError for its problems."""

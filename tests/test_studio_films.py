@@ -1,0 +1,189 @@
+"""The studio beside pictures: clips and zooms, proofs, plugins, folders within the folder, several devices."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+
+from studios import PNG, opened, until
+
+from dreamer.errors import UsageError
+from dreamer.studio.jobs import Jobs
+from dreamer.studio.motion import kind_of
+from dreamer.studio.shelf import Shelf, plain_name
+from dreamer.studio.words import command_of, output_for, words_of
+
+STEADY = {"seconds": 2.5, "rate": 1.5, "centre": [0.25, 0.5], "ease": "both", "loop": True, "preview": False}
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("studio") / "pictures") as studio:
+        yield studio
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    (tmp_path / "lake.png").write_bytes(PNG)
+    (tmp_path / "walk.mp4").write_bytes(PNG)
+    return Shelf(tmp_path)
+
+
+def ids(shelf):
+    return {item.name: item.id for item in shelf.items().values()}
+
+
+def test_a_zoom_is_the_words_that_a_person_would_type(shelf, tmp_path):
+    settings = {
+        "photo": ids(shelf)["lake.png"],
+        "kind": "zoom",
+        "zoom": STEADY,
+        "flags": {"size": 640},
+        "format": ".webm",
+    }
+    place = output_for(settings, shelf, ())
+    line = command_of(words_of(settings, shelf, place), "zoom")
+    assert line == (
+        f"dreamer zoom {tmp_path}/lake.png --size 640 --seconds 2.5 --rate 1.5 --centre 0.25,0.5 --ease both --loop "
+        f"-o {tmp_path}/lake-zoom.webm"
+    )
+    path = [{"time": 0, "rate": 1.2, "centre": [0.5, 0.5]}, {"time": 2.5, "angle": -3.5}]
+    *_, option, file = words_of({**settings, "zoom": {}, "path": path}, shelf)
+    assert option == "--keyframes" and Path(file).parent == tmp_path / ".studio" / "paths"
+    from dreamer.videos.zoom.schedule import read_schedule, zoom_from
+
+    first, second = zoom_from({"keyframes": read_schedule(Path(file))}).keyframes
+    assert (first.rate, first.centre, second.time, second.angle) == (1.2, (0.5, 0.5), 2.5, -3.5)
+
+
+def test_a_clip_is_the_words_that_a_person_would_type(shelf, tmp_path):
+    motion = {"stability": 0.5, "start": 1.25, "end": None, "no-audio": True}
+    settings = {
+        "photo": ids(shelf)["walk.mp4"],
+        "kind": "video",
+        "look": "gaze",
+        "video": motion,
+        "path": [{"time": "x"}],
+    }
+    assert command_of(words_of(settings, shelf, output_for(settings, shelf, ())), "video") == (
+        f"dreamer video {tmp_path}/walk.mp4 --preset gaze --stability 0.5 --start 1.25 --no-audio "
+        f"-o {tmp_path}/walk-dream.mp4"
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"zoom": {"output": "/tmp/x"}}, {"zoom": {"rate": "1 --force"}}, {"zoom": {"loop": "yes"}}, {"zoom": [1]}),
+        *({"zoom": {"centre": [1]}}, {"zoom": {"ease": "--force"}}, {"zoom": {"rate": float("nan")}}),
+        *({"path": "/etc/passwd"}, {"path": [{"preset": "x.toml"}]}, {"path": [{"time": "0\npreset = 1"}]}),
+        *({"path": [1]}, {"path": [{"centre": [0, "1]\npreset='x'"]}]}, {"kind": "video"}),
+    ],
+)
+def test_no_value_of_a_clip_becomes_an_option_or_a_path(shelf, settings):
+    with pytest.raises(UsageError):
+        words_of({"photo": ids(shelf)["lake.png"], "kind": "zoom", **settings}, shelf)
+
+
+def test_a_kind_that_there_is_not_is_a_picture(shelf):
+    for kind in ("studio", "--version", 3, None):
+        assert kind_of({"kind": kind}) == "render"
+        assert words_of({"photo": ids(shelf)["lake.png"], "kind": kind}, shelf) == (str(shelf.folder / "lake.png"),)
+
+
+def test_a_clip_that_is_dropped_may_be_four_times_as_large(studio):
+    data = PNG + bytes(20_000)
+    assert plain_name("Łódź <b>.MP4") == "Łódź -b.mp4"
+    assert studio.drop("a.mp4", data)["name"] == "a.mp4"
+    for name, size in (("a.png", 20_000), ("b.mp4", 50_000)):
+        (problem,) = studio.drop(name, PNG + bytes(size))["problems"]
+        assert "too large" in problem
+
+
+def test_a_film_in_the_making_can_be_watched_and_goes_on(tmp_path):
+    with opened(tmp_path) as studio:
+        settings = {"photo": studio.drop()["id"], "kind": "zoom", "zoom": {"seconds": 1}}
+        job = studio.ask("/jobs", {**settings, "flags": {"motif": "slow"}})["id"]
+        until(lambda: studio.now().get("share"))
+        assert studio.status("GET", f"/jobs/{job}/film") == 404
+        (tmp_path / "lake-zoom-so-far.mp4").write_bytes(b"0123456789")
+        answer = studio.request("GET", f"/jobs/{job}/film", Range="bytes=2-4")
+        assert (answer.status, answer.read(), answer.headers["content-type"]) == (206, b"234", "video/mp4")
+        studio.ask(f"/jobs/{job}/stop", {})
+        until(lambda: studio.states() == ["stopped"])
+        studio.workshop.jobs.change(job, settings=settings)
+        studio.ask(f"/jobs/{job}/again", {})
+        until(lambda: studio.states() == ["done"])
+        assert studio.workshop.jobs.all()[0].result == "lake-zoom.mp4"
+    assert [job.result for job in Jobs(tmp_path / ".studio" / "jobs").all()] == ["lake-zoom.mp4"]
+
+
+def test_each_device_has_an_engine_and_they_dream_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_DEVICES", "a b")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with opened(tmp_path) as studio:
+        until(lambda: len(studio.workshop.benches) == 2)
+        id = studio.drop()["id"]
+        jobs = [studio.ask("/jobs", {"photo": id, "flags": {"motif": "slow", "seed": n}})["id"] for n in (1, 2)]
+        studio.ask("/jobs", {"photo": id})
+        until(lambda: studio.states() == ["running", "running", "waiting"])
+        assert set(studio.workshop.state()["now"]) == set(jobs)
+        studio.ask(f"/jobs/{jobs[1]}/stop", {})
+        until(lambda: studio.states() == ["running", "stopped", "done"])
+        assert (tmp_path / "lake-dream-3.png").read_text() == "dreamb"
+        studio.ask(f"/jobs/{jobs[0]}/stop", {})
+        until(lambda: studio.states()[0] == "stopped")
+
+
+def test_a_proof_is_made_around_a_place_and_before_the_looks(studio):
+    id = studio.drop("proof.png", PNG + b"proof")["id"]
+    key = studio.ask("/proofs", {"photo": id, "at": [0.5, 7]})["key"]
+    assert until(lambda: studio.status("GET", f"/drafts/{key}") == 200)
+    assert studio.request("GET", f"/drafts/{key}").read() == b"proof"
+    for at in ("x", [1], [None, 1], None):
+        assert "point at it" in studio.ask("/proofs", {"photo": id, "at": at})["problems"][0]
+
+
+def test_a_plugin_is_installed_by_the_plan_that_was_shown_alone(studio):
+    assert studio.ask("/plugins") == {"plugins": [], "packs": []}
+    refused = studio.ask("/plugins/install", {"plan": "0123456789abcdef"})
+    assert "look at it again" in refused["problems"][0]
+    plan = studio.ask("/plugins/plan", {"specs": ["dreamer-botanica"]})
+    assert plan["changes"][0]["name"] == "dreamer-botanica"
+    before = studio.workshop.reading.pid
+    assert studio.ask("/plugins/install", {"plan": plan["plan"]}) == {"said": ["dreamer-botanica 1 is installed"]}
+    assert "look at it again" in studio.ask("/plugins/install", {"plan": plan["plan"]})["problems"][0]
+    studio.ask("/plugins")
+    assert studio.workshop.reading.pid != before  # an engine that has it
+    for specs in ([], "x", [1], None):
+        assert "name a plugin" in studio.ask("/plugins/plan", {"specs": specs})["problems"][0]
+
+
+def test_pictures_of_folders_within_the_folder_are_there_and_none_behind_a_link(tmp_path):
+    outside = tmp_path / "outside"
+    for place in ("pictures/a/b", "pictures/.hidden", "outside"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "x.png").write_bytes(PNG)
+    (tmp_path / "pictures" / "linked").symlink_to(outside)
+    shelf = Shelf(tmp_path / "pictures")
+    assert [item.name for item in shelf.items().values()] == ["a/b/x.png"]
+    (id,) = shelf.items()
+    settings = {"photo": id}
+    assert output_for(settings, shelf, ()) == tmp_path / "pictures" / "x-dream.png"
+    (tmp_path / "pictures" / "a" / "b" / "x.png").unlink()
+    assert shelf.find(id) is None
+
+
+@pytest.mark.parametrize("length", ["2000000000", "9999999999999999"])
+def test_two_gigabytes_are_refused_by_their_length_alone(studio, length):
+    answer = studio.request("POST", "/pictures?name=a.mp4", None, Content_Length=length)
+    assert answer.status == 422 and "too large" in answer.read().decode()
+
+
+def test_a_length_that_lies_brings_no_more_than_it_says(studio):
+    answer = studio.request("POST", "/pictures?name=a.png", PNG + bytes(20_000), Content_Length="9")
+    assert answer.status == 200
+    assert studio.request("GET", f"/pictures/{json.loads(answer.read())['id']}/file").read() == PNG[:9]
