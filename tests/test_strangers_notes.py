@@ -262,7 +262,7 @@ def test_an_atlas_that_finds_no_room_is_saved_for_its_owner_alone(
 
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr("dreamer.cli.atlas.write_atomically", full)
+    monkeypatch.setattr("dreamer.cli.atlas_making.write_atomically", full)
     monkeypatch.setattr("dreamer.cli.atlas_making._KEPT", -1.0)
     ran = dreamer("atlas", "-o", tmp_path / "page.html", *PAGE, *LAYER)
     assert ran.code == 1 and "no space is left" in ran.err and "the page was saved as " in ran.err
