@@ -21,6 +21,8 @@ KEYFRAMES_BYTES: Final = 1 * MB
 """Of a TOML file of keyframes, of which there may be thousands."""
 JSON_BYTES: Final = 1 * MB
 """Of a recipe inside a picture, and of a distribution's direct_url.json."""
+SHEET_CELLS: Final = 1000
+"""Pictures of a sheet whose recipes are read; dreamer's own sheets have a hundred at most."""
 
 THUMBNAIL_BYTES: Final = 1 * MB
 """Of a preset's thumbnail."""

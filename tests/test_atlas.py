@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -416,3 +417,20 @@ def test_keys_step_through_channels_and_layers(made, tmp_path, keys, layer, numb
     options = [words["aria-label"].split()[0] for words, _ in tags.of("li") if words.get("aria-selected") == "true"]
     assert (tab, options) == (layer, [number] if number else [])
     assert ("hidden" in tags.of("canvas")[0][0]) == (number is None)
+
+
+def test_what_is_looked_at_is_never_the_page(tmp_path):
+    page, unfinished = tmp_path / "a.html", tmp_path / "a-partial.html"
+    for path in (page, unfinished):
+        photo(tmp_path / "p.png", 64, 48).rename(path)
+    before = page.read_bytes()
+    refused(dreamer("atlas", "-o", page, "--photo", page, "--force"), "a.html is the input", "never overwritten")
+    refused(dreamer("atlas", "-o", page, "--weights", unfinished, "--force"), "a-partial.html is the input")
+    photo(tmp_path / "p.png")
+    refused(dreamer("concepts", tmp_path, "-o", page, "--weights", page, "--force"), "a.html is the input")
+    assert page.read_bytes() == unfinished.read_bytes() == before
+
+
+def test_a_folder_of_any_name_has_a_page():
+    page = Atlas("reverie", (), concepts="c.safetensors", folder=os.fsdecode(b"/caf\xe9")).page()
+    assert b"Concepts of /caf? in reverie" in page.encode()

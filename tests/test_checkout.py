@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from command import dreamer as command
 from command import photo, refused
+from packaging.requirements import Requirement
 
 import dreamer
 from dreamer.errors import RecipeError
@@ -55,6 +56,26 @@ def test_every_package_and_every_file_beside_it_is_installed() -> None:
         for file in places[package].glob(each)
     }
     assert {file for file in files if file.suffix != ".py"} - data == {ROOT / "dreamer" / "README.md"}
+
+
+HOLES = {  # the last version with a known hole -> what it is
+    "av": "18.0",  # brings FFmpeg with CVE-2026-8461 (MagicYUV)
+    "filelock": "3.20.2",  # CVE-2025-68146, CVE-2026-22701
+    "h11": "0.15",  # CVE-2025-43859
+    "pillow": "12.3",  # CVE-2026-96639 (animations), CVE-2026-112403 (JPEG)
+    "pillow-heif": "1.2.1",  # CVE-2026-28231
+    "starlette": "1.3.0",  # CVE-2026-48710 (Host), CVE-2026-54283
+    "torch": "2.10",  # CVE-2026-24747, CVE-2026-4538
+}
+
+
+def test_no_library_may_have_a_known_hole() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    wanted = [Requirement(one) for one in named]
+    assert HOLES.keys() <= {one.name for one in wanted}
+    allowed = [one.name for one in wanted if one.name in HOLES and one.specifier.contains(HOLES[one.name])]
+    assert not allowed, allowed
 
 
 def test_where_nothing_is_installed_a_sentence_says_what_to_do() -> None:

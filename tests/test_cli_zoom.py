@@ -286,7 +286,17 @@ def test_a_file_as_a_look_is_a_person_s_wish_and_never_a_clip_s(here: Path) -> N
     refused(zoom(*again), "clip.webp: keyframes[0].preset", "a clip may name a preset, but not a file", "--keyframes")
     assert zoom(*again, *keyframes).code == 0
     named = {"schema": 1, "zoom": {"keyframes": [{"time": 0, "preset": "/etc/passwd"}]}}
-    refused(zoom("-o", "c.webp", "--recipe", forged(here / "named.png", json.dumps(named))), "'/etc/passwd'")
+    refused(zoom("-o", "c.webp", "--recipe", forged(here / "named.png", json.dumps(named))), "but not a file")
+    moves = {"to": "rate", "from": 1.1, "upto": 1.9}
+    for drive in (
+        {"of": f"{here}/own.CSV", **moves},
+        {"of": "sections", "to": "preset", "presets": [f"{here}/look"] * 2},
+    ):
+        named = {"schema": 1, "zoom": {"drives": [drive]}}
+        ran = zoom("-o", "c.webp", "--recipe", forged(here / "named.png", json.dumps(named)))
+        refused(ran, "the drives in a clip may name curves and presets, but no file")
+    named = {"schema": 1, "recipe": {"regions": [{"mask": "top", "look": f"{here}/look"}]}}
+    refused(zoom("-o", "c.webp", "--recipe", forged(here / "named.png", json.dumps(named))), "but not a file")
 
 
 def test_json_progress_tells_of_frames(here: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_preview_leaves_what_takes_its_place_meanwhile(tmp_path, monkeypatch):
         finish(writer)
 
     monkeypatch.setattr(ClipWriter, "finish", late)
-    ran = dreamer("zoom", source, "--preview", "--fps", "2", "--threads", "1", *QUICK)
+    ran = dreamer("zoom", source, "--preview", "--seconds", "1", "--fps", "2", "--threads", "1", *QUICK)
     assert ran.code == 0 and "photo-zoom-preview-2.mp4" in ran.err
     assert output.read_text() == "mine" and probe(tmp_path / "photo-zoom-preview-2.mp4").frames == 2
 

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 import dreamer as program
 from dreamer import limits
 from dreamer.engine.factors import factorised
-from dreamer.errors import DreamerError, NetworkError, UsageError
+from dreamer.errors import DreamerError, NetworkError, UsageError, WriteError
 from dreamer.image import load
 from dreamer.networks.concept_file import Concepts, read_concepts
 from dreamer.networks.reverie import reverie
@@ -237,3 +237,32 @@ def test_a_folder_in_which_nothing_is_seen(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     with pytest.raises(UsageError, match="too little is seen to find 2 concepts"):
         find_concepts(tmp_path, ["a.png"], tiny(), "two", count=2, device=CPU)
+
+
+def test_concepts_that_find_no_room_are_saved_elsewhere_and_replace_nothing_that_appears(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    photo(tmp_path / "d" / "a.png")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def full(*given, **named):
+        raise WriteError("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(finding, "find_concepts", lambda *given, **named: (some(), {}))
+        patched.setattr("dreamer.cli.concepts.write_atomically", full)
+        ran = dreamer("concepts", tmp_path / "d", "-o", tmp_path / "c.html", *FAST)
+    (kept,) = tmp_path.glob("dreamer-*/c.safetensors")
+    assert ran.code == 1 and f"full; the concepts were saved as {kept} instead" in ran.err
+    assert len(read_concepts(kept)) == 3
+
+    def appearing(*given, **named):
+        (tmp_path / "c.safetensors").write_text("theirs")
+        return some(), {}
+
+    monkeypatch.setattr(finding, "find_concepts", appearing)
+    monkeypatch.setattr(finding, "heat_maps", full)
+    monkeypatch.setattr("dreamer.cli.atlas.Making.search", lambda *given: {})
+    assert "full" in dreamer("concepts", tmp_path / "d", "-o", tmp_path / "c.html", *FAST, "--resume").err
+    assert (tmp_path / "c.safetensors").read_text() == "theirs" and len(
+        read_concepts(tmp_path / "c-2.safetensors")
+    ) == 3

@@ -213,6 +213,9 @@ def test_wrong_options_of_a_dance_are_told_before_anything(here: Path, songs: Pa
     refused(zoom("--dance"), "bass is heard in a song", "--audio")
     refused(zoom("--chart", "taken.png"), "taken.png already exists")
     refused(zoom("--chart", "chart.jpg"), "a chart is a .png file")
+    spared = ("--force", "--chart", "taken.png", "--region", "taken.png=keep")
+    for ran in (zoom(*spared), dreamer("video", "photo.jpg", *spared)):
+        refused(ran, "taken.png is the input", "never overwritten")
     refused(zoom("--drives", "none.toml"), "there is no file none.toml")
     refused(zoom("--drives", "d.toml", "--dance", "--audio", songs / "clicks.wav"), "cannot be combined")
     refused(zoom("--drives", "d.toml"), "nothing.csv: No such file")

@@ -284,10 +284,16 @@ def test_ctrl_c_and_the_same_command_goes_on(folder, tmp_path, monkeypatch):
     assert events[0]["share"] == pytest.approx(1 / (COUNT + 1 - 8), abs=1e-4)  # of what was left
 
 
-def test_a_picture_of_the_folder_is_never_overwritten(folder):
+def test_a_picture_of_the_folder_is_never_overwritten(folder, tmp_path):
     name = next(path for path in sorted(folder.iterdir()) if path.suffix == ".png")
     before = name.read_bytes()
     refused(dreamer("exemplars", folder, "--channel", "3", "-o", name, "--force"), "which is never overwritten")
+    weights = tmp_path / "weights.png"  # they are known by their content
+    weights.write_bytes(before)
+    read = ("-o", weights, "--weights", weights, "--channel", "3", "--force")
+    refused(dreamer("exemplars", folder, *read), "weights.png is the input")
+    for option in ("--weights", "--direction"):
+        refused(dreamer("visualize", "-o", weights, option, weights, "--force"), "weights.png is the input")
     assert name.read_bytes() == before
 
 

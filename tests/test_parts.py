@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 
 import numpy as np
@@ -16,7 +17,7 @@ from dreamer import hookimpl
 from dreamer.api import registry
 from dreamer.api.names import copied
 from dreamer.engine.factors import factorised, shares_in
-from dreamer.errors import PluginError, RecipeError, UsageError
+from dreamer.errors import PluginError, RecipeError, UsageError, WriteError
 from dreamer.image import load, mask_of
 from dreamer.image.photo import Photo
 from dreamer.ingredients import segmenters
@@ -200,3 +201,26 @@ def test_the_kit_checks_segmenters():
     assert found["lightness"].ok and "2 masks" in found["lightness"].sentence
     assert "other masks for the same photo" in found["drawn"].sentence
     assert "in place" in found["greedy"].sentence
+
+
+def test_a_full_stdout_costs_no_mask(tmp_path, monkeypatch):
+    def full(text):
+        raise WriteError("standard output cannot be written: No space left on device")
+
+    monkeypatch.setattr("dreamer.cli.parts.echo", full)
+    ran = dreamer("parts", photo(tmp_path / "p.png", 32, 32), "--count", 2)
+    assert ran.code == 1 and "dreamer: standard output cannot be written" in ran.err
+    assert left_in(tmp_path / "p-parts") == ["part-1.png", "part-2.png", "parts.png"]
+
+
+def test_masks_go_through_no_link_that_nobody_named(tmp_path, monkeypatch):
+    source = photo(tmp_path / "p.png", 32, 32)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "p-parts").symlink_to("theirs")
+    assert dreamer("parts", source, "--count", 2, "-o", tmp_path / "p-parts").code == 0
+    before = (tmp_path / "theirs" / "parts.png").read_bytes()
+    monkeypatch.setattr("dreamer.api.part.parts_in", None)
+    refused(dreamer("parts", source, "--count", 3, "--force"), "p-parts is a link; name it with -o")
+    assert (tmp_path / "theirs" / "parts.png").read_bytes() == before
+    monkeypatch.setattr("dreamer.cli.photos.os.access", lambda path, mode: mode != os.W_OK)
+    refused(dreamer("parts", source, "-o", tmp_path / "new"), "writing in", "is not permitted")

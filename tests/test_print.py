@@ -18,6 +18,7 @@ from torch import Tensor
 from dreamer.cli.print import long_side
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.octaves import Octave
+from dreamer.errors import WriteError
 from dreamer.image import Photo, blurred, encode, load, resize, to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.enlarging import FALL, Enlargement, finer_octaves
@@ -123,6 +124,22 @@ def test_an_octave_that_was_kept_and_is_damaged_is_drawn_again(monkeypatch: pyte
     assert printed("--resume").code == 0 and left_in(Path()) == MADE
 
 
+def test_a_full_disk_costs_no_octave(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("dreamer.image.encode", full)
+        assert "kept" not in printed("--proof").err
+        patch.setattr("dreamer.image.encode", lambda *made, **how: encode(*made, **how) if made[2] == "PNG" else full())
+        ran = printed("-o", "print.tif")
+    assert ran.code == 1 and "full; what is done is kept in .print.tif.print, and --resume continues it" in ran.err
+    monkeypatch.setattr(Enlargement, "octave", None)
+    assert printed("-o", "print.tif", "--resume").code == 0
+
+
+def full(*made: Any, **how: Any) -> bytes:
+    """Finds no room."""
+    raise WriteError("full")
+
+
 def test_a_proof_stops_there_and_the_print_may_follow() -> None:
     ran = printed("--proof")
     assert ran.code == 0 and left_in(Path()) == [name for name in MADE if name != "print.png"]
@@ -168,6 +185,7 @@ def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.Monk
     refused(dreamer("print", "photo.png"), "--cm 60x40", "--size 8000")
     refused(printed("--cm", "12x9"), "either by --cm")
     refused(printed("-o", "print.jpg"), "PNG and TIFF alone")
+    refused(printed("-o", "."), "unsupported extension")
     refused(printed("-o", "photo.png", "--force"), "never overwritten")
     refused(printed("--set", "pictures=2"), "a print is of one photo")
     refused(printed(size=20_000), "million pixels", "--max-pixels")

@@ -1,5 +1,7 @@
 """Regions: parts of a photo with looks of their own; outside of them every byte is the photo's."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,9 @@ from PIL import Image
 
 import dreamer as program
 from dreamer.api import registry
+from dreamer.api.regions import regions_of
 from dreamer.api.values import with_functions
+from dreamer.cli.regions import with_regions
 from dreamer.engine.areas import Areas, layered, side
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
@@ -21,6 +25,7 @@ from dreamer.ingredients.objectives import deepdream
 from dreamer.motifs.sample_scene import scene
 from dreamer.pipeline.build import build
 from dreamer.recipes.masks import formula
+from dreamer.recipes.preset import find_preset
 
 WIDTH, HEIGHT = 96, 72
 
@@ -422,3 +427,17 @@ def test_numbers_of_formulas():
     assert formula("sky.png") is None and formula("./top") is None
     assert formula("top").numbers == (0.5,) and formula("left:30%").numbers == formula("left:0.3").numbers == (0.3,)
     assert formula("colour:#ff0080,30").numbers == pytest.approx((1, 0, 128 / 255, 30))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_masks_and_looks_of_any_name_have_one_that_a_recipe_can_hold(tmp_path, monkeypatch):
+    look = tmp_path / os.fsdecode(b"caf\xe9.toml")
+    look.write_text('schema = 1\n[[objectives]]\nname = "deepdream"\n')
+    source = mask(tmp_path / "m.png").rename(tmp_path / os.fsdecode(b"\xe9.png"))
+    problems = []
+    words, masks = with_regions({}, (f"{source}=keep",), 10**6, problems)
+    assert not problems and words["regions"][0]["mask"] == "?.png" and len(masks) == 1
+    assert regions_of([(source, None)], 10**6)[0][0]["mask"] == "?.png"
+    assert find_preset(registry(), look).name == "caf?"
+    monkeypatch.chdir(tmp_path)
+    assert with_regions({}, (".=keep",), 10**6, problems)[0]["regions"][0]["mask"] == tmp_path.name

@@ -113,6 +113,7 @@ def test_a_table_is_a_curve(tmp_path: Path) -> None:
         ("1,0\n1,1\n", "", "line 2: the time 1 does not come after"),
         ("t,bass\n0,1\n", "base", "there is no column base; did you mean bass"),
         ("0,nan\n", "", "line 1: expected seconds and a number"),
+        (f'0,"{"9" * 200_000}"\n', "", "this is no table of commas"),
     ],
 )
 def test_a_table_that_is_no_curve_is_refused(tmp_path: Path, text: str, column: str, why: str) -> None:

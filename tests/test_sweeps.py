@@ -6,6 +6,7 @@ import html
 import json
 import shlex
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from networks import tiny
 from PIL import Image
 
 import dreamer as library
+from dreamer.cli.batch import Batch
 from dreamer.errors import Interrupted, RecipeError, UsageError
 from dreamer.image import read_recipe
 from dreamer.networks.network import Network
@@ -29,6 +31,8 @@ from dreamer.recipes.sweeps import Axis, cells_of, read_axis
 from dreamer.recipes.variations import varied
 
 TINY = replace(tiny(), name="reverie")
+ENDLESS: dict[str, Any] = {}
+ENDLESS["itself"] = ENDLESS
 
 
 @pytest.fixture(autouse=True)
@@ -221,6 +225,10 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
     )
     refused(render(source, "--like", f"{at}#1", "--recipe", f"{at}#1"), "--like and --recipe cannot be combined")
     refused(dreamer("presets", "show", at), "name one of them")
+    again = ("--sweep", f"recipe={at}#1,{at}#2", "-o", tmp_path / "again.png")
+    assert dreamer("render", source, *again).code == 0
+    assert stamp_of(sorted((tmp_path / "again").iterdir())[1])["recipe"]["seed"] == 2
+    refused(dreamer("walk", f"{at}#1", f"{at}#3", "--photo", source, "-o", tmp_path / "w.mp4"), "and no #3")
     named = tmp_path / "s.png#1"
     named.write_bytes((tmp_path / "s/1-seed-1.png").read_bytes())  # a file of that very name comes first
     assert dreamer("presets", "show", named).code == 0
@@ -232,6 +240,7 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
         (3, "damaged"),
         ([3], "damaged"),
         ([], "no sheet"),
+        ([{}] * 1001, "damaged"),
         ([{"recipe": 3}], "damaged at recipe"),
         ([{"recipe": {"strength": 9}}], "strength"),
         ([{"schema": 99}], "newer dreamer"),
@@ -305,6 +314,10 @@ def test_python_gives_the_same_cells(tmp_path: Path, dreams: list[float]) -> Non
         ({"variations": 0}, "variations: 0 is not a whole number"),
         ({"around": 2}, "around: 2 is not a number from 0 to 1"),
         ({"variations": 101}, "at most 100"),
+        ({"axes": {3: [1]}}, "axes: 3 is no key"),
+        ({"axes": {"seed": count()}}, "at most 100"),
+        ({"axes": {"objectives": [ENDLESS]}}, "at most 16 levels"),
+        ({"axes": {"seed": [1]}, "octaves": ENDLESS}, "octaves: a recipe has at most 16 levels"),
     ],
 )
 def test_mistakes_in_python(settings: dict[str, Any], told: str) -> None:
@@ -319,3 +332,50 @@ def test_the_sheet_knows_its_pictures(tmp_path: Path) -> None:
     assert [cell["label"] for cell in words["cells"]] == ["seed 0", "seed 1", "seed 2"]
     assert words["cells"][2] == {"label": "seed 2", "recipe": {"seed": 2}} and words["machine"]["tile"] == 0
     assert QUICK and str(tmp_path) not in json.dumps(words)
+
+
+def test_what_is_read_is_replaced_by_no_cell_and_no_sheet(tmp_path: Path) -> None:
+    at, folder = tmp_path / "s.png", tmp_path / "s"
+    folder.mkdir()
+    first, second, other = folder / "1-seed-1.png", folder / "2-seed-2.png", photo(tmp_path / "a.png", 64, 48)
+    before = {path: photo(path, 64, 48).read_bytes() for path in (first, second)}
+    line = ("--seed", "1,2", "-o", at, "--force")
+    refused(render(first, *line), "1-seed-1.png is the input", "never overwritten")
+    refused(render(other, *line, "--region", f"{second}=keep"), "2-seed-2.png is the input")
+    guides = ("--sweep", f"guide={other},{first}", "--force")
+    refused(render(second, *guides, "-o", first), "1-seed-1.png is the input")
+    assert {path: path.read_bytes() for path in before} == before and left_in(tmp_path) == ["a.png", "s"]
+
+
+def test_a_page_that_is_somebody_elses_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, at = photo(tmp_path / "a.png", 64, 48), tmp_path / "s.png"
+    line = (source, "--seed", "1,2", "-o", at)
+    page = at.with_suffix(".html")
+    assert render(*line).code == 0
+    page.write_text("<b>#1 seed 1</b>")
+    refused(render(*line, "--html"), "s.html already exists; --force replaces it")
+    (tmp_path / "s" / "2-seed-2.png").unlink()
+    refused(render(*line, "--html"), "s.html already exists; --force replaces it")
+    page.unlink()
+    at.unlink()
+    write = Batch.write
+
+    def appearing(self: Batch, *dream: Any, **how: Any) -> Path:
+        for path in (at, page, tmp_path / "s" / "2-seed-2.png"):
+            path.write_text("theirs")
+        return write(self, *dream, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Batch, "write", appearing)
+        ran = render(*line, "--html")
+    assert ran.code == 0 and f"{tmp_path / 's-2.png'} is done" in ran.err
+    assert left_in(tmp_path / "s") == ["1-seed-1.png", "2-seed-2-2.png", "2-seed-2.png"]
+    assert {at.read_text(), page.read_text()} == {"theirs"} and (tmp_path / "s-2.html").is_file()
+
+
+def test_no_cell_is_written_through_a_link(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png", 64, 48)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "a-sheet").symlink_to(tmp_path / "theirs")
+    refused(render(source, "--seed", "1,2", "--force"), "a-sheet is in the way")
+    assert left_in(tmp_path / "theirs") == []

@@ -71,6 +71,16 @@ def test_clips_of_one_name_do_not_replace_each_other(tmp_path):
     assert left_in(tmp_path / "dreams") == ["a-dream.mp4"]
 
 
+def test_no_clip_of_the_command_is_replaced_by_anothers_dream(tmp_path):
+    one, two = made(tmp_path / "a.mp4", 1), made(tmp_path / "a-dream.mp4", 1)
+    before = two.read_bytes()
+    ran = video(one, two, "--force")
+    assert ran.code == 2 and "a-dream.mp4 is the input" in ran.err and two.read_bytes() == before
+    assert left_in(tmp_path) == ["a-dream-dream.mp4", "a-dream.mp4", "a.mp4"]
+    two = two.rename(tmp_path / "a-dream-so-far.mp4")
+    assert "a-dream-so-far.mp4 is the input" in video(one, two, "--force").err and two.read_bytes() == before
+
+
 def test_ctrl_c_stops_all_clips_and_resuming_goes_on_with_them(tmp_path, monkeypatch):
     one, two = made(tmp_path / "a.mp4", 3), made(tmp_path / "b.mp4", 1)
     left = [1]

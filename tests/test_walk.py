@@ -192,6 +192,9 @@ def test_a_python_program_gives_recipes_as_well_and_is_told_of_mistakes(here):
     assert frame.size == (96, 72)
     with pytest.raises(UsageError, match="looks: a walk has 2 to 32, and there are 1"):
         program.walk(["bloom"], "p.jpg")
+    for fps in (0, -3, 10**9, "1/0", float("nan")):
+        with pytest.raises(UsageError, match=r"is not a frame rate from 0\.1 to 240"):
+            program.walk(["bloom", "gaze"], "p.jpg", fps=fps)
     with pytest.raises(UsageError, match="leave no place in which anything could grow"):
         program.walk([{}, {}], "p.jpg", network=tiny(), regions=[("top", None), ("all", "keep")])
     with pytest.raises(UsageError, match=r"looks\[1\]: expected a preset"):

@@ -423,3 +423,12 @@ def test_the_checkpoint_of_another_training_is_told_of_in_few_words(tmp_path: Pa
         Checkpoint.beside(tmp_path / "a.safetensors", {"seed": 1, "width": 1}).load(
             module, optimiser, torch.device("cpu")
         )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_a_name_that_the_library_cannot_take_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").rename(path)
+    with pytest.raises(NetworkError, match="takes names in UTF-8 alone; rename it, or its folder"):
+        read_own(path)

@@ -30,7 +30,7 @@ from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.walk import MOST_LOOKS
 from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
 from dreamer.videos.zoom.scene import SIZE
-from dreamer.videos.zoom.schedule import frame_rate
+from dreamer.videos.zoom.schedule import RATES, frame_rate
 
 AnyLook = str | Path | Preset | Mapping[str, Any]
 """A preset's name, a TOML file, a picture or clip made by dreamer, a Preset, or a recipe's words."""
@@ -113,9 +113,12 @@ def walk(
 def rate_of(fps: float | str | Fraction) -> Fraction:
     """Frames per second as a fraction; raises UsageError."""
     try:
-        return frame_rate(fps)
+        rate = frame_rate(fps)
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise UsageError(f"fps: {quoted(fps)} is not a frame rate; expected a number as in 30 or 23.976") from None
+        rate = Fraction(0)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UsageError(f"fps: {quoted(fps)} is not a frame rate from 0.1 to 240, as in 30 or 23.976")
+    return rate
 
 
 def _preset(look: AnyLook, number: int) -> str | Path | Preset:

@@ -50,4 +50,4 @@ def _region(pair: Any, where: str, max_pixels: int) -> tuple[dict[str, Any], Pho
     else:
         mask = load(given, max_pixels=max_pixels)
     name = mask.path.name if mask.path else Path(words["mask"]).name
-    return {**words, "mask": name, "sha256": mask.sha256}, mask
+    return {**words, "mask": name.encode(errors="replace").decode(), "sha256": mask.sha256}, mask

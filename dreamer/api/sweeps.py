@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, Unpack, cast, overload
 
@@ -27,7 +28,7 @@ from dreamer.pipeline.sweep import groups, sharing
 from dreamer.recipes.arguments import check, is_number
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
-from dreamer.recipes.sweeps import VARIATION, Axis, blamed, cells_of, check_axis, counted, headings, wrapped
+from dreamer.recipes.sweeps import CELLS, VARIATION, Axis, blamed, cells_of, check_axis, counted, headings, wrapped
 from dreamer.recipes.sweeps import Cell as Place
 from dreamer.recipes.variations import varied
 
@@ -175,9 +176,11 @@ def _cell(place: Place, made: Sequence[Pipeline], dreams: Mapping[int, Any]) -> 
 
 def _axis(key: str, values: Sequence[Any], prepare: Callable[[Any], Any]) -> Axis:
     """An axis of Python's values."""
+    if not isinstance(key, str):
+        raise UsageError(f"axes: {quoted(key)} is no key; write one as in strength or octaves.steps")
     if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
         raise UsageError(f"axes: {key}: expected a list of values, as in {{{key!r}: [...]}}, not {quoted(values)}")
-    found = [prepare(value) if key in _ARGUMENTS else plain(value) for value in values]
+    found = [prepare(value) if key in _ARGUMENTS else plain(value) for value in islice(values, CELLS + 1)]
     axis = Axis(key, tuple(found), tuple(_text(value, number) for number, value in enumerate(found, 1)))
     check_axis(axis, f"axes: {key}")
     return axis

@@ -26,6 +26,8 @@ from dreamer.recipes.arguments import is_number
 from dreamer.recipes.recipe import INGREDIENTS, ONES
 from dreamer.recipes.registry import Registry
 
+_DEEPEST = 16  # levels of what may stand in a recipe, which has 8
+
 Returns = Literal["pil", "tensor", "array"]
 """Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth.
 
@@ -103,15 +105,17 @@ def _one(part: Any) -> Network:
     return found
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = _DEEPEST) -> Any:
     """A recipe's value with Python's own numbers, lists and dicts in the place of numpy's and torch's.
 
-    Raises RecipeError for what can stand in no recipe.
+    Raises RecipeError for what can stand in no recipe, or is nested more than `depth` levels deep.
     """
+    if not depth:
+        raise RecipeError(f"a recipe has at most {_DEEPEST} levels of dicts and lists; nest fewer")
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, depth - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
-        return [plain(item) for item in value]
+        return [plain(item, depth - 1) for item in value]
     if isinstance(value, (np.generic, np.ndarray)) or (isinstance(value, Tensor) and not value.is_meta):
         return value.tolist()
     if value is None or isinstance(value, (bool, int, float, str, Fraction)) or callable(value):

@@ -15,7 +15,7 @@ from dreamer.cli.drawing import drawn_by
 from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import progress
 from dreamer.errors import RenderError, UsageError, WriteError, collect_problems
 from dreamer.files import is_taken
@@ -85,6 +85,8 @@ def atlas(
         problems = about_files(output, partial, photo, resume, force)
         given: dict[str, Any] = {"jobs": jobs, "on": on, "threads": threads, "device": device}
         hands = Hands.read(given, problems)
+        with collect_problems(problems):
+            check_spared([output, partial], filter(None, (photo, weights)))
         with collect_problems(problems):
             names = pictures_in(exemplars, "--exemplars") if exemplars else []
         tell_missing(problems, {"weights": weights})

@@ -12,6 +12,7 @@ from dreamer.cli.options import FILE, option, together
 from dreamer.cli.provenance import motion_in, provenance_in
 from dreamer.cli.sound import Hearing, song_in
 from dreamer.errors import UsageError
+from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.drives import ZOOM_DANCE
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def planned(
     except UsageError as error:
         where = f"{keyframes}: " if keyframes else ""
         raise UsageError(*(where + each if each.startswith("keyframes") else each for each in error.problems)) from None
-    files = [number for number, key in enumerate(plan.keyframes) if (key.preset or "").endswith(".toml")]
+    files = [number for number, key in enumerate(plan.keyframes) if is_file_name(key.preset or "")]
     if files and not (keyframes or hearing.drives):  # a stranger's clip must not open files here
         why = "a clip may name a preset, but not a file; use --keyframes for that"
         raise UsageError(*(f"{recipe}: keyframes[{number}].preset: {why}" for number in files))

@@ -35,7 +35,7 @@ def claimed(output: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise Claimed(f"{output} is being made by another dreamer; wait for it, or choose another -o") from None
-    except OSError:  # a home that cannot be written to, a file system without locks
+    except (OSError, NotImplementedError):  # a home that cannot be written to, a file system without locks
         pass
     try:
         yield

@@ -16,8 +16,8 @@ from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_spared
 from dreamer.cli.progress import counting, progress
-from dreamer.errors import NetworkError, UsageError, collect_problems
-from dreamer.files import is_taken, write_atomically
+from dreamer.errors import NetworkError, UsageError, WriteError, collect_problems
+from dreamer.files import is_taken, rescue, write_atomically
 from dreamer.files.suffixes import pictures_in
 from dreamer.limits import CONCEPTS
 
@@ -80,9 +80,9 @@ def concepts(
             problems.append(f"{file} already exists; --resume continues it, --force starts over")
         with collect_problems(problems):
             names = pictures_in(folder)
-            check_spared([output, file], [folder / name for name in names] + ([weights] if weights else []))
+            check_spared([output, partial, file], [folder / name for name in names] + ([weights] if weights else []))
         tell_missing(problems, {"weights": weights})
-        owned = is_taken(output), is_taken(partial)
+        owned, own_file = (is_taken(output), is_taken(partial)), is_taken(file)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory, use_threads
@@ -146,7 +146,7 @@ def concepts(
                 found = replace(found, made=made)
                 for name, why in skipped.items():
                     reporter.notify(f"{name} is passed over: {why}")
-                file = write_atomically(file, found.to_bytes(), replace=resume or force)
+                file = _written(file, found.to_bytes(), replace=own_file)
         except KeyboardInterrupt:
             reporter.interrupted(str(output))
             return 130
@@ -168,3 +168,13 @@ def concepts(
         except KeyboardInterrupt:
             return making.interrupted()
         return making.finished()
+
+
+def _written(file: Path, data: bytes, *, replace: bool) -> Path:
+    """Write the concepts, and return where; WriteError says where they were saved if there was no room."""
+    try:
+        return write_atomically(file, data, replace=replace)
+    except WriteError as error:
+        place = rescue(file.name, data)
+        kept = f"; the concepts were saved as {place} instead" if place else ""
+        raise WriteError(f"{error}{kept}") from error

@@ -69,7 +69,7 @@ def exemplars(
             check_new(output, force)
         with collect_problems(problems):
             names = pictures_in(folder)
-            check_spared([output], [folder / name for name in names])
+            check_spared([output], [*(folder / name for name in names), *([weights] if weights else [])])
         with collect_problems(problems):
             check_suffix(output)
         tell_missing(problems, {"weights": weights})

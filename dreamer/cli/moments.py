@@ -36,7 +36,7 @@ class Rate(ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
         """Return the exact rate, or fail with a sentence."""
-        from dreamer.videos.zoom.schedule import frame_rate
+        from dreamer.videos.zoom.schedule import RATES, frame_rate
 
         if isinstance(value, Fraction):
             return value
@@ -44,7 +44,7 @@ class Rate(ParamType):
             rate = frame_rate(value)
         except (ValueError, ZeroDivisionError, OverflowError):
             rate = Fraction(0)
-        if not Fraction(1, 10) <= rate <= 240:
+        if not RATES[0] <= rate <= RATES[1]:
             self.fail(f"expected 0.1 to 240, as in 25, 23.976 or 30000/1001, not {value!r}", param, ctx)
         return rate
 

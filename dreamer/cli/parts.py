@@ -10,12 +10,12 @@ import click
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import FILE, THREADS, max_pixels_option, option, progress_option
-from dreamer.cli.photos import check_spared, write_sheet
+from dreamer.cli.photos import check_folder, check_spared, write_sheet
 from dreamer.cli.progress import progress
 from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, line
 from dreamer.errors import UsageError, collect_problems
-from dreamer.files import is_taken, make_folder, write_atomically
+from dreamer.files import is_link, is_taken, make_folder, write_atomically
 from dreamer.files.suffixes import CLIPS, clip_for_photo
 from dreamer.recipes.masks import FEWEST, MOST, PARTS
 
@@ -54,7 +54,7 @@ def parts(
     """
     folder = output or photo.with_name(f"{photo.stem}-parts")
     with progress(how) as reporter, claimed(folder):
-        problems = _about(photo, folder, count, segmenter)
+        problems = _about(photo, folder, count, segmenter, named=output is not None)
         problems += [] if force else _taken([folder / "parts.png"])
         tell_missing(problems, {}, photo)
 
@@ -79,21 +79,23 @@ def parts(
         if problems:
             raise UsageError(*problems)
         make_folder(folder)
+        told = []
         for part, path in zip(found, files, strict=True):
             mask = Photo((part.mask[0, 0, :, :, None] * 255).round().byte().numpy())
             path = write_atomically(path, encode(mask, mask.pixels, "PNG"), replace=force)
             of = (
                 f"segment:{segmenter}:{part.name}" if segmenter else f"part:{part.number}{f'/{count}' if count else ''}"
             )
-            if how != "json":
-                echo(line(f"{path}  {part.share:4.0%} of the photo  --region {shell_word(of)}=LOOK"))
+            told.append(line(f"{path}  {part.share:4.0%} of the photo  --region {shell_word(of)}=LOOK"))
         labels = [part.name for part in found]
         place = write_sheet(sheet, parts_sheet(source, torch.cat([part.mask for part in found]), labels), replace=force)
         reporter.done(str(photo), str(place), time.monotonic() - began)
+        if how != "json":  # last, when nothing can be lost
+            echo("\n".join(told))
     return 0
 
 
-def _about(photo: Path, folder: Path, count: int | None, segmenter: str | None) -> list[str]:
+def _about(photo: Path, folder: Path, count: int | None, segmenter: str | None, *, named: bool) -> list[str]:
     """What is wrong with the arguments, as far as it takes no torch to know."""
     problems: list[str] = []
     if photo.is_dir():
@@ -102,6 +104,11 @@ def _about(photo: Path, folder: Path, count: int | None, segmenter: str | None) 
         problems.append(clip_for_photo(str(photo)))
     if folder.exists() and not folder.is_dir():
         problems.append(f"-o {folder}: this is a file; name a folder")
+    elif is_link(folder) and not named:
+        problems.append(f"{folder} is a link; name it with -o if the masks are to be written where it leads")
+    else:
+        with collect_problems(problems):
+            check_folder(folder if folder.exists() else folder.parent, f"-o {folder}")
     if count is not None and segmenter is not None:
         problems.append("--count: it is for dreamer's own parts; a segmenter decides itself how many masks there are")
     return problems

@@ -113,6 +113,8 @@ def print_(
     with collect_problems(problems):
         if check_suffix(output) not in _FORMATS:
             problems.append(f"-o {output}: a print has 16 bits, which PNG and TIFF alone hold; name it .png or .tif")
+    if not output.name:  # as . has none
+        raise UsageError(*problems)
     with collect_problems(problems):
         check_folder(output.parent, f"-o {output}")
     files = Files(output)
@@ -160,6 +162,9 @@ def print_(
                 if kept.folder.exists():
                     reporter.notify(f"what is done is kept in {kept.folder}; --resume continues it")
                 return 130
+            except WriteError as error:
+                rest = f"; what is done is kept in {kept.folder}, and --resume continues it"
+                raise WriteError(f"{error}{rest if kept.folder.exists() else ''}") from error
         reporter.done(str(photo), str(written), time.monotonic() - began)
         return 0
 

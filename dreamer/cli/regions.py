@@ -18,7 +18,7 @@ def check_regions(regions: Sequence[str], problems: list[str]) -> None:
     """Add what is wrong with regions, as far as it takes no torch to know: their words, files and presets."""
     from dreamer.cli.missing import check_preset
 
-    for text in regions:
+    for text in dict.fromkeys(regions):
         with collect_problems(problems):
             words = region_words(text)
             if formula(words["mask"]) is None and not os.path.exists(words["mask"]):
@@ -50,7 +50,8 @@ def with_regions(
             if formula(region["mask"]) is None:
                 file = Path(region["mask"])
                 masks.append(mask_folder(file, max_pixels) if file.is_dir() else load(file, max_pixels=max_pixels))
-                region |= {"mask": Path(region["mask"]).name, "sha256": masks[-1].sha256}
+                name = file.name or file.resolve().name  # "." has none
+                region |= {"mask": name.encode(errors="replace").decode(), "sha256": masks[-1].sha256}
             found.append(region)
     supplied = words.get("regions") and all(region.keys() == {"mask", "sha256"} for region in found)
     return words if supplied or not found else {**words, "regions": found}, tuple(masks)

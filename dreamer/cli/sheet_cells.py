@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.batch import Batch
 from dreamer.cli.missing import check_preset
-from dreamer.cli.photos import Place
+from dreamer.cli.photos import Place, check_spared
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.shell import render_command
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_taken, taken
 from dreamer.files.suffixes import suffix_of
+from dreamer.recipes.cells import named_cell
 from dreamer.recipes.sweeps import LOOKS, VARIATION, Axis, Cell, blamed, cells_of, counted, key_name, read_axis
 from dreamer.recipes.variations import varied
 
@@ -48,6 +49,13 @@ class SheetOptions:
     def axes(self, problems: list[str], seed: int = 0) -> list[Axis]:
         """The axes; seeds begin with `seed` where only their number is said. What is wrong is added to the problems."""
         return [*self._swept(problems), *self._counted(seed)]
+
+    def files(self) -> list[Path]:
+        """The files that the axes name: nothing replaces them."""
+        named = [
+            value for axis in self._swept([]) if axis.sets in ("guide", "recipe", "preset") for value in axis.values
+        ]
+        return [Path(named_cell(str(value))[0]) for value in named]
 
     def check(self, given: RenderOptions, problems: list[str]) -> None:
         """Add what is wrong with the axes, beside the other options, as far as it takes no torch to know."""
@@ -83,7 +91,7 @@ class SheetOptions:
 def _check_named(axis: Axis, value: str) -> None:
     if axis.key == "preset":
         check_preset(value)
-    if axis.key in ("recipe", "guide") and not Path(value).exists():
+    if axis.key in ("recipe", "guide") and not Path(named_cell(value)[0] if axis.key == "recipe" else value).exists():
         raise UsageError(f"--sweep {axis.key}: there is no file {value}")
 
 
@@ -111,7 +119,7 @@ class Sheet:
     """What is to be made: the cells in the order of reading, in groups of those that one ascent is enough for."""
 
     axes: Sequence[Axis]
-    jobs: Sequence[Job]
+    jobs: list[Job]
     groups: Sequence[Group]
     notices: Sequence[str]
 
@@ -167,6 +175,7 @@ def _job(cell: Cell, batch: Batch, photo: Photo, output: Path, count: int, optio
     format = format_for(photo, None)
     file = output.with_suffix("") / cell.file_name(count, suffix_of(format))
     batch.check_transparency(file, format)
+    check_spared([file], batch.protected)
     done = batch.is_done(file, photo) and not batch.force
     if is_taken(file) and not done and not batch.force:
         raise UsageError(taken(file))

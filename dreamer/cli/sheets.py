@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -18,8 +19,9 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import Job, Sheet, SheetOptions, sheet_of
 from dreamer.cli.streams import line
 from dreamer.errors import RenderError, UsageError, WriteError, collect_problems
-from dreamer.files import is_taken, make_folder, taken, write_atomically
+from dreamer.files import is_link, is_taken, make_folder, read_bounded, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
+from dreamer.limits import ATLAS_BYTES
 from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.sweeps import headings, wrapped
 from dreamer.units.unit import Unit
@@ -53,14 +55,14 @@ def make_sheet(
     sheet_at = Path(output) if output else name.with_name(f"{name.name}-sheet.jpg")
     given = RenderOptions(**options)
     outputs = [sheet_at, sheet_at.with_suffix(".html")] if wanted.as_page else [sheet_at]
-    sources = [*([photo] if photo else []), *named_files(options)]
+    sources = [*([photo] if photo else []), *named_files(options), *wanted.files()]
     for check in (lambda: check_suffix(sheet_at), lambda: check_folder(sheet_at.parent, f"-o {sheet_at}")):
         with collect_problems(problems):
             check()
     with collect_problems(problems):
         check_spared(outputs, sources)
     folder = sheet_at.with_suffix("")
-    if is_taken(folder) and not folder.is_dir():
+    if is_taken(folder) and (is_link(folder) or not folder.is_dir()):
         problems.append(f"{folder} is in the way of the folder for the single pictures; choose another -o")
     wanted.check(given, problems)
     tell_missing(problems, options)
@@ -71,11 +73,11 @@ def make_sheet(
     registry, plugins = load_plugins()
     shared = {"plugins": plugins, "reporter": reporter, "max_pixels": given.max_pixels, "protected": sources}
     sheet = sheet_of(photo, sheet_at, wanted, given, registry, snapshots=(), **shared, **saving)
-    same = _is_same(sheet_at, sheet)
-    there = [] if saving["force"] or same else [path for path in outputs if is_taken(path)]
-    if there:
-        raise UsageError(*(taken(path) for path in there))
-    if same and all(job.done for job in sheet.jobs) and all(path.exists() for path in outputs):
+    there = [path for path in outputs if is_taken(path)]
+    own = {sheet_at: _is_same, sheet_at.with_suffix(".html"): _is_page}
+    if others := [path for path in there if not (saving["force"] or own[path](path, sheet))]:
+        raise UsageError(*(taken(path) for path in others))
+    if there == outputs and all(job.done for job in sheet.jobs):
         reporter.skip(label, str(sheet_at))
         return 0
     with claimed(sheet_at):
@@ -93,9 +95,9 @@ def make_sheet(
             where = sheet.jobs[0].file.parent
             reporter.notify(f"{done} of {len(sheet.jobs)} are in {where}; run the same command again to continue")
             return 130
-        _written(sheet, outputs, failed, label)
+        place = _written(sheet, outputs, there, failed, label)
     reporter.notify(f"{len(sheet.jobs) - len(failed)} pictures are in {sheet.jobs[0].file.parent}")
-    reporter.done(label, str(sheet_at), time.monotonic() - began)
+    reporter.done(label, str(place), time.monotonic() - began)
     return 1 if failed else 0
 
 
@@ -115,7 +117,8 @@ def _dreamt(sheet: Sheet, reporter: Reporter) -> set[int]:
         try:
             for number, dream in group.dreams(job.photo, numbers, on_step):
                 job = sheet.jobs[number]
-                job.batch.write(dream, job.file, job.format, replace=job.batch.force)
+                place = job.batch.write(dream, job.file, job.format, replace=job.batch.force)
+                sheet.jobs[number] = replace(job, file=place)
         except WriteError:
             raise
         except RenderError as error:
@@ -169,8 +172,20 @@ def _is_same(path: Path, sheet: Sheet) -> bool:
         return False
 
 
-def _written(sheet: Sheet, outputs: Sequence[Path], failed: set[int], label: str) -> None:
-    """Draw the cells' own files on one sheet and one page, and write these."""
+def _is_page(path: Path, sheet: Sheet) -> bool:
+    """Whether the file is this very sheet's page: all its cells stand there."""
+    try:
+        text = read_bounded(path, ATLAS_BYTES).decode()
+    except (UsageError, OSError, ValueError):
+        return False
+    return all(f"<b>{html.escape(line(job.cell.title))}</b>" in text for job in sheet.jobs)
+
+
+def _written(sheet: Sheet, outputs: Sequence[Path], there: Sequence[Path], failed: set[int], label: str) -> Path:
+    """Draw the cells' own files on one sheet and one page, and write these; returns where the sheet is.
+
+    Those of `outputs` that were `there` before are replaced, and none that has appeared meanwhile.
+    """
     from dreamer.cli.provenance import provenance_in
     from dreamer.visualization.contact_sheet import page
     from dreamer.visualization.contact_sheet import sheet as sheet_picture
@@ -185,17 +200,19 @@ def _written(sheet: Sheet, outputs: Sequence[Path], failed: set[int], label: str
     across, down = headings(sheet.axes)
     numbered = [replace(look, name=look.name.partition(" ")[0]) for look in looks] if across else looks
     picture = sheet_picture(numbered, columns, across=across, down=down)
-    write_sheet(outputs[0], picture, recipe=sheet_text([*zip(labels, stamps, strict=True)]))
-    if outputs[1:]:
+    text = sheet_text([*zip(labels, stamps, strict=True)])
+    place = write_sheet(outputs[0], picture, recipe=text, replace=outputs[0] in there)
+    for path in outputs[1:]:
         title = f"{line(label)}: {', '.join(axis.name for axis in sheet.axes)}"
-        write_atomically(outputs[1], page(looks, title, columns).encode())
+        write_atomically(path, page(looks, title, columns).encode(), replace=path in there)
+    return place
 
 
 def _look(job: Job, columns: int, failed: bool) -> Look:
     """A cell as it is shown."""
     from PIL import Image
 
-    from dreamer.image import load, to_pil
+    from dreamer.image import to_pil
     from dreamer.visualization.contact_sheet import Look
 
     least, most = _SIDES
@@ -203,5 +220,5 @@ def _look(job: Job, columns: int, failed: bool) -> Look:
     if failed:
         picture, about = Image.new("RGB", (job.photo.at_most(side).width, job.photo.at_most(side).height)), "failed"
     else:
-        picture, about = to_pil(load(job.file).at_most(side).image()), job.about
+        picture, about = to_pil(job.batch.load(job.file).at_most(side).image()), job.about
     return Look(line(job.cell.title), line(about), picture, job.command)

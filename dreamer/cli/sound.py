@@ -13,6 +13,7 @@ from dreamer.cli.options import FILE, option, together
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.errors import UsageError
 from dreamer.files import is_taken, taken, write_atomically
+from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.drives import CURVES, Drive
 
 WAVEFORM = "waveform"
@@ -67,7 +68,7 @@ class Hearing:
             return read_schedule(self.drives, "drives")
         if self.dance:
             return [drive.words() for drive in dance]
-        if isinstance(before, Sequence) and any(".csv" in str(table) or ".toml" in str(table) for table in before):
+        if isinstance(before, Sequence) and any(map(_names_files, before)):
             raise UsageError("the drives in a clip may name curves and presets, but no file; use --drives for that")
         return before or []
 
@@ -124,6 +125,13 @@ class Hearing:
         data = io.BytesIO()
         chart(lanes, seconds, beats.tolist(), sections.tolist()).save(data, "PNG")
         write_atomically(self.chart, data.getvalue())
+
+
+def _names_files(table: Any) -> bool:
+    """Whether a table of drives has the name of a file somewhere: of a curve, or of a preset."""
+    values = table.values() if isinstance(table, Mapping) else ()
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return any(is_file_name(text) for text in texts if isinstance(text, str))
 
 
 def song_in(recipe: str | None) -> str:

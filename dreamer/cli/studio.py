@@ -47,8 +47,9 @@ def studio(folder: Path, port: int, no_browser: bool) -> int:
         lock.acquire(timeout=0)
     except Timeout:
         raise UsageError(f"{folder}: a studio is open in this folder already; use its page") from None
-    except OSError as error:
-        raise UsageError(f"{folder}: dreams cannot be written here ({error.strerror}); name another folder") from error
+    except (OSError, NotImplementedError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{folder}: dreams cannot be written here ({why}); name another folder") from error
     listening = _listening(port)
     port, token = listening.getsockname()[1], secrets.token_urlsafe(24)
     address = f"http://127.0.0.1:{port}/?token={token}"

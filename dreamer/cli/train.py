@@ -143,6 +143,8 @@ def _check_files(output: Path, start: Path | None, resume: bool, force: bool) ->
         if is_taken(begun) and not (resume or force):
             problems.append(f"{begun}: a training was interrupted here; --resume continues it, --force starts over")
         problems += [f"{path} is a folder; choose another -o" for path in (output, begun) if path.is_dir()]
+        if start and not start.is_file():
+            problems.append(f"--start {start}: there is no such weights file")
         if output.suffix != ".safetensors":
             problems.append(f"-o {output}: weights are a .safetensors file")
         with collect_problems(problems):

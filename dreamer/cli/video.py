@@ -27,7 +27,7 @@ from dreamer.cli.options import (
     recipe_options,
     region_options,
 )
-from dreamer.cli.photos import check_folder
+from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.render_options import RenderOptions
@@ -35,7 +35,7 @@ from dreamer.cli.sound import Hearing, song_in, sound_options
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, Drive, drives_from
 from dreamer.videos.clip.formats import format_for
-from dreamer.videos.clip.unfinished import fitting
+from dreamer.videos.clip.unfinished import fitting, partial_of
 
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
@@ -121,7 +121,7 @@ def video(
         audio = "none" if no_audio else audio
         sound = None if audio in (None, "none") else Path(str(audio))
         with collect_problems(problems):
-            hearing.check([*named, sound, hearing.drives], options["force"] or options["resume"])
+            hearing.check([*named, sound, hearing.drives, *named_files(options)], options["force"] or options["resume"])
         if hearing.chart and len(named) > 1:
             problems.append("--chart: a chart is of one clip; name a single one")
         tell_missing(problems, options, sound, hearing.drives)
@@ -168,6 +168,7 @@ def _one_by_one(
     taken: dict[Path, Path] = {}
     for number, job in enumerate(jobs, 1):
         try:
+            check_spared([output := job.file.output, partial_of(output)], [one.clip for one in jobs])
             other = taken.setdefault(job.file.output.resolve(), job.clip)
             if other != job.clip:
                 raise UsageError(f"{job.file.output} is also the name for the dream of {other}; use different folders")

@@ -21,7 +21,7 @@ from dreamer.cli.options import (
     progress_option,
     source_options,
 )
-from dreamer.cli.photos import Place, check_spared
+from dreamer.cli.photos import Place, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import collect_problems
@@ -99,7 +99,7 @@ def visualize(
         place, way = Place(None, False), None
         with collect_problems(problems):
             place = Place.read(output, False)
-            check_spared([Path(output)], [Path(options["recipe"])] if options["recipe"] else [])
+            check_spared([Path(output)], [*named_files(options), *([direction] if direction else [])])
         named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
         units = [flag for flag, value in named.items() if value is not None]
         if len(units) > 1:

@@ -30,6 +30,7 @@ from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files.suffixes import is_file_name
+from dreamer.recipes.cells import named_cell
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def walk(
     problems: list[str] = []
     format = whole = None
     with collect_problems(problems):
-        format = clip.format([photo, *map(Path, filter(is_file_name, looks)), *named_files(vars(shared))])
+        format = clip.format(
+            [photo, *(Path(named_cell(look)[0]) for look in looks if is_file_name(look)), *named_files(vars(shared))]
+        )
     if photo is None and not sample:
         problems.append("name the photo to walk over: --photo photo.jpg; --sample takes a scene that dreamer draws")
     if photo and sample:
@@ -162,11 +165,11 @@ def _missing(looks: Sequence[str]) -> list[str]:
     found = [] if len(looks) > 1 else [_TWO]
     if len(looks) > MOST_LOOKS:
         found.append(f"{len(looks)} looks are too many for a walk; the limit is {MOST_LOOKS}")
-    for look in looks:
+    for look in dict.fromkeys(looks[:MOST_LOOKS]):
         with collect_problems(found):
             if not is_file_name(look):
                 check_preset(look)
-            elif not Path(look).exists():
+            elif not Path(named_cell(look)[0]).exists():
                 found.append(f"there is no file {look}")
     return found
 

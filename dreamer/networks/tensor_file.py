@@ -57,6 +57,8 @@ def read_tensors(path: Path, largest: int = limits.WEIGHTS_BYTES) -> Any:
 def open_safetensors(path: Path, largest: int) -> Any:
     """A .safetensors file, opened by its library; raises NetworkError where it is none or too large."""
     size = check_size(path, largest)
+    if str(path) != str(path).encode(errors="replace").decode():
+        raise NetworkError(f"{path}: the library that reads it takes names in UTF-8 alone; rename it, or its folder")
     try:
         with path.open("rb") as file:
             (header,) = struct.unpack("<Q", file.read(8))

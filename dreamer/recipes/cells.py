@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dreamer.errors import RecipeError
+from dreamer.limits import SHEET_CELLS
 from dreamer.recipes.parsing import parse_json
 from dreamer.recipes.provenance import Provenance
 
@@ -39,7 +40,7 @@ def cells_in(text: str, where: str) -> list[dict[str, Any]]:
     if not isinstance(words, dict) or CELLS not in words:
         return []
     cells, first = words.pop(CELLS), words
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+    if not isinstance(cells, list) or len(cells) > SHEET_CELLS or not all(isinstance(cell, dict) for cell in cells):
         raise RecipeError(f"{where}: the sheet inside is damaged")
     found = []
     for cell in cells:

@@ -64,7 +64,7 @@ def read_preset(path: Path) -> Preset:
         problems += [f"{path}: {key}: must be text" for key, value in about.items() if not isinstance(value, str)]
         with collect_problems(problems):
             requires = distributions(words.pop("requires", []), f"{path}: requires")
-    return Preset(path.stem, words=words, requires=requires, file=path, **about)
+    return Preset(path.stem.encode(errors="replace").decode(), words=words, requires=requires, file=path, **about)
 
 
 def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:

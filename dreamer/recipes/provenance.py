@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dreamer.errors import RecipeError
+from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.overrides import check_size
 from dreamer.recipes.parsing import parse_json
 from dreamer.recipes.preset import distributions, migrated
@@ -65,6 +66,7 @@ class Provenance:
         if wrong:
             raise RecipeError(f"{where}: the recipe inside is damaged at {', '.join(wrong)}")
         distributions(known["plugins"], f"{where}: plugins")
+        _check_looks(known["recipe"].get("regions"), f"{where}: regions")
         return cls(**known)
 
     def places(self) -> dict[str, str]:
@@ -87,6 +89,14 @@ class Provenance:
     def _other_inputs(self, other: Provenance) -> list[str]:
         """The inputs that differ, compared as JSON, in which tuples are lists."""
         return [part for part in _INPUTS if _plain(getattr(self, part)) != _plain(getattr(other, part))]
+
+
+def _check_looks(regions: Any, where: str) -> None:
+    """Raise RecipeError for a region whose look would be read from a file."""
+    for region in regions if isinstance(regions, list) else ():
+        look = region.get("look") if isinstance(region, dict) and not region.get("objectives") else None
+        if isinstance(look, str) and is_file_name(look):
+            raise RecipeError(f"{where}: a picture may name a preset as a look, but not a file, as {look[:60]} is")
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], noun: str, absent: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import time
@@ -14,10 +15,11 @@ from typing import Any
 
 from dreamer.files import read_bounded, write_atomically
 
-WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
+WAITING, RUNNING, DONE, STOPPED, FAILED = _STATES = "waiting", "running", "done", "stopped", "failed"
 MOST_TRIES = 3
 """How often a job is begun whose engine ends in the middle."""
 _LARGEST = 2**20
+_DEEPEST = 16  # levels of what a page asks for
 _OUTPUT = re.compile(r"[^./\\\0-][^/\\\0]{0,250}\.(jpg|png|webp|tif|mp4|webm|gif)")
 _TYPES: dict[str, Any] = {
     **dict.fromkeys(("id", "output", "command", "state", "result"), str),
@@ -115,9 +117,23 @@ def _read(path: Path) -> Job | None:
         lists = {key: tuple(map(str, words[key])) for key in ("problems", "notices")}
         job = Job(**{**words, **lists})
         right = all(isinstance(getattr(job, name), kind) for name, kind in _TYPES.items())
-        if right and path.stem == job.id and is_name(job.output) and (not job.result or is_name(job.result)):
+        if (
+            right
+            and is_plain(words)
+            and job.state in _STATES
+            and path.stem == job.id
+            and is_name(job.output)
+            and (not job.result or is_name(job.result))
+        ):
             return job
     return None
+
+
+def is_plain(value: object, depth: int = _DEEPEST) -> bool:
+    """Whether JSON can be told to a page: nested at most so deeply, and every number finite."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return finite and depth > 0 and all(is_plain(one, depth - 1) for one in inner)
 
 
 def is_name(text: str) -> bool:

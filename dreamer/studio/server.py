@@ -13,11 +13,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dreamer.errors import DreamerError, UsageError
 from dreamer.studio.guard import Guard
+from dreamer.studio.jobs import is_plain
 from dreamer.studio.shelf import Item, Shelf, is_clip
 from dreamer.studio.workshop import Workshop
 
@@ -76,7 +77,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/jobs/{id}/film", answers.film),
         Route("/jobs/{id}/{act}", answers.act, methods=["POST"]),
     ]
-    handlers: dict[Any, Callable[..., Any]] = {DreamerError: _wrong, HTTPException: _missing}
+    handlers: dict[Any, Callable[..., Any]] = {DreamerError: _wrong, OSError: _failed, HTTPException: _missing}
     guarded = [Middleware(Guard, token=token, port=port)]
     made = Starlette(routes=routes, middleware=guarded, exception_handlers=handlers, lifespan=lifespan)
     made.state.workshop = workshop
@@ -253,6 +254,16 @@ class Answers:
         return item
 
 
+class JSONResponse(Response):
+    """JSON in ASCII: the names of files may hold bytes that are no UTF-8, as halves of surrogate pairs."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The body; raises ValueError for numbers that are not finite."""
+        return json.dumps(content, allow_nan=False).encode()
+
+
 def _part(name: str) -> Response:
     """A file of the page."""
     found = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}
@@ -280,7 +291,7 @@ async def _words(request: Request) -> dict[str, Any]:
     data = b"".join([piece async for piece in _bounded(request, _MOST_WORDS)])
     with suppress(ValueError, RecursionError):
         words = json.loads(data)
-        if isinstance(words, dict):
+        if isinstance(words, dict) and is_plain(words):
             return words
     raise UsageError("the page sent no settings that can be read; load it again")
 
@@ -288,6 +299,10 @@ async def _words(request: Request) -> dict[str, Any]:
 async def _wrong(request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, UsageError) else (str(error),)
     return JSONResponse({"problems": list(problems)}, 422)
+
+
+async def _failed(request: Request, error: OSError) -> Response:
+    return JSONResponse({"problems": [f"this could not be kept: {error.strerror or error}"]}, 422)
 
 
 async def _missing(request: Request, error: HTTPException) -> Response:

@@ -17,7 +17,7 @@ from dreamer.errors import UsageError
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
 from dreamer.files.suffixes import CLIPS, SUFFIXES, command_for
 
-_ID = re.compile(r"[0-9a-f]{16}")
+_ID, _NEW = re.compile(r"[0-9a-f]{16}"), re.compile(r"\.new-[0-9a-f]{16}")
 _LONGEST_STEM = 60
 _DEEPEST, _MOST = 6, 20_000  # folders within folders, and pictures, that are shown
 _ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif", *CLIPS}
@@ -54,8 +54,10 @@ class Shelf:
         self._known = dict[str, Item]()
         for name in ("photos", "shown", "looks", "jobs", "masks", "paths"):
             own_folder(self.own / name)
-        for path in (self.own / "photos").glob(".new-*/*"):  # of a studio that was killed meanwhile
-            self.clear(path)
+        for folder in self._rooms(_NEW):  # of a studio that was killed meanwhile
+            for path in folder.iterdir():
+                with suppress(OSError):
+                    self.clear(path)
 
     def items(self) -> dict[str, Item]:
         """Every picture by its id, the newest last."""
@@ -73,9 +75,14 @@ class Shelf:
         for path in islice(self._pictures(self.folder, _DEEPEST), _MOST):
             name = path.relative_to(self.folder).as_posix()
             yield Item(_digest(name), name, path, False)
-        for folder in (self.own / "photos").iterdir():
-            if _ID.fullmatch(folder.name):
-                yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
+        for folder in self._rooms(_ID):
+            yield from (Item(folder.name, path.name, path, True) for path in folder.iterdir() if _is_picture(path))
+
+    def _rooms(self, name: re.Pattern[str]) -> Iterator[Path]:
+        """The folders of dropped pictures that have such a name; no links, which a stranger may have put there."""
+        for path in (self.own / "photos").iterdir():
+            if name.fullmatch(path.name) and not is_link(path) and path.is_dir():
+                yield path
 
     def _pictures(self, folder: Path, deeper: int) -> Iterator[Path]:
         inner = []
@@ -132,8 +139,7 @@ class Shelf:
     def keyframes(self, text: str) -> Path:
         """Keep a zoom's keyframes, TOML, and return the file."""
         place = self.own / "paths" / f"{_digest(text)}.toml"
-        if not place.is_file():
-            write_atomically(place, text.encode())
+        write_atomically(place, text.encode())  # also where a file of this name came with the folder
         return place
 
     def mask_file(self, id: str) -> Path:

@@ -55,7 +55,11 @@ def read_curve(path: Path, column: str = "") -> Curve:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     except RecipeError as error:
         raise UsageError(*error.problems) from None
-    rows = [(number, row) for number, row in enumerate(csv.reader(io.StringIO(text)), 1) if any(map(str.strip, row))]
+    try:
+        read = [*csv.reader(io.StringIO(text))]
+    except csv.Error as error:  # as for a field of very many letters
+        raise UsageError(f"{path}: this is no table of commas ({error})") from error
+    rows = [(number, row) for number, row in enumerate(read, 1) if any(map(str.strip, row))]
     names = [name.strip() for name in rows[0][1]] if rows and _number(rows[0][1][0]) is None else []
     place = 1
     if column:

@@ -93,6 +93,10 @@ def zoom_words(zoom: Zoom) -> dict[str, Any]:
     return {**words, "fps": str(zoom.fps), "keyframes": keyframes, **driven}
 
 
+RATES = (Fraction(1, 10), Fraction(240))
+"""Frames per second, the fewest and the most, of what is asked for."""
+
+
 def frame_rate(fps: Any) -> Fraction:
     """The exact frame rate; 23.976, 29.97 and 59.94 mean 24, 30 and 60 times 1000/1001.
 

@@ -44,7 +44,8 @@ class Atlas:
     @property
     def title(self) -> str:
         """What the page is called."""
-        return f"Concepts of {self.folder} in {self.network}" if self.concepts else f"Atlas of {self.network}"
+        folder = self.folder.encode(errors="replace").decode()
+        return f"Concepts of {folder} in {self.network}" if self.concepts else f"Atlas of {self.network}"
 
     def to_dict(self) -> dict[str, Any]:
         """The page's data, for JSON; only channels that have an image."""

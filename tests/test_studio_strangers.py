@@ -1,0 +1,79 @@
+"""What a stranger's folder holds costs nothing when the studio is opened in it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+
+import pytest
+from command import left_in
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+
+from studios import PNG, opened, until
+
+from dreamer.studio.shelf import Shelf
+
+ROOM, ID = ".new-0123456789abcdef", "0123456789abcdef"
+
+
+@pytest.mark.parametrize("name", [ROOM, ".new-x", ID])
+def test_no_link_among_the_dropped_pictures_is_followed(tmp_path, name):
+    (tmp_path / "theirs").mkdir()
+    for file in ("letter.txt", "photo.png"):
+        (tmp_path / "theirs" / file).write_text("precious")
+    (tmp_path / "box" / ".studio" / "photos").mkdir(parents=True)
+    (tmp_path / "box" / ".studio" / "photos" / name).symlink_to(tmp_path / "theirs")
+    assert Shelf(tmp_path / "box").items() == {}
+    assert left_in(tmp_path / "theirs") == ["letter.txt", "photo.png"]
+
+
+def test_files_and_folders_in_each_others_places_break_no_studio(tmp_path):
+    photos = tmp_path / ".studio" / "photos"
+    (photos / ROOM / "a folder").mkdir(parents=True)
+    (photos / ID).write_text("a file")
+    assert Shelf(tmp_path).items() == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_names_in_another_encoding_are_shown_and_dreamt_over(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xe9t\xe9.png")).write_bytes(PNG)
+    with opened(folder) as studio:
+        (item,) = studio.ask("/pictures")
+        assert item["name"] == os.fsdecode(b"\xe9t\xe9.png") == studio.ask(f"/pictures/{item['id']}")["name"]
+        assert studio.ask("/vocabulary")["folder"] == str(folder)
+        assert studio.ask("/jobs", {"photo": item["id"]})["command"]
+        until(lambda: studio.states() == ["done"])
+    assert (folder / os.fsdecode(b"\xe9t\xe9-dream.png")).is_file()
+
+
+@pytest.mark.parametrize("odd", [{"seconds": float("nan")}, {"made": float("inf")}, {"settings": "deep"}])
+def test_an_odd_job_in_the_folder_breaks_no_queue(tmp_path, odd):
+    deep = {}
+    for _ in range(600):
+        deep = {"a": deep}
+    jobs = tmp_path / ".studio" / "jobs"
+    jobs.mkdir(parents=True)
+    job = {"id": ID, "number": 1, "settings": {}, "output": "a.png", "command": "", "state": "failed", "tries": 0}
+    job |= {"result": "", "problems": [], "notices": [], "seconds": 0.0, "made": 0.0, **odd}
+    (jobs / f"{ID}.json").write_text(json.dumps(job | ({"settings": deep} if odd.get("settings") else {})))
+    with opened(tmp_path) as studio:
+        told = studio.request("GET", "/events").readline()
+        json.loads(told.removeprefix(b"data: "), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        studio.ask("/jobs", {"photo": studio.drop()["id"]})
+        until(lambda: studio.states()[-1] == "done")
+
+
+def test_a_full_disk_under_the_studio_is_a_sentence(tmp_path, monkeypatch):
+    def full(*words):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/somebody/photo.png")
+
+    monkeypatch.setattr(Shelf, "settle", full)
+    with opened(tmp_path) as studio:
+        assert studio.drop() == {"problems": ["this could not be kept: No space left on device"]}
+        assert left_in(tmp_path / ".studio" / "photos") == []
