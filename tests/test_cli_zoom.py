@@ -116,7 +116,7 @@ def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatc
     for seed in ("1", "2"):
         assert zoom(*preview, "--seed", seed).code == 0
         assert f'"seed":{seed}' in (read_recipe(Path("photo-zoom-preview.mp4")) or "").replace(" ", "")
-    monkeypatch.setattr(command, "_pixels", interrupted)
+    monkeypatch.setattr(command, "pixels_of", interrupted)
     assert zoom(*preview, "--seed", "3").code == 130
     monkeypatch.undo()
     monkeypatch.chdir(here)
@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
     assert zoom("-o", "whole.mp4", *how).code == 0
     from dreamer.cli import zoom as command
 
-    original, calls = command._pixels, []
+    original, calls = command.pixels_of, []
 
     def interrupted(image: Any) -> Any:
         calls.append(image)
@@ -149,7 +149,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
             raise KeyboardInterrupt
         return original(image)
 
-    monkeypatch.setattr(command, "_pixels", interrupted)
+    monkeypatch.setattr(command, "pixels_of", interrupted)
     ran = zoom("-o", "clip.mp4", *how)
     assert ran.code == 130 and "clip-so-far.mp4" in ran.err and "--resume" in ran.err
     assert len(seen("clip-so-far.mp4")) == 2

@@ -22,11 +22,11 @@ from dreamer.cli.options import (
     option,
     progress_option,
     recipe_options_for,
-    region_options,
 )
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import provenance_for
+from dreamer.cli.region_options import region_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 from dreamer.videos.clip.unfinished import fitting

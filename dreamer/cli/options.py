@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dreamer.recipes.masks import NOT
 from dreamer.recipes.sweeps import CELLS
 
 if TYPE_CHECKING:
@@ -279,47 +278,6 @@ sheet_options = together(
     option("--html", "as_page", is_flag=True, help="Also write the sheet as a web page with the commands."),
 )
 """What makes a sheet of many dreams."""
-
-_TURNED = "dreamer.regions.turned"
-
-
-def _turned(context: click.Context, parameter: click.Parameter, turned: bool) -> None:
-    context.meta[_TURNED] = turned
-
-
-def _regions(context: click.Context, parameter: click.Parameter, regions: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the regions, the other way round with --invert."""
-    if not context.meta.get(_TURNED):
-        return regions
-    return tuple(text.removeprefix(NOT) if text.startswith(NOT) else NOT + text for text in regions)
-
-
-region_options = together(
-    option(
-        "--invert",
-        is_flag=True,
-        is_eager=True,  # before the regions
-        expose_value=False,
-        callback=_turned,
-        help="Turn the masks of all regions round: black dreams, and white does not.",
-    ),
-    option(
-        "--region",
-        "--mask",
-        "region",
-        multiple=True,
-        callback=_regions,
-        metavar="MASK=LOOK",
-        help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",
-    ),
-    option(
-        "--feather",
-        type=Percent(20),
-        metavar="PERCENT",
-        help="Width of the soft edge of regions, of the short side. [2%]",
-    ),
-)
-"""Parts of the picture with looks of their own."""
 
 machine_options = together(
     option(

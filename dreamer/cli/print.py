@@ -20,13 +20,13 @@ from dreamer.cli.options import (
     option,
     progress_option,
     recipe_options_for,
-    region_options,
 )
 from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.printing import INCH, Files, Print
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import provenance_for
+from dreamer.cli.region_options import region_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, taken

@@ -19,12 +19,12 @@ from dreamer.cli.options import (
     max_pixels_option,
     option,
     progress_option,
-    region_options,
     sheet_options,
     still_options,
 )
 from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
+from dreamer.cli.region_options import region_options
 from dreamer.cli.remote import render_addresses
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import SheetOptions

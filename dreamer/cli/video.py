@@ -25,11 +25,11 @@ from dreamer.cli.options import (
     option,
     progress_option,
     recipe_options,
-    region_options,
 )
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
+from dreamer.cli.region_options import region_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, song_in, sound_options
 from dreamer.errors import UsageError, collect_problems, reported_together

@@ -22,11 +22,11 @@ from dreamer.cli.options import (
     max_pixels_option,
     option,
     progress_option,
-    region_options,
 )
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
+from dreamer.cli.region_options import region_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files.suffixes import is_file_name

@@ -23,11 +23,11 @@ from dreamer.cli.options import (
     option,
     progress_option,
     recipe_options_for,
-    region_options,
 )
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Frame, progress
 from dreamer.cli.provenance import provenance_for
+from dreamer.cli.region_options import region_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, sound_options
 from dreamer.cli.zoom_spans import ZoomSpans, divisible

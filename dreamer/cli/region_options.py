@@ -1,0 +1,49 @@
+"""The options for parts of the picture with looks of their own: --region, --invert, --feather."""
+
+from __future__ import annotations
+
+import click
+
+from dreamer.cli.options import Percent, option, together
+from dreamer.recipes.masks import NOT
+
+_TURNED = "dreamer.regions.turned"
+
+
+def _turned(context: click.Context, parameter: click.Parameter, turned: bool) -> None:
+    context.meta[_TURNED] = turned
+
+
+def _regions(context: click.Context, parameter: click.Parameter, regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the regions, the other way round with --invert."""
+    if not context.meta.get(_TURNED):
+        return regions
+    return tuple(text.removeprefix(NOT) if text.startswith(NOT) else NOT + text for text in regions)
+
+
+region_options = together(
+    option(
+        "--invert",
+        is_flag=True,
+        is_eager=True,  # before the regions
+        expose_value=False,
+        callback=_turned,
+        help="Turn the masks of all regions round: black dreams, and white does not.",
+    ),
+    option(
+        "--region",
+        "--mask",
+        "region",
+        multiple=True,
+        callback=_regions,
+        metavar="MASK=LOOK",
+        help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",
+    ),
+    option(
+        "--feather",
+        type=Percent(20),
+        metavar="PERCENT",
+        help="Width of the soft edge of regions, of the short side. [2%]",
+    ),
+)
+"""Parts of the picture with looks of their own."""
