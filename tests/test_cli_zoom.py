@@ -216,10 +216,10 @@ def test_a_full_disk_is_a_sentence_and_can_be_gone_on_from(here: Path, monkeypat
 
     assert zoom("-o", "whole.mp4").code == 0
 
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path) -> None:
         raise api.DreamerError(f"{path} could not be written: no space is left ({errno.ENOSPC})")
 
-    monkeypatch.setattr(state, "write_atomically", full)
+    monkeypatch.setattr(state, "replacing", full)
     refused(zoom("-o", "clip.mp4"), "no space is left", code=1)
     monkeypatch.undo()
     monkeypatch.chdir(here)
