@@ -309,10 +309,10 @@ def fifty_photos_at_once(dropped, studio, tmp_path):
     page, before = dropped, len(studio.workshop.jobs.all())
     photos = [photo(tmp_path / f"{number:02}.png", 16 + number, 16) for number in range(50)]
     page.files("#file", *photos)
-    page.wait(f"{SAID} === '50 photos are here.'")
+    page.wait(f"{SAID} === '50 photos are here.'", 120)
     page.wait("document.querySelectorAll('#gallery li').length >= 50")
     page.press("d")
-    page.wait(f"{SAID} === '50 dreams are queued.'")
+    page.wait(f"{SAID} === '50 dreams are queued.'", 120)
     assert len({job.output for job in studio.workshop.jobs.all()[before:]}) == 50
 
 
