@@ -103,7 +103,7 @@ def test_what_takes_the_place_at_the_last_moment_is_left_too(tmp_path, monkeypat
 def test_a_preview_leaves_what_takes_its_place_meanwhile(tmp_path, monkeypatch):
     from dreamer.videos.clip.writer import ClipWriter
 
-    source, finish = photo(tmp_path / "photo.jpg", 320, 240), ClipWriter.finish
+    source, finish = photo(tmp_path / "photo.jpg"), ClipWriter.finish
     output = tmp_path / "photo-zoom-preview.mp4"
 
     def late(writer):
@@ -111,7 +111,7 @@ def test_a_preview_leaves_what_takes_its_place_meanwhile(tmp_path, monkeypatch):
         finish(writer)
 
     monkeypatch.setattr(ClipWriter, "finish", late)
-    ran = dreamer("zoom", source, "--preview", "--seconds", "1", "--fps", "2", "--threads", "1", *QUICK)
+    ran = dreamer("zoom", source, "--preview", "--fps", "2", "--seconds", "1", "--threads", "1", *QUICK)
     assert ran.code == 0 and "photo-zoom-preview-2.mp4" in ran.err
     assert output.read_text() == "mine" and probe(tmp_path / "photo-zoom-preview-2.mp4").frames == 2
 
