@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.clip import ClipFile, Pace, clip_options_for, small_side
+from dreamer.cli.camera import frame_side
+from dreamer.cli.clip import ClipFile, Pace, clip_options_for
 from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.moments import RATE
 from dreamer.cli.options import (
@@ -120,7 +121,7 @@ def walk(
         pipelines = _pipelines(looks, shared, registry, reporter, problems)
         if problems or not (whole and format):
             raise UsageError(*problems)
-        image = whole.resized(_side(whole, shared.size, clip.preview)).image()
+        image = whole.resized(frame_side(whole, shared.size, None, clip.preview, reporter.notify)).image()
         size = frame_size(format, image.shape[-2], image.shape[-1])
         image = image[..., : size[0], : size[1]].contiguous()
         pipelines = settled(pipelines, image, names=looks, tile=clip.tiles(1)[0] if shared.tile is None else None)
@@ -184,15 +185,6 @@ def _pipelines(
         with collect_problems(problems):
             found[look] = given.pipeline(registry, reporter.notify, [], fetch=not problems)[0]
     return [found[look] for look in looks if look in found]
-
-
-def _side(photo: Photo, asked: int | None, preview: bool) -> int:
-    """The long side of the frames."""
-    from dreamer.videos.zoom.scene import SIZE
-
-    whole = max(photo.width, photo.height)
-    side = min(whole, SIZE) if asked is None else asked or whole
-    return small_side(photo.height, photo.width, side) if preview else side
 
 
 def _scene() -> Photo:

@@ -244,8 +244,8 @@ class Pipeline:
     ) -> Dream:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan, image = plan or self.plan(photo.height, photo.width), photo.image()
-        self = self.over(image) if self.recipe.init == "photo" else self
-        scorer = self.scorer(plan)
+        over = self.over(image) if self.recipe.init == "photo" else self
+        scorer = over.scorer(plan)
         shares = regions.strength_of(self.recipe, self.masks, image, self.registry)
         strength = self.recipe.strength * shares.to(plan.machine.device)
 
@@ -257,7 +257,7 @@ class Pipeline:
             return Dream(photo, change.mul_(strength).cpu(), machine, None if alpha is None else alpha.cpu())
 
         try:
-            picture = self.ascend(
+            picture = over.ascend(
                 image,
                 plan=plan,
                 scorer=scorer,

@@ -13,10 +13,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from dreamer.engine.areas import Areas
 from dreamer.engine.step import Step
 from dreamer.image import resize
 from dreamer.pipeline.pipeline import Pipeline
@@ -59,6 +61,11 @@ class Loop:
         """(height, width) of the frames."""
         return self.photo.shape[-2], self.photo.shape[-1]
 
+    @cached_property
+    def _areas(self) -> Areas | None:
+        """Where the looks grow, found once for all seeds; None if everywhere."""
+        return areas_of(self.pipeline.recipe, self.pipeline.masks, self.photo, self.pipeline.registry)
+
     def phase(self) -> Tensor:
         """In which part of a turn each place is when the loop begins, (1, 1, H, W); one turn is 1."""
         cell = max(self.size) / _CLOUDS
@@ -81,7 +88,7 @@ class Loop:
         if change is None:
             recipe = replace(self.pipeline.recipe, seed=(self.pipeline.recipe.seed + number) % 2**63)
             pipeline = replace(self.pipeline, recipe=recipe)
-            areas = areas_of(recipe, pipeline.masks, self.photo, pipeline.registry)
+            areas = self._areas
             picture = pipeline.ascend(self.photo, areas=areas, on_step=lambda step: self.on_step(number, step)).cpu()
             change = (picture.sub_(self.photo) * (recipe.strength * strength_in(recipe, areas).cpu())).half()
             store.save(name, change)

@@ -73,7 +73,7 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
     ]
     if small:
         raise UsageError(*dict.fromkeys(small))
-    settled = {}
+    settled, image = {}, photo.image()
     with reported_together() as problems:
         if len({pipeline.recipe.places for pipeline in looks.values()}) > 1:
             problems.append(
@@ -83,11 +83,11 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
         for look, pipeline in looks.items():
             with collect_problems(problems):
                 pipeline.plan_frames(*size)
-                settled[look] = pipeline.settled(*keyframe_size(size)).over(photo.image())
+                settled[look] = pipeline.settled(*keyframe_size(size)).over(image)
         first = next(iter(settled.values()), None)
         if first and not problems:
             with collect_problems(problems):
-                areas_of(first.recipe, first.masks, photo.image(), first.registry) if first.recipe.regions else None
+                areas_of(first.recipe, first.masks, image, first.registry) if first.recipe.regions else None
     return settled
 
 
