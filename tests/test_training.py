@@ -67,8 +67,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class Still(AbstractContextManager["Still"]):
     """In place of a stream: a few pictures, always the same, and no process that draws more of them for ever."""
 
+    count = 8
+
     def __init__(self, world: World, seed: int) -> None:
-        self.pictures = world.draw(32, stream.SIZE, torch.Generator().manual_seed(seed))
+        self.pictures = world.draw(self.count, stream.SIZE, torch.Generator().manual_seed(seed))
 
     def __exit__(self, *error: object) -> None: ...
 
@@ -425,6 +427,7 @@ def test_too_many_things_to_tell_apart(tmp_path: Path):
 
 def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch):
     """After a short fine-tuning, the head knows stripes from dots, and the weights dream of them unasked."""
+    monkeypatch.setattr(Still, "count", 32)
     monkeypatch.setattr(ReverieTraining, "batch", (16, 8))
     monkeypatch.setattr(train, "_LARGE", 64)
     monkeypatch.setattr(train, "_SAVE", 60)
