@@ -24,7 +24,10 @@ import os, runpy, sys
 for number in range(3):
     os.close(number)
 sys.stdin = sys.stdout = sys.stderr = sys.__stdin__ = sys.__stdout__ = sys.__stderr__ = None
-runpy.run_module("dreamer", run_name="__main__", alter_sys=True)
+try:
+    runpy.run_module("dreamer", run_name="__main__", alter_sys=True)
+finally:  # else the next file that is opened would get a stream's number, and what is printed
+    assert {os.readlink(f"/proc/self/fd/{number}") for number in range(3)} == {"/dev/null"}
 """
 """What a Python is whose streams were closed when it was started."""
 

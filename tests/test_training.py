@@ -255,7 +255,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None):
             raise Killed
 
     with pytest.raises(Killed):
-        resumed(before["seconds"] + 60, kill)
+        resumed(before["seconds"] + 6, kill)
     later = mark()
     assert later["samples"] > before["samples"] and not output.exists()
     resumed(later["seconds"] + 1.0, lambda report: None)
