@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace, small_side
+from dreamer.cli.clip import ClipFile, Pace
 from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
@@ -117,17 +117,14 @@ class FilmJob:
         step = self._step(clip)
         drives, sections, song = self._heard(clip, presets)
         more: dict[str, Any] = {"step": step, "drives": drives, "sections": sections}
-        if self.file.preview:
-            more["shorten"] = partial(small_side, clip.height, clip.width)
-        else:
-            more["every"] = self.every
+        more |= {"preview": True} if self.file.preview else {"every": self.every}
         film = film_of(pipeline, clip, format, self.stability, **more)
         if film.regions:
             film.regions.check(clip.frames)
         if not film.plan.tiled:
             keep_freed_memory()
         frames = math.ceil(clip.frames / step)
-        provenance = provenance_for(pipeline, digest(clip), film.plan.machine, plugins)
+        provenance = provenance_for(film.pipeline, digest(clip), film.plan.machine, plugins)
         recipe = {**json.loads(provenance.text()), "video": self._words()}
         if song and self.drives:
             recipe["sound"] = song.sha256

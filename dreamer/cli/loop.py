@@ -85,6 +85,7 @@ def loop(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import previews
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.film.passage import eight_bits
@@ -94,7 +95,7 @@ def loop(
     with progress(how) as reporter:
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
         registry, plugins = load_plugins()
         with collect_problems(problems):
             given = RenderOptions(**options)
@@ -102,6 +103,9 @@ def loop(
             pipeline = replace(given, tile=tile).pipeline(registry, reporter.notify, [], fetch=not problems)[0]
         if problems or not (whole and format and pipeline):
             raise UsageError(*problems)
+        if clip.preview:
+            sized = whole.resized(options["size"])
+            options["size"], (pipeline,) = previews([pipeline], sized.height, sized.width)
         image = whole.resized(options["size"]).image()
         size = frame_size(format, image.shape[-2], image.shape[-1])
         image = image[..., : size[0], : size[1]].contiguous()

@@ -106,6 +106,7 @@ def walk(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import previews
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
@@ -121,7 +122,11 @@ def walk(
         pipelines = _pipelines(looks, shared, registry, reporter, problems)
         if problems or not (whole and format):
             raise UsageError(*problems)
-        image = whole.resized(frame_side(whole, shared.size, None, clip.preview, reporter.notify)).image()
+        side = frame_side(whole, shared.size, None, reporter.notify)
+        if clip.preview:
+            sized = whole.resized(side)
+            side, pipelines = previews(pipelines, sized.height, sized.width)
+        image = whole.resized(side).image()
         size = frame_size(format, image.shape[-2], image.shape[-1])
         image = image[..., : size[0], : size[1]].contiguous()
         pipelines = settled(pipelines, image, names=looks, tile=clip.tiles(1)[0] if shared.tile is None else None)

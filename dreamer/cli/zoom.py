@@ -106,6 +106,7 @@ def zoom(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import previews, small_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.zoom.following import along, followed, way_of
@@ -123,12 +124,19 @@ def zoom(
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
         registry, plugins = load_plugins()
         looks = looks_of(RenderOptions(**options), plan, registry, reporter.notify, problems, clip.tiles)
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
+        if bare:
+            sized = whole.resized(small_side(sized.height, sized.width, max(sized.height, sized.width)))
+        elif clip.preview:
+            names = [plan.look(0.0), *looks]
+            side, small = previews([looks[name] for name in names], sized.height, sized.width)
+            found, sized = dict(zip(names, small, strict=True)), whole.resized(side)
+            looks = {name: found[name] for name in looks}
         size = frame_size(format, sized.height, sized.width)
         looks = {look: bounded(each) for look, each in looks.items()} if divided else looks
         looks = settled_looks(looks, whole, size)

@@ -23,6 +23,7 @@ from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
+from dreamer.pipeline.preview import previews
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.looks import Look, Looks, Sections, check_sections
@@ -89,7 +90,7 @@ class Film:
         width: int,
         *,
         stability: float = STABILITY,
-        shorten: Callable[[int], int] = lambda side: side,
+        preview: bool = False,
         fit: Callable[[int, int], tuple[int, int]] = lambda height, width: (height, width),
         on_step: Callable[[Step], None] = lambda step: None,
         **more: Any,
@@ -101,7 +102,7 @@ class Film:
             height: Of the source frames, in pixels.
             width: Likewise.
             stability: From 0 to 1.
-            shorten: Returns the long side of the frames, given the recipe's.
+            preview: Whether it is small, and dreams up to an earlier octave.
             fit: Returns the part of (height, width) that is kept, as for a format that needs even sizes.
             on_step: Called after each step.
             **more: The other fields.
@@ -110,7 +111,12 @@ class Film:
             UsageError: The frames are too small for the network, or the recipe makes several pictures at once.
         """
         side = max(height, width)
-        side = max(1, shorten(min(side, pipeline.recipe.size or side)))
+        side = min(side, pipeline.recipe.size or side)
+        if preview:
+            sections = more.get("sections", ())
+            looks = [pipeline, *(look for _, look in sections)]
+            side, (pipeline, *small) = previews(looks, *size_at(height, width, side))
+            more["sections"] = [(begin, look) for (begin, _), look in zip(sections, small, strict=True)]
         size = fit(*size_at(height, width, side))
         if not all(size):
             raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
