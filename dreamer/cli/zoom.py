@@ -109,6 +109,7 @@ def zoom(
     from dreamer.pipeline.preview import previews, small_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.sound.driven import STILL
     from dreamer.videos.zoom.following import along, followed, way_of
     from dreamer.videos.zoom.frames import BareZoom, frames_of
     from dreamer.videos.zoom.keyframes import KeyframeZoom
@@ -119,7 +120,7 @@ def zoom(
         with collect_problems(problems):
             plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
         if divided and plan and format:
-            problems += divisible(plan, format, motion.get("centre") == FOLLOW)
+            problems += divisible(plan, format)
         with collect_problems(problems):
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
@@ -170,7 +171,9 @@ def zoom(
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
 
-            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": zoom_words(plan)}
+            still = zoom_words(replace(plan, drives=STILL))
+            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": still}
+            words |= {"drives": plan.drives.told(plan.seconds)}
             words |= {"tiles": tiles, "size": list(size), "format": asdict(format), "folder": str(writer.folder)}
             made = KeyframeZoom(scene(writer, on_step))
             return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
