@@ -19,7 +19,7 @@ from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing
-from dreamer.errors import collect_problems, reported_together
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.recipes.drives import Drive
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class FilmJob:
         join = None
         if divided:
             hire, words = self.hands.hire(film.plan.machine), self._order_words(format, film.plan.machine.tile)
+            words |= {"drives": drives.told(float(clip.duration)), "sections": self._named(sections, presets)}
             join = FilmChunks(film, clip, provenance.photo, words, hire, self.reporter).join
         return self.file.write(
             make,
@@ -169,19 +170,20 @@ class FilmJob:
 
     def _check_divided(self, format: Format) -> None:
         """Raise UsageError for what cannot be made in chunks."""
-        with reported_together() as problems:
-            if not format.segmented:
-                problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
-            if self.every > 1:
-                problems.append("--jobs and --every cannot be combined yet; leave one of them out")
-            if self.drives:
-                problems.append("--jobs: a film that is driven by sound is made by one process; leave it out")
+        if not format.segmented:
+            raise UsageError(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
 
     def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
         """What decides every frame, for whoever makes a chunk."""
         part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
-        about = {"stability": self.stability, "format": asdict(format)}
+        about = {"stability": self.stability, "every": self.every, "format": asdict(format)}
         return {**replace(self.options, tile=tile).to_dict(), "clip": str(self.clip), "part": part, **about}
+
+    @staticmethod
+    def _named(sections: Sections, presets: Mapping[str, Pipeline]) -> list[tuple[float, str]]:
+        """The sections with the names of their looks."""
+        names = {id(look): name for name, look in presets.items()}
+        return [(begin, names[id(look)]) for begin, look in sections]
 
     @property
     def _part(self) -> tuple[Fraction | None, ...]:

@@ -182,6 +182,10 @@ class Film:
         device = self.pipeline.machine.device
         return find_motion(self.sized(now).to(device), self.sized(before).to(device)).cut
 
+    def reach(self, end: int) -> int:
+        """How many frames of the clip, if it has so many, decide those before number `end`."""
+        return -(-(end - 1) // self.every) * self.every + 1
+
     def sized(self, values: Frame) -> Tensor:
         """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""
         return self.resized(values[..., :3])
