@@ -99,7 +99,7 @@ def frame_side(photo: Photo, asked: int | None, recipe: str | None, notify: Call
     from dreamer.videos.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
-    if asked is None and recipe and motion_in(Path(recipe)):
+    if asked is None and recipe and any(motion_in(Path(recipe), kind) for kind in ("zoom", "loop")):
         size = provenance_in(Path(recipe)).recipe.get("size")
         if isinstance(size, int) and size >= 16:
             asked = min(size, whole)
