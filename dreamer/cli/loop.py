@@ -92,7 +92,7 @@ def loop(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
-    from dreamer.pipeline.preview import previews
+    from dreamer.pipeline.preview import preview_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.film.passage import eight_bits
@@ -114,11 +114,13 @@ def loop(
             pipeline = replace(given, tile=tile).pipeline(registry, reporter.notify, [], fetch=not problems)[0]
         if problems or not (whole and format and pipeline and seconds and fps and seeds):
             raise UsageError(*problems)
+        sized = whole.resized(options["size"])
+        size = large = frame_size(format, sized.height, sized.width)
         if clip.preview:
-            sized = whole.resized(options["size"])
-            options["size"], (pipeline,) = previews([pipeline], sized.height, sized.width)
-        image = whole.resized(options["size"]).image()
-        size = frame_size(format, image.shape[-2], image.shape[-1])
+            sized = whole.resized(preview_side(pipeline, *large))
+            size = frame_size(format, sized.height, sized.width)
+            pipeline = replace(pipeline, wholes={size: large})
+        image = sized.image()
         image = image[..., : size[0], : size[1]].contiguous()
         (pipeline,) = settled([pipeline], image, names=[str(photo)], tile=tile)
         use_threads(pipeline.machine)

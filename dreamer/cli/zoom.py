@@ -106,14 +106,14 @@ def zoom(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
-    from dreamer.pipeline.preview import previews, small_side
+    from dreamer.pipeline.preview import preview_side, small_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.sound.driven import STILL
     from dreamer.videos.zoom.following import along, followed, way_of
     from dreamer.videos.zoom.frames import BareZoom, frames_of
     from dreamer.videos.zoom.keyframes import KeyframeZoom
-    from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
+    from dreamer.videos.zoom.scene import SPACING, Scene, keyframe_size, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
@@ -131,14 +131,13 @@ def zoom(
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
-        if bare:
-            sized = whole.resized(small_side(sized.height, sized.width, max(sized.height, sized.width)))
-        elif clip.preview:
-            names = [plan.look(0.0), *looks]
-            side, small = previews([looks[name] for name in names], sized.height, sized.width)
-            found, sized = dict(zip(names, small, strict=True)), whole.resized(side)
-            looks = {name: found[name] for name in looks}
-        size = frame_size(format, sized.height, sized.width)
+        size = large = frame_size(format, sized.height, sized.width)
+        if clip.preview:
+            side = small_side(*large, max(large)) if bare else preview_side(looks[plan.look(0.0)], *large)
+            sized = whole.resized(side)
+            size = frame_size(format, sized.height, sized.width)
+            wholes = {size: large, keyframe_size(size): keyframe_size(large)}
+            looks = {name: replace(look, wholes=wholes) for name, look in looks.items()}
         looks = {look: bounded(each) for look, each in looks.items()} if divided else looks
         looks = settled_looks(looks, whole, size)
         usual = looks[plan.look(0.0)]

@@ -1,4 +1,4 @@
-"""What a preview dreams: what the whole does, up to an earlier octave, so that the same forms grow at the same places.
+"""How large a preview is: as an octave of the whole, which is dreamt up to there (`plan_octaves`).
 
 A small picture that has octaves of its own has other forms, since their sizes are those of octaves in pixels.
 """
@@ -6,8 +6,6 @@ A small picture that has octaves of its own has other forms, since their sizes a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 
 from dreamer.pipeline.pipeline import Pipeline
 
@@ -23,18 +21,8 @@ def small_side(height: int, width: int, side: int) -> int:
     return min(side, max(side // 4, math.ceil(_LEAST * max(height, width) / min(height, width))))
 
 
-def previews(looks: Sequence[Pipeline], height: int, width: int) -> tuple[int, list[Pipeline]]:
-    """The long side of a preview of frames of that size, an octave of the first look, and the looks for it.
-
-    Where no octave is small enough, which a recipe may ask for, the preview has only the proportions of the film.
-    """
-    planned = [look.plan(height, width, check_memory=False).octaves for look in looks]
-    fitting = (max(octave.size) for octave in planned[0] if _LEAST <= min(octave.size) <= _MOST * _LEAST)
-    side = next(fitting, small_side(height, width, max(height, width)))
-    found = []
-    for look, octaves in zip(looks, planned, strict=True):
-        wanted, left_out = look.recipe.octaves, sum(max(octave.size) > side for octave in octaves)
-        if wanted.count:
-            wanted = replace(wanted, count=max(1, wanted.count - left_out))
-        found.append(replace(look, recipe=replace(look.recipe, size=side, octaves=wanted)))
-    return side, found
+def preview_side(pipeline: Pipeline, height: int, width: int) -> int:
+    """The long side of a preview of frames of that size; where no octave is small enough, that of `small_side`."""
+    octaves = pipeline.plan(height, width, check_memory=False).octaves
+    fitting = (max(octave.size) for octave in octaves if _LEAST <= min(octave.size) <= _MOST * _LEAST)
+    return next(fitting, small_side(height, width, max(height, width)))

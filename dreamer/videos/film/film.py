@@ -9,7 +9,7 @@ from frame to frame. (A whole dream on top of the kept change would brighten wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain, pairwise
@@ -23,7 +23,7 @@ from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
-from dreamer.pipeline.preview import previews
+from dreamer.pipeline.preview import preview_side
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.looks import Look, Looks, Sections, check_sections
@@ -112,12 +112,13 @@ class Film:
         """
         side = max(height, width)
         side = min(side, pipeline.recipe.size or side)
-        if preview:
+        size = whole = fit(*size_at(height, width, side))
+        if preview and all(size):
+            side = preview_side(pipeline, *size)
+            size = fit(*size_at(height, width, side))
+            pipeline = replace(pipeline, wholes={size: whole})
             sections = more.get("sections", ())
-            looks = [pipeline, *(look for _, look in sections)]
-            side, (pipeline, *small) = previews(looks, *size_at(height, width, side))
-            more["sections"] = [(begin, look) for (begin, _), look in zip(sections, small, strict=True)]
-        size = fit(*size_at(height, width, side))
+            more["sections"] = [(begin, replace(look, wholes={size: whole})) for begin, look in sections]
         if not all(size):
             raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
         plan = pipeline.plan_frames(*size)
