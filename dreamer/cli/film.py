@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _SILENT = "none"
 _PART = ("start", "end", "fps")
-_PREVIEW_FRAMES = 24  # frames that a preview dreams over, or more in a long clip ...
+_PREVIEW_FRAMES = 18  # frames that a preview dreams over, or more in a long clip ...
 _SLOWEST = Fraction(1, 5)  # ... so that it has so many a second at least
 
 
