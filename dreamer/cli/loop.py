@@ -35,6 +35,7 @@ from dreamer.videos.loop import MOST_SEEDS
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
+    from dreamer.engine.step import Step
     from dreamer.videos.clip.writer import ClipWriter
 
 _SECONDS = (0.1, 600)
@@ -133,9 +134,12 @@ def loop(
         recipe = {**json.loads(provenance.text()), "loop": words}
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
+            def on_step(number: int, step: Step) -> None:
+                reporter.seen(step.picture)
+                reporter.frame(pace.step(number, step))
+
             pace = Pace((writer.done, made.frames), (0, made.seeds))
-            told = replace(made, on_step=lambda number, step: reporter.frame(pace.step(number, step)))
-            pictures = told.pictures(writer.state, writer.done)
+            pictures = replace(made, on_step=on_step).pictures(writer.state, writer.done)
             return ((eight_bits(picture), None) for picture in pictures), pace
 
         return clip.write(
