@@ -33,7 +33,10 @@ function begin() {
 }
 
 const follow = $("zoom-follow");
-follow.onchange = () => moved();
+follow.onchange = () => {
+  moved();
+  tell(follow.checked ? "The camera looks for its own way while the film is made." : "");
+};
 
 function moved() {
   points.sort((a, b) => a.time - b.time);
