@@ -176,7 +176,8 @@ def test_a_zoom_is_what_the_command_makes_and_stop_keeps_the_frames_so_far(engin
 
 def test_a_loop_is_what_the_command_makes_and_its_dreams_are_shown(engine, said, tmp_path):
     wishes = (str(photo(tmp_path / "lake.png", 64, 48)), "--seconds", "0.5", "--fps", "4", "--seeds", "1", *QUICK)
-    answer = engine.answer({"do": "film", "kind": "loop", "words": [*wishes, "-o", str(tmp_path / "a.mp4"), "--resume"]})
+    words = [*wishes, "-o", str(tmp_path / "a.mp4"), "--resume"]
+    answer = engine.answer({"do": "film", "kind": "loop", "words": words})
     assert answer["result"] == str(tmp_path / "a.mp4"), answer
     assert any("preview" in each for each in said)
     assert dreamer("loop", *wishes, "-o", tmp_path / "typed.mp4").code == 0

@@ -256,10 +256,11 @@ def a_loop_and_a_zoom_that_follows_and_dances(dropped, studio, folder):
     page.wait(f"{COMMAND}.startsWith('dreamer zoom') && {BY_ID}('breath').hidden")
     page.look(f"{BY_ID}('zoom-follow').click()")
     page.wait(f"{COMMAND}.includes('--centre follow')")
-    page.wait(f"{BY_ID}('zoom-audio').options.length > 1")  # the zoom that was made
-    page.look("(i => { i.selectedIndex = 1; i.dispatchEvent(new Event('change')) })(document.getElementById('zoom-audio'))")
+    dancing = "document.querySelector('#zoom-audio')"
+    page.wait(f"{dancing}.options.length > 1")  # the zoom that was made
+    page.look(f"{dancing}.selectedIndex = 1; {dancing}.onchange()")
     page.wait("document.querySelector('#problems').textContent.includes('no sound')")
-    page.look("(i => { i.selectedIndex = 0; i.dispatchEvent(new Event('change')) })(document.getElementById('zoom-audio'))")
+    page.look(f"{dancing}.selectedIndex = 0; {dancing}.onchange()")
     page.look(f"{BY_ID}('zoom-follow').click()")
     page.wait(f"!{COMMAND}.includes('follow') && !{COMMAND}.includes('--dance')")
     page.press("z")
