@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,23 +60,21 @@ class ZoomSpans:
         self.zoom.ensure(needed)
 
 
-def divisible(plan: Zoom, format: Format, follows: bool) -> list[str]:
-    """Why a zoom cannot be made in spans, a sentence each; `follows` says that its way is found by looking."""
+def divisible(plan: Zoom, format: Format) -> list[str]:
+    """Why a zoom cannot be made in spans, a sentence each."""
     problems = []
     if plan.mode != "keyframes":
         problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")
     if not format.segmented:
         problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
-    if plan.drives.driven or follows:
-        problems.append("--jobs: a zoom that follows sound or the photo is made by one process; leave it out")
     return problems
 
 
 class Spans:
     """Makes spans of a zoom from keyframes that are there.
 
-    Its words are those of `RenderOptions.to_dict`, the `photo`, the `zoom`, the `tiles` of its looks, the `size` of the
-    frames and the `format`; a unit's are those of `words_of`.
+    Its words are those of `RenderOptions.to_dict`, the `photo`, the `zoom` and what `drives` it, the `tiles` of its
+    looks, the `size` of the frames and the `format`; a unit's are those of `words_of`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
@@ -89,12 +87,13 @@ class Spans:
         from dreamer.image import load
         from dreamer.plugins.loading import load_plugins
         from dreamer.videos.clip.state import FolderStore
+        from dreamer.videos.sound.driven import retold
         from dreamer.videos.zoom.keyframes import KeyframeZoom
         from dreamer.videos.zoom.scene import SPACING, Scene
         from dreamer.videos.zoom.schedule import zoom_from
 
         words, problems = self._words, list[str]()
-        plan, given = zoom_from(words["zoom"]), RenderOptions.read(words)
+        plan, given = replace(zoom_from(words["zoom"]), drives=retold(words["drives"])), RenderOptions.read(words)
         looks = looks_of(given, plan, load_plugins()[0], lambda sentence: None, problems, lambda count: words["tiles"])
         if problems:
             raise UsageError(*problems)
