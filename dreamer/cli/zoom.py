@@ -163,7 +163,13 @@ def zoom(
                 reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
 
             words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": zoom_words(plan)}
-            words |= {"tiles": tiles, "size": list(size), "format": asdict(format), "folder": str(writer.folder)}
+            words |= {
+                "tiles": tiles,
+                "size": list(size),
+                "sha256": whole.sha256,
+                "format": asdict(format),
+                "folder": str(writer.folder),
+            }
             made = KeyframeZoom(scene(writer, on_step))
             return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
 
