@@ -151,7 +151,8 @@ def zoom(
         way = path_of(plan, size)
         way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
         if hearing.chart:
-            hearing.draw(song, plan.seconds, moves(plan, way, usual.recipe.strength))
+            moved = moves(plan, way, usual.recipe.strength)
+            hearing.draw(song, plan.seconds, moved, replace=clip.force or clip.resume)
 
         tiles = [look.machine.tile for look in looks.values()]
 
