@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command import dreamer, photo, refused
+from command import dreamer, left_in, photo, refused
 from test_video import interrupted
 from test_walk import SIZE, one
 
@@ -87,6 +87,17 @@ def test_the_command_and_python_make_the_same_frames_also_after_an_interruption(
     for number, frame in enumerate(made):
         assert (frame == load(Path(f"out/frame-{number:06d}.png")).pixels).all()
     assert len(made) == 4 and not np.array_equal(made[0], made[2])
+
+
+def test_nothing_is_left_and_another_loop_has_none_of_its_dreams(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(Path("p.png"), 64, 48), photo(Path("q.png"), 64, 48, shift=20)
+    words = ("loop", *QUICK, "--seeds", "1", "-o", "one.gif", "--progress", "none")
+    assert dreamer(*words, "p.png").code == 0 and left_in(tmp_path) == ["one.gif", "p.png", "q.png"]
+    assert dreamer(*words, "q.png", "--force").code == 0
+    again = Path("one.gif").read_bytes()
+    Path("one.gif").unlink()
+    assert dreamer(*words, "q.png").code == 0 and Path("one.gif").read_bytes() == again
 
 
 def test_outside_of_regions_every_frame_is_the_photo():
