@@ -159,7 +159,8 @@ def zoom(
         way = path_of(plan, size)
         way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
         if hearing.chart:
-            hearing.draw(song, plan.seconds, moves(plan, way, usual.recipe.strength))
+            moved = moves(plan, way, usual.recipe.strength)
+            hearing.draw(song, plan.seconds, moved, replace=clip.force or clip.resume)
 
         tiles = [look.machine.tile for look in looks.values()]
 
@@ -171,9 +172,9 @@ def zoom(
                 reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
 
             still = zoom_words(replace(plan, drives=STILL))
-            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": still}
-            words |= {"drives": plan.drives.told(plan.seconds)}
-            words |= {"tiles": tiles, "size": list(size), "format": asdict(format), "folder": str(writer.folder)}
+            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "sha256": whole.sha256, "zoom": still}
+            words |= {"drives": plan.drives.told(plan.seconds), "tiles": tiles, "size": list(size)}
+            words |= {"format": asdict(format), "folder": str(writer.folder)}
             made = KeyframeZoom(scene(writer, on_step))
             return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.hands import order_of
 from dreamer.cli.progress import Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.segments import MOST_FRAMES, Joiner, shown_at, words_of, write_segments
+from dreamer.cli.segments import AGAIN, MOST_FRAMES, Joiner, shown_at, words_of, write_segments
 from dreamer.errors import UsageError
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
@@ -73,8 +73,8 @@ def divisible(plan: Zoom, format: Format) -> list[str]:
 class Spans:
     """Makes spans of a zoom from keyframes that are there.
 
-    Its words are those of `RenderOptions.to_dict`, the `photo`, the `zoom` and what `drives` it, the `tiles` of its
-    looks, the `size` of the frames and the `format`; a unit's are those of `words_of`.
+    Its words are those of `RenderOptions.to_dict`, the `photo` and its `sha256`, the `zoom` and what `drives` it, the
+    `tiles` of its looks, the `size` of the frames and the `format`; a unit's are those of `words_of`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
@@ -101,6 +101,8 @@ class Spans:
         use_threads(usual.machine)
         keep_freed_memory()
         photo = load(Path(words["photo"]), max_pixels=given.max_pixels)
+        if photo.sha256 != words["sha256"]:
+            raise UsageError(f"{words['photo']} is another photo than when the zoom began; {AGAIN}")
         store, (height, width) = FolderStore(Path(words["folder"])), words["size"]
         scene = Scene(photo.image(), plan, (height, width), lambda time: looks[plan.look(time)], store, SPACING)
         return KeyframeZoom(scene)
