@@ -16,10 +16,12 @@ from torch import Tensor
 
 from dreamer.image import resize, size_at
 from dreamer.videos.zoom.depth.filling import completed
+from dreamer.videos.zoom.depth.pyramid import filled
 
 _SIDE = 2048  # px: the long side at which the sheets are kept at most
 _GAP = 3.0  # px: a step that opens a smaller gap, at the extreme, is none
-_SEAM = 0.02  # of the long side: on the far side of an edge both sheets blend over so far
+_COARSE = 512  # px: the long side at which it is looked for how near what lies behind is
+_SEAM = 0.01  # of the long side: on the far side of an edge both sheets blend over so far
 _WORN = 400  # px of the long side for each pixel by which near parts grow, so that they keep their edges
 
 
@@ -48,29 +50,25 @@ class Relief:
         inset = 1 / (1 + 2 * around * max(height, width) / min(height, width))
         return cls(_sharpened(resize(nearness, size_at(height, width, side)).clamp(0, 1), reach * side), reach, inset)
 
-    @cached_property
+    @property
     def hidden(self) -> Tensor:
-        """Where near parts may uncover what is behind them, (1, 1, h, w), true or false."""
-        near, far, _ = self._edges
-        behind = torch.where(near, far, torch.inf)
-        radius = self._pixels(2 * self.reach) + 2
-        hidden = self.nearness > -_most(-behind, radius) + self._step
-        return hidden | (_most(hidden.float(), 1 + self._pixels(1 / _WORN)) > 0)
+        """Where the picture behind is made up, (1, 1, h, w), true or false: with some pixels around, mixed at edges."""
+        return _most(self._covering.float(), 1 + self._pixels(1 / _WORN)) > 0
 
     @cached_property
     def far(self) -> Tensor:
         """How near what lies behind is, (1, 1, h, w): the nearness itself where nothing is hidden."""
-        soft = filled(self.nearness, self.hidden)
-        return torch.minimum(torch.where(self.hidden, soft, self.nearness), self.nearness)
+        return torch.where(self._covering, self._behind[0], self.nearness)
 
     @cached_property
     def front(self) -> Tensor:
         """How much of each place the first sheet shows, (1, 1, h, w): less on the far side of edges, beside them."""
-        near, _, high = self._edges
+        near, _, high = self._edges(self.nearness, self.nearness)
         radius = max(2, self._pixels(_SEAM))
         level = _most(torch.where(near, high, -1.0), 2 * radius)
         beside = F.avg_pool2d(_most(near.float(), radius), 2 * radius + 1, 1, radius, count_include_pad=False)
-        return 1 - torch.where(self.nearness < level - self._step, (2 * beside).clamp(max=1), 0.0)
+        aside = (self.nearness < level - self._step) & ~self._covering
+        return 1 - torch.where(aside, (2 * beside).clamp(max=1), 0.0)
 
     def behind(self, photo: Tensor) -> Tensor:
         """The picture behind a photo (1, 3, H, W), of the size of the sheets: itself where nothing is hidden."""
@@ -84,10 +82,35 @@ class Relief:
         return torch.where(self.hidden, filled(values, self.hidden), values)
 
     @cached_property
-    def _edges(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _covering(self) -> Tensor:
+        """Where near parts may uncover what is behind them, (1, 1, h, w), true or false."""
+        level, reached = self._behind
+        return reached & (self.nearness > level + self._step)
+
+    @cached_property
+    def _behind(self) -> tuple[Tensor, Tensor]:
+        """How near what lies behind is, and where that was looked for, both (1, 1, h, w).
+
+        From the far side of each edge it goes on into the near side, pixel by pixel, up to the reach.
+        """
+        size = (self.nearness.shape[-2], self.nearness.shape[-1])
+        small = size_at(*size, min(_COARSE, self._side))
+        far, near = -F.adaptive_max_pool2d(-self.nearness, small), F.adaptive_max_pool2d(self.nearness, small)
+        reached, level, _ = self._edges(near, far)
+        level = torch.where(reached, level, 0.0)
+        for _ in range(math.ceil(self.reach * max(small)) + 2):
+            shares = F.avg_pool2d(reached.float(), 3, 1, 1, count_include_pad=False)
+            means = F.avg_pool2d(level, 3, 1, 1, count_include_pad=False) / shares.clamp(min=1e-6)
+            new = ~reached & (shares > 0) & (near > means + self._step)
+            level, reached = torch.where(new, means, level), reached | new
+        level = filled(level, ~reached)
+        around = F.interpolate(_most(reached.float(), 2), size=size, mode="nearest") > 0
+        return F.interpolate(level, size=size, mode="bilinear"), around
+
+    def _edges(self, nearness: Tensor, farther: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pixels at the near side of a step, and the least and the greatest nearness around each pixel."""
-        far, near = -_most(-self.nearness, 1), _most(self.nearness, 1)
-        return self.nearness - far > self._step, far, near
+        far, near = -_most(-farther, 1), _most(nearness, 1)
+        return nearness - far > self._step, far, near
 
     @property
     def _step(self) -> float:
@@ -100,18 +123,6 @@ class Relief:
 
     def _pixels(self, share: float) -> int:
         return math.ceil(share * self._side)
-
-
-def filled(values: Tensor, hole: Tensor) -> Tensor:
-    """Values (1, C, h, w), and in a hole (1, 1, h, w) what goes on smoothly from around it."""
-    known = (~hole).float()
-    if known.all() or not known.any() or min(values.shape[-2:]) < 2:
-        return values
-    share = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
-    means = F.avg_pool2d(values * known, 2, ceil_mode=True, count_include_pad=False) / share.clamp(min=1e-6)
-    coarse = filled(means, share == 0)
-    size = (values.shape[-2], values.shape[-1])
-    return torch.where(hole, F.interpolate(coarse, size=size, mode="bilinear"), values)
 
 
 def _sharpened(nearness: Tensor, reach: float) -> Tensor:
