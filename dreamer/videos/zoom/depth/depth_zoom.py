@@ -104,7 +104,7 @@ class DepthZoom:
         behind = replace(
             scene,
             photo=relief.behind(scene.photo),
-            looks=None if shares is None else relief.softly_behind(shares),
+            looks=None if shares is None else relief.masks_behind(shares),
             store=_Behind(scene.store),
             on_step=lambda number, step: scene.on_step(2 * number + 1, step),
         )

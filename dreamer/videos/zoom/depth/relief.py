@@ -1,7 +1,6 @@
 """A photo in two sheets: what it shows, and what lies behind the edges of its near parts, which a moved camera sees.
 
-What is behind is made up from the surroundings on the far side: its nearness and the looks' shares softly, by pyramids
-(Gortler 1996), the picture itself from patches of it.
+What is behind is made up from the surroundings on the far side of the edge.
 """
 
 from __future__ import annotations
@@ -15,13 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.image import resize, size_at
-from dreamer.videos.zoom.depth.filling import completed
-from dreamer.videos.zoom.depth.pyramid import filled
+from dreamer.videos.zoom.depth.nearest import nearest
+from dreamer.videos.zoom.depth.rays import sampled
+from dreamer.videos.zoom.similarity import Places, own_places
 
 _SIDE = 2048  # px: the long side at which the sheets are kept at most
 _GAP = 3.0  # px: a step that opens a smaller gap, at the extreme, is none
-_COARSE = 512  # px: the long side at which it is looked for how near what lies behind is
-_SEAM = 0.01  # of the long side: on the far side of an edge both sheets blend over so far
+_SPARE = 4  # px of what is hidden beyond what is uncovered
+_NEARER = (1.0, 0.5, 0.25, 0.0)  # of the way to the edge, how far beyond it the mirror image is; else nearer
+_SEAM = 0.01  # of the long side: on the far side of an edge the second sheet is shown so far, and as far again in part
 _WORN = 400  # px of the long side for each pixel by which near parts grow, so that they keep their edges
 
 
@@ -50,67 +51,70 @@ class Relief:
         inset = 1 / (1 + 2 * around * max(height, width) / min(height, width))
         return cls(_sharpened(resize(nearness, size_at(height, width, side)).clamp(0, 1), reach * side), reach, inset)
 
-    @property
+    @cached_property
     def hidden(self) -> Tensor:
-        """Where the picture behind is made up, (1, 1, h, w), true or false: with some pixels around, mixed at edges."""
-        return _most(self._covering.float(), 1 + self._pixels(1 / _WORN)) > 0
+        """Where near parts may uncover what is behind them, (1, 1, h, w), true or false."""
+        level, away = self._behind
+        rise = self.nearness - level
+        return (rise > self._step) & (away < rise * (self.reach * self._side) + _SPARE)
 
     @cached_property
     def far(self) -> Tensor:
         """How near what lies behind is, (1, 1, h, w): the nearness itself where nothing is hidden."""
-        return torch.where(self._covering, self._behind[0], self.nearness)
+        return torch.where(self.hidden, self._behind[0], self.nearness)
 
     @cached_property
     def front(self) -> Tensor:
         """How much of each place the first sheet shows, (1, 1, h, w): less on the far side of edges, beside them."""
-        near, _, high = self._edges(self.nearness, self.nearness)
-        radius = max(2, self._pixels(_SEAM))
-        level = _most(torch.where(near, high, -1.0), 2 * radius)
-        beside = F.avg_pool2d(_most(near.float(), radius), 2 * radius + 1, 1, radius, count_include_pad=False)
-        aside = (self.nearness < level - self._step) & ~self._covering
-        return 1 - torch.where(aside, (2 * beside).clamp(max=1), 0.0)
+        wide = max(2.0, _SEAM * self._side)
+        level, away = self._behind
+        beside = (2 - away / wide).clamp(0, 1) * (self.nearness < level + self._step)
+        return 1 - beside
 
     def behind(self, photo: Tensor) -> Tensor:
-        """The picture behind a photo (1, 3, H, W), of the size of the sheets: itself where nothing is hidden."""
-        size = (self.nearness.shape[-2], self.nearness.shape[-1])
-        return completed(resize(photo, size).clamp(0, 1), self.hidden, self.nearness, self.far + self._step)
+        """The picture behind a photo (1, 3, H, W), of the size of the sheets: itself where nothing is hidden.
 
-    def softly_behind(self, values: Tensor) -> Tensor:
+        What is hidden is the mirror image of what is on the far side of its edge, so that the texture goes on.
+        """
+        picture = resize(photo, self._size).clamp(0, 1)
+        x, y = self._mirrored
+        return torch.where(self.hidden, sampled(picture, (x, y)), picture)
+
+    def masks_behind(self, masks: Tensor) -> Tensor:
         """What masks (1, n, H, W) are behind, of the size of the sheets."""
-        size = (self.nearness.shape[-2], self.nearness.shape[-1])
-        values = F.interpolate(values, size=size, mode="bilinear", antialias=True)
-        return torch.where(self.hidden, filled(values, self.hidden), values)
+        masks = F.interpolate(masks, size=self._size, mode="bilinear", antialias=True)
+        return torch.where(self.hidden, sampled(masks, self._mirrored), masks)
 
     @cached_property
-    def _covering(self) -> Tensor:
-        """Where near parts may uncover what is behind them, (1, 1, h, w), true or false."""
-        level, reached = self._behind
-        return reached & (self.nearness > level + self._step)
+    def _mirrored(self) -> Places:
+        """Where each pixel that is hidden has its mirror image, from the centre: itself for all others."""
+        (x, y), (right, down) = own_places(self._size), self._edge
+        x, y = (each.float().expand(self._size) for each in (x, y))
+        found, open = (x, y), self.hidden[0, 0]
+        level = (self.nearness + self.far)[0, 0] / 2
+        around = torch.cat([self.nearness, self.hidden.float()], 1)
+        for share in _NEARER:
+            at = (_within(right + share * (right - x), self._size[1]), _within(down + share * (down - y), self._size[0]))
+            there = sampled(around, at)[0]
+            fits = open & (((there[0] < level) & (there[1] < 0.01)) | torch.tensor(share == 0))
+            found = (torch.where(fits, at[0], found[0]), torch.where(fits, at[1], found[1]))
+            open = open & ~fits
+        return found
+
+    @cached_property
+    def _edge(self) -> Places:
+        """Where the nearest pixel on the far side of an edge is, from the centre."""
+        high = _most(self.nearness, 1)
+        rows, columns = nearest((high - self.nearness > self._step)[0, 0], self._pixels(max(self.reach, 2 * _SEAM)))
+        height, width = self._size
+        return columns - (width - 1) / 2, rows - (height - 1) / 2
 
     @cached_property
     def _behind(self) -> tuple[Tensor, Tensor]:
-        """How near what lies behind is, and where that was looked for, both (1, 1, h, w).
-
-        From the far side of each edge it goes on into the near side, pixel by pixel, up to the reach.
-        """
-        size = (self.nearness.shape[-2], self.nearness.shape[-1])
-        small = size_at(*size, min(_COARSE, self._side))
-        far, near = -F.adaptive_max_pool2d(-self.nearness, small), F.adaptive_max_pool2d(self.nearness, small)
-        reached, level, _ = self._edges(near, far)
-        level = torch.where(reached, level, 0.0)
-        for _ in range(math.ceil(self.reach * max(small)) + 2):
-            shares = F.avg_pool2d(reached.float(), 3, 1, 1, count_include_pad=False)
-            means = F.avg_pool2d(level, 3, 1, 1, count_include_pad=False) / shares.clamp(min=1e-6)
-            new = ~reached & (shares > 0) & (near > means + self._step)
-            level, reached = torch.where(new, means, level), reached | new
-        level = filled(level, ~reached)
-        around = F.interpolate(_most(reached.float(), 2), size=size, mode="nearest") > 0
-        return F.interpolate(level, size=size, mode="bilinear"), around
-
-    def _edges(self, nearness: Tensor, farther: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels at the near side of a step, and the least and the greatest nearness around each pixel."""
-        far, near = -_most(-farther, 1), _most(nearness, 1)
-        return nearness - far > self._step, far, near
+        """How near the far side of the nearest edge is, and how far away, in pixels, both (1, 1, h, w)."""
+        (x, y), (right, down) = own_places(self._size), self._edge
+        away = torch.hypot(right - x, down - y).float()
+        return sampled(self.nearness, self._edge), away[None, None]
 
     @property
     def _step(self) -> float:
@@ -118,11 +122,21 @@ class Relief:
         return min(_GAP / max(self.reach * self._side, 1e-6), 0.5)
 
     @property
+    def _size(self) -> tuple[int, int]:
+        return self.nearness.shape[-2], self.nearness.shape[-1]
+
+    @property
     def _side(self) -> int:
-        return max(self.nearness.shape[-2:])
+        return max(self._size)
 
     def _pixels(self, share: float) -> int:
         return math.ceil(share * self._side)
+
+
+def _within(place: Tensor, length: int) -> Tensor:
+    """Places from the centre of a line of pixels, mirrored at its ends."""
+    half = (length - 1) / 2
+    return torch.where(place.abs() > half, place.sign() * (2 * half - place.abs()), place).clamp(-half, half)
 
 
 def _sharpened(nearness: Tensor, reach: float) -> Tensor:
