@@ -21,6 +21,8 @@ from dreamer.videos.zoom.similarity import Places, own_places
 _SIDE = 2048  # px: the long side at which the sheets are kept at most
 _GAP = 3.0  # px: a step that opens a smaller gap, at the extreme, is none
 _SPARE = 4  # px of what is hidden beyond what is uncovered
+_SOFT = 80  # px of the long side for each pixel that is a soft edge on either side
+_TEETH = 9  # px of an edge that are smoothed
 _NEARER = (1.0, 0.5, 0.25, 0.0)  # of the way to the edge, how far beyond it the mirror image is; else nearer
 _SEAM = 0.01  # of the long side: on the far side of an edge the second sheet is shown so far, and as far again in part
 _WORN = 400  # px of the long side for each pixel by which near parts grow, so that they keep their edges
@@ -90,6 +92,9 @@ class Relief:
         """Where each pixel that is hidden has its mirror image, from the centre: itself for all others."""
         (x, y), (right, down) = own_places(self._size), self._edge
         x, y = (each.float().expand(self._size) for each in (x, y))
+        smooth = tuple(each + self._smooth(edge - each) for each, edge in ((x, right), (y, down)))
+        apart = torch.hypot(smooth[0] - right, smooth[1] - down) > 0.3 * torch.hypot(x - right, y - down)
+        right, down = (torch.where(apart, each, soft) for each, soft in ((right, smooth[0]), (down, smooth[1])))
         found, open = (x, y), self.hidden[0, 0]
         level = (self.nearness + self.far)[0, 0] / 2
         around = torch.cat([self.nearness, self.hidden.float()], 1)
@@ -100,6 +105,14 @@ class Relief:
             found = (torch.where(fits, at[0], found[0]), torch.where(fits, at[1], found[1]))
             open = open & ~fits
         return found
+
+    def _smooth(self, away: Tensor) -> Tensor:
+        """How far away the edge is, (h, w), without the teeth of its pixels, where something is hidden."""
+        inside = self.hidden.float()
+        sums, shares = (
+            F.avg_pool2d(each, _TEETH, 1, _TEETH // 2) for each in (away.float()[None, None] * inside, inside)
+        )
+        return (sums / shares.clamp(min=1e-6))[0, 0]
 
     @cached_property
     def _edge(self) -> Places:
@@ -145,7 +158,7 @@ def _sharpened(nearness: Tensor, reach: float) -> Tensor:
     Near parts grow by a pixel or a few, so that their own edges stay theirs. `reach` is in pixels.
     """
     steep = 2 / max(reach, 1e-6)
-    rounds = max(2, round(max(nearness.shape[-2:]) / 256))
+    rounds = max(2, round(max(nearness.shape[-2:]) / _SOFT))
     for _ in range(rounds):
         near, far = _most(nearness, 1), -_most(-nearness, 1)
         either = torch.where(nearness > (near + far) / 2, near, far)
