@@ -12,9 +12,12 @@ from dreamer.videos.zoom.scene import Scene
 
 def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom | DepthZoom:
     """The maker of a scene's frames, for its zoom's mode."""
-    if scene.relief:
-        return DepthZoom(scene)
-    return KeyframeZoom(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
+    return spanned(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
+
+
+def spanned(scene: Scene) -> KeyframeZoom | DepthZoom:
+    """The same of a scene whose frames can be made in any order."""
+    return DepthZoom(scene) if scene.relief else KeyframeZoom(scene)
 
 
 class BareZoom:

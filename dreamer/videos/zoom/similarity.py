@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
 Places = tuple[Tensor, Tensor]
 """Where each pixel of a picture looks, x and y, each (h, w), in its own pixels from its centre."""
 

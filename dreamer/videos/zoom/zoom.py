@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from dreamer.errors import argument
+from dreamer.errors import UsageError, argument
 from dreamer.recipes.drives import Target
 from dreamer.videos.sound.driven import STILL, Drives
 from dreamer.videos.zoom.path import Floats, Speed, each
@@ -105,8 +105,18 @@ class Zoom:
         """Whether the camera moves in depth."""
         return any(getattr(each, name) is not None for each in (self, *self.keyframes) for name in DEPTH)
 
-    def in_depth(self) -> Zoom:
-        """The zoom with a camera that moves in depth: once round in the clip, if nothing says how."""
+    def in_depth(self, there: bool) -> Zoom:
+        """The zoom with a camera that moves in depth, if depth is `there`: once round in the clip, if nothing says how.
+
+        Raises UsageError where the camera is to move in depth and there is none.
+        """
+        if not there:
+            if self.deep:
+                moves = ", ".join(map(argument, DEPTH))
+                raise UsageError(
+                    f"{moves}: how near things are has to be known for that; name it ({argument('depth')})"
+                )
+            return self
         still = not any(getattr(each, name) for each in (self, *self.keyframes) for name in ("dolly", "orbit"))
         turn = 360 / self.seconds if still and self.orbit is None else 0.0
         given = {name: getattr(self, name) for name in DEPTH if getattr(self, name) is not None}

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 
 from dreamer.errors import UsageError, argument
-from dreamer.videos.zoom.path import Floats
 from dreamer.videos.zoom.zoom import Zoom
 
 _TICKS = 240  # per second
@@ -68,9 +67,7 @@ class CameraWay:
     def at(self, time: float) -> Camera:
         """Where the camera is at a time in seconds."""
         ticks = np.arange(len(self._forward))
-        forward, turned = (
-            float(np.interp(time * _TICKS, ticks, each)) for each in (self._forward, self._turned)
-        )
+        forward, turned = (float(np.interp(time * _TICKS, ticks, each)) for each in (self._forward, self._turned))
         out = 1.0 if self._zoom.loop and self._turned.any() else min(abs(turned) / _OUT, 1.0)
         out = out * out * (3 - 2 * out)
         return Camera(out * complex(math.sin(turned), -math.cos(turned)), forward, self._zoom.parallax_at(time))

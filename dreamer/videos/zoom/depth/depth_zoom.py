@@ -1,8 +1,8 @@
 """A zoom whose camera moves in depth: two sheets of the photo, each with a dream of its own.
 
 Both are dreamt over as the photo's own viewpoint sees them, so that the dream lies on the things and moves with them.
-Each pixel of a frame samples photo and change where its line of sight meets the first sheet, and, where that is torn, the
-one behind it.
+Each pixel of a frame samples photo and change where its line of sight meets the first sheet, and, where that is torn,
+the one behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from torch import Tensor
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.zoom.depth.camera import CameraWay
 from dreamer.videos.zoom.depth.rays import border, look, sampled
-from dreamer.videos.zoom.depth.relief import Relief
 from dreamer.videos.zoom.keyframes import KeyframeZoom, Sight
 from dreamer.videos.zoom.photo_sampler import MaskSampler
 from dreamer.videos.zoom.scene import Scene

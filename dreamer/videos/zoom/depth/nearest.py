@@ -28,7 +28,9 @@ def nearest(seeds: Tensor, reach: int) -> tuple[Tensor, Tensor]:
                 continue
             (to_rows, from_rows), (to_columns, from_columns) = there, here
             theirs = down[from_rows, from_columns], right[from_rows, from_columns]
-            away = (theirs[0] - rows[to_rows, to_columns]).square() + (theirs[1] - columns[to_rows, to_columns]).square()
+            away = (theirs[0] - rows[to_rows, to_columns]).square() + (
+                theirs[1] - columns[to_rows, to_columns]
+            ).square()
             nearer = away < best[to_rows, to_columns]
             for mine, new in ((down, theirs[0]), (right, theirs[1]), (best, away)):
                 part = mine[to_rows, to_columns]

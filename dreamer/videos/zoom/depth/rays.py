@@ -1,8 +1,8 @@
 """What each pixel of a frame looks at, for a camera beside the photo's own viewpoint (relief mapping; Policarpo 2005).
 
-In the frame as the photo's own viewpoint sees it, a part of nearness n lies (n - 1/2) v away from where the moved camera
-sees it, with v linear in the place: so a pixel's line of sight is a straight line, and where it first meets the relief is
-what the pixel shows.
+In the frame as the photo's own viewpoint sees it, a part of nearness n lies (n - 1/2) v away from where the moved
+camera sees it, with v linear in the place: so a pixel's line of sight is a straight line, and where it first meets the
+relief is what the pixel shows.
 """
 
 from __future__ import annotations

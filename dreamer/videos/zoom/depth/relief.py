@@ -13,10 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.errors import UsageError, argument
 from dreamer.image import resize, size_at
+from dreamer.videos.zoom.depth.camera import CameraWay
 from dreamer.videos.zoom.depth.nearest import nearest
 from dreamer.videos.zoom.depth.rays import sampled
 from dreamer.videos.zoom.similarity import Places, own_places
+from dreamer.videos.zoom.zoom import Zoom
 
 _SIDE = 2048  # px: the long side at which the sheets are kept at most
 _GAP = 3.0  # px: a step that opens a smaller gap, at the extreme, is none
@@ -99,7 +102,10 @@ class Relief:
         level = (self.nearness + self.far)[0, 0] / 2
         around = torch.cat([self.nearness, self.hidden.float()], 1)
         for share in _NEARER:
-            at = (_within(right + share * (right - x), self._size[1]), _within(down + share * (down - y), self._size[0]))
+            at = (
+                _within(right + share * (right - x), self._size[1]),
+                _within(down + share * (down - y), self._size[0]),
+            )
             there = sampled(around, at)[0]
             fits = open & (((there[0] < level) & (there[1] < 0.01)) | torch.tensor(share == 0))
             found = (torch.where(fits, at[0], found[0]), torch.where(fits, at[1], found[1]))
@@ -144,6 +150,19 @@ class Relief:
 
     def _pixels(self, share: float) -> int:
         return math.ceil(share * self._side)
+
+
+def relief_of(zoom: Zoom, nearness: Tensor, photo: Tensor) -> Relief:
+    """The relief of a photo (1, 3, H, W) for a zoom whose camera moves in depth; `nearness` is (1, 1, h, w).
+
+    Raises UsageError where the zoom cannot be one in depth.
+    """
+    if zoom.mode != "keyframes":
+        raise UsageError(
+            f"{argument('depth')} needs {argument('mode', 'keyframes')}: in feedback nothing stays where it is"
+        )
+    way = CameraWay.of(zoom)
+    return Relief.of(nearness, photo, way.reach, way.around)
 
 
 def _within(place: Tensor, length: int) -> Tensor:
