@@ -46,7 +46,7 @@ def depth_of(given: Picture, photo: Photo, source: Picture, registry: Registry, 
     """
     words = DepthWords.read(given) if isinstance(given, str) else None
     if words and words.name == PHOTO:
-        return Depth(_turned(depth_inside(source, max_pixels), words), f"photo {photo.sha256}{_mark(words)}")
+        return Depth(_turned(depth_inside(source, photo, max_pixels), words), f"photo {photo.sha256}{_mark(words)}")
     if words and not os.path.exists(words.name):
         if words.names_file or (words.name not in (names := registry.depths.names()) and ":" not in words.name):
             near = did_you_mean(words.name, [PHOTO, *([] if words.names_file else names)])

@@ -19,10 +19,14 @@ def nearness_of(depth: Photo, name: str, *, far_is_bright: bool = False) -> Tens
 
     Raises PhotoError if it has one shade throughout; `name` is what it is called there.
     """
-    values = torch.from_numpy(depth.pixels.astype(np.float32)).permute(2, 0, 1)[None] / depth.white
-    if values.shape[1] == 3:
-        values = (values * values.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    values = shades_of(depth)
     return stretched(1 - values if far_is_bright else values, name)
+
+
+def shades_of(depth: Photo) -> Tensor:
+    """The shades of a depth map, (1, 1, h, w), from 0, black, to 1, without a colour profile."""
+    values = torch.from_numpy(depth.pixels.astype(np.float32)).permute(2, 0, 1)[None] / depth.white
+    return values if values.shape[1] == 1 else (values * values.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
 def stretched(values: Tensor, name: str) -> Tensor:
