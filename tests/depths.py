@@ -36,7 +36,9 @@ def png(values):
 
 
 def _packet(words, attributes=""):
-    spaces = f'xmlns:GDepth="{GOOGLE}/depthmap/" xmlns:Container="{GOOGLE}/container/" xmlns:Item="{GOOGLE}/container/item/"'
+    spaces = (
+        f'xmlns:GDepth="{GOOGLE}/depthmap/" xmlns:Container="{GOOGLE}/container/" xmlns:Item="{GOOGLE}/container/item/"'
+    )
     spaces += ' xmlns:DepthMap="http://ns.google.com/photos/dd/1.0/depthmap/"'
     rdf = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     return (
@@ -53,7 +55,9 @@ def gdepth(pixels=None, data=None, kind='GDepth:Format="RangeInverse"', **option
     name, whole, place, parts = b"0" * 32, struct.pack(">I", len(packet)), 0, b""
     while place < len(packet):
         piece = packet[place : place + 1000]
-        parts += segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + name + whole + struct.pack(">I", place) + piece)
+        parts += segment(
+            0xE1, b"http://ns.adobe.com/xmp/extension/\0" + name + whole + struct.pack(">I", place) + piece
+        )
         place += len(piece)
     photo = jpeg(scene() if pixels is None else pixels, **options)
     return photo[:2] + segment(0xE1, XMP + _packet("")) + parts + photo[2:]
@@ -110,7 +114,9 @@ def heic(pixels=None, shades=None):
     properties[b"ipco"] += _box(b"auxC", bytes(4) + b"urn:mpeg:hevc:2015:auxid:2\0")
     first = 8 + 3 + properties[b"ipma"][10]
     owned = properties[b"ipma"]
-    properties[b"ipma"] = owned[: first + 2] + bytes([owned[first + 2] + 1]) + owned[first + 3 :] + bytes([0x80 | number])
+    properties[b"ipma"] = (
+        owned[: first + 2] + bytes([owned[first + 2] + 1]) + owned[first + 3 :] + bytes([0x80 | number])
+    )
     inner[b"iprp"] = b"".join(_box(kind, data) for kind, data in properties.items())
     inner[b"iref"] = bytes(4) + _box(b"auxl", struct.pack(">HHH", 2, 1, 1))
     before = len(top[b"meta"])
