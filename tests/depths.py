@@ -5,9 +5,8 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image
-
 from phones import GOOGLE, jpeg, segment
+from PIL import Image
 
 NEAR = (slice(20, 60), slice(36, 66))
 """Where the near thing is in `scene`."""

@@ -58,9 +58,14 @@ class Said:
 
 
 def said_in(packets: Sequence[bytes]) -> Said:
-    """What XMP packets say of depth; a damaged one says what stands before the damage."""
+    """What XMP packets say of depth; a damaged one says what stands before the damage.
+
+    Raises ValueError for one with depth that is too large.
+    """
     said = Said()
     for packet in packets:
+        if len(packet) > 2 * limits.DEPTH_BYTES and b"depthmap" in packet:
+            raise ValueError(f"the depth in it is larger than {limits.DEPTH_BYTES // limits.MB} MB")
         with suppress(expat.ExpatError, ValueError):
             _read(packet.strip(b"\0 \r\n\t"), said)
     return said
@@ -75,8 +80,6 @@ def packed(text: str) -> bytes:
 
 
 def _read(packet: bytes, said: Said) -> None:
-    if len(packet) > limits.DEPTH_BYTES * 2:
-        raise ValueError
     names: list[str] = []
     text: list[str] = []
 

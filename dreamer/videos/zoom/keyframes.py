@@ -99,6 +99,10 @@ class KeyframeZoom:
         """The change of keyframe `number` as the frame at its time sees it, (1, 3, h, w)."""
         return self._seen_from(number, self.reached(number))
 
+    def whole(self, number: int) -> Tensor:
+        """The change of keyframe `number`, as large as that is."""
+        return self._change(number)
+
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
         """The number of keyframes dreamt for the first `done` frames, and for the first `frames`."""
         return self._needed(done), self._needed(frames)

@@ -21,6 +21,7 @@ from dreamer.videos.zoom.photo_sampler import MaskSampler
 from dreamer.videos.zoom.scene import Scene
 from dreamer.videos.zoom.similarity import Places
 
+_NEXT_TO_NOTHING = 1e-3  # of a share
 _SEAMLESS = 4.0  # px: what lies beside edges is seen from behind once near and far have moved so far
 
 
@@ -85,7 +86,7 @@ class DepthZoom:
         first = look(relief[:, :1], camera, size)
         moved = min(camera.reach * max(size) / _SEAMLESS, 1.0)
         whole = first.whole * (1 - moved * (1 - sampled(relief[:, 2:], first.at)))
-        if bool((whole == 1).all()):
+        if float(whole.min()) > 1 - _NEXT_TO_NOTHING:
             return first.at, None, whole
         return first.at, look(relief[:, 1:2], camera, size).at, whole
 
@@ -107,11 +108,23 @@ class DepthZoom:
             store=_Behind(scene.store),
             on_step=lambda number, step: scene.on_step(2 * number + 1, step),
         )
-        return KeyframeZoom(behind)
+        return _BehindZoom(behind, self._front, MaskSampler((relief.far < relief.nearness).float(), scene.size))
 
 
 def _between(back: Tensor | None, front: Tensor | None, whole: Tensor) -> Tensor | None:
     return None if back is None or front is None else back.lerp_(front, whole)
+
+
+class _BehindZoom(KeyframeZoom):
+    """Makes what is behind; a keyframe in which nothing is hidden is the first sheet's, and not dreamt again."""
+
+    def __init__(self, scene: Scene, front: KeyframeZoom, hidden: MaskSampler) -> None:
+        super().__init__(scene)
+        self._before, self._hidden = front, hidden
+
+    def _dream(self, number: int) -> Tensor:
+        hidden = self.looped(self._hidden.at, self.reached(number), self._size(number))
+        return super()._dream(number) if bool(hidden.any()) else self._before.whole(number)
 
 
 class _Behind:

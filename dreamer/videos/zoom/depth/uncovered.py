@@ -1,4 +1,4 @@
-"""What near parts cover that a moved camera may see: how far away it is, and a picture of it, made up from beside it."""
+"""What near parts cover and a moved camera may see: how far away it is, and its picture, made up from beside it."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ class Uncovered:
 
     def _smoothed(self, x: Tensor, y: Tensor) -> Places:
         """The nearest places on the far side of an edge, without the teeth of its pixels."""
-        inside, away = self.hidden.float(), [each - own for each, own in zip(self._edge, (x, y), strict=True)]
+        inside = self.hidden.float()
         share = F.avg_pool2d(inside, _TEETH, 1, _TEETH // 2).clamp(min=1e-6)
-        means = [(F.avg_pool2d(each * inside, _TEETH, 1, _TEETH // 2) / share)[0, 0] for each in away]
-        apart = torch.hypot(means[0] - away[0], means[1] - away[1]) > 0.3 * torch.hypot(*away)
-        right, down = (torch.where(apart, each, mean) for each, mean in zip(away, means, strict=True))
-        return x + right, y + down
+        means = [(F.avg_pool2d(each * inside, _TEETH, 1, _TEETH // 2) / share)[0, 0] for each in self._edge]
+        right, down = self._edge
+        apart = torch.hypot(means[0] - right, means[1] - down) > 0.3 * torch.hypot(right - x, down - y)
+        return torch.where(apart, right, means[0]), torch.where(apart, down, means[1])
 
     @cached_property
     def _edge(self) -> Places:
