@@ -62,9 +62,9 @@ def gdepth(pixels=None, data=None, kind='GDepth:Format="RangeInverse"', **option
     return photo[:2] + segment(0xE1, XMP + _packet("")) + parts + photo[2:]
 
 
-def dynamic_depth():
+def dynamic_depth(shades=None):
     """A JPEG with a container: itself, a film, and the depth."""
-    film, map = b"\0\0\0\x18ftypmp42" + bytes(500), png(255 - depth())
+    film, map = b"\0\0\0\x18ftypmp42" + bytes(500), png(255 - depth() if shades is None else shades)
     items = "".join(
         f'<rdf:li rdf:parseType="Resource"><Container:Item {words}/></rdf:li>'
         for words in (

@@ -60,9 +60,8 @@ def test_a_film_is_made_by_it_and_a_dream_promises_none(name: str, tmp_path: Pat
     photo = load(source)
     for format in ("JPEG", "PNG"):
         written = encode(photo, photo.pixels, format)
-        assert not [
-            word for word in (b"GDepth", b"depthmap", b"DepthURI", b"isparity", b"Container") if word in written
-        ]
+        for word in (b"GDepth", b"depthmap", b"DepthURI", b"isparity", b"Container"):
+            assert word not in written
 
 
 def test_depth_is_turned_as_its_photo_is() -> None:
@@ -112,11 +111,12 @@ def test_what_cannot_be_used_costs_a_sentence(words: str, tmp_path: Path) -> Non
 
 
 def test_bounds_hold_before_anything_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = depths.dynamic_depth()
-    monkeypatch.setattr(limits, "DEPTH_BYTES", 100)
+    data = depths.dynamic_depth(np.random.default_rng(0).integers(0, 255, (72, 96)).astype(np.uint8))
+    monkeypatch.setattr(limits, "DEPTH_BYTES", 2000)
     with pytest.raises(PhotoError, match="too large"):
         found(data)
-    with pytest.raises(PhotoError, match="there is no depth"):
+    monkeypatch.setattr(limits, "DEPTH_BYTES", 100)
+    with pytest.raises(PhotoError, match="larger than 0 MB"):
         found(depths.gdepth())
     monkeypatch.undo()
     deep = b"<a>" * 5000
