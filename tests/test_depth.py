@@ -65,7 +65,7 @@ def scene(zoom: Zoom = RIGHT, store: StateStore | None = None, floor: float = 1.
     composed = pipeline(octaves={"smallest": 48, "steps": 1, "step_size": 0.03}, **recipe)
     seen, near = image(), nearness(floor=floor)
     way = CameraWay.of(zoom)
-    relief = Relief.of(near, seen, way.reach, way.around)
+    relief = Relief.of(near, SIZE, way.reach, way.around)
     return Scene(seen, zoom, SIZE, lambda time: composed, store or MemoryStore(), 1.5, relief=relief)
 
 
@@ -178,7 +178,7 @@ class TestFrames:
         soft = torch.nn.functional.avg_pool2d(nearness(), 5, 1, 2, count_include_pad=False)
         way, plain = CameraWay.of(RIGHT), scene()
         sharp = BareZoom(plain).frame(30)
-        relief = Relief.of(soft[..., ::2, ::2], plain.photo, way.reach, way.around)
+        relief = Relief.of(soft[..., ::2, ::2], SIZE, way.reach, way.around)
         made = BareZoom(replace(plain, relief=relief)).frame(30)
         assert float((made - sharp).abs().mean()) < 0.03
 
@@ -219,7 +219,7 @@ class TestFrames:
 
 def test_without_hidden_parts_nothing_is_dreamt_twice() -> None:
     flat = replace(scene(), photo=picture(*SIZE))
-    relief = Relief.of(torch.linspace(0, 1, SIZE[0])[None, None, :, None].expand(1, 1, *SIZE), flat.photo, 0.1, 0.05)
+    relief = Relief.of(torch.linspace(0, 1, SIZE[0])[None, None, :, None].expand(1, 1, *SIZE), SIZE, 0.1, 0.05)
     store = MemoryStore()
     made = DepthZoom(replace(flat, relief=relief, store=store))
     made.frame(30)

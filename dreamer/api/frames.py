@@ -110,10 +110,11 @@ def zoom(
     looks = settled_looks(looks, source, frame)
     if follows:
         motion = followed(source, still := motion, lambda t: looks[still.look(t)], frame)
-    image, relief = source.image(), None
+    relief = None
     if depth is not None:
-        relief = relief_of(motion, depth_of(depth, source, photo, registry(), max_pixels).nearness, image)
-    scene = Scene(image, motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told, relief)
+        found = depth_of(depth, source, photo, registry(), max_pixels)
+        relief = relief_of(motion, found.nearness, (source.height, source.width))
+    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told, relief)
     fall = frames_of(scene)
 
     def pictures() -> Iterator[Tensor]:

@@ -21,12 +21,21 @@ depth_options = together(
         help="Move the camera in depth: by a picture in which bright is near (not:FILE if it is far), by what a phone "
         "put into the photo, or by a plugin's depth.",
     ),
-    option("--dolly", metavar="WAY", help="How far the camera goes forward per second; far is 1. [0]"),
-    option("--orbit", metavar="DEGREES", help="How far it circles per second, looking at the middle. [once in all]"),
+    option(
+        "--dolly",
+        metavar="WAY",
+        help="How far the camera goes forward per second, in the ways that --parallax is for. [0]",
+    ),
+    option(
+        "--orbit",
+        metavar="DEGREES",
+        help="How far it circles per second, looking at the middle depth. [once round in all]",
+    ),
     option(
         "--parallax",
         metavar="SHARE",
-        help="How far the nearest and the farthest part then move against each other, in long sides. [0.05]",
+        help="By how much the nearest and the farthest part move against each other, on the circle or going forward by "
+        "1, in long sides of the frame: 0 to 0.2. [0.05]",
     ),
 )
 
@@ -50,4 +59,4 @@ def relief_for(
     if depth is None:
         return None, ""
     found = depth_of(depth, photo, source, registry, max_pixels)
-    return relief_of(plan, found.nearness, photo.image()), found.key
+    return relief_of(plan, found.nearness, (photo.height, photo.width)), found.key

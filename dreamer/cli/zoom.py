@@ -130,10 +130,13 @@ def zoom(
             whole = load(photo, max_pixels=options["max_pixels"])
             options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
         registry, plugins = load_plugins()
+        relief, deep = None, ""
+        if plan and whole:
+            with collect_problems(problems):
+                relief, deep = relief_for(depth, plan, whole, photo, registry, options["max_pixels"])
         looks = looks_of(RenderOptions(**options), plan, registry, reporter.notify, problems, clip.tiles)
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
-        relief, deep = relief_for(depth, plan, whole, photo, registry, options["max_pixels"])
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
         size = frame_size(format, sized.height, sized.width)
         looks = {look: bounded(each) for look, each in looks.items()} if divided else looks

@@ -51,7 +51,9 @@ def depth_of(given: Picture, photo: Photo, source: Picture, registry: Registry, 
         if words.names_file or (words.name not in (names := registry.depths.names()) and ":" not in words.name):
             near = did_you_mean(words.name, [PHOTO, *([] if words.names_file else names)])
             raise UsageError(f"{argument('depth', words.name)}: there is no such file, and no plugin's depth{near}")
-        return Depth(_turned(depth_by(registry, words.name, photo.image()), words), f"{words.name}{_mark(words)}")
+        return Depth(
+            _turned(depth_by(registry, words.name, photo.at_most(SEEN).image()), words), f"{words.name}{_mark(words)}"
+        )
     map = load(Path(words.name) if words else given, max_pixels=max_pixels)
     name = str(map.path or argument("depth"))
     wide, own = map.width / map.height, photo.width / photo.height

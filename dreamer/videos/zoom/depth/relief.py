@@ -37,12 +37,12 @@ class Relief:
     inset: float
 
     @classmethod
-    def of(cls, nearness: Tensor, photo: Tensor, reach: float, around: float) -> Relief:
-        """The relief of a photo (1, 3, H, W), given how near its parts are, (1, 1, h, w).
+    def of(cls, nearness: Tensor, size: tuple[int, int], reach: float, around: float) -> Relief:
+        """The relief of a photo of `size` (H, W), given how near its parts are, (1, 1, h, w).
 
         `around` is how far the camera looks beyond the frame's edges at most, in long sides of the frame.
         """
-        height, width = photo.shape[-2:]
+        height, width = size
         side = min(_SIDE, max(height, width))
         inset = 1 / (1 + 2 * around * max(height, width) / min(height, width))
         return cls(_sharpened(resize(nearness, size_at(height, width, side)).clamp(0, 1), reach * side), reach, inset)
@@ -91,8 +91,8 @@ class Relief:
         return self.nearness.shape[-2], self.nearness.shape[-1]
 
 
-def relief_of(zoom: Zoom, nearness: Tensor, photo: Tensor) -> Relief:
-    """The relief of a photo (1, 3, H, W) for a zoom whose camera moves in depth; `nearness` is (1, 1, h, w).
+def relief_of(zoom: Zoom, nearness: Tensor, size: tuple[int, int]) -> Relief:
+    """The relief of a photo of `size` (H, W) for a zoom whose camera moves in depth; `nearness` is (1, 1, h, w).
 
     Raises UsageError where the zoom cannot be one in depth.
     """
@@ -101,7 +101,7 @@ def relief_of(zoom: Zoom, nearness: Tensor, photo: Tensor) -> Relief:
             f"{argument('depth')} needs {argument('mode', 'keyframes')}: in feedback nothing stays where it is"
         )
     way = CameraWay.of(zoom)
-    return Relief.of(nearness, photo, way.reach, way.around)
+    return Relief.of(nearness, size, way.reach, way.around)
 
 
 def _sharpened(nearness: Tensor, reach: float) -> Tensor:
