@@ -98,32 +98,35 @@ def _boxes(data):
         data = data[length:]
 
 
-def heic(pixels=None, shades=None):
-    """A HEIC of two pictures, of which the second is the depth of the first (ISO/IEC 23008-12, 6.4)."""
+def heic(pixels=None, shades=None, turned=False, **options):
+    """A HEIC of two pictures, of which the last is the depth of the first (ISO/IEC 23008-12, 6.4).
+
+    `turned` gives the depth the turn that the first has, which an `exif` with an orientation makes.
+    """
     import pillow_heif
 
     file = io.BytesIO()
     made = pillow_heif.from_pillow(Image.fromarray(scene() if pixels is None else pixels))
     made.add_from_pillow(Image.fromarray(depth()[::2, ::2].copy() if shades is None else shades))
-    made.save(file, quality=95)
+    made.save(file, quality=95, **options)
     top = dict(_boxes(file.getvalue()))
     inner = dict(_boxes(top[b"meta"][4:]))
     properties = dict(_boxes(inner[b"iprp"]))
-    number = len(list(_boxes(properties[b"ipco"]))) + 1
+    kinds = [kind for kind, _ in _boxes(properties[b"ipco"])]
     properties[b"ipco"] += _box(b"auxC", bytes(4) + b"urn:mpeg:hevc:2015:auxid:2\0")
-    first = 8 + 3 + properties[b"ipma"][10]
-    owned = properties[b"ipma"]
-    properties[b"ipma"] = (
-        owned[: first + 2] + bytes([owned[first + 2] + 1]) + owned[first + 3 :] + bytes([0x80 | number])
-    )
+    more = bytes([0x81 + len(kinds), *([0x81 + kinds.index(b"irot")] if turned else [])])
+    owned = bytearray(properties[b"ipma"])
+    last = 8 + 3 + owned[10]
+    owned[last + 2] += len(more)
+    properties[b"ipma"] = bytes(owned) + more
     inner[b"iprp"] = b"".join(_box(kind, data) for kind, data in properties.items())
-    inner[b"iref"] = bytes(4) + _box(b"auxl", struct.pack(">HHH", 2, 1, 1))
+    whose = struct.pack(">HHH", int.from_bytes(owned[last : last + 2], "big"), 1, 1)
+    inner[b"iref"] = inner.get(b"iref", bytes(4)) + _box(b"auxl", whose)
     before = len(top[b"meta"])
-    for _ in range(2):  # how much longer it is says where the pixels are then
-        top[b"meta"] = bytes(4) + b"".join(_box(kind, data) for kind, data in inner.items())
-        grown, before = len(top[b"meta"]) - before, len(top[b"meta"])
-        iloc = bytearray(inner[b"iloc"])
-        for at in (8 + 4, 8 + 4 + 18):
-            iloc[at : at + 4] = struct.pack(">I", int.from_bytes(iloc[at : at + 4], "big") + grown)
-        inner[b"iloc"] = bytes(iloc)
+    top[b"meta"] = bytes(4) + b"".join(_box(kind, data) for kind, data in inner.items())
+    grown, iloc = len(top[b"meta"]) - before, bytearray(inner[b"iloc"])
+    for at in range(8 + 4, len(iloc), 18):  # where the pixels are now
+        iloc[at : at + 4] = struct.pack(">I", int.from_bytes(iloc[at : at + 4], "big") + grown)
+    inner[b"iloc"] = bytes(iloc)
+    top[b"meta"] = bytes(4) + b"".join(_box(kind, data) for kind, data in inner.items())
     return b"".join(_box(kind, data) for kind, data in top.items())

@@ -74,6 +74,14 @@ def test_depth_is_turned_as_its_photo_is() -> None:
     assert torch.allclose(depth_inside(data, load(data), 10**6)[0, 0], torch.rot90(wanted(), 3), atol=0.01)
 
 
+@pytest.mark.parametrize(("orientation", "turned"), [(6, True), (6, False), (3, True)])
+def test_depth_in_heic_is_upright(orientation: int, turned: bool) -> None:
+    pytest.importorskip("pillow_heif")
+    data = depths.heic(turned=turned, exif=exif(orientation))
+    near = depth_inside(data, load(data), 10**6)
+    assert torch.allclose(near[0, 0], torch.rot90(wanted()[::2, ::2], {6: 3, 3: 2}[orientation]), atol=0.1)
+
+
 def test_distances_become_nearness_as_parallax_counts() -> None:
     away = torch.tensor([0.0, 0.5, 1.0])
     assert Said("RangeInverse").nearness(away).tolist() == [1.0, 0.5, 0.0]

@@ -46,7 +46,9 @@ def depth_of(given: Picture, photo: Photo, source: Picture, registry: Registry, 
     """
     words = DepthWords.read(given) if isinstance(given, str) else None
     if words and words.name == PHOTO:
-        return Depth(_turned(depth_inside(source, photo, max_pixels), words), f"photo {photo.sha256}{_mark(words)}")
+        inside = depth_inside(source, photo, max_pixels)
+        _check_proportions(str(photo.path or "the photo"), inside.shape[-1], inside.shape[-2], photo)
+        return Depth(_turned(inside, words), f"photo {photo.sha256}{_mark(words)}")
     if words and not os.path.exists(words.name):
         if words.names_file or (words.name not in (names := registry.depths.names()) and ":" not in words.name):
             near = did_you_mean(words.name, [PHOTO, *([] if words.names_file else names)])
@@ -56,12 +58,7 @@ def depth_of(given: Picture, photo: Photo, source: Picture, registry: Registry, 
         )
     map = load(Path(words.name) if words else given, max_pixels=max_pixels)
     name = str(map.path or argument("depth"))
-    wide, own = map.width / map.height, photo.width / photo.height
-    if abs(wide / own - 1) > _ALIKE + 1 / min(map.width, map.height):
-        raise UsageError(
-            f"{name}: it has {map.width} x {map.height} pixels, which are other proportions than the photo's, "
-            f"{photo.width} x {photo.height}; a depth map shows the whole photo and nothing else"
-        )
+    _check_proportions(name, map.width, map.height, photo)
     return Depth(nearness_of(map, name, far_is_bright=bool(words and words.turned)), f"{map.sha256}{_mark(words)}")
 
 
@@ -87,6 +84,15 @@ def depth_by(registry: Registry, name: str, image: Tensor) -> Tensor:
         return stretched(found.detach().float().cpu(), who)
     except PhotoError as error:
         raise PluginError(str(error)) from None
+
+
+def _check_proportions(name: str, width: int, height: int, photo: Photo) -> None:
+    """Raise UsageError for a depth map that cannot be the photo's."""
+    if abs(width / height / (photo.width / photo.height) - 1) > _ALIKE + 1 / min(width, height):
+        raise UsageError(
+            f"{name}: its depth has {width} x {height} pixels, which are other proportions than the photo's, "
+            f"{photo.width} x {photo.height}; a depth map shows the whole photo and nothing else"
+        )
 
 
 def _turned(nearness: Tensor, words: DepthWords) -> Tensor:

@@ -24,6 +24,7 @@ from dreamer.image.depth.said import Said, packed, said_in
 from dreamer.image.depth.shades import shades_of, stretched
 from dreamer.image.heic import depth_in_heic
 from dreamer.image.load import UPRIGHT, Picture, load
+from dreamer.image.metadata import Metadata
 from dreamer.image.photo import Photo
 from dreamer.image.source import named, opened
 from dreamer.image.spliced import tail
@@ -45,13 +46,15 @@ def depth_inside(source: Picture, photo: Photo, max_pixels: int) -> Tensor:
     """
     with _file_of(source) as (name, file):
         if file is not None and heif.format_of(file) == "HEIF":
-            lean, _ = heif.separated(file)
+            lean, found = heif.separated(file)
             values = depth_in_heic(name, lean, max_pixels)
             if values is not None:
-                return stretched(values, _called(name))
+                lies = (photo.width > photo.height) == (values.shape[-1] > values.shape[-2])  # turned by its own words
+                return stretched(values if lies else _upright(values, found.exif, photo), _called(name))
         elif file is not None and _begins(file) == jpeg.MAGIC:
-            for said, data in _depths(file):
-                return stretched(_upright(_decoded(said, data, name, max_pixels), file, photo), _called(name))
+            _, found = jpeg.separated(file)
+            for said, data in _depths(file, found):
+                return stretched(_upright(_decoded(said, data, name, max_pixels), found.exif, photo), _called(name))
     wants = f"{argument('depth', 'map.png')} gives it"
     raise PhotoError(f"{name}: there is no depth in this photo, as phones put it into portraits; a map of it, {wants}")
 
@@ -74,9 +77,8 @@ def _begins(file: BufferedReader) -> bytes:
     return file.read(3)
 
 
-def _depths(file: BufferedReader) -> Iterator[tuple[Said, bytes]]:
+def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[Said, bytes]]:
     """What is said of each depth in a JPEG, and its file."""
-    _, found = jpeg.separated(file)
     said = said_in([found.xmp, *found.extended])
     if said.data:
         yield said, packed(said.data)
@@ -106,10 +108,9 @@ def _decoded(said: Said, data: bytes, name: str, max_pixels: int) -> Tensor:
     return said.nearness(shades)
 
 
-def _upright(nearness: Tensor, file: BufferedReader, photo: Photo) -> Tensor:
-    """Nearness (1, 1, h, w), turned as the EXIF of its photo says, unless it has been."""
-    _, found = jpeg.separated(file)
-    turns, mirrored = UPRIGHT.get(next(iter(exif.parse(found.exif).integers(Base.Orientation)), 1), (0, False))
+def _upright(nearness: Tensor, block: bytes, photo: Photo) -> Tensor:
+    """Nearness (1, 1, h, w), turned as the EXIF block of its photo says, unless it lies as the upright photo does."""
+    turns, mirrored = UPRIGHT.get(next(iter(exif.parse(block).integers(Base.Orientation)), 1), (0, False))
     if turns % 2 and (photo.width > photo.height) == (nearness.shape[-1] > nearness.shape[-2]):
         return nearness
     values = np.rot90(nearness[0, 0].numpy(), turns)
