@@ -18,10 +18,12 @@ from PIL import Image
 from torch.nn import functional
 
 from dreamer import limits
-from dreamer.errors import PhotoError
+from dreamer.api import registry
+from dreamer.errors import PhotoError, UsageError
 from dreamer.image import encode, load
 from dreamer.image.depth import depth_inside
 from dreamer.image.depth.said import Said, said_in
+from dreamer.pipeline.depths import depth_of
 
 PHOTOS: dict[str, Callable[[], bytes]] = {
     "gdepth.jpg": depths.gdepth,
@@ -102,6 +104,7 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
     "damaged": lambda: depths.gdepth().replace(b'GDepth:Data="', b'GDepth:Data="%%%'),
     "cut short": lambda: depths.dynamic_depth()[:-90],
     "equally far away": lambda: depths.gdepth(data=depths.png(np.full((72, 96), 7, np.uint8))),
+    "other proportions": lambda: depths.gdepth(data=depths.png(255 - depths.depth()[:40])),
     "there is no depth in this photo": lambda: depths.jpeg(depths.scene()),
     "the limit is 10,000": lambda: depths.gdepth(data=depths.png(np.zeros((200, 200), np.uint8))),
 }
@@ -111,8 +114,8 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
 def test_what_cannot_be_used_costs_a_sentence(words: str, tmp_path: Path) -> None:
     source = tmp_path / "a.jpg"
     source.write_bytes(DAMAGED[words]())
-    with pytest.raises(PhotoError, match=words) as caught:
-        depth_inside(source, load(source), 10_000)
+    with pytest.raises((PhotoError, UsageError), match=words) as caught:
+        depth_of("photo", load(source), source, registry(), 10_000)
     assert str(source) in str(caught.value)
     assert load(source).width == 96
     refused(dreamer("zoom", source, "--depth", "photo", "--path", "--max-pixels", "10000"), words)

@@ -27,8 +27,9 @@ from dreamer.image.load import UPRIGHT, Picture, load
 from dreamer.image.metadata import Metadata
 from dreamer.image.photo import Photo
 from dreamer.image.source import named, opened
-from dreamer.image.spliced import tail
+from dreamer.image.spliced import spliced
 
+_HEAD = 2 * limits.XMP_BYTES  # bytes of a picture behind another one, in which its XMP stands
 _APPLE = re.compile(rb"AuxiliaryImageType\W{1,3}(?:[a-zA-Z]*D|d)(isparity|epth)|(?:aux:|:2018:aux:)(disparity|depth)")
 """What the XMP of a picture behind another one says where it is that one's depth."""
 
@@ -93,7 +94,7 @@ def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[Said, bytes
     behind = file.read(limits.TRAILER_BYTES)
     starts = [match.start() for match in re.finditer(re.escape(jpeg.MAGIC), behind)]
     for start in starts[: limits.DEPTH_PICTURES]:
-        _, theirs = jpeg.separated(tail(file, end + start))
+        _, theirs = jpeg.separated(spliced(file, [(end + start, end + start + _HEAD)]))
         if kind := next(filter(None, map(_APPLE.search, [theirs.xmp, *theirs.extended])), None):
             inverse = b"isparity" in kind[0]
             yield Said(format="RangeInverse" if inverse else "RangeLinear", bright_is_near=inverse), behind[start:]
