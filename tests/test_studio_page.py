@@ -244,6 +244,29 @@ def a_path_drawn_on_the_photo_becomes_a_film(dropped, studio, folder):
     page.wait(f"{COMMAND}.startsWith('dreamer render')")
 
 
+def a_loop_and_a_zoom_that_follows_and_dances(dropped, studio, folder):
+    page = dropped
+    page.look(f"{BY_ID}('kind-loop').click()")
+    page.wait(f"{COMMAND}.startsWith('dreamer loop') && {BY_ID}('camera').hidden && !{BY_ID}('breath').hidden")
+    for name, value in (("seconds", 2), ("seeds", 1)):
+        page.look(f"(i => {{ i.value = {value}; i.dispatchEvent(new Event('change')) }})({BY_ID}('loop-{name}'))")
+    page.wait(f"{COMMAND}.includes('--seconds 2 --seeds 1')")
+    page.press("z")
+    page.look(f"{BY_ID}('path-straight').click()")
+    page.wait(f"{COMMAND}.startsWith('dreamer zoom') && {BY_ID}('breath').hidden")
+    page.look(f"{BY_ID}('zoom-follow').click()")
+    page.wait(f"{COMMAND}.includes('--centre follow')")
+    dancing = "document.querySelector('#zoom-audio')"
+    page.wait(f"{dancing}.options.length > 1")  # the zoom that was made
+    page.look(f"{dancing}.selectedIndex = 1; {dancing}.onchange()")
+    page.wait("document.querySelector('#problems').textContent.includes('no sound')")
+    page.look(f"{dancing}.selectedIndex = 0; {dancing}.onchange()")
+    page.look(f"{BY_ID}('zoom-follow').click()")
+    page.wait(f"!{COMMAND}.includes('follow') && !{COMMAND}.includes('--dance')")
+    page.press("z")
+    page.wait(f"{COMMAND}.startsWith('dreamer render')")
+
+
 def a_clip_is_dreamt_over(dropped, studio, tmp_path):
     page = dropped
     page.files("#file", clip(tmp_path / "walk.mp4", 6))
@@ -374,6 +397,7 @@ STEPS = (
     an_engine_killed_in_the_middle_begins_again,
     two_tabs_are_one_studio,
     a_path_drawn_on_the_photo_becomes_a_film,
+    a_loop_and_a_zoom_that_follows_and_dances,
     a_clip_is_dreamt_over,
     plugins_that_there_are,
     everything_has_a_name_and_fits_a_phone,
