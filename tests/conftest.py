@@ -26,7 +26,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 # The files whose tests take longest: begun first, no worker is left alone with one of them at the end.
-LONG = ("test_training", "test_installing", "test_tiles", "test_video", "test_packs", "test_optimisers")
+LONG = (
+    *("test_training", "test_installing", "test_tiles", "test_video", "test_packs", "test_optimisers"),
+    *("test_studio_page", "test_end_to_end", "test_notebook"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
