@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 # One thread a process, the ones that tests start too: tests run beside each other, and bytes depend on the threads.
 # It is read when torch is imported, which only the processes that run tests do.
 os.environ["OMP_NUM_THREADS"] = "1"
+# No test cuts the power, and a file outlives its process without waiting for the disk, which takes 5 ms a file.
+os.fsync = lambda file: None
 # No plugin and no preset of this machine while tests are collected, either.
 os.environ |= {"DREAMER_PLUGINS": "", "DREAMER_CONFIG": str(Path(__file__).with_name("none"))}
 
@@ -24,7 +26,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 # The files whose tests take longest: begun first, no worker is left alone with one of them at the end.
-LONG = ("test_training", "test_installing", "test_tiles", "test_video", "test_packs", "test_optimisers")
+LONG = (
+    *("test_training", "test_installing", "test_tiles", "test_video", "test_packs", "test_optimisers"),
+    *("test_studio_page", "test_end_to_end", "test_notebook"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

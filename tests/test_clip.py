@@ -25,7 +25,6 @@ from clips import made
 
 folder = Path(sys.argv[1])
 count = 0
-os.fsync = lambda file: None  # what was written outlives its process without it
 
 def deadly(work, at, after):
     def wrapped(*paths, **options):

@@ -495,8 +495,8 @@ def test_the_figures_that_ship_find_their_motifs_in_fresh_drawings():
     (basis, weight, bias), (mean, std) = network.figures["m4a"], network.statistics["m4a"]
     right = 0
     for number, motif in enumerate(MOTIFS):
-        drawn = portraits(motif, 4, 88, torch.Generator().manual_seed(77), 1.05)
+        drawn = portraits(motif, 2, 88, torch.Generator().manual_seed(77), 1.05)
         seen = (network.features(drawn, ["m4a"])["m4a"] - mean[:, None, None]) / std[:, None, None]
         found = torch.einsum("kvrhw,brhw->bkv", weight, torch.einsum("rc,bchw->brhw", basis, seen)) + bias
         right += int((found.amax(2).argmax(1) == number).sum())
-    assert right > 0.8 * 4 * len(MOTIFS)
+    assert right > 0.8 * 2 * len(MOTIFS)
