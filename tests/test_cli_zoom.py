@@ -175,7 +175,7 @@ def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
         "--size",
         "64",
         "--seconds",
-        "3",
+        "2",
         "--fps",
         "12",
         "--rate",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from clips import made
-from command import dreamer, photo, refused
+from command import dreamer, left_in, photo, refused
 from test_video import interrupted
 from test_walk import SIZE, one
 
@@ -102,6 +102,16 @@ def test_a_repeated_loop_is_as_long_with_as_many_dreams_and_of_that_size(tmp_pat
     words = {**json.loads(read_recipe(Path("a.mp4"))), "loop": {"seconds": 1e9, "fps": "9" * 30, "seeds": 2}}
     made(Path("wrong.mp4"), 1, recipe=json.dumps(words))
     refused(dreamer(*again[:3], "wrong.mp4"), "wrong.mp4: loop.seconds", "loop.fps: '999")
+
+
+def test_nothing_is_left_and_another_loop_has_none_of_its_dreams(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(Path("p.png"), 64, 48), photo(Path("q.png"), 64, 48, shift=20)
+    words = ("loop", *QUICK, "--seeds", "1", "--force", "--progress", "none", "-o")
+    for name, clip in (("q.png", "two.gif"), ("p.png", "one.gif"), ("q.png", "one.gif")):
+        assert dreamer(*words, clip, name).code == 0
+    assert left_in(tmp_path) == ["one.gif", "p.png", "q.png", "two.gif"]
+    assert Path("one.gif").read_bytes() == Path("two.gif").read_bytes()
 
 
 def test_outside_of_regions_every_frame_is_the_photo():

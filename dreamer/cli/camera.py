@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from dreamer.videos.zoom.path import Path as Way
     from dreamer.videos.zoom.zoom import Zoom
 
-_MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
+DEPTH = ("dolly", "orbit", "parallax")
+"""What moves the camera in depth."""
+_MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode", *DEPTH)
 FOLLOW = "follow"
 """The --centre that looks for its own way."""
 

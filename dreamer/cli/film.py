@@ -129,7 +129,8 @@ class FilmJob:
         if song and self.drives:
             recipe["sound"] = song.sha256
         times = [number / clip.fps for number in range(clip.frames)]
-        self.hearing.draw(song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
+        about = (song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
+        self.hearing.draw(*about, replace=self.file.force or self.file.resume)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.hands import bounded, order_of
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.segments import Joiner, shown_at, words_of, write_segments
-from dreamer.errors import RenderError
+from dreamer.cli.segments import AGAIN, Joiner, shown_at, words_of, write_segments
+from dreamer.errors import RenderError, UsageError
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
 from dreamer.units.working import Hire
@@ -110,6 +110,12 @@ class Chunks:
         return probe(Path(self._words["clip"]), max_pixels=self._pipeline.max_pixels, **part)
 
     @cached_property
+    def _digest(self) -> str:
+        from dreamer.videos.clip.reader import digest
+
+        return digest(self._clip)
+
+    @cached_property
     def _format(self) -> Format:
         from dreamer.videos.clip.formats import Format
 
@@ -128,6 +134,8 @@ class Chunks:
 
     def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:
         """Dream over a chunk; returns its note."""
+        if self._digest != unit.words["sha256"]:
+            raise UsageError(f"{self._clip.path} is another clip than when its cuts were looked for; {AGAIN}")
         frames = self._dreams(unit.words, tell)
         return write_segments(unit, order_of(_MAKER, **self._words), frames, self._format, self._film.plan.size)
 
