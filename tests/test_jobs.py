@@ -321,7 +321,7 @@ def test_a_film_that_was_interrupted_makes_only_the_chunks_that_it_lacks(
 
 
 @pytest.mark.parametrize(
-    "way", [(), ("--loop", "--direction", "out"), ("--centre", "follow"), ("--drives", "drives.toml")]
+    "way", [(), ("--loop", "--direction", "out"), ("--centre", "follow", "--drives", "drives.toml")]
 )
 def test_a_zoom_in_spans_is_the_zoom(
     tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
@@ -346,13 +346,12 @@ def driven(folder: Path, **moved: tuple[float, float]) -> None:
     (folder / "drives.toml").write_text("".join(tables))
 
 
-@pytest.mark.parametrize("how", [("--every", "2"), ("--every", "3", "--stability", "0"), ("--drives", "drives.toml")])
 def test_a_film_in_chunks_is_the_film_whatever_moves_it(
-    tmp_path: Path, here: list[Here], quick: None, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+    tmp_path: Path, here: list[Here], quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     driven(tmp_path, strength=(0.2, 1), feature_size=(40, 90))
-    words = ("video", film(tmp_path / "clip.mp4"), *FILM, *how)
+    words = ("video", film(tmp_path / "clip.mp4"), *FILM, "--every", "3", "--drives", "drives.toml")
     assert dreamer(*words, "-o", tmp_path / "one.mp4", *ONE).code == 0
     assert dreamer(*words, "-o", tmp_path / "two.mp4", "--jobs", "2").code == 0
     assert len(here[0].given) > 2
