@@ -106,6 +106,10 @@ METADATA_PARTS: Final = 10_000
 """Chunks or segments of metadata in one picture; those behind them are passed over."""
 PNG_CHUNKS: Final = 1_000_000
 """In one file, with those of the pixels."""
+DEPTH_BYTES: Final = 16 * MB
+"""Of a depth map inside a photo, packed; in XMP it takes up to twice as much."""
+DEPTH_PICTURES: Final = 100
+"""Behind a JPEG among which its depth is looked for."""
 TRAILER_BYTES: Final = 64 * MB
 """Looked through behind a JPEG for other pictures and films."""
 WEBP_CHUNKS: Final = 100_000

@@ -320,18 +320,44 @@ def test_a_film_that_was_interrupted_makes_only_the_chunks_that_it_lacks(
     assert left_in(tmp_path) == ["clip.mp4", "out.mp4"]
 
 
-@pytest.mark.parametrize("way", [(), ("--loop", "--direction", "out")])
+@pytest.mark.parametrize(
+    "way", [(), ("--loop", "--direction", "out"), ("--centre", "follow"), ("--drives", "drives.toml")]
+)
 def test_a_zoom_in_spans_is_the_zoom(
     tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
 ) -> None:
     monkeypatch.setitem(ClipWriter.open.__kwdefaults__, "segment", 4)
     monkeypatch.setattr("dreamer.cli.zoom_spans.MOST_FRAMES", 4)
+    monkeypatch.chdir(tmp_path)
+    if "drives.toml" in way:
+        driven(tmp_path, rate=(1.5, 3), strength=(0.2, 1), feature_size=(40, 90))
     words = ("zoom", photo(tmp_path / "a.png", 64, 48), *FILM, "--seconds", "1", "--fps", "10", "--rate", "2.5", *way)
     assert dreamer(*words, "-o", tmp_path / "one.mp4", *ONE).code == 0
     assert dreamer(*words, "-o", tmp_path / "two.mp4", "--jobs", "2").code == 0
     assert len(here[0].given) == 3
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
-    assert left_in(tmp_path) == ["a.png", "one.mp4", "two.mp4"]
+    assert {"a.png", "one.mp4", "two.mp4"} == {*left_in(tmp_path)} - {"drives.toml", "curve.csv"}
+
+
+def driven(folder: Path, **moved: tuple[float, float]) -> None:
+    """Write drives.toml, in which a curve moves each of these between two values."""
+    (folder / "curve.csv").write_text("0,0\n0.31,0.9\n0.52,0.2\n0.9,1\n")
+    tables = ('[[drives]]\nof = "curve.csv"\nto = "{}"\nfrom = {}\nupto = {}\n'.format(k, *v) for k, v in moved.items())
+    (folder / "drives.toml").write_text("".join(tables))
+
+
+@pytest.mark.parametrize("how", [("--every", "2"), ("--every", "3", "--stability", "0"), ("--drives", "drives.toml")])
+def test_a_film_in_chunks_is_the_film_whatever_moves_it(
+    tmp_path: Path, here: list[Here], quick: None, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    driven(tmp_path, strength=(0.2, 1), feature_size=(40, 90))
+    words = ("video", film(tmp_path / "clip.mp4"), *FILM, *how)
+    assert dreamer(*words, "-o", tmp_path / "one.mp4", *ONE).code == 0
+    assert dreamer(*words, "-o", tmp_path / "two.mp4", "--jobs", "2").code == 0
+    assert len(here[0].given) > 2
+    assert shown(tmp_path / "one.mp4") == shown(tmp_path / "two.mp4")
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["clip", "photo"])
@@ -373,13 +399,6 @@ def test_a_stranger_s_notes_of_finished_parts_are_not_believed(tmp_path: Path) -
         assert joiner._segments(tmp_path, unit) is None, entries
     note(tmp_path, unit.key(order), {"segments": [entry(2, 2), entry(3, 1)]})
     assert [found.frames for found in joiner._segments(tmp_path, unit) or ()] == [2, 1]
-
-
-def test_what_goes_on_from_frame_to_frame_has_no_chunks(tmp_path: Path, here: list[Here]) -> None:
-    clip = filmed(tmp_path / "clip.mp4")
-    refused(dreamer("video", clip, "--every", "3", "--jobs", "2"), "--jobs and --every cannot be combined")
-    zoom = ("zoom", photo(tmp_path / "a.png"), "--jobs", "2", "--centre", "follow")
-    refused(dreamer(*zoom), "a zoom that follows sound or the photo is made by one process")
 
 
 def test_a_zoom_by_feedback_has_no_spans(tmp_path: Path, here: list[Here]) -> None:
