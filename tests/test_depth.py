@@ -281,6 +281,7 @@ def test_a_film_in_depth_is_resumed_and_divided_byte_for_byte(here: Path, monkey
     jobs = (word for word in STILL if word not in ("--threads", "1"))
     assert dreamer("zoom", "photo.png", *jobs, *how, "-o", "two.mp4", "--jobs", "2").code == 0
     assert len(pools[0].given) == 2 and shown("two.mp4") == shown("whole.mp4")
+    assert not [name for name in left_in(here) if name.startswith(".")]
 
 
 def test_the_map_may_be_deep_turned_round_or_of_another_size(here: Path) -> None:

@@ -262,6 +262,16 @@ def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.Monk
     assert left_in(Path()) == here
 
 
+def test_no_input_is_in_the_folder_of_the_page() -> None:
+    tile = Path("page/picture_files/0/0_0.png")
+    tile.parent.mkdir(parents=True)
+    before = photo(tile, 96, 72).read_bytes()
+    words = ("--size", "160", "--deep-zoom", "page", "--force", "-o", "print.png", "--progress", "none")
+    for ran in (dreamer("print", tile, *words), dreamer("print", "photo.png", *words, "--guide", tile)):
+        refused(ran, f"{tile}, an input, is in page, which the page replaces")
+    assert tile.read_bytes() == before
+
+
 def test_paper_may_be_turned_and_holds_the_whole_photo() -> None:
     wide = load(Image.new("RGB", (96, 72)))
     tall = load(to_pil(wide.image().transpose(-1, -2)))

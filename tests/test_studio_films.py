@@ -1,6 +1,7 @@
 """The studio beside pictures: clips and zooms, proofs, plugins, folders within the folder, several devices."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def test_a_zoom_is_the_words_that_a_person_would_type(shelf, tmp_path):
 
     first, second = zoom_from({"keyframes": read_schedule(Path(file))}).keyframes
     assert (first.rate, first.centre, second.time, second.angle) == (1.2, (0.5, 0.5), 2.5, -3.5)
+
+
+def test_paths_that_nobody_asks_for_any_more_go(shelf, tmp_path):
+    old, new, theirs = shelf.keyframes("old"), shelf.keyframes("new"), tmp_path / ".studio" / "paths" / "mine.toml"
+    theirs.write_text("")
+    for path in (old, theirs):
+        os.utime(path, (0, 0))
+    Shelf(tmp_path)
+    assert not old.exists() and new.exists() and theirs.exists()
 
 
 def test_a_clip_is_the_words_that_a_person_would_type(shelf, tmp_path):

@@ -100,6 +100,9 @@ def print_(
     if page and not proof:
         with collect_problems(problems):
             check_folder(page.parent, f"--deep-zoom {page}")
+        for given in (photo, *named_files(options)):
+            if given.resolve().is_relative_to(page.resolve()):
+                problems.append(f"{given}, an input, is in {page}, which the page replaces; choose another folder")
     if sheets and is_taken(files.sheets) and not (force or proof):
         problems.append(taken(files.sheets))
     if is_taken(output) and not (force or proof):

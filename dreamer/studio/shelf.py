@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ from dreamer.files.suffixes import CLIPS, SUFFIXES, command_for
 
 _ID, _NEW = re.compile(r"[0-9a-f]{16}"), re.compile(r"\.new-[0-9a-f]{16}")
 _LONGEST_STEM = 60
+_KEPT = 30 * 24 * 3600  # seconds that the path of a zoom is kept in which nobody has asked for it
 _DEEPEST, _MOST = 6, 20_000  # folders within folders, and pictures, that are shown
 _ENDINGS = {ending for endings in SUFFIXES.values() for ending in endings} | {".heic", ".heif", ".bmp", ".gif", *CLIPS}
 
@@ -54,6 +56,10 @@ class Shelf:
         self._known = dict[str, Item]()
         for name in ("photos", "shown", "looks", "jobs", "masks", "paths"):
             own_folder(self.own / name)
+        for path in (self.own / "paths").glob("*.toml"):  # one is written for each command that is shown
+            with suppress(OSError):
+                if _ID.fullmatch(path.stem) and not is_link(path) and time.time() - path.stat().st_mtime > _KEPT:
+                    path.unlink()
         for folder in self._rooms(_NEW):  # of a studio that was killed meanwhile
             for path in folder.iterdir():
                 with suppress(OSError):

@@ -1,4 +1,5 @@
-"""Texts of strangers, damaged at random: presets, keyframes, recipes inside pictures, projects, ledgers, origins.
+"""Texts of strangers, damaged at random: presets, keyframes, drives and their curves, recipes inside pictures and
+sheets, regions, addresses, notes of unfinished clips and of finished parts, projects, ledgers, origins.
 
     python tests/benchmarks/fuzz_recipes.py --minutes 10 --seed 0
 
@@ -53,6 +54,43 @@ name = "fourier"
 name = "adam"
 """
 KEYFRAMES = '[[keyframes]]\ntime = 0.0\nrate = 1.5\ncentre = [0.5, 0.5]\n[[keyframes]]\ntime = 2\npreset = "bloom"\n'
+DRIVES = """[[drives]]
+of = "bass"
+to = "rate"
+from = 1.0
+upto = 2.5
+attack = 0.1
+[[drives]]
+of = "sections"
+to = "preset"
+presets = ["bloom", "gaze"]
+[[drives]]
+of = "curve.csv#b"
+to = "angle"
+from = 0
+upto = 9
+"""
+CURVE = "seconds,a,b\n0,0.5,1\n1.5,1,0\n2e0,0,0.25\n"
+SHEET = json.dumps(
+    {
+        "schema": 1,
+        "recipe": {"network": "reverie", "seed": 3},
+        "cells": [{"label": "a"}, {"label": "b", "recipe": {"seed": 4}, "photo": "0" * 64}],
+    }
+)
+REGIONS = "not:sky.png=bloom\ntop:30%=keep\nellipse:0.5,0.5,0.2,0.2=a\ncolour:#88aadd=b\npart:3/8=c\nsegment:x:2=d\n"
+ADDRESSES = "s3://bucket/a.jpg\nhttps://joe:secret@host:1/a.png?sig=1\nzip://a::file:///x\nfile:///nowhere/a.png\n"
+MANIFEST = json.dumps(
+    {
+        "schema": 1,
+        "identity": '{"recipe": {"seed": 3}}',
+        "settings": {"segment": 12, "fps": "24", "suffix": ".mp4"},
+        "segments": [{"start": 0, "frames": 12, "sha256": "0" * 64}],
+        "notes": {"tile": 512},
+    }
+)
+DONE = '{"segments": [{"number": 2, "start": 8, "frames": 2, "sha256": "' + "0" * 64 + '"}]}'
+CLUSTER = '{"address": "127.0.0.1:1", "pid": 1, "began": 0.5, "scratch": "/nowhere"}'
 PROJECT = """[project]
 name = "dreamer-tide"
 version = "1.0"
@@ -76,6 +114,8 @@ RECIPE = json.dumps(
         "weights_file": "mine.safetensors",
         "zoom": {"seconds": 3.0, "keyframes": [{"time": 1.0}]},
         "video": {"stability": 0.5},
+        "loop": {"seconds": 0.5, "fps": "8", "seeds": 2},
+        "walk": {"seconds": 4.0, "looks": [{"network": "reverie", "seed": 3}, {"regions": [{"mask": "top"}]}]},
     }
 )
 
@@ -143,18 +183,31 @@ def readers(folder: Path) -> dict[str, tuple[str, str, Callable[[Path], object]]
     """What is read: the good text, the file that holds it, and all that reading and using it does before computing."""
     from packaging.utils import canonicalize_name
 
+    from dreamer.cli.checkpoints import Checkpoints
+    from dreamer.cli.progress import SilentReporter
+    from dreamer.cli.regions import check_regions
+    from dreamer.cli.segments import Joiner
     from dreamer.engine.device import Machine
     from dreamer.errors import UsageError
     from dreamer.plugins.installed import entries, forget, remember
     from dreamer.plugins.installer import installed, origin_of, parse_sources
     from dreamer.plugins.installer.uv_receipt import Receipt, from_origin
     from dreamer.plugins.loading import load_plugins
+    from dreamer.recipes.cells import cell_of, cells_in
+    from dreamer.recipes.drives import drives_from
     from dreamer.recipes.overrides import merged, read_setting
     from dreamer.recipes.parsing import read_text
     from dreamer.recipes.preset import find_preset, lines_of, read_preset
     from dreamer.recipes.provenance import Provenance
     from dreamer.recipes.recipe import DEFAULTS, Recipe
     from dreamer.testing.loading import load_target
+    from dreamer.units import cluster
+    from dreamer.units.processes import Processes
+    from dreamer.units.results import note_path
+    from dreamer.units.storage import is_address, listed, shown
+    from dreamer.units.unit import Order, Unit
+    from dreamer.videos.clip.manifest import Manifest
+    from dreamer.videos.sound.curve import read_curve
     from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     registry, _ = load_plugins()
@@ -168,11 +221,51 @@ def readers(folder: Path) -> dict[str, tuple[str, str, Callable[[Path], object]]
     def keyframes(path: Path) -> None:
         zoom_from({"seconds": 5.0, "keyframes": read_schedule(path)})
 
-    def recipe(path: Path) -> None:
+    def drives(path: Path) -> None:
+        drives_from(read_schedule(path, "drives"))
+
+    def curve(path: Path) -> None:
+        read_curve(path)
+        read_curve(path, "b")
+
+    def sheet(path: Path) -> None:
+        text = decoded(path)
+        for number in range(1, 1 + len(cells_in(text, "stranger.png"))):
+            cell_of(text, number, "stranger.png")
+
+    def regions(path: Path) -> None:
+        problems: list[str] = []
+        check_regions(path.read_bytes().decode(errors="surrogateescape").splitlines(), problems)
+
+    def addresses(path: Path) -> None:
+        for line in filter(is_address, path.read_bytes().decode(errors="surrogateescape").splitlines()[:9]):
+            shown(line)
+            if line.lower().startswith(("file://", "local://", "memory://", "zip", "reference")):
+                listed(f"{line[:7]}/nowhere{line[7:]}" if line.startswith("file://") else line, depth=2)
+
+    def manifest(path: Path) -> None:
+        _ = Checkpoints(folder / "kept.png").tile  # it reads a copy
+        Manifest.read(path.parent)
+
+    order, unit = Order("m:N", {}, "/"), Unit("a", {"begin": 4, "segment": 2, "shown": ["0"] * 3})
+    joiner = Joiner(order, lambda order, mark: Processes(order, mark, []), SilentReporter(), "a")
+
+    def done(path: Path) -> None:
+        note_path(folder, unit.key(order)).write_bytes(path.read_bytes())
+        joiner._segments(folder, unit)
+
+    def running(path: Path) -> None:
+        if cluster.found() is not None:
+            raise RuntimeError("this cluster does not run")
+
+    def decoded(path: Path) -> str:
         try:
-            text = path.read_bytes().decode()
+            return path.read_bytes().decode()
         except UnicodeDecodeError as error:  # readers of pictures give texts
             raise UsageError(str(error)) from error
+
+    def recipe(path: Path) -> None:
+        text = decoded(path)
         read = Provenance.read(text, "stranger.png")
         Machine.read(read.machine)
         read.differences(Provenance({}, {}, "1", "", ""))
@@ -202,6 +295,14 @@ def readers(folder: Path) -> dict[str, tuple[str, str, Callable[[Path], object]]
     return {
         "preset": (PRESET, "stranger.toml", preset),
         "keyframes": (KEYFRAMES, "keyframes.toml", keyframes),
+        "drives": (DRIVES, "drives.toml", drives),
+        "curve": (CURVE, "curve.csv", curve),
+        "sheet": (SHEET, "sheet.json", sheet),
+        "regions": (REGIONS, "regions.txt", regions),
+        "addresses": (ADDRESSES, "addresses.txt", addresses),
+        "manifest": (MANIFEST, ".kept.png.print/manifest.json", manifest),
+        "finished part": (DONE, "done.json", done),
+        "cluster": (CLUSTER, "cache/cluster.json", running),
         "recipe": (RECIPE, "recipe.json", recipe),
         "project": (PROJECT, "project/pyproject.toml", project),
         "ledger": (LEDGER, "config/plugins.toml", ledger),
@@ -214,6 +315,7 @@ def readers(folder: Path) -> dict[str, tuple[str, str, Callable[[Path], object]]
 def child(folder: Path, seed: int, wire: Connection) -> None:
     """Read damaged texts for ever; tell of each before it is read, and of what it came to."""
     os.environ |= {"DREAMER_PLUGINS": "", "DREAMER_CONFIG": str(folder / "config")}
+    os.environ["DREAMER_CACHE"] = str(folder / "cache")
     sys.path.insert(0, str(folder / "site"))
     about = folder / "site" / "soft_looks-1.dist-info"
     about.mkdir(parents=True, exist_ok=True)

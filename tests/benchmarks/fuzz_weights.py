@@ -37,6 +37,7 @@ from torch import nn
 
 from dreamer.errors import DreamerError
 from dreamer.networks import autoencoder
+from dreamer.networks.concept_file import Concepts, read_concepts
 from dreamer.networks.reverie import reverie, weights_path
 from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
@@ -184,6 +185,7 @@ def kinds_in(place: Path) -> dict[str, Kind]:
         "checkpoint": Kind(".training", [begun(place)], checkpoint),
         "npy": Kind(".npy", [array(np.arange(16.0)), array(np.ones((4, 4), np.float32))], read_direction),
         "direction": Kind(".safetensors", [save({"two": torch.ones(16), "one": torch.ones(8)})], named),
+        "concepts": Kind(".safetensors", [concepts()], read_concepts),
         "text": Kind(".txt", [b"0.5, 1, -2e3 4", b"[1 2 3]"], read_direction),
         "notes": Kind(".exemplars", [(place / "notes").read_bytes()], searched),
         "page": Kind(".html", [atlas()], page),
@@ -195,6 +197,12 @@ def saved(what: Any, *, older: bool = False) -> bytes:
     file = io.BytesIO()
     torch.save(what, file, _use_new_zipfile_serialization=not older)
     return file.getvalue()
+
+
+def concepts() -> bytes:
+    """Two concepts of a layer with four channels."""
+    directions = torch.eye(4)[:2].contiguous()
+    return Concepts("reverie", "", "m4b", directions, directions.clone(), torch.ones(4), "made").to_bytes()
 
 
 def begun(place: Path) -> bytes:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamer.files import replacing
 from dreamer.image import storage
-from dreamer.videos.clip.unfinished import is_file
+from dreamer.videos.clip.unfinished import is_file, is_own
 
 
 class StateStore(Protocol):
@@ -78,6 +78,7 @@ class FolderStore:
 
     def save(self, name: str, state: Tensor) -> None:
         """Keep a tensor; raises WriteError."""
+        assert is_own(self._path(name)), f"{name}: this would be left behind, and read by the next clip"
         with replacing(self._path(name)) as temporary, temporary.open("xb") as file:
             file.write(_header(tuple(state.shape), state.dtype))
             file.write(_bytes(state))

@@ -18,7 +18,8 @@ from dreamer.files import is_link, is_taken
 
 MANIFEST, FRAMES, REPLACED = "manifest.json", "frames", "replaced"
 _FILE = re.compile(
-    r"manifest\.json|(rest|trial)\.mp4|segment-\d{6,}\.mp4|unit-[0-9a-f]{32}\.json|[a-z]+-\d{2,}\.safetensors", re.ASCII
+    r"manifest\.json|(rest|trial)\.mp4|segment-\d{6,}\.mp4|unit-[0-9a-f]{32}\.json|([a-z]+-)+\d{2,}\.safetensors",
+    re.ASCII,
 )
 _FRAME = re.compile(r"frame-(\d{6,18})\.png", re.ASCII)
 _PART = re.compile(r"\.dreamer-[0-9a-f]+\.part", re.ASCII)
@@ -88,6 +89,11 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether this is a folder itself, and no link to one."""
     return not is_link(path) and path.is_dir()
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file has a name that dreamer gives, so that `empty` removes it."""
+    return bool(_FILE.fullmatch(path.name))
 
 
 def has_manifest(folder: Path) -> bool:
