@@ -33,9 +33,19 @@ def test_many_steps_neither_clip_nor_freeze(colour):
         assert blown.std() > 0.1
 
 
-def test_away_from_the_limit_the_step_is_whole():
-    photo = torch.full((1, 3, 4, 4), 0.99)
-    step = torch.full_like(photo, -0.1)
+@pytest.mark.parametrize(("light", "times"), [(0.95, 1.0), (0.97, 1.5), (0.985, 2.0), (1.0, 2.0)])
+@pytest.mark.parametrize("colour", [0.0, 1.0])
+def test_steps_away_from_a_limit_are_whole_and_doubled_where_there_is_no_other_way(
+    light: float, times: float, colour: float
+) -> None:
+    for photo, down in ((torch.full((1, 3, 4, 4), light), -0.1), (torch.full((1, 3, 4, 4), 1 - light), 0.1)):
+        step = torch.full_like(photo, down)
+        torch.testing.assert_close(climb(photo, step.clone(), photo, colour), photo + times * step)
+
+
+def test_a_colour_at_its_limit_is_not_blown_out() -> None:
+    """Pure red can still grow lighter and darker in its other channels."""
+    photo, step = torch.tensor([1.0, 0.5, 0.5])[None, :, None, None], torch.full((1, 3, 1, 1), -0.1)
     torch.testing.assert_close(climb(photo, step.clone(), photo, 0.0), photo + step)
 
 

@@ -1,5 +1,6 @@
 """Every objective against its formula, written in NumPy, and one case of each worked by hand."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations, product
@@ -480,3 +481,15 @@ def test_the_names_that_are_drawn_are_by_preference_those_that_the_photo_is_like
         photo[..., 50:138, 80:168] = portraits(motif, 1, 88, torch.Generator().manual_seed(5))
         assert drawn(photo)[name] > 5, name
     assert max(drawn(None).values()) < 5
+
+
+def test_a_photo_is_looked_through_once_for_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, layer, looked = reverie(), "m4a", []
+    module = sys.modules["dreamer.ingredients.objectives.motif"]
+    like = module._like
+    monkeypatch.setattr(module, "_like", lambda *given: looked.append(given) or like(*given))
+    features, photos = torch.randn(1, 248, 2, 3), torch.randn(2, 1, 248, 6, 7).unbind()
+    for seed, photo in ((0, 0), (0, 0), (1, 0), (0, 0), (0, 1)):
+        with Randomness(seed):
+            objectives.motif(features, network=network, layer=layer, overview=photos[photo], some=2)
+    assert len(looked) == 3  # for each seed and photo

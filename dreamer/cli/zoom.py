@@ -111,11 +111,13 @@ def zoom(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import preview_side, small_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.sound.driven import STILL
     from dreamer.videos.zoom.following import along, followed, way_of
     from dreamer.videos.zoom.frames import BareZoom, frames_of, spanned
-    from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
+    from dreamer.videos.zoom.scene import SPACING, Scene, keyframe_size, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
@@ -123,12 +125,12 @@ def zoom(
             plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
             plan = plan.in_depth(depth is not None)
         if divided and plan and format:
-            problems += divisible(plan, format, motion.get("centre") == FOLLOW)
+            problems += divisible(plan, format)
         with collect_problems(problems):
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
         registry, plugins = load_plugins()
         relief, deep = None, ""
         if plan and whole:
@@ -138,7 +140,13 @@ def zoom(
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
-        size = frame_size(format, sized.height, sized.width)
+        size = large = frame_size(format, sized.height, sized.width)
+        if clip.preview:
+            side = small_side(*large, max(large)) if bare else preview_side(looks[plan.look(0.0)], *large)
+            sized = whole.resized(side)
+            size = frame_size(format, sized.height, sized.width)
+            wholes = {size: large, keyframe_size(size): keyframe_size(large)}
+            looks = {name: replace(look, wholes=wholes) for name, look in looks.items()}
         looks = {look: bounded(each) for look, each in looks.items()} if divided else looks
         looks = settled_looks(looks, whole, size)
         usual = looks[plan.look(0.0)]
@@ -162,7 +170,8 @@ def zoom(
         way = path_of(plan, size)
         way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
         if hearing.chart:
-            hearing.draw(song, plan.seconds, moves(plan, way, usual.recipe.strength))
+            moved = moves(plan, way, usual.recipe.strength)
+            hearing.draw(song, plan.seconds, moved, replace=clip.force or clip.resume)
 
         tiles = [look.machine.tile for look in looks.values()]
 
@@ -174,13 +183,10 @@ def zoom(
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
 
-            words = {
-                **RenderOptions(**options).to_dict(),
-                "photo": str(photo),
-                "zoom": zoom_words(plan),
-                "depth": depth,
-            }
-            words |= {"tiles": tiles, "size": list(size), "format": asdict(format), "folder": str(writer.folder)}
+            still = zoom_words(replace(plan, drives=STILL))
+            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "sha256": whole.sha256, "zoom": still}
+            words |= {"depth": depth, "drives": plan.drives.told(plan.seconds), "tiles": tiles, "size": list(size)}
+            words |= {"format": asdict(format), "folder": str(writer.folder)}
             made = spanned(scene(writer, on_step))
             return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
 

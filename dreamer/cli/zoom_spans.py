@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.hands import order_of
 from dreamer.cli.progress import Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.segments import MOST_FRAMES, Joiner, shown_at, words_of, write_segments
+from dreamer.cli.segments import AGAIN, MOST_FRAMES, Joiner, shown_at, words_of, write_segments
 from dreamer.errors import UsageError
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
@@ -61,23 +61,21 @@ class ZoomSpans:
         self.zoom.ensure(needed)
 
 
-def divisible(plan: Zoom, format: Format, follows: bool) -> list[str]:
-    """Why a zoom cannot be made in spans, a sentence each; `follows` says that its way is found by looking."""
+def divisible(plan: Zoom, format: Format) -> list[str]:
+    """Why a zoom cannot be made in spans, a sentence each."""
     problems = []
     if plan.mode != "keyframes":
         problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")
     if not format.segmented:
         problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
-    if plan.drives.driven or follows:
-        problems.append("--jobs: a zoom that follows sound or the photo is made by one process; leave it out")
     return problems
 
 
 class Spans:
     """Makes spans of a zoom from keyframes that are there.
 
-    Its words are those of `RenderOptions.to_dict`, the `photo`, its `depth`, the `zoom`, the `tiles` of its looks, the
-    `size` of the frames and the `format`; a unit's are those of `words_of`.
+    Its words are those of `RenderOptions.to_dict`, the `photo` and its `sha256`, its `depth`, the `zoom` and what
+    `drives` it, the `tiles` of its looks, the `size` of the frames and the `format`; a unit's are those of `words_of`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
@@ -91,12 +89,13 @@ class Spans:
         from dreamer.image import load
         from dreamer.plugins.loading import load_plugins
         from dreamer.videos.clip.state import FolderStore
+        from dreamer.videos.sound.driven import retold
         from dreamer.videos.zoom.frames import spanned
         from dreamer.videos.zoom.scene import SPACING, Scene
         from dreamer.videos.zoom.schedule import zoom_from
 
         words, problems = self._words, list[str]()
-        plan, given = zoom_from(words["zoom"]), RenderOptions.read(words)
+        plan, given = replace(zoom_from(words["zoom"]), drives=retold(words["drives"])), RenderOptions.read(words)
         registry, _ = load_plugins()
         looks = looks_of(given, plan, registry, lambda sentence: None, problems, lambda count: words["tiles"])
         if problems:
@@ -106,6 +105,8 @@ class Spans:
         keep_freed_memory()
         path = Path(words["photo"])
         photo = load(path, max_pixels=given.max_pixels)
+        if photo.sha256 != words["sha256"]:
+            raise UsageError(f"{path} is another photo than when the zoom began; {AGAIN}")
         relief, _ = relief_for(words["depth"], plan, photo, path, registry, given.max_pixels)
         store, (height, width) = FolderStore(Path(words["folder"])), words["size"]
         scene = Scene(photo.image(), plan, (height, width), lambda time: looks[plan.look(time)], store, SPACING)

@@ -51,7 +51,8 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
     """image + step, where steps shorten as they near black or white; steps away from them do not.
 
     All (B, 3, H, W). Where the photo itself is nearer to black or white than MARGIN, the photo's value is the limit:
-    a blown-out sky can darken into forms, and nothing else is clipped. With `colour` from 0.5 a pixel's channels
+    a blown-out sky can darken into forms, and nothing else is clipped. Half of its steps are lost there, those that
+    would lighten it, and so the others go twice as far. With `colour` from 0.5 a pixel's channels
     shorten alike, which keeps its chroma; with 0 each for itself, which keeps its contrast. Overwrites `step`.
     """
     for rows in bands(image.shape[-2], image.shape[-1], _BAND):
@@ -60,7 +61,8 @@ def climb(image: Tensor, step: Tensor, photo: Tensor, colour: float) -> Tensor:
         room = torch.where(move > 0, high - now, now - low).div_(SHOULDER).clamp_(0, 1)
         if colour:
             room.lerp_(room.amin(1, keepdim=True).expand_as(room), min(1.0, 2 * colour))
-        move.mul_(room).add_(now).clamp_(low, high)
+        blown = torch.maximum(like, 1 - like).amin(1, keepdim=True).sub_(1 - 2 * MARGIN).div_(MARGIN).clamp_(0, 1)
+        move.mul_(room).mul_(1 + blown).add_(now).clamp_(low, high)
     return step
 
 

@@ -102,8 +102,12 @@ def _soft_chroma(gradient: Tensor, sigma: float) -> Tensor:
         colours = _chroma(gradient)
         return blurred(colours, sigma) if sigma and min(height, width) > 1 else colours
     coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell)
-    fine = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)
-    gradient.copy_(fine[..., :height, :width])
+    count = coarse.shape[-2]
+    for rows in bands(count, width * cell):
+        first, last = max(0, rows.start - 1), min(count, rows.stop + 1)  # what is between cells depends on both
+        fine = F.interpolate(coarse[:, :, first:last], scale_factor=cell, mode="bilinear", align_corners=False)
+        part = gradient[:, :, rows.start * cell : rows.stop * cell]
+        part.copy_(fine.narrow(-2, (rows.start - first) * cell, part.shape[-2])[..., :width])
     return gradient
 
 

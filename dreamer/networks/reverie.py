@@ -99,12 +99,22 @@ class Block(nn.Module):
         self.one = convolution(inside, one, 1)
         self.three = nn.Sequential(convolution(inside, before_three, 1), convolution(before_three, three, 3))
         self.five = nn.Sequential(convolution(inside, before_five, 1), convolution(before_five, five, 5))
-        self.pool = nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), convolution(inside, pool, 1))
+        self.pool = _Pool(nn.AvgPool2d(3, 1, 1, count_include_pad=False), convolution(inside, pool, 1))
         self.channels = one + three + five + pool
 
     def forward(self, seen: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, channels, h, w)."""
         return torch.cat([self.one(seen), self.three(seen), self.five(seen), self.pool(seen)], 1)
+
+
+class _Pool(nn.Sequential):
+    """A mean and a convolution 1x1 with ReLU, done the other way round: it is the same, of fewer channels."""
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, pool, h, w)."""
+        mix, rectify = self.get_submodule("1.0"), self.get_submodule("1.1")
+        pooled: Tensor = rectify(self[0](mix(seen)))
+        return pooled
 
 
 def convolution(inside: int, outside: int, kernel: int) -> nn.Sequential:

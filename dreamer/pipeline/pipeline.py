@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -62,6 +62,8 @@ class Pipeline:
     """The bytes that one pass may take, so that tiles are the same wherever; else they follow from what is free."""
     overview: Looked | None = None
     """The photo that is dreamt over, as a whole: of `over`."""
+    wholes: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """The size (height, width) of what each picture of some size is a preview of."""
 
     @property
     def network(self) -> Network:
@@ -121,7 +123,8 @@ class Pipeline:
         Raises UsageError, before anything is made, where network, optimiser, memory or tiles do not allow it.
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
-        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
+        size = height, width
+        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, *size, self.wholes.get(size))
         demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
@@ -210,8 +213,7 @@ class Pipeline:
             Interrupted: Somebody pressed Ctrl-C; its `picture` is the dream so far.
         """
         plan = plan or self.plan(image.shape[-2], image.shape[-1])
-        scorer = scorer or self.scorer(plan)
-        device = torch.device(plan.machine.device)
+        scorer, device = scorer or self.scorer(plan), torch.device(plan.machine.device)
         image = image.to(device)
         if areas is None:
             areas = regions.areas_of(self.recipe, self.masks, image, self.registry)
@@ -245,8 +247,7 @@ class Pipeline:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan, image = plan or self.plan(photo.height, photo.width), photo.image()
         over = self.over(image) if self.recipe.init == "photo" else self
-        scorer = over.scorer(plan)
-        shares = regions.strength_of(self.recipe, self.masks, image, self.registry)
+        scorer, shares = over.scorer(plan), regions.strength_of(self.recipe, self.masks, image, self.registry)
         strength = self.recipe.strength * shares.to(plan.machine.device)
 
         def dreamt(picture: Tensor) -> Dream:
@@ -277,8 +278,7 @@ class Pipeline:
         def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
             seen = halved(context) if self.recipe.cutout else context
             weights = scorer.balance(seen.image, seen) if self._balances else ()
-            # A dream from nothing has no photo to keep anything of.
-            over = self.recipe.init == "photo" and self.on_pixels
+            over = self.recipe.init == "photo" and self.on_pixels  # else there is no photo to keep anything of
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),

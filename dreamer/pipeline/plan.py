@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -42,9 +43,14 @@ class Plan:
 
 
 def plan_octaves(
-    wanted: Octaves, network: Network, terms: Sequence[WeightedObjective], height: int, width: int
+    wanted: Octaves,
+    network: Network,
+    terms: Sequence[WeightedObjective],
+    height: int,
+    width: int,
+    whole: tuple[int, int] | None = None,
 ) -> tuple[Octave, ...]:
-    """The octaves of a picture, small to large.
+    """The octaves of a picture, small to large; of a preview those that the whole begins with.
 
     Args:
         wanted: What the recipe says of them.
@@ -52,11 +58,17 @@ def plan_octaves(
         terms: The objectives, whose layers have to fit in.
         height: Of the picture, in pixels.
         width: Likewise.
+        whole: (height, width) of what it is a preview of, and shows the same forms at the same places.
 
     Raises:
         NetworkError: The picture, or an octave that the recipe asks for, is too small for the network.
         UsageError: `feature_size` is asked for at a layer whose features have no size.
     """
+    if whole and whole != (height, width):
+        octaves = plan_octaves(wanted, network, terms, *whole)
+        away = [abs(math.log(min(octave.size) / min(height, width))) for octave in octaves]
+        last = away.index(min(away))
+        return (*octaves[:last], replace(octaves[last], size=(height, width)))
     if wanted.feature_size is None:
         sizes = octave_sizes(height, width, smallest=wanted.smallest, scale=wanted.scale, count=wanted.count)
     else:

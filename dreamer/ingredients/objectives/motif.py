@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import MutableMapping
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
+from dreamer.engine.wide import wide_convolution
 from dreamer.errors import RecipeError
 from dreamer.ingredients.objectives.choice import Names, label_directions, label_rows, leaky_square, normalised, numbers
 from dreamer.networks.network import Network
@@ -22,6 +25,7 @@ _SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
 _CHANCE = 0.15  # of a motif that stands out less in the photo: at 0 it has none, at infinity all have the same
 _PLACES = 0.02  # of a photo: where it is most like a motif
 _UNLIKE = 1.0  # how much a motif counts the less for being like one that is drawn already
+_LIKED: MutableMapping[Tensor, dict[tuple[int, ...], list[int]]] = WeakTensorKeyDictionary()  # by overview
 
 
 @reaching(_WIDEST // 2 + _APART)
@@ -74,16 +78,27 @@ def motif(
 
 
 def _drawn(known: list[int], some: int, network: Network, layer: str, overview: Tensor | None) -> list[int]:
-    """Some of the known motifs, as the seed draws them; given a photo, by preference what it is like, of many kinds.
+    """Some of the known motifs, as the seed draws them; given a photo, by preference what it is like."""
+    seed = Randomness.active().seed
+    if overview is None or layer not in network.figures:
+        with Randomness(seed):
+            return [known[number] for number in torch.randperm(len(known))[:some].tolist()]
+    liked = _LIKED.setdefault(overview, {})
+    key = (seed, some, *known)
+    if key not in liked:  # to look the photo through at each step would take a twentieth of the time
+        liked[key] = _like(overview, known, some, network, layer, seed)
+    return liked[key]
+
+
+def _like(overview: Tensor, known: list[int], some: int, network: Network, layer: str, seed: int) -> list[int]:
+    """Some of the known motifs, drawn by preference from those that the photo is like, of many kinds.
 
     What counts is how far the places that are most like a motif stand out from the photo's others, in standard
     deviations; its mean would let one motif win in every photo with straight edges. The probability grows exponentially
     with it (Gumbel's trick: Yellott 1977), and falls with likeness to what is drawn already (Carbonell and Goldstein
     1998).
     """
-    with Randomness(Randomness.active().seed):
-        if overview is None or layer not in network.figures:
-            return [known[number] for number in torch.randperm(len(known))[:some].tolist()]
+    with Randomness(seed):
         chance = -torch.rand(len(known)).clamp(min=1e-9).log().neg().log()
     found = _figures(normalised(overview, network, layer), network, layer, known)[0].amax(1).flatten(1)
     most = found.topk(math.ceil(_PLACES * found.shape[1]), 1).values.mean(1)
@@ -113,13 +128,12 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
 
 def _figures(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
     """What the figures of each chosen motif answer at each position of features (B, C, h, w): (B, K, V, h, w)."""
-    basis, weight, bias = (values.to(seen) for values in network.figures[layer])
+    basis, weight, bias = network.figures[layer]
     if (wide := weight.shape[-1]) > _WIDEST:
         raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")
-    weight, bias = weight[chosen], bias[chosen]
-    reduced = F.conv2d(seen, basis[:, :, None, None])
-    found = F.conv2d(reduced, weight.flatten(0, 1), bias.flatten(), padding=wide // 2)
-    return found.view(len(found), *weight.shape[:2], *found.shape[2:])
+    reduced = F.conv2d(seen, basis.to(seen)[:, :, None, None])
+    found = wide_convolution(reduced, weight, chosen, bias)
+    return found.view(len(found), len(chosen), -1, *found.shape[2:])
 
 
 def _best(found: Tensor, reach: int) -> Tensor:
