@@ -16,7 +16,7 @@ from command import dreamer, left_in, photo, refused
 from makers import Here
 from networks import tiny
 from PIL import Image
-from test_zooming import picture, pipeline
+from test_zooming import pipeline
 
 import dreamer as program
 from dreamer import hookimpl
@@ -195,6 +195,7 @@ class TestFrames:
         for number in (0, 9):
             first.frame(number)
             first.checkpoint(number)
+        assert {"keyframe-0000", "behind-keyframe-0000"} <= store._kept.keys()
         assert torch.equal(DepthZoom(scene(store=store)).frame(30), frame)
         assert zoom.dreams(0, 30)[1] == 2 * KeyframeZoom(scene()).dreams(0, 30)[1]
 
@@ -217,13 +218,16 @@ class TestFrames:
         assert steps[0] < 2 * max(steps[1:])
 
 
-def test_without_hidden_parts_nothing_is_dreamt_twice() -> None:
-    flat = replace(scene(), photo=picture(*SIZE))
-    relief = Relief.of(torch.linspace(0, 1, SIZE[0])[None, None, :, None].expand(1, 1, *SIZE), SIZE, 0.1, 0.05)
-    store = MemoryStore()
-    made = DepthZoom(replace(flat, relief=relief, store=store))
-    made.frame(30)
-    assert not [name for name in store._kept if name.startswith("behind")]
+def test_where_nothing_is_hidden_nothing_is_dreamt_twice() -> None:
+    slope = torch.linspace(0, 1, SIZE[0])[None, None, :, None].expand(1, 1, *SIZE)
+    dreamt: list[int] = []
+    flat = replace(
+        scene(), relief=Relief.of(slope, SIZE, 0.1, 0.05), on_step=lambda number, step: dreamt.append(number)
+    )
+    made = DepthZoom(flat)
+    made.ensure(2)
+    assert set(dreamt) == {0} and "behind-keyframe-0000" in flat.store._kept  # type: ignore[attr-defined]
+    assert torch.equal(made.frame(30), DepthZoom(replace(flat, store=MemoryStore())).frame(30))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.zoom.depth.camera import CameraWay
-from dreamer.videos.zoom.depth.rays import border, look, sampled
+from dreamer.videos.zoom.depth.rays import COARSE, border, look, sampled
 from dreamer.videos.zoom.keyframes import KeyframeZoom, Sight
 from dreamer.videos.zoom.photo_sampler import MaskSampler
 from dreamer.videos.zoom.scene import Scene
@@ -88,7 +88,7 @@ class DepthZoom:
         whole = first.whole * (1 - moved * (1 - sampled(relief[:, 2:], first.at)))
         if float(whole.min()) > 1 - _NEXT_TO_NOTHING:
             return first.at, None, whole
-        return first.at, look(relief[:, 1:2], camera, size).at, whole
+        return first.at, look(relief[:, 1:2], camera, size, COARSE).at, whole
 
     @cached_property
     def _sampler(self) -> MaskSampler:

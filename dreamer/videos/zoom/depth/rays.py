@@ -17,8 +17,9 @@ from torch import Tensor
 from dreamer.videos.zoom.depth.camera import Camera
 from dreamer.videos.zoom.similarity import Places, own_places
 
-_STEP = 2.0  # px: how far apart a line of sight is looked at
-_HALVINGS = 6  # of such a step
+_FINE, COARSE = 2.5, 8.0
+"""px: how far apart a line of sight is looked at, and where the relief has hardly a step."""
+_HALVINGS = 7  # of such a step
 _TORN = (0.8, 2.0)  # how much longer a surface becomes by being looked at from the side: it begins to tear, and is torn
 
 
@@ -38,13 +39,14 @@ def border(camera: Camera, size: tuple[int, int]) -> int:
     return math.ceil(camera.reach * max(size) / 2) + 3
 
 
-def look(nearness: Tensor, camera: Camera, size: tuple[int, int]) -> Look:
+def look(nearness: Tensor, camera: Camera, size: tuple[int, int], step: float = _FINE) -> Look:
     """Where the pixels of a frame of `size` (h, w) look.
 
     Args:
         nearness: (1, 1, h', w') in [0, 1], as the photo's own viewpoint sees it, a `border` larger on each side.
         camera: Where the camera is.
         size: (height, width).
+        step: How many pixels apart a line of sight is looked at; what is thinner may be missed.
     """
     x, y = (part.float().expand(size) for part in own_places(size))
     side = camera.parallax * max(size)
@@ -59,11 +61,11 @@ def look(nearness: Tensor, camera: Camera, size: tuple[int, int]) -> Look:
 
     low, high = float(nearness.min()), float(nearness.max())
     longest = float(torch.hypot(right, down).max()) * (high - low)
-    steps = max(1, math.ceil(longest / _STEP))
+    steps = max(1, math.ceil(longest / step))
     met, before = torch.full(size, low), torch.full(size, high)
     open = torch.ones(size, dtype=torch.bool)
-    for step in range(1, steps):
-        near = high - (high - low) * step / steps
+    for number in range(1, steps):
+        near = high - (high - low) * number / steps
         hit = open & (seen(near) >= near)
         met[hit] = near
         open &= ~hit
