@@ -104,7 +104,7 @@ class Pipeline:
         return IngredientBinder(self.recipe, self.network, self.registry, self.session.guide, self.overview)
 
     def over(self, image: Tensor) -> Pipeline:
-        """The same for pictures that are all of one photo, (1, 3, H, W): what is in it decides what is dreamt there."""
+        """This pipeline, choosing motifs and the like by one photo (1, 3, H, W) for all pictures made from it."""
         return replace(self, overview=overview(image, self.network, self.machine.device))
 
     def check(self) -> None:
@@ -148,7 +148,7 @@ class Pipeline:
         return replace(self, machine=self.plan(height, width).machine)
 
     def remarks(self, height: int, width: int) -> list[str]:
-        """What of the recipe cannot be had at a picture's size, a sentence each."""
+        """Sentences about what the recipe asks for and a picture of this size cannot have."""
         told = regions.remarks(self.recipe, self.masks, height, width)
         wanted, short = self.recipe.octaves.feature_size, min(height, width)
         if wanted is None or (whole := smallest_side(wanted, self.network, self.terms)) <= short:

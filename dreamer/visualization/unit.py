@@ -51,7 +51,7 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"name": "noise", "sigma": 0.08},
 )
 _SUITED: Mapping[str, Mapping[str, Any]] = {
-    "cppn": {"transforms": []},  # it is smooth by itself, and does worse with random transforms
+    "cppn": {"transforms": []},  # a CPPN is smooth by itself, and does worse with random transforms
     "stack": {
         "octaves": {"count": 1, "steps": 100},
         "transforms": _LOOKS,
