@@ -90,7 +90,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Problem(str):
-    """A problem's sentence, which remembers the class of the error that told of it."""
+    """A problem's sentence, which remembers the class of the error that reported it."""
 
     kind: type[UsageError]
 

@@ -18,7 +18,7 @@ TOML_BYTES: Final = 100 * KB
 TOML_DOTS: Final = 32
 """Dots in a line outside of quotes: the parts of a dotted key or of a table's name."""
 KEYFRAMES_BYTES: Final = 1 * MB
-"""Of a TOML file of keyframes, of which there may be thousands."""
+"""Of a TOML file of keyframes; there may be thousands of them."""
 JSON_BYTES: Final = 1 * MB
 """Of a recipe inside a picture, and of a distribution's direct_url.json."""
 SHEET_CELLS: Final = 1000
@@ -39,7 +39,7 @@ ANIMATION_BYTES: Final = 512 * MB
 SONG_SECONDS: Final = 4 * 3600
 """Of a song that is listened to; what comes later is not heard."""
 SONG_BYTES: Final = 64 * MB
-"""Of what is kept of a song in the cache: some 3 kB for each second."""
+"""Of a song's analysis in the cache: some 3 kB for each second."""
 CURVE_BYTES: Final = 16 * MB
 """Of a CSV file whose values drive a clip."""
 

@@ -67,7 +67,7 @@ def zoom(
     Args:
         photo: As for `dream`.
         regions: As for `dream`; they are parts of the photo, and move with it.
-        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        size: Long side of the frames in pixels; by default the photo's, at most 1280.
         on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
         audio: A file with the music that drives the zoom.
         dance: Move with it, as `--dance` does.

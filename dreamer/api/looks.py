@@ -69,7 +69,7 @@ def walk(
         loop: Whether it comes back to the first look, so that the end meets the start.
         stability: How much of a frame's dream the next one keeps, from 0 to 1.
         regions: As for `dream`; they hold for all looks.
-        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        size: Long side of the frames in pixels; by default the photo's, at most 1280.
         **changes: A recipe's keys, which change all looks alike. All others are as for `dream`.
 
     Returns:

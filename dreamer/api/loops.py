@@ -58,7 +58,7 @@ def loop(
         seconds: Length of the loop.
         fps: Frames per second.
         seeds: How many dreams come and go, from 1 to 12; a single one grows and fades.
-        size: Long side of the frames in pixels; by itself the photo's, at most 1280.
+        size: Long side of the frames in pixels; by default the photo's, at most 1280.
         on_step: Called with the number of the dream that is being made, and a `Step`.
         **changes: A recipe's keys. All others are as for `dream`.
 

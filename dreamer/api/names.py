@@ -49,7 +49,7 @@ def register(function: Callable[..., Any], kind: str, name: str | None = None) -
             by this name before.
         kind: objectives, priors, transforms, gradient_filters, updates, canvases, optimisers, segmenters or
             depths.
-        name: Its name in recipes; by itself the function's.
+        name: Its name in recipes; by default the function's.
 
     Raises:
         UsageError: There is no such kind.

@@ -57,7 +57,7 @@ def parts(
 
     Args:
         photo: A path, a PIL image, an array, a tensor, bytes or an open file.
-        count: The number of parts, from 2 to 12; by itself 6.
+        count: The number of parts, from 2 to 12; by default 6.
         segmenter: A plugin's segmenter, by name, which decides itself how many there are.
         max_pixels: The largest picture that is read.
 

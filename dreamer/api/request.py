@@ -29,7 +29,7 @@ def photo_of(picture: Picture | None, max_pixels: int) -> Photo | None:
 
 
 def machine_of(device: Device, precision: Precision, tile: int | None) -> Machine:
-    """Where to compute and in what, as torch or as words name it; whether that can be had is found out later."""
+    """The machine for a device and a precision, named as torch does or in words; availability is checked later."""
     device = str(device) if isinstance(device, torch.device) else device
     precision = str(precision).removeprefix("torch.") if isinstance(precision, torch.dtype) else precision
     return Machine(device, precision, -1 if tile is None else tile)

@@ -80,7 +80,7 @@ def dream(
         photo: A path, a PIL image, an array, a tensor, bytes or an open file; of any mode and size.
         preset: A name of `dreamer presets list`, a TOML file, or a Preset.
         network: A name of `dreamer networks list`, a Network, a torch module that takes ImageNet's preprocessing, or
-            several of them by names; by itself the preset's, else reverie.
+            several of them by names; by default the preset's, else reverie.
         weights: A file with the named network's weights, .safetensors or .pth.
         layer: Where all objectives look, whatever the preset says.
         guide: A picture whose features are to grow.
@@ -90,7 +90,7 @@ def dream(
             of which the objectives grow there, "keep" for nothing, or {"objectives": [...], "strength": 0.5}.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`, or torch's.
         precision: Of the network: `auto`, `float32` or `bfloat16`, or torch's.
-        tile: Side of the tiles in pixels, 0 for none; by itself it follows from free memory.
+        tile: Side of the tiles in pixels, 0 for none; by default it follows from free memory.
         fetch: Whether absent weights of the named network may be downloaded.
         steps: Number of steps in each octave.
         max_pixels: The largest picture that is read and dreamt over.

@@ -60,7 +60,7 @@ def channel(layer: str, number: int, *, picture: int | None = None) -> Term:
     Args:
         layer: A layer's name.
         number: The channel's, from 0.
-        picture: Which of several pictures at once shall have it, from 0; by itself each.
+        picture: Which of several pictures at once shall have it, from 0; by default each.
 
     Raises:
         UsageError: An argument is not what it can be; when it is used, that there is no such layer, channel or picture.
@@ -72,7 +72,7 @@ def channel(layer: str, number: int, *, picture: int | None = None) -> Term:
 def neuron(
     layer: str, number: int, row: int | None = None, column: int | None = None, *, picture: int | None = None
 ) -> Term:
-    """A channel at one place of its map, by itself in the middle; `picture` and errors are as for `channel`."""
+    """A channel at one place of its map, by default in the middle; `picture` and errors are as for `channel`."""
     check(layer_=layer, number=number, row=row, column=column)
 
     def score(map: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ def visualize(
             class ("lion"); or of an objective ("deepdream"). An objective as a recipe has it, {"name": "channel",
             "index": [3]}, or a list of such. Or a function of {layer: features (B, C, h, w)} that gives a score, larger
             for what is wanted.
-        layer: Where the unit is; by itself the network's default layer, or that of its classes.
+        layer: Where the unit is; by default the network's default layer, or that of its classes.
         channel: A channel's number or name.
         neuron: A channel, in the middle, or (channel, row, column) of the layer's map.
         direction: A number for each of the layer's channels, (C,).

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """What several photos share; `provenance` is that of the picture whose recipe is repeated."""
+    """Dreams over several photos with one pipeline; `provenance` is that of the picture whose recipe is repeated."""
 
     pipeline: Pipeline
     provenance: Provenance | None
@@ -50,7 +50,7 @@ class Batch:
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
     remarks: Callable[[Dream], Iterable[str]] = lambda dream: ()
-    """What there is to say of a finished dream."""
+    """Sentences about a finished dream, to be shown with it."""
     worked: bool = False
     failed: bool = False
     _written: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Batch:
         self.reporter.fail(label, error)
 
     def dream(self, path: Path | None, label: str) -> None:
-        """Dream over a photo, unless that is done, and report it. Raises what is wrong, and Interrupted."""
+        """Dream over a photo, unless its dream is there already, and report it; raises errors and Interrupted."""
         from dreamer.image import format_for
 
         whole = self.load(path)
@@ -148,7 +148,7 @@ class Batch:
         self._written.clear()
 
     def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
-        """What there is to say of a photo, and of it at its final size, before it is dreamt over."""
+        """Sentences about a photo, and about it at its final size, to be shown before it is dreamt over."""
         from dreamer.image import losses
 
         told = [*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)]
@@ -194,11 +194,11 @@ class Batch:
         return encode(sheet.photo, pixels, format, recipe=recipe, keep_gps=self.keep_gps, software=software)
 
     def stamp(self, photo: Photo, machine: Machine) -> Provenance:
-        """What is written into the dream of a photo."""
+        """The provenance that is written into the dream of a photo."""
         return provenance_for(self.pipeline, photo.sha256, machine, self.plugins)
 
     def is_done(self, output: Path, photo: Photo) -> bool:
-        """Whether the output is the same dream already."""
+        """Whether the output is there and is the same dream."""
         from dreamer.image import read_recipe
         from dreamer.recipes.provenance import Provenance
 

@@ -13,10 +13,10 @@ from dreamer.errors import UsageError
 
 @click.group()
 def cluster() -> None:
-    """Begin and end a Ray cluster on this machine.
+    """Start and stop a Ray cluster on this machine.
 
-    It listens on this machine alone, wants a token of whoever asks it, and has no dashboard. Commands with --on ray use
-    it while it is up, and begin and end one of their own otherwise, which takes some seconds.
+    It listens on this machine only, requires a token, and has no dashboard. Commands with --on ray use it while it is
+    up; otherwise they start and stop one of their own, which takes some seconds.
 
     \b
     dreamer cluster up
@@ -28,7 +28,7 @@ def cluster() -> None:
 @cluster.command()
 @option("--cores", type=THREADS, metavar="N", help="Number of CPU cores that it may use. [all cores]")
 def up(cores: int | None) -> int:
-    """Begin a cluster."""
+    """Start a cluster."""
     _check()
     from dreamer.units.cluster import up as begin
 
@@ -38,7 +38,7 @@ def up(cores: int | None) -> int:
 
 @cluster.command()
 def down() -> int:
-    """End the cluster."""
+    """Stop the cluster."""
     from dreamer.units.cluster import down as end
 
     end()
@@ -48,7 +48,7 @@ def down() -> int:
 
 @cluster.command()
 def status() -> int:
-    """Show the machines of the cluster, and what of them is free."""
+    """Show the cluster's machines and what is free on them."""
     _check()
     from dreamer.units.cluster import found
     from dreamer.units.rays import machines

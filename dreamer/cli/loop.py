@@ -1,4 +1,4 @@
-"""`dreamer loop`: a still that breathes, as a clip whose end meets its start."""
+"""`dreamer loop`: dreams that come and go over a photo, as a clip whose end meets its start."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def loop(
     how: str,
     **options: Any,
 ) -> int:
-    """Let a photo breathe.
+    """Make an endless loop over a photo.
 
     The result is a clip without an end, in which the dreams of a few seeds come and go over the photo, here sooner and
-    there later. It takes as long as so many single pictures.
+    there later. It takes as long as that many single pictures.
 
     \b
     dreamer loop photo.jpg                       write photo-loop.mp4

@@ -1,4 +1,4 @@
-"""What is named and not there, told before torch is imported, which takes seconds."""
+"""Report missing files before torch is imported, which takes seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dreamer.recipes.cells import named_cell
 def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures: Path | None) -> None:
     """Raise UsageError for these problems, and for whatever is named and missing; the rest takes torch to be found.
 
-    So are --recipe and --preset at once, of which neither is looked for then.
+    --recipe together with --preset is a problem as well; neither file is looked for then.
 
     Args:
         problems: Sentences about what was found to be wrong before.

@@ -253,7 +253,7 @@ _SEEDS = option(
     help=f"{_SEED} Several make a sheet. [0]",
 )
 still_options = recipe_options_for(_SIZE, _SEEDS)
-"""The same with seeds of which several make a sheet."""
+"""The same, but several seeds may be given, which make a sheet."""
 
 sheet_options = together(
     option(

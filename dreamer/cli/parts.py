@@ -26,7 +26,7 @@ _NUMBER = click.IntRange(FEWEST, MOST)
 @click.argument("photo", type=FILE)
 @option("-o", "--output", metavar="FOLDER", type=FILE, help="The folder to write to. [PHOTO-parts]")
 @option("--count", type=_NUMBER, metavar="N", help=f"Number of parts, from {FEWEST} to {MOST}. [{PARTS}]")
-@option("--segmenter", metavar="NAME", help="A plugin's segmenter in the place of dreamer's own.")
+@option("--segmenter", metavar="NAME", help="Use a plugin's segmenter instead of dreamer's own.")
 @option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]")
 @option("--force", is_flag=True, help="Replace existing masks.")
 @max_pixels_option

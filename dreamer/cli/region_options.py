@@ -1,4 +1,4 @@
-"""The options for parts of the picture with looks of their own: --region, --invert, --feather."""
+"""The options for parts of the picture with looks of their own: --invert, --region, --feather."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _turned(context: click.Context, parameter: click.Parameter, turned: bool) ->
 
 
 def _regions(context: click.Context, parameter: click.Parameter, regions: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the regions, the other way round with --invert."""
+    """Return the regions, with their masks inverted if --invert is given."""
     if not context.meta.get(_TURNED):
         return regions
     return tuple(text.removeprefix(NOT) if text.startswith(NOT) else NOT + text for text in regions)
@@ -28,7 +28,7 @@ region_options = together(
         is_eager=True,  # before the regions
         expose_value=False,
         callback=_turned,
-        help="Turn the masks of all regions round: black dreams, and white does not.",
+        help="Invert the masks of all regions: black dreams, and white does not.",
     ),
     option(
         "--region",

@@ -20,13 +20,13 @@ ENGINE = (sys.executable, "-P", "-m", "dreamer.cli.engine")
 
 @click.command()
 @click.argument("folder", type=FILE, default=".", required=False)
-@option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Where the page is. [any free port]")
+@option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port of the page. [any free port]")
 @option("--no-browser", is_flag=True, help="Only print the page's address.")
 def studio(folder: Path, port: int, no_browser: bool) -> int:
     """Open a page in the browser that dreams over photos.
 
-    Its pictures are those of FOLDER, and its dreams are written there. The page is on this machine alone, and asks
-    nothing of the net; Ctrl-C ends it, and what is in its queue goes on when it is opened again.
+    Its pictures are those of FOLDER, and its dreams are written there. The page can be opened on this machine
+    only and works offline; Ctrl-C stops it, and its queue continues when it is opened again.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder; create it, or name another")

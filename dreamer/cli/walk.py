@@ -48,8 +48,8 @@ _TWO = "name two looks at least, as in `dreamer walk bloom citadel --photo photo
 @click.command()
 @click.argument("looks", nargs=-1, metavar="LOOK...")
 @option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [PHOTO-walk.mp4]")
-@option("--photo", metavar="FILE", type=FILE, help="The photo that is walked over.")
-@option("--sample", is_flag=True, help="Walk over a scene that dreamer draws itself.")
+@option("--photo", metavar="FILE", type=FILE, help="The photo to dream over.")
+@option("--sample", is_flag=True, help="Dream over a scene that dreamer draws itself.")
 @option("--seconds", type=FiniteRange(0.1, _MOST_SECONDS), metavar="SECONDS", help="Length of the clip. [20]")
 @option("--fps", type=RATE, metavar="N", help="Frames per second; a fraction such as 30000/1001 is possible. [30]")
 @option("--loop", is_flag=True, help="Come back to the first look, for an endless loop.")
@@ -77,7 +77,7 @@ def walk(
     how: str,
     **options: Any,
 ) -> int:
-    """Walk over a photo from look to look.
+    """Make a clip of a photo that morphs from look to look.
 
     The result is a clip in which each look becomes the next. A LOOK is a preset, a .toml file, or a picture or clip
     made by dreamer, whose recipe is taken; the photo is not in it, and is named with --photo. The options change all

@@ -29,11 +29,11 @@ class Areas:
         return self.shares.sum(0, keepdim=True).clamp_(max=1)
 
     def at(self, size: tuple[int, int]) -> Areas:
-        """The same for a picture of another size: means of what lies in each pixel."""
+        """These areas for a picture of another size: the mean over each of its pixels."""
         return self if self.shares.shape[-2:] == size else Areas(F.adaptive_avg_pool2d(self.shares, size))
 
     def to(self, like: Tensor) -> Areas:
-        """The same on the device of a tensor."""
+        """These areas on the device of a tensor."""
         return Areas(self.shares.to(like.device))
 
     def kept(self, picture: Tensor, outside: Tensor) -> Tensor:

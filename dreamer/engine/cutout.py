@@ -72,12 +72,12 @@ def cost(alpha: Tensor, share: float) -> Tensor:
 
 
 def halved(context: StepContext) -> StepContext:
-    """What is to be known of the colours alone, of colours and alphas."""
+    """The context of the colours alone, from that of colours and alphas (2 B, 3, H, W)."""
     return replace(context, photo=context.photo.chunk(2)[0], image=context.image.chunk(2)[0])
 
 
 def finished(image: Tensor) -> tuple[Tensor, Tensor]:
-    """The colours (B, 3, H, W) and the alphas (B, 1, H, W) of both in one batch; what is all but 0 or 1 is 0 or 1."""
+    """The colours (B, 3, H, W) and the alphas (B, 1, H, W) of both in one batch; alphas near 0 or 1 snap to it."""
     colours, alpha = parts(image)
     share = ((alpha - _LOWEST) / (_HIGHEST - _LOWEST)).clamp(0, 1)
     return colours, eased(share)

@@ -113,7 +113,7 @@ def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:
 
 
 def _measured(picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of pictures (B, 3, H, W) the saturation, contrast and mean luma, each (B, 1, 1, 1).
+    """The saturation, contrast and mean luma of pictures (B, 3, H, W), each (B, 1, 1, 1).
 
     Saturation is the mean distance of the largest and the smallest channel, contrast the luma's standard deviation.
     """

@@ -47,7 +47,7 @@ def render(
         canvas: The undreamt picture, (B, 3, H, W) in [0, 1]; it sets the limits of the values.
         octaves: Sizes and steps, small to large; the last has the size of `canvas`.
         ascent_at: Gives the ascent of each octave.
-        start: What to dream on, (B, 3, H, W): `canvas` with an earlier dream on it.
+        start: Picture to start from, (B, 3, H, W): `canvas` with an earlier dream on it.
         reinject: Whether every octave starts from `canvas` plus the detail dreamt so far. Otherwise only the first
             does, and the others go on with the last one's picture, enlarged.
         areas: Where it is dreamt, if not everywhere: outside, the picture stays what `start` is.

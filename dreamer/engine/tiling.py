@@ -77,7 +77,7 @@ def refuse_whole(layers: Iterable[Layer]) -> None:
 
 
 def surroundings(layers: Mapping[str, Layer]) -> int:
-    """How many pixels a crop may be larger than its tile, along one side."""
+    """The number of pixels by which a crop may be larger than its tile, along one side."""
     fields = [field for layer in layers.values() for field in (layer.rows, layer.columns) if field]
     return max((field.size + field.reach for field in fields), default=0)
 

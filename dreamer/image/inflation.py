@@ -73,7 +73,7 @@ def _deflate() -> Callable[[bytes], Iterator[int]]:
 
 
 def _streams(opened: Callable[[], Any]) -> Callable[[bytes], Iterator[int]]:
-    """Of a compression whose streams may stand one behind the other, each of which begins anew."""
+    """The unpacker of a format in which several independent streams may follow one another."""
     unpacker = opened()
 
     def unpack(piece: bytes) -> Iterator[int]:

@@ -43,7 +43,7 @@ def on_disk(folder: Path | None) -> Iterator[None]:
 
 
 def empty(shape: Sequence[int], like: Tensor | None = None, dtype: torch.dtype | None = None) -> Tensor:
-    """A tensor of any values, of the dtype and on the device of `like`, by itself float32 in memory.
+    """A tensor of any values, of the dtype and on the device of `like`, by default float32 in memory.
 
     Raises WriteError where the disk has no room for its file.
     """

@@ -35,14 +35,14 @@ class Network:
     it sees what is learnt later, but not weights that are replaced by others, as by `.to()`.
 
     Attributes:
-        name: What people and messages call it.
+        name: Its name, for people and in messages.
         module: Takes (B, 3, H, W), (image - mean) / std of an RGB image in [0, 1].
-        mean: Of the preprocessing, for R, G and B.
-        std: Of the preprocessing, for R, G and B.
-        licence: Of the weights.
+        mean: Mean that the preprocessing takes away, for R, G and B.
+        std: Standard deviation that the preprocessing divides by, for R, G and B.
+        licence: Licence of the weights.
         source: Where the weights are from, a phrase.
         default_layer: The layer to dream with when a recipe names none.
-        guide_layer: The layer by which a guide is followed; by itself `default_layer`.
+        guide_layer: The layer by which a guide is followed; by default `default_layer`.
         defaults: The parts of a recipe that suit the network (octaves, transforms, objectives), as a nested dict.
         statistics: By layer, the mean and standard deviation of its channels, each (C,).
         heads: By layer, a linear classifier of its positions: weight (K, C) and bias (K,), one row a label.
@@ -97,12 +97,12 @@ class Network:
 
         Args:
             module: Takes (B, 3, H, W), (image - mean) / std of an RGB image in [0, 1]. It stays as it is.
-            mean: Of the preprocessing, for R, G and B; by itself ImageNet's.
-            std: Of the preprocessing, for R, G and B; by itself ImageNet's.
+            mean: Mean that the preprocessing takes away, for R, G and B; by default ImageNet's.
+            std: Standard deviation that it divides by, for R, G and B; by default ImageNet's.
             labels: Names of the classes, in the order of the module's outputs.
             input_size: The only side in pixels that the module takes, where it is none of the usual ones.
-            default_layer: The layer to dream with when none is named; by itself the last that gives a map.
-            name: What messages call it; by itself the name of the module's class.
+            default_layer: The layer to dream with when none is named; by default the last that gives a map.
+            name: Its name in messages; by default that of the module's class.
 
         Raises:
             NetworkError: The module cannot be copied, or cannot take a picture.
@@ -138,7 +138,7 @@ class Network:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What to tell of the weights file."""
+        """Sentences about the weights file."""
         return self.fit.notices if self.fit else ()
 
     @property

@@ -35,7 +35,7 @@ class ReceptiveField:
 
     @property
     def size(self) -> int:
-        """How many pixels a position sees."""
+        """The number of pixels that a position sees, along one side."""
         return self.last - self.first + 1
 
     def window(self, kernel: int, stride: int, padding: int, dilation: int = 1) -> ReceptiveField:

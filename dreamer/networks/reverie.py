@@ -229,7 +229,7 @@ def _read(path: Path) -> Network:
 def _besides(tensors: dict[str, StoredTensor], blocks: dict[str, int], labels: int) -> dict[str, Tensor]:
     """The shapes, on the `meta` device, of what a file should hold besides the module.
 
-    Of each layer the groups of which the file holds anything: they must be complete.
+    For each layer, those groups that the file holds any tensor of; such a group must be complete.
 
     Args:
         tensors: Those of the file, by name.

@@ -31,14 +31,14 @@ _OVERVIEW_SIDE = 256  # px: a photo as a whole is looked at with as many pixels 
 
 
 class Looked:
-    """What layers answer to a whole picture (1, 3, h, w). Each looks at it once, for all frames of a clip."""
+    """The features of a whole picture (1, 3, h, w), computed once for each layer and kept for all frames of a clip."""
 
     def __init__(self, image: Tensor, network: Network, device: str) -> None:
         self._image, self._network, self._device = image, network, device
         self._known: dict[str, Tensor] = {}
 
     def features(self, layers: Iterable[str]) -> Mapping[str, Tensor]:
-        """What the layers answer, {layer: (1, C, h, w)}."""
+        """The features of these layers, {layer: (1, C, h, w)}, perhaps with others that were asked for before."""
         absent = set(layers) - self._known.keys()
         if absent:
             with torch.no_grad():
@@ -48,7 +48,7 @@ class Looked:
 
 
 def overview(image: Tensor, network: Network, device: str) -> Looked:
-    """A photo (1, 3, H, W) as a whole, which what is dreamt may depend on."""
+    """A photo (1, 3, H, W) shrunk to a small overview, for ingredients that choose by the whole of it."""
     area = image.shape[-2] * image.shape[-1]
     return Looked(_shrunk(image, _OVERVIEW_SIDE / math.sqrt(area)), network, device)
 

@@ -140,7 +140,7 @@ class Request:
         return dict(self.changes).get("network", own) if self.network is None else self.network
 
     def _moved(self, network: Network) -> Request:
-        """The same for another network than the words' own: layers that it lacks become its default layer."""
+        """This request for another network than its words name: layers that it lacks become its default layer."""
         if network.name == self.words.get("network", Recipe.network):
             return self
         objectives = []
@@ -154,7 +154,7 @@ class Request:
         return self._aimed(objectives) if objectives else self
 
     def _aimed(self, objectives: list[dict[str, Any]]) -> Request:
-        """The same with other objectives, before the changes."""
+        """This request with other objectives, before the changes."""
         return replace(self, words={**self.words, "objectives": objectives})
 
     def _layers(self, *, readable: bool) -> list[str]:

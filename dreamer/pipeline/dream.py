@@ -1,4 +1,4 @@
-"""What a dream comes to: the photo, and the change to it."""
+"""A finished dream: the photo, and the change to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Dream:
     change: Tensor
     machine: Machine
     alpha: Tensor | None = None
-    """Of cut-outs, (B, 1, H, W) in [0, 1]."""
+    """The alpha of cut-outs, (B, 1, H, W) in [0, 1]; None for other dreams."""
 
     def sheet(self) -> Dream:
         """All pictures as one, side by side in rows; where the last row is not full the photo stands."""

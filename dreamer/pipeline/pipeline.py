@@ -49,9 +49,9 @@ class Pipeline:
     machine: Machine
     notify: Notify = field(default=lambda sentence: None)
     own: WeightedObjective | None = None
-    """An objective of Python's, in the place of the recipe's."""
+    """An objective given in Python, instead of the recipe's."""
     starts: Tensor | None = None
-    """What each of the pictures begins with, (pictures, 3, H, W), where that is not what `init` says."""
+    """The pictures to start from, (pictures, 3, H, W), instead of what `init` says."""
     weights_file: str = ""
     """The name of the file with the network's weights, where somebody gave one."""
     max_pixels: int = MAX_PIXELS
@@ -61,9 +61,9 @@ class Pipeline:
     memory: int | None = None
     """The bytes that one pass may take, so that tiles are the same wherever; else they follow from what is free."""
     overview: Looked | None = None
-    """The photo that is dreamt over, as a whole: of `over`."""
+    """The whole photo that is dreamt over; set by `over`."""
     wholes: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    """The size (height, width) of what each picture of some size is a preview of."""
+    """By a preview's size (height, width), the size of the picture that it is a preview of."""
 
     @property
     def network(self) -> Network:
@@ -104,7 +104,7 @@ class Pipeline:
         return IngredientBinder(self.recipe, self.network, self.registry, self.session.guide, self.overview)
 
     def over(self, image: Tensor) -> Pipeline:
-        """The same for pictures that are all of one photo, (1, 3, H, W): what is in it decides what is dreamt there."""
+        """This pipeline, choosing motifs and the like by one photo (1, 3, H, W) for all pictures made from it."""
         return replace(self, overview=overview(image, self.network, self.machine.device))
 
     def check(self) -> None:
@@ -118,7 +118,7 @@ class Pipeline:
                     self.plan(self.recipe.size, self.recipe.size)
 
     def plan(self, height: int, width: int, *, check_memory: bool = True) -> Plan:
-        """How pictures of this size are dreamt; whoever has another place for them does without `check_memory`.
+        """Plan octaves, tile and machine for pictures of this size; `check_memory=False` lets them exceed the memory.
 
         Raises UsageError, before anything is made, where network, optimiser, memory or tiles do not allow it.
         """
@@ -144,11 +144,11 @@ class Pipeline:
         return self.plan(height, width)
 
     def settled(self, height: int, width: int) -> Pipeline:
-        """The same with its tile settled, so that all frames of a clip, none larger than this, are cut alike."""
+        """This pipeline with its tile settled, so that all frames of a clip, none larger than this, are cut alike."""
         return replace(self, machine=self.plan(height, width).machine)
 
     def remarks(self, height: int, width: int) -> list[str]:
-        """What of the recipe cannot be had at a picture's size, a sentence each."""
+        """Sentences about what the recipe asks for and a picture of this size cannot have."""
         told = regions.remarks(self.recipe, self.masks, height, width)
         wanted, short = self.recipe.octaves.feature_size, min(height, width)
         if wanted is None or (whole := smallest_side(wanted, self.network, self.terms)) <= short:
@@ -164,7 +164,7 @@ class Pipeline:
         return photo.at_most(self.recipe.size) if self.recipe.size else photo
 
     def scorer(self, plan: Plan) -> Scorer:
-        """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
+        """The scorer for a plan; afterwards it tells which tile and precision were used."""
         layers = tuple(layers_of(self.terms))
         return Scorer(
             self.network,
@@ -194,12 +194,12 @@ class Pipeline:
 
         Args:
             image: (1, 3, H, W) in [0, 1], on any device.
-            plan: Of `plan(H, W)`; made here where there is none.
+            plan: The result of `plan(H, W)`; made here by default.
             start: The image with an earlier dream on it, (1, 3, H, W), to be dreamt on; the image sets the limits.
             share: The part of the recipe's steps to do, from 0 to 1.
-            scorer: Of `scorer(plan)`, for whoever wants to know which tile and precision were used.
+            scorer: The result of `scorer(plan)`, for callers that want to know which tile and precision were used.
             areas: Where the regions' looks are, if not where the masks say; where nothing is left, nothing grows.
-            on_step: Told of each `Step`.
+            on_step: Called with each `Step`.
             snapshots: After which steps, counted from 1 over all octaves, `on_snapshot` gets the whole picture.
             on_snapshot: Given the step's number and the picture (B, 3, H, W).
 
@@ -271,22 +271,22 @@ class Pipeline:
         return dreamt(picture)
 
     def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
-        """What climbs an octave, given what it starts from."""
+        """A function that makes an octave's ascent from its first context."""
         bind = {kind: self.binder.all(kind) for kind in ("gradient_filters", "updates")}
         transforms, priors, keeps = self.binder.transforms(), self.binder.priors(), self.binder.keeps_gradient()
 
         def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
             seen = halved(context) if self.recipe.cutout else context
             weights = scorer.balance(seen.image, seen) if self._balances else ()
-            over = self.recipe.init == "photo" and self.on_pixels  # else there is no photo to keep anything of
+            on_photo = self.recipe.init == "photo" and self.on_pixels  # else there is no photo to keep anything of
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),
                 transforms=transforms,
                 priors=priors,
-                colour=1.0 if over and self.recipe.colour and is_grey(context.image) else self.recipe.colour,
+                colour=1.0 if on_photo and self.recipe.colour and is_grey(context.image) else self.recipe.colour,
                 keep=self.recipe.spare,
-                salience=salience(context.photo) if over and self.recipe.spare else None,
+                salience=salience(context.photo) if on_photo and self.recipe.spare else None,
                 keeps_gradient=keeps,
                 areas=context.areas,
                 **bind,
@@ -310,7 +310,7 @@ class Pipeline:
         return plain and not self.recipe.cutout
 
     def _start(self, image: Tensor) -> Tensor:
-        """What the dream begins with; a canvas' own beginning comes with the canvas."""
+        """The picture that the dream starts from; a canvas brings its own start."""
         if self.recipe.init == "photo":
             return image
         canvas = torch.full_like(image, 0.5)

@@ -34,11 +34,11 @@ class Plan:
         return 0 < self.machine.tile < max(self.size)
 
     def lessened(self, share: float) -> Plan:
-        """The same with a share of the steps, from 0 to 1."""
+        """This plan with a share of the steps, from 0 to 1."""
         return replace(self, octaves=tuple(octave.lessened(share) for octave in self.octaves))
 
     def with_steps(self, steps: int) -> Plan:
-        """The same with so many steps in each octave."""
+        """This plan with this number of steps in each octave."""
         return replace(self, octaves=tuple(replace(octave, steps=steps) for octave in self.octaves))
 
 

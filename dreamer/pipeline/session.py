@@ -1,4 +1,4 @@
-"""What is shared by all pictures of one network on one device."""
+"""State shared by all pictures of one network on one device."""
 
 from __future__ import annotations
 

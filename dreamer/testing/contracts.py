@@ -118,7 +118,7 @@ def check_device(ingredient: IngredientKind, case: Case, fixtures: Fixtures, the
 
 
 def _shape_problem(kind: str, tensor: Tensor, result: Any) -> str:
-    """What is wrong with the result's shape or type, and what is expected; empty if nothing is."""
+    """A phrase about the result's shape or type and what was expected; empty if both are right."""
     if not isinstance(result, Tensor):
         return f"a {type(result).__name__}, not a tensor"
     found, batch = tuple(result.shape), len(tensor)

@@ -51,7 +51,7 @@ def figures(see: See, world: World) -> dict[str, Tensor]:
 
 
 def _drawings(world: World) -> Iterable[list[Tensor]]:
-    """Of each name the pictures (B, 3, S, S) in [0, 1] for each of its figures."""
+    """For each name, the pictures (B, 3, S, S) in [0, 1] of each of its figures."""
     for motif in world.motifs:
         yield [
             portraits(motif, _DRAWN, _SIDE, torch.Generator().manual_seed(seed), half)

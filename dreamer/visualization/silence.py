@@ -1,4 +1,4 @@
-"""Units that do not fire: what is shown of them is chance, which a person should know."""
+"""Units that do not fire: their picture is chance, and a notice says so."""
 
 from __future__ import annotations
 

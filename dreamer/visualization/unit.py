@@ -51,7 +51,7 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"name": "noise", "sigma": 0.08},
 )
 _SUITED: Mapping[str, Mapping[str, Any]] = {
-    "cppn": {"transforms": []},  # it is smooth by itself, and does worse with random transforms
+    "cppn": {"transforms": []},  # a CPPN is smooth by itself, and does worse with random transforms
     "stack": {
         "octaves": {"count": 1, "steps": 100},
         "transforms": _LOOKS,
@@ -221,7 +221,7 @@ def visualization(
         registry: The names that the recipe may use.
         unit: The unit to visualize; without one, the recipe's objectives are used.
         photo: The photo to dream over; grey where it is None.
-        canvas: Name of the requested canvas; by itself `fourier`, of cut-outs `stack`.
+        canvas: Name of the requested canvas; by default `fourier`, of cut-outs `stack`.
         facets: Whether several pictures should differ from each other.
         own_starts: Whether each of these starts from pictures of its own, so that no diversity term is needed.
 

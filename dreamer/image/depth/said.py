@@ -25,7 +25,7 @@ _DEEPEST = 100
 
 @dataclass
 class Said:
-    """What is said of a depth; by itself a darker shade is nearer, as in GDepth and Dynamic Depth."""
+    """What is said of a depth; by default a darker shade is nearer, as in GDepth and Dynamic Depth."""
 
     format: str = "RangeInverse"
     """RangeInverse where the shade counts 1 / distance, RangeLinear where it counts the distance."""
