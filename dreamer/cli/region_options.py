@@ -1,4 +1,4 @@
-"""The options for parts of the picture with looks of their own: --region, --invert, --feather."""
+"""The options for parts of the picture with looks of their own, --region, --invert, --feather, and for its edges."""
 
 from __future__ import annotations
 
@@ -47,3 +47,9 @@ region_options = together(
     ),
 )
 """Parts of the picture with looks of their own."""
+
+wrap_option = option(
+    "--wrap",
+    type=click.Choice(["none", "x", "y", "both"]),
+    help="Join the left side to the right (x), the top to the bottom (y), or both, without a seam. [none]",
+)

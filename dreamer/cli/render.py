@@ -24,7 +24,7 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import region_options, wrap_option
 from dreamer.cli.remote import render_addresses
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import SheetOptions
@@ -38,6 +38,7 @@ from dreamer.units.storage import is_address
 @option("-o", "--output", metavar="FILE|FOLDER", help="The picture or folder to write. [PHOTO-dream.*]")
 @still_options
 @region_options
+@wrap_option
 @sheet_options
 @machine_options
 @jobs_options("photos")

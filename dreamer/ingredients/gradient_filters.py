@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dreamer.engine.laplacian import merge, split
 from dreamer.hookspecs import Register, hookimpl
-from dreamer.image import blurred
+from dreamer.image import OPEN, Edges, blurred
 from dreamer.image.bands import bands
 from dreamer.image.luma import luma
 from dreamer.image.storage import empty
@@ -27,7 +27,9 @@ Share = Annotated[float, Range(0, 1)]
 _FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
 
 
-def laplacian(gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, residual: Share = 0.1) -> Tensor:
+def laplacian(
+    gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, residual: Share = 0.1, edges: Edges = OPEN
+) -> Tensor:
     """Equal strength for every frequency band: each band of the Laplacian pyramid is divided by its RMS.
 
     Mordvintsev's notebook of 2016. Plain gradients starve the low bands, which carry the large shapes. The low residual
@@ -35,11 +37,11 @@ def laplacian(gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, res
     """
     gradient = _tame(gradient)
     faintest = _FAINT * _rms(gradient)
-    bands = split(gradient, levels)
+    bands = split(gradient, levels, edges)
     for band in bands:
         band.div_(torch.maximum(_rms(band), faintest).clamp(min=torch.finfo(band.dtype).tiny))
     bands[-1].mul_(residual if len(bands) > 1 else 1.0)
-    return _unit(merge(bands))
+    return _unit(merge(bands, edges))
 
 
 def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor:
@@ -51,30 +53,34 @@ def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor
     return gradient.div_(mean.clamp(min=torch.finfo(gradient.dtype).tiny))
 
 
-def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:
+def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0, edges: Edges = OPEN) -> Tensor:
     """The gradient blurred by Gaussians of `sigma` / 2, `sigma` and 2 `sigma` pixels, their mean: soft, large forms."""
     total = torch.zeros_like(gradient)
     for width in (sigma / 2, sigma, 2 * sigma):
-        total += blurred(_tame(gradient), width)
+        total += blurred(_tame(gradient), width, edges=edges)
     return _unit(total)
 
 
-def even(gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(4, 1024)] = 32) -> Tensor:
+def even(
+    gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(4, 1024)] = 32, edges: Edges = OPEN
+) -> Tensor:
     """Lift the places where the gradient is weak: the gradient divided by its local RMS to the power of `amount`.
 
     Squared activations pull hardest where a form is strong already; a plain wall or a blown-out sky would stay empty.
-    The RMS is taken over squares of `pixels` a side.
+    The RMS is taken over squares of `pixels` a side, or fewer where the picture goes round, so that none is cut.
     """
     gradient = _tame(gradient)
     size = (gradient.shape[-2], gradient.shape[-1])
-    cell = min(pixels, *size)
+    cell = edges.cell(min(pixels, *size), size)
     energy = _pooled(gradient, cell, _energy)
     whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
     lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
-    return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
+    return _unit(gradient.mul_(edges.resampled(lift, size, _between)))
 
 
-def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Range(0, 64)] = 12.0) -> Tensor:
+def chroma(
+    gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Range(0, 64)] = 12.0, edges: Edges = OPEN
+) -> Tensor:
     """Colours in soft patches: the gradient's chroma blurred by `sigma` pixels, its RMS made `share` of the luma's.
 
     A network's own chroma is fine grain, which the eye takes for grey with coloured fringes; its forms are in the luma.
@@ -83,28 +89,33 @@ def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Ran
     grey = empty((len(gradient), 1, *gradient.shape[-2:]), gradient)
     for rows in bands(*gradient.shape[-2:]):
         grey[:, :, rows] = luma(gradient[:, :, rows])
-    colours = _soft_chroma(gradient, sigma and min(sigma, min(gradient.shape[-2:]) / 8))
+    colours = _soft_chroma(gradient, sigma and min(sigma, min(gradient.shape[-2:]) / 8), edges)
     strength = share * _rms(grey) / _rms(colours).clamp(min=torch.finfo(gradient.dtype).tiny)
     for rows in bands(*gradient.shape[-2:]):
         colours[:, :, rows].mul_(strength).add_(grey[:, :, rows])
     return _unit(colours)
 
 
-def _soft_chroma(gradient: Tensor, sigma: float) -> Tensor:
+def _soft_chroma(gradient: Tensor, sigma: float, edges: Edges) -> Tensor:
     """The gradient less its luma, (B, 3, H, W), blurred by `sigma` pixels, a wide blur on a coarser grid.
 
     The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6. Overwrites
     the gradient.
     """
     height, width = gradient.shape[-2:]
-    cell = int(sigma / 3)
+    cell = edges.cell(max(1, int(sigma / 3)), (height, width))
     if cell < 2:
         colours = _chroma(gradient)
-        return blurred(colours, sigma) if sigma and min(height, width) > 1 else colours
-    coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell)
-    fine = F.interpolate(coarse, scale_factor=cell, mode="bilinear", align_corners=False)
-    gradient.copy_(fine[..., :height, :width])
+        return blurred(colours, sigma, edges=edges) if sigma and min(height, width) > 1 else colours
+    coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell, edges=edges)
+    whole = (coarse.shape[-2] * cell, coarse.shape[-1] * cell)
+    gradient.copy_(edges.resampled(coarse, whole, _between)[..., :height, :width])
     return gradient
+
+
+def _between(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """The values (B, C, h, w) of cells, and straight lines between their middles, at `size` (height, width)."""
+    return F.interpolate(values, size=size, mode="bilinear", align_corners=False)
 
 
 def _pooled(gradient: Tensor, cell: int, of: Callable[[Tensor], Tensor]) -> Tensor:

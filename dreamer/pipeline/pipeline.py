@@ -21,7 +21,7 @@ from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, RecipeError, UsageError, argument, collect_problems, reported_together
-from dreamer.image import Photo
+from dreamer.image import Edges, Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline import regions
@@ -73,6 +73,11 @@ class Pipeline:
         """The picture whose features are to grow, if there is one."""
         return self.session.guide.photo if self.session.guide else None
 
+    @property
+    def edges(self) -> Edges:
+        """Where the pictures go round."""
+        return Edges.of(self.recipe.wrap)
+
     @cached_property
     def terms(self) -> tuple[WeightedObjective, ...]:
         """The objectives, each at its layer with its weight."""
@@ -121,7 +126,7 @@ class Pipeline:
         Raises UsageError, before anything is made, where network, optimiser, memory or tiles do not allow it.
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
-        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width)
+        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width, self.edges)
         demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
@@ -158,7 +163,7 @@ class Pipeline:
 
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
-        return photo.at_most(self.recipe.size) if self.recipe.size else photo
+        return photo.at_most(self.recipe.size, self.edges) if self.recipe.size else photo
 
     def scorer(self, plan: Plan) -> Scorer:
         """What looks at pictures as the plan says; it tells afterwards which tile and precision were used."""
@@ -172,6 +177,7 @@ class Pipeline:
             notify=self.notify,
             prepare=partial(self.session.prepared, layers),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
+            edges=self.edges,
         )
 
     def ascend(
@@ -228,6 +234,7 @@ class Pipeline:
                 start=None if start is None else start.to(device),
                 reinject=self.recipe.octaves.reinject,
                 areas=areas,
+                edges=self.edges,
                 on_step=random.outside(on_step),
                 snapshots=snapshots,
                 on_snapshot=random.outside(on_snapshot),
@@ -286,9 +293,10 @@ class Pipeline:
                 priors=priors,
                 colour=1.0 if over and self.recipe.colour and is_grey(context.image) else self.recipe.colour,
                 keep=self.recipe.spare,
-                salience=salience(context.photo) if over and self.recipe.spare else None,
+                salience=salience(context.photo, context.edges) if over and self.recipe.spare else None,
                 keeps_gradient=keeps,
                 areas=context.areas,
+                edges=context.edges,
                 **bind,
             )
             if self.on_pixels:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
-from dreamer.engine.score import WeightedObjective, largest_tile, looked_at, pass_memory
-from dreamer.engine.tiling import refuse_whole, surroundings
+from dreamer.engine.score import WeightedObjective, looked_at
+from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
 from dreamer.errors import NetworkError, UsageError
+from dreamer.image import OPEN, Edges
 from dreamer.networks.network import Network
 from dreamer.recipes.recipe import Octaves
+
+_PYRAMID = 16  # px: a side that can be halved four times
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,12 @@ class Plan:
 
 
 def plan_octaves(
-    wanted: Octaves, network: Network, terms: Sequence[WeightedObjective], height: int, width: int
+    wanted: Octaves,
+    network: Network,
+    terms: Sequence[WeightedObjective],
+    height: int,
+    width: int,
+    edges: Edges = OPEN,
 ) -> tuple[Octave, ...]:
     """The octaves of a picture, small to large.
 
@@ -52,6 +61,8 @@ def plan_octaves(
         terms: The objectives, whose layers have to fit in.
         height: Of the picture, in pixels.
         width: Likewise.
+        edges: Where the picture goes round. There sizes are multiples of the layers' strides, and of what a pyramid of
+            four levels needs, so that no place is unlike the others.
 
     Raises:
         NetworkError: The picture, or an octave that the recipe asks for, is too small for the network.
@@ -67,6 +78,10 @@ def plan_octaves(
         sizes = [size for size in sizes if min(size) >= widest] or sizes[-1:]
         while len(sizes) > 1 and not _fits(sizes[0], network, terms):
             sizes = sizes[1:]
+    if edges:
+        layers = looked_at(network, terms).values()
+        refuse_whole(layers, edges)
+        sizes = list(dict.fromkeys(edges.fitting(size, math.lcm(_PYRAMID, stride(layers))) for size in sizes))
     network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
     return tapered(sizes, wanted.steps, wanted.step_size, wanted.taper, wanted.way)
 
