@@ -97,7 +97,9 @@ def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float, edges
     if not radius:
         return Areas(shares)
     soft = _softened(shares, radius, edges)
-    return Areas(_softened(_worn(whole, radius, edges), radius, edges) * (soft / soft.sum(0, keepdim=True).clamp(min=1e-30)))
+    return Areas(
+        _softened(_worn(whole, radius, edges), radius, edges) * (soft / soft.sum(0, keepdim=True).clamp(min=1e-30))
+    )
 
 
 def side(name: str, share: float, size: tuple[int, int]) -> Tensor:

@@ -22,9 +22,7 @@ Share = Annotated[float, Range(0, 1)]
 _EPS = 1e-6  # as in Lucid: the root has no finite slope at 0
 
 
-def total_variation(
-    image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0, edges: Edges = OPEN
-) -> Tensor:
+def total_variation(image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0, edges: Edges = OPEN) -> Tensor:
     """Roughness: the mean absolute difference of neighbours, down and across (Rudin, Osher, Fatemi 1992).
 
     To the power of `power`: at 1 edges cost no more than ramps, at 2 (Mahendran 2014) they are smoothed away.

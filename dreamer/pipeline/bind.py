@@ -148,9 +148,10 @@ class IngredientBinder:
                         if area is not None and scores.shape[-2:] != (2, 2):
                             raise no_map(item.id or item.name)
             if self.recipe.wrap != Recipe.wrap:
-                flat = [item.name for item in self.recipe.transforms if leaves_edges(self._function("transforms", item))]
+                flat = [entry.name for entry in self.used() if leaves_edges(entry.value.function)]
+                flat += ["cutout"] * self.recipe.cutout
                 how = f"leave it out, or use {argument('wrap', 'none')}"
-                problems += [f"transforms: a picture that {name} has changed does not go round; {how}" for name in flat]
+                problems += [f"wrap: {name} leaves edges that do not fit each other; {how}" for name in flat]
             with collect_problems(problems):
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(

@@ -30,6 +30,7 @@ from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
 from dreamer.pipeline.session import Session
+from dreamer.pipeline.start import start_of
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
@@ -143,6 +144,8 @@ class Pipeline:
             raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
         if self.recipe.cutout:
             raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
+        if self.edges:
+            raise UsageError("wrap: only stills go round, and the frames of a clip do not; leave it out")
         return self.plan(height, width)
 
     def settled(self, height: int, width: int) -> Pipeline:
@@ -153,13 +156,12 @@ class Pipeline:
         """What of the recipe cannot be had at a picture's size, a sentence each."""
         told = regions.remarks(self.recipe, self.masks, height, width)
         wanted, short = self.recipe.octaves.feature_size, min(height, width)
-        if wanted is None or (whole := smallest_side(wanted, self.network, self.terms)) <= short:
-            return told
-        return [
-            *told,
-            f"features are {wanted * whole / short:.0f} % of the short side at least, and not {wanted:g} %, in a "
-            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones",
-        ]
+        if wanted is not None and (whole := smallest_side(wanted, self.network, self.terms)) > short:
+            told.append(
+                f"features are {wanted * whole / short:.0f} % of the short side at least, and not {wanted:g} %, in a "
+                f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones"
+            )
+        return told
 
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
@@ -228,7 +230,7 @@ class Pipeline:
         with Randomness(self.recipe.seed) as random:
             return render(
                 image,
-                self._start(image) if areas is None else areas.blended(image, self._start(image)),
+                start_of(self.recipe, image) if areas is None else areas.blended(image, start_of(self.recipe, image)),
                 plan.lessened(share).octaves,
                 self._ascent_with(scorer),
                 start=None if start is None else start.to(device),
@@ -316,13 +318,3 @@ class Pipeline:
         """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
         plain = (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
         return plain and not self.recipe.cutout
-
-    def _start(self, image: Tensor) -> Tensor:
-        """What the dream begins with; a canvas' own beginning comes with the canvas."""
-        if self.recipe.init == "photo":
-            return image
-        canvas = torch.full_like(image, 0.5)
-        if self.recipe.init == "noise":
-            generator = torch.Generator().manual_seed(self.recipe.seed)
-            canvas += 0.1 * torch.randn(canvas.shape, generator=generator).to(canvas)
-        return canvas.clamp_(0, 1)

@@ -64,16 +64,16 @@ def reach_of(function: Callable[..., Any]) -> int:
 
 
 def leaving_edges(function: F) -> F:
-    """Mark a transform after which the edges of a picture do not fit each other: `@leaving_edges` above `def rotate`.
+    """Mark an ingredient after which opposite edges of a picture do not fit: `@leaving_edges` above `def rotate`.
 
-    It cannot be used on a picture that goes round; any other transform is taken to go round with it.
+    It cannot be used on a picture that goes round; any other ingredient is taken to go round with it.
     """
     function.__dict__["leaves_edges"] = True
     return function
 
 
 def leaves_edges(function: Callable[..., Any]) -> bool:
-    """Whether `leaving_edges` marked a transform."""
+    """Whether `leaving_edges` marked an ingredient."""
     return bool(getattr(function, "leaves_edges", False))
 
 
