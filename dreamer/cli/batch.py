@@ -170,6 +170,8 @@ class Batch:
         from dreamer.image import losses
 
         told = [*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)]
+        if photo.is_panorama and not self.pipeline.edges:
+            told.append("it is a 360-degree panorama; --wrap sphere dreams it without a seam, and its poles unpinched")
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
             told.append(f"resized from {before} to {now} pixels; --size full keeps them all")

@@ -50,6 +50,6 @@ region_options = together(
 
 wrap_option = option(
     "--wrap",
-    type=click.Choice(["none", "x", "y", "both"]),
-    help="Join the left side to the right (x), the top to the bottom (y), or both, without a seam. [none]",
+    type=click.Choice(["none", "x", "y", "both", "sphere"]),
+    help="Join left to right (x), top to bottom (y), or both, without a seam; sphere: a 360-degree panorama. [none]",
 )

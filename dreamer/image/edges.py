@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Wrap = Literal["none", "x", "y", "both"]
+Wrap = Literal["none", "x", "y", "both", "sphere"]
 Span = tuple[int, int]
 
 
@@ -25,7 +25,7 @@ class Edges:
     @classmethod
     def of(cls, wrap: Wrap) -> Edges:
         """The edges of a recipe's word."""
-        return cls(wrap in ("y", "both"), wrap in ("x", "both"))
+        return cls(wrap in ("y", "both"), wrap in ("x", "both", "sphere"))
 
     def __bool__(self) -> bool:
         return self.y or self.x

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from dreamer.image import panorama
 from dreamer.image.bands import bands
 from dreamer.image.edges import OPEN, Edges
 from dreamer.image.luma import LUMA
@@ -173,7 +174,13 @@ class Photo:
         for channel in range(self.pixels.shape[2]):
             _resize_into(pixels[..., channel], self.pixels[..., channel], edges)
         alpha = None if self.alpha is None else _resize_into(empty_array(size, self.alpha.dtype), self.alpha, edges)
-        return replace(self, pixels=pixels, alpha=alpha)
+        across, down = size[1] / self.width, size[0] / self.height
+        return replace(self, pixels=pixels, alpha=alpha, xmp=panorama.resized(self.xmp, across, down))
+
+    @property
+    def is_panorama(self) -> bool:
+        """Whether its metadata says that it is the whole of a 360-degree panorama, twice as wide as high."""
+        return panorama.is_panorama(self.xmp, self.width, self.height)
 
     def deep(self) -> Photo:
         """The photo in 16 bits, so that what is made larger has no steps; itself if it has them."""

@@ -55,8 +55,8 @@ def blur(image: Tensor, *, edges: Edges = OPEN) -> Tensor:
     ones = image.new_ones(1, 1, *image.shape[-2:])
 
     def blurred(planes: Tensor) -> Tensor:
-        seen = edges.padded(planes, 1, "constant").flatten(0, 1)[:, None]
-        return F.conv2d(seen, kernel[None, None]).view_as(planes)
+        seen = (edges.padded(planes, 1, "constant") if edges else planes).flatten(0, 1)[:, None]
+        return F.conv2d(seen, kernel[None, None], padding=0 if edges else 1).view_as(planes)
 
     return (image - (blurred(image) / blurred(ones)).detach()).square().mean() / 2
 

@@ -141,7 +141,10 @@ def warp(
     height, width = image.shape[-2:]
     with Randomness(Randomness.active().seed + step.octave):
         grid = torch.randn(1, 2, *(max(3, round(side / pixels) + 3) for side in (height, width)))
+        corner = (_whole(0, height - 1) * edges.y, _whole(0, width - 1) * edges.x) if edges else (0, 0)
     moves = _enlarged(grid, (height, width), edges)
+    if edges:  # between the places of the grid it is bent less: anywhere, not always at the same distance from a seam
+        moves = moves.roll(corner, (-2, -1))
     for side, dim, round_ in ((height, 1, edges.y), (width, 2, edges.x)):
         if round_:
             continue

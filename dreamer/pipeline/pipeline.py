@@ -20,7 +20,7 @@ from dreamer.engine.keeping import is_grey, salience
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, RecipeError, UsageError, argument, collect_problems, reported_together
+from dreamer.errors import Interrupted, RecipeError, argument, collect_problems, reported_together
 from dreamer.image import Edges, Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
@@ -28,7 +28,8 @@ from dreamer.pipeline import regions
 from dreamer.pipeline.bind import IngredientBinder, Looked, overview
 from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
-from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.plan import Plan, check_frames, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.poles import check_sphere, with_poles
 from dreamer.pipeline.session import Session
 from dreamer.pipeline.start import start_of
 from dreamer.recipes.recipe import Recipe
@@ -127,6 +128,8 @@ class Pipeline:
         Raises UsageError, before anything is made, where network, optimiser, memory or tiles do not allow it.
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
+        if self.recipe.wrap == "sphere":
+            check_sphere(height, width)
         octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width, self.edges)
         demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
@@ -140,12 +143,7 @@ class Pipeline:
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
-        if self.recipe.pictures > 1:
-            raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
-        if self.recipe.cutout:
-            raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
-        if self.edges:
-            raise UsageError("wrap: only stills go round, and the frames of a clip do not; leave it out")
+        check_frames(self.recipe)
         return self.plan(height, width)
 
     def settled(self, height: int, width: int) -> Pipeline:
@@ -274,6 +272,8 @@ class Pipeline:
                 snapshots=snapshots,
                 on_snapshot=lambda number, picture: on_snapshot(number, dreamt(picture)),
             )
+            if self.recipe.wrap == "sphere":
+                picture = with_poles(over, image, picture, plan, on_step)
         except Interrupted as stop:
             raise Interrupted(dreamt(stop.picture)) from None
         return dreamt(picture)

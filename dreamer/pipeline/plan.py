@@ -14,7 +14,7 @@ from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, strid
 from dreamer.errors import NetworkError, UsageError
 from dreamer.image import OPEN, Edges
 from dreamer.networks.network import Network
-from dreamer.recipes.recipe import Octaves
+from dreamer.recipes.recipe import Octaves, Recipe
 
 _PYRAMID = 16  # px: a side that can be halved four times
 
@@ -43,6 +43,16 @@ class Plan:
     def with_steps(self, steps: int) -> Plan:
         """The same with so many steps in each octave."""
         return replace(self, octaves=tuple(replace(octave, steps=steps) for octave in self.octaves))
+
+
+def check_frames(recipe: Recipe) -> None:
+    """Raise UsageError for a recipe that is for stills alone."""
+    if recipe.pictures > 1:
+        raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
+    if recipe.cutout:
+        raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
+    if recipe.wrap != Recipe.wrap:
+        raise UsageError("wrap: only stills go round, and the frames of a clip do not; leave it out")
 
 
 def plan_octaves(

@@ -1,0 +1,74 @@
+"""360-degree panoramas: recognised, their poles dreamt as they are seen, their metadata in the dream's own pixels."""
+
+import math
+
+import pytest
+import torch
+from command import photo, pixels, refused, render, stamp_of
+from torch import Tensor
+
+from dreamer import dream
+from dreamer.engine.sphere import face_of, face_side, with_face
+from dreamer.image import Photo, encode, load
+
+GPANO = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" '
+    b'GPano:FullPanoWidthPixels="192" GPano:CroppedAreaLeftPixels="0" GPano:PoseHeadingDegrees="192">'
+    b"<GPano:ProjectionType>equirectangular</GPano:ProjectionType>"
+    b"<GPano:FullPanoHeightPixels>96</GPano:FullPanoHeightPixels>"
+    b"</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+def globe(height: int) -> Tensor:
+    """A smooth function on the sphere as a panorama (1, 3, H, 2 H): the colours are x, y and z."""
+    latitude = (0.5 - (torch.arange(height) + 0.5) / height)[:, None] * math.pi
+    longitude = ((torch.arange(2 * height) + 0.5) / (2 * height) - 0.5)[None] * 2 * math.pi
+    x, y, z = latitude.cos() * longitude.sin(), latitude.sin(), latitude.cos() * longitude.cos()
+    return (torch.stack(torch.broadcast_tensors(x, y, z))[None] + 1) / 2
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_a_face_is_what_is_seen_above_and_below(up):
+    """Of a function of directions, the face has the values of its own directions, and gives them back."""
+    world = globe(128)
+    side = face_side(256)
+    seen = face_of(world, side, up) * 2 - 1
+    line = ((torch.arange(side) + 0.5) / side * 2 - 1) * math.tan(math.radians(52.5))
+    right, down = line[None, :].expand(side, side), line[:, None].expand(side, side)
+    directions = torch.stack([right, torch.full_like(right, 1.0 if up else -1.0), -down])
+    assert (seen[0] - directions / directions.norm(dim=0)).abs().max() < 0.01
+    back = with_face(torch.zeros_like(world), seen, up)
+    cap = slice(0, 20) if up else slice(-20, None)  # beyond 60 degrees: the face alone
+    assert (back - (world * 2 - 1))[..., cap, :].abs().max() < 0.02
+    assert not back[..., 40:88, :].any()
+
+
+def test_the_poles_of_a_panorama_are_dreamt_as_they_are_seen():
+    """On the circle about a pole the dream is as fine across as down; without faces it is drawn out."""
+    world = globe(96)
+    wish = {"octaves": {"steps": 2, "count": 1}, "transforms": [], "objectives": "deepdream", "returns": "tensor"}
+    finer = {}
+    for wrap in ("x", "sphere"):
+        change = (dream(world, wrap=wrap, **wish) - world[0])[:, :10]
+        finer[wrap] = float(change.diff(dim=-1).abs().mean() / change.diff(dim=-2).abs().mean())
+    assert finer["sphere"] < 0.4 * finer["x"]
+
+
+def test_a_panorama_is_recognised_and_keeps_what_it_says_in_its_own_pixels(tmp_path):
+    values = pixels(192, 96)
+    source = tmp_path / "a.jpg"
+    source.write_bytes(encode(Photo(values, xmp=GPANO), values, "JPEG"))
+    ran = render(source, "--size", "128", "--strength", "0")
+    assert "it is a 360-degree panorama; --wrap sphere" in ran.err
+    assert "360-degree" not in render(photo(tmp_path / "b.png", 192, 96), "--strength", "0").err
+    ran = render(source, "--wrap", "sphere", "--size", "128", "--force")
+    assert ran.code == 0 and "360-degree" not in ran.err
+    assert stamp_of(tmp_path / "a-dream.jpg")["recipe"]["wrap"] == "sphere"
+    kept = load(tmp_path / "a-dream.jpg")
+    assert kept.is_panorama and (kept.width, kept.height) == (128, 64)
+    said = kept.xmp.decode()
+    assert 'FullPanoWidthPixels="128"' in said and "<GPano:FullPanoHeightPixels>64<" in said
+    assert 'PoseHeadingDegrees="192"' in said
+    refused(render(photo(tmp_path / "c.png"), "--wrap", "sphere"), "twice as wide as high", "96x72", "--wrap x")
