@@ -46,14 +46,14 @@ def test_a_face_is_what_is_seen_above_and_below(up):
 
 
 def test_the_poles_of_a_panorama_are_dreamt_as_they_are_seen():
-    """On the circle about a pole the dream is as fine across as down; without faces it is drawn out."""
-    world = globe(96)
-    wish = {"octaves": {"steps": 2, "count": 1}, "transforms": [], "objectives": "deepdream", "returns": "tensor"}
-    finer = {}
+    """Near a pole forms are drawn out over the width, as the photo's are; without faces they would be pinched."""
+    world = 0.5 + 0.15 * torch.sin(20 * (globe(64) + 0.3 * globe(64).roll(1, 1)))
+    wish = {"octaves": {"steps": 1, "count": 1}, "transforms": [], "objectives": "deepdream", "returns": "tensor"}
+    found = {}
     for wrap in ("x", "sphere"):
-        change = (dream(world, wrap=wrap, **wish) - world[0])[:, :10]
-        finer[wrap] = float(change.diff(dim=-1).abs().mean() / change.diff(dim=-2).abs().mean())
-    assert finer["sphere"] < 0.4 * finer["x"]
+        change = (dream(world, wrap=wrap, layer="m3a", **wish) - world[0])[:, :5]
+        found[wrap] = float(change.diff(dim=-1).abs().mean() / change.diff(dim=-2).abs().mean())
+    assert found["sphere"] < 0.6 * found["x"]
 
 
 def test_a_panorama_is_recognised_and_keeps_what_it_says_in_its_own_pixels(tmp_path):
