@@ -1,7 +1,10 @@
 """360-degree panoramas: recognised, their poles dreamt as they are seen, their metadata in the dream's own pixels."""
 
 import math
+import struct
+from pathlib import Path
 
+import av
 import pytest
 import torch
 from command import photo, pixels, refused, render, stamp_of
@@ -10,6 +13,7 @@ from torch import Tensor
 from dreamer import dream
 from dreamer.engine.sphere import face_of, face_side, with_face
 from dreamer.image import Photo, encode, load
+from dreamer.videos.clip.track import read_track
 
 GPANO = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -72,3 +76,45 @@ def test_a_panorama_is_recognised_and_keeps_what_it_says_in_its_own_pixels(tmp_p
     assert 'FullPanoWidthPixels="128"' in said and "<GPano:FullPanoHeightPixels>64<" in said
     assert 'PoseHeadingDegrees="192"' in said
     refused(render(photo(tmp_path / "c.png"), "--wrap", "sphere"), "twice as wide as high", "96x72", "--wrap x")
+
+
+def boxes(data: bytes, name: bytes, start: int = 0) -> int:
+    """Where the first box of that name begins."""
+    return data.index(name, start) - 4
+
+
+def with_sphere(path: Path) -> Path:
+    """A clip that says it is equirectangular (Google's Spherical Video V1), as cameras say so."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels(64, 32), format="rgb24")))
+        container.mux(stream.encode(None))
+    words = {
+        "Spherical": "true",
+        "StitchingSoftware": "camera",
+        "Stitched": "true",
+        "ProjectionType": "equirectangular",
+    }
+    said = "".join(f"<GSpherical:{name}>{value}</GSpherical:{name}>" for name, value in words.items())
+    said = (
+        '<rdf:SphericalVideo xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        f'xmlns:GSpherical="http://ns.google.com/videos/1.0/spherical/">{said}</rdf:SphericalVideo>'
+    )
+    box = b"uuid" + bytes.fromhex("ffcc8263f8554a938814587a02521fdd") + said.encode()
+    box = struct.pack(">I", 4 + len(box)) + box
+    data = bytearray(path.read_bytes())
+    track = boxes(data, b"trak")
+    (size,) = struct.unpack_from(">I", data, track)
+    data[track + size : track + size] = box
+    for at in (track, boxes(data, b"moov")):
+        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + len(box))
+    path.write_bytes(data)
+    return path
+
+
+def test_a_clip_all_around_says_what_is_lost(tmp_path):
+    assert any(
+        "it is a 360-degree clip" in notice for notice in read_track(with_sphere(tmp_path / "a.mp4"), 10**6).notices
+    )
