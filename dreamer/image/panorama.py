@@ -15,7 +15,7 @@ _DOWN = re.compile(r"^(FullPano|CroppedAreaImage)HeightPixels$|^CroppedAreaTopPi
 
 def is_panorama(packet: bytes, width: int, height: int) -> bool:
     """Whether an XMP packet says that its picture is the whole of an equirectangular panorama."""
-    if GPANO.encode() not in packet or width != 2 * height:
+    if GPANO.encode() not in packet or abs(width - 2 * height) > 1:
         return False
     document = parsed(packet)
     try:

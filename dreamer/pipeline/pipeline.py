@@ -29,7 +29,7 @@ from dreamer.pipeline.bind import IngredientBinder, Looked, overview
 from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, check_frames, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
-from dreamer.pipeline.poles import check_sphere, with_poles
+from dreamer.pipeline.poles import ascend_sphere, check_sphere
 from dreamer.pipeline.session import Session
 from dreamer.pipeline.start import start_of
 from dreamer.recipes.recipe import Recipe
@@ -264,7 +264,7 @@ class Pipeline:
             return Dream(photo, change.mul_(strength).cpu(), machine, None if alpha is None else alpha.cpu())
 
         try:
-            picture = over.ascend(
+            picture = (partial(ascend_sphere, over) if self.recipe.wrap == "sphere" else over.ascend)(
                 image,
                 plan=plan,
                 scorer=scorer,
@@ -272,8 +272,6 @@ class Pipeline:
                 snapshots=snapshots,
                 on_snapshot=lambda number, picture: on_snapshot(number, dreamt(picture)),
             )
-            if self.recipe.wrap == "sphere":
-                picture = with_poles(over, image, picture, plan, on_step)
         except Interrupted as stop:
             raise Interrupted(dreamt(stop.picture)) from None
         return dreamt(picture)
