@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -18,6 +19,7 @@ from dreamer.engine.laplacian import merge, split
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.image import OPEN, Edges, blurred
 from dreamer.image.bands import bands
+from dreamer.image.edges import around
 from dreamer.image.luma import luma
 from dreamer.image.storage import empty
 from dreamer.recipes.options import Range
@@ -74,8 +76,9 @@ def even(
     cell = edges.cell(min(pixels, *size), size)
     energy = _pooled(gradient, cell, _energy)
     whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
+    between = partial(F.interpolate, mode="bilinear", align_corners=False)
     lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
-    return _unit(gradient.mul_(edges.resampled(lift, size, _between)))
+    return _unit(gradient.mul_(edges.resampled(lift, size, between)))
 
 
 def chroma(
@@ -108,14 +111,16 @@ def _soft_chroma(gradient: Tensor, sigma: float, edges: Edges) -> Tensor:
         colours = _chroma(gradient)
         return blurred(colours, sigma, edges=edges) if sigma and min(height, width) > 1 else colours
     coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell, edges=edges)
-    whole = (coarse.shape[-2] * cell, coarse.shape[-1] * cell)
-    gradient.copy_(edges.resampled(coarse, whole, _between)[..., :height, :width])
+    count = coarse.shape[-2]
+    for dim, round_ in edges.axes():
+        coarse = around(coarse, dim, (-round_, coarse.shape[dim] + round_))
+    for rows in bands(count, width * cell):
+        top = rows.start + edges.y
+        first, last = max(0, top - 1), rows.stop + edges.y + 1  # what is between cells depends on both
+        fine = F.interpolate(coarse[:, :, first:last], scale_factor=cell, mode="bilinear", align_corners=False)
+        part = gradient[:, :, rows.start * cell : rows.stop * cell]
+        part.copy_(fine.narrow(-2, (top - first) * cell, part.shape[-2]).narrow(-1, edges.x * cell, width))
     return gradient
-
-
-def _between(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """The values (B, C, h, w) of cells, and straight lines between their middles, at `size` (height, width)."""
-    return F.interpolate(values, size=size, mode="bilinear", align_corners=False)
 
 
 def _pooled(gradient: Tensor, cell: int, of: Callable[[Tensor], Tensor]) -> Tensor:
