@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from dreamer import dream
+from dreamer.engine.areas import layered
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.image import Edges, blurred, resize
@@ -122,3 +123,11 @@ def test_what_cannot_go_round_says_so(tmp_path):
     (tmp_path / "a-dream-2x1.png").write_bytes(b"mine")
     refused(render(source, "--repeat", "2x1"), "a-dream-2x1.png already exists")
     assert (tmp_path / "a-dream-2x1.png").read_bytes() == b"mine"
+
+
+def test_the_soft_edges_of_regions_go_round():
+    mask = torch.zeros(1, 1, 40, 60)
+    mask[..., 5:30, 40:] = 1
+    for edges, fits in ((ROUND["x"], True), (Edges(), False)):
+        here, there = (layered([seen], [False], 20.0, edges).shares for seen in (mask, mask.roll(25, -1)))
+        assert ((here.roll(25, -1) - there).abs().max() < 1e-6) == fits

@@ -99,7 +99,7 @@ def chroma(
     return _unit(colours)
 
 
-def _soft_chroma(gradient: Tensor, sigma: float, edges: Edges) -> Tensor:
+def _soft_chroma(gradient: Tensor, sigma: float, edges: Edges = OPEN) -> Tensor:
     """The gradient less its luma, (B, 3, H, W), blurred by `sigma` pixels, a wide blur on a coarser grid.
 
     The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6. Overwrites
