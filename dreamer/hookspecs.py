@@ -86,6 +86,11 @@ def register_segmenters(register: Register) -> None:
 
 
 @hookspec
+def register_depths(register: Register) -> None:
+    """`register(function)`: photo (1, 3, H, W) -> how near each part is, (1, 1, h, w), the more the nearer."""
+
+
+@hookspec
 def register_networks(register: Register) -> None:
     """`register(factory, name=None)`: a NetworkFactory, () -> dreamer.Network; called when the network is needed.
 

@@ -43,6 +43,14 @@ SONG_BYTES: Final = 64 * MB
 CURVE_BYTES: Final = 16 * MB
 """Of a CSV file whose values drive a clip."""
 
+# Storages: what is behind an address, as of a bucket
+LISTED_FILES: Final = 1_000_000
+"""In a folder and its subfolders."""
+LISTED_FOLDERS: Final = 10_000
+"""In a folder; a page of the web may lead from one to the next for ever."""
+LISTED_DEPTH: Final = 32
+"""Of folders in folders."""
+
 # Networks: weights, checkpoints of trainings
 WEIGHTS_BYTES: Final = 8 * GB
 """Of a weights file: no network that anybody dreams with is larger."""
@@ -98,6 +106,10 @@ METADATA_PARTS: Final = 10_000
 """Chunks or segments of metadata in one picture; those behind them are passed over."""
 PNG_CHUNKS: Final = 1_000_000
 """In one file, with those of the pixels."""
+DEPTH_BYTES: Final = 16 * MB
+"""Of a depth map inside a photo, packed; in XMP it takes up to twice as much."""
+DEPTH_PICTURES: Final = 100
+"""Behind a JPEG among which its depth is looked for."""
 TRAILER_BYTES: Final = 64 * MB
 """Looked through behind a JPEG for other pictures and films."""
 WEBP_CHUNKS: Final = 100_000

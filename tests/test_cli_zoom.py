@@ -81,24 +81,14 @@ def test_the_recipe_in_a_folder_of_frames_makes_it_again(here: Path) -> None:
 
 
 def test_a_preview_is_the_whole_way_in_few_frames_and_small(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dreamer.cli.clip._SMALL", 48)
+    monkeypatch.setattr("dreamer.pipeline.preview._LEAST", 36)
     how = ("--fps", "25", "--seconds", "1.2", "--rate", "2", "--strength", "0")
     assert dreamer("zoom", "photo.jpg", "--preview", *how).code == 0
-    assert dreamer("zoom", "photo.jpg", "--size", "64", *how).code == 0
+    assert dreamer("zoom", "photo.jpg", "--size", "48", *how).code == 0
     clip = probe(Path("photo-zoom-preview.mp4"), max_pixels=10_000_000)
-    assert (clip.width, clip.height, clip.frames, clip.fps) == (64, 48, 10, Fraction(25, 3))
+    assert (clip.width, clip.height, clip.frames, clip.fps) == (48, 36, 10, Fraction(25, 3))
     for shown, frame in zip(seen("photo-zoom-preview.mp4"), seen("photo-zoom.mp4")[::3], strict=True):
         assert np.abs(shown.astype(int) - frame).mean() < 3
-
-
-@pytest.mark.parametrize(
-    ("size", "side", "preview"),
-    [((480, 640), 640, 427), ((3000, 4000), 4000, 1000), ((300, 400), 400, 400), ((960, 1280), 1280, 427)],
-)
-def test_a_previews_short_side_shows_two_forms(size: tuple[int, int], side: int, preview: int) -> None:
-    from dreamer.cli.clip import small_side
-
-    assert small_side(*size, side) == preview
 
 
 def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +175,7 @@ def test_kill_9_loses_nothing_that_was_done(here: Path) -> None:
         "--size",
         "64",
         "--seconds",
-        "3",
+        "2",
         "--fps",
         "12",
         "--rate",

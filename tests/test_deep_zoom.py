@@ -10,7 +10,7 @@ from browser import CHROMIUM, Browser
 from command import QUICK, dreamer, left_in, photo, pixels, refused
 from networks import tiny
 
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, WriteError
 from dreamer.image import load
 from dreamer.image.deep_zoom import check_page, write_page
 
@@ -47,8 +47,23 @@ def test_a_page_that_is_there_is_kept(tmp_path: Path) -> None:
         check_page(tmp_path / "page" / "index.html", force=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "picture_files").symlink_to(tmp_path / "page")
-    with pytest.raises(UsageError, match="links"):
-        check_page(tmp_path / "other", force=True)
+    (tmp_path / "third" / "picture_files").mkdir(parents=True)
+    (tmp_path / "third" / "picture_files" / "4").symlink_to(tmp_path / "page")
+    for name in ("other", "third"):
+        with pytest.raises(UsageError, match="links"):
+            check_page(tmp_path / name, force=True)
+
+
+@pytest.mark.parametrize("name", ["index.html", "picture.dzi", "picture_files/0/0_0.jpg"])
+def test_what_appears_while_the_picture_is_made_is_spared(tmp_path: Path, name: str) -> None:
+    check_page(tmp_path, force=False)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("theirs")
+    with pytest.raises(WriteError, match="there is a page already"):
+        write_page(tmp_path, pixels(9, 9), title="")
+    assert (tmp_path / name).read_text() == "theirs"
+    write_page(tmp_path, pixels(9, 9), title="", replace=True)
+    assert (tmp_path / name).read_bytes() != b"theirs"
 
 
 def test_a_print_comes_with_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,11 +207,18 @@ def test_the_bare_way_is_shown_without_a_dream(here: Path, songs: Path, monkeypa
     assert clip.frames == 5 and clip.has_audio and left_in(here) == ["photo-zoom-path.mp4", "photo.jpg"]
 
 
-def test_wrong_options_of_a_dance_are_told_before_anything(here: Path, songs: Path) -> None:
+def test_wrong_options_of_a_dance_are_told_before_anything(
+    here: Path, songs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("taken.png").write_bytes(b"mine")
     Path("d.toml").write_text('[[drives]]\nof = "nothing.csv"\nto = "rate"\nfrom = 1\nupto = 2\n')
     refused(zoom("--dance"), "bass is heard in a song", "--audio")
     refused(zoom("--chart", "taken.png"), "taken.png already exists")
+    with monkeypatch.context() as patch:
+        patch.setattr("dreamer.cli.zoom.moves", lambda *words: Path("late.png").write_bytes(b"theirs") and {})
+        refused(zoom("--chart", "late.png", "--progress", "none"), "late.png could not be written: it exists", code=1)
+    assert Path("late.png").read_bytes() == b"theirs"
+    Path("late.png").unlink()
     refused(zoom("--chart", "chart.jpg"), "a chart is a .png file")
     spared = ("--force", "--chart", "taken.png", "--region", "taken.png=keep")
     for ran in (zoom(*spared), dreamer("video", "photo.jpg", *spared)):

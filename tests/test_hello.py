@@ -64,7 +64,7 @@ def test_the_guide_shows_its_files_as_they_are(file, language):
 def test_everything_else_that_the_guide_shows_is_what_new_makes(tmp_path):
     CliRunner().invoke(new, ["slow-tide", "-o", str(tmp_path)], standalone_mode=False, catch_exceptions=False)
     made = [path.read_text(encoding="utf-8") for path in (tmp_path / "slow-tide").rglob("*") if path.is_file()]
-    _hello, _mirror, _lightness, *codes = blocks("python")
+    _hello, _mirror, _lightness, _ground, *codes = blocks("python")
     _, fragment, preset = blocks("toml")
     assert preset in made
     project = tomllib.loads((tmp_path / "slow-tide" / "pyproject.toml").read_text())
@@ -92,6 +92,13 @@ def test_the_segmenter_of_the_guide_keeps_every_promise():
     module = ModuleType("dreamer_lightness")
     exec(f"import torch\nfrom torch import Tensor\n{blocks('python')[2]}", vars(module))
     module.register_segmenters = hookimpl(lambda register: register(module.lightness))
+    assert_plugin_ok(module)
+
+
+def test_the_depth_of_the_guide_keeps_every_promise():
+    module = ModuleType("dreamer_ground")
+    exec(f"import torch\nfrom torch import Tensor\n{blocks('python')[3]}", vars(module))
+    module.register_depths = hookimpl(lambda register: register(module.ground))
     assert_plugin_ok(module)
 
 

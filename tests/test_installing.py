@@ -767,7 +767,7 @@ def test_a_real_pip_installs_restores_and_uninstalls(tmp_path: Path, config: Pat
     (inside / "parent.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
     links = tmp_path / "links"
     links.mkdir()
-    good = wheel(links, "dream-good", PLUGIN)
+    good = wheel(links, "dream-good", PLUGIN, requires="numpy")
     wheel(links, "dream-broken", "import nothing_there")
     wheel(links, "dream-old", "", requires="torch<2")
     environment = {**ENVIRONMENT, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(links), "DREAMER_CONFIG": str(config)}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from clips import filmed, heard, tone
@@ -20,9 +22,15 @@ from torch import Tensor
 
 from dreamer.cli.hands import Hands
 from dreamer.cli.making import Shared
+from dreamer.cli.progress import SilentReporter
+from dreamer.cli.segments import Joiner
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.units.unit import Order
+from dreamer.units import cluster
+from dreamer.units.results import note
+from dreamer.units.unit import Order, Unit
+from dreamer.videos.clip.manifest import digest
 from dreamer.videos.clip.reader import frames, probe
+from dreamer.videos.clip.unfinished import segment_path
 from dreamer.videos.clip.writer import ClipWriter
 from dreamer.videos.film.chunks import Chunk, chunks
 from dreamer.videos.film.motion import Motion
@@ -172,9 +180,41 @@ def test_without_ray_a_sentence_says_how_to_install_it(tmp_path: Path, monkeypat
 def test_a_cluster_that_is_gone_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Path(os.environ["DREAMER_CACHE"])
     cache.mkdir(exist_ok=True)
-    for note in ("", "[]", json.dumps({"address": "127.0.0.1:1", "pid": os.getpid(), "began": 0.0})):
-        (cache / "cluster.json").write_text(note)
+    gone = json.dumps({"address": "127.0.0.1:1", "pid": os.getpid(), "began": 0.0})
+    for text in ("", "[]", "[" * 10**5, '{"pid": 1e999, "address": "x"}', '{"address": 3}', gone):
+        (cache / "cluster.json").write_text(text)
         refused(dreamer("cluster", "down"), "no cluster is up on this machine")  # and this process lives on
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script in the place of Python")
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError])
+def test_a_cluster_that_does_not_begin_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
+) -> None:
+    started = []
+
+    def stop(seconds: float) -> None:
+        started.extend(psutil.Process().children())
+        raise problem
+
+    (python := tmp_path / "python").write_text("#!/bin/sh\nexec sleep 60\n")
+    python.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(python))
+    monkeypatch.setattr("time.sleep", stop)
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    monkeypatch.setenv("DREAMER_CACHE", str(cache := tmp_path / "cache"))
+    with pytest.raises(problem):
+        cluster.up(1)
+    assert started and not psutil.Process().children()
+    assert (cache / "cluster.token").stat().st_mode & 0o77 == 0 and not (cache / "cluster.json").exists()
+
+
+def test_a_cluster_s_note_removes_no_folder_but_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    cluster.remove_scratch(tmp_path / "mine")
+    assert (tmp_path / "mine").exists()
+    cluster.remove_scratch(own := cluster.scratch_folder() or tmp_path)
+    assert not own.exists() or own == tmp_path
 
 
 def test_json_progress_counts_pictures(tmp_path: Path, here: list[Here]) -> None:
@@ -280,25 +320,85 @@ def test_a_film_that_was_interrupted_makes_only_the_chunks_that_it_lacks(
     assert left_in(tmp_path) == ["clip.mp4", "out.mp4"]
 
 
-@pytest.mark.parametrize("way", [(), ("--loop", "--direction", "out")])
+@pytest.mark.parametrize(
+    "way", [(), ("--loop", "--direction", "out"), ("--centre", "follow"), ("--drives", "drives.toml")]
+)
 def test_a_zoom_in_spans_is_the_zoom(
     tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...]
 ) -> None:
     monkeypatch.setitem(ClipWriter.open.__kwdefaults__, "segment", 4)
     monkeypatch.setattr("dreamer.cli.zoom_spans.MOST_FRAMES", 4)
+    monkeypatch.chdir(tmp_path)
+    if "drives.toml" in way:
+        driven(tmp_path, rate=(1.5, 3), strength=(0.2, 1), feature_size=(40, 90))
     words = ("zoom", photo(tmp_path / "a.png", 64, 48), *FILM, "--seconds", "1", "--fps", "10", "--rate", "2.5", *way)
     assert dreamer(*words, "-o", tmp_path / "one.mp4", *ONE).code == 0
     assert dreamer(*words, "-o", tmp_path / "two.mp4", "--jobs", "2").code == 0
     assert len(here[0].given) == 3
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
-    assert left_in(tmp_path) == ["a.png", "one.mp4", "two.mp4"]
+    assert {"a.png", "one.mp4", "two.mp4"} == {*left_in(tmp_path)} - {"drives.toml", "curve.csv"}
 
 
-def test_what_goes_on_from_frame_to_frame_has_no_chunks(tmp_path: Path, here: list[Here]) -> None:
-    clip = filmed(tmp_path / "clip.mp4")
-    refused(dreamer("video", clip, "--every", "3", "--jobs", "2"), "--jobs and --every cannot be combined")
-    zoom = ("zoom", photo(tmp_path / "a.png"), "--jobs", "2", "--centre", "follow")
-    refused(dreamer(*zoom), "a zoom that follows sound or the photo is made by one process")
+def driven(folder: Path, **moved: tuple[float, float]) -> None:
+    """Write drives.toml, in which a curve moves each of these between two values."""
+    (folder / "curve.csv").write_text("0,0\n0.31,0.9\n0.52,0.2\n0.9,1\n")
+    tables = ('[[drives]]\nof = "curve.csv"\nto = "{}"\nfrom = {}\nupto = {}\n'.format(k, *v) for k, v in moved.items())
+    (folder / "drives.toml").write_text("".join(tables))
+
+
+@pytest.mark.parametrize("how", [("--every", "2"), ("--every", "3", "--stability", "0"), ("--drives", "drives.toml")])
+def test_a_film_in_chunks_is_the_film_whatever_moves_it(
+    tmp_path: Path, here: list[Here], quick: None, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    driven(tmp_path, strength=(0.2, 1), feature_size=(40, 90))
+    words = ("video", film(tmp_path / "clip.mp4"), *FILM, *how)
+    assert dreamer(*words, "-o", tmp_path / "one.mp4", *ONE).code == 0
+    assert dreamer(*words, "-o", tmp_path / "two.mp4", "--jobs", "2").code == 0
+    assert len(here[0].given) > 2
+    assert shown(tmp_path / "one.mp4") == shown(tmp_path / "two.mp4")
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["clip", "photo"])
+def test_what_changes_meanwhile_is_told(
+    tmp_path: Path, here: list[Here], quick: None, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Else half of the film would be of the one clip, half of the other, whose frames have the same times."""
+    other, give = film(tmp_path / "other.mp4", every=8), Here.give
+    if kind == "photo":
+        source, other = photo(tmp_path / "a.png", 64, 48), photo(tmp_path / "b.png", 64, 48, shift=9)
+        words = ("zoom", source, *FILM, "--seconds", "0.5", "--fps", "6", "-o", tmp_path / "out.mp4", "--jobs", "2")
+    else:
+        words = ("video", source := film(tmp_path / "clip.mp4"), *FILM, "-o", tmp_path / "out.mp4", "--jobs", "2")
+
+    def changed(self: Here, unit: Any) -> None:
+        shutil.copy(other, source)
+        give(self, unit)
+
+    monkeypatch.setattr(Here, "give", changed)
+    refused(dreamer(*words), f"is another {kind} than when", "parts failed", code=1)
+
+
+def test_a_stranger_s_notes_of_finished_parts_are_not_believed(tmp_path: Path) -> None:
+    unit, order = Unit("a", {"begin": 4, "segment": 2, "shown": ["0"] * 3}), Order("m:N", {}, "/")
+    joiner, data = Joiner(order, Here, SilentReporter(), "a"), {number: bytes([number]) * 9 for number in (0, 2, 3)}
+    for number, part in data.items():
+        segment_path(tmp_path, number).write_bytes(part)
+
+    def entry(number: Any, frames: Any, start: Any = 8) -> dict[str, Any]:
+        sha256 = digest(data.get(number if type(number) is int else 2, b""))
+        return {"number": number, "start": start, "frames": frames, "sha256": sha256}
+
+    for entries in (
+        *([], [entry(2, 2)], [entry(2, 1), entry(3, 1)], [entry(0, 2), entry(3, 1)], [entry(3, 1), entry(2, 2)]),
+        *([entry(2, 2), entry(3, 1), entry(0, 0)], [entry(1e999, 2), entry(3, 1)], [entry(2, 2), entry(3, 1e999)]),
+        *([entry(2, 2, [[]]), entry(3, 1)], "ab", None, 3, [None, {}]),
+    ):
+        note(tmp_path, unit.key(order), {"segments": entries})
+        assert joiner._segments(tmp_path, unit) is None, entries
+    note(tmp_path, unit.key(order), {"segments": [entry(2, 2), entry(3, 1)]})
+    assert [found.frames for found in joiner._segments(tmp_path, unit) or ()] == [2, 1]
 
 
 def test_a_zoom_by_feedback_has_no_spans(tmp_path: Path, here: list[Here]) -> None:

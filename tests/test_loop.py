@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command import dreamer, photo, refused
+from clips import made
+from command import dreamer, left_in, photo, refused
 from test_video import interrupted
 from test_walk import SIZE, one
 
@@ -89,13 +90,37 @@ def test_the_command_and_python_make_the_same_frames_also_after_an_interruption(
     assert len(made) == 4 and not np.array_equal(made[0], made[2])
 
 
+def test_a_repeated_loop_is_as_long_with_as_many_dreams_and_of_that_size(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(Path("p.png"))
+    assert dreamer("loop", "p.png", *QUICK, "--seeds", "2", "-o", "a.mp4").code == 0
+    again = ("loop", "p.png", "--recipe", "a.mp4", "--threads", "1")
+    assert dreamer(*again, "-o", "b.mp4").code == 0
+    assert Path("a.mp4").read_bytes() == Path("b.mp4").read_bytes()
+    assert dreamer(*again, "-o", "c.mp4", "--seeds", "1").code == 0
+    assert json.loads(read_recipe(Path("c.mp4")))["loop"] == {"seconds": 0.5, "fps": "8", "seeds": 1}
+    words = {**json.loads(read_recipe(Path("a.mp4"))), "loop": {"seconds": 1e9, "fps": "9" * 30, "seeds": 2}}
+    made(Path("wrong.mp4"), 1, recipe=json.dumps(words))
+    refused(dreamer(*again[:3], "wrong.mp4"), "wrong.mp4: loop.seconds", "loop.fps: '999")
+
+
+def test_nothing_is_left_and_another_loop_has_none_of_its_dreams(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo(Path("p.png"), 64, 48), photo(Path("q.png"), 64, 48, shift=20)
+    words = ("loop", *QUICK, "--seeds", "1", "--force", "--progress", "none", "-o")
+    for name, clip in (("q.png", "two.gif"), ("p.png", "one.gif"), ("q.png", "one.gif")):
+        assert dreamer(*words, clip, name).code == 0
+    assert left_in(tmp_path) == ["one.gif", "p.png", "q.png", "two.gif"]
+    assert Path("one.gif").read_bytes() == Path("two.gif").read_bytes()
+
+
 def test_outside_of_regions_every_frame_is_the_photo():
     picture = scene(SIZE[1], SIZE[0])
     look = one()
     look = replace(look, recipe=replace(look.recipe, regions=(Region("right"), Region("left:60%", look="keep"))))
     loop = Loop(picture, settled([look], picture, names=["x"])[0], 3, 2)
-    for made in loop.pictures(MemoryStore()):
-        assert torch.equal(made[..., :24], picture[..., :24].clamp(0, 1)) and not torch.equal(made, picture)
+    for shown in loop.pictures(MemoryStore()):
+        assert torch.equal(shown[..., :24], picture[..., :24].clamp(0, 1)) and not torch.equal(shown, picture)
 
 
 def test_what_is_wrong_is_told():

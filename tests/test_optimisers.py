@@ -96,9 +96,9 @@ def test_an_optimiser_that_needs_a_gradient_refuses_a_network_without_one():
 
 @pytest.mark.parametrize("name", ["genetic", "cma-es"])
 def test_searches_beat_chance_by_a_fifth_without_a_gradient(name):
-    """At equal evaluations, the median of five seeds; chance draws from the best of three widths."""
+    """At equal evaluations, the median of three seeds; chance draws from the best of three widths."""
     network, won = shut(), []
-    for seed in range(5):
+    for seed in range(3):
         words = {"octaves": {"count": 1, "steps": EVALUATIONS // 24}, "canvas": SMALL}
         pipeline = composed({**words, "optimiser": {"name": name, "population": 24}}, network, seed)
         won.append(climbed(pipeline)[1])
@@ -110,10 +110,10 @@ EVALUATIONS = 384
 
 @cache
 def by_chance():
-    """The best of so many pictures drawn at random on the same canvas, of the best width; the median of five seeds."""
+    """The best of so many pictures drawn at random on the same canvas, of the best width; the median of three seeds."""
     network, best = shut(), []
     layer = network.default_layer
-    for seed in range(5):
+    for seed in range(3):
         scores = []
         for sigma in (0.5, 1.0, 2.0):
             torch.manual_seed(seed)

@@ -32,6 +32,21 @@ import json
 from dreamer.plugins.loading import load_plugins
 print(json.dumps([[plugin.distribution, plugin.problem, plugin.adds] for plugin in load_plugins()[1]]))
 """
+BUILD = """
+import multiprocessing, os, sys
+from setuptools import build_meta
+
+def build(copy):
+    os.chdir(copy)
+    build_meta.build_wheel(sys.argv[1])
+
+if __name__ == "__main__":
+    for copy in sys.argv[2:]:
+        one = multiprocessing.Process(target=build, args=[copy])
+        one.start()
+        one.join()
+        assert not one.exitcode
+"""
 
 folder = pytest.mark.parametrize("place", PACKS, ids=lambda place: place.name)
 
@@ -47,9 +62,8 @@ def installed(tmp_path_factory):
     offline = ["--no-deps", "--no-index", "--no-cache-dir", "--no-compile"]
     target, wheels = room / "installed", room / "wheels"
     wheels.mkdir()
-    for copy in copies:  # as pip builds them, but for two processes that only ask what else a build needs
-        build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
-        subprocess.run([sys.executable, "-c", build, wheels], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+    # As pip builds them, but without two processes each that only ask what else a build needs.
+    subprocess.run([sys.executable, "-c", BUILD, wheels, *copies], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([*pip, "install", *offline, "--target", target, *wheels.iterdir()], check=True)
     alone = {name: value for name, value in os.environ.items() if name != "DREAMER_PLUGINS"}
     alone |= {"PYTHONPATH": str(target), "DREAMER_CONFIG": str(room / "config")}

@@ -42,13 +42,12 @@ WHOLE = """
 from dreamer.api import registry
 names = registry()
 assert "reverie" in names.networks.names() and "classic" in names.presets.names()
-import torchvision
 print(names.ingredients["priors"].get("tilt").full_name, names.broken)
 """
 
 
 def test_a_hook_that_asks_sees_what_is_registered_so_far(tmp_path: Path) -> None:
-    out = fresh(tmp_path / "site", "asks", ASKS + TILT + HOOK.format(asked=ASKED), WHOLE)
+    out = fresh(tmp_path / "site", "asks", ASKS + TILT + HOOK.format(asked=ASKED), WHOLE + "import torchvision")
     assert out == "hook\nasks:tilt {}\n"
 
 

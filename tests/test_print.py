@@ -172,6 +172,21 @@ def test_a_full_disk_costs_no_octave(monkeypatch: pytest.MonkeyPatch) -> None:
     assert printed("-o", "print.tif", "--resume").code == 0
 
 
+@pytest.mark.parametrize("name", ["print-proof.png", "print-crop.png", "print.png"])
+def test_what_another_program_writes_meanwhile_is_spared(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    proof = Enlargement.proof
+
+    def meanwhile(self: Enlargement, *photo: Any) -> Tensor:
+        Path(name).write_bytes(b"theirs")
+        return proof(self, *photo)
+
+    monkeypatch.setattr(Enlargement, "proof", meanwhile)
+    refused(printed("--progress", "none"), f"{name} was made by another program meanwhile", "--force", code=1)
+    assert Path(name).read_bytes() == b"theirs"
+    Path(name).unlink()
+    assert printed("--resume", "--force").code == 0 and Path(name).read_bytes() != b"theirs"
+
+
 def full(*made: Any, **how: Any) -> bytes:
     """Finds no room."""
     raise WriteError("full")

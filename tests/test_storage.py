@@ -14,7 +14,8 @@ from networks import tiny
 
 from dreamer.cli.hands import Hands
 from dreamer.errors import UsageError, WriteError
-from dreamer.units.storage import fetch, is_address, listed, send
+from dreamer.units import storage
+from dreamer.units.storage import fetch, is_address, listed, send, shown
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +85,52 @@ def test_paths_are_no_addresses() -> None:
     assert is_address("s3://bucket/in") and is_address("memory://in")
     for path in ("a.png", "C:\\photos", "c://photos", "/photos", "./a:b", "://x"):
         assert not is_address(path)
+
+
+@pytest.mark.parametrize(
+    "address", ["reference://x::file:///etc", "zip://a.png::file:///a.zip", "dir:///etc", "data://x", "github://a:b@c"]
+)
+def test_what_is_no_storage_is_not_opened(address: str) -> None:
+    with pytest.raises(UsageError, match="is no storage that dreamer opens"):
+        listed(address)
+
+
+def test_a_stranger_s_file_leads_nowhere_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a::memory.png").write_bytes(b"a")
+    (found,) = listed((tmp_path / "in").as_uri())
+    assert fetch(found, tmp_path).read_bytes() == b"a"
+
+
+def test_passwords_are_not_printed() -> None:
+    address = "ftp://joe:hunter@2@127.0.0.1:1/a.png"
+    assert shown(address) == "ftp://joe:***@127.0.0.1:1/a.png"
+    assert shown("https://host/a.png?sig=key") == "https://host/a.png?***"
+    refused(ran := render(address, "-o", "ftp://ann:secret@127.0.0.1:1/"), "ftp://joe:***@127.0.0.1")
+    assert "hunter" not in ran.err and "secret" not in ran.err
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path, bucket: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("LISTED_FOLDERS", 1), ("LISTED_FILES", 2)):
+        with monkeypatch.context() as limits, pytest.raises(UsageError, match=f"more than {most}"):
+            limits.setattr(storage, name, most)
+            listed("memory://in")
+    (tmp_path / "large").mkdir()
+    monkeypatch.setattr(storage, "STREAM_BYTES", 9)
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.size", lambda *words: 1)
+    with pytest.raises(UsageError, match="larger than any picture"):
+        fetch("memory://in/sub/b.tif", tmp_path / "large")
+
+
+def test_no_dream_replaces_a_photo_or_another_s_dream(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    data = bucket.cat_file("/in/a.png")
+    for name in ("/in/sub/a.png", "/other/a.png", "/else/c.png", "/photos/c-dream.png"):
+        bucket.pipe_file(name, data)
+    quiet = ("--force", "--progress", "none")
+    ran = render("memory://else", "memory://photos/c-dream.png", "-o", "memory://photos/", *quiet)
+    refused(ran, "memory://photos/c-dream.png is a photo itself")
+    assert bucket.cat_file("/photos/c-dream.png") == data
+    ran = render("memory://in/a.png", "memory://other", "-o", "memory://out/", *quiet)
+    refused(ran, "memory://out/a-dream.png is also the name for the dream of memory://in/a.png", code=1)
+    assert render("memory://in", "-o", "memory://out/").code == 0  # in folders of their own
+    refused(render("memory://in/a.png", "-o", "memory://in/"), "name another folder")

@@ -174,6 +174,16 @@ def test_a_zoom_is_what_the_command_makes_and_stop_keeps_the_frames_so_far(engin
     assert (tmp_path / "studio.mp4").read_bytes() == (tmp_path / "typed.mp4").read_bytes()
 
 
+def test_a_loop_is_what_the_command_makes_and_its_dreams_are_shown(engine, said, tmp_path):
+    wishes = (str(photo(tmp_path / "lake.png", 64, 48)), "--seconds", "0.5", "--fps", "4", "--seeds", "1", *QUICK)
+    words = [*wishes, "-o", str(tmp_path / "a.mp4"), "--resume"]
+    answer = engine.answer({"do": "film", "kind": "loop", "words": words})
+    assert answer["result"] == str(tmp_path / "a.mp4"), answer
+    assert any("preview" in each for each in said)
+    assert dreamer("loop", *wishes, "-o", tmp_path / "typed.mp4").code == 0
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "typed.mp4").read_bytes()
+
+
 def test_a_clip_is_read_by_its_first_frame_and_dreamt_over(engine, tmp_path):
     clip(tmp_path / "a.mp4", 6)
     into = {"view": str(tmp_path / "view.jpg"), "small": str(tmp_path / "small.png")}

@@ -74,9 +74,23 @@ def test_a_clip_is_the_words_that_a_person_would_type(shelf, tmp_path):
     )
 
 
+def test_a_loop_and_a_zoom_that_follows_and_dances_are_the_words_that_a_person_would_type(shelf, tmp_path):
+    photo = {"photo": ids(shelf)["lake.png"]}
+    loop = {**photo, "kind": "loop", "loop": {"seconds": 4.5, "fps": 12, "seeds": 2, "preview": True}, "format": ".gif"}
+    assert command_of(words_of(loop, shelf, output_for(loop, shelf, ())), "loop") == (
+        f"dreamer loop {tmp_path}/lake.png --seconds 4.5 --fps 12 --seeds 2 --preview -o {tmp_path}/lake-loop.gif"
+    )
+    moved = {"centre": "follow", "audio": ids(shelf)["walk.mp4"], "dance": True}
+    words = words_of({**photo, "kind": "zoom", "zoom": moved}, shelf)
+    assert words[1:] == ("--centre", "follow", "--audio", f"{tmp_path}/walk.mp4", "--dance")
+    clip = {"photo": ids(shelf)["walk.mp4"], "kind": "video", "video": {"dance": True}}
+    assert words_of(clip, shelf)[1:] == ("--dance",)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
+        *({"zoom": {"audio": "/etc/passwd"}}, {"zoom": {"audio": True}}, {"zoom": {"centre": "--force"}}),
         *({"zoom": {"output": "/tmp/x"}}, {"zoom": {"rate": "1 --force"}}, {"zoom": {"loop": "yes"}}, {"zoom": [1]}),
         *({"zoom": {"centre": [1]}}, {"zoom": {"ease": "--force"}}, {"zoom": {"rate": float("nan")}}),
         *({"path": "/etc/passwd"}, {"path": [{"preset": "x.toml"}]}, {"path": [{"time": "0\npreset = 1"}]}),

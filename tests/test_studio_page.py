@@ -244,6 +244,29 @@ def a_path_drawn_on_the_photo_becomes_a_film(dropped, studio, folder):
     page.wait(f"{COMMAND}.startsWith('dreamer render')")
 
 
+def a_loop_and_a_zoom_that_follows_and_dances(dropped, studio, folder):
+    page = dropped
+    page.look(f"{BY_ID}('kind-loop').click()")
+    page.wait(f"{COMMAND}.startsWith('dreamer loop') && {BY_ID}('camera').hidden && !{BY_ID}('breath').hidden")
+    for name, value in (("seconds", 2), ("seeds", 1)):
+        page.look(f"(i => {{ i.value = {value}; i.dispatchEvent(new Event('change')) }})({BY_ID}('loop-{name}'))")
+    page.wait(f"{COMMAND}.includes('--seconds 2 --seeds 1')")
+    page.press("z")
+    page.look(f"{BY_ID}('path-straight').click()")
+    page.wait(f"{COMMAND}.startsWith('dreamer zoom') && {BY_ID}('breath').hidden")
+    page.look(f"{BY_ID}('zoom-follow').click()")
+    page.wait(f"{COMMAND}.includes('--centre follow')")
+    dancing = "document.querySelector('#zoom-audio')"
+    page.wait(f"{dancing}.options.length > 1")  # the zoom that was made
+    page.look(f"{dancing}.selectedIndex = 1; {dancing}.onchange()")
+    page.wait("document.querySelector('#problems').textContent.includes('no sound')")
+    page.look(f"{dancing}.selectedIndex = 0; {dancing}.onchange()")
+    page.look(f"{BY_ID}('zoom-follow').click()")
+    page.wait(f"!{COMMAND}.includes('follow') && !{COMMAND}.includes('--dance')")
+    page.press("z")
+    page.wait(f"{COMMAND}.startsWith('dreamer render')")
+
+
 def a_clip_is_dreamt_over(dropped, studio, tmp_path):
     page = dropped
     page.files("#file", clip(tmp_path / "walk.mp4", 6))
@@ -305,15 +328,15 @@ def two_tabs_are_one_studio(dropped, studio):
     page.wait(f"{SAID}.includes('stopped, and kept')")
 
 
-def fifty_photos_at_once(dropped, studio, tmp_path):
+def many_photos_at_once(dropped, studio, tmp_path):
     page, before = dropped, len(studio.workshop.jobs.all())
-    photos = [photo(tmp_path / f"{number:02}.png", 16 + number, 16) for number in range(50)]
+    photos = [photo(tmp_path / f"{number:02}.png", 16 + number, 16) for number in range(20)]
     page.files("#file", *photos)
-    page.wait(f"{SAID} === '50 photos are here.'", 120)
-    page.wait("document.querySelectorAll('#gallery li').length >= 50")
+    page.wait(f"{SAID} === '20 photos are here.'", 120)
+    page.wait("document.querySelectorAll('#gallery li').length >= 20")
     page.press("d")
-    page.wait(f"{SAID} === '50 dreams are queued.'", 120)
-    assert len({job.output for job in studio.workshop.jobs.all()[before:]}) == 50
+    page.wait(f"{SAID} === '20 dreams are queued.'", 120)
+    assert len({job.output for job in studio.workshop.jobs.all()[before:]}) == 20
 
 
 def nothing_is_serious_for_a_screen_reader(dropped):
@@ -374,11 +397,12 @@ STEPS = (
     an_engine_killed_in_the_middle_begins_again,
     two_tabs_are_one_studio,
     a_path_drawn_on_the_photo_becomes_a_film,
+    a_loop_and_a_zoom_that_follows_and_dances,
     a_clip_is_dreamt_over,
     plugins_that_there_are,
     everything_has_a_name_and_fits_a_phone,
     nothing_is_serious_for_a_screen_reader,
-    fifty_photos_at_once,
+    many_photos_at_once,
     nothing_left_the_machine_and_the_page_complained_of_nothing,
 )
 """One after another on one page, as a person would: each goes on from what the one before has left."""

@@ -88,8 +88,9 @@ def test_no_code_of_the_current_folder_runs(tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "evil").exists()
 
 
-def test_processes_that_cannot_begin_are_not_started_for_ever(tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)")
+@pytest.mark.parametrize("said", [b"", b'{"ready"'])  # killed in the middle of a line, too
+def test_processes_that_cannot_begin_are_not_started_for_ever(tmp_path: Path, said: bytes) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import os; os.write(1, {said!r}); os._exit(3)")
     order, units = copies(tmp_path, 5)
     with pytest.raises(RenderError, match="end before they begin"):
         [*work(order, units, processes(1, PYTHONPATH=str(tmp_path)))]

@@ -188,7 +188,7 @@ def test_interrupted_it_leaves_a_playable_clip_and_goes_on_to_the_same_bytes(tmp
 
 
 def test_a_preview_is_the_whole_clip_in_few_frames_small_and_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("dreamer.cli.clip._SMALL", 48)
+    monkeypatch.setattr("dreamer.pipeline.preview._LEAST", 48)
     monkeypatch.setattr("dreamer.cli.film._PREVIEW_FRAMES", 3)
     source = made(tmp_path / "clip.mp4", 9, size=(96, 128), fps=4)
     assert dreamer("video", source, "-o", tmp_path / "out.mp4", "--preview", *QUICK).code == 0

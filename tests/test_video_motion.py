@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from dreamer.motifs.sample_scene import scene
 from dreamer.videos.film.motion import Motion, find_motion
-from dreamer.videos.film.optical_flow import find_flow, scaled, warp
+from dreamer.videos.film.optical_flow import _median, find_flow, scaled, warp
 
 HEIGHT, WIDTH, EDGE = 120, 160, 24
 
@@ -59,6 +59,13 @@ def test_no_motion_is_no_flow():
 def test_flat_pictures_do_not_move():
     flow = find_flow(torch.full((1, 1, 40, 50), 0.5), torch.full((1, 1, 40, 50), 0.52))
     assert flow.abs().max() < 1e-3
+
+
+def test_the_flow_is_smoothed_by_the_median_of_squares():
+    flow = torch.randn(1, 2, 20, 31, generator=torch.Generator().manual_seed(1))
+    flow[..., :7, :] = flow[..., :7, :].round()  # values that are there more than once
+    squares = functional.pad(flow, (2, 2, 2, 2), mode="replicate").unfold(2, 5, 1).unfold(3, 5, 1)
+    assert torch.equal(_median(flow), squares.flatten(-2).median(-1).values)
 
 
 def test_what_was_hidden_is_not_trusted_and_takes_nothing_along():

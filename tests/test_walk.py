@@ -202,7 +202,7 @@ def test_a_python_program_gives_recipes_as_well_and_is_told_of_mistakes(here):
 
 
 def test_a_preview_is_the_whole_walk_in_small(here, monkeypatch):
-    monkeypatch.setattr("dreamer.cli.clip._SMALL", 60)
+    monkeypatch.setattr("dreamer.pipeline.preview._LEAST", 60)
     photo(Path("p.jpg"), 160, 120)
     ran = dreamer("walk", "bloom", "reef", "--photo", "p.jpg", "--fps", "3", "--preview", *QUICK[-4:])
     assert ran.code == 0, ran.err

@@ -129,6 +129,9 @@ class ZoomChanges(WalkChanges, total=False):
     ease: Literal["none", "in", "out", "both"]
     direction: Literal["in", "out"]
     loop: bool
+    dolly: float
+    orbit: float
+    parallax: float
     mode: Literal["keyframes", "feedback"]
     keyframes: Sequence[Mapping[str, Any]]
     drives: Sequence[Mapping[str, Any]]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.api.changes import Changes, ZoomChanges
+from dreamer.api.names import registry
 from dreamer.api.regions import OneRegion
 from dreamer.api.request import machine_of, photo_of, request
 from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, network_of, plain
@@ -19,6 +20,7 @@ from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
 from dreamer.image import Picture, load, size_at
 from dreamer.pipeline.demand import MAX_PIXELS
+from dreamer.pipeline.depths import depth_of
 from dreamer.recipes.arguments import check
 from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, ZOOM_DANCE, drives_from
 from dreamer.recipes.preset import Preset
@@ -28,6 +30,7 @@ from dreamer.videos.film.film import STABILITY, Film
 from dreamer.videos.film.looks import sections_by
 from dreamer.videos.sound.driven import driven_by
 from dreamer.videos.sound.song import heard_in
+from dreamer.videos.zoom.depth.relief import relief_of
 from dreamer.videos.zoom.following import FOLLOW, followed
 from dreamer.videos.zoom.frames import frames_of
 from dreamer.videos.zoom.scene import SIZE, SPACING, Scene, settled_looks
@@ -56,6 +59,7 @@ def zoom(
     on_step: Callable[[int, Step], None] | None = None,
     audio: str | Path | None = None,
     dance: bool = False,
+    depth: Picture | None = None,
     **changes: Unpack[ZoomChanges],
 ) -> Iterator[Result]:
     """Fall into a photo: the frames of `dreamer zoom`, one by one.
@@ -67,6 +71,9 @@ def zoom(
         on_step: Called with the number of the keyframe that is being dreamt, and a `Step`.
         audio: A file with the music that drives the zoom.
         dance: Move with it, as `--dance` does.
+        depth: How near each part of the photo is, so that the camera can move in depth: a picture as for `dream`, in
+            which bright is near; "photo" for what a phone put into the photo; or the name of a plugin's depth. "not:"
+            before a path or a name turns it round.
         **changes: A zoom's options, as in `seconds=10, fps=30, rate=1.3, angle=5, centre=(0.3, 0.5), loop=True`,
             `keyframes=[{"time": 5, "rate": 2}]`, `drives=[{"of": "bass", "to": "rate", "from": 1.1, "upto": 1.9}]` or
             `centre="follow"`, and a recipe's keys. All others are as for `dream`.
@@ -87,6 +94,7 @@ def zoom(
     if dance:
         words.setdefault("drives", [drive.words() for drive in ZOOM_DANCE])
     motion = zoom_from(words, heard_in(Path(audio)) if audio else None)
+    motion = motion.in_depth(depth is not None)
     recipe = {key: value for key, value in changes.items() if key not in moving}
     machine = machine_of(device, precision, tile)
     looks = {}
@@ -102,7 +110,11 @@ def zoom(
     looks = settled_looks(looks, source, frame)
     if follows:
         motion = followed(source, still := motion, lambda t: looks[still.look(t)], frame)
-    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told)
+    relief = None
+    if depth is not None:
+        found = depth_of(depth, source, photo, registry(), max_pixels)
+        relief = relief_of(motion, found.nearness, (source.height, source.width))
+    scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told, relief)
     fall = frames_of(scene)
 
     def pictures() -> Iterator[Tensor]:

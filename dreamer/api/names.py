@@ -16,9 +16,9 @@ from dreamer.plugins.loading import being_loaded, load_plugins
 from dreamer.plugins.preset_packs import allowed
 from dreamer.recipes.arguments import check
 from dreamer.recipes.recipe import KINDS
-from dreamer.recipes.registry import OWN, Registry
+from dreamer.recipes.registry import OWN, NamedRegistry, Registry
 
-SEGMENTERS = "segmenters"
+SEGMENTERS, DEPTHS = "segmenters", "depths"
 
 
 def load_network(name: str, weights: str | Path | None = None, *, fetch: bool = False) -> Network:
@@ -47,7 +47,8 @@ def register(function: Callable[..., Any], kind: str, name: str | None = None) -
     Args:
         function: The ingredient, as the guide to plugins describes it. It takes the place of one that was registered
             by this name before.
-        kind: objectives, priors, transforms, gradient_filters, updates, canvases, optimisers or segmenters.
+        kind: objectives, priors, transforms, gradient_filters, updates, canvases, optimisers, segmenters or
+            depths.
         name: Its name in recipes; by itself the function's.
 
     Raises:
@@ -58,7 +59,7 @@ def register(function: Callable[..., Any], kind: str, name: str | None = None) -
     check(function=function, kind=kind, name=name)
     if not name.isidentifier():  # as that of a lambda
         raise UsageError(f"name: {quoted(name)} cannot be one; give it one of letters, digits and _")
-    if kind not in (known := (*KINDS, SEGMENTERS)):
+    if kind not in (known := (*KINDS, SEGMENTERS, DEPTHS)):
         raise UsageError(f"kind: there is no kind {quoted(kind)} of ingredients{did_you_mean(kind, known)}")
     add_own(registry(), kind, function, name)
 
@@ -86,10 +87,11 @@ def copied(names: Registry) -> Registry:
 
 def add_own(names: Registry, kind: str, function: Callable[..., Any], name: str) -> str:
     """Register a program's own function, in the place of an earlier one; returns the name for recipes."""
-    entries = names.segmenters.entries if kind == SEGMENTERS else names.ingredients[kind].entries
-    entries.pop(f"{OWN}:{name}", None)
-    if kind == SEGMENTERS:
-        names.add_segmenter(function, name, OWN)
+    functions = {SEGMENTERS: names.segmenters, DEPTHS: names.depths}
+    into: NamedRegistry[Any] = functions.get(kind) or names.ingredients[kind]
+    into.entries.pop(f"{OWN}:{name}", None)
+    if kind in functions:
+        functions[kind].add(name, OWN, function)
     else:
         names.add_ingredient(kind, function, name, OWN)
     return f"{OWN}:{name}"

@@ -165,6 +165,10 @@ class Batch:
         if other != label:
             raise UsageError(f"{output} is also the name for the dream of {other}; use different folders")
 
+    def forget_names(self) -> None:
+        """Let the dreams to come have the names of those that were written: they go elsewhere."""
+        self._written.clear()
+
     def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
         """What there is to say of a photo, and of it at its final size, before it is dreamt over."""
         from dreamer.image import losses

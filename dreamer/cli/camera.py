@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import small_side
 from dreamer.cli.options import FILE, option, together
 from dreamer.cli.provenance import motion_in, provenance_in
 from dreamer.cli.sound import Hearing, song_in
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from dreamer.videos.zoom.path import Path as Way
     from dreamer.videos.zoom.zoom import Zoom
 
-_MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode")
+DEPTH = ("dolly", "orbit", "parallax")
+"""What moves the camera in depth."""
+_MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode", *DEPTH)
 FOLLOW = "follow"
 """The --centre that looks for its own way."""
 
@@ -91,9 +92,7 @@ def planned(
     return plan, song
 
 
-def frame_side(
-    photo: Photo, asked: int | None, recipe: str | None, preview: bool, notify: Callable[[str], None]
-) -> int:
+def frame_side(photo: Photo, asked: int | None, recipe: str | None, notify: Callable[[str], None]) -> int:
     """The long side of the frames: as given, else that of the repeated clip, else the photo's, but at most SIZE.
 
     A given size may be larger than the photo, since a zoom magnifies anyway; a clip, which may be a stranger's, cannot
@@ -102,7 +101,7 @@ def frame_side(
     from dreamer.videos.zoom.scene import SIZE
 
     whole = max(photo.width, photo.height)
-    if asked is None and recipe and motion_in(Path(recipe)):
+    if asked is None and recipe and any(motion_in(Path(recipe), kind) for kind in ("zoom", "loop")):
         size = provenance_in(Path(recipe)).recipe.get("size")
         if isinstance(size, int) and size >= 16:
             asked = min(size, whole)
@@ -110,8 +109,7 @@ def frame_side(
                 notify(
                     f"the frames are {whole} pixels long, as the photo is, and not {size}; --size {size} enlarges them"
                 )
-    side = min(whole, SIZE) if asked is None else asked or whole
-    return small_side(photo.height, photo.width, side) if preview else side
+    return min(whole, SIZE) if asked is None else asked or whole
 
 
 def kept_way(note: Any, seconds: float) -> list[tuple[float, tuple[float, float]]]:

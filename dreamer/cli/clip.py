@@ -52,16 +52,7 @@ def clip_options_for(preview: str) -> Callable[[Command], Command]:
 
 
 clip_options = clip_options_for("Make a preview: the whole clip in few frames and small, with its sound.")
-_SMALL = 320  # pixels of a preview's short side at least, where the clip has so many: two of the largest forms fit in
 _PREVIEW_RATE = 10  # frames a second of a zoom's preview, at most
-
-
-def small_side(height: int, width: int, side: int) -> int:
-    """The long side of a preview of frames with these proportions whose long side is `side`.
-
-    It is a quarter of it, but enough for the short side to show forms as they will be.
-    """
-    return min(side, max(side // 4, math.ceil(_SMALL * max(height, width) / min(height, width))))
 
 
 def few(fps: Fraction) -> int:

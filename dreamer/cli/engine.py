@@ -22,6 +22,7 @@ import click
 from dreamer.cli.camera import plan_of
 from dreamer.cli.changed import change_of
 from dreamer.cli.failures import sentences
+from dreamer.cli.loop import loop
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.photos import Place, named_files
 from dreamer.cli.plans import done, planned, plugins_and_packs
@@ -41,7 +42,7 @@ _SIDES = {"view": (1600, "JPEG"), "small": (320, "PNG")}
 """What is made of every picture for the page: the long side in pixels, and the format."""
 _SMALL, _PROOF = 600, (480, 640)
 """Long side of the whole dream that a proof begins with, and (height, width) of the part that it shows, in pixels."""
-_KINDS: dict[str, click.Command] = {"render": render, "zoom": zoom, "video": video}
+_KINDS: dict[str, click.Command] = {"render": render, "zoom": zoom, "loop": loop, "video": video}
 
 
 @dataclass
@@ -197,7 +198,7 @@ class Engine:
         return {"width": photo.width, "height": photo.height}
 
     def do_film(self, kind: str, words: Sequence[str], previews: bool = True) -> dict[str, Any]:
-        """Make a clip, as `dreamer zoom` or `dreamer video` does with these words."""
+        """Make a clip, as `dreamer zoom`, `dreamer loop` or `dreamer video` does with these words."""
         self.control.reset()
         self.do_recipe(words, kind)  # nothing is fetched that its looks lack
         reporter = Told(self.say, self.control, previews)

@@ -12,14 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.clip import ClipFile, Pace, small_side
+from dreamer.cli.clip import ClipFile, Pace
 from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing
-from dreamer.errors import collect_problems, reported_together
+from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.recipes.drives import Drive
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _SILENT = "none"
 _PART = ("start", "end", "fps")
-_PREVIEW_FRAMES = 24  # frames that a preview dreams over, or more in a long clip ...
+_PREVIEW_FRAMES = 18  # frames that a preview dreams over, or more in a long clip ...
 _SLOWEST = Fraction(1, 5)  # ... so that it has so many a second at least
 
 
@@ -117,22 +117,20 @@ class FilmJob:
         step = self._step(clip)
         drives, sections, song = self._heard(clip, presets)
         more: dict[str, Any] = {"step": step, "drives": drives, "sections": sections}
-        if self.file.preview:
-            more["shorten"] = partial(small_side, clip.height, clip.width)
-        else:
-            more["every"] = self.every
+        more |= {"preview": True} if self.file.preview else {"every": self.every}
         film = film_of(pipeline, clip, format, self.stability, **more)
         if film.regions:
             film.regions.check(clip.frames)
         if not film.plan.tiled:
             keep_freed_memory()
         frames = math.ceil(clip.frames / step)
-        provenance = provenance_for(pipeline, digest(clip), film.plan.machine, plugins)
+        provenance = provenance_for(film.pipeline, digest(clip), film.plan.machine, plugins)
         recipe = {**json.loads(provenance.text()), "video": self._words()}
         if song and self.drives:
             recipe["sound"] = song.sha256
         times = [number / clip.fps for number in range(clip.frames)]
-        self.hearing.draw(song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
+        about = (song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
+        self.hearing.draw(*about, replace=self.file.force or self.file.resume)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))
@@ -142,6 +140,7 @@ class FilmJob:
         join = None
         if divided:
             hire, words = self.hands.hire(film.plan.machine), self._order_words(format, film.plan.machine.tile)
+            words |= {"drives": drives.told(float(clip.duration)), "sections": self._named(sections, presets)}
             join = FilmChunks(film, clip, provenance.photo, words, hire, self.reporter).join
         return self.file.write(
             make,
@@ -172,19 +171,20 @@ class FilmJob:
 
     def _check_divided(self, format: Format) -> None:
         """Raise UsageError for what cannot be made in chunks."""
-        with reported_together() as problems:
-            if not format.segmented:
-                problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
-            if self.every > 1:
-                problems.append("--jobs and --every cannot be combined yet; leave one of them out")
-            if self.drives:
-                problems.append("--jobs: a film that is driven by sound is made by one process; leave it out")
+        if not format.segmented:
+            raise UsageError(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
 
     def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
         """What decides every frame, for whoever makes a chunk."""
         part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
-        about = {"stability": self.stability, "format": asdict(format)}
+        about = {"stability": self.stability, "every": self.every, "format": asdict(format)}
         return {**replace(self.options, tile=tile).to_dict(), "clip": str(self.clip), "part": part, **about}
+
+    @staticmethod
+    def _named(sections: Sections, presets: Mapping[str, Pipeline]) -> list[tuple[float, str]]:
+        """The sections with the names of their looks."""
+        names = {id(look): name for name, look in presets.items()}
+        return [(begin, names[id(look)]) for begin, look in sections]
 
     @property
     def _part(self) -> tuple[Fraction | None, ...]:

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.hands import bounded, order_of
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.segments import Joiner, shown_at, words_of, write_segments
-from dreamer.errors import RenderError
+from dreamer.cli.segments import AGAIN, Joiner, shown_at, words_of, write_segments
+from dreamer.errors import RenderError, UsageError
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
 from dreamer.units.working import Hire
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dreamer.engine.step import Step
+    from dreamer.pipeline.pipeline import Pipeline
     from dreamer.videos.clip.formats import Format
     from dreamer.videos.clip.reader import Clip
     from dreamer.videos.clip.writer import ClipWriter
@@ -63,7 +65,7 @@ class FilmChunks:
         shown = shown_at(writer, found.times if self.clip.variable else even)
 
         def unit(chunk: Chunk) -> Unit:
-            times = [str(at) for at in found.times[chunk.start : chunk.end]]
+            times = [str(at) for at in found.times[chunk.start : self.film.reach(chunk.end)]]
             words = words_of(writer, chunk.begin, shown[chunk.begin : chunk.end])
             words |= {"sha256": self.digest, "start": chunk.start, "times": times}
             return Unit(f"frames {chunk.begin} to {chunk.end - 1}", words, str(writer.folder))
@@ -79,20 +81,26 @@ class FilmChunks:
 class Chunks:
     """Makes chunks of a film: writes their segments, and a note of them.
 
-    Its words are those of `RenderOptions.to_dict`, the `clip` and the `part` of it, its `stability`, and the `format`.
+    Its words are those of `RenderOptions.to_dict`, the `clip` and the `part` of it, its `stability`, one frame of how
+    many is dreamt over (`every`), what `drives` it, the `sections` with the names of their looks, and the `format`.
     Besides those of `words_of`, a unit's are the number of the first frame to dream over, `start`, the `times` of all
-    frames from there on in the clip, and the clip's `sha256`.
+    frames from there on in the clip that it needs, and the clip's `sha256`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
         from dreamer.engine.device import keep_freed_memory, use_threads
         from dreamer.plugins.loading import load_plugins
 
-        registry, _ = load_plugins()
-        pipeline, _ = RenderOptions.read(words).pipeline(registry, lambda sentence: None, [])
-        use_threads(pipeline.machine)
+        self._words, (self._registry, _) = words, load_plugins()
+        self._pipeline = self._look()
+        use_threads(self._pipeline.machine)
         keep_freed_memory()
-        self._words, self._pipeline = words, bounded(pipeline)
+
+    def _look(self, preset: str | None = None) -> Pipeline:
+        """What dreams, or does so at the sections with that preset."""
+        given = RenderOptions.read(self._words)
+        given = given if preset is None else replace(given, preset=preset, recipe=None)
+        return bounded(given.pipeline(self._registry, lambda sentence: None, [])[0])
 
     @cached_property
     def _clip(self) -> Clip:
@@ -100,6 +108,12 @@ class Chunks:
 
         part = {name: None if at is None else Fraction(at) for name, at in self._words["part"].items()}
         return probe(Path(self._words["clip"]), max_pixels=self._pipeline.max_pixels, **part)
+
+    @cached_property
+    def _digest(self) -> str:
+        from dreamer.videos.clip.reader import digest
+
+        return digest(self._clip)
 
     @cached_property
     def _format(self) -> Format:
@@ -110,12 +124,18 @@ class Chunks:
     @cached_property
     def _film(self) -> Film:
         from dreamer.cli.film import film_of
+        from dreamer.videos.sound.driven import retold
 
         words = self._words
-        return film_of(self._pipeline, self._clip, self._format, words["stability"])
+        looks = {name: self._look(name) for name in dict.fromkeys(name for _, name in words["sections"])}
+        sections = [(begin, looks[name]) for begin, name in words["sections"]]
+        more = {"every": words["every"], "drives": retold(words["drives"]), "sections": sections}
+        return film_of(self._pipeline, self._clip, self._format, words["stability"], **more)
 
     def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:
         """Dream over a chunk; returns its note."""
+        if self._digest != unit.words["sha256"]:
+            raise UsageError(f"{self._clip.path} is another clip than when its cuts were looked for; {AGAIN}")
         frames = self._dreams(unit.words, tell)
         return write_segments(unit, order_of(_MAKER, **self._words), frames, self._format, self._film.plan.size)
 
@@ -137,7 +157,9 @@ class Chunks:
             tell((done + step.share) / len(times))
 
         film = replace(self._film, on_step=on_step)
-        for dreamt in film.dreams(read(), begin=start, first=start):
+        for dreamt in islice(
+            film.dreams(read(), begin=start, first=start), words["begin"] - start + len(words["shown"])
+        ):
             done += 1
             if start + done > words["begin"]:
                 yield dreamt.frame

@@ -25,24 +25,31 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.provenance import provenance_for
+from dreamer.cli.provenance import motion_in, provenance_for
 from dreamer.cli.region_options import region_options
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, quoted
+from dreamer.recipes.options import Option, Range, read_all
 from dreamer.videos.clip.unfinished import fitting
 from dreamer.videos.loop import MOST_SEEDS
 
 if TYPE_CHECKING:
     from dreamer.cli.clip import Frames
+    from dreamer.engine.step import Step
     from dreamer.videos.clip.writer import ClipWriter
 
-_MOST_SECONDS = 600
+_SECONDS = (0.1, 600)
+_WORDS = {
+    "seconds": Option("seconds", float, None, Range(*_SECONDS)),
+    "fps": Option("fps", str, None),
+    "seeds": Option("seeds", int, None, Range(1, MOST_SEEDS)),
+}
 
 
 @click.command()
 @click.argument("photo", type=FILE)
 @option("-o", "--output", metavar="FILE", type=FILE, help="The clip to write. [PHOTO-loop.mp4]")
-@option("--seconds", type=FiniteRange(0.1, _MOST_SECONDS), metavar="SECONDS", help="Length of the clip. [6]")
+@option("--seconds", type=FiniteRange(*_SECONDS), metavar="SECONDS", help="Length of the clip. [6]")
 @option("--fps", type=RATE, metavar="N", help="Frames per second; a fraction such as 30000/1001 is possible. [24]")
 @option(
     "--seeds",
@@ -74,6 +81,7 @@ def loop(
     dreamer loop photo.jpg                       write photo-loop.mp4
     dreamer loop photo.jpg -o loop.webp --size 640 --fps 12
     dreamer loop photo.jpg --seeds 1 --preset bloom
+    dreamer loop other.jpg --recipe photo-loop.mp4    as long, and as many dreams
     dreamer loop photo.jpg --region face.png=keep --region all=bloom
     """
     clip = ClipFile.read(output or photo.with_name(fitting(photo.stem, "-loop.mp4")), options)
@@ -85,6 +93,7 @@ def loop(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import preview_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.film.passage import eight_bits
@@ -93,33 +102,44 @@ def loop(
 
     with progress(how) as reporter:
         with collect_problems(problems):
+            before = _repeated(options["recipe"])
+            seconds = seconds or before.get("seconds", SECONDS)
+            fps, seeds = fps or before.get("fps", FPS), seeds or before.get("seeds", SEEDS)
+        with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
         registry, plugins = load_plugins()
         with collect_problems(problems):
             given = RenderOptions(**options)
             tile = clip.tiles(1)[0] if given.tile is None else given.tile
             pipeline = replace(given, tile=tile).pipeline(registry, reporter.notify, [], fetch=not problems)[0]
-        if problems or not (whole and format and pipeline):
+        if problems or not (whole and format and pipeline and seconds and fps and seeds):
             raise UsageError(*problems)
-        image = whole.resized(options["size"]).image()
-        size = frame_size(format, image.shape[-2], image.shape[-1])
+        sized = whole.resized(options["size"])
+        size = large = frame_size(format, sized.height, sized.width)
+        if clip.preview:
+            sized = whole.resized(preview_side(pipeline, *large))
+            size = frame_size(format, sized.height, sized.width)
+            pipeline = replace(pipeline, wholes={size: large})
+        image = sized.image()
         image = image[..., : size[0], : size[1]].contiguous()
         (pipeline,) = settled([pipeline], image, names=[str(photo)], tile=tile)
         use_threads(pipeline.machine)
         if not pipeline.machine.tile:
             keep_freed_memory()
-        rate = fps or FPS
-        rate = rate / few(rate) if clip.preview else rate
-        made = Loop(image, pipeline, frame_count(seconds or SECONDS, rate), seeds or SEEDS)
+        rate = fps / few(fps) if clip.preview else fps
+        made = Loop(image, pipeline, frame_count(seconds, rate), seeds)
         provenance = provenance_for(pipeline, whole.sha256, pipeline.machine, plugins)
-        words = {"seconds": seconds or SECONDS, "fps": str(fps or FPS), "seeds": made.seeds}
+        words = {"seconds": seconds, "fps": str(fps), "seeds": seeds}
         recipe = {**json.loads(provenance.text()), "loop": words}
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
+            def on_step(number: int, step: Step) -> None:
+                reporter.seen(step.picture)
+                reporter.frame(pace.step(number, step))
+
             pace = Pace((writer.done, made.frames), (0, made.seeds))
-            told = replace(made, on_step=lambda number, step: reporter.frame(pace.step(number, step)))
-            pictures = told.pictures(writer.state, writer.done)
+            pictures = replace(made, on_step=on_step).pictures(writer.state, writer.done)
             return ((eight_bits(picture), None) for picture in pictures), pace
 
         return clip.write(
@@ -134,3 +154,20 @@ def loop(
             fps=rate,
             frames=made.frames,
         )
+
+
+def _repeated(recipe: str | None) -> dict[str, Any]:
+    """How a repeated loop moves, as far as it says so. Raises UsageError with everything that is wrong there."""
+    from dreamer.videos.zoom.schedule import RATES, frame_rate
+
+    values, wrong = read_all(motion_in(Path(recipe), "loop") if recipe else {}, _WORDS, "loop")
+    if text := values.pop("fps", None):
+        try:
+            values["fps"] = frame_rate(text)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            values["fps"] = Fraction(0)
+        if not RATES[0] <= values["fps"] <= RATES[1]:
+            wrong.append(f"loop.fps: {quoted(text)} is not a frame rate from 0.1 to 240")
+    if wrong:
+        raise UsageError(*(f"{recipe}: {each}" for each in wrong))
+    return values

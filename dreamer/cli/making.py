@@ -66,7 +66,7 @@ class Told(Reporter):
         """Never: Ctrl-C ends the process."""
 
 
-def _part(tell: Tell, number: int, count: int) -> Tell:
+def part_of(tell: Tell, number: int, count: int) -> Tell:
     """What tells of photo `number`, from 0, of a unit of so many."""
     return lambda share: tell((number + share) / count)
 
@@ -114,7 +114,7 @@ class Photos:
         photos = unit.words["photos"]
         told = []
         for number, photo in enumerate(photos):
-            self._told.tell = _part(tell, number, len(photos))
+            self._told.tell = part_of(tell, number, len(photos))
             path = Path(photo["path"])
             self._batch.place = replace(self._batch.place, folders={path: Path(photo["below"])})
             self._batch.protected = [*self._spared, *map(Path, photo["spared"])]

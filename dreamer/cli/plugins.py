@@ -15,7 +15,7 @@ from dreamer.errors import UsageError, did_you_mean
 def plugins() -> None:
     """Manage plugins.
 
-    Plugins add objectives, priors, transforms, filters, updates, segmenters, networks and presets.
+    Plugins add objectives, priors, transforms, filters, updates, segmenters, depths, networks and presets.
     """
 
 

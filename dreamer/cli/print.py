@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,7 @@ def print_(
         about = {"proof": PROOF, "dpi": dpi, **({"bleed": bleed} if bleed else {})}
         recipe = json.dumps({**json.loads(stamp.text()), "print": about}, sort_keys=True)
         job = Print(source, way, dpi, files, recipe, force, keep_gps, page, bleed or 0.0, sheets)
+        job = replace(job, there=frozenset(filter(is_taken, files.all)))
         with reported_together() as problems:
             if not proof:
                 with collect_problems(problems):

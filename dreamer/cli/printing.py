@@ -77,7 +77,8 @@ class Print:
     """A print to be made.
 
     `recipe` is what is written into its pictures, `page` the folder of its page, if it has one, `bleed` how far its
-    edges are mirrored, in cm, and `paper` the sides in cm of the sheets that it is cut into, if it is.
+    edges are mirrored, in cm, and `paper` the sides in cm of the sheets that it is cut into, if it is. `there` are
+    those of its files that were there when the work began: nothing else is replaced without `force`.
     """
 
     photo: Photo
@@ -90,6 +91,7 @@ class Print:
     page: Path | None = None
     bleed: float = 0.0
     paper: tuple[float, float] | None = None
+    there: frozenset[Path] = frozenset()
 
     @property
     def output(self) -> Path:
@@ -158,8 +160,10 @@ class Print:
         small = self._small()
         change = self.way.proof(small) if change is None else change
         crop = load(to_pil(self.way.piece(change, (PROOF * 3 // 4, PROOF))))
-        self._write(self.files.whole, small, small.with_change(self.way.strong(change)), "PNG", replace_it=True)
-        self._write(self.files.crop, replace(crop, dpi=(self.dpi,) * 2), crop.pixels, "PNG", replace_it=True)
+        self._write(
+            self.files.whole, small, small.with_change(self.way.strong(change)), "PNG", self._own(self.files.whole)
+        )
+        self._write(self.files.crop, replace(crop, dpi=(self.dpi,) * 2), crop.pixels, "PNG", self._own(self.files.crop))
         return self.files.whole
 
     def made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
@@ -196,17 +200,22 @@ class Print:
         photo = replace(self.photo.deep().resized(max(self.way.size)), dpi=(self.dpi,) * 2)
         photo = replace(photo, pixels=photo.with_change(change))
         if self.page:
-            write_page(self.page, photo.pixels, photo.alpha, title=self.output.stem, profile=photo.profile)
+            about: dict[str, Any] = {"title": self.output.stem, "profile": photo.profile}
+            write_page(self.page, photo.pixels, photo.alpha, replace=self.force, **about)
         photo = bled(photo, self.border) if self.border else photo
         if self.sheets:
             self.sheets.write(self.files.sheets, photo, self.border, self.output.stem, replace=self.force)
-        self._write(self.output, photo, photo.pixels, check_suffix(self.output), replace_it=self.force)
+        self._write(self.output, photo, photo.pixels, check_suffix(self.output), self.force)
 
-    def _write(self, path: Path, photo: Photo, pixels: NDArray[Any], format: str, *, replace_it: bool) -> None:
+    def _own(self, proof: Path) -> bool:
+        """Whether a proof may replace what has its name: an earlier one of the same print."""
+        return self.force or proof in self.there
+
+    def _write(self, path: Path, photo: Photo, pixels: NDArray[Any], format: str, replace_it: bool) -> None:
         from dreamer.image import encode_to
 
         if not replace_it and is_taken(path):
-            raise WriteError(f"{path} was made by somebody else meanwhile; name another place and --resume")
+            raise WriteError(f"{path} was made by another program meanwhile; move it away, or repeat this with --force")
         with replacing(path, replace=replace_it) as temporary, temporary.open("xb") as file:
             software = f"dreamer {__version__}"
             encode_to(file, photo, pixels, format, recipe=self.recipe, keep_gps=self.keep_gps, software=software)

@@ -61,7 +61,7 @@ def provenance_in(path: Path) -> Provenance:
 
 
 def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
-    """Return the motion settings inside a clip of a kind, zoom or video; empty for a picture. Raises UsageError."""
+    """Return the motion settings inside a zoom, video or loop; empty for a picture. Raises UsageError."""
     from dreamer.recipes.provenance import Provenance
     from dreamer.videos.clip.reader import recipe_text
 

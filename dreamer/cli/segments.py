@@ -30,6 +30,9 @@ MOST_FRAMES = 60
 """Of a unit whose frames need nothing of each other: a few seconds' work, so that little is lost with it."""
 
 
+AGAIN = "--force starts the clip again"
+
+
 @dataclass(frozen=True)
 class Joiner:
     """Has the units of a clip made, and joins their segments."""
@@ -102,11 +105,14 @@ class Joiner:
         from dreamer.videos.clip.manifest import SegmentEntry, is_whole
         from dreamer.videos.clip.unfinished import segment_path
 
-        found = []
+        length, count, found = unit.words["segment"], len(unit.words["shown"]), list[Segment]()
+        places = range(unit.words["begin"] // length, (unit.words["begin"] + count - 1) // length + 1)
         try:
-            for entry in (noted(folder, unit.key(self.order)) or {})["segments"]:
-                read, path = SegmentEntry.read(entry, entry["frames"]), segment_path(folder, int(entry["number"]))
-                if not is_whole(path, read):
+            entries = (noted(folder, unit.key(self.order)) or {})["segments"]
+            for number, entry in zip(places, entries, strict=True):
+                frames = min(length, count - length * len(found))
+                read, path = SegmentEntry.read(entry, frames), segment_path(folder, number)
+                if entry["number"] != number or not is_whole(path, read):
                     return None
                 found.append(Segment(path, read.start, read.frames))
         except (KeyError, TypeError, ValueError):
@@ -152,7 +158,7 @@ def write_segments(
             entries.append({"number": place, "start": start, "frames": len(gathered), "sha256": digest(data)})
             gathered = []
     if sum(entry["frames"] for entry in entries) != count:
-        raise RenderError(f"{unit.label}: there are fewer frames than before; --force starts the clip again")
+        raise RenderError(f"{unit.label}: there are fewer frames than before; {AGAIN}")
     found = {"segments": entries}
     note(folder, unit.key(order), found)
     return found

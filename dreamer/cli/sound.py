@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.options import FILE, option, together
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.errors import UsageError
-from dreamer.files import is_taken, taken, write_atomically
+from dreamer.files import is_taken, replacing, taken
 from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.drives import CURVES, Drive
 
@@ -91,7 +91,9 @@ class Hearing:
             notify(f"{audio} is another recording than the one that drove the clip; it will move otherwise")
         return song
 
-    def draw(self, song: Song | None, seconds: float, moves: Mapping[str, Floats], begin: float = 0.0) -> None:
+    def draw(
+        self, song: Song | None, seconds: float, moves: Mapping[str, Floats], begin: float = 0.0, *, replace: bool
+    ) -> None:
         """Write the chart, if one is wanted.
 
         Args:
@@ -99,6 +101,10 @@ class Hearing:
             seconds: The length of the clip.
             moves: What moves in it, by name: (n,) over the clip.
             begin: The time in the song at which the clip begins.
+            replace: Whether the chart may replace a file.
+
+        Raises:
+            WriteError: It cannot be written, or may not replace a file that is there by now.
         """
         import numpy as np
 
@@ -124,7 +130,8 @@ class Hearing:
             lanes.append(Lane(name, values, low, high if high > low else low + 1))
         data = io.BytesIO()
         chart(lanes, seconds, beats.tolist(), sections.tolist()).save(data, "PNG")
-        write_atomically(self.chart, data.getvalue())
+        with replacing(self.chart, replace=replace) as path:
+            path.write_bytes(data.getvalue())
 
 
 def _names_files(table: Any) -> bool:

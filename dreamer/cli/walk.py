@@ -106,6 +106,7 @@ def walk(
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import preview_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
@@ -121,8 +122,13 @@ def walk(
         pipelines = _pipelines(looks, shared, registry, reporter, problems)
         if problems or not (whole and format):
             raise UsageError(*problems)
-        image = whole.resized(frame_side(whole, shared.size, None, clip.preview, reporter.notify)).image()
-        size = frame_size(format, image.shape[-2], image.shape[-1])
+        sized = whole.resized(frame_side(whole, shared.size, None, reporter.notify))
+        size = large = frame_size(format, sized.height, sized.width)
+        if clip.preview:
+            sized = whole.resized(preview_side(pipelines[0], *large))
+            size = frame_size(format, sized.height, sized.width)
+            pipelines = [replace(each, wholes={size: large}) for each in pipelines]
+        image = sized.image()
         image = image[..., : size[0], : size[1]].contiguous()
         pipelines = settled(pipelines, image, names=looks, tile=clip.tiles(1)[0] if shared.tile is None else None)
         first = pipelines[0]

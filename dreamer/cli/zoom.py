@@ -14,6 +14,7 @@ import click
 
 from dreamer.cli.camera import FOLLOW, frame_side, kept_way, motion_of, motion_options, moves, planned
 from dreamer.cli.clip import ClipFile, Pace, clip_options, few
+from dreamer.cli.depth import depth_file, depth_options, relief_for
 from dreamer.cli.hands import Hands, bounded, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.recipes.registry import Registry
     from dreamer.videos.clip.writer import ClipWriter
+    from dreamer.videos.zoom.depth.depth_zoom import DepthZoom
     from dreamer.videos.zoom.feedback import FeedbackZoom
     from dreamer.videos.zoom.frames import BareZoom
     from dreamer.videos.zoom.keyframes import KeyframeZoom
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 @motion_options
 @option("--audio", metavar="FILE", type=FILE, help="Add a sound track, cut to the length of the clip.")
 @sound_options
+@depth_options
 @option("--path", "bare", is_flag=True, help="Show the bare way through the photo, small and undreamt: in seconds.")
 @clip_options
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
@@ -71,6 +74,7 @@ def zoom(
     keyframes: Path | None,
     audio: Path | None,
     bare: bool,
+    depth: str | None,
     how: str,
     **options: Any,
 ) -> int:
@@ -89,6 +93,7 @@ def zoom(
     dreamer zoom photo.jpg --loop -o clip.webm
     dreamer zoom photo.jpg --audio song.m4a --dance --chart song.png
     dreamer zoom photo.jpg --centre follow --path
+    dreamer zoom photo.jpg --depth near-is-bright.png --dolly 0.1
     dreamer zoom photo.jpg --region sky.png=bloom --region face.png=keep
     """
     motion, hearing = motion_of(options), Hearing.read(options)
@@ -99,37 +104,49 @@ def zoom(
     divided = bool(hands) and not clip.preview and not bare
     plan = format = whole = song = None
     with collect_problems(problems):
-        named = [photo, audio, keyframes, hearing.drives, *named_files(options)]
+        named = [photo, audio, keyframes, hearing.drives, depth_file(depth), *named_files(options)]
         format = clip.format(named)
         hearing.check(named, clip.force or clip.resume)
-    tell_missing(problems, options, photo, keyframes, audio, hearing.drives)
+    tell_missing(problems, options, photo, keyframes, audio, hearing.drives, depth_file(depth))
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
+    from dreamer.pipeline.preview import preview_side, small_side
     from dreamer.plugins.loading import load_plugins
     from dreamer.videos.clip.formats import frame_size
+    from dreamer.videos.sound.driven import STILL
     from dreamer.videos.zoom.following import along, followed, way_of
-    from dreamer.videos.zoom.frames import BareZoom, frames_of
-    from dreamer.videos.zoom.keyframes import KeyframeZoom
-    from dreamer.videos.zoom.scene import SPACING, Scene, path_of, settled_looks
+    from dreamer.videos.zoom.frames import BareZoom, frames_of, spanned
+    from dreamer.videos.zoom.scene import SPACING, Scene, keyframe_size, path_of, settled_looks
     from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
         with collect_problems(problems):
             plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
+            plan = plan.in_depth(depth is not None)
         if divided and plan and format:
-            problems += divisible(plan, format, motion.get("centre") == FOLLOW)
+            problems += divisible(plan, format)
         with collect_problems(problems):
             clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
         with collect_problems(problems):
             whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], clip.preview, reporter.notify)
+            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
         registry, plugins = load_plugins()
+        relief, deep = None, ""
+        if plan and whole:
+            with collect_problems(problems):
+                relief, deep = relief_for(depth, plan, whole, photo, registry, options["max_pixels"])
         looks = looks_of(RenderOptions(**options), plan, registry, reporter.notify, problems, clip.tiles)
         if problems or not (plan and format and whole):
             raise UsageError(*problems)
         sized = whole.resized(looks[plan.look(0.0)].recipe.size)
-        size = frame_size(format, sized.height, sized.width)
+        size = large = frame_size(format, sized.height, sized.width)
+        if clip.preview:
+            side = small_side(*large, max(large)) if bare else preview_side(looks[plan.look(0.0)], *large)
+            sized = whole.resized(side)
+            size = frame_size(format, sized.height, sized.width)
+            wholes = {size: large, keyframe_size(size): keyframe_size(large)}
+            looks = {name: replace(look, wholes=wholes) for name, look in looks.items()}
         looks = {look: bounded(each) for look, each in looks.items()} if divided else looks
         looks = settled_looks(looks, whole, size)
         usual = looks[plan.look(0.0)]
@@ -148,23 +165,29 @@ def zoom(
         recipe = {**json.loads(provenance.text()), "zoom": zoom_words(plan)}
         if plan.drives.driven:
             recipe["sound"] = plan.drives.sha256
+        if deep:
+            recipe["depth"] = deep
         way = path_of(plan, size)
         way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
         if hearing.chart:
-            hearing.draw(song, plan.seconds, moves(plan, way, usual.recipe.strength))
+            moved = moves(plan, way, usual.recipe.strength)
+            hearing.draw(song, plan.seconds, moved, replace=clip.force or clip.resume)
 
         tiles = [look.machine.tile for look in looks.values()]
 
         def scene(writer: ClipWriter, on_step: Callable[[int, Step], None]) -> Scene:
-            return Scene(whole.image(), plan, size, partial(_look_at, looks, plan), writer.state, SPACING, on_step)
+            look = partial(_look_at, looks, plan)
+            return Scene(whole.image(), plan, size, look, writer.state, SPACING, on_step, relief)
 
         def join(writer: ClipWriter) -> int:
             def on_step(number: int, step: Step) -> None:
                 reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
 
-            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "zoom": zoom_words(plan)}
-            words |= {"tiles": tiles, "size": list(size), "format": asdict(format), "folder": str(writer.folder)}
-            made = KeyframeZoom(scene(writer, on_step))
+            still = zoom_words(replace(plan, drives=STILL))
+            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "sha256": whole.sha256, "zoom": still}
+            words |= {"depth": depth, "drives": plan.drives.told(plan.seconds), "tiles": tiles, "size": list(size)}
+            words |= {"format": asdict(format), "folder": str(writer.folder)}
+            made = spanned(scene(writer, on_step))
             return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
@@ -225,7 +248,7 @@ def _look_at(looks: Mapping[Look, Pipeline], plan: Zoom, time: float) -> Pipelin
     return looks[plan.look(time)]
 
 
-def _frames(made: BareZoom | FeedbackZoom | KeyframeZoom, numbers: range) -> Frames:
+def _frames(made: BareZoom | DepthZoom | FeedbackZoom | KeyframeZoom, numbers: range) -> Frames:
     """Yield frames, evenly spaced in time."""
     for number in numbers:
         image = made.frame(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.hands import order_of
 from dreamer.cli.progress import Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.segments import MOST_FRAMES, Joiner, shown_at, words_of, write_segments
+from dreamer.cli.segments import AGAIN, MOST_FRAMES, Joiner, shown_at, words_of, write_segments
 from dreamer.errors import UsageError
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dreamer.videos.clip.formats import Format
     from dreamer.videos.clip.writer import ClipWriter
+    from dreamer.videos.zoom.depth.depth_zoom import DepthZoom
     from dreamer.videos.zoom.keyframes import KeyframeZoom
     from dreamer.videos.zoom.zoom import Zoom
 
@@ -33,7 +34,7 @@ _MAKER = "dreamer.cli.zoom_spans:Spans"
 class ZoomSpans:
     """A zoom of so many frames, and who makes its spans; `words` decide every frame (see `Spans`)."""
 
-    zoom: KeyframeZoom
+    zoom: KeyframeZoom | DepthZoom
     frames: int
     words: Mapping[str, Any]
     hire: Hire
@@ -60,51 +61,56 @@ class ZoomSpans:
         self.zoom.ensure(needed)
 
 
-def divisible(plan: Zoom, format: Format, follows: bool) -> list[str]:
-    """Why a zoom cannot be made in spans, a sentence each; `follows` says that its way is found by looking."""
+def divisible(plan: Zoom, format: Format) -> list[str]:
+    """Why a zoom cannot be made in spans, a sentence each."""
     problems = []
     if plan.mode != "keyframes":
         problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")
     if not format.segmented:
         problems.append(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
-    if plan.drives.driven or follows:
-        problems.append("--jobs: a zoom that follows sound or the photo is made by one process; leave it out")
     return problems
 
 
 class Spans:
     """Makes spans of a zoom from keyframes that are there.
 
-    Its words are those of `RenderOptions.to_dict`, the `photo`, the `zoom`, the `tiles` of its looks, the `size` of the
-    frames and the `format`; a unit's are those of `words_of`.
+    Its words are those of `RenderOptions.to_dict`, the `photo` and its `sha256`, its `depth`, the `zoom` and what
+    `drives` it, the `tiles` of its looks, the `size` of the frames and the `format`; a unit's are those of `words_of`.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
         self._words = words
 
     @cached_property
-    def _zoom(self) -> KeyframeZoom:
+    def _zoom(self) -> KeyframeZoom | DepthZoom:
+        from dreamer.cli.depth import relief_for
         from dreamer.cli.zoom import looks_of
         from dreamer.engine.device import keep_freed_memory, use_threads
         from dreamer.image import load
         from dreamer.plugins.loading import load_plugins
         from dreamer.videos.clip.state import FolderStore
-        from dreamer.videos.zoom.keyframes import KeyframeZoom
+        from dreamer.videos.sound.driven import retold
+        from dreamer.videos.zoom.frames import spanned
         from dreamer.videos.zoom.scene import SPACING, Scene
         from dreamer.videos.zoom.schedule import zoom_from
 
         words, problems = self._words, list[str]()
-        plan, given = zoom_from(words["zoom"]), RenderOptions.read(words)
-        looks = looks_of(given, plan, load_plugins()[0], lambda sentence: None, problems, lambda count: words["tiles"])
+        plan, given = replace(zoom_from(words["zoom"]), drives=retold(words["drives"])), RenderOptions.read(words)
+        registry, _ = load_plugins()
+        looks = looks_of(given, plan, registry, lambda sentence: None, problems, lambda count: words["tiles"])
         if problems:
             raise UsageError(*problems)
         usual = looks[plan.look(0.0)]
         use_threads(usual.machine)
         keep_freed_memory()
-        photo = load(Path(words["photo"]), max_pixels=given.max_pixels)
+        path = Path(words["photo"])
+        photo = load(path, max_pixels=given.max_pixels)
+        if photo.sha256 != words["sha256"]:
+            raise UsageError(f"{path} is another photo than when the zoom began; {AGAIN}")
+        relief, _ = relief_for(words["depth"], plan, photo, path, registry, given.max_pixels)
         store, (height, width) = FolderStore(Path(words["folder"])), words["size"]
         scene = Scene(photo.image(), plan, (height, width), lambda time: looks[plan.look(time)], store, SPACING)
-        return KeyframeZoom(scene)
+        return spanned(replace(scene, relief=relief))
 
     def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:
         """Make a span; returns its note."""

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamer.errors import UsageError
-from dreamer.files import is_link, is_taken, make_folder, write_atomically
+from dreamer.errors import UsageError, WriteError
+from dreamer.files import is_link, is_taken, make_folder, replacing, write_atomically
 from dreamer.image.save import eight_bits, on_white
 
 TILE, OVERLAP = 512, 1
+_LEVELS = 32  # of more pixels than any picture has
 _QUALITY = {"quality": 90, "subsampling": 0}
 _PAGE, _SIZE, _TILES = "index.html", "picture.dzi", "picture_files"
 
@@ -31,14 +32,21 @@ def check_page(folder: Path, *, force: bool) -> None:
     """Raise UsageError where no page can be written to the folder: it holds one, without `force`, or is none."""
     if is_taken(folder) and not folder.is_dir():
         raise UsageError(f"--deep-zoom {folder}: this is no folder; choose another name")
-    if any(is_link(folder / name) for name in (_PAGE, _SIZE, _TILES)):
+    levels = (f"{_TILES}/{number}" for number in range(_LEVELS))
+    if any(is_link(folder / name) for name in (_PAGE, _SIZE, _TILES, *levels)):
         raise UsageError(f"--deep-zoom {folder}: it holds links, and nothing is written through them; choose another")
     if not force and any(is_taken(folder / name) for name in (_PAGE, _SIZE, _TILES)):
         raise UsageError(f"--deep-zoom {folder}: there is a page already; --force replaces it")
 
 
 def write_page(
-    folder: Path, pixels: NDArray[Any], alpha: NDArray[Any] | None = None, *, title: str, profile: bytes | None = None
+    folder: Path,
+    pixels: NDArray[Any],
+    alpha: NDArray[Any] | None = None,
+    *,
+    title: str,
+    profile: bytes | None = None,
+    replace: bool = False,
 ) -> Path:
     """Write the page of a picture; what is transparent becomes white.
 
@@ -48,13 +56,20 @@ def write_page(
         alpha: (H, W), of the same dtype.
         title: Of the page.
         profile: The ICC profile of the pixels.
+        replace: Whether it may replace a page that is there.
 
     Returns:
         The path of the page.
 
     Raises:
-        WriteError: It cannot be written.
+        WriteError: It cannot be written, or may not replace a page that is there by now.
     """
+    make_folder(folder)
+    try:  # at this moment, and not only when the picture was begun
+        check_page(folder, force=replace)
+        (folder / _TILES).mkdir(exist_ok=replace)
+    except (UsageError, OSError) as error:
+        raise WriteError(f"{folder}: no page can be written ({error})") from error
     height, width = pixels.shape[:2]
     last = (max(height, width) - 1).bit_length()
     for number in range(last, -1, -1):
@@ -68,18 +83,25 @@ def write_page(
             half = _halved(strip[kept])
             halved[top // 2 : top // 2 + len(half)] = half
         pixels, alpha = halved, None
-    write_atomically(
+    _write(
         folder / _SIZE,
         (
             '<?xml version="1.0" encoding="UTF-8"?>\n<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" '
             f'Format="jpg" Overlap="{OVERLAP}" TileSize="{TILE}">'
             f'<Size Width="{width}" Height="{height}"/></Image>\n'
         ).encode(),
+        replace,
     )
     page = files("dreamer.image").joinpath("deep_zoom.html").read_text(encoding="utf-8")
     for name, value in {"WIDTH": width, "HEIGHT": height, "TILE": TILE, "OVERLAP": OVERLAP}.items():
         page = page.replace(f"{{{{{name}}}}}", str(value))
-    return write_atomically(folder / _PAGE, page.replace("{{TITLE}}", escape(title)).encode())
+    return _write(folder / _PAGE, page.replace("{{TITLE}}", escape(title)).encode(), replace)
+
+
+def _write(path: Path, data: bytes, replace: bool) -> Path:
+    with replacing(path, replace=replace) as part:
+        part.write_bytes(data)
+    return path
 
 
 def _strips(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> Iterator[tuple[int, NDArray[np.uint8], slice]]:

@@ -6,11 +6,15 @@ import importlib
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from dreamer.errors import PhotoError
 from dreamer.image.bands import bands
 from dreamer.image.photo import Photo, straight
 from dreamer.image.source import check_size
+
+_DISTANCE = 2
 
 
 def read_heic(name: str, file: BinaryIO, max_pixels: int) -> Photo:
@@ -19,14 +23,7 @@ def read_heic(name: str, file: BinaryIO, max_pixels: int) -> Photo:
     Raises PhotoError if pillow-heif is not installed, or if the picture has more than `max_pixels` pixels, and any
     error of pillow-heif for a damaged one.
     """
-    try:
-        heif: Any = importlib.import_module("pillow_heif")
-    except ImportError:
-        raise PhotoError(
-            f"{name} is a HEIC picture; install dreamer-art[heif] to read it, or save it as JPEG"
-        ) from None
-    file.seek(0)
-    opened = heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    opened = _opened(name, file)
     check_size(name, opened.size, max_pixels)
     values, white = np.asarray(opened), 2 ** opened.info["bit_depth"] - 1
     values = values[:, : opened.size[0]].reshape(*opened.size[::-1], -1)
@@ -41,3 +38,32 @@ def read_heic(name: str, file: BinaryIO, max_pixels: int) -> Photo:
     if alpha is not None and opened.premultiplied_alpha:
         pixels = straight(pixels, alpha)
     return Photo(pixels, alpha, format="HEIF")
+
+
+def depth_in_heic(name: str, file: BinaryIO, max_pixels: int) -> Tensor | None:
+    """How near each part of a HEIC's main picture is, (1, 1, h, w), the more the nearer; None where it does not say.
+
+    Raises as `read_heic` does.
+    """
+    depths = _opened(name, file).info["depth_images"]
+    if not depths:
+        return None
+    depth = depths[0]
+    check_size(f"{name}: the depth in it", depth.size, max_pixels)
+    values = np.asarray(depth)[:, : depth.size[0]].reshape(*depth.size[::-1], -1)[..., 0].astype(np.float32)
+    said = depth.info["metadata"] or {}
+    shades = torch.from_numpy(values)[None, None]
+    # Of the kinds of ISO/IEC 23008-2, G.14.3.3, only this one counts the distance; the others grow with nearness
+    return -shades if said.get("representation_type") == _DISTANCE else shades
+
+
+def _opened(name: str, file: BinaryIO) -> Any:
+    """The file as pillow-heif opens it; no pixel is decoded."""
+    try:
+        heif: Any = importlib.import_module("pillow_heif")
+    except ImportError:
+        raise PhotoError(
+            f"{name} is a HEIC picture; install dreamer-art[heif] to read it, or save it as JPEG"
+        ) from None
+    file.seek(0)
+    return heif.open_heif(file, convert_hdr_to_8bit=False, hdr_to_16bit=False)

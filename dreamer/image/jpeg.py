@@ -79,6 +79,11 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
     return spliced(file, parts), found
 
 
+def end_of(file: BufferedReader) -> int:
+    """Where the picture ends; raises ValueError as `separated` does."""
+    return max((end for _, _, end in _segments(file)), default=0)
+
+
 def _metadata(blocks: dict[str, list[bytes]]) -> Metadata:
     found = Metadata()
     found.put("exif", b"".join(blocks.get("exif", [])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -64,6 +64,8 @@ class Pipeline:
     """The bytes that one pass may take, so that tiles are the same wherever; else they follow from what is free."""
     overview: Looked | None = None
     """The photo that is dreamt over, as a whole: of `over`."""
+    wholes: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """The size (height, width) of what each picture of some size is a preview of."""
 
     @property
     def network(self) -> Network:
@@ -130,7 +132,8 @@ class Pipeline:
         check_pixels(self.recipe, height, width, self.max_pixels)
         if self.recipe.wrap == "sphere":
             check_sphere(height, width)
-        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, height, width, self.edges)
+        wanted, whole = self.recipe.octaves, self.wholes.get((height, width))
+        octaves = plan_octaves(wanted, self.network, self.terms, height, width, whole, self.edges)
         demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
@@ -216,8 +219,7 @@ class Pipeline:
             Interrupted: Somebody pressed Ctrl-C; its `picture` is the dream so far.
         """
         plan = plan or self.plan(image.shape[-2], image.shape[-1])
-        scorer = scorer or self.scorer(plan)
-        device = torch.device(plan.machine.device)
+        scorer, device = scorer or self.scorer(plan), torch.device(plan.machine.device)
         image = image.to(device)
         if areas is None:
             areas = regions.areas_of(self.recipe, self.masks, image, self.registry)
@@ -252,8 +254,7 @@ class Pipeline:
         """Dream over a photo that has its final size; see `ascend`. Interrupted carries the Dream so far."""
         plan, image = plan or self.plan(photo.height, photo.width), photo.image()
         over = self.over(image) if self.recipe.init == "photo" else self
-        scorer = over.scorer(plan)
-        shares = regions.strength_of(self.recipe, self.masks, image, self.registry)
+        scorer, shares = over.scorer(plan), regions.strength_of(self.recipe, self.masks, image, self.registry)
         strength = self.recipe.strength * shares.to(plan.machine.device)
 
         def dreamt(picture: Tensor) -> Dream:
@@ -284,8 +285,7 @@ class Pipeline:
         def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
             seen = halved(context) if self.recipe.cutout else context
             weights = scorer.balance(seen.image, seen) if self._balances else ()
-            # A dream from nothing has no photo to keep anything of.
-            over = self.recipe.init == "photo" and self.on_pixels
+            over = self.recipe.init == "photo" and self.on_pixels  # else there is no photo to keep anything of
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),

@@ -61,9 +61,10 @@ def plan_octaves(
     terms: Sequence[WeightedObjective],
     height: int,
     width: int,
+    whole: tuple[int, int] | None = None,
     edges: Edges = OPEN,
 ) -> tuple[Octave, ...]:
-    """The octaves of a picture, small to large.
+    """The octaves of a picture, small to large; of a preview those that the whole begins with.
 
     Args:
         wanted: What the recipe says of them.
@@ -71,6 +72,7 @@ def plan_octaves(
         terms: The objectives, whose layers have to fit in.
         height: Of the picture, in pixels.
         width: Likewise.
+        whole: (height, width) of what it is a preview of, and shows the same forms at the same places.
         edges: Where the picture goes round. There sizes are multiples of the layers' strides, and of what a pyramid of
             four levels needs, so that no place is unlike the others.
 
@@ -78,6 +80,11 @@ def plan_octaves(
         NetworkError: The picture, or an octave that the recipe asks for, is too small for the network.
         UsageError: `feature_size` is asked for at a layer whose features have no size.
     """
+    if whole and whole != (height, width):
+        octaves = plan_octaves(wanted, network, terms, *whole, edges=edges)
+        away = [abs(math.log(min(octave.size) / min(height, width))) for octave in octaves]
+        last = away.index(min(away))
+        return (*octaves[:last], replace(octaves[last], size=(height, width)))
     if wanted.feature_size is None:
         sizes = octave_sizes(height, width, smallest=wanted.smallest, scale=wanted.scale, count=wanted.count)
     else:

@@ -205,6 +205,10 @@ def _segmenter(
     registry.add_segmenter(function, name, source)
 
 
+def _depth(registry: Registry, source: str, kind: str, function: Callable[..., Any], name: str | None = None) -> None:
+    registry.add_depth(function, name, source)
+
+
 def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Preset) -> None:
     """Register a function that returns the preset; a file is read only when needed, so a bad one breaks no plugin."""
     if isinstance(preset, Preset):
@@ -220,6 +224,7 @@ def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Pre
 _REGISTER: dict[str, Callable[..., None]] = {
     **{f"register_{kind}": _ingredient for kind in KINDS},
     "register_segmenters": _segmenter,
+    "register_depths": _depth,
     "register_networks": _network,
     "register_presets": _preset,
 }

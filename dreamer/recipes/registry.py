@@ -132,13 +132,14 @@ def noun_of(kind: str) -> str:
 
 
 class Registry:
-    """All named registries: one for each kind of ingredient, one each for segmenters, network factories and presets."""
+    """All named registries: one for each kind of ingredient, one each for segmenters, depths, networks and presets."""
 
     def __init__(self) -> None:
         self.ingredients: dict[str, NamedRegistry[IngredientKind]] = {
             kind: NamedRegistry(noun_of(kind), f"dreamer ingredients list {kind}") for kind in KINDS
         }
         self.segmenters: NamedRegistry[Callable[..., Any]] = NamedRegistry("segmenter", "dreamer plugins list")
+        self.depths: NamedRegistry[Callable[..., Any]] = NamedRegistry("depth", "dreamer plugins list")
         self.networks: NamedRegistry[NetworkFactory[Any]] = NamedRegistry("network", "dreamer networks list")
         self.presets: NamedRegistry[Callable[[], Any]] = NamedRegistry("preset", "dreamer presets list")
         """Functions that return the `Preset`, or raise RecipeError if its file cannot be read."""
@@ -169,9 +170,11 @@ class Registry:
 
     def add_segmenter(self, function: Callable[..., Any], name: str | None, source: str) -> None:
         """Register a segmenter by its own name, or another; raises PluginError where that is taken."""
-        if not callable(function):
-            raise PluginError(f"{_called(source)} cannot register a segmenter that is no function")
-        self.segmenters.add(name or str(getattr(function, "__name__", "")), source, function)
+        self._add_function(self.segmenters, function, name, source)
+
+    def add_depth(self, function: Callable[..., Any], name: str | None, source: str) -> None:
+        """Register a depth by its own name, or another; raises PluginError where that is taken."""
+        self._add_function(self.depths, function, name, source)
 
     def vocabulary(self, kind: str, name: str) -> Mapping[str, Option]:
         """An ingredient's options by name. Raises RecipeError for an unknown one, and names a missing plugin."""
@@ -222,8 +225,15 @@ class Registry:
                 sentences.append(f"it needs the plugin {name}, which is not installed; {how}")
         return sentences
 
+    def _add_function(
+        self, into: NamedRegistry[Callable[..., Any]], function: Callable[..., Any], name: str | None, source: str
+    ) -> None:
+        if not callable(function):
+            raise PluginError(f"{_called(source)} cannot register a {into.noun} that is no function")
+        into.add(name or str(getattr(function, "__name__", "")), source, function)
+
     def _all(self) -> list[NamedRegistry[Any]]:
-        return [*self.ingredients.values(), self.segmenters, self.networks, self.presets]
+        return [*self.ingredients.values(), self.segmenters, self.depths, self.networks, self.presets]
 
 
 def is_distribution(name: object) -> bool:

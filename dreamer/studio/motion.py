@@ -1,4 +1,4 @@
-"""What the page asks of a clip, as the words of `dreamer zoom` and `dreamer video`."""
+"""What the page asks of a clip, as the words of `dreamer zoom`, `dreamer loop` and `dreamer video`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from typing import Any
 from dreamer.errors import quoted
 from dreamer.studio.shelf import Shelf
 
-KINDS = ("render", "zoom", "video")
+KINDS = ("render", "zoom", "loop", "video")
 """The commands that the page asks for."""
 ENDINGS = (".mp4", ".webm", ".gif")
 """Of the clips that it makes."""
-_NUMBER, _PAIR, _SWITCH = "number", "pair", "switch"
+_NUMBER, _PAIR, _PLACE, _SWITCH, _CLIP = "number", "pair", "place", "switch", "clip"
 _WORDS: dict[str, dict[str, str | tuple[str, ...]]] = {
     "render": {},
     "zoom": {
-        **{"seconds": _NUMBER, "fps": _NUMBER, "rate": _NUMBER, "angle": _NUMBER, "centre": _PAIR, "pan": _PAIR},
+        **{"seconds": _NUMBER, "fps": _NUMBER, "rate": _NUMBER, "angle": _NUMBER, "centre": _PLACE, "pan": _PAIR},
         **{"ease": ("none", "in", "out", "both"), "direction": ("in", "out"), "loop": _SWITCH},
-        **{"mode": ("keyframes", "feedback"), "preview": _SWITCH},
+        **{"mode": ("keyframes", "feedback"), "preview": _SWITCH, "audio": _CLIP, "dance": _SWITCH},
     },
-    "video": {"stability": _NUMBER, "start": _NUMBER, "end": _NUMBER, "no-audio": _SWITCH, "preview": _SWITCH},
+    "loop": {"seconds": _NUMBER, "fps": _NUMBER, "seeds": _NUMBER, "preview": _SWITCH},
+    "video": {
+        **{"stability": _NUMBER, "start": _NUMBER, "end": _NUMBER, "no-audio": _SWITCH, "dance": _SWITCH},
+        "preview": _SWITCH,
+    },
 }
 _KEYFRAME = {"time": _NUMBER, "rate": _NUMBER, "angle": _NUMBER, "centre": _PAIR, "pan": _PAIR, "strength": _NUMBER}
 _MOST_KEYFRAMES = 1000
@@ -49,10 +53,14 @@ def motion_words(settings: Mapping[str, Any], shelf: Shelf, problems: list[str])
         wanted = _WORDS[kind].get(key)
         if value is None or value is False:
             continue
-        if wanted is None or not _fits(value, wanted):
+        clip = shelf.find(value) if wanted == _CLIP and isinstance(value, str) else None
+        if wanted is None or not (_fits(value, wanted) or (clip and clip.is_clip)):
             problems.append(f"{quoted(key)}: {quoted(value)} is not a value of it")
             continue
         yield f"--{key}"
+        if clip:
+            yield str(clip.path)
+            continue
         if wanted != _SWITCH:
             yield ",".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
     if kind == "zoom" and (keyframes := settings.get("path")):
@@ -66,10 +74,12 @@ def motion_words(settings: Mapping[str, Any], shelf: Shelf, problems: list[str])
 def _fits(value: Any, kind: str | tuple[str, ...]) -> bool:
     if isinstance(kind, tuple):
         return isinstance(value, str) and value in kind
-    if kind == _PAIR:
+    if kind == _PLACE and value == "follow":
+        return True
+    if kind in (_PAIR, _PLACE):
         return isinstance(value, list) and len(value) == 2 and all(_fits(one, _NUMBER) for one in value)
-    if kind == _SWITCH:
-        return isinstance(value, bool)
+    if kind in (_SWITCH, _CLIP):
+        return kind == _SWITCH and isinstance(value, bool)
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 

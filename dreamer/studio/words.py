@@ -33,7 +33,7 @@ _LONGEST, _MOST = 1000, 300
 
 
 def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = None) -> tuple[str, ...]:
-    """The words after `dreamer render`, or after `zoom` or `video`.
+    """The words after `dreamer render`, or after `zoom`, `loop` or `video`.
 
     Args:
         settings: `photo` is a picture's id; `look` a preset's name, or `recipe` the id of a dream; `flags` are values
@@ -90,7 +90,7 @@ def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path])
     """A new name for the dream in the folder: neither there nor in use by another job."""
     photo = shelf.find(str(settings.get("photo")))
     stem = photo.path.stem if photo else "dream"
-    stem = re.sub(r"(-(dream|zoom)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem) or "dream"
+    stem = re.sub(r"(-(dream|zoom|loop)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem) or "dream"
     asked = settings.get("format")
     own = photo.path.suffix.lower() if photo else ".jpg"
     if (kind := kind_of(settings)) == "render":
@@ -98,7 +98,7 @@ def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path])
         suffix = asked if asked in (".jpg", ".png", ".webp", ".tif") else usual
     else:
         suffix = asked if asked in ENDINGS else ENDINGS[0]
-    name = shelf.folder / f"{stem}-{'zoom' if kind == 'zoom' else 'dream'}{suffix}"
+    name = shelf.folder / f"{stem}-{kind if kind in ('zoom', 'loop') else 'dream'}{suffix}"
     used, number = set(taken), 2
     place = free(name)
     while place in used:

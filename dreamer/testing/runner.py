@@ -18,6 +18,7 @@ from dreamer.testing.cases import Fixtures
 from dreamer.testing.checks import try_network, try_preset
 from dreamer.testing.contracts import check_case, check_declaration, gives_score_map
 from dreamer.testing.contracts_canvas import check_canvas, check_optimiser
+from dreamer.testing.contracts_depth import try_depth
 from dreamer.testing.contracts_segmenter import try_segmenter
 from dreamer.testing.finding import Finding, broken
 from dreamer.testing.loading import Target, load_target
@@ -98,6 +99,7 @@ def _check_registered(target: Target) -> Iterator[Finding]:
                 found += try_entry(kind, entry, fixtures)
     yield from found
     yield from (try_segmenter(entry, registry) for entry in registry.segmenters if entry.source == source)
+    yield from (try_depth(entry, registry) for entry in registry.depths if entry.source == source)
     network_of = cache(partial(load_from, registry.networks))  # one network may be that of many presets
     yield from (try_network(entry, network_of) for entry in registry.networks if entry.source == source)
     wrong = {(finding.kind, finding.name) for finding in broken(found)}

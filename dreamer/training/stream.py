@@ -40,7 +40,7 @@ class PictureStream(AbstractContextManager["PictureStream"]):
             shared.share_memory_()  # type: ignore[no-untyped-call]
         with _safe_path():  # it starts a process, too
             self._drawn = context.Value("q", 0)
-        arguments = (world, self._pictures, self._labels, self._drawn, seed)
+        arguments = (world, self._pictures, self._labels, self._drawn, seed, _CHUNK)
         self._process = context.Process(target=_draw, args=arguments, daemon=True)
 
     def __enter__(self) -> PictureStream:
@@ -130,8 +130,8 @@ def _uniform(image: Tensor, random: torch.Generator, low: float, high: float, ch
     return torch.rand(len(image), channels, 1, 1, generator=random) * (high - low) + low
 
 
-def _draw(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int) -> None:
-    """Draw pictures until the parent process ends."""
+def _draw(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int, chunk: int) -> None:
+    """Draw pictures, `chunk` at once, until the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     torch.set_num_threads(1)
     if hasattr(os, "nice"):
@@ -140,8 +140,8 @@ def _draw(world: World, pictures: Tensor, labels: Tensor, drawn: Any, seed: int)
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         while os.getppid() == parent:
-            fresh = world.draw(_CHUNK, SIZE, random)
+            fresh = world.draw(chunk, SIZE, random)
             start = drawn.value % len(pictures)
-            pictures[start : start + _CHUNK] = (fresh.image * 255).round().byte()
-            labels[start : start + _CHUNK] = torch.stack([fresh.kind, fresh.second], 1).byte()
-            drawn.value += _CHUNK
+            pictures[start : start + chunk] = (fresh.image * 255).round().byte()
+            labels[start : start + chunk] = torch.stack([fresh.kind, fresh.second], 1).byte()
+            drawn.value += chunk

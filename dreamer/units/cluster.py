@@ -18,13 +18,15 @@ from typing import Any
 import psutil
 
 from dreamer.errors import RenderError, UsageError
-from dreamer.files import make_folder, write_atomically
+from dreamer.files import make_folder, read_bounded, write_atomically
 from dreamer.files.folders import cache_folder
 
 MODE, TOKEN, TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 """Variables by which Ray is told to ask for a token, and which."""
+_NOTE = 2**16  # bytes of what is noted of a cluster
 _PATIENCE = 60.0  # seconds until the cluster has to answer
 _LONGEST = 24  # bytes of the name of the temporary folder: those of sockets in it may have 107, and Ray's have 80
+_SCRATCH = "dreamer-ray-"  # what the names of temporary folders begin with; no other folder is ever removed
 STORE = 80 * 2**20
 """Bytes of the object store, about the least that Ray takes: what goes through it are words."""
 
@@ -46,8 +48,9 @@ def up(cores: int | None) -> str:
     if _runs(_noted()):
         raise UsageError(f"a cluster is up, at {_noted()['address']}; `dreamer cluster down` ends it")
     make_folder(cache_folder())
-    write_atomically(_token(), secrets.token_hex(32).encode())
-    _token().chmod(0o600)
+    _token().unlink(missing_ok=True)
+    with open(os.open(_token(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # never readable to others
+        file.write(secrets.token_hex(32))
     address = f"127.0.0.1:{_free_port()}"
     words = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={address.rpartition(':')[2]}"]
     words += ["--include-dashboard=false", "--disable-usage-stats", f"--object-store-memory={STORE}"]
@@ -64,15 +67,19 @@ def up(cores: int | None) -> str:
             start_new_session=True,
         )
     until = time.monotonic() + _PATIENCE
-    while b"Ray runtime started" not in _log().read_bytes():
-        if process.poll() is not None or time.monotonic() > until:
-            _end(process.pid)
-            remove_scratch(scratch)
-            raise RenderError(f"the cluster did not begin; {_log()} says why")
-        time.sleep(0.1)
-    began = psutil.Process(process.pid).create_time()
-    note = {"address": address, "pid": process.pid, "began": began, "scratch": str(scratch or "")}
-    write_atomically(_note(), json.dumps(note).encode())
+    try:
+        while b"Ray runtime started" not in _log().read_bytes():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RenderError(f"the cluster did not begin; {_log()} says why")
+            time.sleep(0.1)
+        began = psutil.Process(process.pid).create_time()
+        note = {"address": address, "pid": process.pid, "began": began, "scratch": str(scratch or "")}
+        write_atomically(_note(), json.dumps(note).encode())
+    except BaseException:  # Ctrl-C too: nobody could end a cluster of which there is no note
+        _end(process.pid)
+        process.wait()
+        remove_scratch(scratch)
+        raise
     return address
 
 
@@ -91,12 +98,12 @@ def scratch_folder() -> Path | None:
     """A new folder for sockets and logs of a cluster; None where its name would be too long for a socket's."""
     if len(tempfile.gettempdir()) > _LONGEST:
         return None
-    return Path(tempfile.mkdtemp(prefix="dreamer-ray-"))
+    return Path(tempfile.mkdtemp(prefix=_SCRATCH))
 
 
 def remove_scratch(folder: Path | None) -> None:
     """Remove the folder of a cluster that has ended."""
-    if folder is not None:
+    if folder is not None and folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith(_SCRATCH):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -125,17 +132,18 @@ def _log() -> Path:
 
 
 def _noted() -> dict[str, Any]:
-    """What was noted of the cluster; empty without one."""
-    with suppress(OSError, ValueError):
-        note = json.loads(_note().read_text())
-        return note if isinstance(note, dict) else {}
+    """What was noted of the cluster; empty without one, and where it cannot be read."""
+    with suppress(OSError, UsageError, ValueError, RecursionError):
+        note = json.loads(read_bounded(_note(), _NOTE))
+        if isinstance(note, dict) and all(isinstance(note.get(key, ""), str) for key in ("address", "scratch")):
+            return note
     return {}
 
 
 def _runs(note: dict[str, Any]) -> bool:
     """Whether the cluster of a note is there: its process, and not another one that has got its number."""
-    with suppress(KeyError, TypeError, ValueError, psutil.NoSuchProcess):
-        return bool(psutil.Process(note["pid"]).create_time() == note["began"])
+    with suppress(KeyError, TypeError, ValueError, OverflowError, psutil.NoSuchProcess):
+        return "address" in note and psutil.Process(note["pid"]).create_time() == float(note["began"])
     return False
 
 

@@ -48,7 +48,8 @@ class _Hand:
     def _read(self, number: int, news: SimpleQueue[tuple[int, dict[str, Any] | None]]) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            news.put((number, json.loads(line)))
+            with suppress(ValueError):  # half a line, of a process that was killed while it wrote
+                news.put((number, json.loads(line)))
         self.process.wait()
         news.put((number, None))
 

@@ -1,9 +1,9 @@
 // A clip that is dreamt over: how steady, which part, and its sound.
 
 import { $ } from "./dom.js";
-import { changed, on, settings } from "./settings.js";
+import { changed, on, settings, studio } from "./settings.js";
 
-const INPUTS = ["stability", "start", "end", "preview"];
+const INPUTS = ["stability", "start", "end", "dance", "preview"];
 
 function show() {
   const now = settings.video ?? {};
@@ -13,6 +13,7 @@ function show() {
     else input.value = now[name] ?? (name === "stability" ? 0.7 : "");
   }
   $("video-sound").checked = !now["no-audio"];
+  $("video-dance").disabled = !studio.photo?.sound;
   $("video-steady").textContent = $("video-stability").value;
 }
 
@@ -32,6 +33,7 @@ for (const name of ["start", "end"]) $(`video-${name}-here`).onclick = () => put
 on("photo", ({ found, another }) => {
   if (!found.clip) return;
   if (another) settings.video = { ...settings.video, start: null, end: null };
+  if (!found.sound) settings.video = { ...settings.video, dance: null };
   $("video-start").max = $("video-end").max = found.seconds;
   show();
 });

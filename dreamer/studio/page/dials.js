@@ -39,7 +39,7 @@ function lookDials() {
   const dice = make("button", { className: "dice", textContent: "⚄", title: "Another seed (R)", "aria-label": "Another seed", onclick: roll });
   const number = seed.querySelector("input");
   seed.insertBefore(make("span", { className: "pair" }), number).append(number, dice);
-  const size = settings.kind === "zoom" ? (settings.flags.size ?? 1280) : recipe.size;
+  const size = ["zoom", "loop"].includes(settings.kind) ? (settings.flags.size ?? 1280) : recipe.size;
   const formats = settings.kind ? FORMATS.clip : FORMATS.picture;
   return [
     from("strength"), feature, from("colour"), from("spare"), seed,

@@ -10,13 +10,13 @@ import { dream, pause, stop } from "./queue.js";
 import { painting, redo, undo } from "./regions.js";
 import { settings } from "./settings.js";
 import { comparing, sideBySide } from "./stage.js";
-import { play, zooming } from "./zoom.js";
+import { play, making } from "./zoom.js";
 
 const KEYS = {
   d: () => $("dream").disabled || dream(), p: pause, s: stop, r: roll, t: drafts, o: () => $("file").click(), f: () => $("whole").click(),
   1: () => chooseDepth("look"), 2: () => chooseDepth("recipe"), 3: () => chooseDepth("everything"),
   c: () => comparing(!pressed("compare")), l: () => loupe(!pressed("loupe")), v: sideBySide, b: () => painting(!pressed("brush")),
-  z: () => zooming(settings.kind !== "zoom"), k: play, x: () => proofing(!pressed("proof-button")), i: plugins,
+  z: () => making(settings.kind === "zoom" ? undefined : "zoom"), k: play, x: () => proofing(!pressed("proof-button")), i: plugins,
   "/": () => $("search").focus(), "?": () => $("keys").showModal(),
 };
 const AFTER_PHOTO = new Set("dcflvbrtzkx");

@@ -6,6 +6,7 @@ import "./drop.js";
 import "./drafts.js";
 import "./found.js";
 import { loadPictures } from "./gallery.js";
+import "./breath.js";
 import "./clip.js";
 import "./keys.js";
 import "./plugins.js";

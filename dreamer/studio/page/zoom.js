@@ -2,8 +2,8 @@
 
 import { Camera, keyframesOf } from "./camera.js";
 import { showCurve } from "./curve.js";
-import { $, draw, tell } from "./dom.js";
-import { changed, on, settings } from "./settings.js";
+import { $, draw, make, tell } from "./dom.js";
+import { changed, on, settings, studio } from "./settings.js";
 import { comparing, placeOf, size } from "./stage.js";
 
 const RATE = { low: 1, high: 4, log: true, text: (value) => `${Number(value.toFixed(2))}×` };
@@ -32,6 +32,12 @@ function begin() {
   [chosen, now] = [0, 0];
 }
 
+const follow = $("zoom-follow");
+follow.onchange = () => {
+  moved();
+  tell(follow.checked ? "The camera looks for its own way while the film is made." : "");
+};
+
 function moved() {
   points.sort((a, b) => a.time - b.time);
   for (let k = 1; k < points.length; k++) if (points[k].time <= points[k - 1].time) points[k].time = Number((points[k - 1].time + 0.01).toFixed(2));
@@ -41,8 +47,9 @@ function moved() {
   const [{ rate, angle, centre }] = keyframes;
   const steady = keyframes.every((key) => key.rate === rate && key.angle === angle && `${key.centre}` === `${centre}`);
   const { rate: _, angle: __, centre: ___, ...rest } = settings.zoom ?? {};
-  settings.zoom = steady ? { ...rest, ...unusual({ rate, angle, centre }) } : rest;
-  settings.path = steady ? [] : keyframes;
+  const follows = follow.checked ? { centre: "follow" } : {}; // and looks for its centres itself
+  settings.zoom = { ...rest, ...(steady ? unusual({ rate, angle, centre }) : {}), ...follows };
+  settings.path = steady ? [] : keyframes.map(({ centre, ...key }) => (follow.checked ? key : { ...key, centre }));
   settings.points = points;
   changed();
   show();
@@ -185,11 +192,11 @@ $("path").addEventListener("pointerdown", (event) => {
     if (grabbed != null) return;
     const far = stroke.some(([x, y]) => Math.hypot(x - stroke[0][0], y - stroke[0][1]) > 0.03);
     if (!far) return add(Number(now.toFixed(2)), clipped(stroke[0]));
-    follow(stroke.map(clipped));
+    along(stroke.map(clipped));
   }, { once: true });
 });
 
-function follow(stroke) {
+function along(stroke) {
   const lengths = stroke.map((at, k) => (k ? Math.hypot(at[0] - stroke[k - 1][0], at[1] - stroke[k - 1][1]) : 0));
   const sums = lengths.map((_, k) => lengths.slice(0, k + 1).reduce((a, b) => a + b));
   const count = Math.min(MOST, stroke.length);
@@ -205,24 +212,27 @@ function follow(stroke) {
   tell("The camera falls along the path that you drew.");
 }
 
-// Picture or zoom
+// Picture, zoom or loop
 
-export function zooming(wanted) {
+const KINDS = { "kind-picture": undefined, "kind-zoom": "zoom", "kind-loop": "loop" };
+
+export function making(wanted) {
   if (settings.kind === "video") return;
   const before = settings.kind;
-  settings.kind = wanted ? "zoom" : undefined;
-  if (before !== settings.kind) settings.format = "";
-  for (const id of ["kind-picture", "kind-zoom"]) {
-    const on = (id === "kind-zoom") === !!wanted;
-    $(id).setAttribute("aria-checked", on);
-    $(id).tabIndex = on ? 0 : -1;
+  settings.kind = wanted;
+  if (before !== wanted) settings.format = "";
+  for (const [id, kind] of Object.entries(KINDS)) {
+    $(id).setAttribute("aria-checked", kind === wanted);
+    $(id).tabIndex = kind === wanted ? 0 : -1;
   }
-  $("camera").hidden = !wanted;
-  $("path").toggleAttribute("hidden", !wanted); // SVG has no property of that name
+  $("camera").hidden = wanted !== "zoom";
+  $("breath").hidden = wanted !== "loop";
+  $("path").toggleAttribute("hidden", wanted !== "zoom"); // SVG has no property of that name
   halt();
-  if (before === "zoom" && !wanted) tell("");
-  if (!wanted) return changed(0);
-  comparing(false);
+  if (before === "zoom" && wanted !== "zoom") tell("");
+  if (wanted) comparing(false);
+  if (wanted !== "zoom") return changed(0);
+  follow.checked = how().centre === "follow";
   for (const [name, value] of Object.entries(how())) {
     const input = $(`zoom-${name}`);
     if (input) input[input.type === "checkbox" ? "checked" : "value"] = value;
@@ -261,17 +271,26 @@ $("path-straight").onclick = () => {
   begin();
   moved();
 };
-$("kind-picture").onclick = () => zooming(false);
-$("kind-zoom").onclick = () => zooming(true);
+for (const [id, kind] of Object.entries(KINDS)) $(id).onclick = () => making(kind);
 new ResizeObserver(show).observe($("camera"));
 on("photo", ({ found }) => {
   const clip = !!found.clip;
-  settings.kind = clip ? "video" : settings.kind === "zoom" ? "zoom" : undefined;
+  settings.kind = clip ? "video" : Object.values(KINDS).includes(settings.kind) ? settings.kind : undefined;
   $("kinds").hidden = clip;
   $("motion").hidden = !clip;
   if (clip) {
-    $("camera").hidden = true;
+    $("camera").hidden = $("breath").hidden = true;
     $("path").toggleAttribute("hidden", true);
   }
-  else zooming(isOn());
+  else making(settings.kind);
 });
+on("pictures", () => {
+  const clips = studio.pictures.filter((one) => one.clip);
+  $("zoom-audio").replaceChildren(...[{ id: "", name: clips.length ? "nothing" : "nothing: no clip is here" }, ...clips].map(({ id, name }) => make("option", { value: id, textContent: name })));
+  $("zoom-audio").value = clips.some((one) => one.id === how().audio) ? how().audio : "";
+});
+$("zoom-audio").onchange = () => {
+  const id = $("zoom-audio").value;
+  settings.zoom = { ...settings.zoom, audio: id || null, dance: !!id };
+  moved();
+};

@@ -18,7 +18,7 @@ from dreamer.files import is_link, is_taken
 
 MANIFEST, FRAMES, REPLACED = "manifest.json", "frames", "replaced"
 _FILE = re.compile(
-    r"manifest\.json|(rest|trial)\.mp4|segment-\d{6,}\.mp4|unit-[0-9a-f]{32}\.json|[a-z]+-\d{4,}\.safetensors", re.ASCII
+    r"manifest\.json|(rest|trial)\.mp4|segment-\d{6,}\.mp4|unit-[0-9a-f]{32}\.json|[a-z]+-\d{2,}\.safetensors", re.ASCII
 )
 _FRAME = re.compile(r"frame-(\d{6,18})\.png", re.ASCII)
 _PART = re.compile(r"\.dreamer-[0-9a-f]+\.part", re.ASCII)

@@ -43,17 +43,22 @@ class Scan:
 def scan(
     film: Film, frames: Iterable[tuple[Fraction, Frame]], on_frame: Callable[[int], None] = lambda number: None
 ) -> Scan:
-    """Look through all frames of a film, and find the cuts as the film does; `on_frame` is told each number."""
+    """Look through all frames of a film, and find the cuts as the film does; `on_frame` is told each number.
+
+    A cut is seen at the first frame after it that is dreamt over.
+    """
     times, cuts = list[Fraction](), list[int]()
     before: tuple[Frame, NDArray[np.float32]] | None = None
     for number, (time, values) in enumerate(frames):
         times.append(time)
+        on_frame(number)
+        if number % film.every:
+            continue
         small = _small(values)
         if before is not None and (film.resets or np.abs(small - before[1]).mean() > _CHANGED):
             if film.resets or film.cut_between(before[0], values):
                 cuts.append(number)
         before = (values, small)
-        on_frame(number)
     return Scan(times, cuts)
 
 

@@ -9,7 +9,7 @@ from frame to frame. (A whole dream on top of the kept change would brighten wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import chain, pairwise
@@ -23,6 +23,7 @@ from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan
+from dreamer.pipeline.preview import preview_side
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.film.looks import Look, Looks, Sections, check_sections
@@ -89,7 +90,7 @@ class Film:
         width: int,
         *,
         stability: float = STABILITY,
-        shorten: Callable[[int], int] = lambda side: side,
+        preview: bool = False,
         fit: Callable[[int, int], tuple[int, int]] = lambda height, width: (height, width),
         on_step: Callable[[Step], None] = lambda step: None,
         **more: Any,
@@ -101,7 +102,7 @@ class Film:
             height: Of the source frames, in pixels.
             width: Likewise.
             stability: From 0 to 1.
-            shorten: Returns the long side of the frames, given the recipe's.
+            preview: Whether it is small, and dreams up to an earlier octave.
             fit: Returns the part of (height, width) that is kept, as for a format that needs even sizes.
             on_step: Called after each step.
             **more: The other fields.
@@ -110,8 +111,14 @@ class Film:
             UsageError: The frames are too small for the network, or the recipe makes several pictures at once.
         """
         side = max(height, width)
-        side = max(1, shorten(min(side, pipeline.recipe.size or side)))
-        size = fit(*size_at(height, width, side))
+        side = min(side, pipeline.recipe.size or side)
+        size = whole = fit(*size_at(height, width, side))
+        if preview and all(size):
+            side = preview_side(pipeline, *size)
+            size = fit(*size_at(height, width, side))
+            pipeline = replace(pipeline, wholes={size: whole})
+            sections = more.get("sections", ())
+            more["sections"] = [(begin, replace(look, wholes={size: whole})) for begin, look in sections]
         if not all(size):
             raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
         plan = pipeline.plan_frames(*size)
@@ -175,6 +182,10 @@ class Film:
         """Whether the scene changes between a frame and the next, (h, w, 3 or 4), uint8: nothing is carried over."""
         device = self.pipeline.machine.device
         return find_motion(self.sized(now).to(device), self.sized(before).to(device)).cut
+
+    def reach(self, end: int) -> int:
+        """How many frames of the clip, if it has so many, decide those before number `end`."""
+        return -(-(end - 1) // self.every) * self.every + 1
 
     def sized(self, values: Frame) -> Tensor:
         """The colours of a frame (h, w, 3 or 4), uint8, at the film's size: (1, 3, H, W) in [0, 1]."""

@@ -55,7 +55,8 @@ class Looks:
         octaves = pipeline.recipe.octaves
         if feature_size is not None:
             octaves = replace(octaves, count=None, feature_size=feature_size)
-        planned = plan_octaves(octaves, pipeline.network, pipeline.terms, *self.usual.plan.size)
+        size = self.usual.plan.size
+        planned = plan_octaves(octaves, pipeline.network, pipeline.terms, *size, pipeline.wholes.get(size))
         return Look(pipeline, replace(self.usual.plan, octaves=planned))
 
 

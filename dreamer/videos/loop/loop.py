@@ -83,7 +83,7 @@ class Loop:
 
     def _change(self, number: int, store: StateStore) -> Tensor:
         """What a seed's dream changes, (1, 3, H, W) at half precision, as strong as the recipe says."""
-        name = f"dream-{number:02d}"
+        name = f"dream-{number:04d}"
         change = store.load(name, self.size, torch.float16)
         if change is None:
             recipe = replace(self.pipeline.recipe, seed=(self.pipeline.recipe.seed + number) % 2**63)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dreamer.errors import UsageError, argument, collect_problems, reported_together
-from dreamer.recipes.drives import Drive, Target
+from dreamer.recipes.drives import Drive, Target, drives_from
 from dreamer.videos.sound.curve import Curve, read_curve
 from dreamer.videos.sound.song import Song
-from dreamer.videos.sound.spectrum import Floats
+from dreamer.videos.sound.spectrum import STEP, Floats
+
+_BEYOND = 1.0  # seconds of a curve after the clip's end, so that an end that is rounded has them, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,12 @@ class Driven:
         begin, upto = (np.array(end)[:, None] for end in ends)
         found: Floats = begin + (upto - begin) * self.curve.at(times)
         return found if len(found) > 1 else found[0]
+
+    def told(self, seconds: float) -> dict[str, object]:
+        """The drive with what its curve is in the first seconds of the clip, as JSON can hold it."""
+        begin = self.curve.begin
+        values = self.curve.values[: max(2, math.ceil((begin + seconds + _BEYOND) / STEP))]
+        return {"drive": self.drive.words(), "begin": begin, "values": values.tolist()}
 
     @property
     def _ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -60,6 +69,10 @@ class Drives:
         """The drives as TOML and JSON can hold them."""
         return [each.drive.words() for each in self.driven]
 
+    def told(self, seconds: float) -> list[dict[str, object]]:
+        """The drives with what their curves are in the first seconds of the clip, as JSON can hold it, for `retold`."""
+        return [each.told(seconds) for each in self.driven]
+
 
 _MOST_COLOUR = 2.0
 STILL = Drives()
@@ -87,6 +100,12 @@ def driven_by(drives: Iterable[Drive], song: Song | None, begin: float = 0.0, fo
                 curve = replace(_curve(drive, song, folder or Path()), begin=begin)
                 found.append(Driven(drive, curve.followed(drive.attack, drive.release)))
     return Drives(tuple(found), song.sha256 if song else "")
+
+
+def retold(tables: Iterable[Mapping[str, Any]]) -> Drives:
+    """Drives as `Drives.told` has them, to the last bit: neither song nor table is needed again."""
+    known = [(drives_from([table["drive"]])[0], table) for table in tables]
+    return Drives(tuple(Driven(drive, Curve(np.array(each["values"]), each["begin"])) for drive, each in known))
 
 
 def _curve(drive: Drive, song: Song | None, folder: Path) -> Curve:

@@ -159,7 +159,8 @@ class Walk:
         kept = self._plans.get(id(pipeline))
         if kept and kept[0] is pipeline:
             return kept[1]
-        octaves = plan_octaves(pipeline.recipe.octaves, pipeline.network, pipeline.terms, *self.size)
+        wanted, whole = pipeline.recipe.octaves, pipeline.wholes.get(self.size)
+        octaves = plan_octaves(wanted, pipeline.network, pipeline.terms, *self.size, whole)
         plan = Plan(octaves, pipeline.machine)
         if pipeline in self.looks:
             self._plans[id(pipeline)] = pipeline, plan

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dreamer.videos.zoom.depth.depth_zoom import DepthZoom
 from dreamer.videos.zoom.feedback import FeedbackZoom
 from dreamer.videos.zoom.keyframes import KeyframeZoom
 from dreamer.videos.zoom.scene import Scene
 
 
-def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom:
+def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom | DepthZoom:
     """The maker of a scene's frames, for its zoom's mode."""
-    return KeyframeZoom(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
+    return spanned(scene) if scene.zoom.mode == "keyframes" else FeedbackZoom(scene)
+
+
+def spanned(scene: Scene) -> KeyframeZoom | DepthZoom:
+    """The same of a scene whose frames can be made in any order."""
+    return DepthZoom(scene) if scene.relief else KeyframeZoom(scene)
 
 
 class BareZoom:
@@ -19,9 +25,12 @@ class BareZoom:
 
     def __init__(self, scene: Scene) -> None:
         self._scene, self._view = scene, KeyframeZoom(scene)
+        self._deep = DepthZoom(scene) if scene.relief else None
 
     def frame(self, number: int) -> Tensor:
         """Frame `number` of the clip: (1, 3, h, w) in [0, 1]."""
+        if self._deep:
+            return self._deep.bare(number)
         return self._view.photo_at(self._scene.place(self._scene.zoom.time(number)), self._scene.size)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:

@@ -10,8 +10,9 @@ grain, brightness and colour as they were in the first frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,12 +20,30 @@ from torch import Tensor
 from dreamer.engine.areas import Areas
 from dreamer.image.easing import eased
 from dreamer.videos.zoom.scene import Scene, areas_from, keyframe_size, moved
-from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.similarity import Places, Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
 from dreamer.videos.zoom.stabilise import FrameStatistics, calmed, measured, steadied
 
 # Share of the last keyframe's change that the next one starts with; at 0.6 one motif crowds out all others.
 _KEPT = 0.35
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a frame sees: the photo (1, 3, h, w), the dream's change of it, and the looks' shares, (1, looks, h, w).
+
+    The change is None where its strength is 0, the shares where the looks are everywhere.
+    """
+
+    photo: Tensor
+    change: Tensor | None
+    shares: Tensor | None
+
+
+class _Seen(Protocol):
+    """What is seen at a place by a picture of a size (h, w), each pixel of which may look elsewhere: (1, C, h, w)."""
+
+    def __call__(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor: ...
 
 
 class KeyframeZoom:
@@ -55,20 +74,34 @@ class KeyframeZoom:
 
     def frame(self, number: int) -> Tensor:
         """Frame `number` of the clip: (1, 3, h, w) in [0, 1]."""
-        scene = self._scene
-        time = scene.zoom.time(number)
-        place = scene.place(time)
-        photo = self.photo_at(place, scene.size)
-        strength = scene.strength(time)
-        if strength == 0:
+        time = self._scene.zoom.time(number)
+        return self.shown(self.seen(time), time)
+
+    def seen(self, time: float, at: Places | None = None) -> Sight:
+        """What the frame at a time sees; with `at`, each of its pixels looks there and not where it is."""
+        scene, place = self._scene, self._scene.place(time)
+        photo = self.photo_at(place, scene.size, at)
+        if scene.strength(time) == 0:
+            return Sight(photo, None, None)
+        shares = self._shares_at(place, scene.size, at)
+        return Sight(photo, self._blended(scene.path.keyframe(time), place, at), shares)
+
+    def shown(self, sight: Sight, time: float) -> Tensor:
+        """The frame that shows what is seen at a time, (1, 3, h, w) in [0, 1]."""
+        scene, photo = self._scene, sight.photo
+        if sight.change is None:
             return photo
-        areas = self._areas_at(place, scene.size)
-        change = steadied(self._reference, self._blended(scene.path.keyframe(time), place), photo, areas)
+        areas = None if sight.shares is None else areas_from(sight.shares)
+        change = steadied(self._reference, sight.change, photo, areas)
         return scene.tinted(change, time).mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
 
     def change(self, number: int) -> Tensor:
         """The change of keyframe `number` as the frame at its time sees it, (1, 3, h, w)."""
         return self._seen_from(number, self.reached(number))
+
+    def whole(self, number: int) -> Tensor:
+        """The change of keyframe `number`, as large as that is."""
+        return self._change(number)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
         """The number of keyframes dreamt for the first `done` frames, and for the first `frames`."""
@@ -97,22 +130,22 @@ class KeyframeZoom:
         latest = min(int(2 * passed + 1) // 2, self.last)  # a keyframe is visible from halfway before its time
         return latest + (not zoom.loop or latest < self.last)
 
-    def _blended(self, keyframe: float, place: Similarity) -> Tensor:
+    def _blended(self, keyframe: float, place: Similarity, at: Places | None) -> Tensor:
         """The change at a place between two keyframes, (1, 3, h, w); the next one fades in from halfway on."""
         now = min(int(keyframe + 1e-9), self.last - 1)
-        change = self._seen_from(now, place)
+        change = self._seen_from(now, place, at)
         share = eased(min(max(2 * (keyframe - now) - 1, 0.0), 1.0))
-        return change.lerp_(self._seen_from(now + 1, place), share) if share else change
+        return change.lerp_(self._seen_from(now + 1, place, at), share) if share else change
 
-    def _seen_from(self, number: int, place: Similarity) -> Tensor:
-        """A keyframe's change as seen by a frame at `place`, (1, 3, h, w)."""
+    def _seen_from(self, number: int, place: Similarity, at: Places | None = None) -> Tensor:
+        """A keyframe's change as seen by a frame at `place`, (1, 3, h, w); `at` is as for `seen`."""
         if number not in self._splines:
             change = self._change(number).contiguous(memory_format=torch.channels_last)
             self._splines = {k: spline for k, spline in self._splines.items() if abs(k - number) == 1}
             self._splines[number] = coefficients(change)
         spline = self._splines[number]
         way = self.reached(number).inverse().after(place)
-        return sample(spline, *way.places(self._scene.size, (spline.shape[-2], spline.shape[-1])))
+        return sample(spline, *way.places(self._scene.size, (spline.shape[-2], spline.shape[-1]), at))
 
     def _change(self, number: int) -> Tensor:
         """The change of keyframe `number`, dreamt where the store lacks it; in a loop the last is the first."""
@@ -145,32 +178,33 @@ class KeyframeZoom:
         return calmed(self._reference, steadied(self._reference, change, photo, areas), areas)
 
     def _size(self, number: int) -> tuple[int, int]:
-        """The (h, w) of keyframe `number`; around the first one nothing is seen, unless a loop comes back to it."""
-        return self._keyframe_size if number or self._scene.zoom.loop else self._scene.size
+        """The (h, w) of keyframe `number`; around the first one nothing is seen but in loops and depth."""
+        around = number or self._scene.zoom.loop or self._scene.relief
+        return self._keyframe_size if around else self._scene.size
 
-    def photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+    def photo_at(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
         """The photo at a place, (1, 3, h, w); in a loop it contains the start's view, which grows to fill the frame."""
-        return self._looped(self._scene.photo_at, place, size)
+        return self.looped(self._scene.photo_at, place, size, at)
 
     def _areas_at(self, place: Similarity, size: tuple[int, int]) -> Areas | None:
         """Where the looks are in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
-        if not self._scene.has_regions:
-            return None
-        return areas_from(self._looped(self._scene.shares_at, place, size))
+        shares = self._shares_at(place, size)
+        return None if shares is None else areas_from(shares)
 
-    def _looped(
-        self, seen: Callable[[Similarity, tuple[int, int]], Tensor], place: Similarity, size: tuple[int, int]
-    ) -> Tensor:
+    def _shares_at(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor | None:
+        return self.looped(self._scene.shares_at, place, size, at) if self._scene.has_regions else None
+
+    def looped(self, seen: _Seen, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
         """What is seen at a place, (1, C, h, w), with what the start sees in the middle of a loop's end."""
-        picture = seen(place, size)
+        picture = seen(place, size, at)
         if self._scene.zoom.loop:
             way = self._end.inverse().after(place)
-            share = self._share(way, size)
+            share = self._share(way, size, at)
             if share is not None:
-                picture = picture.lerp_(seen(self._scene.place(0.0).after(way), size), share)
+                picture = picture.lerp_(seen(self._scene.place(0.0).after(way), size, at), share)
         return picture
 
-    def _share(self, way: Similarity, size: tuple[int, int]) -> Tensor | None:
+    def _share(self, way: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor | None:
         """The weight of the loop's start at each pixel of a picture that lies on it by `way`: (h, w), from 0 to 1.
 
         It is 1 within the start's frame and 0 beyond a keyframe's size. It fades in over the first half of the way (on
@@ -181,7 +215,7 @@ class KeyframeZoom:
         if seen <= 1e-9:
             return None
         height, width = self._scene.size
-        x, y = way.places(size, (1, 1))
+        x, y = way.places(size, (1, 1), at)
         edge = math.sqrt(self._scene.spacing) - 1
         beyond = torch.maximum(x.abs() / (width / 2), y.abs() / (height / 2)).sub_(1).div_(edge)
         return eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)

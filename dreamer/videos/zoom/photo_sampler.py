@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dreamer.image import resize
-from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.similarity import Places, Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
 
 _STEP = math.sqrt(2)  # factor between the sizes in which a large photo is kept
@@ -23,17 +23,18 @@ class PhotoSampler:
         self._photo = photo
         self._density = min(photo.shape[-2] / size[0], photo.shape[-1] / size[1])
 
-    def at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+    def at(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
         """The photo as seen by a picture of `size` (h, w) at `place`, in frame pixels: (1, 3, h, w) in [0, 1].
 
-        Between two of the kept sizes both are blended, so that the sharpness never jumps.
+        Between two of the kept sizes both are blended, so that the sharpness never jumps. With `at`, each pixel looks
+        there and not where it is.
         """
         level = math.log(max(1.0, self._density * abs(place.factor)), _STEP)
         lower = min(int(level), len(self._levels) - 1)
         share = level - lower if lower + 1 < len(self._levels) else 0.0
-        image = self._sample(lower, place, size)
+        image = self._sample(lower, place, size, at)
         if share > 1e-6:
-            image.lerp_(self._sample(lower + 1, place, size), share)
+            image.lerp_(self._sample(lower + 1, place, size, at), share)
         return image.clamp_(0, 1)
 
     @cached_property
@@ -47,10 +48,10 @@ class PhotoSampler:
                 return levels
             image = self._smaller(image, smaller)
 
-    def _sample(self, level: int, place: Similarity, size: tuple[int, int]) -> Tensor:
+    def _sample(self, level: int, place: Similarity, size: tuple[int, int], at: Places | None) -> Tensor:
         density, kept = self._levels[level]
         onto = Similarity(complex(density)).after(place)
-        return self._seen(kept, *onto.places(size, (kept.shape[-2], kept.shape[-1])))
+        return self._seen(kept, *onto.places(size, (kept.shape[-2], kept.shape[-1]), at))
 
     def _kept(self, image: Tensor) -> Tensor:
         """What is kept of a size, (1, C, h, w), for `_seen`."""

@@ -20,9 +20,10 @@ from dreamer.pipeline.plan import Plan
 from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.recipes.recipe import Ingredient
 from dreamer.videos.clip.state import StateStore
+from dreamer.videos.zoom.depth.relief import Relief
 from dreamer.videos.zoom.path import Path
 from dreamer.videos.zoom.photo_sampler import MaskSampler, PhotoSampler
-from dreamer.videos.zoom.similarity import Similarity
+from dreamer.videos.zoom.similarity import Places, Similarity
 from dreamer.videos.zoom.spline import coefficients, sample
 from dreamer.videos.zoom.zoom import Zoom
 
@@ -105,6 +106,10 @@ class Scene:
     store: StateStore
     spacing: float
     on_step: OnStep = lambda number, step: None
+    relief: Relief | None = None
+    """How near each part of the photo is, if the camera moves in depth."""
+    looks: Tensor | None = None
+    """The share of each region's look in the photo, (1, looks, H, W), if they are not the recipe's."""
     _plans: dict[tuple[Pipeline, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
     """The plan of each pipeline at each size, made once for all frames."""
     _sizes: dict[tuple[Pipeline, float], Pipeline] = field(default_factory=dict, compare=False, repr=False)
@@ -121,25 +126,36 @@ class Scene:
 
     def place(self, time: float) -> Similarity:
         """From a frame's points at a time to the photo's, in frame pixels."""
-        return self.path.at(time).scaled(max(self.size))
+        place = self.path.at(time).scaled(max(self.size))
+        return Similarity(complex(self.relief.inset)).after(place) if self.relief else place
 
-    def photo_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
-        """The photo as seen by a picture of `size` (h, w) at `place`: (1, 3, h, w) in [0, 1]."""
-        return self._sampler.at(place, size)
+    def photo_at(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
+        """The photo as seen by a picture of `size` (h, w) at `place`: (1, 3, h, w) in [0, 1].
 
-    def shares_at(self, place: Similarity, size: tuple[int, int]) -> Tensor:
+        With `at`, each pixel looks there and not where it is, here and below.
+        """
+        return self._sampler.at(place, size, at)
+
+    def shares_at(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
         """The share of each region's look as seen by a picture of `size` (h, w) at `place`: (1, looks, h, w) in [0, 1].
 
         The regions are the photo's, those by formula, too, and move with it.
         """
         assert self._masks
-        return self._masks.at(place, size)
+        return self._masks.at(place, size, at)
+
+    @cached_property
+    def shares(self) -> Tensor | None:
+        """The share of each region's look in the photo, (1, looks, H, W); None where they are everywhere."""
+        pipeline = self.pipeline_at(0.0)
+        if self.looks is not None:
+            return self.looks
+        areas = areas_of(pipeline.recipe, pipeline.masks, self.photo, pipeline.registry)
+        return areas.shares.transpose(0, 1) if areas else None
 
     @cached_property
     def _masks(self) -> MaskSampler | None:
-        pipeline = self.pipeline_at(0.0)
-        areas = areas_of(pipeline.recipe, pipeline.masks, self.photo, pipeline.registry)
-        return MaskSampler(areas.shares.transpose(0, 1), self.size) if areas else None
+        return None if self.shares is None else MaskSampler(self.shares, self.size)
 
     @property
     def has_regions(self) -> bool:

@@ -16,13 +16,14 @@ from dreamer.recipes.options import Option, read_all
 from dreamer.recipes.parsing import read_toml
 from dreamer.videos.sound.driven import driven_by
 from dreamer.videos.sound.song import Song
-from dreamer.videos.zoom.zoom import Direction, Ease, Keyframe, Mode, Zoom
+from dreamer.videos.zoom.zoom import DEPTH, Direction, Ease, Keyframe, Mode, Zoom
 
 MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
 _BEAT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)b")
 _MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
 _MOTION: dict[str, Any] = {"rate": float, "angle": float, "centre": tuple[float, ...], "pan": tuple[float, ...]}
+_MOTION |= dict.fromkeys(DEPTH, float)
 _ZOOM = _MOTION | {"seconds": float, "ease": Ease, "direction": Direction, "loop": bool, "mode": Mode}
 _KEYFRAME = _MOTION | {"time": float, "strength": float, "preset": str, "layer": str}
 _ZOOM_OPTIONS, _KEYFRAME_OPTIONS = (
@@ -88,6 +89,7 @@ def _with_sections(zoom: Zoom, drives: Sequence[Drive], song: Song | None) -> Zo
 def zoom_words(zoom: Zoom) -> dict[str, Any]:
     """The zoom as a dict that JSON can hold; the reverse of `zoom_from`."""
     words = {field.name: getattr(zoom, field.name) for field in fields(Zoom)}
+    words = {name: value for name, value in words.items() if value is not None}
     keyframes = [{name: value for name, value in asdict(key).items() if value is not None} for key in zoom.keyframes]
     driven = {"drives": zoom.drives.words()} if words.pop("drives").driven else {}
     return {**words, "fps": str(zoom.fps), "keyframes": keyframes, **driven}

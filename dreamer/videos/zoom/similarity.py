@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Places = tuple[Tensor, Tensor]
+"""Where each pixel of a picture looks, x and y, each (h, w), in its own pixels from its centre."""
+
 
 @dataclass(frozen=True)
 class Similarity:
@@ -30,15 +33,21 @@ class Similarity:
         """The same similarity in a unit that is `unit` times smaller."""
         return Similarity(self.factor, self.shift * unit)
 
-    def places(self, size: tuple[int, int], onto: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def places(self, size: tuple[int, int], onto: tuple[int, int], at: Places | None = None) -> tuple[Tensor, Tensor]:
         """Where the pixels of a picture of `size` (h, w) lie on one of size `onto`: x and y, each (h, w).
 
         In pixels from the centre of the first pixel. Computed in float64, as places deep in a zoom lie close together.
+        With `at`, each pixel looks there and not where it is.
         """
-        height, width = size
-        x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
-        y = (torch.arange(height, dtype=torch.float64) - (height - 1) / 2)[:, None]
+        x, y = (part.double() for part in at) if at else own_places(size)
         a, b = self.factor.real, self.factor.imag
         across = a * x - b * y + (self.shift.real + (onto[1] - 1) / 2)
         down = b * x + a * y + (self.shift.imag + (onto[0] - 1) / 2)
         return across.float(), down.float()
+
+
+def own_places(size: tuple[int, int]) -> Places:
+    """Where the pixels of a picture of `size` (h, w) are: x (w,) and y (h, 1), from its centre, in float64."""
+    height, width = size
+    x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
+    return x, (torch.arange(height, dtype=torch.float64) - (height - 1) / 2)[:, None]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import bisect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from dreamer.errors import argument
+from dreamer.errors import UsageError, argument
 from dreamer.recipes.drives import Target
 from dreamer.videos.sound.driven import STILL, Drives
 from dreamer.videos.zoom.path import Floats, Speed, each
@@ -19,6 +19,11 @@ from dreamer.videos.zoom.path import Floats, Speed, each
 Ease = Literal["none", "in", "out", "both"]
 Mode = Literal["keyframes", "feedback"]
 Direction = Literal["in", "out"]
+
+DEPTH = ("dolly", "orbit", "parallax")
+"""The settings of a camera that moves in depth."""
+PARALLAX, MOST_PARALLAX = 0.05, 0.2
+"""Of the frame's long side: by how much near and far parts move against each other, by itself and at most."""
 
 _MAX_SECONDS = 4 * 3600
 _MAX_RATE = 100.0
@@ -37,6 +42,9 @@ class Keyframe:
     strength: float | None = None
     preset: str | None = None
     layer: str | None = None
+    dolly: float | None = None
+    orbit: float | None = None
+    parallax: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,10 @@ class Zoom:
     `ease` slows the motion at its beginning (in), its end (out) or both, on the logarithm of the scale; the whole way
     stays the same. `out` is the inward clip reversed. With `loop` the end meets the start. What `drives` move is theirs
     throughout, but for the strength, of which they give a share.
+
+    Through a photo whose depth is known the camera moves as well: forward by `dolly` a second, and round by `orbit`
+    degrees a second. The nearest and the farthest part move against each other by `parallax`, in long sides of the
+    frame, where the camera is on its circle, or has gone forward by 1. All are None where it does not.
     """
 
     seconds: float = 10.0
@@ -62,6 +74,9 @@ class Zoom:
     mode: Mode = "keyframes"
     keyframes: tuple[Keyframe, ...] = ()
     drives: Drives = STILL
+    dolly: float | None = None
+    orbit: float | None = None
+    parallax: float | None = None
 
     @property
     def frames(self) -> int:
@@ -84,6 +99,37 @@ class Zoom:
         rate = each(math.exp, self._track("rate", times) * pace)
         angle, pan = self._track("angle", times) * pace, self._track("pan", times) * pace
         return Speed(rate, angle, self._track("centre", times), pan)
+
+    @property
+    def deep(self) -> bool:
+        """Whether the camera moves in depth."""
+        return any(getattr(each, name) is not None for each in (self, *self.keyframes) for name in DEPTH)
+
+    def in_depth(self, there: bool) -> Zoom:
+        """The zoom with a camera that moves in depth, if depth is `there`: once round in the clip, if nothing says how.
+
+        Raises UsageError where the camera is to move in depth and there is none.
+        """
+        if not there:
+            if self.deep:
+                moves = ", ".join(map(argument, DEPTH))
+                raise UsageError(
+                    f"{moves}: how near things are has to be known for that; name it ({argument('depth')})"
+                )
+            return self
+        still = not any(getattr(each, name) for each in (self, *self.keyframes) for name in ("dolly", "orbit"))
+        turn = 360 / self.seconds if still and self.orbit is None else 0.0
+        given = {name: getattr(self, name) for name in DEPTH if getattr(self, name) is not None}
+        return replace(self, **{"dolly": 0.0, "orbit": turn, "parallax": PARALLAX, **given})
+
+    def advance(self, times: Floats) -> tuple[Floats, Floats]:
+        """How fast the camera goes forward, and round in degrees, per second at times (n,), each (n,)."""
+        pace = self._pace(times)
+        return self._track("dolly", times) * pace, self._track("orbit", times) * pace
+
+    def parallax_at(self, time: float) -> float:
+        """The parallax at a time."""
+        return float(self._track("parallax", np.array([time]))[0])
 
     def strength(self, time: float, default: float) -> float:
         """The strength of the dream at a time; `default`, the recipe's, where no keyframe sets one."""
@@ -167,7 +213,7 @@ class Zoom:
     def _points(self) -> dict[str, tuple[Floats, Floats] | None]:
         """For each setting the times at which keyframes set it, (k,), and its values there, (k,) or (2, k)."""
         found: dict[str, tuple[Floats, Floats] | None] = {}
-        for name in ("rate", "angle", "centre", "pan", "strength"):
+        for name in ("rate", "angle", "centre", "pan", "strength", *DEPTH):
             keys = [(key.time, getattr(key, name)) for key in self.keyframes if getattr(key, name) is not None]
             values = [math.log(value) if name == "rate" and value > 0 else value for _, value in keys]
             found[name] = (np.array([time for time, _ in keys]), np.array(values).T) if keys else None
@@ -213,6 +259,13 @@ def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
     if of.pan is not None and not all(abs(part) <= 2 for part in of.pan):
         how = "expected two numbers from -2 to 2, in long sides of the frame per second"
         found.append(f"{named('pan', of.pan)}: {how}")
+    if of.dolly is not None and not abs(of.dolly) <= 10:
+        found.append(f"{named('dolly', of.dolly)}: expected -10 to 10, forward per second")
+    if of.orbit is not None and not abs(of.orbit) <= 720:
+        found.append(f"{named('orbit', of.orbit)}: expected -720 to 720 degrees per second")
+    if of.parallax is not None and not 0 <= of.parallax <= MOST_PARALLAX:
+        how = f"expected 0 to {MOST_PARALLAX:g}, in long sides of the frame"
+        found.append(f"{named('parallax', of.parallax)}: {how}")
     return found
 
 
