@@ -90,6 +90,8 @@ def test_a_warp_that_goes_round_has_no_jump():
     image = photo(64, 96).float()
     with Randomness(3):
         bent = warp(image, step=Step(0, 1, 0, 1, 0.0, (64, 96)), degrees=20.0, pixels=30, edges=ROUND["x"])(image)
+        still = warp(image, step=Step(0, 1, 0, 1, 0.0, (64, 96)), degrees=0.0, edges=ROUND["x"])(image)
+    assert (still - image).abs().max() < 1e-4
     jump = (bent[..., 0] - bent[..., -1]).abs().mean() / bent.diff(dim=-1).abs().mean()
     assert 0.6 < jump < 1.5
     assert (bent - image)[..., 0].abs().mean() > 0.02
