@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from dreamer.hookspecs import hookimpl
     from dreamer.ingredients.gradient_filters import unit
     from dreamer.networks.network import Network
-    from dreamer.recipes.options import Range, reaching
+    from dreamer.recipes.options import Range, leaving_edges, reaching
 
 __version__ = "0.1.0"  # pyproject.toml takes it from here without importing anything
 
@@ -77,6 +77,7 @@ __all__ = [
     "dream",
     "enlarge",
     "hookimpl",
+    "leaving_edges",
     "load_network",
     "loop",
     "neuron",
@@ -103,6 +104,7 @@ _HOMES = {
     "dream": "api",
     "enlarge": "api",
     "hookimpl": "hookspecs",
+    "leaving_edges": "recipes.options",
     "load_network": "api",
     "loop": "api",
     "neuron": "api.terms",

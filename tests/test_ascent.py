@@ -128,11 +128,11 @@ def test_interrupting_between_octaves_keeps_the_picture(monkeypatch):
         """The picture kept of a dream stopped in that call of `resize`."""
         sizes = []
 
-        def resize(picture, size):
+        def resize(picture, size, edges):
             sizes.append(size)
             if len(sizes) == call:
                 raise KeyboardInterrupt
-            return image.resize(picture, size)
+            return image.resize(picture, size, edges)
 
         monkeypatch.setattr("dreamer.engine.render.resize", resize)
         with pytest.raises(Interrupted) as caught:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from networks import calibrated, settled, tiny
 
-from dreamer.engine.score import Scorer, WeightedObjective, largest_tile
+from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
+from dreamer.engine.tiling import largest_tile
 from dreamer.errors import UsageError
 from dreamer.ingredients.objectives import deepdream, motif
 from dreamer.motifs.sample_scene import scene

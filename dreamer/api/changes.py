@@ -43,6 +43,7 @@ class Look(TypedDict, total=False):
     colour: float
     spare: float
     feather: float
+    wrap: Literal["none", "x", "y", "both", "sphere"]
     balance: bool
     redirect: int
     smooth_pooling: bool

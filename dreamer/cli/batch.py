@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
 from dreamer.cli.claims import claimed
@@ -16,6 +16,7 @@ from dreamer.cli.failures import exit_code
 from dreamer.cli.photos import Place, check_folder, check_spared
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
+from dreamer.cli.repeating import Times, check_size, place_of, write_repeated
 from dreamer.errors import Interrupted, UsageError, WriteError
 from dreamer.files import is_taken, rescue, taken, write_atomically
 from dreamer.files.suffixes import suffix_of
@@ -47,6 +48,8 @@ class Batch:
     snapshots: tuple[int, ...]
     """The steps after which the picture is saved, too."""
     keep_gps: bool = False
+    repeat: Times | None = None
+    """How often the dream is written side by side, beside it."""
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
     remarks: Callable[[Dream], Iterable[str]] = lambda dream: ()
@@ -85,11 +88,15 @@ class Batch:
         self.check_transparency(output, format)
         self._check_own(output, label)
         if not self.force and self.is_done(output, photo):
+            self._repeat(output)
             self.reporter.skip(label, str(output))
             return
         if is_taken(output) and not self.force:
             raise UsageError(taken(output))
         plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
+        if self.repeat:
+            check_size(photo.width, photo.height, self.repeat, self.max_pixels)
+            self._check_free(place_of(output, self.repeat))
         self.place.make(output)
         check_folder(output.parent, str(output))
         with claimed(output):
@@ -97,6 +104,7 @@ class Batch:
                 self.reporter.notify(notice)
             began = time.monotonic()
             written = self._made(photo, plan, output, label, format)
+            self._repeat(written)
         self.reporter.done(label, str(written), time.monotonic() - began)
 
     def _made(self, photo: Photo, plan: Plan, output: Path, label: str, format: str) -> Path:
@@ -120,6 +128,20 @@ class Batch:
             else:
                 self.reporter.interrupted(label, str(kept))
             raise
+
+    def _check_free(self, place: Path) -> None:
+        """Raise UsageError for a name that is a photo's, or taken."""
+        check_spared([place], self.protected)
+        if is_taken(place) and not self.force:
+            raise UsageError(taken(place))
+
+    def _repeat(self, dream: Path) -> None:
+        """Write a finished dream several times side by side, if that is wanted and is not there."""
+        if self.repeat and (self.force or not is_taken(place_of(dream, self.repeat))):
+            self._check_free(place_of(dream, self.repeat))
+            saving: dict[str, Any] = {"keep_gps": self.keep_gps, "max_pixels": self.max_pixels}
+            place = write_repeated(dream, self.repeat, replace=self.force, **saving)
+            self.reporter.notify(f"repeated in {place}")
 
     def load(self, path: Path | None) -> Photo:
         """The photo; without a path the one to start from."""
@@ -152,6 +174,8 @@ class Batch:
         from dreamer.image import losses
 
         told = [*photo.notices, *losses(photo, format), *self.pipeline.remarks(photo.height, photo.width)]
+        if photo.is_panorama and not self.pipeline.edges:
+            told.append("it is a 360-degree panorama; --wrap sphere dreams it without a seam, and its poles unpinched")
         if photo is not whole:
             before, now = f"{whole.width}x{whole.height}", f"{photo.width}x{photo.height}"
             told.append(f"resized from {before} to {now} pixels; --size full keeps them all")

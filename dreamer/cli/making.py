@@ -106,6 +106,7 @@ class Photos:
         place = Place(Path(words["output"]) if words["output"] else None, words["is_folder"])
         shared = (bounded(pipeline), provenance, plugins, place, self._told, given.max_pixels, ())
         saving = {"force": words["force"], "keep_gps": words["keep_gps"], "snapshots": tuple(words["snapshots"])}
+        saving["repeat"] = tuple(words.get("repeat") or ()) or None
         self._batch = Shared(*shared, **saving)
 
     def make(self, unit: Unit, tell: Tell) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The options for parts of the picture with looks of their own: --invert, --region, --feather."""
+"""The options for parts of the picture with looks of their own: --invert, --region, --feather; and --wrap."""
 
 from __future__ import annotations
 
@@ -47,3 +47,9 @@ region_options = together(
     ),
 )
 """Parts of the picture with looks of their own."""
+
+wrap_option = option(
+    "--wrap",
+    type=click.Choice(["none", "x", "y", "both", "sphere"]),
+    help="Join left to right (x), top to bottom (y), or both, without a seam; sphere: a 360-degree panorama. [none]",
+)

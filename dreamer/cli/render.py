@@ -24,9 +24,10 @@ from dreamer.cli.options import (
 )
 from dreamer.cli.photos import Found, Place, find, named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import region_options, wrap_option
 from dreamer.cli.remote import render_addresses
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.repeating import Times, repeat_option
 from dreamer.cli.sheet_cells import SheetOptions
 from dreamer.cli.sheets import make_sheet
 from dreamer.errors import UsageError, collect_problems
@@ -38,6 +39,8 @@ from dreamer.units.storage import is_address
 @option("-o", "--output", metavar="FILE|FOLDER", help="The picture or folder to write. [PHOTO-dream.*]")
 @still_options
 @region_options
+@wrap_option
+@repeat_option
 @sheet_options
 @machine_options
 @jobs_options("photos")
@@ -52,6 +55,7 @@ def render(
     output: str | None,
     snapshots: tuple[int, ...],
     keep_gps: bool,
+    repeat: Times | None,
     force: bool,
     sample: bool,
     seeds: tuple[int, ...],
@@ -94,7 +98,8 @@ def render(
     wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     with progress(how) as reporter:
         if any(map(is_address, (*photos, output or ""))):
-            unfit += ["addresses: a sheet and snapshots are made of files"] * bool(wanted.sheet or snapshots or as_page)
+            beside = wanted.sheet or snapshots or as_page or repeat
+            unfit += ["addresses: a sheet, snapshots and --repeat are made of files"] * bool(beside)
             options["recipe"] = options["recipe"] or like
             saving = {"force": force, "keep_gps": keep_gps}
             return render_addresses(photos, output, hands, options, reporter, unfit, **saving)
@@ -105,6 +110,7 @@ def render(
             options["recipe"] = like
         if wanted.sheet:
             problems += ["--snapshots: a sheet has none; leave it out"] * bool(snapshots)
+            problems += ["--repeat: a sheet has none; leave it out"] * bool(repeat)
             problems += [problem for _, problem in found.problems if problem not in problems]
             if len(found.photos) > 1:
                 problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
@@ -125,7 +131,7 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        saves: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots}
+        saves: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots, "repeat": repeat}
         named = named_files(options)
         job: Many | Batch
         if hands and found.photos:

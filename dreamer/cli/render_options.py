@@ -36,7 +36,7 @@ OPTIONS = {
     key: f"--{key.replace('_', '-')}"
     for key in (
         *("preset", "recipe", "network", "weights", "layer", "motif", "channel", "strength", "keep", "feature_size"),
-        *("size", "seed", "init", "guide", "region", "feather", "tile", "device", "precision", "threads"),
+        *("size", "seed", "init", "guide", "region", "feather", "wrap", "tile", "device", "precision", "threads"),
     )
 }
 """Fields of `RenderOptions` -> the options that they are."""
@@ -68,6 +68,7 @@ class RenderOptions:
     channel: str | None = None
     region: tuple[str, ...] = ()
     feather: float | None = None
+    wrap: str | None = None
     swept: tuple[tuple[str, Any], ...] = ()
     """Recipe keys with values that have the last word: those of a sweep."""
 
@@ -256,7 +257,7 @@ class RenderOptions:
     @property
     def flags(self) -> dict[str, Any]:
         """The values of flags, by recipe key."""
-        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init", "feather")}
+        plain = {key: getattr(self, key) for key in ("strength", "size", "seed", "init", "feather", "wrap")}
         return {**plain, "octaves.feature_size": self.feature_size, "spare": self.keep}
 
     def _machine(self, provenance: Provenance | None) -> Machine:

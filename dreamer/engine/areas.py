@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.image import OPEN, Edges
+
 _FAINT = 1e-4  # of the mean square: where a look climbs less, it is lifted no more
 _FADE = 1.5  # how much farther away than near colours those are that are outside
 
@@ -73,7 +75,7 @@ class Areas:
         return direction * gains / self.shares.sum(0, keepdim=True).to(direction).clamp(min=1e-30)
 
 
-def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float) -> Areas:
+def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float, edges: Edges = OPEN) -> Areas:
     """The areas of looks whose masks lie upon each other, the later above the earlier ones.
 
     Args:
@@ -81,6 +83,7 @@ def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float) -> Ar
         kept: Of each mask, whether it is one in which nothing grows; the others are the looks, in order.
         feather: Width of the soft edge, in percent of the short side. Towards the outside it lies within the masks, so
             that what is black stays black; where two looks meet, they blend over as much.
+        edges: Where the picture goes round.
     """
     found: list[Tensor] = []
     below = torch.ones_like(masks[0])
@@ -93,8 +96,10 @@ def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float) -> Ar
     radius = round(feather / 200 * min(whole.shape[-2:]))  # worn off, and softened by as much
     if not radius:
         return Areas(shares)
-    soft = _softened(shares, radius)
-    return Areas(_softened(_worn(whole, radius), radius) * (soft / soft.sum(0, keepdim=True).clamp(min=1e-30)))
+    soft = _softened(shares, radius, edges)
+    return Areas(
+        _softened(_worn(whole, radius, edges), radius, edges) * (soft / soft.sum(0, keepdim=True).clamp(min=1e-30))
+    )
 
 
 def side(name: str, share: float, size: tuple[int, int]) -> Tensor:
@@ -124,18 +129,18 @@ def near(image: Tensor, colour: Sequence[float], distance: float) -> Tensor:
     return inside
 
 
-def _worn(mask: Tensor, radius: int) -> Tensor:
+def _worn(mask: Tensor, radius: int, edges: Edges) -> Tensor:
     """The mask, smaller by `radius` pixels on all sides: the least of what lies within."""
-    least = -mask
+    least = -edges.padded(mask, radius, "replicate")
     for down, right in ((radius, 0), (0, radius)):
-        least = F.max_pool2d(least, (2 * down + 1, 2 * right + 1), stride=1, padding=(down, right))
+        least = F.max_pool2d(least, (2 * down + 1, 2 * right + 1), stride=1)
     return -least
 
 
-def _softened(masks: Tensor, radius: int) -> Tensor:
+def _softened(masks: Tensor, radius: int, edges: Edges) -> Tensor:
     """The masks (N, 1, H, W), blurred by two boxes that together reach `radius` pixels; black farther away stays 0."""
     for reach in (radius // 2, radius - radius // 2):
+        masks = edges.padded(masks, reach, "replicate")
         for down, right in ((reach, 0), (0, reach)):
-            padded = F.pad(masks, (right, right, down, down), mode="replicate")
-            masks = F.avg_pool2d(padded, (2 * down + 1, 2 * right + 1), stride=1)
+            masks = F.avg_pool2d(masks, (2 * down + 1, 2 * right + 1), stride=1)
     return masks

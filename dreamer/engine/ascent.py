@@ -17,6 +17,7 @@ from dreamer.engine.backward import KnownGradient
 from dreamer.engine.colour import climb, hold
 from dreamer.engine.keeping import settled, shortened
 from dreamer.engine.step import Apply, StepContext
+from dreamer.image import OPEN, Edges
 from dreamer.networks.randomness import Randomness
 
 Bound = Callable[[Tensor, StepContext], Tensor]
@@ -38,7 +39,7 @@ class Ascent:
 
     `salience` (B, 1, h, w) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
     at the end of an octave the dream comes nearer to the photo (`settled`). Outside of the `areas`, if there are any,
-    no step is taken.
+    no step is taken. `edges` says where the pictures go round.
     """
 
     gradient: Callable[[Tensor, StepContext], tuple[float, Tensor]]
@@ -52,6 +53,7 @@ class Ascent:
     score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
     keeps_gradient: bool = False
     areas: Areas | None = None
+    edges: Edges = OPEN
 
     def step(self, image: Tensor, base: Tensor, step_size: float, context: StepContext) -> tuple[Tensor, float]:
         """Climb one step.
@@ -68,7 +70,7 @@ class Ascent:
         score, direction, context = self.direction(image, context)
         direction.mul_(step_size)
         if self.salience is not None:
-            direction = shortened(direction, self.salience, self.keep)
+            direction = shortened(direction, self.salience, self.keep, self.edges)
         image = climb(image, direction, base, self.colour)
         for update in self.updates:
             image = update(image, context)
@@ -76,7 +78,7 @@ class Ascent:
 
     def finished(self, image: Tensor, base: Tensor) -> Tensor:
         """The picture (B, 3, H, W) as it leaves the octave, whose undreamt picture is `base`."""
-        return image if self.salience is None else settled(image, base, self.keep, self.colour)
+        return image if self.salience is None else settled(image, base, self.keep, self.colour, self.edges)
 
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of `image` (B, 3, H, W), the direction to climb (B, 3, H, W), and the context for the updates.

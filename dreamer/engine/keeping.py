@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.colour import within
-from dreamer.image import blurred, resize
+from dreamer.image import OPEN, Edges, blurred, resize
 from dreamer.image.bands import bands
 from dreamer.image.luma import luma
 
@@ -22,33 +23,34 @@ _NO_ROOM, _ROOM = 0.05, 0.2  # from white or black: up to the first nothing is m
 _VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised at most where they have fallen
 
 
-def salience(photo: Tensor) -> Tensor:
+def salience(photo: Tensor, edges: Edges = OPEN) -> Tensor:
     """How much each place stands out against its surroundings, (B, 3, H, W) -> (B, 1, h, w) in [0, 1], small.
 
     Differences of centre and surround in colour and light at three scales (Itti, Koch, Niebur 1998).
     """
-    small = _at_most(photo, _SIDE)
+    small = _at_most(photo, _SIDE, edges)
     short = min(small.shape[-2:])
     found = torch.zeros_like(small[:, :1])
     for scale in _SCALES:
-        centre, surround = blurred(small, max(0.5, scale * short / 2)), blurred(small, max(1.0, scale * short * 2))
+        near, far = max(0.5, scale * short / 2), max(1.0, scale * short * 2)
+        centre, surround = blurred(small, near, edges=edges), blurred(small, far, edges=edges)
         found += torch.linalg.vector_norm(centre - surround, dim=1, keepdim=True)
-    found = blurred(found, max(0.5, 0.01 * short))
+    found = blurred(found, max(0.5, 0.01 * short), edges=edges)
     places = found[0].numel()
     most = found.flatten(1).kthvalue(math.ceil(_MOST * places), dim=1).values.clamp(min=_FAINT)[:, None, None, None]
     return (found / most).clamp(0, 1)
 
 
-def shortened(step: Tensor, found: Tensor, keep: float) -> Tensor:
+def shortened(step: Tensor, found: Tensor, keep: float, edges: Edges = OPEN) -> Tensor:
     """A step (B, 3, H, W), in place, shorter by `keep` of the salience that was `found` (B, 1, h, w)."""
     size = (step.shape[-2], step.shape[-1])
-    whole = F.interpolate(found, size=size, mode="bilinear", align_corners=False)
+    whole = edges.resampled(found, size, partial(F.interpolate, mode="bilinear", align_corners=False))
     for rows in bands(*size):
         step[:, :, rows].mul_(1 - keep * whole[:, :, rows])
     return step
 
 
-def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
+def settled(image: Tensor, photo: Tensor, keep: float, colour: float, edges: Edges = OPEN) -> Tensor:
     """The dream at the end of an octave, brought nearer to its photo in what is seen from afar.
 
     What the dream has shifted in wide areas is taken back, of the colours the share `colour`, and of the light
@@ -59,13 +61,14 @@ def settled(image: Tensor, photo: Tensor, keep: float, colour: float) -> Tensor:
         photo: The undreamt picture, of the same shape; it sets the limits.
         keep: From 0 (not at all) to 1.
         colour: From 0 to 1.
+        edges: Where the pictures go round.
 
     Returns:
         (B, 3, H, W) in [0, 1].
     """
     if not keep:
         return image
-    image.sub_(_from_afar(image, photo, colour, 1 - (1 - keep) ** 2))
+    image.sub_(_from_afar(image, photo, colour, 1 - (1 - keep) ** 2, edges))
     (saturation, contrast, mean), (vivid, contrasty, _) = _measured(image), _measured(photo)
     vivid, contrasty = _lost(vivid, saturation, _VIVID), _lost(contrasty, contrast, _CONTRASTY)
     if not ((vivid > 1) | (contrasty > 1)).any():
@@ -82,17 +85,17 @@ def is_grey(photo: Tensor) -> bool:
     return float(_measured(photo)[0].amax()) < 0.5 / 255
 
 
-def _from_afar(image: Tensor, photo: Tensor, colour: float, light: float) -> Tensor:
+def _from_afar(image: Tensor, photo: Tensor, colour: float, light: float, edges: Edges) -> Tensor:
     """What of the change of a photo (B, 3, H, W) is seen from afar: shares of its colours' and its light's wide means.
 
     A blown-out sky can only be darkened by a form, and a black room only be lightened: brought back to the photo's
     light, they would be flat again. So the nearer to white or black, the less of the light is told.
     """
-    undreamt = _at_most(photo, _COARSE)
-    change = blurred(_at_most(image, _COARSE) - undreamt, _AFAR * min(undreamt.shape[-2:]))
+    undreamt = _at_most(photo, _COARSE, edges)
+    change = blurred(_at_most(image, _COARSE, edges) - undreamt, _AFAR * min(undreamt.shape[-2:]), edges=edges)
     grey = luma(undreamt)
     seen = change * colour + luma(change) * (_room(grey) * light - colour)
-    return resize(seen, (image.shape[-2], image.shape[-1]))
+    return resize(seen, (image.shape[-2], image.shape[-1]), edges)
 
 
 def _room(grey: Tensor) -> Tensor:
@@ -100,11 +103,11 @@ def _room(grey: Tensor) -> Tensor:
     return ((torch.minimum(grey, 1 - grey) - _NO_ROOM) / (_ROOM - _NO_ROOM)).clamp(0, 1)
 
 
-def _at_most(picture: Tensor, short: int) -> Tensor:
+def _at_most(picture: Tensor, short: int, edges: Edges) -> Tensor:
     """The picture (B, C, H, W) with a short side of so many pixels at most."""
     height, width = picture.shape[-2:]
     shrink = min(1.0, short / min(height, width))
-    return resize(picture, (round(height * shrink), round(width * shrink)))
+    return resize(picture, (round(height * shrink), round(width * shrink)), edges)
 
 
 def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.image import OPEN, Edges
 from dreamer.image.bands import bands
+from dreamer.image.edges import around
 from dreamer.image.storage import empty, is_large
 
 
@@ -21,11 +23,15 @@ def rolled(picture: Tensor, down: int, right: int) -> Tensor:
     return moved
 
 
-def sampled(picture: Tensor, places: Tensor) -> Tensor:
+def sampled(picture: Tensor, places: Tensor, edges: Edges = OPEN) -> Tensor:
     """The picture (B, C, H, W) as it is at `places` (1, h, w, 2): x and y, -1 in the first pixel, 1 in the last one.
 
-    Between pixels it is interpolated linearly, and it is mirrored at its borders.
+    Between pixels it is interpolated linearly, and it is mirrored at its borders. Where it goes round, 1 is the first
+    pixel again.
     """
+    for dim, round_ in edges.axes():
+        if round_:
+            picture = around(picture, dim, (0, picture.shape[dim] + 1))
     found: Tensor = _Sampled.apply(picture, places)
     return found
 

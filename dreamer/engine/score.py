@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,13 +14,12 @@ from torch import Tensor
 
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.step import StepContext
-from dreamer.engine.tiling import Tile, plan, surroundings
+from dreamer.engine.tiling import SMALLEST_TILE, Tile, plan, positions
 from dreamer.errors import NetworkError, NotFiniteError, UsageError, argument
+from dreamer.image import OPEN, Edges
 from dreamer.image.storage import zeros_like
 from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
-
-SMALLEST_TILE = 64  # px: smaller ones consist of little but surroundings
 
 T = TypeVar("T")
 
@@ -66,6 +65,7 @@ class Scorer:
         notify: Called with each of the sentences above.
         overrides: Changes to the gradients on their way back through the network.
         prepare: Gives the network prepared for a precision; by default `network.prepared`.
+        edges: Where the pictures go round.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Scorer:
         notify: Callable[[str], None],
         overrides: GradientOverrides = GradientOverrides(),  # noqa: B008 - frozen
         prepare: Callable[[torch.dtype], Network] | None = None,
+        edges: Edges = OPEN,
     ) -> None:
         self.layers = looked_at(network, terms)
         self.terms = terms
@@ -90,6 +91,7 @@ class Scorer:
         self._prepared = self._prepare(precision)
         self._notify = notify
         self._overrides = overrides
+        self._edges = edges
         self._plans: dict[tuple[int, int], Sequence[Tile | None]] = {}
 
     def gradient(self, image: Tensor, context: StepContext, weights: Sequence[float] = ()) -> tuple[float, Tensor]:
@@ -159,17 +161,17 @@ class Scorer:
         sums = torch.zeros(len(self.terms), dtype=image.dtype, device=image.device)
         tiles = self._tiles(image)
         photo, (areas, shares) = self._photo(context), self._moved(image, context)
-        gradient = zeros_like(image) if len(tiles) > 1 else image
+        gradient = image if tiles[0] is None else zeros_like(image)
         for tile in tiles:
             crop = _crop(image, tile).detach().requires_grad_()
             with torch.enable_grad():
                 parts = self._parts(tile, crop, context, photo, shares)
                 slope = self._slope(tile, crop, parts, parts.new_tensor(weights), areas)
             sums += parts.detach()
-            if len(tiles) > 1:
-                _crop(gradient, tile).add_(slope)
-            else:
+            if tile is None:
                 gradient = slope.contiguous()  # plane by plane: the filters' slices are fast then
+            else:
+                tile.add(gradient, slope)
         scores = self._finite(sums)
         if not gradient.sum().isfinite():
             raise NotFiniteError(f"the gradient of {', '.join(self.layers)} is not finite")
@@ -204,7 +206,7 @@ class Scorer:
             return [], [None] * len(self.terms)
         with torch.no_grad():
             areas = context.areas.moved(context.apply_transforms, context.image.to(image))
-            sizes = self._network.sizes(image.shape[-2], image.shape[-1], self.layers)
+            sizes = self._sizes((image.shape[-2], image.shape[-1]))
             own = [None if term.area is None else areas[term.area] for term in self.terms]
             terms = zip(self.terms, own, strict=True)
             return areas, [a if a is None else F.adaptive_avg_pool2d(a, sizes[term.layer])[:, 0] for term, a in terms]
@@ -257,9 +259,13 @@ class Scorer:
             if tile is None:
                 parts.append(scores.mean())
             elif mapped:
-                (top, bottom), (left, right) = tile.owned[term.layer]
-                positions = tile.positions[term.layer] * len(scores)
-                parts.append(scores[..., top:bottom, left:right].sum() / positions)
+                count = tile.positions[term.layer] * len(scores)
+                parts.append(tile.own(term.layer, scores).sum() / count)
+            elif tile.owns_all(term.layer):
+                several = {name: tile.own(name, values) for name, values in several.items()}
+                if known:
+                    context = replace(context, photo_features=tile.own(term.layer, known[term.layer]).to(crop.dtype))
+                parts.append(term.objective(several or tile.own(term.layer, seen), context).mean())
             else:
                 raise UsageError(
                     f"objective {term.name} cannot be tiled: it looks at the whole picture; "
@@ -277,12 +283,17 @@ class Scorer:
     def _tiles(self, image: Tensor) -> Sequence[Tile | None]:
         """The tiles of a picture; None stands for the whole of it."""
         height, width = size = (image.shape[-2], image.shape[-1])
-        if not self.tile or max(size) <= self.tile:
+        whole = not self.tile or max(size) <= self.tile
+        if whole and not self._edges:
             return [None]
         if size not in self._plans:
-            sizes = self._network.sizes(height, width, self.layers)
-            self._plans[size] = plan(height, width, self.tile, self.layers, sizes)
+            tile = 2 * max(size) if whole else self.tile
+            self._plans[size] = plan(height, width, tile, self.layers, self._sizes(size), self._edges)
         return self._plans[size]
+
+    def _sizes(self, size: tuple[int, int]) -> dict[str, tuple[int, int]]:
+        """The (height, width) of each layer's map of a picture."""
+        return positions(size, self.layers, self._network.sizes(*size, self.layers), self._edges)
 
 
 def no_map(name: str) -> UsageError:
@@ -300,16 +311,5 @@ def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str,
     return {name: network.layer(name).reaching(context) for name, context in contexts.items()}
 
 
-def largest_tile(layers: Mapping[str, Layer], free: int, pictures: int = 1) -> int:
-    """The side in pixels of the largest tile of so many pictures whose passes take at most `free` bytes."""
-    per_pixel = pass_memory(layers) * pictures
-    return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(layers))
-
-
-def pass_memory(layers: Mapping[str, Layer]) -> float:
-    """Bytes for each pixel of a picture or tile that a forward and backward pass up to these layers takes."""
-    return max(layer.memory for layer in layers.values()) * 1.5  # the gradients on the way back
-
-
 def _crop(image: Tensor, tile: Tile | None) -> Tensor:
-    return image if tile is None else image[..., slice(*tile.rows), slice(*tile.columns)]
+    return image if tile is None else tile.crop(image)

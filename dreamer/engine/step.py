@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas
+from dreamer.image import OPEN, Edges
 
 Apply = Callable[[Tensor], Tensor]
 """Applies what a transform has drawn to a picture (B, C, H, W) of the size it was drawn for."""
@@ -41,7 +42,7 @@ class StepContext:
     `apply_transforms` applies the step's transforms, as drawn for `image`, to any picture (B, C, H, W) of that size.
     `photo_features` (B, C, h, w) are the features of the photo so transformed, for objectives that need them;
     `gradient` (B, 3, H, W) is the score's gradient at `image`, unfiltered, for updates that ask for it. `areas` says
-    where which look grows, if not everywhere, at this octave's size.
+    where which look grows, if not everywhere, at this octave's size; `edges` where the picture goes round.
     """
 
     photo: Tensor
@@ -51,3 +52,4 @@ class StepContext:
     photo_features: Tensor | None = None
     gradient: Tensor | None = None
     areas: Areas | None = None
+    edges: Edges = OPEN

@@ -8,12 +8,15 @@ dream's change.
 
 from __future__ import annotations
 
+from dreamer.image.edges import OPEN, Edges
 from dreamer.image.load import Picture, load, read_recipe
 from dreamer.image.mask import mask_of
 from dreamer.image.photo import Photo, blurred, resize, size_at, to_pil
 from dreamer.image.save import eight_bits, encode, encode_to, format_for, losses
 
 __all__ = [
+    "OPEN",
+    "Edges",
     "Photo",
     "Picture",
     "blurred",

@@ -14,7 +14,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from dreamer.image import panorama
 from dreamer.image.bands import bands
+from dreamer.image.edges import OPEN, Edges
 from dreamer.image.luma import LUMA
 from dreamer.image.profile import ColourSpace, colour_space
 from dreamer.image.storage import empty, empty_array, is_large
@@ -22,13 +24,15 @@ from dreamer.image.storage import empty, empty_array, is_large
 _STRIP = 512  # columns at a time: pages of a mapped file are then read a few times, not a hundred
 
 
-def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(image: Tensor, size: tuple[int, int], edges: Edges = OPEN) -> Tensor:
     """`image` (B, C, H, W) resized to `size` (height, width), by antialiased cubic convolution (Keys 1981, a = -0.5).
 
     It overshoots slightly at edges and is not clipped. An image that already has the size is returned unchanged.
     """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
+    if edges:
+        return edges.resampled(image, size, resize)
     (batch, channels, high, _), (height, width) = image.shape, size
     whole = image.device.type != "cpu" or image.requires_grad
     if whole or not is_large((batch, channels, max(high, height), width)):
@@ -55,18 +59,21 @@ def size_at(height: int, width: int, long_side: int) -> tuple[int, int]:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def blurred(image: Tensor, sigma: float, border: str = "reflect") -> Tensor:
+def blurred(image: Tensor, sigma: float, border: str = "reflect", edges: Edges = OPEN) -> Tensor:
     """`image` (B, C, H, W) blurred by a Gaussian.
 
     Args:
         image: Any number of channels.
         sigma: Its standard deviation in pixels; the kernel is cut off at three of them, and at the picture's size.
         border: Padding mode of torch, as in "reflect" or "replicate".
+        edges: Where the picture goes round instead.
     """
     from kornia.filters import filter2d_separable
 
     size = 2 * min(round(3 * sigma), min(image.shape[-2:]) - 1) + 1
     kernel = _gaussian(size, sigma, image.dtype, image.device)
+    if edges:
+        return filter2d_separable(edges.padded(image, size // 2, border), kernel, kernel, padding="valid")
     return filter2d_separable(image, kernel, kernel, border)
 
 
@@ -158,16 +165,22 @@ class Photo:
             changed[rows] = np.rint(np.clip(self.pixels[rows] + delta * self.white, 0, self.white))
         return changed
 
-    def resized(self, long_side: int) -> Photo:
+    def resized(self, long_side: int, edges: Edges = OPEN) -> Photo:
         """The photo resized so that its longer side has `long_side` pixels; itself if it has that size."""
         size = size_at(self.height, self.width, long_side)
         if size == (self.height, self.width):
             return self
         pixels = empty_array((*size, self.pixels.shape[2]), self.pixels.dtype)
         for channel in range(self.pixels.shape[2]):
-            _resize_into(pixels[..., channel], self.pixels[..., channel])
-        alpha = None if self.alpha is None else _resize_into(empty_array(size, self.alpha.dtype), self.alpha)
-        return replace(self, pixels=pixels, alpha=alpha)
+            _resize_into(pixels[..., channel], self.pixels[..., channel], edges)
+        alpha = None if self.alpha is None else _resize_into(empty_array(size, self.alpha.dtype), self.alpha, edges)
+        across, down = size[1] / self.width, size[0] / self.height
+        return replace(self, pixels=pixels, alpha=alpha, xmp=panorama.resized(self.xmp, across, down))
+
+    @property
+    def is_panorama(self) -> bool:
+        """Whether its metadata says that it is the whole of a 360-degree panorama, twice as wide as high."""
+        return panorama.is_panorama(self.xmp, self.width, self.height)
 
     def deep(self) -> Photo:
         """The photo in 16 bits, so that what is made larger has no steps; itself if it has them."""
@@ -176,9 +189,9 @@ class Photo:
         alpha = None if self.alpha is None else self.alpha * np.uint16(257)
         return replace(self, pixels=self.pixels * np.uint16(257), alpha=alpha)
 
-    def at_most(self, long_side: int) -> Photo:
+    def at_most(self, long_side: int, edges: Edges = OPEN) -> Photo:
         """The photo reduced so that its longer side has `long_side` pixels; itself if it is no larger."""
-        return self.resized(long_side) if max(self.width, self.height) > long_side else self
+        return self.resized(long_side, edges) if max(self.width, self.height) > long_side else self
 
     def middle(self, side: int) -> Tensor:
         """The photo's largest centred square, resized to `side` pixels: (1, 3, side, side), sRGB in [0, 1]."""
@@ -199,10 +212,10 @@ class Photo:
         return values if space is None else space.to_srgb(values)
 
 
-def _resize_into(result: NDArray[Any], plane: NDArray[Any]) -> NDArray[Any]:
+def _resize_into(result: NDArray[Any], plane: NDArray[Any], edges: Edges) -> NDArray[Any]:
     """One channel (H, W), in its own dtype, resized to the size of `result`, which is filled and returned."""
     size = (result.shape[0], result.shape[1])
-    image = resize(torch.from_numpy(plane.astype(np.float32))[None, None], size)[0, 0]
+    image = resize(torch.from_numpy(plane.astype(np.float32))[None, None], size, edges)[0, 0]
     for rows in bands(*size):
         result[rows] = image[rows].round_().clamp_(0, np.iinfo(plane.dtype).max).numpy()
     return result

@@ -61,7 +61,7 @@ def rewritten(packet: bytes, *, recipe: str = "", keep_gps: bool = False) -> byt
     """
     if not packet and not recipe:
         return b""
-    document = _parse(packet or EMPTY.encode())
+    document = parsed(packet or EMPTY.encode())
     try:
         root = next(iter(document.getElementsByTagNameNS(RDF, "RDF")), None)
         if root is None:
@@ -97,7 +97,7 @@ def recipe_in(packet: bytes) -> str | None:
     if DREAMER.encode() not in packet:
         return None
     try:
-        document = _parse(packet)
+        document = parsed(packet)
     except ValueError:
         return None
     try:
@@ -111,7 +111,8 @@ def recipe_in(packet: bytes) -> str | None:
         document.unlink()
 
 
-def _parse(packet: bytes) -> minidom.Document:
+def parsed(packet: bytes) -> minidom.Document:
+    """A packet as a document, to be unlinked; raises ValueError if it is damaged or could overload a parser."""
     packet = packet.strip(b"\0 \r\n\t")
     if len(packet) > limits.XMP_BYTES:
         raise ValueError(f"it is larger than {limits.XMP_BYTES} bytes")

@@ -19,7 +19,7 @@ from dreamer.engine.canvas import Canvas, clouds, falloff, is_flat
 from dreamer.engine.colour import decorrelated, natural
 from dreamer.engine.laplacian import add_expanded
 from dreamer.hookspecs import Register, hookimpl
-from dreamer.recipes.options import Range
+from dreamer.recipes.options import Range, leaving_edges
 
 _TURN = 3.0  # phases are this many times their parameters
 _WHOLE = 5.0  # its sigmoid is 0.993: magnitudes are all but the photo's
@@ -67,6 +67,7 @@ def fourier(
     return Canvas((z,), paint)
 
 
+@leaving_edges
 def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma: Sigma = 0.01) -> Canvas:
     """A Laplacian pyramid: bands of detail, each half as wide as the one above it (Burt, Adelson 1983).
 
@@ -87,6 +88,7 @@ def laplacian(image: Tensor, *, levels: Annotated[int, Range(1, 12)] = 6, sigma:
     return Canvas(bands, paint)
 
 
+@leaving_edges
 def stack(
     image: Tensor,
     *,
@@ -122,6 +124,7 @@ def stack(
     return Canvas(parts, paint)
 
 
+@leaving_edges
 def cppn(
     image: Tensor, *, channels: Annotated[int, Range(1, 64)] = 24, layers: Annotated[int, Range(1, 16)] = 8
 ) -> Canvas:
@@ -180,6 +183,7 @@ def phase(image: Tensor, *, decay: Decay = 1.0, contrast: Annotated[float, Range
     return Canvas((angles,), paint)
 
 
+@leaving_edges
 def accent(image: Tensor, *, decay: Decay = 0.25) -> Canvas:
     """A photo that stays what it is while a feature grows out of its own waves (Feature Accentuation: Hamblin 2024).
 

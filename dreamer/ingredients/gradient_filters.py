@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -16,8 +17,9 @@ from torch import Tensor
 
 from dreamer.engine.laplacian import merge, split
 from dreamer.hookspecs import Register, hookimpl
-from dreamer.image import blurred
+from dreamer.image import OPEN, Edges, blurred
 from dreamer.image.bands import bands
+from dreamer.image.edges import around
 from dreamer.image.luma import luma
 from dreamer.image.storage import empty
 from dreamer.recipes.options import Range
@@ -27,7 +29,9 @@ Share = Annotated[float, Range(0, 1)]
 _FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
 
 
-def laplacian(gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, residual: Share = 0.1) -> Tensor:
+def laplacian(
+    gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, residual: Share = 0.1, edges: Edges = OPEN
+) -> Tensor:
     """Equal strength for every frequency band: each band of the Laplacian pyramid is divided by its RMS.
 
     Mordvintsev's notebook of 2016. Plain gradients starve the low bands, which carry the large shapes. The low residual
@@ -35,11 +39,11 @@ def laplacian(gradient: Tensor, *, levels: Annotated[int, Range(1, 10)] = 4, res
     """
     gradient = _tame(gradient)
     faintest = _FAINT * _rms(gradient)
-    bands = split(gradient, levels)
+    bands = split(gradient, levels, edges)
     for band in bands:
         band.div_(torch.maximum(_rms(band), faintest).clamp(min=torch.finfo(band.dtype).tiny))
     bands[-1].mul_(residual if len(bands) > 1 else 1.0)
-    return _unit(merge(bands))
+    return _unit(merge(bands, edges))
 
 
 def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor:
@@ -51,30 +55,35 @@ def normalise(gradient: Tensor, *, by: Literal["rms", "mean"] = "rms") -> Tensor
     return gradient.div_(mean.clamp(min=torch.finfo(gradient.dtype).tiny))
 
 
-def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0) -> Tensor:
+def smooth(gradient: Tensor, *, sigma: Annotated[float, Range(0.1, 64)] = 1.0, edges: Edges = OPEN) -> Tensor:
     """The gradient blurred by Gaussians of `sigma` / 2, `sigma` and 2 `sigma` pixels, their mean: soft, large forms."""
     total = torch.zeros_like(gradient)
     for width in (sigma / 2, sigma, 2 * sigma):
-        total += blurred(_tame(gradient), width)
+        total += blurred(_tame(gradient), width, edges=edges)
     return _unit(total)
 
 
-def even(gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(4, 1024)] = 32) -> Tensor:
+def even(
+    gradient: Tensor, *, amount: Share = 0.5, pixels: Annotated[int, Range(4, 1024)] = 32, edges: Edges = OPEN
+) -> Tensor:
     """Lift the places where the gradient is weak: the gradient divided by its local RMS to the power of `amount`.
 
     Squared activations pull hardest where a form is strong already; a plain wall or a blown-out sky would stay empty.
-    The RMS is taken over squares of `pixels` a side.
+    The RMS is taken over squares of `pixels` a side, or fewer where the picture goes round, so that none is cut.
     """
     gradient = _tame(gradient)
     size = (gradient.shape[-2], gradient.shape[-1])
-    cell = min(pixels, *size)
+    cell = edges.cell(min(pixels, *size), size)
     energy = _pooled(gradient, cell, _energy)
     whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
+    between = partial(F.interpolate, mode="bilinear", align_corners=False)
     lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
-    return _unit(gradient.mul_(F.interpolate(lift, size=size, mode="bilinear", align_corners=False)))
+    return _unit(gradient.mul_(edges.resampled(lift, size, between)))
 
 
-def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Range(0, 64)] = 12.0) -> Tensor:
+def chroma(
+    gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Range(0, 64)] = 12.0, edges: Edges = OPEN
+) -> Tensor:
     """Colours in soft patches: the gradient's chroma blurred by `sigma` pixels, its RMS made `share` of the luma's.
 
     A network's own chroma is fine grain, which the eye takes for grey with coloured fringes; its forms are in the luma.
@@ -83,31 +92,34 @@ def chroma(gradient: Tensor, *, share: Share = 0.28, sigma: Annotated[float, Ran
     grey = empty((len(gradient), 1, *gradient.shape[-2:]), gradient)
     for rows in bands(*gradient.shape[-2:]):
         grey[:, :, rows] = luma(gradient[:, :, rows])
-    colours = _soft_chroma(gradient, sigma and min(sigma, min(gradient.shape[-2:]) / 8))
+    colours = _soft_chroma(gradient, sigma and min(sigma, min(gradient.shape[-2:]) / 8), edges)
     strength = share * _rms(grey) / _rms(colours).clamp(min=torch.finfo(gradient.dtype).tiny)
     for rows in bands(*gradient.shape[-2:]):
         colours[:, :, rows].mul_(strength).add_(grey[:, :, rows])
     return _unit(colours)
 
 
-def _soft_chroma(gradient: Tensor, sigma: float) -> Tensor:
+def _soft_chroma(gradient: Tensor, sigma: float, edges: Edges = OPEN) -> Tensor:
     """The gradient less its luma, (B, 3, H, W), blurred by `sigma` pixels, a wide blur on a coarser grid.
 
     The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6. Overwrites
     the gradient.
     """
     height, width = gradient.shape[-2:]
-    cell = int(sigma / 3)
+    cell = edges.cell(max(1, int(sigma / 3)), (height, width))
     if cell < 2:
         colours = _chroma(gradient)
-        return blurred(colours, sigma) if sigma and min(height, width) > 1 else colours
-    coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell)
+        return blurred(colours, sigma, edges=edges) if sigma and min(height, width) > 1 else colours
+    coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell, edges=edges)
     count = coarse.shape[-2]
+    for dim, round_ in edges.axes():
+        coarse = around(coarse, dim, (-round_, coarse.shape[dim] + round_))
     for rows in bands(count, width * cell):
-        first, last = max(0, rows.start - 1), min(count, rows.stop + 1)  # what is between cells depends on both
+        top = rows.start + edges.y
+        first, last = max(0, top - 1), rows.stop + edges.y + 1  # what is between cells depends on both
         fine = F.interpolate(coarse[:, :, first:last], scale_factor=cell, mode="bilinear", align_corners=False)
         part = gradient[:, :, rows.start * cell : rows.stop * cell]
-        part.copy_(fine.narrow(-2, (rows.start - first) * cell, part.shape[-2])[..., :width])
+        part.copy_(fine.narrow(-2, (top - first) * cell, part.shape[-2]).narrow(-1, edges.x * cell, width))
     return gradient
 
 

@@ -22,11 +22,12 @@ from dreamer.files.folders import config_folder
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.networks.autoencoder import Autoencoder, weights_path
 from dreamer.networks.autoencoder import decoder as read
-from dreamer.recipes.options import Range
+from dreamer.recipes.options import Range, leaving_edges
 
 _NAME = re.compile(r"\w[\w .-]*")
 
 
+@leaving_edges
 def autoencoder(image: Tensor, *, decoder: str = "reverie") -> Tensor:
     """Distance from what the decoder can draw: the mean squared difference to the redrawn picture (Nguyen 2017).
 
@@ -38,6 +39,7 @@ def autoencoder(image: Tensor, *, decoder: str = "reverie") -> Tensor:
     return (image - drawn).square().mean()
 
 
+@leaving_edges
 def latent(image: Tensor, *, decoder: str = "reverie", sigma: Annotated[float, Range(0, 10)] = 0.3) -> Canvas:
     """A decoder's code: pictures look like those that the decoder was trained on (Nguyen 2016).
 

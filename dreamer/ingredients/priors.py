@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.image import OPEN, Edges
+from dreamer.image.edges import around
 from dreamer.recipes.options import Range
 
 Share = Annotated[float, Range(0, 1)]
@@ -20,12 +22,13 @@ Share = Annotated[float, Range(0, 1)]
 _EPS = 1e-6  # as in Lucid: the root has no finite slope at 0
 
 
-def total_variation(image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0) -> Tensor:
+def total_variation(image: Tensor, *, power: Annotated[float, Range(1, 4)] = 1.0, edges: Edges = OPEN) -> Tensor:
     """Roughness: the mean absolute difference of neighbours, down and across (Rudin, Osher, Fatemi 1992).
 
     To the power of `power`: at 1 edges cost no more than ramps, at 2 (Mahendran 2014) they are smoothed away.
     """
-    down, across = (image.diff(dim=dim).abs().pow(power).mean() for dim in (-2, -1))
+    closed = ((dim, around(image, dim, (0, image.shape[dim] + 1)) if goes else image) for dim, goes in edges.axes())
+    down, across = (picture.diff(dim=dim).abs().pow(power).mean() for dim, picture in closed)
     return down + across
 
 
@@ -39,7 +42,7 @@ def l2(image: Tensor, *, grey: Share = 0.5) -> Tensor:
     return ((image - grey).square().mean() + _EPS).sqrt()
 
 
-def blur(image: Tensor) -> Tensor:
+def blur(image: Tensor, *, edges: Edges = OPEN) -> Tensor:
     """Grain: half the mean squared difference from the blurred picture, held constant (Nguyen 2015, as in Lucid).
 
     With weight w, each step of length 1 moves the picture by the share w towards its blurred self. The blur is a 3x3
@@ -50,7 +53,8 @@ def blur(image: Tensor) -> Tensor:
     ones = image.new_ones(1, 1, *image.shape[-2:])
 
     def blurred(planes: Tensor) -> Tensor:
-        return F.conv2d(planes.flatten(0, 1)[:, None], kernel[None, None], padding=1).view_as(planes)
+        seen = (edges.padded(planes, 1, "constant") if edges else planes).flatten(0, 1)[:, None]
+        return F.conv2d(seen, kernel[None, None], padding=0 if edges else 1).view_as(planes)
 
     return (image - (blurred(image) / blurred(ones)).detach()).square().mean() / 2
 

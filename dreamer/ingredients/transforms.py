@@ -12,6 +12,7 @@ average the network's own grid away.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -21,11 +22,12 @@ from torch import Tensor
 from dreamer.engine.moving import rolled, sampled
 from dreamer.engine.step import Apply, Step
 from dreamer.hookspecs import Register, hookimpl
+from dreamer.image import OPEN, Edges
 from dreamer.image.bands import bands
 from dreamer.image.easing import eased
 from dreamer.image.storage import empty
 from dreamer.networks.randomness import Randomness
-from dreamer.recipes.options import Range
+from dreamer.recipes.options import Range, leaving_edges
 
 Pixels = Annotated[int, Range(0, 1024)]
 Part = Annotated[int, Range(0, 256)]
@@ -36,7 +38,9 @@ Share = Annotated[float, Range(0.01, 1)]
 _GREY = 0.5
 
 
-def jitter(image: Tensor, *, pixels: Pixels = 32, border: Literal["roll", "mirror"] = "roll") -> Apply:
+def jitter(
+    image: Tensor, *, pixels: Pixels = 32, border: Literal["roll", "mirror"] = "roll", edges: Edges = OPEN
+) -> Apply:
     """Move the picture by up to `pixels` each way.
 
     `roll` covers every pixel alike and joins opposite edges; `mirror` reflects at the borders and loses what leaves.
@@ -45,11 +49,13 @@ def jitter(image: Tensor, *, pixels: Pixels = 32, border: Literal["roll", "mirro
     if border == "roll":
         down, right = _whole(-pixels, pixels), _whole(-pixels, pixels)
         return lambda picture: rolled(picture, down, right) if down or right else picture
-    mirrored = pad(image, pixels=pixels, border="mirror")
+    pixels = min(pixels, height - 1, width - 1) if edges else pixels
+    mirrored = partial(edges.padded, pixels=pixels) if edges else pad(image, pixels=pixels, border="mirror")
     top, left = (_whole(0, 2 * min(pixels, side - 1)) for side in (height, width))
     return lambda picture: mirrored(picture)[..., top : top + height, left : left + width]
 
 
+@leaving_edges
 def rotate(image: Tensor, *, degrees: Degrees = 5.0) -> Apply:
     """Turn the picture about its centre by up to `degrees` each way, reflecting at the borders."""
     from kornia.geometry.transform import rotate as turn
@@ -58,15 +64,18 @@ def rotate(image: Tensor, *, degrees: Degrees = 5.0) -> Apply:
     return lambda picture: turn(picture, picture.new_full((len(picture),), angle), padding_mode="reflection")
 
 
-def scale(image: Tensor, *, amount: Amount = 0.1, about: Annotated[float, Range(0.5, 2)] = 1.0) -> Apply:
+def scale(
+    image: Tensor, *, amount: Amount = 0.1, about: Annotated[float, Range(0.5, 2)] = 1.0, edges: Edges = OPEN
+) -> Apply:
     """Enlarge or shrink the picture by a factor of `about` - `amount` to `about` + `amount`, never under 0.1."""
     from kornia.geometry.transform import resize
 
     factor = _number(max(about - amount, 0.1), about + amount)
     size = (max(1, round(image.shape[-2] * factor)), max(1, round(image.shape[-1] * factor)))
-    return lambda picture: resize(picture, size, antialias=factor < 1)
+    return lambda picture: edges.resampled(picture, size, partial(resize, antialias=factor < 1))
 
 
+@leaving_edges
 def crop(image: Tensor, *, share: Annotated[float, Range(0.1, 1)] = 0.8) -> Apply:
     """Look only at a random part of the picture whose sides are `share` of the picture's."""
     height, width = (max(1, round(side * share)) for side in image.shape[-2:])
@@ -74,6 +83,7 @@ def crop(image: Tensor, *, share: Annotated[float, Range(0.1, 1)] = 0.8) -> Appl
     return lambda picture: picture[..., top : top + height, left : left + width]
 
 
+@leaving_edges
 def crops(
     image: Tensor,
     *,
@@ -121,33 +131,45 @@ def warp(
     step: Step,
     degrees: Annotated[float, Range(0, 40)] = 8.0,
     pixels: Annotated[int, Range(16, 4096)] = 220,
+    edges: Edges = OPEN,
 ) -> Apply:
     """Bend the picture like a cloth, the same way in all steps of an octave: no two figures are turned or sized alike.
 
     Places some `pixels` apart are moved each for itself, so that the picture is turned, stretched or sheared by about
-    `degrees`, or a seventh of its size, between them; its borders stay where they are.
+    `degrees`, or a seventh of its size, between them; its borders stay where they are, unless it goes round.
     """
     height, width = image.shape[-2:]
     with Randomness(Randomness.active().seed + step.octave):
         grid = torch.randn(1, 2, *(max(3, round(side / pixels) + 3) for side in (height, width)))
-    moves = _enlarged(grid, (height, width))
-    for side, dim in ((height, 1), (width, 2)):
+        corner = (_whole(0, height - 1) * edges.y, _whole(0, width - 1) * edges.x) if edges else (0, 0)
+    moves = _enlarged(grid, (height, width), edges)
+    if edges:  # between the places of the grid it is bent less: anywhere, not always at the same distance from a seam
+        moves = moves.roll(corner, (-2, -1))
+    for side, dim, round_ in ((height, 1, edges.y), (width, 2, edges.x)):
+        if round_:
+            continue
         inside = torch.arange(side).minimum(side - 1 - torch.arange(side)) * 2 / pixels  # steps from the border
         inside = eased(inside.clamp(0, 1))
         moves *= inside[:, None] if dim == 1 else inside
     moves *= math.tan(math.radians(degrees)) / _steepness(moves).clamp(min=1e-9)
     places = empty((1, height, width, 2), moves)
     for rows in bands(height, width):
-        places[0, rows, :, 0] = (torch.arange(width) + moves[1, rows]) * 2 / max(1, width - 1) - 1
-        places[0, rows, :, 1] = (torch.arange(height)[rows, None] + moves[0, rows]) * 2 / max(1, height - 1) - 1
-    return lambda picture: sampled(picture, places.to(picture))
+        across, down = torch.arange(width) + moves[1, rows], torch.arange(height)[rows, None] + moves[0, rows]
+        if edges.x:
+            across = across.remainder(width)
+        if edges.y:
+            down = down.remainder(height)
+        places[0, rows, :, 0] = across * 2 / max(1, width - 1 + edges.x) - 1
+        places[0, rows, :, 1] = down * 2 / max(1, height - 1 + edges.y) - 1
+    return lambda picture: sampled(picture, places.to(picture), edges)
 
 
-def _enlarged(grid: Tensor, size: tuple[int, int]) -> Tensor:
+def _enlarged(grid: Tensor, size: tuple[int, int], edges: Edges) -> Tensor:
     """The values (1, C, h, w) between the corners of a picture of that size, (C, H, W), each channel by itself."""
     whole = empty((grid.shape[1], *size), grid)
+    between = partial(F.interpolate, mode="bicubic", align_corners=not edges)
     for channel, values in zip(whole, grid[0], strict=True):
-        channel.copy_(F.interpolate(values[None, None], size=size, mode="bicubic", align_corners=True)[0, 0])
+        channel.copy_(edges.resampled(values[None, None], size, between)[0, 0])
     return whole
 
 
@@ -161,6 +183,7 @@ def _steepness(moves: Tensor) -> Tensor:
     return squares.square_().mean().sqrt()
 
 
+@leaving_edges
 def pad(image: Tensor, *, pixels: Pixels = 12, border: Literal["grey", "mirror"] = "grey") -> Apply:
     """Add a border of `pixels`, middle grey or the picture's mirror image, so that nothing grows by its edge alone."""
     if border == "grey":
@@ -169,6 +192,7 @@ def pad(image: Tensor, *, pixels: Pixels = 12, border: Literal["grey", "mirror"]
     return lambda picture: F.pad(picture, (wide, wide, tall, tall), mode="reflect")
 
 
+@leaving_edges
 def standard(
     image: Tensor, *, pad: Part = 12, jitter: Part = 8, amount: Amount = 0.1, degrees: Degrees = 10.0, nudge: Part = 4
 ) -> Apply:

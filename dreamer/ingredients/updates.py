@@ -11,12 +11,11 @@ from itertools import product
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.step import Step
 from dreamer.hookspecs import Register, hookimpl
-from dreamer.image import blurred
+from dreamer.image import OPEN, Edges, blurred
 from dreamer.recipes.options import Range
 
 _GREY = 0.5
@@ -26,9 +25,11 @@ Every = Annotated[int, Range(1)]
 Share = Annotated[float, Range(0, 1)]
 
 
-def blur(image: Tensor, *, step: Step, every: Every = 4, sigma: Annotated[float, Range(0.1, 64)] = 0.5) -> Tensor:
+def blur(
+    image: Tensor, *, step: Step, every: Every = 4, sigma: Annotated[float, Range(0.1, 64)] = 0.5, edges: Edges = OPEN
+) -> Tensor:
     """A Gaussian blur of `sigma` pixels after every few steps: grain fades, forms stay (Yosinski 2015)."""
-    return image if (step.number + 1) % every else blurred(image, sigma)
+    return image if (step.number + 1) % every else blurred(image, sigma, edges=edges)
 
 
 def bilateral(
@@ -38,6 +39,7 @@ def bilateral(
     every: Every = 4,
     sigma: Annotated[float, Range(0.1, 8)] = 1.5,
     contrast: Annotated[float, Range(0.01, 10)] = 0.1,
+    edges: Edges = OPEN,
 ) -> Tensor:
     """A blur that stops at edges, after every few steps (Tomasi, Manduchi 1998; for dreams: Tyka 2016).
 
@@ -48,7 +50,7 @@ def bilateral(
     if (step.number + 1) % every:
         return image
     reach = min(round(2 * sigma), min(image.shape[-2:]) - 1)
-    padded = F.pad(image, (reach,) * 4, mode="reflect")
+    padded = edges.padded(image, reach)
     height, width = image.shape[-2:]
     total, weights = torch.zeros_like(image), torch.zeros_like(image[:, :1])
     for y, x in product(range(2 * reach + 1), repeat=2):

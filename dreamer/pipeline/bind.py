@@ -21,11 +21,11 @@ from dreamer.image import Photo, resize
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline.results import checked
-from dreamer.recipes.options import reach_of
+from dreamer.recipes.options import leaves_edges, reach_of
 from dreamer.recipes.recipe import KINDS, Ingredient, Recipe
 from dreamer.recipes.registry import BUILT_IN, OWN, Entry, IngredientKind, Registry, noun_of
 
-_PASSING = {"photo", "photo_features", "image", "gradient", "step"}  # new at every step
+_PASSING = {"photo", "photo_features", "image", "gradient", "step", "edges"}  # new at every step
 _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 _OVERVIEW_SIDE = 256  # px: a photo as a whole is looked at with as many pixels as a square of this side
 
@@ -147,6 +147,11 @@ class IngredientBinder:
                         scores = function(torch.zeros(1, channels, 2, 2), **self._fixed(entry, item))
                         if area is not None and scores.shape[-2:] != (2, 2):
                             raise no_map(item.id or item.name)
+            if self.recipe.wrap != Recipe.wrap:
+                flat = [entry.name for entry in self.used() if leaves_edges(entry.value.function)]
+                flat += ["cutout"] * self.recipe.cutout
+                how = f"leave it out, or use {argument('wrap', 'none')}"
+                problems += [f"wrap: {name} leaves edges that do not fit each other; {how}" for name in flat]
             with collect_problems(problems):
                 if not self.gradient_free and not self.network.differentiable(self._layers):
                     raise UsageError(

@@ -85,6 +85,9 @@ class Enlargement:
         recipe, (height, width) = pipeline.recipe, size_at(photo.height, photo.width, long_side)
         if recipe.pictures > 1 or recipe.cutout or recipe.init != "photo":
             raise UsageError("a print is of one photo; leave out pictures, cutout and init")
+        if pipeline.edges:
+            how = f"dream it at the print's {argument('size')} with `dreamer render`, or leave it out"
+            raise UsageError(f"wrap: the octaves of a print do not go round; {how}")
         machine = pipeline.plan(height, width, check_memory=False).machine
         small = size_at(photo.height, photo.width, min(proof, long_side, max(photo.height, photo.width)))
         first = pipeline.plan(*small)

@@ -20,16 +20,18 @@ from dreamer.engine.keeping import is_grey, salience
 from dreamer.engine.render import render
 from dreamer.engine.score import Scorer, WeightedObjective
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, RecipeError, UsageError, argument, collect_problems, reported_together
-from dreamer.image import Photo
+from dreamer.errors import Interrupted, RecipeError, argument, collect_problems, reported_together
+from dreamer.image import Edges, Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline import regions
 from dreamer.pipeline.bind import IngredientBinder, Looked, overview
 from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
-from dreamer.pipeline.plan import Plan, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.plan import Plan, check_frames, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
+from dreamer.pipeline.poles import ascend_sphere, check_sphere
 from dreamer.pipeline.session import Session
+from dreamer.pipeline.start import start_of
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
@@ -74,6 +76,11 @@ class Pipeline:
     def guide(self) -> Photo | None:
         """The picture whose features are to grow, if there is one."""
         return self.session.guide.photo if self.session.guide else None
+
+    @property
+    def edges(self) -> Edges:
+        """Where the pictures go round."""
+        return Edges.of(self.recipe.wrap)
 
     @cached_property
     def terms(self) -> tuple[WeightedObjective, ...]:
@@ -123,8 +130,10 @@ class Pipeline:
         Raises UsageError, before anything is made, where network, optimiser, memory or tiles do not allow it.
         """
         check_pixels(self.recipe, height, width, self.max_pixels)
-        size = height, width
-        octaves = plan_octaves(self.recipe.octaves, self.network, self.terms, *size, self.wholes.get(size))
+        if self.recipe.wrap == "sphere":
+            check_sphere(height, width)
+        wanted, whole = self.recipe.octaves, self.wholes.get((height, width))
+        octaves = plan_octaves(wanted, self.network, self.terms, height, width, whole, self.edges)
         demand = self.session.demand(self.binder, height, width)
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
@@ -137,10 +146,7 @@ class Pipeline:
 
     def plan_frames(self, height: int, width: int) -> Plan:
         """The plan for a clip's frames: UsageError for a recipe of several pictures at once as well."""
-        if self.recipe.pictures > 1:
-            raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
-        if self.recipe.cutout:
-            raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
+        check_frames(self.recipe)
         return self.plan(height, width)
 
     def settled(self, height: int, width: int) -> Pipeline:
@@ -151,17 +157,16 @@ class Pipeline:
         """Sentences about what the recipe asks for and a picture of this size cannot have."""
         told = regions.remarks(self.recipe, self.masks, height, width)
         wanted, short = self.recipe.octaves.feature_size, min(height, width)
-        if wanted is None or (whole := smallest_side(wanted, self.network, self.terms)) <= short:
-            return told
-        return [
-            *told,
-            f"features are {wanted * whole / short:.0f} % of the short side at least, and not {wanted:g} %, in a "
-            f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones",
-        ]
+        if wanted is not None and (whole := smallest_side(wanted, self.network, self.terms)) > short:
+            told.append(
+                f"features are {wanted * whole / short:.0f} % of the short side at least, and not {wanted:g} %, in a "
+                f"picture of {width}x{height} pixels; a larger {argument('size')} has smaller ones"
+            )
+        return told
 
     def sized(self, photo: Photo) -> Photo:
         """The photo at the recipe's size: a long side over it is shortened."""
-        return photo.at_most(self.recipe.size) if self.recipe.size else photo
+        return photo.at_most(self.recipe.size, self.edges) if self.recipe.size else photo
 
     def scorer(self, plan: Plan) -> Scorer:
         """The scorer for a plan; afterwards it tells which tile and precision were used."""
@@ -175,6 +180,7 @@ class Pipeline:
             notify=self.notify,
             prepare=partial(self.session.prepared, layers),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
+            edges=self.edges,
         )
 
     def ascend(
@@ -224,12 +230,13 @@ class Pipeline:
         with Randomness(self.recipe.seed) as random:
             return render(
                 image,
-                self._start(image) if areas is None else areas.blended(image, self._start(image)),
+                start_of(self.recipe, image) if areas is None else areas.blended(image, start_of(self.recipe, image)),
                 plan.lessened(share).octaves,
                 self._ascent_with(scorer),
                 start=None if start is None else start.to(device),
                 reinject=self.recipe.octaves.reinject,
                 areas=areas,
+                edges=self.edges,
                 on_step=random.outside(on_step),
                 snapshots=snapshots,
                 on_snapshot=random.outside(on_snapshot),
@@ -258,7 +265,7 @@ class Pipeline:
             return Dream(photo, change.mul_(strength).cpu(), machine, None if alpha is None else alpha.cpu())
 
         try:
-            picture = over.ascend(
+            picture = (partial(ascend_sphere, over) if self.recipe.wrap == "sphere" else over.ascend)(
                 image,
                 plan=plan,
                 scorer=scorer,
@@ -286,9 +293,10 @@ class Pipeline:
                 priors=priors,
                 colour=1.0 if on_photo and self.recipe.colour and is_grey(context.image) else self.recipe.colour,
                 keep=self.recipe.spare,
-                salience=salience(context.photo) if on_photo and self.recipe.spare else None,
+                salience=salience(context.photo, context.edges) if on_photo and self.recipe.spare else None,
                 keeps_gradient=keeps,
                 areas=context.areas,
+                edges=context.edges,
                 **bind,
             )
             if self.on_pixels:
@@ -308,13 +316,3 @@ class Pipeline:
         """Whether the dream's own step climbs in the picture itself: no canvas has to stand between."""
         plain = (self.recipe.canvas.name, self.recipe.optimiser.name) == (Recipe.canvas.name, Recipe.optimiser.name)
         return plain and not self.recipe.cutout
-
-    def _start(self, image: Tensor) -> Tensor:
-        """The picture that the dream starts from; a canvas brings its own start."""
-        if self.recipe.init == "photo":
-            return image
-        canvas = torch.full_like(image, 0.5)
-        if self.recipe.init == "noise":
-            generator = torch.Generator().manual_seed(self.recipe.seed)
-            canvas += 0.1 * torch.randn(canvas.shape, generator=generator).to(canvas)
-        return canvas.clamp_(0, 1)

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
-from dreamer.engine.score import WeightedObjective, largest_tile, looked_at, pass_memory
-from dreamer.engine.tiling import refuse_whole, surroundings
+from dreamer.engine.score import WeightedObjective, looked_at
+from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
 from dreamer.errors import NetworkError, UsageError
+from dreamer.image import OPEN, Edges
 from dreamer.networks.network import Network
-from dreamer.recipes.recipe import Octaves
+from dreamer.recipes.recipe import Octaves, Recipe
+
+_PYRAMID = 16  # px: a side that can be halved four times
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class Plan:
         return replace(self, octaves=tuple(replace(octave, steps=steps) for octave in self.octaves))
 
 
+def check_frames(recipe: Recipe) -> None:
+    """Raise UsageError for a recipe that is for stills alone."""
+    if recipe.pictures > 1:
+        raise UsageError("pictures: the frames of a clip are dreamt one at a time; leave it out")
+    if recipe.cutout:
+        raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
+    if recipe.wrap != Recipe.wrap:
+        raise UsageError("wrap: only stills go round, and the frames of a clip do not; leave it out")
+
+
 def plan_octaves(
     wanted: Octaves,
     network: Network,
@@ -49,6 +62,7 @@ def plan_octaves(
     height: int,
     width: int,
     whole: tuple[int, int] | None = None,
+    edges: Edges = OPEN,
 ) -> tuple[Octave, ...]:
     """The octaves of a picture, small to large; of a preview those that the whole begins with.
 
@@ -59,13 +73,15 @@ def plan_octaves(
         height: Of the picture, in pixels.
         width: Likewise.
         whole: (height, width) of what it is a preview of, and shows the same forms at the same places.
+        edges: Where the picture goes round. There sizes are multiples of the layers' strides, and of what a pyramid of
+            four levels needs, so that no place is unlike the others.
 
     Raises:
         NetworkError: The picture, or an octave that the recipe asks for, is too small for the network.
         UsageError: `feature_size` is asked for at a layer whose features have no size.
     """
     if whole and whole != (height, width):
-        octaves = plan_octaves(wanted, network, terms, *whole)
+        octaves = plan_octaves(wanted, network, terms, *whole, edges=edges)
         away = [abs(math.log(min(octave.size) / min(height, width))) for octave in octaves]
         last = away.index(min(away))
         return (*octaves[:last], replace(octaves[last], size=(height, width)))
@@ -79,6 +95,10 @@ def plan_octaves(
         sizes = [size for size in sizes if min(size) >= widest] or sizes[-1:]
         while len(sizes) > 1 and not _fits(sizes[0], network, terms):
             sizes = sizes[1:]
+    if edges:
+        layers = looked_at(network, terms).values()
+        refuse_whole(layers, edges)
+        sizes = list(dict.fromkeys(edges.fitting(size, math.lcm(_PYRAMID, stride(layers))) for size in sizes))
     network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
     return tapered(sizes, wanted.steps, wanted.step_size, wanted.taper, wanted.way)
 

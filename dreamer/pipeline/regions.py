@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
 from dreamer.errors import RecipeError, UsageError, collect_problems, either
-from dreamer.image import Photo, mask_of
+from dreamer.image import Edges, Photo, mask_of
 from dreamer.pipeline.segments import Segments, segments_of
 from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
 from dreamer.recipes.overrides import merged
@@ -102,7 +102,8 @@ def masks_of(
 def laid(recipe: Recipe, found: Sequence[Tensor]) -> Areas:
     """The areas of a recipe's looks, given the mask of each region, (1, 1, H, W); nothing may be left of them."""
     turned = [1 - mask if region.invert else mask for region, mask in zip(recipe.regions, found, strict=True)]
-    return layered(turned, [region.look == KEEP for region in recipe.regions], recipe.feather)
+    kept = [region.look == KEEP for region in recipe.regions]
+    return layered(turned, kept, recipe.feather, Edges.of(recipe.wrap))
 
 
 def check(recipe: Recipe, *, over_photo: bool) -> None:

@@ -25,7 +25,7 @@ from dreamer.errors import did_you_mean, quoted
 RESERVED = frozenset(
     {
         *("photo", "photo_features", "overview", "guide", "image", "gradient", "step"),
-        *("network", "layer", "paint", "step_size"),
+        *("network", "layer", "paint", "step_size", "edges"),
     }
 )
 """Keywords that dreamer fills in; every other keyword of an ingredient is an option."""
@@ -61,6 +61,20 @@ def reaching(positions: int) -> Callable[[F], F]:
 def reach_of(function: Callable[..., Any]) -> int:
     """The number of positions that `reaching` marked an objective with; 0 if it did not."""
     return int(getattr(function, "reach", 0))
+
+
+def leaving_edges(function: F) -> F:
+    """Mark an ingredient after which opposite edges of a picture do not fit: `@leaving_edges` above `def rotate`.
+
+    It cannot be used on a picture that goes round; any other ingredient is taken to go round with it.
+    """
+    function.__dict__["leaves_edges"] = True
+    return function
+
+
+def leaves_edges(function: Callable[..., Any]) -> bool:
+    """Whether `leaving_edges` marked an ingredient."""
+    return bool(getattr(function, "leaves_edges", False))
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ class Recipe:
     scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
     `weight_noise` override the network's gradients, pooling and weights. `regions` have looks of their own, the later
     above the earlier ones, and outside of them nothing grows; their soft edges are `feather` percent of the short side
-    wide.
+    wide. `wrap` says along which axes the picture goes round, so that copies side by side show no seam; a 360-degree
+    panorama is a `sphere`, whose poles are dreamt as they are seen.
     """
 
     network: str = "reverie"
@@ -127,6 +128,7 @@ class Recipe:
     smooth_pooling: bool = False
     weight_noise: Annotated[float, Range(0, 1)] = 0.0
     feather: Annotated[float, Range(0, 20)] = 2.0
+    wrap: Literal["none", "x", "y", "both", "sphere"] = "none"
     octaves: Octaves = Octaves()
     objectives: tuple[Ingredient, ...] = ()
     priors: tuple[Ingredient, ...] = ()
@@ -193,6 +195,8 @@ class Recipe:
             words["regions"] = [_region_words(region, vocabulary) for region in self.regions]
         else:
             del words["feather"]
+        if self.wrap == Recipe.wrap:
+            del words["wrap"]
         return {key: value for key, value in words.items() if value is not None}
 
 

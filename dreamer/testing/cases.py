@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.step import Step
+from dreamer.image import OPEN
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Option
 from dreamer.recipes.registry import IngredientKind
@@ -84,6 +85,7 @@ class Fixtures:
     def reserved_arguments(self, ingredient: IngredientKind, case: Case) -> dict[str, Any]:
         """The reserved keywords that an ingredient takes, of the tensor's type; new copies at each call."""
         known: dict[str, Any] = {"step": STEP, "network": self.network, "layer": self.network.default_layer}
+        known["edges"] = OPEN
         known["guide"] = known["overview"] = self.guide.to(case.tensor)
         if case.tensor.shape[1] == 3:  # an image: photo and picture have its size
             size = (len(case.tensor), 3, *case.tensor.shape[-2:])

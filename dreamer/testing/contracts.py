@@ -37,6 +37,7 @@ GIVEN_TO = {
     "photo": _ALL_BUT_OPTIMISERS,
     "image": _ALL_BUT_OPTIMISERS,
     "step": _ALL_BUT_OPTIMISERS,
+    "edges": _ALL_BUT_OPTIMISERS,
     "paint": ("optimisers",),
     "step_size": ("optimisers",),
 }

@@ -174,6 +174,11 @@ def _notices(stream: VideoStream, frame: VideoFrame, orientation: Orientation) -
     found = []
     if stream.codec_context.codec_tag in _DOLBY and frame.color_trc == colour.UNKNOWN:
         found.append("its colours are those of Dolby Vision (profile 5) and come out wrong; convert it to HDR10 first")
+    if "SPHERICAL" in frame.side_data:  # PyAV cannot write it
+        found.append(
+            "it is a 360-degree clip, and its frames are dreamt like flat ones: there is a seam, and players have to "
+            "be told that the dream is one, as by a spatial media metadata injector"
+        )
     if not orientation.exact:
         found.append("it is turned by an odd angle, which was rounded to a quarter of a circle")
     return found
