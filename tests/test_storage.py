@@ -63,7 +63,7 @@ def test_from_a_folder_to_a_bucket_and_back(tmp_path: Path, bucket: fsspec.Abstr
 
 def test_what_is_wrong_with_addresses_is_told_at_once(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
     ran = render("memory://nowhere", "nothing://in", "--variations", "4")
-    refused(ran, "memory://nowhere", "nothing://in", "name a folder for the dreams", "a sheet and snapshots")
+    refused(ran, "memory://nowhere", "nothing://in", "name a folder for the dreams", "a sheet, snapshots and --repeat")
     refused(render("memory://in/a.png", "-o", "memory://out/a.png"), "name a folder for the dreams")
 
 

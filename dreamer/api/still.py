@@ -87,7 +87,7 @@ def dream(
         regions: Parts of the picture with looks of their own, (mask, look) each, the later above the earlier ones;
             outside of them nothing grows. A mask is a picture (white dreams, black does not) or words, as in "top",
             "left:30%", "centre", "ellipse:0.5,0.4,0.3,0.5", "colour:#88aadd" or "not:top"; a look is a preset's name,
-            of which the objectives grow there, "keep" for nothing, or {"objectives": [...], "strength": 0.5}.
+            whose objectives grow there, "keep" for nothing, or {"objectives": [...], "strength": 0.5}.
         device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`, or torch's.
         precision: Of the network: `auto`, `float32` or `bfloat16`, or torch's.
         tile: Side of the tiles in pixels, 0 for none; by default it follows from free memory.

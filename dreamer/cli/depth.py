@@ -23,19 +23,19 @@ depth_options = together(
     ),
     option(
         "--dolly",
-        metavar="WAY",
-        help="How far the camera goes forward per second, in the ways that --parallax is for. [0]",
+        metavar="DISTANCE",
+        help="How far the camera moves forward per second, in the distances that --parallax describes. [0]",
     ),
     option(
         "--orbit",
         metavar="DEGREES",
-        help="How far it circles per second, looking at the middle depth. [once round in all]",
+        help="Degrees per second on a circle, the camera looking at the middle depth. [one turn in all]",
     ),
     option(
         "--parallax",
         metavar="SHARE",
-        help="By how much the nearest and the farthest part move against each other, on the circle or going forward by "
-        "1, in long sides of the frame: 0 to 0.2. [0.05]",
+        help="How strong depth is: how far the nearest and the farthest part move against each other on the circle, or "
+        "at a distance of 1, in long sides of the frame: 0 to 0.2. [0.05]",
     ),
 )
 

@@ -214,7 +214,7 @@ def _amounts_for(size: str, seed: Callable[[Any], Any] = _ONE_SEED) -> Callable[
     """Return the options that are numbers, and the size."""
     return together(
         option("--strength", type=Number(1), metavar="0..1", help=STRENGTH),
-        option("--keep", type=Number(1), metavar="0..1", help="How much of the photo is spared. [0.3]"),
+        option("--keep", type=Number(1), metavar="0..1", help="How much of what stands out in the photo stays. [0.3]"),
         option("--feature-size", type=Number(100), metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         seed,

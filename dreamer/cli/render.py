@@ -75,10 +75,10 @@ def render(
 
     The MASK of a --region is a picture (white dreams, black does not), or top, bottom, left, right (also as top:30%),
     centre, all, ellipse:X,Y,WIDTH,HEIGHT (from 0 to 1), colour:#88aadd or part:3, of the parts that `dreamer parts`
-    shows (segment:NAME:2 with a plugin's segmenter); not:MASK turns it round. Its LOOK is a preset, of which the
-    objectives grow there, or keep: nothing grows there. Without =LOOK it is the recipe's own. Later regions lie above
-    earlier ones; octaves, transforms and filters are the recipe's everywhere. Where all regions keep, the rest of the
-    picture dreams.
+    shows (segment:NAME:2 with a plugin's segmenter); not:MASK turns it round. Its LOOK is a preset, whose objectives
+    grow there, or keep: nothing grows there. Without =LOOK it is the recipe's own. Later regions lie above earlier
+    ones; octaves, transforms and filters are the recipe's everywhere. Where all regions keep, the rest of the picture
+    dreams.
 
     \b
     dreamer render photo.jpg --region sky.png=bloom --region face.png=keep

@@ -94,7 +94,7 @@ def video(
 
     \b
     dreamer video clip.mp4              write clip-dream.mp4 beside it
-    dreamer video clip.mp4 --preview    make a preview: all of it in small
+    dreamer video clip.mp4 --preview    make a preview: the whole clip, small
     dreamer video clip.mp4 --resume     continue after Ctrl-C or a power cut
     dreamer video clip.mp4 --size 960 -o out.webm
     dreamer video clip.mp4 --start 1:10 --end 1:25

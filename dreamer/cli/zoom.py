@@ -60,7 +60,9 @@ if TYPE_CHECKING:
 @option("--audio", metavar="FILE", type=FILE, help="Add a sound track, cut to the length of the clip.")
 @sound_options
 @depth_options
-@option("--path", "bare", is_flag=True, help="Show the bare way through the photo, small and undreamt: in seconds.")
+@option(
+    "--path", "bare", is_flag=True, help="Write only the way of the camera over the undreamt photo, small: in seconds."
+)
 @clip_options
 @recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
 @region_options
@@ -88,7 +90,7 @@ def zoom(
 
     \b
     dreamer zoom photo.jpg              write ten seconds, photo-zoom.mp4
-    dreamer zoom photo.jpg --preview    make a preview: all of it in small
+    dreamer zoom photo.jpg --preview    make a preview: the whole clip, small
     dreamer zoom photo.jpg --resume     continue after Ctrl-C or a power cut
     dreamer zoom photo.jpg --loop -o clip.webm
     dreamer zoom photo.jpg --audio song.m4a --dance --chart song.png
