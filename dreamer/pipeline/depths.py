@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from dreamer.errors import PhotoError, PluginError, UsageError, argument, blamed_on, did_you_mean, quoted
-from dreamer.image import Photo, Picture, load, resize, size_at
+from dreamer.errors import PhotoError, PluginError, UsageError, argument, did_you_mean, quoted
+from dreamer.image import Photo, Picture, load
 from dreamer.image.depth import depth_inside, nearness_of, stretched
-from dreamer.pipeline.segments import SEEN
+from dreamer.pipeline.segments import SEEN, looked_at
 from dreamer.recipes.depths import PHOTO, DepthWords
-from dreamer.recipes.registry import BUILT_IN, OWN, Registry
+from dreamer.recipes.registry import Registry
 
 _ALIKE = 0.02  # by how much the proportions of a depth map and its photo may differ
 
@@ -68,13 +65,7 @@ def depth_by(registry: Registry, name: str, image: Tensor) -> Tensor:
     Raises RecipeError for an unknown name, PluginError for one that fails or gives something else.
     """
     entry = registry.depths.get(name)
-    theirs = entry.source not in (BUILT_IN, OWN)
-    who = f"depth {entry.name}" + (f" of the plugin {entry.source}" if theirs else "")
-    height, width = image.shape[-2:]
-    size = size_at(height, width, SEEN) if max(height, width) > SEEN else (height, width)
-    seen = resize(image.cpu().float(), size).clamp(0, 1)
-    with blamed_on(who) if theirs else nullcontext(), torch.no_grad():
-        found: Any = entry.value(seen)
+    who, found = looked_at("depth", entry, image)
     if not isinstance(found, Tensor) or found.ndim != 4 or found.shape[:2] != (1, 1) or min(found.shape[2:]) < 2:
         what = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else quoted(found)
         raise PluginError(f"{who}: it must give how near everything is, (1, 1, h, w), and it gave {what}")

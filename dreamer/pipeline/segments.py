@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from dreamer.errors import PluginError, UsageError, blamed_on, did_you_mean, quoted
 from dreamer.image import resize, size_at
-from dreamer.recipes.registry import BUILT_IN, OWN, Registry
+from dreamer.recipes.registry import BUILT_IN, OWN, Entry, Registry
 
 SEEN = 2048
-"""The long side, in pixels, at which a segmenter sees a picture at most; as large as dreams are by themselves."""
+"""The long side, in pixels, at which a plugin's function sees a picture at most; dreams are as large by default."""
 _MOST = 64  # masks of one picture
 _NEAR = 1e-3  # how far outside of [0, 1] rounding may lead
 
@@ -54,18 +54,23 @@ def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) ->
     Raises RecipeError for an unknown name, PluginError for one that fails or gives no such masks.
     """
     entry = registry.segmenters.get(name)
-    theirs = entry.source not in (BUILT_IN, OWN)
-    who = f"segmenter {entry.name}" + (f" of the plugin {entry.source}" if theirs else "")
-    height, width = image.shape[-2:]
-    size = size_at(height, width, SEEN) if max(height, width) > SEEN else (height, width)
-    seen = resize(image.cpu().float(), size).clamp(0, 1)
-    with blamed_on(who) if theirs else nullcontext(), torch.no_grad():
-        found = entry.value(seen, **options)
+    who, found = looked_at("segmenter", entry, image, **options)
     masks, names = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if problem := _problem(masks, names):
         raise PluginError(f"{who}: {problem}")
     masks = masks.detach().float().cpu().clamp(0, 1)
     return Segments(masks, tuple(names or map(str, range(1, len(masks) + 1))), registry.segmenters.shortest_name(entry))
+
+
+def looked_at(noun: str, entry: Entry[Callable[..., Any]], image: Tensor, **options: Any) -> tuple[str, Any]:
+    """What to call a plugin's function in errors, and what it gives for a copy of an image (1, 3, H, W)."""
+    theirs = entry.source not in (BUILT_IN, OWN)
+    who = f"{noun} {entry.name}" + (f" of the plugin {entry.source}" if theirs else "")
+    height, width = image.shape[-2:]
+    size = size_at(height, width, SEEN) if max(height, width) > SEEN else (height, width)
+    seen = resize(image.cpu().float(), size).clamp(0, 1)
+    with blamed_on(who) if theirs else nullcontext(), torch.no_grad():
+        return who, entry.value(seen, **options)
 
 
 def _problem(masks: Any, names: Any) -> str:

@@ -18,8 +18,7 @@ from dreamer.testing.cases import Fixtures
 from dreamer.testing.checks import try_network, try_preset
 from dreamer.testing.contracts import check_case, check_declaration, gives_score_map
 from dreamer.testing.contracts_canvas import check_canvas, check_optimiser
-from dreamer.testing.contracts_depth import try_depth
-from dreamer.testing.contracts_segmenter import try_segmenter
+from dreamer.testing.contracts_photo import try_depth, try_segmenter
 from dreamer.testing.finding import Finding, broken
 from dreamer.testing.loading import Target, load_target
 
