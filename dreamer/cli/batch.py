@@ -191,10 +191,10 @@ class Batch:
             self.worked = True
             self.reporter.step(step)
 
-        def keep(step: int, dream: Dream) -> None:
+        def save(step: int, dream: Dream) -> None:
             self._keep(dream, output, f"{step:04d}", format)
 
-        return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=keep)
+        return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=save)
 
     def _rescued(self, dream: Dream, output: Path, format: str) -> str:
         """Save a dream whose output could not be written elsewhere, and say so."""

@@ -70,8 +70,8 @@ class Checkpoints:
         write_atomically(self.folder / MANIFEST, json.dumps({"recipe": recipe, "tile": tile}).encode())
         return 0, None
 
-    def keep(self, number: int, change: Tensor) -> None:
-        """Keep what octave `number`, from 0 for the proof, has left, and that alone."""
+    def save(self, number: int, change: Tensor) -> None:
+        """Save the change after octave `number` (0: the proof), and delete the one before."""
         from dreamer.videos.clip.state import FolderStore
 
         store = FolderStore(self.folder)

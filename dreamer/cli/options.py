@@ -28,6 +28,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
 _FEATURE_SIZE = "Size of the features, in percent of the short side."
+_KEEP = "How much of what stands out in the photo stays; `spare` in a recipe. [0.3]"
 STRENGTH = "From the photo (0) to the whole dream (1). [1]"
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 SEED = click.IntRange(0, 2**63 - 1)
@@ -131,22 +132,6 @@ class Numbers(ParamType):
         return numbers
 
 
-class Percent(ParamType):
-    """A number from 0 to `most`, with or without a percent sign."""
-
-    name = "percent"
-
-    def __init__(self, most: float) -> None:
-        self.most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number, or fail with a sentence."""
-        with suppress(ValueError):
-            if 0 <= (number := float(str(value).strip().removesuffix("%"))) <= self.most:
-                return number
-        self.fail(f"expected a number from 0 to {self.most:g}, as in 2%, not {value!r}", param, ctx)
-
-
 class Seeds(ParamType):
     """Whole numbers, separated by commas, or ranges of them, as in 1-10; at most `most` altogether."""
 
@@ -214,7 +199,12 @@ def _amounts_for(size: str, seed: Callable[[Any], Any] = _ONE_SEED) -> Callable[
     """Return the options that are numbers, and the size."""
     return together(
         option("--strength", type=Number(1), metavar="0..1", help=STRENGTH),
-        option("--keep", type=Number(1), metavar="0..1", help="How much of what stands out in the photo stays. [0.3]"),
+        option(
+            "--keep",
+            type=Number(1),
+            metavar="0..1",
+            help="How much of what stands out in the photo stays: the recipe's `spare`. [0.3]",
+        ),
         option("--feature-size", type=Number(100), metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         seed,

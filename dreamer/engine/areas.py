@@ -75,20 +75,20 @@ class Areas:
         return direction * gains / self.shares.sum(0, keepdim=True).to(direction).clamp(min=1e-30)
 
 
-def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float, edges: Edges = OPEN) -> Areas:
+def layered(masks: Sequence[Tensor], still: Sequence[bool], feather: float, edges: Edges = OPEN) -> Areas:
     """The areas of looks whose masks lie upon each other, the later above the earlier ones.
 
     Args:
         masks: Each (1, 1, H, W) in [0, 1].
-        kept: Of each mask, whether it is one in which nothing grows; the others are the looks, in order.
+        still: For each mask, whether nothing grows in it; the others are the looks, in order.
         feather: Width of the soft edge, in percent of the short side. Towards the outside it lies within the masks, so
             that what is black stays black; where two looks meet, they blend over as much.
         edges: Where the picture goes round.
     """
     found: list[Tensor] = []
     below = torch.ones_like(masks[0])
-    for mask, keep in reversed(list(zip(masks, kept, strict=True))):
-        if not keep:
+    for mask, is_still in reversed(list(zip(masks, still, strict=True))):
+        if not is_still:
             found.insert(0, mask * below)
         below = below * (1 - mask)
     shares = torch.cat(found)

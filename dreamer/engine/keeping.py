@@ -41,34 +41,34 @@ def salience(photo: Tensor, edges: Edges = OPEN) -> Tensor:
     return (found / most).clamp(0, 1)
 
 
-def shortened(step: Tensor, found: Tensor, keep: float, edges: Edges = OPEN) -> Tensor:
-    """A step (B, 3, H, W), in place, shorter by `keep` of the salience that was `found` (B, 1, h, w)."""
+def shortened(step: Tensor, found: Tensor, spare: float, edges: Edges = OPEN) -> Tensor:
+    """A step (B, 3, H, W), in place, shorter by `spare` of the salience that was `found` (B, 1, h, w)."""
     size = (step.shape[-2], step.shape[-1])
     whole = edges.resampled(found, size, partial(F.interpolate, mode="bilinear", align_corners=False))
     for rows in bands(*size):
-        step[:, :, rows].mul_(1 - keep * whole[:, :, rows])
+        step[:, :, rows].mul_(1 - spare * whole[:, :, rows])
     return step
 
 
-def settled(image: Tensor, photo: Tensor, keep: float, colour: float, edges: Edges = OPEN) -> Tensor:
+def settled(image: Tensor, photo: Tensor, spare: float, colour: float, edges: Edges = OPEN) -> Tensor:
     """The dream at the end of an octave, brought nearer to its photo in what is seen from afar.
 
     What the dream has shifted in wide areas is taken back, of the colours the share `colour`, and of the light
-    1 - (1 - keep)^2; where it has become less colourful than the photo, or poorer in contrast, that is made good.
+    1 - (1 - spare)^2; where it has become less colourful than the photo, or poorer in contrast, that is made good.
 
     Args:
         image: The dream, (B, 3, H, W) in [0, 1]; it is overwritten.
         photo: The undreamt picture, of the same shape; it sets the limits.
-        keep: From 0 (not at all) to 1.
-        colour: From 0 to 1.
+        spare: The recipe's `spare`, from 0 (not at all) to 1.
+        colour: The recipe's `colour`, from 0 to 1.
         edges: Where the pictures go round.
 
     Returns:
         (B, 3, H, W) in [0, 1].
     """
-    if not keep:
+    if not spare:
         return image
-    image.sub_(_from_afar(image, photo, colour, 1 - (1 - keep) ** 2, edges))
+    image.sub_(_from_afar(image, photo, colour, 1 - (1 - spare) ** 2, edges))
     (saturation, contrast, mean), (vivid, contrasty, _) = _measured(image), _measured(photo)
     vivid, contrasty = _lost(vivid, saturation, _VIVID), _lost(contrasty, contrast, _CONTRASTY)
     if not ((vivid > 1) | (contrasty > 1)).any():

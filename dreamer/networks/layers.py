@@ -14,17 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dreamer.errors import NetworkError
-from dreamer.networks.copies import is_quick, skeleton
+from dreamer.networks.copies import blank, computed_if_needed, is_quick, skeleton
 from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
-
-Result = TypeVar("Result")
 
 HEIGHT, WIDTH = 224, 352
 """Of the traced picture, px: two sides that no channel count is likely to equal."""
@@ -128,25 +126,6 @@ def inspect_layers(module: nn.Module, side: int | None = None, bare: nn.Module |
         raise NetworkError(f"the module cannot take a picture (1, 3, {side}, {side}) {raised}") from error
     how = "say which with input_size, or wrap it in a module that takes RGB pictures"
     raise NetworkError(f"the module cannot take a picture (1, 3, H, W) of any usual size; {how} {raised}") from error
-
-
-def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module], Result]) -> Result:
-    """What `run` gives for `bare`, a module's skeleton; if that is on "meta", and cannot be there, for the module.
-
-    A pass that depends on its data cannot be made without computing.
-    """
-    try:
-        return run(bare)
-    except Exception as error:  # a module may raise anything
-        if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
-            raise
-        return run(module)
-
-
-def blank(module: nn.Module, height: int, width: int) -> Tensor:
-    """A grey picture (1, 3, height, width) of the type and on the device that a module computes with."""
-    weight = next((weight for weight in module.parameters() if weight.is_floating_point()), torch.empty(()))
-    return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=weight.device)
 
 
 def _traced(module: nn.Module, bare: nn.Module, height: int, width: int) -> tuple[_LayerTracer, Exception | None]:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from dreamer.errors import NetworkError, either, quoted
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
-from dreamer.networks.copies import frozen
+from dreamer.networks.copies import blank, frozen
 from dreamer.networks.layer_table import layer_table
-from dreamer.networks.layers import Layer, NetworkLayers, blank
+from dreamer.networks.layers import Layer, NetworkLayers
 from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.prepare import prepared
 from dreamer.networks.shapes import Shapes

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
-from dreamer.engine.score import WeightedObjective, no_map
+from dreamer.engine.objective import WeightedObjective, no_map
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, argument, blamed_on, collect_problems, either, reported_together
 from dreamer.image import Photo, resize

@@ -15,7 +15,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import Scorer, looked_at
+from dreamer.engine.objective import looked_at
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.engine.tiling import plan, surroundings
 from dreamer.image import Photo, encode_to

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
+from dreamer.engine.objective import WeightedObjective, looked_at
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
-from dreamer.engine.score import WeightedObjective, looked_at
 from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
 from dreamer.errors import NetworkError, UsageError
 from dreamer.image import OPEN, Edges

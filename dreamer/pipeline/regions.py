@@ -102,8 +102,8 @@ def masks_of(
 def laid(recipe: Recipe, found: Sequence[Tensor]) -> Areas:
     """The areas of a recipe's looks, given the mask of each region, (1, 1, H, W); nothing may be left of them."""
     turned = [1 - mask if region.invert else mask for region, mask in zip(recipe.regions, found, strict=True)]
-    kept = [region.look == KEEP for region in recipe.regions]
-    return layered(turned, kept, recipe.feather, Edges.of(recipe.wrap))
+    still = [region.look == KEEP for region in recipe.regions]
+    return layered(turned, still, recipe.feather, Edges.of(recipe.wrap))
 
 
 def check(recipe: Recipe, *, over_photo: bool) -> None:

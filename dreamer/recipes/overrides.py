@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dreamer.errors import RecipeError, collect_problems, did_you_mean
-from dreamer.recipes.options import fields_of
+from dreamer.recipes.options import fields_of, table_problem, tables_problem
 from dreamer.recipes.parsing import parse_toml
-from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary, table_problem, tables_problem
+from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary
 
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, levels of nested tables, letters in a text
 _ITEM = object()

@@ -23,7 +23,8 @@ from dreamer.image import Photo, load, resize
 from dreamer.networks.concept_file import Concepts
 from dreamer.networks.network import Network
 from dreamer.visualization.atlas.channel_images import webp
-from dreamer.visualization.exemplars import SIZE, Answer, Match, check_finite
+from dreamer.visualization.exemplars import SIZE, check_finite
+from dreamer.visualization.ranker import Answer, Match
 
 CROPS = 9
 """The number of pictures shown for each concept."""

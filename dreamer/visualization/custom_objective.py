@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import WeightedObjective
+from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.step import StepContext
 from dreamer.errors import UsageError
 from dreamer.networks.network import Network

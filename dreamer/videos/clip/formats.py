@@ -33,9 +33,20 @@ class Format:
     plays: int = 0
 
     @property
+    def settings(self) -> dict[str, object]:
+        """The format as the manifest of an unfinished clip has it."""
+        plain = {"suffix": self.suffix, "codec": self.codec, "quality": self.quality}
+        return plain | ({"alpha": True} if self.alpha else {}) | ({"plays": self.plays} if self.plays else {})
+
+    @property
     def holds_alpha(self) -> bool:
         """Whether a clip of this format can be transparent."""
         return self.codec in ("gif", "webp", "png", "vp9")
+
+    @property
+    def encoding(self) -> Format:
+        """The format that the clip's segments are encoded in."""
+        return self if self.segmented else PREVIEW
 
     @property
     def has_sound(self) -> bool:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamer.engine.score import WeightedObjective
+from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.image import load, to_pil
 from dreamer.pipeline.pipeline import Pipeline

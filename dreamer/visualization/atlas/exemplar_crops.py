@@ -17,7 +17,8 @@ from dreamer.errors import DreamerError
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.visualization import exemplars
-from dreamer.visualization.exemplars import SIZE, Answer, Exemplar, Match
+from dreamer.visualization.exemplars import SIZE, Exemplar
+from dreamer.visualization.ranker import Answer, Match
 
 COUNT = 4
 """The number of pictures shown for each channel."""
