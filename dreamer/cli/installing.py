@@ -88,7 +88,9 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
         if name not in left:
             echo(f"{name} {'is uninstalled' if name in present else 'was not installed; its record is removed'}")
     if left:
-        raise DreamerError(f"{', '.join(left)}: not uninstalled, since it lies outside this environment, {sys.prefix}")
+        raise DreamerError(
+            f"{', '.join(left)}: not uninstalled, since it lies outside {sys.prefix}; use what installed it"
+        )
     return 0
 
 

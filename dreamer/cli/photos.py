@@ -107,7 +107,7 @@ class Place:
         if path.is_dir():
             folder = path
         elif path.exists() and several:
-            raise UsageError(f"-o {output}: several photos need a folder")
+            raise UsageError(f"-o {output}: several photos need a folder, and this is a file; name a folder")
         elif output.endswith(("/", os.sep)) or (several and not path.suffix):
             check_folder(path.parent, f"-o {output}")
             return cls(path, True)
@@ -133,7 +133,7 @@ class Place:
                 output.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 where = f"-o {self.output}: the folder {output.parent} cannot be created"
-                raise UsageError(f"{where} ({error.strerror})") from error
+                raise UsageError(f"{where} ({error.strerror}); choose another folder") from error
 
     def of(self, photo: Path, suffix: str) -> Path:
         """Return where the dream of a photo goes, in a format whose files end in `suffix`, as in .jpg."""

@@ -45,7 +45,7 @@ def render_addresses(
             root = posixpath.dirname(address) if names == [address] else address.rstrip("/")
             found |= {each: posixpath.dirname(each)[len(root) :].strip("/") for each in pictures}
             if not pictures:
-                raise UsageError(f"{shown(named)}: there are no pictures in this folder, nor in its subfolders")
+                raise UsageError(f"{shown(named)}: there are no pictures in this folder, nor below it; name another")
     tell_missing(problems, options)
 
     from dreamer.plugins.loading import load_plugins

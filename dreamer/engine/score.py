@@ -149,7 +149,9 @@ class Scorer:
                 tile.add(gradient, slope)
         scores = self._finite(sums)
         if not gradient.sum().isfinite():
-            raise NotFiniteError(f"the gradient of {', '.join(self.layers)} is not finite")
+            raise NotFiniteError(
+                f"the gradient of {', '.join(self.layers)} is not finite; use smaller weights or another layer"
+            )
         return sum(weight * score for weight, score in zip(weights, scores, strict=True)), gradient
 
     def _scores(self, image: Tensor, context: StepContext) -> list[float]:
@@ -162,7 +164,9 @@ class Scorer:
     def _finite(self, scores: Tensor) -> list[float]:
         for term, score in zip(self.terms, scores.tolist(), strict=True):
             if not math.isfinite(score):
-                raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
+                raise NotFiniteError(
+                    f"{term.name} at layer {term.layer} gave {score}; use smaller weights or another layer"
+                )
         return [float(score) for score in scores]
 
     def _photo(self, context: StepContext) -> Tensor | None:
@@ -253,7 +257,7 @@ class Scorer:
         try:
             return self._prepared.features(view, self.layers)
         except NetworkError as why:
-            raise UsageError(f"the transforms leave too little of the picture: {why}") from None
+            raise UsageError(f"the transforms leave too little of the picture: {why}; leave some out") from None
 
     def _tiles(self, image: Tensor) -> Sequence[Tile | None]:
         """The tiles of a picture; None stands for the whole of it."""

@@ -38,7 +38,7 @@ def read_bounded(path: Path, most: int) -> bytes:
             raise UsageError(f"{path} is not a regular file; name one that is")
         data = file.read(most + 1)
     if len(data) > most:
-        raise UsageError(f"{path} is too large: at most {_amount(most)} of it would be read")
+        raise UsageError(f"{path} is too large, at most {_amount(most)} of it would be read; name a smaller file")
     return data
 
 
@@ -139,7 +139,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL in its name
-        raise WriteError(f"{path}: this folder cannot be created: {getattr(error, 'strerror', error)}") from error
+        raise WriteError(
+            f"{path}: this folder cannot be created ({getattr(error, 'strerror', error)}); choose another"
+        ) from error
 
 
 @contextmanager

@@ -61,7 +61,9 @@ def empty(shape: Sequence[int], like: Tensor | None = None, dtype: torch.dtype |
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         why = error.strerror or error
-        raise WriteError(f"{folder}: a picture of {size / 2**30:.1f} GiB cannot be kept there: {why}") from error
+        raise WriteError(
+            f"{folder}: a picture of {size / 2**30:.1f} GiB cannot be kept there: {why}; make room"
+        ) from error
     return torch.frombuffer(mapped, dtype=dtype).view(tuple(shape))
 
 

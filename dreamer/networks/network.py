@@ -126,7 +126,7 @@ class Network:
             return network
         maps = [layer.name for layer in network.layers() if layer.rows] or [*network.anatomy.layers]
         if not maps:
-            raise NetworkError(f"{network.name} has no layer that gives a map of its picture")
+            raise NetworkError(f"{network.name} has no layer that gives a map of its picture; use another")
         return replace(network, default_layer=maps[-1])
 
     def __repr__(self) -> str:

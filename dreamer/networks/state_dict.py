@@ -97,7 +97,7 @@ def load_state(module: nn.Module, found: Any, where: str, classes: int) -> Fit:
     choices = (_chosen(at, tensors, names) for at, tensors in _mappings(found) for names in named)
     chosen = max(choices, key=lambda one: one.rank(own), default=None)
     if chosen is None:
-        raise NetworkError(f"{where} holds no state dict (tensors by name)")
+        raise NetworkError(f"{where} holds no state dict (tensors by name); save model.state_dict()")
     head = _head(module, classes)
     told = _replaced_head(module, head, chosen.given) if head else None
     absent = {}

@@ -48,7 +48,7 @@ def read_tensors(path: Path, largest: int = limits.WEIGHTS_BYTES) -> Any:
         found = f" (it names {error})" if isinstance(error, CodeFound) else ""
         raise NetworkError(
             f"{path}: not a weights file, or one that holds code besides tensors, which dreamer never runs{found}; "
-            "a .safetensors file is wanted, or a .pth with the tensors alone, as written by "
+            "use a .safetensors file, or a .pth with the tensors alone, as written by "
             'torch.save(model.state_dict(), "weights.pth") or, from a checkpoint that holds more, by '
             'torch.save({"state_dict": checkpoint["model"]}, "weights.pth")'
         ) from error
@@ -66,7 +66,7 @@ def open_safetensors(path: Path, largest: int) -> Any:
             raise ValueError(f"a header of {header} bytes")
         return safe_open(path, framework="pt")
     except Exception as error:  # safetensors raises an exception class of its own for a broken file
-        raise NetworkError(f"{path} is not a .safetensors file: {error}") from error
+        raise NetworkError(f"{path} is not a .safetensors file ({error}); get it anew") from error
 
 
 def check_size(path: Path, largest: int) -> int:
@@ -77,7 +77,8 @@ def check_size(path: Path, largest: int) -> int:
     size = path.stat().st_size
     if size > largest:
         raise NetworkError(
-            f"{path}: {size // limits.MB} MiB is too large for such weights; at most {largest // limits.MB} are read"
+            f"{path}: {size // limits.MB} MiB is too large for such weights, which have at most "
+            f"{largest // limits.MB}; name another file"
         )
     return size
 
@@ -96,7 +97,7 @@ class _Directory(io.BufferedReader):
         """As the base class, or NetworkError."""
         left = os.fstat(self.fileno()).st_size - self.tell()
         if (left if size is None or size < 0 else min(size, left)) > limits.ZIP_DIRECTORY_BYTES:
-            raise NetworkError(f"{self.name}: it has more parts than a weights file has")
+            raise NetworkError(f"{self.name}: it has more parts than a weights file has; save model.state_dict() alone")
         return super().read(size)
 
 
@@ -107,7 +108,7 @@ def _zipped(file: BinaryIO, path: Path, size: int) -> Any:
     if any(part.compress_type != zipfile.ZIP_STORED or part.compress_size != part.file_size for part in parts.values()):
         raise NetworkError(f"{path}: its parts are compressed, which no weights file's are; unpack it first")
     if sum(part.file_size for part in parts.values()) > size:
-        raise NetworkError(f"{path}: its parts are said to be larger than the file is")
+        raise NetworkError(f"{path}: its parts are said to be larger than the file is; get it anew")
     (pickled,) = (name for name in parts if name.count("/") == 1 and name.endswith("/data.pkl"))
     if parts[pickled].file_size > limits.PICKLE_BYTES:
         raise NetworkError(f"{path}: it holds more than tensors; save model.state_dict() alone")

@@ -109,7 +109,7 @@ def laid(recipe: Recipe, found: Sequence[Tensor]) -> Areas:
 def check(recipe: Recipe, *, over_photo: bool) -> None:
     """Raises UsageError for regions in a recipe that is not for photos."""
     if recipe.regions and not over_photo:
-        raise UsageError("regions: they are parts of a photo, and pictures from nothing have none")
+        raise UsageError("regions: they are parts of a photo, and pictures from nothing have none; leave them out")
 
 
 def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Tensor:

@@ -214,7 +214,7 @@ def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Pre
     if isinstance(preset, Preset):
         texts = (preset.name, preset.title, preset.description, preset.author, preset.likes, preset.extends)
         if not isinstance(preset.words, Mapping) or not all(isinstance(text, str) for text in texts):
-            raise PluginError(f"{source} registers a preset whose words are no dict, or whose texts are no text")
+            raise PluginError(f"{source} registers a preset whose words are no dict, or texts no text; correct it")
         registry.presets.add(preset.name, source, lambda: preset)
     else:
         path = Path(preset)

@@ -97,7 +97,7 @@ def drives_from(tables: Any, targets: Iterable[str] = get_args(Target)) -> tuple
         how = either("dicts, as in [{'of': 'bass', 'to': 'rate', ...}]", "tables, as in [[drives]]")
         raise RecipeError(f"drives: expected a list of {how}")
     if len(tables) > _MOST:
-        raise RecipeError(f"drives: {len(tables)} are too many; the limit is {_MOST}")
+        raise RecipeError(f"drives: {len(tables)} are too many; leave some out, the limit is {_MOST}")
     found: list[Drive] = []
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):

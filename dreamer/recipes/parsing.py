@@ -84,7 +84,7 @@ def parse_json(text: str, where: str, most: int = JSON_BYTES) -> Any:
 
 def _check_length(text: str, where: str, most: int, kind: str) -> None:
     if len(text) > most:
-        raise RecipeError(f"{where}: too large; at most {most // KB} kB of {kind} are read")
+        raise RecipeError(f"{where}: too large; at most {most // KB} kB of {kind} are read, so shorten it")
 
 
 def _parsed(loads: Callable[[str], Any], text: str, where: str, kind: str) -> Any:
@@ -101,9 +101,9 @@ def _check(words: Any, where: str) -> None:
     """Raise RecipeError for what Python itself cannot write again: a number of a million digits, half a character."""
     for key, value in _values(words):
         if isinstance(value, int) and value.bit_length() > _BITS:
-            raise RecipeError(f"{where}: {key[:60]}: a whole number of more than {_BITS} bits")
+            raise RecipeError(f"{where}: {key[:60]}: a whole number of more than {_BITS} bits; write a smaller one")
         if isinstance(value, str) and not _is_writable(value):
-            raise RecipeError(f"{where}: {key[:60]}: a text with half a character (a lone surrogate)")
+            raise RecipeError(f"{where}: {key[:60]}: a text with half a character (a lone surrogate); remove it")
 
 
 def _values(words: Any) -> Iterator[tuple[str, Any]]:

@@ -61,4 +61,6 @@ async def failed(request: Request, error: OSError) -> Response:
 
 
 async def missing(request: Request, error: HTTPException) -> Response:
-    return JSONResponse({"problems": ["there is no such thing here (any more)"]}, error.status_code)
+    return JSONResponse(
+        {"problems": ["there is no such thing here (any more); load the page again"]}, error.status_code
+    )

@@ -151,7 +151,7 @@ class Workshop:
         """Stop, pause, go on with, try again or forget a job. Raises UsageError for another act."""
         job = self.jobs.get(id)
         if job is None:
-            raise UsageError("this dream is not in the queue any more")
+            raise UsageError("this dream is not in the queue any more; load the page again")
         if act in ("stop", "pause", "go") and (bench := self.bench(id)):
             await bench.act(act)
         elif act in ("stop", "remove") and job.state != states.RUNNING:

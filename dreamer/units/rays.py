@@ -201,5 +201,5 @@ def connect(address: str | None) -> bool:
             ray.init(where or "local", **quiet, **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
             why = str(error).strip().splitlines()[0]
-            raise RenderError(f"--on {address or 'ray'}: the cluster cannot be reached ({why})") from error
+            raise RenderError(f"--on {address or 'ray'}: the cluster cannot be reached ({why}); is it up?") from error
     return True

@@ -192,7 +192,10 @@ class Pipx:
             text = (self.place.prefix / METADATA).read_text(encoding="utf-8")
             return {canonicalize_name(name) for name in parse_json(text, "it")["injected_packages"]}
         except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
-            raise InstallError(f"{self.place.prefix / METADATA}: pipx's metadata cannot be read ({error})") from error
+            raise InstallError(
+                f"{self.place.prefix / METADATA}: pipx's metadata cannot be read ({error}); "
+                "run `pipx reinstall dreamer-art`"
+            ) from error
 
     def _home(self) -> dict[str, str]:
         folder = self.place.prefix.parent

@@ -170,7 +170,7 @@ def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
     with path.open("rb") as file:
         head = file.read(12)
     if not head:
-        raise UsageError(f"{path}: the file is empty")
+        raise UsageError(f"{path}: the file is empty; choose another")
     if is_picture(head):
         return read_animation(path, max_pixels)
     try:

@@ -142,7 +142,7 @@ def opened(path: Path, max_pixels: int) -> InputContainer:
     try:
         return open_media(path, {"max_pixels": str(max_pixels)})
     except (av.error.FFmpegError, OSError) as error:
-        raise UsageError(f"{path}: not a readable clip ({error.strerror})") from error
+        raise UsageError(f"{path}: not a readable clip ({error.strerror}); choose another file") from error
 
 
 def pictures_of(path: Path, container: InputContainer) -> VideoStream:

@@ -120,7 +120,7 @@ class Film:
             sections = more.get("sections", ())
             more["sections"] = [(begin, replace(look, wholes={size: whole})) for begin, look in sections]
         if not all(size):
-            raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
+            raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}; raise it")
         plan = pipeline.plan_frames(*size)
         check_sections(pipeline, more.get("sections", ()), size)
         return cls(pipeline, side, plan, stability, on_step, **more)

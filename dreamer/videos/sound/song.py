@@ -66,7 +66,7 @@ class Song:
         """
         if not 0 <= number <= len(self.beats) - 1:
             many = f"{len(self.beats)} beats, counted from 0" if len(self.beats) else "no beats"
-            raise UsageError(f"{number:g}b: the song has {many}")
+            raise UsageError(f"{number:g}b: the song has {many}; use one of them, or seconds")
         return float(np.interp(number, np.arange(len(self.beats)), self.beats))
 
 

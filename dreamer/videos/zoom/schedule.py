@@ -146,7 +146,7 @@ def _keyframes(tables: Any, song: Song | None, backwards: bool) -> tuple[Keyfram
         how = either("dicts, as in [{'time': 5, 'rate': 2}]", "tables, as in [[keyframes]]")
         raise RecipeError(f"keyframes: expected a list of {how}")
     if len(tables) > MAX_KEYFRAMES:
-        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {MAX_KEYFRAMES}")
+        raise RecipeError(f"keyframes: {len(tables)} are too many; leave some out, the limit is {MAX_KEYFRAMES}")
     found = []
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):
