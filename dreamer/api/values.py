@@ -1,4 +1,4 @@
-"""What a Python program hands over and gets back: pictures of any kind, networks, numbers and functions."""
+"""Conversions of the arguments and results of the Python API: pictures, networks, numbers and functions."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Batch:
     """The steps after which the picture is saved, too."""
     keep_gps: bool = False
     repeat: Times | None = None
-    """How often the dream is written side by side, beside it."""
+    """Copies (across, down) of the dream in a second picture beside it; None for no such picture."""
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
     remarks: Callable[[Dream], Iterable[str]] = lambda dream: ()

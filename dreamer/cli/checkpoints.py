@@ -1,4 +1,4 @@
-"""The folder beside a print in which it is kept, octave by octave, until it is written."""
+"""Checkpoints of an unfinished print, one for each octave, in a hidden folder beside it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The changes that a print's octaves leave, in the hidden folder beside `output`; the last one alone is kept."""
+    """The change after a print's last finished octave, saved in the hidden folder beside `output`."""
 
     output: Path
 
     @property
     def folder(self) -> Path:
-        """Where they are."""
+        """The hidden folder of the checkpoints."""
         return self.output.with_name(fitting(f".{self.output.name}", ".print"))
 
     @property
@@ -87,7 +87,7 @@ class Checkpoints:
             raise UsageError(f"{self.folder} cannot be deleted: {error.strerror}; delete it by hand") from error
 
     def _manifest(self) -> dict[str, Any]:
-        """What the manifest says; empty where there is none that can be read."""
+        """The manifest's table; empty if there is none or it cannot be read."""
         with suppress(OSError, UsageError, ValueError, RecursionError):
             found = json.loads(read_bounded(self.folder / MANIFEST, MANIFEST_BYTES))
             return found if isinstance(found, dict) else {}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dreamer.image import Photo
 
 _SIDES = {"view": (1600, "JPEG"), "small": (320, "PNG")}
-"""What is made of every picture for the page: the long side in pixels, and the format."""
+"""Versions of a picture that the page shows: name -> long side in pixels, and format."""
 _SMALL, _PROOF = 600, (480, 640)
 """Long side of the whole dream that a proof begins with, and (height, width) of the part that it shows, in pixels."""
 _KINDS: dict[str, click.Command] = {"render": render, "zoom": zoom, "loop": loop, "video": video}
@@ -81,7 +81,7 @@ class Engine:
         return plugins_and_packs(self.plugins)
 
     def do_plan(self, specs: Sequence[str]) -> dict[str, Any]:
-        """What an installation would change."""
+        """The packages that an installation would change."""
         return planned(specs)
 
     def do_install(self, specs: Sequence[str], changes: Sequence[dict[str, str]]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class Engine:
         return {"recipe": dict(stamp.recipe), "photo": stamp.photo, "look": look_of(stamp.recipe, self.registry)}
 
     def do_stamps(self, paths: Sequence[str]) -> dict[str, Any]:
-        """What is inside several pictures, by path; no recipe for pictures without, and for what is no picture."""
+        """The recipes inside several pictures, by path; None for a picture without one, and for anything else."""
         found = {path: self.answer({"do": "stamp", "path": path}) for path in paths}
         return {"stamps": {path: {"recipe": None, "photo": "", "look": "", **stamp} for path, stamp in found.items()}}
 

@@ -81,7 +81,7 @@ class Hands:
         return self.jobs is not None or self.on is not None
 
     def hire(self, machine: Machine) -> Callable[[Order, str], Pool]:
-        """What makes the pool: of processes here, or of actors of a cluster; each computes as the machine says."""
+        """A function that makes a pool of local processes or of a cluster's actors, each with the machine's threads."""
         threads, on_gpu = machine.threads, machine.device == "cuda"
         here = {"OMP_NUM_THREADS": str(threads)}
         if self.on:
@@ -104,7 +104,7 @@ def order_of(maker: str, **words: Any) -> Order:
 
 
 def failure(problems: Sequence[str], code: int) -> DreamerError:
-    """What went wrong elsewhere, as an error with that exit code."""
+    """The error for problems that another process reported with an exit code."""
     return UsageError(*problems) if code == 2 else RenderError("; ".join(problems))
 
 
@@ -115,7 +115,7 @@ def bounded(pipeline: Pipeline) -> Pipeline:
 
 
 def _carried(threads: int) -> int:
-    """How many processes of so many threads the cores and the memory of this machine carry."""
+    """The number of processes, each of so many threads, that this machine's cores and memory allow."""
     from dreamer.engine.device import available_memory
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What the processes of --jobs and --on make: dreams over photos, and the cells of a sheet of one photo."""
+"""Makers for the processes of --jobs and --on: dreams over photos, and the cells of a photo's sheet."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Told(Reporter):
         self.facts["notices"].append(sentence)
 
     def skip(self, photo: str, result: str) -> None:
-        """The same picture is there."""
+        """Note that the same picture already exists."""
         self.facts |= {"skipped": result}
 
     def done(self, photo: str, result: str, seconds: float) -> None:
@@ -67,7 +67,7 @@ class Told(Reporter):
 
 
 def part_of(tell: Tell, number: int, count: int) -> Tell:
-    """What tells of photo `number`, from 0, of a unit of so many."""
+    """A `tell` for photo `number`, from 0, of a unit of `count` photos."""
     return lambda share: tell((number + share) / count)
 
 
@@ -122,7 +122,7 @@ class Photos:
         return {"told": told}
 
     def _facts(self, path: Path) -> Mapping[str, Any]:
-        """What became of a photo. Raises what another try may mend."""
+        """Dream over a photo and return the facts about it. Raises errors that another try may overcome."""
         until = time.monotonic() + _CLAIMED
         while True:
             self._told.start(str(path), 1, 1)

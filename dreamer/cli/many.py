@@ -104,5 +104,5 @@ def units_of(photos: Sequence[Path], place: Place) -> Iterator[Unit]:
 
 
 def _stem(path: str) -> str:
-    """What two pictures share that might have one name but for their suffix, also where case makes no difference."""
+    """The path without its suffix, in one case: equal for pictures whose dreams might get the same name."""
     return os.path.splitext(path)[0].casefold()

@@ -188,7 +188,7 @@ source_options = together(
     option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
     _set_option,
 )
-"""Where a recipe comes from, and its network."""
+"""Options for the source of a recipe, and for its network."""
 
 
 _SEED = "Random seed: another seed, another dream."
@@ -267,7 +267,7 @@ sheet_options = together(
     option("--like", metavar="SHEET#N", help="Go on from a picture of a sheet, as in sheet.jpg#4."),
     option("--html", "as_page", is_flag=True, help="Also write the sheet as a web page with the commands."),
 )
-"""What makes a sheet of many dreams."""
+"""Options that make a sheet of many dreams."""
 
 machine_options = together(
     option(
@@ -280,7 +280,7 @@ machine_options = together(
     option("--precision", type=PRECISION, help="Numeric precision of the network. [auto]"),
     option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]"),
 )
-"""What computes the picture, and how."""
+"""Options for the machine that computes the picture."""
 
 max_pixels_option = option(
     "--max-pixels",

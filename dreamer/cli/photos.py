@@ -91,7 +91,7 @@ def _is_dream(photo: Path) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where dreams are written: beside their photos, to a file, or into a folder."""
+    """The place for dreams: beside their photos, a file, or a folder."""
 
     output: Path | None
     is_folder: bool

@@ -40,7 +40,7 @@ def plugins_and_packs(loaded: Sequence[Plugin]) -> dict[str, Any]:
 
 
 def planned(specs: Sequence[str]) -> dict[str, Any]:
-    """What `dreamer plugins install` would do. Raises UsageError and InstallError."""
+    """The plan of `dreamer plugins install`, as JSON can hold it. Raises UsageError and InstallError."""
     entries()  # a record that cannot be read stops here
     tool, _, _, plan = plan_for(specs)
     return {"tool": tool.name, "changes": _rows(plan)}

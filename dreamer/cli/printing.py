@@ -34,7 +34,7 @@ _STATE, _FILE = 12, 8  # bytes of a pixel in a checkpoint, and at most in the fi
 
 @dataclass(frozen=True)
 class Files:
-    """What is written for a print: itself, the small whole, and the crop."""
+    """The files of a print: itself, the small whole, and the crop."""
 
     output: Path
 
@@ -105,7 +105,7 @@ class Print:
 
     @cached_property
     def sheets(self) -> Sheets | None:
-        """How it is cut into sheets, if it is."""
+        """The sheets that the print is cut into; None if it is not."""
         from dreamer.image.paper import Sheets
 
         return self.paper and Sheets.planned(*self.way.size, self.dpi, self.paper)
@@ -138,7 +138,7 @@ class Print:
                     check_page(self.page, force=self.force)
 
     def takes(self) -> str:
-        """What the print is and takes, in a sentence."""
+        """A sentence about the print's size, and the memory, disk and time that it needs."""
         from dreamer.pipeline.forecast import seconds_of
 
         (height, width), tile = self.way.size, self.way.machine.tile

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dreamer.videos.clip.writer import ClipWriter
 
 MOST_FRAMES = 60
-"""Of a unit whose frames need nothing of each other: a few seconds' work, so that little is lost with it."""
+"""Largest number of frames in a unit whose frames are independent: a few seconds' work, so that little can be lost."""
 
 
 AGAIN = "--force starts the clip again"

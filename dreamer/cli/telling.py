@@ -1,4 +1,4 @@
-"""What the studio's engine tells of a dream while it is made, and what it is told: stop, pause, go on."""
+"""The studio engine's messages about a dream in progress, and its control: stop, pause, continue."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORTH = 5  # times as long as a preview took, at least, until the next
 
 
 class Control:
-    """What the person wants of the dream being made; set by the thread that reads the requests.
+    """Stop, pause and continue for the dream in progress, set by the thread that reads the requests.
 
     A word for a request may come before the request is begun, and counts all the same.
     """

@@ -1,4 +1,4 @@
-"""Where in a picture which look grows: masks by formula, laid upon each other, with soft edges."""
+"""Areas of a picture in which looks grow: masks by formula, laid upon each other, with soft edges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Areas:
 
     @cached_property
     def whole(self) -> Tensor:
-        """How much any look grows, (1, 1, H, W) in [0, 1]."""
+        """The sum of all looks' shares, (1, 1, H, W) in [0, 1]."""
         return self.shares.sum(0, keepdim=True).clamp_(max=1)
 
     def at(self, size: tuple[int, int]) -> Areas:
@@ -120,7 +120,7 @@ def ellipse(about: Sequence[float], size: tuple[int, int]) -> Tensor:
 
 
 def near(image: Tensor, colour: Sequence[float], distance: float) -> Tensor:
-    """Where a picture (1, 3, H, W) is near to a colour, (1, 1, H, W): 1 up to `distance` in CIE Lab, falling to 0."""
+    """The mask (1, 1, H, W) of a picture's places near a colour: 1 up to `distance` in CIE Lab, then falling to 0."""
     from kornia.color import rgb_to_lab
 
     wanted = rgb_to_lab(image.new_tensor(colour)[None, :, None, None])

@@ -62,7 +62,7 @@ class Cutout:
 
 
 def cost(alpha: Tensor, share: float) -> Tensor:
-    """What is paid for the area of alphas (B, 1, H, W), for each of their pixels, (B, 1, H, W).
+    """The penalty for the area of alphas (B, 1, H, W), for each of their pixels, (B, 1, H, W).
 
     Nothing up to a small part of the picture, then as the square of what is more, so that alpha does not die out; and
     little while forms have yet to grow: `share`, from 0 to 1, is what is done of the dream.

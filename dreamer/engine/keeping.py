@@ -1,4 +1,4 @@
-"""What a dream keeps of its photo: what stands out in it, its light and shade, and how colourful it is."""
+"""Preserving the photo under a dream: what stands out in it, its light and shade, its saturation and contrast."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised 
 
 
 def salience(photo: Tensor, edges: Edges = OPEN) -> Tensor:
-    """How much each place stands out against its surroundings, (B, 3, H, W) -> (B, 1, h, w) in [0, 1], small.
+    """The salience of each place, (B, 3, H, W) -> (B, 1, h, w) in [0, 1], at a reduced size.
 
     Differences of centre and surround in colour and light at three scales (Itti, Koch, Niebur 1998).
     """
@@ -86,7 +86,7 @@ def is_grey(photo: Tensor) -> bool:
 
 
 def _from_afar(image: Tensor, photo: Tensor, colour: float, light: float, edges: Edges) -> Tensor:
-    """What of the change of a photo (B, 3, H, W) is seen from afar: shares of its colours' and its light's wide means.
+    """The part of a photo's change (B, 3, H, W) that is seen from afar: shares of the wide means of colour and light.
 
     A blown-out sky can only be darkened by a form, and a black room only be lightened: brought back to the photo's
     light, they would be flat again. So the nearer to white or black, the less of the light is told.

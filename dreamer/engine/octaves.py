@@ -51,7 +51,7 @@ def octave_sizes(
 
 
 def rising_sizes(height: int, width: int, *, smallest: int, scale: float) -> list[tuple[int, int]]:
-    """The same from below: the first shortest side is `smallest`, or the picture's, whatever the picture's size.
+    """The octaves' sizes, built from below: the first short side is `smallest` (or the picture's), whatever its size.
 
     A preview and a print then share their first octaves, and with them their forms. The last step is the one that
     gives way: it is a factor between the square root of `scale` and `scale` times that.

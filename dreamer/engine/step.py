@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What an ingredient may ask for besides its tensor.
+    """The values that an ingredient may ask for besides its tensor.
 
     `photo` (1 or B, 3, H, W) and `image` (B, 3, H, W) are the photo and the picture being dreamt at this octave's size.
     `apply_transforms` applies the step's transforms, as drawn for `image`, to any picture (B, C, H, W) of that size.

@@ -1,4 +1,4 @@
-"""What the names of files say: which are pictures, which pictures can be written, and which are clips.
+"""Kinds of files by their names: pictures, formats that can be written, and clips.
 
 Imports nothing heavy, so that wrong names are told of at once.
 """

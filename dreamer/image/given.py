@@ -1,4 +1,4 @@
-"""What a program may hand over as a photo, apart from a path and Pillow's image: arrays, tensors, bytes, open files."""
+"""Photos given by a program otherwise than by a path or Pillow's image: arrays, tensors, bytes, open files."""
 
 from __future__ import annotations
 

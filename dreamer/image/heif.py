@@ -30,7 +30,7 @@ class _Item:
 
     kind: bytes = b""
     place: int = 0
-    """Where in the file its kind stands."""
+    """The position of its kind in the file."""
     content: bytes = b""
     """The type of its data, if the kind is `mime`."""
     spans: list[tuple[int, int]] = field(default_factory=list)

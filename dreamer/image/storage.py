@@ -1,4 +1,4 @@
-"""Where large pictures are kept while they are worked on: in memory, or in files that the system maps into it.
+"""Storage of large pictures in progress: in memory, or in files that the system maps into it.
 
 What is written to a mapped file need not stay in memory: where that is short the system puts it on the disk. The
 arithmetic is the same, and so is the picture, to the last bit. Whoever makes a tensor as large as a picture asks for it

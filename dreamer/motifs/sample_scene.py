@@ -99,7 +99,7 @@ def stretch(space: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def towards(density: Tensor, down: float, back: float) -> Tensor:
-    """What lies between each cell (X, Y, Z) and a sun on the left whose rays move so many cells a column."""
+    """The density between each cell (X, Y, Z) and a sun on the left; its rays move `down` and `back` cells a column."""
     path = F.pad(torch.zeros_like(density[0]), (1, 0, 1, 0))
     out = torch.empty_like(density)
     for x, column in enumerate(density):
@@ -183,7 +183,7 @@ def altitude(plane: Plane, x: Tensor, z: Tensor, pixel: Tensor) -> Tensor:
 
 
 def forest(plane: Plane, x: Tensor, z: Tensor, ground: Tensor) -> Tensor:
-    """How high the trees stand: pointed firs from the shore to the tree line, with clearings."""
+    """The height of the trees: pointed firs from the shore to the tree line, with clearings."""
     line = ground + 0.12 * plane(x / 0.3, z / 0.3) + 0.1 * plane(x, z)
     wooded = smooth(0.002, 0.008, ground) * smooth(0.75, 0.45, line)
     firs = 0.012 + 0.016 * plane(x / 0.013, z / 0.03).clamp_min(0) + 0.004 * plane(x / 0.06, z / 0.06)
@@ -191,7 +191,7 @@ def forest(plane: Plane, x: Tensor, z: Tensor, ground: Tensor) -> Tensor:
 
 
 def ground(plane: Plane, x: Tensor, z: Tensor, bare: Tensor, steep: Tensor, wood: Tensor) -> Tensor:
-    """What the land is made of: grass; over it rock where steep or high, then firs, snow, and gravel."""
+    """The colour of the land: grass; over it rock where steep or high, then firs, snow, and gravel."""
     rough = 0.5 * plane(x / 0.09, z / 0.09) + 0.5 * plane(x / 0.03, z / 0.03)
     wild = 0.12 * plane(x / 0.4, z / 0.4) + 0.05 * rough
     strata = plane(bare / 0.11 + 1.5 * plane(x, z) + rough, 1.5 * x)

@@ -96,7 +96,7 @@ def read_concepts(path: Path) -> Concepts:
 
 
 def _words(text: str) -> list[str] | None:
-    """What a file says of its concepts, in the order of `_WORDS`; None for something else."""
+    """The texts in a file of concepts, in the order of `_WORDS`; None for any other text."""
     with suppress(ValueError, RecursionError):
         words = json.loads(text)
         if isinstance(words, dict) and all(isinstance(words.get(name), str) for name in _WORDS):

@@ -56,7 +56,7 @@ def skeleton(module: nn.Module, quick: bool) -> nn.Module:
 
 
 def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module], Result]) -> Result:
-    """What `run` gives for `bare`, a module's skeleton; if that is on "meta", and cannot be there, for the module.
+    """Return `run(bare)`, of a module's skeleton, or `run(module)` where the pass is impossible on the "meta" device.
 
     A pass that depends on its data cannot be made without computing.
     """
@@ -75,7 +75,7 @@ def blank(module: nn.Module, height: int, width: int) -> Tensor:
 
 
 def _shared(tensor: Tensor) -> Tensor:
-    """The same values without a graph; those of a tensor that was made for inference alone are copied."""
+    """A tensor that shares the values and has no graph; the values of an inference tensor are copied."""
     return tensor.clone() if tensor.is_inference() else tensor.detach()
 
 

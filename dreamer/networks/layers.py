@@ -25,7 +25,7 @@ from dreamer.networks.copies import blank, computed_if_needed, is_quick, skeleto
 from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
 
 HEIGHT, WIDTH = 224, 352
-"""Of the traced picture, px: two sides that no channel count is likely to equal."""
+"""Size of the traced picture in pixels: two sides that no channel count is likely to equal."""
 
 _USUAL = (224, 32, 64, 256, 299, 384, 512, 28, 96, 128, 48, 160, 192, 331, 448, 518)  # px, sides of input
 _OTHER_TOKENS = 8  # at most, that belong to no patch: a class token, registers
@@ -65,7 +65,7 @@ class Layer:
         return replace(self, rows=rows, columns=columns)
 
     def place(self, y: int, x: int, height: int, width: int) -> tuple[float, float, float, float]:
-        """What position (y, x) sees of a picture of `height` x `width` px: all of it where that is not known.
+        """The part of a picture of `height` x `width` px that position (y, x) sees; all of it where that is not known.
 
         (left, top, right, bottom) in shares of the picture's width and height.
         """
@@ -253,7 +253,7 @@ class _LayerTracer(TorchFunctionMode):
     def _after(
         self, operation: Callable[..., Any], args: Any, kwargs: Any, sources: list[Tensor], result: Tensor
     ) -> TracedTensor:
-        """What is known of an operation's result: of several sources, it sees what any of them does."""
+        """The trace of an operation's result; with several sources, it sees what any of them does."""
         name, rule = operation_name(operation), rule_of(operation)
         known = [self._traced[id(source)] for source in sources]
         first = known[0]

@@ -262,7 +262,7 @@ class Network:
 
     @cached_property
     def _dtype(self) -> torch.dtype:
-        """What the module computes in."""
+        """The data type that the module computes in."""
         return blank(self.module, 1, 1).dtype
 
 

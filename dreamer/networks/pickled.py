@@ -1,4 +1,4 @@
-"""What a pickle says of tensors: nothing in it is run, and no tensor is made before its size is known.
+"""Read the tensors of a pickle: nothing in it is run, and no tensor is made before its size is known.
 
 `torch.load(weights_only=True)` runs no code either, but it takes whatever memory a file claims to need, and a key of
 tuples within tuples ends the process, as Python hashes those without a limit. So Python's own unpickler is used,
@@ -129,7 +129,7 @@ class TensorUnpickler(pickle._Unpickler):
         return self.storages.setdefault(key, _Storage(dtype, key, count))
 
     def _tensor(self, storage: Any, offset: Any, shape: Any, stride: Any, *besides: Any) -> StoredTensor:
-        """What `torch._utils._rebuild_tensor` is called with; raises ValueError for more values than are stored."""
+        """Stand-in for `torch._utils._rebuild_tensor`; raises NetworkError for more values than are stored."""
         if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
             raise ValueError("a tensor is described in a way that torch does not write")
         if not len(shape) == len(stride) <= limits.DIMENSIONS or not all(map(_is_size, (offset, *shape, *stride))):

@@ -165,7 +165,7 @@ class Reverie(nn.Module):
 
 
 def weights_path() -> Path:
-    """Where the built-in weights are."""
+    """The file of the built-in weights."""
     return Path(str(files("dreamer.networks") / "reverie.safetensors"))
 
 

@@ -33,7 +33,7 @@ _NAMED = 3  # how many keys a sentence names
 
 @dataclass(frozen=True)
 class Fit:
-    """How a file's weights fit a network.
+    """The fit of a file's weights to a network.
 
     Attributes:
         where: The file and the network, to begin a sentence with.
@@ -123,7 +123,7 @@ class _Chosen:
     besides: tuple[str, ...]
 
     def rank(self, own: Mapping[str, Tensor]) -> tuple[int, int, bool]:
-        """How well it fits; the weights themselves come before their moving average."""
+        """The quality of the fit, for sorting; the weights themselves come before their moving average."""
         fitting = sum(tensor.shape == tuple(own[key].shape) for key, tensor in self.given.items())
         return fitting, len(self.given), "ema" not in self.at.lower()
 
@@ -206,7 +206,7 @@ def _replaced_head(module: nn.Module, head: str, given: Mapping[str, StoredTenso
 
 
 def _beside(found: Any, at: str) -> list[str]:
-    """What a file holds beside the mapping at some place."""
+    """Names of what a file holds beside the mapping at some place."""
     return [str(key)[:_LONGEST] for key in found if _is_name(key) and not at.startswith(key)] if at else []
 
 

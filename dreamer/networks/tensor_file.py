@@ -25,7 +25,7 @@ _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a part of a zip file: signature,
 
 
 def read_tensors(path: Path, largest: int = limits.WEIGHTS_BYTES) -> Any:
-    """What a file holds, nested as it was saved: dicts, lists, plain values, and `StoredTensor` for each tensor.
+    """Read a file, nested as it was saved: dicts, lists, plain values, and a `StoredTensor` for each tensor.
 
     The format is told by the file's beginning, not by its name.
 
@@ -102,7 +102,7 @@ class _Directory(io.BufferedReader):
 
 
 def _zipped(file: BinaryIO, path: Path, size: int) -> Any:
-    """What a .pth file holds, which is a zip file of one pickle and the numbers of each storage, none compressed."""
+    """Read a .pth file: a zip file of one pickle and the numbers of each storage, none compressed."""
     with _Directory(io.FileIO(path)) as directory, zipfile.ZipFile(directory) as archive:
         parts = {part.filename: part for part in archive.infolist()}
     if any(part.compress_type != zipfile.ZIP_STORED or part.compress_size != part.file_size for part in parts.values()):
@@ -139,7 +139,7 @@ def _zipped(file: BinaryIO, path: Path, size: int) -> Any:
 
 
 def _older(file: BinaryIO, path: Path, size: int) -> Any:
-    """What a .pth file of before torch 1.6 holds: five pickles, then the numbers of each storage after their count."""
+    """Read a .pth file of before torch 1.6: five pickles, then the numbers of each storage after their count."""
     pickles = io.BytesIO(file.read(limits.PICKLE_BYTES))
     magic, _, written = (TensorUnpickler(pickles, path, size).load() for _ in range(3))
     unpickler = TensorUnpickler(pickles, path, size)

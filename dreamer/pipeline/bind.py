@@ -215,7 +215,7 @@ class IngredientBinder:
 
 
 def _search() -> str:
-    """How to search without a gradient."""
+    """Settings for a search without a gradient, as the end of an error."""
     return either(
         "optimiser='cma-es', canvas={'name': 'fourier', 'frequencies': 6}",
         "--set optimiser.name=cma-es --set canvas.name=fourier --set canvas.frequencies=6",

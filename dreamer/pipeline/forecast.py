@@ -1,4 +1,4 @@
-"""How long a print takes, told from a few seconds of its own work: a tile as it is inside of the print, and the rest.
+"""Forecast of a print's time from a few seconds of its own work: a tile as it is inside the print, and the rest.
 
 A small piece of the print, timed whole, would tell too little: tiles at a border have less around them, and most of a
 print's tiles lie at none.
@@ -83,7 +83,7 @@ class _Still(Scorer):
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """How long a piece of work takes: the mean of a few turns after the first, which finds nothing prepared."""
+    """The seconds that a piece of work takes: the mean of a few turns after the first, which warms up."""
     took: list[float] = []
     while len(took) < 2 or sum(took) < _SECONDS:
         began = time.perf_counter()

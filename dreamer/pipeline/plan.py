@@ -1,4 +1,4 @@
-"""How pictures of one size are dreamt: octaves, tile and machine, settled once and kept for all frames of a clip."""
+"""The plan for pictures of one size: octaves, tile and machine, settled once for all frames of a clip."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _fits(size: tuple[int, int], network: Network, terms: Sequence[WeightedObjec
 
 
 def _template_widths(network: Network, terms: Sequence[WeightedObjective]) -> dict[str, int]:
-    """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
+    """The width of whole motifs in pixels, by layer, where an objective dreams such."""
     layers = {term.layer for term in terms if term.context} & network.figures.keys()
     strides = {name: rows.stride for name in layers if (rows := network.layer(name).rows)}
     return {name: network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}

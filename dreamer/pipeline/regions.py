@@ -66,7 +66,7 @@ def segmenter_of(mask: Any, registry: Registry) -> str:
 
 
 def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Areas | None:
-    """Where a recipe's looks grow in a picture (1, 3, H, W); None if everywhere.
+    """The areas of a recipe's looks in a picture (1, 3, H, W); None if they are everywhere.
 
     Raises UsageError where nothing is left to grow in, and for a part that the picture does not have.
     """
@@ -113,7 +113,7 @@ def check(recipe: Recipe, *, over_photo: bool) -> None:
 
 
 def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Tensor:
-    """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
+    """The regions' strength at each place of a picture (1, 3, H, W): (1, 1, H, W) or (); a factor of the recipe's."""
     return torch.ones(()) if _is_full(recipe) else strength_in(recipe, areas_of(recipe, masks, image, registry))
 
 

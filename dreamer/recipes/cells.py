@@ -1,4 +1,4 @@
-"""What a sheet of dreams knows of its cells: the provenance of each, so that one can be gone on from."""
+"""The cells of a sheet of dreams: the provenance of each, so that one can be continued."""
 
 from __future__ import annotations
 

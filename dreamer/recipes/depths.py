@@ -13,7 +13,7 @@ PHOTO = "photo"
 
 @dataclass(frozen=True)
 class DepthWords:
-    """Where depth is found; `turned` that bright is far, and not near."""
+    """The source of a depth; `turned` if bright is far instead of near."""
 
     name: str
     turned: bool = False

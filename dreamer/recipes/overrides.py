@@ -61,7 +61,7 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
 
 
 def changes_between(words: RecipeDict, base: RecipeDict) -> list[str]:
-    """What makes one complete recipe of another, a phrase for each: `octaves.steps = 20 instead of 10`."""
+    """The differences of a complete recipe from another, a phrase for each: `octaves.steps = 20 instead of 10`."""
     here, there = _leaves(words), _leaves(base)
     new = [key for key, value in here.items() if value is _ITEM and key not in there]
     told = [f"{key} is left out" for key, value in there.items() if value is _ITEM and key not in here]

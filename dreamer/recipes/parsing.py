@@ -77,7 +77,7 @@ def parse_toml(text: str, where: str, most: int = TOML_BYTES) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str, most: int = JSON_BYTES) -> Any:
-    """What a JSON text of at most `most` letters holds; raises RecipeError, which begins with `where`."""
+    """Parse a JSON text of at most `most` letters; raises RecipeError, which begins with `where`."""
     _check_length(text, where, most, "JSON")
     return _parsed(json.loads, text, where, "JSON")
 
@@ -88,7 +88,7 @@ def _check_length(text: str, where: str, most: int, kind: str) -> None:
 
 
 def _parsed(loads: Callable[[str], Any], text: str, where: str, kind: str) -> Any:
-    """What a text holds whose length has been checked."""
+    """Parse a text whose length has been checked."""
     try:
         words = loads(text)
     except (ValueError, RecursionError) as error:

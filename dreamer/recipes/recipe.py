@@ -91,7 +91,7 @@ class Region:
 
     @property
     def place(self) -> tuple[str, str, bool, bool]:
-        """What decides where it is, and whether it dreams there."""
+        """A key for its place: regions with the same one lie, and dream or not, at the same places."""
         return self.mask, self.sha256, self.invert, self.look == KEEP
 
 
@@ -172,7 +172,7 @@ class Recipe:
 
     @property
     def places(self) -> tuple[object, ...]:
-        """What decides where its looks are; empty where they are everywhere."""
+        """A key for the places of all looks; empty where they are everywhere."""
         return (self.feather, *(region.place for region in self.regions)) if self.regions else ()
 
     @property

@@ -17,7 +17,7 @@ from dreamer.files import read_bounded, write_atomically
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = _STATES = "waiting", "running", "done", "stopped", "failed"
 MOST_TRIES = 3
-"""How often a job is begun whose engine ends in the middle."""
+"""Number of tries of a job whose engine ends in the middle."""
 _LARGEST = 2**20
 _DEEPEST = 16  # levels of what a page asks for
 _OUTPUT = re.compile(r"[^./\\\0-][^/\\\0]{0,250}\.(jpg|png|webp|tif|mp4|webm|gif)")

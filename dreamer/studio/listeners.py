@@ -42,7 +42,7 @@ class Listeners:
             one.wake.set()
 
     async def listen(self) -> AsyncIterator[str]:
-        """How things stand, now and at each change; an empty text when nothing has happened for long."""
+        """Yield the state as JSON, now and at each change; an empty text when nothing has happened for long."""
         self._loop = asyncio.get_running_loop()
         own = _Listener()
         self._all.add(own)

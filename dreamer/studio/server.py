@@ -83,7 +83,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
 
 
 class Answers:
-    """What is answered at each address."""
+    """The answer at each address."""
 
     def __init__(self, workshop: Workshop, most_bytes: int) -> None:
         self._workshop, self._shelf, self._most_bytes = workshop, workshop.shelf, most_bytes
@@ -97,7 +97,7 @@ class Answers:
         return _part(request.path_params["name"])
 
     async def events(self, request: Request) -> Response:
-        """How things stand, as server-sent events."""
+        """The state, now and at each change, as server-sent events."""
 
         async def lines() -> AsyncIterator[str]:
             async for text in self._workshop.pages.listen():
@@ -190,7 +190,7 @@ class Answers:
         return FileResponse(place)
 
     async def _names(self) -> list[str]:
-        """Of all looks; the empty one is dreamer's own recipe, `_` in an address."""
+        """The names of all looks; the empty one is dreamer's own recipe, `_` in an address."""
         return ["", *(look["name"] for look in (await self._workshop.vocabulary())["looks"])]
 
     async def mask(self, request: Request) -> Response:
@@ -205,7 +205,7 @@ class Answers:
         return JSONResponse(await self._workshop.plugins())
 
     async def plan(self, request: Request) -> Response:
-        """What an installation would change."""
+        """The packages that an installation would change."""
         specs = (await words_of(request)).get("specs")
         if not (isinstance(specs, list) and 0 < len(specs) <= 20 and all(isinstance(one, str) for one in specs)):
             raise UsageError("name a plugin, as in dreamer-botanica")

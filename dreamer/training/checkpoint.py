@@ -25,7 +25,7 @@ _ADAM = ("step", "exp_avg", "exp_avg_sq")  # what it keeps of each parameter
 
 @dataclass
 class Progress:
-    """How far a training has come: seconds spent on learning, and number of crops seen."""
+    """The progress of a training: seconds spent on learning, and number of crops seen."""
 
     seconds: float = 0.0
     samples: int = 0

@@ -63,9 +63,9 @@ def _drawings(world: World) -> Iterable[list[Tensor]]:
 
 
 def _typical(answers: Sequence[Tensor]) -> Tensor:
-    """Of the features (B, C, h, w) of a motif's pictures, those most like their mean and unlike each other.
+    """The typical features of each of V batches (B, C, h, w): most like their mean, unlike those chosen before.
 
-    The mean itself is of no whole motif: a snake is curved differently each time. One of each is chosen, (V, C, h, w).
+    The mean itself is of no whole motif: a snake is curved differently each time. Returns (V, C, h, w).
     """
     chosen: list[Tensor] = []
     for features in answers:

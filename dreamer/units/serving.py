@@ -1,4 +1,4 @@
-"""What a process or an actor does with units: it makes what it needs once, and then one result after another.
+"""The server of units in a process or an actor: it prepares once, and then makes one result after another.
 
 python -P -m dreamer.units.serving reads JSON lines, an order and then units, and answers in JSON lines. It ends when
 its stdin does: then whoever asked is gone.

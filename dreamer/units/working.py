@@ -14,7 +14,7 @@ from dreamer.units.pool import Pool
 from dreamer.units.unit import Order, Outcome, Unit
 
 TRIES = 3
-"""How often a unit is tried."""
+"""Number of tries for each unit."""
 _PATIENCE = 0.5  # seconds between two looks at what else there is to do
 _PAUSE = 0.2  # seconds until a unit is tried again, after the first time; then twice, and so on
 

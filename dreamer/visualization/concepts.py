@@ -99,7 +99,7 @@ def find_concepts(
 
 
 def _features(network: Network, layer: str, photo: Photo, device: torch.device) -> Tensor:
-    """What a layer answers to a photo, (C, h, w), from 0 on; raises DreamerError for a photo that it cannot see."""
+    """A layer's features of a photo, (C, h, w), at least 0; raises DreamerError for a photo that it cannot see."""
     image = photo.at_most(SIZE).image().to(device)
     network.sizes(image.shape[-2], image.shape[-1], [layer])
     with torch.no_grad():
@@ -109,7 +109,7 @@ def _features(network: Network, layer: str, photo: Photo, device: torch.device) 
 
 
 def _shares(concepts: Concepts, seen: Tensor) -> Tensor:
-    """How much of each concept is where, (N, h, w), of features (C, h, w)."""
+    """The share of each concept at each place, (N, h, w), of features (C, h, w)."""
     values = seen.flatten(1).T / concepts.scale
     return shares_in(values, concepts.factors).T.reshape(len(concepts), *seen.shape[1:])
 

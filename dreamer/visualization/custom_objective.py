@@ -13,7 +13,7 @@ from dreamer.errors import UsageError
 from dreamer.networks.network import Network
 
 Features = Mapping[str, Tensor]
-"""Of each layer by its name, (B, C, h, w)."""
+"""Features (B, C, h, w) by the layer's name."""
 
 
 def custom_objective(

@@ -247,7 +247,7 @@ def never_fires(best: Sequence[Exemplar]) -> bool:
 def check_finite(seen: Tensor) -> None:
     """Raise UsageError where activations contain NaN or Inf."""
     if not seen.isfinite().all():
-        raise UsageError("the network's activations are NaN or Inf; choose another layer or other weights")
+        raise UsageError("the network's activations are not finite (NaN or Inf); choose another layer or weights")
 
 
 def forget(notes: Path) -> None:

@@ -19,7 +19,7 @@ Answer = Callable[[Tensor], Sequence[Match | None]]
 
 
 class Ranker(Protocol):
-    """What a folder is searched for: one unit, or several that are ranked in one pass."""
+    """Ranks pictures for one unit, or for several in one pass."""
 
     @property
     def units(self) -> int:

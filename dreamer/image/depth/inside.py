@@ -31,11 +31,11 @@ from dreamer.image.spliced import spliced
 
 _HEAD = 2 * limits.XMP_BYTES  # bytes of a picture behind another one, in which its XMP stands
 _APPLE = re.compile(rb"AuxiliaryImageType\W{1,3}(?:[a-zA-Z]*D|d)(isparity|epth)|(?:aux:|:2018:aux:)(disparity|depth)")
-"""What the XMP of a picture behind another one says where it is that one's depth."""
+"""XMP by which a picture behind another one says that it is that one's depth."""
 
 
 def depth_inside(source: Picture, photo: Photo, max_pixels: int) -> Tensor:
-    """How near each part of a photo is, (1, 1, h, w) in [0, 1] and upright, as its own file says.
+    """The nearness in a photo's own file, (1, 1, h, w) in [0, 1], upright.
 
     Args:
         source: A path, or the bytes of a file, or a file open in binary mode; anything else has no depth inside.
@@ -62,7 +62,7 @@ def depth_inside(source: Picture, photo: Photo, max_pixels: int) -> Tensor:
 
 @contextmanager
 def _file_of(source: Picture) -> Iterator[tuple[str, BufferedReader | None]]:
-    """What a photo is called, and its file, if it has one."""
+    """The photo's name for errors, and its file, if it has one."""
     if given.is_file(source):
         with named("the picture"), given.stream_of(source) as stream:
             yield "the picture", stream
@@ -79,7 +79,7 @@ def _begins(file: BufferedReader) -> bytes:
 
 
 def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[Said, bytes]]:
-    """What is said of each depth in a JPEG, and its file."""
+    """Yield each depth in a JPEG: its description, and its file."""
     said = said_in([found.xmp, *found.extended])
     if said.data:
         yield said, packed(said.data)
@@ -101,7 +101,7 @@ def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[Said, bytes
 
 
 def _decoded(said: Said, data: bytes, name: str, max_pixels: int) -> Tensor:
-    """How near a depth's file says that each part is, (1, 1, h, w)."""
+    """The nearness in a depth's file, (1, 1, h, w)."""
     try:
         shades = shades_of(load(data, max_pixels=max_pixels))
     except PhotoError as error:

@@ -1,4 +1,4 @@
-"""What a photo's XMP says of its depth: GDepth, Dynamic Depth, and the items of a container.
+"""Depth in a photo's XMP: GDepth, Dynamic Depth, and the items of a container.
 
 Packets with depth are long: they are read piece by piece, and nothing of them is kept but what is asked for here.
 """
@@ -25,7 +25,7 @@ _DEEPEST = 100
 
 @dataclass
 class Said:
-    """What is said of a depth; by default a darker shade is nearer, as in GDepth and Dynamic Depth."""
+    """The description of a depth; by default a darker shade is nearer, as in GDepth and Dynamic Depth."""
 
     format: str = "RangeInverse"
     """RangeInverse where the shade counts 1 / distance, RangeLinear where it counts the distance."""
@@ -37,7 +37,7 @@ class Said:
     """The depth's file in base64."""
     uri: str = ""
     items: list[dict[str, str]] = field(default_factory=list)
-    """What lies behind the picture, in order, the first of them the picture itself."""
+    """The items of the container in order: the picture itself, then those behind it."""
 
     def places(self, end: int) -> Iterator[tuple[int, int]]:
         """(start, length) of each item that is depth; the picture ends at `end`."""
@@ -58,7 +58,7 @@ class Said:
 
 
 def said_in(packets: Sequence[bytes]) -> Said:
-    """What XMP packets say of depth; a damaged one says what stands before the damage.
+    """The depth described in XMP packets; of a damaged one, what stands before the damage.
 
     Raises ValueError for one with depth that is too large.
     """

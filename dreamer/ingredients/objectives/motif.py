@@ -127,7 +127,7 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
 
 
 def _figures(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
-    """What the figures of each chosen motif answer at each position of features (B, C, h, w): (B, K, V, h, w)."""
+    """The answers of each chosen motif's figures at each position of features (B, C, h, w): (B, K, V, h, w)."""
     basis, weight, bias = network.figures[layer]
     if (wide := weight.shape[-1]) > _WIDEST:
         raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")

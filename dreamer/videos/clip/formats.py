@@ -17,7 +17,7 @@ _CRF = {"h264": (51, 18), "h265": (51, 21), "vp9": (63, 24), "av1": (63, 25)}  #
 
 @dataclass(frozen=True)
 class Format:
-    """How a clip is written.
+    """The format of a clip.
 
     `suffix` is ".mp4", ".webm", ".gif", ".webp", or "" for a folder of PNGs; `codec` h264, h265, vp9, av1, gif, webp
     or png; `quality` 0 to 100. With `segmented`, the clip is put together from encoded segments by stream copy; else

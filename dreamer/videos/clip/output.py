@@ -1,4 +1,4 @@
-"""What is already at the place where a clip is to be written."""
+"""Checks of the place where a clip is to be written."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def digest(clip: Clip) -> str:
 
 
 def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
-    """What the frames are read from."""
+    """The source of the frames at a path. Raises UsageError."""
     if not os.path.exists(path):
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""What a clip is read from, be it a file that libav decodes, an animated picture or a folder of frames."""
+"""Sources of a clip's frames: a file that libav decodes, an animated picture or a folder of frames."""
 
 from __future__ import annotations
 

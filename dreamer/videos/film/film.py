@@ -64,7 +64,7 @@ def load_change(
 
 @dataclass(frozen=True)
 class Film:
-    """How a clip is dreamt over.
+    """The dream over a clip, frame by frame.
 
     Frames are resized to a long side of `side` pixels, and cropped at the right and the bottom to the plan's size.
     `stability` is 0 where each frame is dreamt by itself, and 1 where hardly anything changes that does not move. One
@@ -127,12 +127,12 @@ class Film:
 
     @cached_property
     def regions(self) -> ClipMasks | None:
-        """Where its looks are, if not everywhere."""
+        """The masks of the looks' regions; None if they are everywhere."""
         return ClipMasks.of(self.pipeline, self.plan.size)
 
     @cached_property
     def looks(self) -> Looks:
-        """What dreams at each time."""
+        """The look at each time, with its pipeline and plan."""
         return Looks(Look(self.pipeline, self.plan), self.sections, self.drives)
 
     def dreams(
@@ -184,7 +184,7 @@ class Film:
         return find_motion(self.sized(now).to(device), self.sized(before).to(device)).cut
 
     def reach(self, end: int) -> int:
-        """How many frames of the clip, if it has so many, decide those before number `end`."""
+        """The number of the clip's frames, if it has so many, that decide those before number `end`."""
         return -(-(end - 1) // self.every) * self.every + 1
 
     def sized(self, values: Frame) -> Tensor:

@@ -29,7 +29,7 @@ _SHADE = 0.01  # from black or white: what is nearer counts as that, so that edg
 
 @dataclass(frozen=True)
 class ClipMasks:
-    """Where a recipe's looks are in the frames of a clip.
+    """The masks of a recipe's regions in the frames of a clip.
 
     A mask from a file, or a part of the picture, belongs to the first frame and to the first one after each cut; from
     there it is carried along. A folder has a mask for each frame. `top` or `ellipse` stay where they are, and a colour
@@ -48,7 +48,7 @@ class ClipMasks:
 
     @property
     def carried(self) -> int:
-        """How many masks are carried along."""
+        """The number of masks that are carried along."""
         return len(self._riding)
 
     def check(self, frames: int) -> None:
@@ -81,7 +81,7 @@ class ClipMasks:
         return moved.half().cpu()
 
     def areas(self, frame: Tensor, masks: Tensor, number: int) -> Areas:
-        """Where the looks are in frame `number`, (1, 3, H, W), given the carried masks; nothing may be left of them."""
+        """The areas of the looks in frame `number`, (1, 3, H, W), given the carried masks; they may be empty."""
         given = {k: masks[:, n : n + 1].float() for n, k in enumerate(self._riding)}
         for k, (_, files) in self._folders.items():
             given[k] = mask_of(load(files[min(number, len(files) - 1)]), self.size)

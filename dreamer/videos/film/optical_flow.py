@@ -48,7 +48,7 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def scaled(flow: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same flow for pictures of another size (height, width)."""
+    """The flow for pictures of another size (height, width)."""
     height, width = flow.shape[-2:]
     if (height, width) == size:
         return flow

@@ -63,7 +63,7 @@ class Loop:
 
     @cached_property
     def _areas(self) -> Areas | None:
-        """Where the looks grow, found once for all seeds; None if everywhere."""
+        """The areas of the looks, found once for all seeds; None if they are everywhere."""
         return areas_of(self.pipeline.recipe, self.pipeline.masks, self.photo, self.pipeline.registry)
 
     def phase(self) -> Tensor:
@@ -74,7 +74,7 @@ class Loop:
         return resize(_SPREAD * torch.randn(1, 1, *coarse, generator=random), self.size)
 
     def shares(self, phase: Tensor) -> list[Tensor]:
-        """How strong each dream is at a phase in turns, of any shape: of several, their squares add up to 1."""
+        """The strength of each dream at a phase in turns, of any shape; of several, the squares add up to 1."""
         count = self.seeds
         if count == 1:
             return [_REST + (1 - _REST) * (0.5 - 0.5 * torch.cos(2 * math.pi * phase))]
@@ -82,7 +82,7 @@ class Loop:
         return [torch.cos(math.pi / 2 * away.clamp(-1, 1)) for away in apart]
 
     def _change(self, number: int, store: StateStore) -> Tensor:
-        """What a seed's dream changes, (1, 3, H, W) at half precision, as strong as the recipe says."""
+        """The change of a seed's dream, (1, 3, H, W) at half precision, as strong as the recipe says."""
         name = f"dream-{number:04d}"
         change = store.load(name, self.size, torch.float16)
         if change is None:

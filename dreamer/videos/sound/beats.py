@@ -56,7 +56,7 @@ def beats_of(onsets: Floats) -> Floats:
 
 
 def phase_of(beats: Floats, count: int) -> Floats:
-    """How far it is from one beat to the next at `count` times: 0 on a beat, near 1 before the next; 1 without any."""
+    """The phase between beats at `count` times: 0 on a beat, near 1 before the next; 1 without any."""
     phase = np.ones(count)
     times = np.arange(count) * STEP
     for beat, following in pairwise(beats):
@@ -122,7 +122,7 @@ def _scores(strength: Floats, periods: Floats) -> tuple[Floats, Floats]:
 
 
 def _last(score: Floats) -> int:
-    """Where the last beat is: the last peak of the scores that is not low."""
+    """The index of the last beat: the last peak of the scores that is not low."""
     peaks = 1 + np.flatnonzero((score[1:-1] > score[:-2]) & (score[1:-1] >= score[2:]))
     if not len(peaks):
         return int(np.argmax(score))

@@ -14,7 +14,7 @@ _CLEAR = 0.12  # of the whole range: novelty below this is no new section
 
 
 def novelty_of(mel: Floats) -> Floats:
-    """How new what begins at each time is, (n,) in 0..1, from amplitudes in bands (n, bands)."""
+    """The novelty of the sound at each time, (n,) in 0..1, from amplitudes in bands (n, bands)."""
     levels = np.log1p(1000 * mel)
     count = len(levels) // _PER_STEP
     if count < 4:

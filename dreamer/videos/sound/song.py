@@ -1,4 +1,4 @@
-"""What is heard in a song: curves, beats and sections, found once and kept in the cache by the file's hash."""
+"""Analysis of a song: curves, beats and sections, found once and cached by the file's hash."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Song:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return len(self.curves[_WAVEFORM]) * STEP
 
     def curve(self, name: str) -> Curve:
@@ -71,7 +71,7 @@ class Song:
 
 
 def heard_in(path: Path) -> Song:
-    """What is heard in a file of sound or a clip, from the cache where it has been heard before.
+    """The analysis of a file of sound or a clip, from the cache if it is there.
 
     Time counts from a clip's first picture. Raises UsageError where there is no sound that can be read.
     """
@@ -102,7 +102,7 @@ def _song(sha256: str, kept: dict[str, Tensor]) -> Song:
 
 
 def _heard(path: Path) -> dict[str, Tensor]:
-    """What is kept of a song, as single precision."""
+    """The analysis of a song as it is cached, in single precision."""
     spectrum = spectrum_of(_samples(path))
     (onsets, pulse), novelty = onsets_of(spectrum.mel), novelty_of(spectrum.mel)
     beats = beats_of(pulse)

@@ -96,12 +96,12 @@ class Walk:
 
     @property
     def _drawn(self) -> float:
-        """How much of what is kept gives way to the looks' own dreams in each frame."""
+        """The share of the carried change that gives way to the looks' own dreams in each frame."""
         return max(_DRAWN, 1 - math.exp(-_SOON * self._legs / self.frames))
 
     @property
     def _legs(self) -> int:
-        """How many ways there are from look to look."""
+        """The number of ways from look to look."""
         return len(self.looks) - (not self.loop)
 
     def _change(self, number: int, before: Tensor, store: StateStore) -> Tensor:
@@ -131,18 +131,18 @@ class Walk:
         return pipeline.ascend(self.photo, plan=plan, start=start, share=share, areas=areas, on_step=self.on_step).cpu()
 
     def _strength(self, look: Pipeline) -> Tensor:
-        """How strong a look is at each place, (1, 1, H, W) or ()."""
+        """The strength of a look at each place, (1, 1, H, W) or ()."""
         return look.recipe.strength * strength_in(look.recipe, self._areas(look)).cpu()
 
     def _areas(self, pipeline: Pipeline) -> Areas | None:
-        """Where a look grows, found once for all frames; None if everywhere."""
+        """The areas of a look, found once for all frames; None if they are everywhere."""
         recipe = pipeline.recipe
         if (key := recipe.places) not in self._known:
             self._known[key] = areas_of(recipe, pipeline.masks, self.photo, pipeline.registry)
         return self._known[key]
 
     def _parts(self, leg: int, share: float) -> list[tuple[Pipeline, float]]:
-        """What dreams a frame, and the share of the steps of each."""
+        """The pipelines that dream a frame, each with its share of the steps."""
         first, second = self._look(leg), self._look(leg + 1)
         if share in (0, 1):
             return [(second if share else first, 1.0)]

@@ -28,7 +28,7 @@ from dreamer.videos.zoom.schedule import MAX_KEYFRAMES
 from dreamer.videos.zoom.zoom import Keyframe, Zoom
 
 FOLLOW = "follow"
-"""What people call a centre that looks for its own way."""
+"""The word for a centre that looks for its own way."""
 _SHORT = 160  # px: the short side of the frames that are dreamt to find the way
 _SPOT = 0.06  # of the short side: sigma of the blur, so that a form counts and not its lines
 _SEEN = 0.22  # of the frame's long side: sigma of what is inhibited about a place seen
@@ -122,12 +122,12 @@ class _Seen:
     weight: float
 
     def carried(self, factor: complex, shift: complex) -> _Seen:
-        """The same at the next keyframe, whose points a similarity leads to."""
+        """This place as the next keyframe sees it, to which a similarity leads."""
         return _Seen(factor * self.place + shift, self.weight * _FORGOTTEN)
 
 
 def _next(change: Tensor, seen: Sequence[_Seen]) -> tuple[complex, list[_Seen]]:
-    """Where to go, in the frame's width and height from its middle, and what has been seen then.
+    """The next goal, in the frame's width and height from its middle, and the places seen by then.
 
     `change` (1, 3, h, w) is the dream as seen by the frame.
     """
@@ -158,7 +158,7 @@ def _fixed(target: complex, growth: float) -> Point:
 
 
 def _moved(centre: Point, speed: Point, goal: Point, seconds: float) -> tuple[Point, Point, list[tuple[float, Point]]]:
-    """Where a critically damped spring towards `goal` is after so many seconds, its speed, and points on its way.
+    """The place and speed of a critically damped spring towards `goal` after so many seconds, and points on its way.
 
     The points are (share of the way in time, point), the last one at the end.
     """

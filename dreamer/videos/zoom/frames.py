@@ -16,7 +16,7 @@ def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom | DepthZoom:
 
 
 def spanned(scene: Scene) -> KeyframeZoom | DepthZoom:
-    """The same of a scene whose frames can be made in any order."""
+    """The frames of a scene that can be made in any order."""
     return DepthZoom(scene) if scene.relief else KeyframeZoom(scene)
 
 

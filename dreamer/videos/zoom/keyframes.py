@@ -30,7 +30,7 @@ _KEPT = 0.35
 
 @dataclass(frozen=True)
 class Sight:
-    """What a frame sees: the photo (1, 3, h, w), the dream's change of it, and the looks' shares, (1, looks, h, w).
+    """The view of a frame: the photo (1, 3, h, w), the dream's change of it, and the looks' shares, (1, looks, h, w).
 
     The change is None where its strength is 0, the shares where the looks are everywhere.
     """
@@ -41,7 +41,7 @@ class Sight:
 
 
 class _Seen(Protocol):
-    """What is seen at a place by a picture of a size (h, w), each pixel of which may look elsewhere: (1, C, h, w)."""
+    """The view (1, C, h, w) at a place of a picture of a size (h, w), each pixel of which may look elsewhere."""
 
     def __call__(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor: ...
 
@@ -69,7 +69,7 @@ class KeyframeZoom:
 
     @cached_property
     def _end(self) -> Similarity:
-        """Where a loop's start lies in the photo."""
+        """The place in the photo of a loop's start."""
         return self.reached(self.last)
 
     def frame(self, number: int) -> Tensor:
@@ -78,7 +78,7 @@ class KeyframeZoom:
         return self.shown(self.seen(time), time)
 
     def seen(self, time: float, at: Places | None = None) -> Sight:
-        """What the frame at a time sees; with `at`, each of its pixels looks there and not where it is."""
+        """The view of the frame at a time; with `at`, each of its pixels looks there and not where it is."""
         scene, place = self._scene, self._scene.place(time)
         photo = self.photo_at(place, scene.size, at)
         if scene.strength(time) == 0:
@@ -187,7 +187,7 @@ class KeyframeZoom:
         return self.looped(self._scene.photo_at, place, size, at)
 
     def _areas_at(self, place: Similarity, size: tuple[int, int]) -> Areas | None:
-        """Where the looks are in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
+        """The areas of the looks in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
         shares = self._shares_at(place, size)
         return None if shares is None else areas_from(shares)
 
@@ -195,7 +195,7 @@ class KeyframeZoom:
         return self.looped(self._scene.shares_at, place, size, at) if self._scene.has_regions else None
 
     def looped(self, seen: _Seen, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
-        """What is seen at a place, (1, C, h, w), with what the start sees in the middle of a loop's end."""
+        """The view at a place, (1, C, h, w), with that of the start in the middle of a loop's end."""
         picture = seen(place, size, at)
         if self._scene.zoom.loop:
             way = self._end.inverse().after(place)
@@ -226,7 +226,7 @@ class KeyframeZoom:
         return time if math.isfinite(time) else self._scene.zoom.seconds
 
     def reached(self, number: int) -> Similarity:
-        """Where keyframe `number` is, in frame pixels."""
+        """The place of keyframe `number`, in frame pixels."""
         return self._scene.place(self.time_of(number))
 
 

@@ -1,4 +1,4 @@
-"""What a zoom's frames are made of: the photo, the path through it, and the dream over the photo at a place."""
+"""The scene of a zoom: the photo, the path through it, and the dream over the photo at a place."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Scene:
     spacing: float
     on_step: OnStep = lambda number, step: None
     relief: Relief | None = None
-    """How near each part of the photo is, if the camera moves in depth."""
+    """The nearness of the photo's parts, if the camera moves in depth."""
     looks: Tensor | None = None
     """The share of each region's look in the photo, (1, looks, H, W), if they are not the recipe's."""
     _plans: dict[tuple[Pipeline, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)

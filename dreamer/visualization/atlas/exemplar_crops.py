@@ -82,7 +82,7 @@ class Channels:
 
 @dataclass(frozen=True)
 class Crop:
-    """What excites a channel: a picture's name, the activation, and a WebP file of the receptive field."""
+    """A crop that excites a channel: the picture's name, the activation, and a WebP file of the receptive field."""
 
     name: str
     activation: float

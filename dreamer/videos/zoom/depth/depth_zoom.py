@@ -40,7 +40,7 @@ class DepthZoom:
         return self._front.shown(self._seen(time), time)
 
     def bare(self, number: int) -> Tensor:
-        """The same without any dream."""
+        """Frame `number` of the photo without any dream."""
         time = self._scene.zoom.time(number)
         place, size = self._scene.place(time), self._scene.size
         at, behind, whole = self._looks(time)
@@ -75,9 +75,9 @@ class DepthZoom:
         )
 
     def _looks(self, time: float) -> tuple[Places, Places | None, Tensor]:
-        """Where each pixel looks on the first sheet and, if that is torn anywhere, behind it; how much the first shows.
+        """The places at which pixels look on the first sheet and, if that is torn, behind it; the first one's share.
 
-        The last is (1, 1, h, w).
+        The share is (1, 1, h, w).
         """
         scene, camera = self._scene, self._camera.at(time)
         size, around = scene.size, border(camera, scene.size)
@@ -92,7 +92,7 @@ class DepthZoom:
 
     @cached_property
     def _sampler(self) -> MaskSampler:
-        """How near both sheets are, and how much the first one shows."""
+        """The sampler of both sheets' nearness, and of the first one's share."""
         relief = self._relief
         return MaskSampler(torch.cat([relief.nearness, relief.far, relief.front], 1), self._scene.size)
 
