@@ -79,7 +79,7 @@ class WriteError(RenderError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C was pressed: `picture` is what there is of the result, of the type that the interrupted function returns.
+    """Ctrl-C was pressed: `picture` is the unfinished result, of the type that the interrupted function returns.
 
     It is no DreamerError and no Exception, so that a loop over photos that goes on after errors ends, as it should.
     """

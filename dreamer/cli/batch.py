@@ -166,7 +166,7 @@ class Batch:
             raise UsageError(f"{output} is also the name for the dream of {other}; use different folders")
 
     def forget_names(self) -> None:
-        """Let the dreams to come have the names of those that were written: they go elsewhere."""
+        """Forget the names of written dreams: the next ones may have them, since they go elsewhere."""
         self._written.clear()
 
     def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:

@@ -230,7 +230,7 @@ def _first_frame(path: Path, max_pixels: int) -> tuple[Photo, dict[str, Any]]:
 
 
 def main() -> None:
-    """Serve the requests on stdin until it ends; then the studio is gone, and so is this."""
+    """Serve the requests on stdin until it ends, as it does with the studio."""
     # What a library prints must not come between the answers.
     out: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

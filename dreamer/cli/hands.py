@@ -44,10 +44,15 @@ class _Jobs(ParamType):
 
 
 def jobs_options(what: str) -> Callable[[Any], Any]:
-    """Return --jobs and --on; `what` is what is made at once, in the plural."""
+    """Return --jobs and --on; `what` names the units of work, in the plural."""
     return together(
-        option("--jobs", type=_Jobs(), metavar="N|auto", help=f"Make N {what} at once, each with one thread."),
-        option("--on", metavar="ray|ray://HOST:PORT", help=f"Make {what} on the machines of a Ray cluster."),
+        option(
+            "--jobs",
+            type=_Jobs(),
+            metavar="N|auto",
+            help=f"Number of processes at work on {what}, each with one thread.",
+        ),
+        option("--on", metavar="ray|ray://HOST:PORT", help=f"Work on {what} with the machines of a Ray cluster."),
     )
 
 
@@ -62,7 +67,7 @@ class Hands:
 
     @classmethod
     def read(cls, options: dict[str, Any], problems: list[str]) -> Hands:
-        """Take them out of a command's options, and let each unit have one thread unless --threads says otherwise."""
+        """Take --jobs and --on out of a command's options, and set --threads to 1 for each unit if it is not given."""
         found = cls(options.pop("jobs"), options.pop("on"), options.get("device") in (None, "auto"))
         if found.on and found.on != "ray" and not found.on.startswith("ray://"):
             problems.append(f"--on {found.on}: expected ray, or the address of a cluster as in ray://192.168.0.2:6379")

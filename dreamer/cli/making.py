@@ -31,7 +31,7 @@ _LOOK = 0.5  # seconds between two looks
 
 
 class Told(Reporter):
-    """Keeps what there is to say of one photo, as JSON can hold it."""
+    """Collects the facts and notices about one photo, as JSON can hold them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,11 +59,11 @@ class Told(Reporter):
         self.facts |= {"done": result, "seconds": seconds}
 
     def fail(self, photo: str, error: Exception) -> None:
-        """Keep what went wrong."""
+        """Note the problems."""
         self.facts |= {"problems": list(sentences(error)), "code": exit_code(error)}
 
     def interrupted(self, photo: str, partial: str = "") -> None:
-        """Never: Ctrl-C ends the process."""
+        """Never called, since Ctrl-C ends the process."""
 
 
 def part_of(tell: Tell, number: int, count: int) -> Tell:

@@ -37,7 +37,7 @@ class Many:
         given: RenderOptions,
         **saving: Any,
     ) -> Many:
-        """Those of photos; `spared` are files that no dream may replace, `saving` has force, keep_gps and snapshots."""
+        """The work on photos; `spared` are files that no dream may replace, `saving` has force, keep_gps, snapshots."""
         where = {"output": str(place.output or ""), "is_folder": place.is_folder, "spared": [*map(str, spared)]}
         order = order_of("dreamer.cli.making:Photos", **given.to_dict(), **where, **saving)
         return cls(order, units_of(photos, place), reporter, hire)

@@ -33,7 +33,7 @@ STRENGTH = "From the photo (0) to the whole dream (1). [1]"
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 SEED = click.IntRange(0, 2**63 - 1)
 THREADS = click.IntRange(1, 1024)
-"""More than any machine gives; at some ten thousand the libraries that start them abort the process."""
+"""A number of CPU threads, up to more than any machine has; with some ten thousand, libraries abort the process."""
 _DIGITS = 9  # of a number at most: more would be no picture's, and Python refuses to read some thousands
 
 
@@ -243,7 +243,7 @@ _SEEDS = option(
     help=f"{_SEED} Several make a sheet. [0]",
 )
 still_options = recipe_options_for(_SIZE, _SEEDS)
-"""The same, but several seeds may be given, which make a sheet."""
+"""`recipe_options` with several seeds, which make a sheet."""
 
 sheet_options = together(
     option(

@@ -17,7 +17,7 @@ from dreamer.plugins.installer import Plan, installed
 from dreamer.plugins.loading import Plugin
 
 _PACKS = Path(__file__).parents[2] / "plugins"
-"""Those that come with a checkout of dreamer; there are none where dreamer was installed from the index."""
+"""The folder of plugins in a checkout of dreamer; it is missing where dreamer was installed from the index."""
 _LARGEST = 2**16
 
 

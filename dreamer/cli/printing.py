@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dreamer.recipes.provenance import Provenance
 
 INCH = 2.54
-"""In cm."""
+"""Length of an inch in cm."""
 _STATE, _FILE = 12, 8  # bytes of a pixel in a checkpoint, and at most in the file: 16 bits of four channels
 
 

@@ -15,7 +15,7 @@ from dreamer.errors import UsageError
 from dreamer.files import write_atomically
 
 MOST = 50
-"""Copies each way at most."""
+"""Largest number of copies in each direction."""
 
 Times = tuple[int, int]
 """Numbers of copies across and down."""

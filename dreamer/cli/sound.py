@@ -74,7 +74,7 @@ class Hearing:
 
     @property
     def folder(self) -> Path | None:
-        """In which the tables that drives name are looked for."""
+        """The folder of the tables that drives name."""
         return self.drives.parent if self.drives else None
 
     def song(self, audio: Path | None, wanted: bool, told: str, notify: Callable[[str], None]) -> Song | None:

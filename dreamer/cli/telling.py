@@ -59,7 +59,7 @@ class Control:
             (self._may_go.clear if word == "pause" else self._may_go.set)()
 
     def obey(self) -> float:
-        """Wait while it is paused, and return for how many seconds. Raises KeyboardInterrupt for a stop."""
+        """Wait while paused; returns the seconds waited. Raises KeyboardInterrupt for a stop."""
         began = time.monotonic()
         self._may_go.wait()
         if self._stops:
@@ -105,7 +105,7 @@ class Told(Reporter):
         picture: Callable[[], torch.Tensor | None],
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Tell it, unless it is to stop, with a picture if it is time for one."""
+        """Send the progress, with a picture if it is time for one; waits or ends as `Control` says."""
         self._began += self._control.obey()
         spent = time.monotonic() - self._began
         left = round(spent * (1 - share) / share, 1) if share else None

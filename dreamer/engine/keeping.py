@@ -111,7 +111,7 @@ def _at_most(picture: Tensor, short: int, edges: Edges) -> Tensor:
 
 
 def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:
-    """By what to multiply so that as much is there as before, from 1 to `most`."""
+    """The factor, from 1 to `most`, that brings `now` back to `before`."""
     return (before / now.clamp(min=1e-6)).clamp(1, most)
 
 

@@ -51,7 +51,7 @@ class Metadata:
     notices: list[str] = field(default_factory=list)
 
     def put(self, key: str, data: bytes | None) -> None:
-        """Keep a block, if there is none yet; a notice says so if it is None, that is damaged or too long."""
+        """Keep a block, if there is none yet; None stands for one that is damaged or too long, which a notice says."""
         if data is None or len(data) > MOST[key]:
             self.note(f"its {NAMES[key]} was left out: it is damaged, or larger than {MOST[key] // limits.MB} MB")
         elif not getattr(self, key):
@@ -60,7 +60,7 @@ class Metadata:
             setattr(self, key, data)
 
     def left_out(self, things: list[str]) -> None:
-        """Note what belongs to this picture, and would not to its dream."""
+        """Note something that belongs to this picture and not to its dream."""
         if things:
             self.note(f"{' and '.join(f'its {thing}' for thing in things)} {'are' if things[1:] else 'is'} left out")
 

@@ -19,7 +19,7 @@ from dreamer.image.photo import Photo, to_pil
 from dreamer.image.storage import empty_array
 
 INCH = 2.54
-"""In cm."""
+"""Length of an inch in cm."""
 _MARGIN, _JOINT, _GAP, _MARK = 1.2, 0.3, 0.1, 0.5  # cm: around a sheet; seen beyond a cut; before a mark; of a mark
 _MOST = 300_000_000  # pixels of a sheet
 _WORDS = 0.3  # cm: height of what is written on a sheet

@@ -45,7 +45,7 @@ def parts(photo: Tensor, *, count: int = PARTS) -> Tensor:
 
 @lru_cache(4)
 def _parts(picture: bytes, size: tuple[int, int], count: int) -> Tensor:
-    """See `parts`; kept, since several regions and pictures of one photo ask for the same."""
+    """`parts`, cached, since several regions and pictures of one photo ask for the same."""
     image = torch.frombuffer(bytearray(picture), dtype=torch.float32).view(1, 3, *size)
     with torch.no_grad():
         blocks = _described(image)

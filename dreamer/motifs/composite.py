@@ -94,13 +94,13 @@ class World:
         image = self._plain(count, size, random)
         kind = torch.full((count, size, size), self.kinds, device=device)
         second = torch.full((count, size, size), len(self.names), device=device)
-        dice = torch.rand(count, generator=random, device=device)
+        chance = torch.rand(count, generator=random, device=device)
         chosen = _choice(self.grounds, count, random)
-        near = (dice > _PLAIN) & (dice < _PLAIN + _ENLARGED)
+        near = (chance > _PLAIN) & (chance < _PLAIN + _ENLARGED)
         chosen = torch.where(near, _choice(self.objects, count, random), chosen)
         if self.found:
             chosen = torch.where(torch.rand(count, generator=random, device=device) < _FOUND, _FOUND_ONE, chosen)
-        for motif, places in _groups(chosen, dice > _PLAIN):
+        for motif, places in _groups(chosen, chance > _PLAIN):
             if motif == _FOUND_ONE and self.found:
                 image[places], which = self._crops(self.found, len(places), size, random)
                 kind[places], second[places] = self._first[which][:, None, None], which[:, None, None]
@@ -254,12 +254,12 @@ def _paste(
 def _finished(pictures: Pictures, random: torch.Generator) -> Pictures:
     """Some mirrored about the middle, some in haze or out of focus."""
     image, device = pictures.image, random.device
-    dice = torch.rand(len(image), generator=random, device=device)
+    chance = torch.rand(len(image), generator=random, device=device)
     maps = [pictures.kind, pictures.second, image]
     half = image.shape[-1] // 2
     for map_ in maps:
-        map_[dice < _MIRRORED, ..., -half:] = map_[dice < _MIRRORED, ..., :half].flip(-1)
-    hazy = dice > 1 - _HAZY
+        map_[chance < _MIRRORED, ..., -half:] = map_[chance < _MIRRORED, ..., :half].flip(-1)
+    hazy = chance > 1 - _HAZY
     fog = torch.rand(int(hazy.sum()), 3, 1, 1, generator=random, device=device)
     image[hazy] = torch.lerp(F.avg_pool2d(image[hazy], 3, 1, 1, count_include_pad=False), fog, 0.3)
     return pictures

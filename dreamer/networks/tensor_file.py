@@ -94,7 +94,7 @@ class _Directory(io.BufferedReader):
     """A file of which `zipfile` reads no more at once than the directory of a .pth file takes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As the base class, or NetworkError."""
+        """Read as the base class does; raises NetworkError for more than a directory takes."""
         left = os.fstat(self.fileno()).st_size - self.tell()
         if (left if size is None or size < 0 else min(size, left)) > limits.ZIP_DIRECTORY_BYTES:
             raise NetworkError(f"{self.name}: it has more parts than a weights file has; save model.state_dict() alone")

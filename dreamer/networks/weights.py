@@ -120,7 +120,7 @@ def _inside(entry: object) -> list[Any]:
 
 
 def width_of(path: Path) -> float:
-    """By how much a file's network multiplies the usual channels; raises NetworkError when it gives no number."""
+    """The factor of a file's network on the usual channels; raises NetworkError when it gives no number."""
     text = metadata(path).get("width", "1")
     with suppress(ValueError):
         if not math.isnan(found := float(text)):

@@ -114,7 +114,7 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "on_step_": _called_with(2, "a keyframe's number and a Step"),
     "objective": _called_with(1, "{layer: features}"),
 }
-"""By the argument's name, which means the same in every function; where it does not, one has a dash behind it."""
+"""Arguments by name, which means the same in every function; for another meaning a name ends in an underscore."""
 
 
 def check(**arguments: Any) -> None:

@@ -20,7 +20,7 @@ class DepthWords:
 
     @classmethod
     def read(cls, text: str) -> DepthWords:
-        """`[not:]NAME`."""
+        """Read `[not:]NAME`."""
         return cls(text.removeprefix(NOT).strip(), text.startswith(NOT))
 
     @property

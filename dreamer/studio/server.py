@@ -93,7 +93,7 @@ class Answers:
         return _part("page.html")
 
     async def part(self, request: Request) -> Response:
-        """Its style, its scripts and its icon."""
+        """The page's style, scripts and icon."""
         return _part(request.path_params["name"])
 
     async def events(self, request: Request) -> Response:
@@ -194,7 +194,7 @@ class Answers:
         return ["", *(look["name"] for look in (await self._workshop.vocabulary())["looks"])]
 
     async def mask(self, request: Request) -> Response:
-        """Keep a painted mask, a PNG."""
+        """Save a painted mask, a PNG."""
         data = b"".join([piece async for piece in bounded(request, _MOST_MASK)])
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
             raise UsageError("a mask is a PNG; paint it again")
@@ -225,7 +225,7 @@ class Answers:
         return JSONResponse({"id": job.id, "command": job.command})
 
     async def act(self, request: Request) -> Response:
-        """Stop, pause, go on, again or remove."""
+        """Stop, pause, continue, repeat or remove a job."""
         await self._workshop.act(request.path_params["id"], request.path_params["act"])
         return JSONResponse({})
 

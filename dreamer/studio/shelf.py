@@ -77,7 +77,7 @@ class Shelf:
         return known if known and _is_picture(known.path) else self.items().get(id)
 
     def _items(self) -> Iterator[Item]:
-        """Those of the folder and of the folders in it, and those dropped; nothing is followed through a link."""
+        """The pictures of the folder and its subfolders, and those dropped; no link is followed."""
         for path in islice(self._pictures(self.folder, _DEEPEST), _MOST):
             name = path.relative_to(self.folder).as_posix()
             yield Item(_digest(name), name, path, False)

@@ -249,7 +249,7 @@ class Workshop:
         self.tell(look={"photo": one.item.id, "name": one.name, "made": one.place.is_file(), "why": why})
 
     def unmade(self, item: Item) -> dict[str, str]:
-        """Why some looks cannot be had over a picture, by name: their network is absent, say."""
+        """Reasons why looks cannot be made over a picture, by name: their network is absent, say."""
         return {name: why for (id, name), why in self._unmade.items() if id == item.id}
 
     def want_looks_of(self, item: Item) -> None:
@@ -257,7 +257,7 @@ class Workshop:
         self.wanted = [one for one in self.wanted if one.item.id == item.id]
 
     def tell(self, **news: Any) -> None:
-        """Tell every open page how things stand."""
+        """Send the state to every open page."""
         self.pages.tell(news)
 
     def state(self) -> dict[str, Any]:

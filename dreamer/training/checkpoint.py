@@ -95,7 +95,7 @@ def _steps(stored: Any, optimiser: torch.optim.Optimizer) -> dict[int, dict[str,
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """In which keys a checkpoint differs from the wanted training, in words."""
+    """The keys in which a checkpoint differs from the wanted training, in words."""
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     return ", ".join(
         f"its {key} is {found.get(key)}, not {wanted[key]}"

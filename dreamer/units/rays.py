@@ -44,7 +44,7 @@ class _Actor:
         self._server = Server(order, mark)
 
     def ready(self) -> int:
-        """Its process, once it can be asked."""
+        """The actor's process id, once it has started."""
         return os.getpid()
 
     def answer(self, unit: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dreamer.files import mark_temporaries
 from dreamer.units.unit import Order, Unit
 
 Tell = Callable[[float], None]
-"""Told which share of a unit is done, from 0 to 1."""
+"""Called with the share of a unit that is done, from 0 to 1."""
 
 
 class Maker(Protocol):

@@ -28,7 +28,7 @@ def work(
     hire: Hire,
     on_share: Callable[[float], None] = lambda share: None,
 ) -> Generator[Outcome, None, None]:
-    """Have units made, and yield what became of each, in the order of completion.
+    """Have units made, and yield their outcomes in the order of completion.
 
     Only as many units are taken from `units` as can be made at once, so that there may be any number of them. When the
     iterator is closed, as by Ctrl-C, hands are ended, and what they had begun to write is removed.

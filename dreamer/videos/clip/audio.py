@@ -80,7 +80,7 @@ def find_sound(path: Path, begin: Fraction, container: str) -> tuple[list[Sound]
 
 
 def _why_unreadable(source: InputContainer, track: int) -> str:
-    """Why nothing of a track can be decoded; empty where something can."""
+    """The reason why nothing of a track can be decoded; empty where something can."""
     if source.streams.audio[track].codec_context is None:
         return "this build of libav does not know its codec"
     damage: list[FFmpegError] = []

@@ -43,7 +43,7 @@ class ClipMasks:
 
     @classmethod
     def of(cls, pipeline: Pipeline, size: tuple[int, int]) -> ClipMasks | None:
-        """Those of a pipeline's recipe for frames of `size` (h, w), if it has regions."""
+        """The masks of a pipeline's recipe for frames of `size` (h, w); None if it has no regions."""
         return cls(pipeline.recipe, pipeline.masks, pipeline.registry, size) if pipeline.recipe.regions else None
 
     @property

@@ -1,4 +1,4 @@
-"""A still that breathes: the dreams of a few seeds come and go over one photo, each place at a time of its own.
+"""Seamless loops over a still: the dreams of a few seeds come and go, each place at a time of its own.
 
 Every seed's dream is made once; a frame is the photo with their changes, in shares that go round. Two that follow one
 another have shares whose squares add up to 1, so that the dream stays as strong while forms of no likeness change
@@ -67,7 +67,7 @@ class Loop:
         return areas_of(self.pipeline.recipe, self.pipeline.masks, self.photo, self.pipeline.registry)
 
     def phase(self) -> Tensor:
-        """In which part of a turn each place is when the loop begins, (1, 1, H, W); one turn is 1."""
+        """The phase of each place at the loop's start, (1, 1, H, W), in turns."""
         cell = max(self.size) / _CLOUDS
         coarse = [math.ceil(side / cell) + 1 for side in self.size]
         random = torch.Generator().manual_seed(self.pipeline.recipe.seed)

@@ -76,7 +76,7 @@ class Drives:
 
 _MOST_COLOUR = 2.0
 STILL = Drives()
-"""Drives nothing."""
+"""No drives."""
 
 
 def driven_by(drives: Iterable[Drive], song: Song | None, begin: float = 0.0, folder: Path | None = None) -> Drives:

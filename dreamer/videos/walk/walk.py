@@ -88,7 +88,7 @@ class Walk:
         return self.photo.shape[-2], self.photo.shape[-1]
 
     def place(self, number: int) -> tuple[int, float]:
-        """Between which two looks a frame is: the first one's number, and the share of the second, 0 to 1."""
+        """The place of a frame between two looks: the first one's number, and the share of the second, 0 to 1."""
         passed = Fraction(number * self._legs, max(1, self.frames - (not self.loop)))
         leg = min(int(passed), self._legs - 1)
         way = float(passed - leg)

@@ -34,8 +34,8 @@ class BareZoom:
         return self._view.photo_at(self._scene.place(self._scene.zoom.time(number)), self._scene.size)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
-        """No keyframe is dreamt."""
+        """Nothing: there are no keyframes to dream."""
         return 0, 0
 
     def checkpoint(self, frame: int) -> None:
-        """Nothing has to be kept."""
+        """Nothing: no frame needs another."""

@@ -114,7 +114,7 @@ class KeyframeZoom:
         self._there = max(self._there, count)
 
     def checkpoint(self, frame: int) -> None:
-        """Called when the frames before `frame` are safe: delete the keyframes that no later frame needs."""
+        """Delete the keyframes that no frame from `frame` on needs; the earlier frames are safe."""
         if self._scene.zoom.direction == "in":
             now = int(self._scene.path.keyframe(self._scene.zoom.time(frame)) + 1e-9)
             for number in range(self._oldest, now):
@@ -221,7 +221,7 @@ class KeyframeZoom:
         return eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def time_of(self, number: int) -> float:
-        """When a keyframe is reached; the clip's end for one that is never reached, as where the motion has stopped."""
+        """The time at which a keyframe is reached; the end of the clip if it never is, as after the motion has stopped."""
         time = self._scene.path.time_of(float(number))
         return time if math.isfinite(time) else self._scene.zoom.seconds
 

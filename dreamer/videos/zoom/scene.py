@@ -125,7 +125,7 @@ class Scene:
         return PhotoSampler(self.photo, self.size)
 
     def place(self, time: float) -> Similarity:
-        """From a frame's points at a time to the photo's, in frame pixels."""
+        """The similarity from a frame's points at a time to the photo's, in frame pixels."""
         place = self.path.at(time).scaled(max(self.size))
         return Similarity(complex(self.relief.inset)).after(place) if self.relief else place
 

@@ -58,7 +58,7 @@ class DepthZoom:
         self._back.ensure(count // 2)
 
     def checkpoint(self, frame: int) -> None:
-        """Called when the frames before `frame` are safe: delete the keyframes that no later frame needs."""
+        """Delete the keyframes that no frame from `frame` on needs; the earlier frames are safe."""
         self._front.checkpoint(frame)
         self._back.checkpoint(frame)
 
