@@ -28,7 +28,7 @@ from dreamer.cli.photos import Place, named_files
 from dreamer.cli.plans import done, planned, plugins_and_packs
 from dreamer.cli.render import render
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.telling import Control, Say, Shown, Told, encoded
+from dreamer.cli.telling import Control, EngineReporter, Say, Shown, encoded
 from dreamer.cli.video import video
 from dreamer.cli.vocabulary import look_of, vocabulary
 from dreamer.cli.zoom import zoom
@@ -163,7 +163,7 @@ class Engine:
 
         self.control.reset()
         given, params = self._given(words)
-        reporter = Told(self.say, self.control, previews)
+        reporter = EngineReporter(self.say, self.control, previews)
         pipeline, provenance = given.pipeline(self.registry, reporter.notify, [], fetch=False)
         use_threads(pipeline.machine)
         photo = Path(params["photos"][0])
@@ -201,7 +201,7 @@ class Engine:
         """Make a clip, as `dreamer zoom`, `dreamer loop` or `dreamer video` does with these words."""
         self.control.reset()
         self.do_recipe(words, kind)  # nothing is fetched that its looks lack
-        reporter = Told(self.say, self.control, previews)
+        reporter = EngineReporter(self.say, self.control, previews)
         with _KINDS[kind].make_context(kind, list(words), obj=reporter) as context:
             reporter.clip = Path(context.params["output"])
             context.invoke(_KINDS[kind].callback or _KINDS[kind], **context.params)

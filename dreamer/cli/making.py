@@ -30,7 +30,7 @@ _CLAIMED = 60.0  # seconds that a photo is waited for which another dreamer, per
 _LOOK = 0.5  # seconds between two looks
 
 
-class Told(Reporter):
+class FactsReporter(Reporter):
     """Collects the facts and notices about one photo, as JSON can hold them."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Photos:
         registry, plugins = load_plugins()
         pipeline, provenance = given.pipeline(registry, lambda sentence: None, [])
         use_threads(pipeline.machine)
-        self._told, self._spared = Told(), [Path(path) for path in words["spared"]]
+        self._told, self._spared = FactsReporter(), [Path(path) for path in words["spared"]]
         place = Place(Path(words["output"]) if words["output"] else None, words["is_folder"])
         shared = (bounded(pipeline), provenance, plugins, place, self._told, given.max_pixels, ())
         saving = {"force": words["force"], "keep_gps": words["keep_gps"], "snapshots": tuple(words["snapshots"])}
@@ -162,7 +162,7 @@ class Cells:
         pipelines = sharing([bounded(self._pipeline(cell)) for cell in cells])
         use_threads(pipelines[0].machine)
         saving = {key: self._words[key] for key in ("force", "keep_gps")}
-        shared = (None, self._plugins, Place(None, False), Told(), self._words["max_pixels"], ())
+        shared = (None, self._plugins, Place(None, False), FactsReporter(), self._words["max_pixels"], ())
         batches = [Shared(pipeline, *shared, **saving, snapshots=()) for pipeline in pipelines]
         (group,) = groups(pipelines)
         photo = group.whole.sized(batches[0].load(None if path is None else Path(path)))

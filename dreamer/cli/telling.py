@@ -67,7 +67,7 @@ class Control:
         return time.monotonic() - began
 
 
-class Told(Reporter):
+class EngineReporter(Reporter):
     """Tells of a dream's progress, with a small picture of it at times.
 
     `photo` is what is dreamt over, at the preview's size, with this `strength`; or `clip` is the file to be written.
@@ -145,7 +145,7 @@ class Shown(Batch):
     """A batch whose reporter sees the photo that is dreamt over."""
 
     def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
-        if isinstance(self.reporter, Told):
+        if isinstance(self.reporter, EngineReporter):
             self.reporter.photo = photo.at_most(PREVIEW)
             self.reporter.strength = self.pipeline.recipe.strength
         return super().notices(whole, photo, format)

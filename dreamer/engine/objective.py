@@ -46,7 +46,7 @@ def no_map(name: str) -> UsageError:
     return UsageError(f"objective {name} cannot grow in a region: it looks at the whole picture; {how}")
 
 
-def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str, Layer]:
+def scored_layers(network: Network, terms: Iterable[WeightedObjective]) -> dict[str, Layer]:
     """The layers of the terms; a position's receptive field covers all positions that a term there depends on."""
     contexts: dict[str, int] = {}
     for term in terms:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.objective import WeightedObjective as WeightedObjective
-from dreamer.engine.objective import looked_at, no_map
+from dreamer.engine.objective import no_map, scored_layers
 from dreamer.engine.step import StepContext
 from dreamer.engine.tiling import SMALLEST_TILE, Tile, plan, positions
 from dreamer.errors import NetworkError, NotFiniteError, UsageError, argument
@@ -56,7 +56,7 @@ class Scorer:
         prepare: Callable[[torch.dtype], Network] | None = None,
         edges: Edges = OPEN,
     ) -> None:
-        self.layers = looked_at(network, terms)
+        self.layers = scored_layers(network, terms)
         self.terms = terms
         self.tile = tile
         self.precision = precision

@@ -1,6 +1,6 @@
 """Kinds of files by their names: pictures, formats that can be written, and clips.
 
-Imports nothing heavy, so that wrong names are told of at once.
+Imports nothing heavy, so that wrong names are reported at once.
 """
 
 from __future__ import annotations

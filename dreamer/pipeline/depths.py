@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamer.errors import PhotoError, PluginError, UsageError, argument, did_you_mean, quoted
 from dreamer.image import Photo, Picture, load
 from dreamer.image.depth import depth_inside, nearness_of, stretched
-from dreamer.pipeline.segments import SEEN, looked_at
+from dreamer.pipeline.segments import SEEN, call_on
 from dreamer.recipes.depths import PHOTO, DepthWords
 from dreamer.recipes.registry import Registry
 
@@ -65,7 +65,7 @@ def depth_by(registry: Registry, name: str, image: Tensor) -> Tensor:
     Raises RecipeError for an unknown name, PluginError for one that fails or gives something else.
     """
     entry = registry.depths.get(name)
-    who, found = looked_at("depth", entry, image)
+    who, found = call_on("depth", entry, image)
     if not isinstance(found, Tensor) or found.ndim != 4 or found.shape[:2] != (1, 1) or min(found.shape[2:]) < 2:
         what = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else quoted(found)
         raise PluginError(f"{who}: it must give how near everything is, (1, 1, h, w), and it gave {what}")

@@ -15,7 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamer.engine.objective import looked_at
+from dreamer.engine.objective import scored_layers
 from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.engine.tiling import plan, surroundings
@@ -49,7 +49,7 @@ def seconds_of(way: Enlargement, photo: Photo, format: str) -> float:
 def _looking(way: Enlargement) -> float:
     """The seconds that the network takes in all octaves: those of one of their tiles, as often as it fits into them."""
     tile, pipeline, size = way.machine.tile, way.pipeline, way.size
-    layers = looked_at(pipeline.network, pipeline.terms)
+    layers = scored_layers(pipeline.network, pipeline.terms)
     side = tile + surroundings(layers) if tile else _PIECE
     picture = way.undreamt((min(side, size[0]), min(side, size[1]))).to(way.machine.device)
     scorer = pipeline.scorer(Plan(way.octaves, replace(way.machine, tile=0)))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
-from dreamer.engine.objective import WeightedObjective, looked_at
+from dreamer.engine.objective import WeightedObjective, scored_layers
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
 from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
 from dreamer.errors import NetworkError, UsageError
@@ -96,7 +96,7 @@ def plan_octaves(
         while len(sizes) > 1 and not _fits(sizes[0], network, terms):
             sizes = sizes[1:]
     if edges:
-        layers = looked_at(network, terms).values()
+        layers = scored_layers(network, terms).values()
         refuse_whole(layers, edges)
         sizes = list(dict.fromkeys(edges.fitting(size, math.lcm(_PYRAMID, stride(layers))) for size in sizes))
     network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
@@ -117,7 +117,7 @@ def plan_tile(
     `memory` is the bytes that one pass may take, where that is not what is free. Raises UsageError where tiles are
     asked for and a layer looks at the whole picture.
     """
-    layers = looked_at(network, terms)
+    layers = scored_layers(network, terms)
     if machine.tile > 0:
         refuse_whole(layers.values())
         return machine.tile
@@ -131,7 +131,7 @@ def look_memory(
     tile: int, network: Network, terms: Sequence[WeightedObjective], height: int, width: int, pictures: int
 ) -> float:
     """The bytes that the network takes at once for pictures of that size, whole or in tiles of that side (0: whole)."""
-    layers = looked_at(network, terms)
+    layers = scored_layers(network, terms)
     side = tile + surroundings(layers) if tile else max(height, width)
     return pass_memory(layers) * pictures * min(side, height) * min(side, width)
 

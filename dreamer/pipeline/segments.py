@@ -54,7 +54,7 @@ def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) ->
     Raises RecipeError for an unknown name, PluginError for one that fails or gives no such masks.
     """
     entry = registry.segmenters.get(name)
-    who, found = looked_at("segmenter", entry, image, **options)
+    who, found = call_on("segmenter", entry, image, **options)
     masks, names = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if problem := _problem(masks, names):
         raise PluginError(f"{who}: {problem}")
@@ -62,7 +62,7 @@ def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) ->
     return Segments(masks, tuple(names or map(str, range(1, len(masks) + 1))), registry.segmenters.shortest_name(entry))
 
 
-def looked_at(noun: str, entry: Entry[Callable[..., Any]], image: Tensor, **options: Any) -> tuple[str, Any]:
+def call_on(noun: str, entry: Entry[Callable[..., Any]], image: Tensor, **options: Any) -> tuple[str, Any]:
     """Call a registered function on a copy of an image (1, 3, H, W); returns its name for errors, and its result."""
     theirs = entry.source not in (BUILT_IN, OWN)
     who = f"{noun} {entry.name}" + (f" of the plugin {entry.source}" if theirs else "")

@@ -37,7 +37,7 @@ def work(
         order: What the units share.
         units: In the order of making.
         hire: Makes the pool.
-        on_share: Told how many of the units that are being made are done, as a sum of shares.
+        on_share: Called with the sum of the shares that are done of the units in progress.
 
     Raises:
         RenderError: The pool cannot make anything.

@@ -63,7 +63,7 @@ def find_concepts(
         seed: Of the draws.
         device: Where the network computes.
         max_pixels: Larger pictures are skipped.
-        on_picture: Told how many pictures are done.
+        on_picture: Called with the number of pictures that are done.
 
     Returns:
         The concepts, the most frequent first, and why pictures were skipped, by name.

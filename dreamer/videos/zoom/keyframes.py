@@ -29,7 +29,7 @@ _KEPT = 0.35
 
 
 @dataclass(frozen=True)
-class Sight:
+class View:
     """The view of a frame: the photo (1, 3, h, w), the dream's change of it, and the looks' shares, (1, looks, h, w).
 
     The change is None where its strength is 0, the shares where the looks are everywhere.
@@ -77,22 +77,22 @@ class KeyframeZoom:
         time = self._scene.zoom.time(number)
         return self.shown(self.seen(time), time)
 
-    def seen(self, time: float, at: Places | None = None) -> Sight:
+    def seen(self, time: float, at: Places | None = None) -> View:
         """The view of the frame at a time; with `at`, each of its pixels looks there and not where it is."""
         scene, place = self._scene, self._scene.place(time)
         photo = self.photo_at(place, scene.size, at)
         if scene.strength(time) == 0:
-            return Sight(photo, None, None)
+            return View(photo, None, None)
         shares = self._shares_at(place, scene.size, at)
-        return Sight(photo, self._blended(scene.path.keyframe(time), place, at), shares)
+        return View(photo, self._blended(scene.path.keyframe(time), place, at), shares)
 
-    def shown(self, sight: Sight, time: float) -> Tensor:
+    def shown(self, view: View, time: float) -> Tensor:
         """The frame that shows what is seen at a time, (1, 3, h, w) in [0, 1]."""
-        scene, photo = self._scene, sight.photo
-        if sight.change is None:
+        scene, photo = self._scene, view.photo
+        if view.change is None:
             return photo
-        areas = None if sight.shares is None else areas_from(sight.shares)
-        change = steadied(self._reference, sight.change, photo, areas)
+        areas = None if view.shares is None else areas_from(view.shares)
+        change = steadied(self._reference, view.change, photo, areas)
         return scene.tinted(change, time).mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
 
     def change(self, number: int) -> Tensor:
@@ -221,7 +221,7 @@ class KeyframeZoom:
         return eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def time_of(self, number: int) -> float:
-        """The time at which a keyframe is reached; the end of the clip if it never is, as after the motion has stopped."""
+        """The time at which a keyframe is reached; the clip's end if it never is, as after the motion has stopped."""
         time = self._scene.path.time_of(float(number))
         return time if math.isfinite(time) else self._scene.zoom.seconds
 

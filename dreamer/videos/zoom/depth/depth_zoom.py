@@ -16,7 +16,7 @@ from torch import Tensor
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.zoom.depth.camera import CameraWay
 from dreamer.videos.zoom.depth.rays import COARSE, border, look, sampled
-from dreamer.videos.zoom.keyframes import KeyframeZoom, Sight
+from dreamer.videos.zoom.keyframes import KeyframeZoom, View
 from dreamer.videos.zoom.photo_sampler import MaskSampler
 from dreamer.videos.zoom.scene import Scene
 from dreamer.videos.zoom.similarity import Places
@@ -62,13 +62,13 @@ class DepthZoom:
         self._front.checkpoint(frame)
         self._back.checkpoint(frame)
 
-    def _seen(self, time: float) -> Sight:
+    def _seen(self, time: float) -> View:
         at, behind, whole = self._looks(time)
         front = self._front.seen(time, at)
         if behind is None:
             return front
         back = self._back.seen(time, behind)
-        return Sight(
+        return View(
             back.photo.lerp_(front.photo, whole),
             _between(back.change, front.change, whole),
             _between(back.shares, front.shares, whole),
