@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
 
 MOST = 10_000
-THREADS = 1  # of a unit: processes of one thread each make the most (tests/benchmarks/jobs.py)
+THREADS = 1  # for each unit: processes of one thread each make the most (tests/benchmarks/jobs.py)
 _GB = 2**30
-_MEMORY = {"cuda": 8 * _GB}  # that one pass of a unit may take; elsewhere
+_MEMORY = {"cuda": 8 * _GB}  # bytes that one pass of a unit may take; elsewhere:
 _USUAL = 2 * _GB
-_BESIDE = _GB // 2  # that a process takes besides
+_BESIDE = _GB // 2  # bytes that a process takes besides
 
 
 class _Jobs(ParamType):

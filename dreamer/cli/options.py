@@ -34,7 +34,7 @@ INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 SEED = click.IntRange(0, 2**63 - 1)
 THREADS = click.IntRange(1, 1024)
 """A number of CPU threads, up to more than any machine has; with some ten thousand, libraries abort the process."""
-_DIGITS = 9  # of a number at most: more would be no picture's, and Python refuses to read some thousands
+_DIGITS = 9  # digits of a number at most: no picture needs more, and Python refuses to read some thousands
 
 
 class _Device(Choice):

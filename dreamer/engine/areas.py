@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dreamer.image import OPEN, Edges
 
-_FAINT = 1e-4  # of the mean square: where a look climbs less, it is lifted no more
-_FADE = 1.5  # how much farther away than near colours those are that are outside
+_FAINT = 1e-4  # share of the mean square: a look that climbs less is lifted as if it climbed as much
+_FADE = 1.5  # factor on the distance of near colours from which on a colour is outside
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from dreamer.image import blurred
 from dreamer.image.easing import eased
 
 _AREA, _PRICE = 0.12, 0.5  # the share of a picture that costs nothing; by how much more grows dearer to the end
-_LEAST = 0.1  # of alpha's RMS
-_BLUR, _MARGIN = 0.01, 0.15  # of the short side; of each side
+_LEAST = 0.1  # smallest RMS by which alpha is normalised
+_BLUR, _MARGIN = 0.01, 0.15  # shares of the short side, and of each side
 _LOWEST, _HIGHEST = 0.25, 0.75  # alphas that count as none and as all: a canvas hardly comes to 0 and 1
 
 

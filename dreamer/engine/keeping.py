@@ -15,12 +15,12 @@ from dreamer.image.bands import bands
 from dreamer.image.luma import luma
 
 _SIDE = 128  # px, of the short side: as large as a photo is when its salience is looked for
-_SCALES = (0.01, 0.02, 0.04)  # of the short side: sizes of what stands out, compared with what is four times as large
-_MOST = 0.98  # of the places have less salience than 1
+_SCALES = (0.01, 0.02, 0.04)  # shares of the short side: sizes of details; their surroundings are four times as large
+_MOST = 0.98  # share of the places that have less salience than 1
 _FAINT = 0.02  # a difference under this stands out nowhere
 _COARSE, _AFAR = 48, 0.1  # px of the short side for light and shade; their blur's sigma, as a share of it
-_NO_ROOM, _ROOM = 0.05, 0.2  # from white or black: up to the first nothing is moved, from the second on all is
-_VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised at most where they have fallen
+_NO_ROOM, _ROOM = 0.05, 0.2  # distances from white or black up to which nothing is moved, and from which on all is
+_VIVID, _CONTRASTY = 1.2, 1.1  # largest factors that restore lost saturation and contrast
 
 
 def salience(photo: Tensor, edges: Edges = OPEN) -> Tensor:

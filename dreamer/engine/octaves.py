@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_LEAST_STEPS = 2  # of a tapered octave: one alone would show what was drawn for it
+_LEAST_STEPS = 2  # fewest steps of a tapered octave: a single one would show its random draw
 
 
 @dataclass(frozen=True)

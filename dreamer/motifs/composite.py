@@ -24,11 +24,11 @@ _TILES, _SHARES = (32, 44, 60, 84, 120), (0.12, 0.22, 0.28, 0.23, 0.15)
 """Sides of the objects' tiles for pictures of 128 pixels, and how often each comes."""
 _MOST = 5  # objects
 _PLAIN, _ENLARGED = 0.2, 0.2  # grounds without a motif, and of an object's motif, seen from near
-_HALF = 1.3  # of a tile's side, in units of its plane: an object fills the unit disc
+_HALF = 1.3  # half the side of a tile, in units of its plane: an object fills the unit disc
 _CLOTHED = 0.25  # objects that wear a ground's texture
 _CUT = 0.3  # objects that are a piece of a ground
 _NOTHING = 0.06  # pictures that show no motif at all
-_FOUND, _FOUND_ONE = 0.5, -1  # of grounds, and half of that of objects, are found; how one is marked among motifs
+_FOUND, _FOUND_ONE = 0.5, -1  # share of found grounds, twice that of objects; mark of a found one among motifs
 _MIRRORED, _HAZY = 0.12, 0.1
 
 

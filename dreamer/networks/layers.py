@@ -28,7 +28,7 @@ HEIGHT, WIDTH = 224, 352
 """Size of the traced picture in pixels: two sides that no channel count is likely to equal."""
 
 _USUAL = (224, 32, 64, 256, 299, 384, 512, 28, 96, 128, 48, 160, 192, 331, 448, 518)  # px, sides of input
-_OTHER_TOKENS = 8  # at most, that belong to no patch: a class token, registers
+_OTHER_TOKENS = 8  # most tokens that belong to no patch: a class token, registers
 
 
 @dataclass(frozen=True)

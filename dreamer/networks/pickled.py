@@ -22,7 +22,7 @@ from torch import Tensor
 from dreamer import limits
 from dreamer.errors import NetworkError
 
-_LARGEST = 2**48  # of a size, an offset or a stride
+_LARGEST = 2**48  # largest size, offset or stride
 _ARGUMENTS = 16
 
 _INSTRUCTIONS = (

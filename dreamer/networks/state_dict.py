@@ -28,7 +28,7 @@ _COUNT = "num_batches_tracked"  # which only training needs
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
 _LONGEST, _MOST_PARTS, _DEEPEST = 300, 24, 4  # letters and dots of a tensor's name; mappings within each other
 _SHOWN = 60  # letters of a key in a sentence
-_NAMED = 3  # how many keys a sentence names
+_NAMED = 3  # most keys that a sentence names
 
 
 @dataclass(frozen=True)

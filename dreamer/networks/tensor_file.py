@@ -20,8 +20,8 @@ from dreamer import limits
 from dreamer.errors import NetworkError
 from dreamer.networks.pickled import CodeFound, StoredTensor, TensorUnpickler
 
-_ZIP, _MAGIC = b"PK\3\4", 0x1950A86A20F9469CFC6C  # how a .pth file begins, and its older form
-_LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a part of a zip file: signature, lengths of its name and extra field
+_ZIP, _MAGIC = b"PK\3\4", 0x1950A86A20F9469CFC6C  # the beginning of a .pth file, and of its older form
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # header of a zip file's part: signature, lengths of its name and extra field
 
 
 def read_tensors(path: Path, largest: int = limits.WEIGHTS_BYTES) -> Any:

@@ -20,7 +20,7 @@ from dreamer.networks.pickled import StoredTensor
 from dreamer.networks.state_dict import Fit, shape_of
 from dreamer.networks.tensor_file import open_safetensors, read_tensors
 
-_NAMED = 3  # how many keys an error names
+_NAMED = 3  # most keys that an error names
 _NARROWEST, _BROADEST = 0.25, 4.0  # their widths
 
 T = TypeVar("T")

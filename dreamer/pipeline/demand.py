@@ -28,9 +28,9 @@ from dreamer.recipes.recipe import Recipe
 
 MAX_PIXELS = 200_000_000
 """Pixels that are dreamt over at once, unless somebody allows more."""
-_COPIES = 4  # of the pictures that a step has at the same time: the undreamt, the dreamt, the moved one, the gradient
-_SURE = 0.5  # of what a pass of the network is reckoned to take: some of its results need not be kept
-_BYTES = 3 * 4  # of a pixel, in float32
+_COPIES = 4  # pictures that a step has at the same time: the undreamt, the dreamt, the moved one, the gradient
+_SURE = 0.5  # share of a network pass's reckoned memory that is certain: some results need not be kept
+_BYTES = 3 * 4  # bytes of a pixel in float32
 _SMALL = 1_000_000  # pixels at most that are tried on the CPU
 _GROWTH = 2  # by how much transforms may always enlarge the pictures, as a border around them does
 

@@ -36,7 +36,7 @@ _BESIDES = 12  # bytes of a pixel beside those of a dream: the change that an oc
 _IN_FILES, _NOT_IN_FILES = 84, 14  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
 _FRUGAL = {"jitter", "warp", "laplacian", "normalise", "even", "chroma"}  # ingredients that make no large tensor else
 _OTHERS, _AREA = 48, 16  # bytes of a pixel for an ingredient that does, and for a region
-_SPARE = 0.9  # of the free memory is taken at most
+_SPARE = 0.9  # largest share of the free memory that is taken
 _CELLS = 12  # across a picture, among which the one that has changed most is looked for
 
 Size = tuple[int, int]

@@ -19,7 +19,7 @@ from dreamer.pipeline.regions import areas_of
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
 
-_WHOLE = 0.6  # of all work goes into the panorama as a whole
+_WHOLE = 0.6  # share of all work that goes into the panorama as a whole
 
 
 def check_sphere(height: int, width: int) -> None:

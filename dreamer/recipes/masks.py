@@ -20,7 +20,7 @@ PART, SEGMENT = "part", "segment"
 NAMES = (ALL, *SIDES, "centre", "ellipse", "colour", PART, SEGMENT)
 PARTS, FEWEST, MOST = 6, 2, 12
 """Number of parts of a photo: by default, at least and at most."""
-_NEAR = 20.0  # of two colours: how far apart they are in CIE Lab, where black and white are 100 apart
+_NEAR = 20.0  # default distance of near colours in CIE Lab, where black and white are 100 apart
 _HOW = {
     ALL: "all",
     "centre": "centre",

@@ -25,7 +25,7 @@ _ENCODINGS = {  # UTF-32's mark begins with UTF-16's
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 _SAVE = "save it as UTF-8 (in Notepad: Save as, Encoding; in PowerShell: Set-Content -Encoding utf8)"
-_BITS = 8192  # of a whole number: Python writes and reads no more than 4300 digits
+_BITS = 8192  # largest whole number: Python writes and reads no more than 4300 digits
 _STRING = re.compile(  # of TOML, or a comment; one without an end, where parsing ends, too: nothing is tried twice
     r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5})?|\'\'\'(?:[^\']|\'(?!\'\'))*+(?:\'{3,5})?'
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+',

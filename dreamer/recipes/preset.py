@@ -16,7 +16,7 @@ from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
 from dreamer.recipes.registry import Registry, is_distribution
 
 _ABOUT = ("title", "description", "author", "likes", "extends")
-_KEYS = 64  # of one ingredient: a text of many lines may look like more
+_KEYS = 64  # most keys of one ingredient that are located: a text of many lines may look like more
 THUMBNAIL = ".webp"
 """The suffix of a preset's thumbnail."""
 

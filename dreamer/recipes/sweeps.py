@@ -25,7 +25,7 @@ VARIATION = "variation"
 """The axis of small changes (`dreamer.recipes.variations`); its first cell is the recipe itself."""
 ALIASES = {"keep": "spare", "feature-size": "octaves.feature_size", "steps": "octaves.steps"}
 """Options whose names differ from the keys that they set."""
-_LETTERS = 60  # of a label
+_LETTERS = 60  # letters of the longest label
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dreamer.networks.weights import check_shapes
 
 _VERSION = 1
 _MOST_SAMPLES = 10**15  # more than anybody waits for; seeds are made of it
-_ADAM = ("step", "exp_avg", "exp_avg_sq")  # what it keeps of each parameter
+_ADAM = ("step", "exp_avg", "exp_avg_sq")  # Adam's values for each parameter
 
 
 @dataclass

@@ -23,7 +23,7 @@ _SIDE = 8 * FIGURE_CELLS  # px: side of a drawing, so that the layer's map of it
 # theirs, the others are smaller.
 _HALVES = (1.05, 1.05, 1.25, 1.5)
 _DRAWN = 24  # drawings for each figure, of which one is chosen
-_APART = 0.35  # how much a drawing counts the less for being like one that was chosen before
+_APART = 0.35  # penalty on a drawing for its likeness to each that was chosen before
 _SAMPLES = 64  # pictures for the statistics of the scores
 
 See = Callable[[Tensor], Tensor]

@@ -28,8 +28,8 @@ from dreamer.visualization.ranker import Answer, Match
 
 CROPS = 9
 """The number of pictures shown for each concept."""
-_POSITIONS, _EACH = 40_000, 256  # at most, of all pictures together and of one
-_NUMBERS = 12_000_000  # at most, of all positions together; several times as many are in memory at once
+_POSITIONS, _EACH = 40_000, 256  # most positions of all pictures together, and of one
+_NUMBERS = 12_000_000  # most numbers of all positions together; several times as many are in memory at once
 _MAP, _MAPS = 256, 3  # px: the long side of a heat map; how many there are for each concept
 _GLOW = (1.0, 0.77, 0.24)
 

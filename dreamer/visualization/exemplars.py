@@ -28,7 +28,7 @@ from dreamer.networks.network import Network
 from dreamer.visualization.contact_sheet import Look
 from dreamer.visualization.ranker import Answer, Match, Place, Ranker
 
-_DIGITS = 20  # of a channel's number: no network has so many
+_DIGITS = 20  # digits of a channel's number at most: no network has so many channels
 _EVERY = 50  # pictures between saves
 SIZE = 320  # px: the long side at which the network sees a picture
 _CROP_SOURCE = 1600  # px: the long side of a picture that crops are cut from

@@ -21,7 +21,7 @@ from dreamer.videos.clip.source import Frames, Source
 from dreamer.videos.clip.track import RATES, USUAL_RATE, opened, read_track
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
-_MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted
+_MAX_ERROR = Fraction(1, 10)  # largest error of a stated frame rate; beyond it the frames are counted
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from dreamer.videos.film.passage import Dreamt, Passage, Waiting
 from dreamer.videos.sound.driven import STILL, Drives
 
 STABILITY = 0.7
-_MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too
+_MIN_SHARE = 0.05  # smallest share of the steps: what has just come into view has to be dreamt over, too
 
 
 def save_change(store: StateStore, number: int, change: Tensor, kind: str = "change") -> None:

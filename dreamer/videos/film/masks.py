@@ -23,8 +23,8 @@ from dreamer.videos.clip.folder import digest_of, frames_in
 from dreamer.videos.film.motion import Motion
 
 _SIDE = 160  # px: longest side at which a mask is filled where the flow is not sure
-_KERNEL, _SPACE, _COLOUR = 11, 3.0, 0.06  # of the bilateral filter that fills it: px, px, and shares of white
-_SHADE = 0.01  # from black or white: what is nearer counts as that, so that edges do not creep
+_KERNEL, _SPACE, _COLOUR = 11, 3.0, 0.06  # bilateral filter that fills in a mask: px, px, share of white
+_SHADE = 0.01  # values nearer than this to black or white count as these, so that edges do not creep
 
 
 @dataclass(frozen=True)
@@ -131,5 +131,5 @@ def _filled(masks: Tensor, trust: Tensor, frame: Tensor) -> Tensor:
     both = torch.cat([known * seen, seen], 1)
     sums = joint_bilateral_blur(both, guide, _KERNEL, _COLOUR, (_SPACE, _SPACE))
     found = torch.where(sums[:, -1:] > 1e-3, sums[:, :-1] / sums[:, -1:].clamp(min=1e-3), known)
-    decided = eased(eased(found.clamp(0, 1)))  # what is little more of one thing is that thing
+    decided = eased(eased(found.clamp(0, 1)))  # a slight majority decides
     return resize(decided, (height, width)).clamp_(0, 1)

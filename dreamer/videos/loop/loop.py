@@ -26,9 +26,9 @@ from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.videos.clip.state import StateStore
 
 SECONDS, FPS, SEEDS = 6.0, Fraction(24), 3
-_CLOUDS = 4  # of the phase along the long side
-_SPREAD = 0.3  # of a turn: the standard deviation of the phase from place to place
-_REST = 0.25  # of the strength: what is left of a single dream when it is weakest
+_CLOUDS = 4  # bumps of the phase along the long side
+_SPREAD = 0.3  # turns: standard deviation of the phase from place to place
+_REST = 0.25  # share of the strength that is left of a single dream at its weakest
 
 
 @dataclass(frozen=True)

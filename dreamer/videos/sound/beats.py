@@ -21,10 +21,10 @@ _EARLY = 0.001  # seconds by which a window grows louder before a sound has come
 _SLOWEST, _FASTEST = 2.0, 0.25  # seconds from beat to beat
 _USUAL, _SPREAD = 0.5, 0.9  # seconds, and octaves: the prior's middle and width
 _WINDOW, _EVERY = 8.0, 1.0  # seconds: of the tempogram
-_TIGHT = 100.0  # how much regular beats count beside strong ones
-_REPEATED = 0.1  # of all there is: what repeats less is no beat
-_DRIFT = 1.2  # how far a moment's tempo may be from the song's
-_LEAST = 0.05  # of a clear onset: what is weaker everywhere is noise
+_TIGHT = 100.0  # weight of regular beats against strong ones
+_REPEATED = 0.1  # smallest share of the sound that repeats at the tempo, or there is no beat
+_DRIFT = 1.2  # largest factor between a moment's tempo and the song's
+_LEAST = 0.05  # in units of a clear onset: a song that is weaker everywhere is noise
 
 
 def onsets_of(mel: Floats) -> tuple[Floats, Floats]:

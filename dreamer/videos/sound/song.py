@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_VERSION = 1  # of what is kept; to be raised whenever a curve changes
+_VERSION = 1  # of the cached analysis, to be raised whenever a curve changes
 _LOUD = 98  # percentile of the amplitudes that is 1 in a curve: a single bang does not make all else small
 _SENSED = 0.6  # exponent of the amplitude that is sensed as loudness (Stevens 1955)
 _SILENT = 1e-4  # amplitude below which there is nothing to be driven by

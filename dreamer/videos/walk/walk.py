@@ -33,10 +33,10 @@ from dreamer.videos.walk.mixture import mixed
 
 STABILITY = 0.92  # higher than a film's, as nothing moves
 SECONDS, FPS = 20.0, Fraction(30)
-_HELD = 0.12  # of the way between two looks: so long does each stay as it is, after it is reached and before it is left
-_MIN_SHARE = 0.05  # of the steps of a frame
-_DRAWN = 0.2  # of what is kept: how much of the looks' own dreams comes in its place in each frame ...
-_SOON = 12  # ... and more where there are fewer frames than some of these from look to look
+_HELD = 0.12  # share of the way between two looks for which each stays as it is, at either end
+_MIN_SHARE = 0.05  # smallest share of a frame's steps
+_DRAWN = 0.2  # share of the carried change that the looks' own dreams replace in each frame ...
+_SOON = 12  # ... or more, so that at most e^-12 of the change is left from look to look
 _SETTLING = 6  # frames before the first one, after which a look hardly changes
 
 

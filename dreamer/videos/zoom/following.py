@@ -30,11 +30,11 @@ from dreamer.videos.zoom.zoom import Keyframe, Zoom
 FOLLOW = "follow"
 """The word for a centre that looks for its own way."""
 _SHORT = 160  # px: the short side of the frames that are dreamt to find the way
-_SPOT = 0.06  # of the short side: sigma of the blur, so that a form counts and not its lines
-_SEEN = 0.22  # of the frame's long side: sigma of what is inhibited about a place seen
-_INHIBITED, _FORGOTTEN = 0.95, 0.6  # how much a place just seen counts less, and that by the next keyframe
-_HALFWAY = 0.4  # how far from the middle, in shares of its distance now, a place is to be by the next keyframe
-_EDGE = 0.5  # how much less a place in the frame's corner counts
+_SPOT = 0.06  # share of the short side: sigma of the blur, so that a form counts and not its lines
+_SEEN = 0.22  # share of the long side: sigma of the inhibition about a place that was seen
+_INHIBITED, _FORGOTTEN = 0.95, 0.6  # weight that a place just seen loses, and the factor on that at each keyframe
+_HALFWAY = 0.4  # distance from the middle that a place is to have by the next keyframe, as a share of the present one
+_EDGE = 0.5  # weight that a place in the frame's corner loses
 _SETTLED = 5.0  # time constants of the spring from keyframe to keyframe
 _POINTS = 6  # keyframes of the centre that are written from one dream to the next
 

@@ -53,7 +53,7 @@ class KeyframeZoom:
         self._scene = scene
         self._keyframe_size = keyframe_size(scene.size, scene.spacing)
         self._splines: dict[int, Tensor] = {}
-        self._there = 0  # so many keyframes are stored for certain
+        self._there = 0  # number of keyframes that are stored for certain
         self._oldest = 1  # the first keyframe after number 0 that may still be stored
 
     @cached_property

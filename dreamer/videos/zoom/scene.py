@@ -30,7 +30,7 @@ from dreamer.videos.zoom.zoom import Zoom
 SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
 _MANY = 4  # names from which on half of them take turns
-_EXACT = 1e-4  # of a share: what sampling leaves at the places of whole pixels
+_EXACT = 1e-4  # error of a share that sampling leaves at whole pixels
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 Look = tuple[str | None, str | None]

@@ -21,7 +21,7 @@ from dreamer.videos.zoom.zoom import DEPTH, Direction, Ease, Keyframe, Mode, Zoo
 MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
 _BEAT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)b")
-_MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
+_MAX_DENOMINATOR = 1_001_000  # largest denominator of a frame rate, which keeps its text short
 _MOTION: dict[str, Any] = {"rate": float, "angle": float, "centre": tuple[float, ...], "pan": tuple[float, ...]}
 _MOTION |= dict.fromkeys(DEPTH, float)
 _ZOOM = _MOTION | {"seconds": float, "ease": Ease, "direction": Direction, "loop": bool, "mode": Mode}

@@ -12,7 +12,7 @@ from dreamer.errors import UsageError, argument
 from dreamer.videos.zoom.zoom import Zoom
 
 _TICKS = 240  # per second
-_FARTHEST = 0.6  # of the long side: how far near and far may move against each other
+_FARTHEST = 0.6  # largest movement of near and far parts against each other, as a share of the long side
 _LOOKED_AT = 200  # times at which it is seen how far the camera goes
 _OUT = math.pi / 2  # on the first quarter of a turn the camera goes out to its circle
 

@@ -21,7 +21,7 @@ from dreamer.videos.zoom.photo_sampler import MaskSampler
 from dreamer.videos.zoom.scene import Scene
 from dreamer.videos.zoom.similarity import Places
 
-_NEXT_TO_NOTHING = 1e-3  # of a share
+_NEXT_TO_NOTHING = 1e-3  # a share that does not count
 _SEAMLESS = 4.0  # px: what lies beside edges is seen from behind once near and far have moved so far
 
 

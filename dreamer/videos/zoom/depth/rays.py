@@ -19,8 +19,8 @@ from dreamer.videos.zoom.similarity import Places, own_places
 
 _FINE, COARSE = 2.5, 8.0
 """px: how far apart a line of sight is looked at, and where the relief has hardly a step."""
-_HALVINGS = 7  # of such a step
-_TORN = (0.8, 2.0)  # how much longer a surface becomes by being looked at from the side: it begins to tear, and is torn
+_HALVINGS = 7  # bisections of such a step
+_TORN = (0.8, 2.0)  # factors by which a view from the side stretches a surface when it begins to tear, and is torn
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dreamer.videos.zoom.depth.uncovered import Uncovered, most
 from dreamer.videos.zoom.zoom import Zoom
 
 _SIDE = 2048  # px: the long side at which the sheets are kept at most
-_SEAM = 0.01  # of the long side: beside an edge the second sheet is shown so far, and as far again in part
+_SEAM = 0.01  # share of the long side: so far beside an edge the second sheet is shown, and as far again in part
 _GAPS = (3.0, 12.0, 12.0)  # px, at the extreme: near parts are taken away in rounds, a hand, then the face behind it
 _SOFT = 80  # px of the long side for each pixel that is a soft edge on either side
 _WORN = 800  # px of the long side for each pixel by which near parts grow, so that they keep their edges

@@ -17,7 +17,7 @@ from dreamer.videos.zoom.similarity import Places, own_places
 _SPARE = 4  # px of what is hidden beyond what is uncovered
 _SOFT = 3  # px: how wide an edge may be
 _TEETH = 9  # px of an edge that are smoothed
-_NEARER = (1.0, 0.5, 0.25, 0.0)  # of the way to the edge, how far beyond it the mirror image is; else nearer
+_NEARER = (1.0, 0.5, 0.25, 0.0)  # shares of the way to the edge, tried in turn: so far beyond it is the mirror image
 
 
 @dataclass(frozen=True)
