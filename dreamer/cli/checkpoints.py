@@ -44,11 +44,11 @@ class Checkpoints:
         if not has_manifest(self.folder) or (force and not resume):
             return
         if not resume:
-            raise UsageError(f"{self.folder} holds an unfinished print; --resume continues it, --force begins it anew")
+            raise UsageError(f"{self.folder} holds an unfinished print; --resume continues it, --force starts it again")
         if self._manifest().get("recipe") != recipe:
             raise UsageError(
                 f"{self.folder} holds a print of another recipe, photo, size or machine; give the same options, or "
-                "begin it anew with --force and without --resume"
+                "start it again with --force and without --resume"
             )
 
     def begin(

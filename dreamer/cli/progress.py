@@ -267,7 +267,7 @@ def counting(reporter: Reporter, unit: str, total: int) -> Callable[[int], None]
 
 
 def _object(event: str, **facts: object) -> None:
-    with suppress(WriteError, OSError):  # whoever no longer listens misses the telling; the work goes on
+    with suppress(WriteError, OSError):  # nobody may be reading any more; the work goes on
         echo(json.dumps({"event": event, **facts}))
 
 

@@ -84,7 +84,7 @@ def finished(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ground(image: Tensor) -> Tensor:
-    """A picture of clouds of some colour for each of `image`'s (B, 3, H, W), drawn anew at each call."""
+    """A picture of clouds of some colour for each of `image`'s (B, 3, H, W), drawn afresh at each call."""
     tint = torch.randn(len(image), 3, 1, 1).to(image)
     return natural(1.5 * tint + clouds(image))
 

@@ -21,7 +21,7 @@ class Step:
 
     `share` is the part of the whole work done before this step, 0 to 1, in pixels; `size` is the octave's (height,
     width); `score` is the score of the picture before the step, NaN until it is known. `picture()` gives the picture
-    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to whoever is called after a step.
+    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to a callback after a step.
     """
 
     octave: int

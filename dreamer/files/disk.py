@@ -51,7 +51,7 @@ def is_link(path: Path) -> bool:
 
 
 def is_taken(path: Path) -> bool:
-    """Whether the name is in use, be it by a link that leads nowhere."""
+    """Whether the name is in use, even by a link that leads nowhere."""
     return os.path.lexists(path)
 
 

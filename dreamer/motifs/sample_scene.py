@@ -1,4 +1,4 @@
-"""A mountain lake late on a summer afternoon, drawn by formula: the photo for whoever has none at hand.
+"""A mountain lake late on a summer afternoon, drawn by formula: a photo for those who have none at hand.
 
 Lengths on the screen are in picture heights: u right of the middle, v above the horizon. Lengths in the world
 are in kilometres: x right, y up, z ahead. So a small picture shows what a large one does. Light is linear

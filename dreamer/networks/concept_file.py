@@ -55,12 +55,12 @@ class Concepts:
                 f"its concepts are of the network {self.network}, and this one is {network.name}; use that one"
             )
         if self.weights != network.weights:
-            raise NetworkError(f"its concepts are of other weights of {network.name}; find them anew with these")
+            raise NetworkError(f"its concepts are of other weights of {network.name}; find them again with these")
         count = network.layer(self.layer).channels
         if count != self.directions.shape[1]:
             held = self.directions.shape[1]
             raise NetworkError(
-                f"its concepts have {held} numbers, and layer {self.layer} has {count} channels; find them anew"
+                f"its concepts have {held} numbers, and layer {self.layer} has {count} channels; find them again"
             )
 
     def to_bytes(self) -> bytes:
@@ -91,7 +91,7 @@ def read_concepts(path: Path) -> Concepts:
     except NetworkError as error:
         said = str(error)
         raise NetworkError(
-            said if said.startswith(str(path)) else f"{path}: {said}; write it anew with `dreamer concepts`"
+            said if said.startswith(str(path)) else f"{path}: {said}; make it again with `dreamer concepts`"
         ) from error
 
 

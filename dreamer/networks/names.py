@@ -156,7 +156,7 @@ def understood(name: str, layers: Collection[str], others: dict[str, str]) -> st
     """The network's own name of a layer that is called otherwise elsewhere; None where there is no exact counterpart.
 
     Args:
-        name: What somebody calls it; its punctuation does not count, nor TensorFlow's `:0` at the end.
+        name: The name to look for; its punctuation does not count, nor TensorFlow's `:0` at the end.
         layers: The network's own names.
         others: What other programs call them.
     """

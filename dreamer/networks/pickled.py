@@ -139,7 +139,7 @@ class TensorUnpickler(pickle._Unpickler):
         each = storage.dtype.itemsize
         self._described += max(count, span) * each
         if offset + span > storage.count or count > storage.count or self._described > limits.DESCRIBED * self._size:
-            raise NetworkError(f"{self._path}: a tensor in it is larger than what is stored of it; get it anew")
+            raise NetworkError(f"{self._path}: a tensor in it is larger than what is stored of it; get it again")
 
         def read() -> Tensor:
             if not count:
@@ -147,7 +147,7 @@ class TensorUnpickler(pickle._Unpickler):
             start = self.starts[storage.key] + offset * each
             numbers = np.fromfile(self._path, np.uint8, span * each, offset=start)
             if len(numbers) < span * each:
-                raise NetworkError(f"{self._path} ends before its tensors do; get it anew")
+                raise NetworkError(f"{self._path} ends before its tensors do; get it again")
             return torch.from_numpy(numbers).view(storage.dtype).as_strided(shape, stride)
 
         return StoredTensor(shape, read)

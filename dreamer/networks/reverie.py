@@ -270,5 +270,5 @@ def _channels(path: Path, blocks: dict[str, int]) -> dict[str, dict[str, int]]:
         for name, number in numbers.items():
             if not 0 <= number < blocks.get(layer, 0):
                 what = f"{name!r} is to be channel {number} of {layer}, which is not there"
-                raise NetworkError(f"{path}: {what}; train it anew")
+                raise NetworkError(f"{path}: {what}; train it again")
     return named

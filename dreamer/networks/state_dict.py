@@ -37,12 +37,10 @@ class Fit:
 
     Attributes:
         where: The file and the network, to begin a sentence with.
-        absent: The network's parameters that the file has not, or has in another shape: in what words, by key; all but
-            "missing" tells of a shape.
+        absent: The network's parameters that the file lacks, or has in another shape: by key, "missing" or the shape.
         unknown: The tensors that the network has no place for.
-        classes: How many classes the file's own classifier tells apart, where they are not the network's: 0 where there
-            is none. None where they are.
-        notices: What was passed over, a sentence for the person, or nothing.
+        classes: Number of classes of the file's classifier, 0 if it has none; None if they are the network's.
+        notices: Sentences about what was ignored.
     """
 
     where: str

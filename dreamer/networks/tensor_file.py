@@ -66,7 +66,7 @@ def open_safetensors(path: Path, largest: int) -> Any:
             raise ValueError(f"a header of {header} bytes")
         return safe_open(path, framework="pt")
     except Exception as error:  # safetensors raises an exception class of its own for a broken file
-        raise NetworkError(f"{path} is not a .safetensors file ({error}); get it anew") from error
+        raise NetworkError(f"{path} is not a .safetensors file ({error}); get it again") from error
 
 
 def check_size(path: Path, largest: int) -> int:
@@ -108,7 +108,7 @@ def _zipped(file: BinaryIO, path: Path, size: int) -> Any:
     if any(part.compress_type != zipfile.ZIP_STORED or part.compress_size != part.file_size for part in parts.values()):
         raise NetworkError(f"{path}: its parts are compressed, which no weights file's are; unpack it first")
     if sum(part.file_size for part in parts.values()) > size:
-        raise NetworkError(f"{path}: its parts are said to be larger than the file is; get it anew")
+        raise NetworkError(f"{path}: its parts are said to be larger than the file is; get it again")
     (pickled,) = (name for name in parts if name.count("/") == 1 and name.endswith("/data.pkl"))
     if parts[pickled].file_size > limits.PICKLE_BYTES:
         raise NetworkError(f"{path}: it holds more than tensors; save model.state_dict() alone")

@@ -125,7 +125,7 @@ def width_of(path: Path) -> float:
     with suppress(ValueError):
         if not math.isnan(found := float(text)):
             return min(max(found, _NARROWEST), _BROADEST)
-    raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number; train it anew")
+    raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number; train it again")
 
 
 def widened(width: float, *channels: int) -> tuple[int, ...]:

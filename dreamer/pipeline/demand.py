@@ -27,7 +27,7 @@ from dreamer.pipeline.bind import IngredientBinder
 from dreamer.recipes.recipe import Recipe
 
 MAX_PIXELS = 200_000_000
-"""Pixels that are dreamt over at once, unless somebody allows more."""
+"""Default for the most pixels that are dreamt over at once."""
 _COPIES = 4  # pictures that a step has at the same time: the undreamt, the dreamt, the moved one, the gradient
 _SURE = 0.5  # share of a network pass's reckoned memory that is certain: some results need not be kept
 _BYTES = 3 * 4  # bytes of a pixel in float32

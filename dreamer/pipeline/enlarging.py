@@ -28,7 +28,7 @@ from dreamer.pipeline.plan import Plan, look_memory
 from dreamer.pipeline.regions import areas_of, strength_in, strength_of
 
 PROOF = 600
-"""Long side of the proof, in pixels, unless somebody wants another."""
+"""Default for the long side of the proof, in pixels."""
 FALL = 0.7
 """The way of an octave above the proof, as a share of the one before's: so changes of wide areas stay bounded."""
 _STEPS = 2

@@ -36,7 +36,7 @@ class Job:
         number: Its place in the queue.
         settings: What the page asked for.
         output: The name of the file to write, in the folder.
-        command: What does the same in a shell, for people; what is done follows from settings and output anew.
+        command: The same as a shell's command, for people to read; the work itself follows from settings and output.
         state: `waiting`, `running`, `done`, `stopped` or `failed`.
         tries: How often it was begun.
         result: The name of the file written, in the folder.

@@ -1,4 +1,4 @@
-"""A Ray cluster on this machine alone: on loopback, without a dashboard, and with a token for whoever asks."""
+"""A Ray cluster on this machine alone: on loopback, without a dashboard, and with a token that every request needs."""
 
 from __future__ import annotations
 

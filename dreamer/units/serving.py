@@ -1,7 +1,7 @@
 """The server of units in a process or an actor: it prepares once, and then makes one result after another.
 
 python -P -m dreamer.units.serving reads JSON lines, an order and then units, and answers in JSON lines. It ends when
-its stdin does: then whoever asked is gone.
+its stdin does: then the process that asked is gone.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Unit:
     folder: str = ""
 
     def key(self, order: Order) -> str:
-        """A hash of everything that decides the result: the same for the same work, whoever does it, and when."""
+        """A hash of everything that decides the result: the same wherever and whenever the work is done."""
         text = json.dumps([order.maker, order.words, self.words], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
