@@ -218,10 +218,10 @@ def _why(path: Path, size: int, error: OSError) -> str:
     """The sentence about a failed write."""
     folder = path.parent
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        needed = f"; {max(size / 1e6, 0.1):.1f} MB are needed" if size else ""
-        return f"{path} could not be written: no space is left in {folder}{needed}"
+        needed = f", {max(size / 1e6, 0.1):.1f} MB are needed" if size else ""
+        return f"{path} could not be written: no space is left in {folder}; make room{needed}"
     if not folder.exists():
-        return f"{path} could not be written: there is no folder {folder}"
+        return f"{path} could not be written: there is no folder {folder}; create it"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path} could not be written: you have no permission to write to {folder}"
+        return f"{path} could not be written: you have no permission to write to {folder}; choose another"
     return f"{path} could not be written: {error.strerror or error}"

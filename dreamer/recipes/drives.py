@@ -106,7 +106,7 @@ def drives_from(tables: Any, targets: Iterable[str] = get_args(Target)) -> tuple
             wrong += _wrong(table, values, where, tuple(targets)) if not wrong else []
             to = values.get("to")
             if not wrong and any(drive.to == to for drive in found):
-                wrong.append(f"{where}.to: {to} is driven already; one curve can move it")
+                wrong.append(f"{where}.to: {to} is driven already, and one curve can move it; leave one out")
             problems += wrong
             if not wrong:
                 found.append(Drive(begin=values.pop("from", ()), **values))
