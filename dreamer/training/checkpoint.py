@@ -74,8 +74,8 @@ class Checkpoint:
                 f"{self.path} is not a checkpoint of a training; delete it, or choose another -o"
             ) from error
         if about != self.about:
-            other = _difference(about, self.about)
-            raise UsageError(f"{self.path} is another training's: {other}; give the same options, or another -o")
+            other = f"the checkpoint of another training: {_difference(about, self.about)}"
+            raise UsageError(f"{self.path} is {other}; give the same options, or another -o")
 
 
 def _values(stored: Any, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
