@@ -60,7 +60,7 @@ def _named(argument: str) -> tuple[Path, list[Path], str]:
     """The pictures that one argument names, the folder in which they lie, and the problem if there are none."""
     path = Path(argument)
     if path.is_dir():
-        none = f"{argument}: there are no pictures in this folder, nor in its subfolders"
+        none = f"{argument}: there are no pictures in this folder, nor in its subfolders; name another"
         return path, _found(path, "**/*"), none
     if path.exists():
         is_clip = path.suffix.lower() in CLIPS

@@ -45,7 +45,8 @@ def render_addresses(
             root = posixpath.dirname(address) if names == [address] else address.rstrip("/")
             found |= {each: posixpath.dirname(each)[len(root) :].strip("/") for each in pictures}
             if not pictures:
-                raise UsageError(f"{shown(named)}: there are no pictures in this folder, nor below it; name another")
+                none = "there are no pictures in this folder, nor in its subfolders; name another"
+                raise UsageError(f"{shown(named)}: {none}")
     tell_missing(problems, options)
 
     from dreamer.plugins.loading import load_plugins
