@@ -134,7 +134,7 @@ def test_nor_do_two_formats_that_are_both_written_as_png(tmp_path: Path) -> None
 def test_several_photos_need_a_folder_that_is_there(tmp_path: Path) -> None:
     photos = [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
     refused(render(*photos, "-o", tmp_path / "x.jpg"), "several photos need a folder")
-    refused(render(*photos, "-o", photos[0]), "several photos need a folder")
+    refused(render(*photos, "-o", photos[0]), "several photos need a folder, and this is a file; name a folder")
     assert left_in(tmp_path) == ["a.png", "b.png"]
 
 

@@ -94,7 +94,7 @@ def test_a_picture_whose_answer_is_not_finite_is_left_out(folder, tmp_path, rank
     with torch.no_grad():
         network.module.two[0].bias[5] = math.inf
     found = searched(folder, replace(ranker, network=network), tmp_path / "notes")
-    assert len(found.skipped) == COUNT + 1 and "not finite" in found.skipped["p00.png"]
+    assert len(found.skipped) == COUNT + 1 and "(NaN or Inf); choose another layer" in found.skipped["p00.png"]
 
 
 def test_the_place_is_what_the_best_position_sees():

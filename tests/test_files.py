@@ -19,7 +19,7 @@ def test_no_more_is_read_than_the_bound(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"12345")
     assert read_bounded(path, 5) == b"12345"
-    with pytest.raises(UsageError, match=r"a is too large: at most 0 kB"):
+    with pytest.raises(UsageError, match=r"a is too large, at most 0 kB of it would be read; name a smaller file"):
         read_bounded(path, 4)
 
 

@@ -207,9 +207,9 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         pass
     sentences = {
         "./none": "./none: there is no such file or folder",
-        "./bare": "./bare: this folder is not a plugin; it has no pyproject.toml",
+        "./bare": "./bare: this folder is not a plugin: it has no pyproject.toml; name another",
         "./text.txt": "./text.txt: expected a name on the package index, a wheel",
-        "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file)",
+        "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file); build or download it again",
         "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
         "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
         "--index-url=x": "'--index-url=x': expected a name",

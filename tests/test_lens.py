@@ -10,7 +10,8 @@ from torch import nn
 
 import dreamer
 from dreamer.engine.gradient_overrides import GradientOverrides
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import to_pil

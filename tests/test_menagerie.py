@@ -13,7 +13,8 @@ import torch
 
 import dreamer
 from dreamer import unit
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import NetworkError
 from dreamer.ingredients.objectives import channel, deepdream

@@ -17,7 +17,8 @@ from dreamer.api.regions import regions_of
 from dreamer.api.values import with_functions
 from dreamer.cli.regions import with_regions
 from dreamer.engine.areas import Areas, layered, side
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import DreamerError
 from dreamer.image import load, mask_of

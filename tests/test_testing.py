@@ -535,7 +535,9 @@ def test_a_folder_without_a_plugin(tmp_path, text, words):
 def test_a_folder_is_told_of_however_it_is_named(tmp_path, monkeypatch):
     (tmp_path / "bk").mkdir()
     monkeypatch.chdir(tmp_path)
-    refused(command("plugins", "check", "./bk"), "bk: this folder is not a plugin; it has no pyproject.toml")
+    refused(
+        command("plugins", "check", "./bk"), "bk: this folder is not a plugin: it has no pyproject.toml; name another"
+    )
     refused(command("plugins", "check", "bk"), "no plugin called bk is installed, and the folder bk has no pyproject")
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from networks import calibrated, settled, tiny
 
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.engine.tiling import largest_tile
 from dreamer.errors import UsageError

@@ -204,7 +204,7 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None):
     motifs = train.MOTIFS
     output, told = tmp_path / "mine.safetensors", []
     settings = Settings(minutes=0.075, width=0.25)
-    train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.05, on_report=told.append)
+    train.train(output, ReverieTraining(settings, torch.device("cpu")), interval=0.05, on_report=told.append)
     assert left_in(tmp_path) == ["mine-000.safetensors", "mine.safetensors"]
     assert output.stat().st_size < 8e6
     network = reverie(output)

@@ -419,7 +419,7 @@ def test_the_checkpoint_of_another_training_is_told_of_in_few_words(tmp_path: Pa
     module = nn.Linear(2, 2)
     optimiser = torch.optim.AdamW(module.parameters())
     Checkpoint.beside(tmp_path / "a.safetensors", {"seed": laughing(), "width": 2}).save(module, optimiser)
-    with pytest.raises(UsageError, match=r"another training: its seed differ, its width is 2, not 1"):
+    with pytest.raises(UsageError, match=r"another training: its seed differ, its width is 2, not 1; give the same"):
         Checkpoint.beside(tmp_path / "a.safetensors", {"seed": 1, "width": 1}).load(
             module, optimiser, torch.device("cpu")
         )

@@ -62,7 +62,7 @@ class ZoomSpans:
 
 
 def divisible(plan: Zoom, format: Format) -> list[str]:
-    """Why a zoom cannot be made in spans, a sentence each."""
+    """Reasons why a zoom cannot be made in spans, a sentence each."""
     problems = []
     if plan.mode != "keyframes":
         problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")

@@ -11,12 +11,12 @@ from dreamer.image.cells import pooled, smooth_rows
 from dreamer.image.luma import luma
 from dreamer.image.storage import empty
 
-MARGIN = 0.02  # how near to black and white the dream goes where the photo does not (5 levels of 255)
-SHOULDER = 0.2  # from this far on, steps towards black or white grow shorter
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours
+MARGIN = 0.02  # distance that the dream keeps from black and white, unless the photo is nearer (5 levels of 255)
+SHOULDER = 0.2  # distance from black or white at which steps towards them begin to shorten
+MEAN = (0.485, 0.456, 0.406)  # mean colour of ImageNet
 _AXES = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
-_INK = 1e-3  # how near to black and white decorrelated colours go
-_CELL = 8  # pixels a side, over which the room of chroma is the same
+_INK = 1e-3  # distance that decorrelated colours keep from black and white
+_CELL = 8  # side in pixels of the cells over which the room for chroma is averaged
 _BAND = 2**16  # pixels at a time: temporaries stay in the cache, and a large picture cannot afford them whole
 
 

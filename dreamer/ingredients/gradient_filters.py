@@ -25,7 +25,7 @@ from dreamer.recipes.options import Range
 
 Share = Annotated[float, Range(0, 1)]
 
-_FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
+_FAINT = 1e-6  # share of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
 
 
 def laplacian(
