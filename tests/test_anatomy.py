@@ -56,7 +56,7 @@ def test_layers_come_in_order_with_their_channels():
     assert layers["one"] == 8 and layers["two"] == 16
 
 
-def test_the_known_numbers():
+def test_the_layers_of_squeezenet_and_reverie_have_their_known_strides_and_fields():
     def field(name, layer):
         rows = calibrated(name).layer(layer).rows
         return rows.stride, rows.size

@@ -364,7 +364,7 @@ def test_a_photo_is_never_overwritten(here: Path) -> None:
     assert left_in(here) == ["fall-so-far.mp4", "photo.jpg", "photo.webp"]
 
 
-def test_a_folder_of_frames(here: Path) -> None:
+def test_a_name_with_a_slash_is_a_folder_of_frames(here: Path) -> None:
     assert zoom("-o", "frames/").code == 0
     assert len(left_in(Path("frames"))) == 4
     shutil.rmtree("frames")

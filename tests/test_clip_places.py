@@ -163,7 +163,7 @@ def test_what_the_encoder_does_not_take_is_told_at_the_beginning(tmp_path, name,
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.webp", "a.gif"])
 @pytest.mark.parametrize("options", [{"size": (2, 8000)}, {"fps": Fraction(1, 3)}, {"size": (33, 2)}])
-def test_odd_clips_that_can_be_made(tmp_path, name, options):
+def test_clips_of_odd_sizes_and_rates_can_be_made(tmp_path, name, options):
     assert read_recipe(made(tmp_path / name, 2, **options)) == '{"seed":1}'
 
 

@@ -118,7 +118,7 @@ def test_a_visualization_of_no_size_is_refused(tmp_path: Path) -> None:
     refused(ran, "size: a picture from nothing has no size of its own")
 
 
-def test_usual_recipes_are_not(memory: None) -> None:
+def test_the_usual_recipes_are_not_refused(memory: None) -> None:
     """Of every preset, over a photo of the usual size."""
     for words in ({}, {"transforms": named({"name": "standard"}, {"name": "scale"}, {"name": "pad"})}):
         pipeline = build({"network": "reverie", **words}, registry())

@@ -84,7 +84,7 @@ def test_what_is_done_is_skipped_and_what_is_wrong_stops_nothing(tmp_path: Path,
     assert len(here[0].given) == 3
 
 
-def test_nothing_computed_is_2(tmp_path: Path, here: list[Here]) -> None:
+def test_where_no_photo_can_be_read_the_code_is_2(tmp_path: Path, here: list[Here]) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_text("no picture")
     refused(render(tmp_path, "--jobs", "1", "--progress", "none"), "a.jpg is not", "b.jpg is not")

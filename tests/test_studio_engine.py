@@ -139,7 +139,7 @@ def test_every_option_of_every_ingredient_is_offered(engine):
     assert {look["name"] for look in offered["looks"]} >= {"gaze", "jewels"}
 
 
-def test_the_recipe_of_the_words_and_what_is_wrong_with_them(engine, tmp_path):
+def test_the_recipe_of_the_words_is_told_and_what_is_wrong_with_them(engine, tmp_path):
     source = str(photo(tmp_path / "a.png", 64, 48))
     found = engine.answer({"do": "recipe", "words": [source, "--preset", "gaze", "--set", "colour=0.25"]})
     assert found["recipe"]["colour"] == 0.25 and "m4a" in found["layers"]

@@ -420,7 +420,7 @@ STEPS = (
 """One after another on one page, as a person would: each goes on from what the one before has left."""
 
 
-def test_the_page_from_the_drop_to_the_end(request):
+def test_the_page_works_from_the_drop_to_the_end(request):
     for step in STEPS:
         request.getfixturevalue("dropped").look("heard.length = 0")
         step(**{name: request.getfixturevalue(name) for name in inspect.signature(step).parameters})

@@ -71,7 +71,7 @@ def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
     assert tiled_score == pytest.approx(score, rel=1e-9)
 
 
-def test_tiles_of_an_objective_that_looks_at_its_neighbours():
+def test_tiles_of_an_objective_that_looks_at_its_neighbours_are_exact_within_its_reach():
     """Whole motifs are exact in tiles, since they say how far they look; one that says less is not."""
     network, image, tile = calibrated("reverie"), photo(80, 211), 64
     found = {}
@@ -91,7 +91,7 @@ def test_tiles_of_an_objective_that_looks_at_its_neighbours():
     [((64, 64), (32, 48, 100)), ((65, 201), (48, 100)), ((131, 70), (48, 100)), ((203, 33), (32, 48))],
 )
 @pytest.mark.parametrize("name", ["squeezenet1_0", "reverie"])
-def test_at_any_size_of_tile_and_picture(name, tiles, size):
+def test_a_tiled_gradient_equals_the_whole_one_at_any_size_of_tile_and_picture(name, tiles, size):
     network = calibrated(name)
     layers = ["features.5" if name == "squeezenet1_0" else "m4a"]
     image = photo(*size)
