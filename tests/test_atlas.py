@@ -271,7 +271,7 @@ def test_ctrl_c_in_a_real_process_keeps_the_channels_so_far(tmp_path):
         while json.loads(running.stdout.readline()).get("channel", 0) < 3:
             pass
         running.send_signal(signal.SIGINT)
-        rest, errors = running.communicate(timeout=60)
+        rest, errors = running.communicate(timeout=120)
     assert running.returncode == 130 and errors == ""
     events = [json.loads(line) for line in rest.splitlines()]
     (result,) = [event["result"] for event in events if event["event"] == "interrupted"]
@@ -361,7 +361,7 @@ def opened(page, folder, **state):
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     address = f"{page.as_uri()}#{urlencode(state)}"
     command = [CHROMIUM, *switches, *quiet, "--virtual-time-budget=2000", "--dump-dom", address]
-    return Tags(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+    return Tags(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
 
 
 @in_a_browser

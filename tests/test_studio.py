@@ -257,7 +257,7 @@ def test_stop_keeps_the_picture_and_pause_waits(tmp_path):
         share = studio.now()["share"]
         until(lambda: studio.now()["share"] > share)
         studio.ask(f"/jobs/{job}/stop", {})
-        until(lambda: studio.states() == ["stopped"], 1)
+        until(lambda: studio.states() == ["stopped"])
         assert studio.workshop.jobs.all()[0].result == "partial.png"
 
 

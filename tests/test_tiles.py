@@ -1,6 +1,6 @@
 """The tiled gradient is the whole gradient: in float64 to 1e-9 of the largest, at any size of tile and picture."""
 
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
@@ -21,7 +21,14 @@ def sight(network, layers, tile, dtype=torch.float64, objective=deepdream):
     terms = tuple(
         WeightedObjective(layer, 1.0 + k, layer, lambda seen, moment: objective(seen)) for k, layer in enumerate(layers)
     )
-    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, notify=print)
+    prepare = partial(prepared, network, tuple(layers))
+    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, notify=print, prepare=prepare)
+
+
+@cache
+def prepared(network, layers, dtype):
+    """The network as a scorer prepares it, once for the whole picture and for tiles of any size."""
+    return network.prepared(layers, CPU, dtype)
 
 
 def gradient(network, layers, tile, image, **options):

@@ -236,7 +236,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None):
     while not begun.exists() and time.monotonic() - waited < 120:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
+    told = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "with --resume to continue" in told and "Traceback" not in told
 
     def mark() -> dict[str, float]:
