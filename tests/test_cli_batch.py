@@ -13,6 +13,8 @@ from dreamer.cli.claims import claimed
 from dreamer.image import load
 from dreamer.pipeline import build
 
+pytestmark = pytest.mark.usefixtures("tiny_reverie")
+
 
 def test_files_folders_and_patterns_are_all_dreamt_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("holiday", "more"):

@@ -24,6 +24,8 @@ from dreamer.files import disk
 from dreamer.image import load
 from dreamer.training.train import Report
 
+pytestmark = pytest.mark.usefixtures("tiny_reverie")
+
 
 def test_json_is_one_object_per_line_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("no picture")

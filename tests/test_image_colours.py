@@ -104,8 +104,8 @@ def test_hdr_is_said_and_has_the_usual_brightness(transfer, name):
     seen = photo.image()[0, 0, 0].numpy()
     assert (np.diff(seen) >= 0).all() and seen[0] < 0.01 and seen[-1] > 0.99
     assert 0.93 < np.interp(paper, np.linspace(0, 1, 256), seen) < 0.98
-    grey = {16: 0.4391, 18: 0.3824}[transfer]  # a fifth of its light
-    assert abs(np.interp(grey, np.linspace(0, 1, 256), seen) - {16: 0.48, 18: 0.42}[transfer]) < 0.06
+    grey = {16: 0.4204, 18: 0.3824}[transfer]  # 41 nits, a fifth of the light of paper, and 27
+    assert abs(np.interp(grey, np.linspace(0, 1, 256), seen) - {16: 0.4845, 18: 0.4001}[transfer]) < 0.005
     assert np.array_equal(load(encode(photo, photo.pixels, "PNG")).pixels, photo.pixels)
 
 

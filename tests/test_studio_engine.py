@@ -12,9 +12,12 @@ from clips import made as clip
 from command import QUICK, dreamer, left_in, photo, stamp_of
 from PIL import Image
 
+from dreamer.api.names import copied
 from dreamer.cli.engine import Control, Engine, encoded
+from dreamer.cli.vocabulary import look_of
 from dreamer.image import load
 from dreamer.recipes.options import RESERVED
+from dreamer.recipes.preset import Preset
 
 
 @pytest.fixture
@@ -123,6 +126,12 @@ def test_a_picture_is_read_with_its_recipe_and_shown_small(engine, tmp_path):
     )
     assert stamps[str(tmp_path / "dream.png")]["photo"] == hashlib.sha256((tmp_path / "b.png").read_bytes()).hexdigest()
     assert stamps[str(source)]["recipe"] is stamps["/no"]["recipe"] is None
+
+
+def test_a_look_is_known_by_all_its_words_but_its_seed(engine):
+    shelf = copied(engine.registry)
+    shelf.presets.add("own", "dreamer-own", lambda: Preset("own", "Own", "", "me", {"seed": 3, "colour": 0.123}))
+    assert look_of({"seed": 9, "colour": 0.123}, shelf) == "own" and not look_of({"seed": 3, "colour": 0.5}, shelf)
 
 
 def test_every_option_of_every_ingredient_is_offered(engine):
