@@ -178,6 +178,23 @@ def test_a_regions_strength_scales_its_dream():
     assert torch.equal(mixed[..., WIDTH // 2 + 3 :], whole[..., WIDTH // 2 + 3 :])
 
 
+def test_a_kept_region_leaves_the_strengths_of_the_others_in_their_order():
+    source = load(pixels())
+    whole, mixed = (
+        program.dream(
+            source.pixels,
+            network=tiny(),
+            steps=1,
+            returns="tensor",
+            regions=[("all", None), ("top", "keep"), ("left", {"strength": share})],
+        )
+        - source.image()[0]
+        for share in (1.0, 0.5)
+    )
+    below = (..., slice(HEIGHT // 2 + 3, HEIGHT), slice(0, WIDTH // 2 - 3))
+    assert whole[below].abs().max() > 0.01 and torch.allclose(mixed[below], whole[below] / 2, atol=1e-6)
+
+
 def test_a_small_region_dreams_no_harder_than_the_whole():
     source = pixels()
     spot = np.s_[30:42, 42:54]

@@ -25,7 +25,9 @@ from dreamer.pipeline.build import Loaded, build
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.sweep import groups, sharing
 from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.overrides import with_changes
+from dreamer.recipes.provenance import Provenance
 from dreamer.recipes.recipe import DEFAULTS, Recipe
 from dreamer.recipes.sweeps import Axis, cells_of, read_axis
 from dreamer.recipes.variations import varied
@@ -232,6 +234,13 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
     named = tmp_path / "s.png#1"
     named.write_bytes((tmp_path / "s/1-seed-1.png").read_bytes())  # a file of that very name comes first
     assert dreamer("presets", "show", named).code == 0
+
+
+def test_a_sheet_of_other_pictures_or_of_more_is_another():
+    one, two = (Provenance({"seed": seed}, {}, "0.1", "1" * 64, "2" * 64) for seed in (1, 2))
+    text = sheet_text([("1", one), ("2", two)])
+    assert same_cells(text, [one, two], "s.png")
+    assert not any(same_cells(text, others, "s.png") for others in ([one], [one, two, two], [two, one]))
 
 
 @pytest.mark.parametrize(
