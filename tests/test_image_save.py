@@ -118,6 +118,8 @@ def test_iptc_survives_in_jpeg_and_tiff(written, format):
     iptc = b"\x1c\x02\x78\x00\x05shell"
     path = written(camera_photo(iptc=iptc), format)
     assert load(path).iptc == iptc
+    with Image.open(path) as picture:  # which a program has opened itself
+        assert format == "TIFF" or load(picture).iptc == iptc
 
 
 @pytest.mark.parametrize("format", FORMATS)
