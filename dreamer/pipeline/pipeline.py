@@ -138,7 +138,10 @@ class Pipeline:
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count, self.memory)
-        plan = Plan(octaves, replace(self.machine, tile=tile))
+        precision = self.machine.precision
+        if precision == "auto":  # an optimiser's steps are as long where the gradient is faint and inexact
+            precision = self.session.precision(tuple(self.layers), high * wide * count) if self.on_pixels else "float32"
+        plan = Plan(octaves, replace(self.machine, tile=tile, precision=precision))
         if check_memory:
             demand.check_memory(plan.machine, look_memory(tile, self.network, self.terms, high, wide, count))
         self.binder.check_canvas(plan.size)
@@ -170,7 +173,6 @@ class Pipeline:
 
     def scorer(self, plan: Plan) -> Scorer:
         """The scorer for a plan; afterwards it tells which tile and precision were used."""
-        layers = tuple(layers_of(self.terms))
         return Scorer(
             self.network,
             self.terms,
@@ -178,7 +180,7 @@ class Pipeline:
             precision=plan.machine.dtype,
             tile=plan.machine.tile,
             notify=self.notify,
-            prepare=partial(self.session.prepared, layers),
+            prepare=partial(self.session.prepared, tuple(self.layers)),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
             edges=self.edges,
         )
