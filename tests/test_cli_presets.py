@@ -105,7 +105,9 @@ def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
 
 def test_check_looks_at_a_network_whose_weights_are_absent(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
-    path.write_text('network = "squeezenet1_1"\n' + QUICK_LOOK + '[[objectives]]\nname = "deepdream"\nlayer = "features.9"\n')
+    path.write_text(
+        'network = "squeezenet1_1"\n' + QUICK_LOOK + '[[objectives]]\nname = "deepdream"\nlayer = "features.9"\n'
+    )
     assert dreamer("presets", "check", path).code == 0
     path.write_text(path.read_text().replace("features.9", "features.999"))
     refused(dreamer("presets", "check", path), "squeezenet1_1 has no layer 'features.999'")
