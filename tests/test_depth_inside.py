@@ -93,7 +93,7 @@ def test_distances_become_nearness_as_parallax_counts() -> None:
     assert float(found(depths.gdepth(kind=linear)).median()) < float(wanted().median()) - 0.05
 
 
-def test_depth_of_ten_bits_and_distances_in_heic() -> None:
+def test_depth_of_ten_bits_in_heic_is_read() -> None:
     pytest.importorskip("pillow_heif")
     shades = (depths.depth().astype(np.uint16) * 257)[::2, ::2].copy()
     assert float((found(depths.heic(shades=shades)) - wanted()).abs().mean()) < 0.02

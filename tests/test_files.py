@@ -93,7 +93,7 @@ def test_a_rescue_is_for_its_user_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert rescue("a.png", b"dream") is None
 
 
-def test_one_maker_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_has_one_maker_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     (tmp_path / "link").symlink_to(tmp_path)
     with claimed(path):

@@ -132,7 +132,7 @@ def test_without_its_package_it_names_the_command_that_installs_it(small, packag
     assert str(caught.value) == says
 
 
-def test_what_it_knows_of_itself(menagerie):
+def test_every_network_of_it_knows_its_labels_groups_and_layers(menagerie):
     for factory in menagerie.NETWORKS:
         with torch.device("meta"):
             network = factory.untrained()
