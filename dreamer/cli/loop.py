@@ -13,11 +13,11 @@ from dreamer.cli.camera import frame_side
 from dreamer.cli.clip import ClipFile, Pace, clip_options_for, few
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import RATE, rate_in
-from dreamer.cli.options import FILE, FiniteRange, max_pixels_option, option, progress_option
+from dreamer.cli.options import FILE, FiniteRange, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in
-from dreamer.cli.region_options import dream_options_for
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.still_clip import StillClip
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
@@ -50,7 +50,7 @@ _WORDS = {
     help="How many dreams come and go; a single one grows and fades. [3]",
 )
 @clip_options_for("Make a preview: the whole loop in few frames and small.")
-@dream_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
+@dream_options(recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]"))
 @max_pixels_option
 @progress_option
 def loop(

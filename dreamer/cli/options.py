@@ -242,8 +242,8 @@ def recipe_options_for(size: str, seed: Callable[[Any], Any] = _ONE_SEED) -> Cal
     )
 
 
-SIZE = "Limit of the long side; `full` keeps the photo's. [2048]"
-recipe_options = recipe_options_for(SIZE)
+_SIZE = "Limit of the long side; `full` keeps the photo's. [2048]"
+recipe_options = recipe_options_for(_SIZE)
 _SEEDS = option(
     "--seed",
     "seeds",
@@ -252,7 +252,7 @@ _SEEDS = option(
     metavar="N|N-M",
     help=f"{_SEED} Several make a sheet. [0]",
 )
-still_options = recipe_options_for(SIZE, _SEEDS)
+still_options = recipe_options_for(_SIZE, _SEEDS)
 """The same, but several seeds may be given, which make a sheet."""
 
 sheet_options = together(

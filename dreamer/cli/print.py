@@ -14,13 +14,13 @@ import click
 from dreamer.cli.checkpoints import Checkpoints
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, max_pixels_option, option, progress_option
+from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.printing import INCH, Files, Print
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.region_options import dream_options_for
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, taken
@@ -43,7 +43,7 @@ _FORMATS = ("PNG", "TIFF")
 @option("--deep-zoom", "page", metavar="FOLDER", type=FILE, help="Also write the print as a web page to zoom into.")
 @option("--proof", is_flag=True, help="Stop after the proof: the small whole and the crop.")
 @option("--resume", is_flag=True, help="Continue an unfinished print.")
-@dream_options_for("Long side of the print in pixels, instead of --cm; `full` is the photo's.")
+@dream_options(recipe_options_for("Long side of the print in pixels, instead of --cm; `full` is the photo's."))
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
 @max_pixels_option
 @option("--force", is_flag=True, help="Replace existing pictures, but never the photo.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from dreamer.cli.options import Command, Percent, machine_options, option, recipe_options_for, together
+from dreamer.cli.options import Command, Percent, machine_options, option, together
 from dreamer.recipes.masks import NOT
 
 _TURNED = "dreamer.regions.turned"
@@ -51,9 +51,9 @@ region_options = together(
 """Parts of the picture with looks of their own."""
 
 
-def dream_options_for(size: str) -> Callable[[Command], Command]:
-    """Return the options that decide the picture, its regions, and what computes it; `size` is the help of --size."""
-    return together(recipe_options_for(size), region_options, machine_options)
+def dream_options(recipe: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return the options of the recipe, of its regions, and of the machine that dreams."""
+    return together(recipe, region_options, machine_options)
 
 
 wrap_option = option(

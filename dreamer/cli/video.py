@@ -18,11 +18,11 @@ from dreamer.cli.film import FilmJob
 from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import MOMENT, RATE
-from dreamer.cli.options import SIZE, FiniteRange, max_pixels_option, option, progress_option
+from dreamer.cli.options import FiniteRange, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
-from dreamer.cli.region_options import dream_options_for
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, song_in, sound_options
 from dreamer.errors import UsageError, collect_problems, reported_together
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 )
 @sound_options
 @clip_options
-@dream_options_for(SIZE)
+@dream_options(recipe_options)
 @jobs_options("chunks")
 @max_pixels_option
 @progress_option

@@ -14,18 +14,10 @@ from dreamer.cli.camera import frame_side
 from dreamer.cli.clip import ClipFile, Pace, clip_options_for
 from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.moments import RATE
-from dreamer.cli.options import (
-    FILE,
-    FiniteRange,
-    changes_for,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-)
+from dreamer.cli.options import FILE, FiniteRange, changes_for, max_pixels_option, option, progress_option
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.still_clip import StillClip
 from dreamer.errors import collect_problems, reported_together
@@ -59,9 +51,7 @@ _TWO = "name two looks at least, as in `dreamer walk bloom citadel --photo photo
     help="How much of a frame's dream the next one keeps; less changes more at once. [0.92]",
 )
 @clip_options_for("Make a preview: the whole walk, a second from look to look, and small.")
-@changes_for("Long side of the frames; `full` keeps the photo's. [1280]")
-@region_options
-@machine_options
+@dream_options(changes_for("Long side of the frames; `full` keeps the photo's. [1280]"))
 @max_pixels_option
 @progress_option
 def walk(

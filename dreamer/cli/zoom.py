@@ -16,11 +16,11 @@ from dreamer.cli.clip import ClipFile, Pace, clip_options, few
 from dreamer.cli.depth import depth_file, depth_options, relief_for
 from dreamer.cli.hands import Hands, bounded, jobs_options
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, max_pixels_option, option, progress_option
+from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.region_options import dream_options_for
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, sound_options
 from dreamer.cli.zoom_spans import ZoomSpans, divisible, looks_of
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     "--path", "bare", is_flag=True, help="Write only the way of the camera over the undreamt photo, small: in seconds."
 )
 @clip_options
-@dream_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
+@dream_options(recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]"))
 @jobs_options("spans")
 @max_pixels_option
 @progress_option
