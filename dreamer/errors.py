@@ -38,7 +38,7 @@ class DreamerError(Exception):
     """Everything that dreamer raises on purpose; `str()` is a sentence for people."""
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the sentences, without the lines of dreamer's own code."""
+        """The lines that a notebook shows: the sentences, without dreamer's own stack."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -79,7 +79,7 @@ class WriteError(RenderError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C was pressed: `picture` is what there is of the result, of the type that the interrupted function returns.
+    """Ctrl-C was pressed: `picture` is the unfinished result, of the type that the interrupted function returns.
 
     It is no DreamerError and no Exception, so that a loop over photos that goes on after errors ends, as it should.
     """
@@ -143,7 +143,7 @@ def either(python: str, command_line: str) -> str:
 
 
 def argument(name: str, value: Any = None, option: str = "") -> str:
-    """What can be set, as whoever reads the sentence writes it; `option` is the value there, where it differs.
+    """A setting as the reader writes it, in Python or on the command line, where `option` is its value if that differs.
 
     >>> argument("tile", 0, "none")  # on the command line: --tile none
     'tile=0'
@@ -174,7 +174,7 @@ def quoted(value: Any) -> str:
 
 
 def described(error: BaseException) -> str:
-    """What an error of somebody else's code says, or its class; its own text may fail, too."""
+    """The text of an error of somebody else's code, or its class; even its `__str__` may fail."""
     name = type(error).__name__
     try:
         return str(error) or name

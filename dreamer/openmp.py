@@ -16,7 +16,7 @@ import os
 import sys
 
 SPINNING = {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "1"}
-"""What dreamer sets: the number of spins for libgomp, milliseconds for the others; each ignores the other variable."""
+"""Values that dreamer sets: spins for libgomp, milliseconds for the others; each ignores the other variable."""
 
 VARIABLES = (*SPINNING, "OMP_WAIT_POLICY")
 """Every variable that decides how long threads spin."""

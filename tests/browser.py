@@ -99,7 +99,7 @@ class Browser:
         assert "exceptionDetails" not in said, said["exceptionDetails"]
         return said["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 30) -> Any:
+    def wait(self, script: str, seconds: float = 120) -> Any:
         """The value of an expression once it is true."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:

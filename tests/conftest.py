@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,3 +58,23 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
     monkeypatch.setattr("dreamer.engine.device.keep_freed_memory", lambda: None)  # it is for the rest of a process
     torch.default_generator.manual_seed(0)
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_reverie(alone: None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny network in reverie's place, for tests of what is done with dreams, whatever they show.
+
+    In a file that uses it throughout, tests marked `reverie` have the real one.
+    """
+    from dataclasses import replace
+
+    from networks import tiny
+
+    from dreamer import networks
+
+    def load_from(shelf: Any, name: str, weights: Path | None = None, **words: Any) -> networks.Network:
+        own = name == "reverie" and not weights
+        return replace(tiny(), name=name) if own else networks.load_from(shelf, name, weights, **words)
+
+    if not request.node.get_closest_marker("reverie"):
+        monkeypatch.setattr("dreamer.pipeline.build.load_from", load_from)

@@ -65,7 +65,7 @@ class Fake:
         self.control.reset()
         words = request["words"]
         output, crash = Path(words[-1]), Path(words[0]).with_name("crash")
-        steps = 400 if "--motif" in words else 3
+        steps = 100_000 if "--motif" in words else 3  # which nobody waits for: it ends when it is stopped
         for number in range(steps):
             self.control.obey()
             if crash.exists():
@@ -141,7 +141,7 @@ class Studio:
     def request(self, method: str, path: str, body: Any = None, **headers: str | None) -> http.client.HTTPResponse:
         """A request with the page's headers, but for those given; None leaves one out."""
         given = {key.replace("_", "-"): value for key, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         connection.putrequest(method, path, skip_host=True)
         chunked = body is not None and not isinstance(body, bytes)
         length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(body or b""))}
@@ -196,7 +196,7 @@ def opened(folder: Path, engine: tuple[str, ...] = FAKE, most_bytes: int = 10_00
         studio.close()
 
 
-def until(true: Any, seconds: float = 20) -> Any:
+def until(true: Any, seconds: float = 120) -> Any:
     """Wait until something is true, and return it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

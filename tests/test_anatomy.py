@@ -1,11 +1,15 @@
 """The layers' fields, against an experiment: a row of NaN in the picture reaches exactly the positions that see it."""
 
+from functools import cache
+
 import pytest
 import torch
-from networks import calibrated, tiny
+from networks import tiny
 from torch import nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from dreamer.api import registry
+from dreamer.networks import untrained
 from dreamer.networks.layers import inspect_layers
 from dreamer.networks.network import Network
 from dreamer.networks.receptive_field import ReceptiveField, padded_window, receptive_field_rule
@@ -23,20 +27,30 @@ NETWORKS = {
 }
 
 
+@cache
+def known(name):
+    """A network with any weights: fields do not depend on them."""
+    return untrained(registry().networks, name)
+
+
+@cache
+def exact(name):
+    """The same in float64, where torch computes no position from others' pixels."""
+    return known(name).prepared([], torch.device("cpu"), torch.float64)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("axis", [2, 3])
 def test_fields_are_what_a_row_of_nan_reaches(name, axis):
-    network = calibrated(name)
-    module = network.prepared([], torch.device("cpu"), torch.float64)
-    known = network.anatomy.layers
-    names = [layer for layer in list(known)[: list(known).index(NETWORKS[name]) + 1] if known[layer].calls == 1]
-    largest = max(known[layer].rows.size for layer in names)
+    layers = known(name).anatomy.layers
+    names = [layer for layer in list(layers)[: list(layers).index(NETWORKS[name]) + 1] if layers[layer].calls == 1]
+    largest = max(layers[layer].rows.size for layer in names)
     length, row = 2 * largest + 96, largest + 48
     picture = torch.rand(1, 3, length, 96, dtype=torch.float64)
     picture[:, :, row] = torch.nan
     picture = picture if axis == 2 else picture.transpose(2, 3)
-    for layer, features in module.features(picture, names).items():
-        field = known[layer].rows if axis == 2 else known[layer].columns
+    for layer, features in exact(name).features(picture, names).items():
+        field = layers[layer].rows if axis == 2 else layers[layer].columns
         reached = features.isnan().any(1)[0].any(3 - axis).nonzero().flatten().tolist()
         first = -(-(row - field.last) // field.stride)
         last = (row - field.first) // field.stride
@@ -44,7 +58,7 @@ def test_fields_are_what_a_row_of_nan_reaches(name, axis):
 
 
 def test_a_layer_behind_a_global_operation_has_no_field_and_says_why():
-    network = calibrated("efficientnet_b0")
+    network = known("efficientnet_b0")
     assert network.layer("features.1.0.block.0").rows is not None
     layer = network.layer("features.3")
     assert layer.rows is None and layer.whole == "adaptive_avg_pool2d"
@@ -56,9 +70,9 @@ def test_layers_come_in_order_with_their_channels():
     assert layers["one"] == 8 and layers["two"] == 16
 
 
-def test_the_known_numbers():
+def test_the_layers_of_squeezenet_and_reverie_have_their_known_strides_and_fields():
     def field(name, layer):
-        rows = calibrated(name).layer(layer).rows
+        rows = known(name).layer(layer).rows
         return rows.stride, rows.size
 
     assert field("squeezenet1_0", "features.10") == (8, 107)

@@ -7,9 +7,10 @@ from networks import pooling as tiny
 
 from dreamer import image
 from dreamer.engine.ascent import Ascent, draw
+from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.octaves import Octave
 from dreamer.engine.render import render
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.ingredients.gradient_filters import normalise

@@ -217,7 +217,7 @@ def test_every_command_is_understood_and_means_its_channel(made, tmp_path):
     assert stamp_of(tmp_path / "a.png")["recipe"]["objectives"][0]["index"] == [13]
 
 
-def test_commands_of_another_network_with_weights_of_any_name(tmp_path):
+def test_commands_name_another_network_and_weights_of_any_name(tmp_path):
     (channel, _) = hostile(tmp_path).to_dict()["layers"][0]["channels"]
     for line in (channel["visualize"], channel["render"]):
         shows = understood(line).params
@@ -264,14 +264,14 @@ def test_ctrl_c_keeps_the_channels_so_far_and_resume_goes_on(tmp_path, monkeypat
     assert asked[2] == list(range(10))  # made in another way
 
 
-def test_ctrl_c_in_a_real_process(tmp_path):
+def test_ctrl_c_in_a_real_process_keeps_the_channels_so_far(tmp_path):
     page = tmp_path / "atlas.html"
     command = process("atlas", "-o", page, *QUICK[:2], "--threads", "1", "--steps", "4", "--progress", "json")
     with Forked(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         while json.loads(running.stdout.readline()).get("channel", 0) < 3:
             pass
         running.send_signal(signal.SIGINT)
-        rest, errors = running.communicate(timeout=60)
+        rest, errors = running.communicate(timeout=120)
     assert running.returncode == 130 and errors == ""
     events = [json.loads(line) for line in rest.splitlines()]
     (result,) = [event["result"] for event in events if event["event"] == "interrupted"]
@@ -361,7 +361,7 @@ def opened(page, folder, **state):
     quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
     address = f"{page.as_uri()}#{urlencode(state)}"
     command = [CHROMIUM, *switches, *quiet, "--virtual-time-budget=2000", "--dump-dom", address]
-    return Tags(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+    return Tags(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
 
 
 @in_a_browser

@@ -84,7 +84,7 @@ def test_what_new_makes_passes_the_check(made):
     assert sorted(made.rglob("*")) == before
 
 
-def test_its_own_tests_pass(made, tmp_path):
+def test_the_tests_that_new_writes_pass(made, tmp_path):
     about = tmp_path / "dreamer_slow_tide-0.1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text(
@@ -138,7 +138,7 @@ def test_new_overwrites_nothing(made):
         ("colour-range", "dreamer has a built-in prior colour_range"),
     ],
 )
-def test_a_name_that_cannot_be(tmp_path, monkeypatch, name, words):
+def test_a_name_that_cannot_be_is_refused_and_says_why(tmp_path, monkeypatch, name, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=re.escape(words)):
         run(new, name)
@@ -182,7 +182,7 @@ def test_a_strangers_names_do_not_reach_the_terminal_as_they_are(made):
 
 
 @pytest.mark.parametrize("plugin", ["no-such-plugin", "no/such/folder", "."])
-def test_check_of_nothing(tmp_path, monkeypatch, plugin):
+def test_check_says_where_there_is_no_plugin(tmp_path, monkeypatch, plugin):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"no plugin called no-such-plugin|no pyproject\.toml"):
         run(check, plugin)

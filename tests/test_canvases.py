@@ -41,14 +41,14 @@ def moved(canvas):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_pixels(size):
+def test_pixels_are_the_picture_in_decorrelated_colours(size):
     canvas = moved(canvases.pixels(grey(*size)))
     same(canvas.paint(), coloured(canvas.parameters[0].detach().numpy()))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("decay", [1.0, 0.5])
-def test_fourier(size, decay):
+def test_a_fourier_canvas_is_the_inverse_transform_of_scaled_frequencies(size, decay):
     height, width = size
     canvas = moved(canvases.fourier(grey(*size, 2), decay=decay))
     z = canvas.parameters[0].detach().numpy()
@@ -57,7 +57,7 @@ def test_fourier(size, decay):
     same(canvas.paint(), coloured(c))
 
 
-def test_fourier_by_hand():
+def test_the_first_wave_of_a_fourier_canvas_is_as_computed_by_hand():
     """The first wave alone on 4 x 4: s = 4 * 4 = 16, irfft2 gives 16 / 16 = 1, c = 1/4; red's M is 0.26 / 0.4619."""
     canvas = canvases.fourier(grey(4, 4), sigma=0.0)
     canvas.parameters[0].data[0, 0, 0, 0, 0] = 1.0
@@ -92,7 +92,7 @@ def expanded(coarse, size):
 
 
 @pytest.mark.parametrize("size", [(40, 56), (41, 55)])
-def test_laplacian(size):
+def test_a_laplacian_canvas_is_the_sum_of_its_expanded_bands(size):
     canvas = moved(canvases.laplacian(grey(*size), levels=2))
     one, two, rest = (band.detach().numpy() for band in canvas.parameters)
     c = (one + expanded(two + expanded(rest, two.shape[2:]), size)) / math.sqrt(3)
@@ -100,7 +100,7 @@ def test_laplacian(size):
     same(canvas.paint()[inside], coloured(c)[inside])
 
 
-def test_laplacian_by_hand():
+def test_a_flat_residual_of_a_laplacian_canvas_stays_flat_however_often_it_is_expanded():
     """A residual of 2 alone, everywhere, stays 2 however often it is expanded; of 4 bands, c = 2 / 2 = 1."""
     canvas = canvases.laplacian(grey(33, 24), levels=3, sigma=0.0)
     canvas.parameters[-1].data[:, 0] = 2.0
@@ -126,7 +126,7 @@ def enlarged(part, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_stack(size):
+def test_a_stack_is_the_sum_of_its_enlarged_pictures_each_for_the_sizes_it_stands_for(size):
     """From the whole each side is at most 2 / 3 of the one above, 4 less at least, and stands for all between."""
     canvas = moved(canvases.stack(grey(*size, 2)))
     longest = max(size)
@@ -139,7 +139,7 @@ def test_stack(size):
     same(canvas.paint(), coloured(c))
 
 
-def test_stack_by_hand():
+def test_the_single_pixel_of_a_stack_fills_the_picture_evenly():
     """The single pixel is 2, and stands for a quarter of 4 sizes, so sqrt(1 / 4) of it: everywhere 1."""
     canvas = canvases.stack(grey(24, 32), sigma=0.0)
     canvas.parameters[0].data[:, 0] = 2.0
@@ -170,7 +170,7 @@ def test_broad_forms_of_a_stack_go_further_down_the_same_gradient():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_cppn(size):
+def test_a_cppn_computes_each_pixel_from_its_place(size):
     height, width = size
     canvas = moved(canvases.cppn(grey(*size), channels=5, layers=3))
     parameters = [parameter.detach().numpy()[0] * 0.1 for parameter in canvas.parameters]
@@ -194,7 +194,7 @@ def test_a_cppn_begins_flat_with_weights_of_variance_one_over_inputs():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_phase_from_nothing(size):
+def test_a_phase_canvas_from_nothing_has_natural_magnitudes_and_the_wished_contrast(size):
     canvas = moved(canvases.phase(grey(*size), contrast=1.5))
     r = 1 / np.maximum(frequencies(*size), 1 / max(size))
     r[0, 0] = 0
@@ -214,7 +214,7 @@ def test_phase_over_a_photo_begins_as_the_photo_and_keeps_its_magnitudes():
     np.testing.assert_allclose(np.abs(after[inner]), np.abs(before[inner]), rtol=1e-5, atol=1e-6)
 
 
-def test_colours_and_back():
+def test_colours_come_back_from_decorrelation_and_zero_is_the_mean_of_photos():
     photo = scene(16, 12).double() * 0.9 + 0.05
     torch.testing.assert_close(natural(decorrelated(photo)), photo)
     same(natural(torch.zeros(1, 3, 1, 1, dtype=torch.float64))[0, :, 0, 0], [0.485, 0.456, 0.406])
@@ -248,7 +248,7 @@ def moisan(u):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("decay", [0.0, 0.7])
-def test_accent(size, decay):
+def test_an_accent_turns_and_weakens_the_waves_of_the_photos_periodic_part(size, decay):
     photo = scene(size[1], size[0]).double() * 0.8 + 0.1
     canvas = moved(canvases.accent(photo, decay=decay))
     turns, gains = (parameter.detach().numpy() for parameter in canvas.parameters)

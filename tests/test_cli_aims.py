@@ -21,12 +21,12 @@ def test_motifs_and_groups_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("which", "known"), [("12", {"index": [12]}), ("arch", {"names": ["arch"]})])
-def test_a_channel_by_number_or_name(tmp_path: Path, which: str, known: dict[str, object]) -> None:
+def test_a_channel_is_given_by_number_or_name(tmp_path: Path, which: str, known: dict[str, object]) -> None:
     (channel,) = objectives(tmp_path, "--channel", which)
     assert channel["name"] == "channel" and channel["layer"] == "m4b" and channel.items() >= known.items()
 
 
-def test_both_at_a_layer(tmp_path: Path) -> None:
+def test_a_motif_and_a_channel_are_looked_for_at_the_layer_that_is_given(tmp_path: Path) -> None:
     motif, channel = objectives(tmp_path, "--motif", "rose", "--channel", "3", "--layer", "m4c")
     assert motif["layer"] == channel["layer"] == "m4c"
 
@@ -48,7 +48,9 @@ def test_they_come_before_a_preset_s_own(tmp_path: Path) -> None:
         (("--keep", "nan"), "--keep: nan"),
     ],
 )
-def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str) -> None:
+def test_a_wrong_motif_channel_or_share_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+) -> None:
     photo(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     refused(render("a.png", *words), told)

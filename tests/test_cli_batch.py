@@ -13,8 +13,10 @@ from dreamer.cli.claims import claimed
 from dreamer.image import load
 from dreamer.pipeline import build
 
+pytestmark = pytest.mark.usefixtures("tiny_reverie")
 
-def test_files_folders_and_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_files_folders_and_patterns_are_all_dreamt_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("holiday", "more"):
         (tmp_path / folder).mkdir()
     photo(tmp_path / "a.png")
@@ -51,7 +53,7 @@ def test_a_bad_photo_is_told_of_and_the_others_are_done(tmp_path: Path) -> None:
     assert left_in(tmp_path) == ["a-dream.png", "a.png", "bad.jpg", "z-dream.png", "z.png"]
 
 
-def test_nothing_computed_is_2_also_for_several(tmp_path: Path) -> None:
+def test_where_no_photo_can_be_read_the_code_is_2_also_for_several(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_text("no picture")
     refused(render(tmp_path / "a.jpg", tmp_path / "b.jpg"), "a.jpg is not", "b.jpg is not")
@@ -97,7 +99,7 @@ def test_one_dream_by_its_own_name_is_dreamt_on(tmp_path: Path) -> None:
     assert (tmp_path / "a-dream-dream.png").exists()
 
 
-def test_one_dream_in_a_folder_is_not(tmp_path: Path) -> None:
+def test_one_dream_alone_in_a_folder_is_not_dreamt_on(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     assert render(source).code == 0
     source.unlink()
@@ -134,7 +136,7 @@ def test_nor_do_two_formats_that_are_both_written_as_png(tmp_path: Path) -> None
 def test_several_photos_need_a_folder_that_is_there(tmp_path: Path) -> None:
     photos = [photo(tmp_path / "a.png"), photo(tmp_path / "b.png")]
     refused(render(*photos, "-o", tmp_path / "x.jpg"), "several photos need a folder")
-    refused(render(*photos, "-o", photos[0]), "several photos need a folder")
+    refused(render(*photos, "-o", photos[0]), "several photos need a folder, and this is a file; name a folder")
     assert left_in(tmp_path) == ["a.png", "b.png"]
 
 

@@ -53,7 +53,7 @@ PHOTOS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_a_photo_that_is_none(tmp_path: Path, name: str) -> None:
+def test_a_photo_that_is_none_is_refused_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     make, words = PHOTOS[name]
     make(tmp_path / name)
     before = left_in(tmp_path)
@@ -115,14 +115,16 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-def test_an_option_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_an_option_that_is_wrong_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     options, sentence = OPTIONS[kind]
     monkeypatch.chdir(tmp_path)
     refused(dreamer("render", photo(tmp_path / "a.png"), *options), sentence)
     assert left_in(tmp_path) == ["a.png"]
 
 
-def test_a_device_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     refused(
         render(photo(tmp_path / "a.png"), "--device", "cuda"),
@@ -131,7 +133,7 @@ def test_a_device_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_no_photo_and_no_command() -> None:
+def test_without_a_photo_or_a_command_it_says_what_to_type() -> None:
     refused(dreamer("render"), "name a photo", "dreamer render --sample")
     refused(dreamer("rendr"), "no such command 'rendr'", "`dreamer --help`")
     assert dreamer().code == 2 and "Usage: dreamer" in dreamer().err
@@ -159,7 +161,7 @@ def test_code_in_a_weights_file_never_runs(tmp_path: Path) -> None:
         assert not trap.exists()
 
 
-def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_say_what_is_missing_strange_and_misshapen(tmp_path: Path) -> None:
     weights = tmp_path / "other.pth"
     torch.save({"features.0.weight": torch.zeros(64, 3, 5, 5), "strange": torch.zeros(1)}, weights)
     ran = render(photo(tmp_path / "a.png"), "--network", "squeezenet1_1", "--weights", weights)
@@ -209,7 +211,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_no_space_left(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(small_disk))  # nor is there any for what is rescued
     source = photo(tmp_path / "a.png", width=256, height=256)
     ran = render(source, "-o", small_disk / "a.png", "--progress", "none")
@@ -217,7 +221,7 @@ def test_no_space_left(tmp_path: Path, small_disk: Path, monkeypatch: pytest.Mon
     assert left_in(small_disk) == []
 
 
-def test_no_space_left_keeps_what_was_there(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_what_was_there(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(small_disk))
     (small_disk / "a.png").write_bytes(b"mine")
     source = photo(tmp_path / "a.png", width=256, height=256)
@@ -226,14 +230,14 @@ def test_no_space_left_keeps_what_was_there(tmp_path: Path, small_disk: Path, mo
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png")
     tmp_path.chmod(0o500)
     refused(render(source), "is not permitted")
     tmp_path.chmod(0o700)
 
 
-def test_a_folder_that_may_not_be_written_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_asked_whether_it_may_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     refused(render(photo(tmp_path / "a.png")), "is not permitted")
 
@@ -271,7 +275,7 @@ def test_memory_that_is_used_up_is_a_sentence(tmp_path: Path, monkeypatch: pytes
     refused(render(photo(tmp_path / "a.png")), "out of memory; try a smaller --size", code=1)
 
 
-def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
+def test_a_picture_too_long_for_its_format_is_refused(tmp_path: Path) -> None:
     values = pixels(17_000, 10)
     (tmp_path / "a.png").write_bytes(encode(Photo(values), values, "PNG"))
     refused(render(tmp_path / "a.png", "--size", "full", "-o", tmp_path / "a.webp"), "at most 16383 pixels per side")
@@ -282,7 +286,7 @@ def test_options_that_are_missing_are_named(tmp_path: Path) -> None:
     refused(dreamer("exemplars", tmp_path, "-o", "x.png"), "dreamer: --channel is missing")
 
 
-def test_a_clip_for_render_and_a_picture_for_video(tmp_path: Path) -> None:
+def test_a_clip_for_render_and_a_picture_for_video_name_the_right_command(tmp_path: Path) -> None:
     clip, source = made(tmp_path / "clip.mp4", 2), photo(tmp_path / "a.jpg")
     refused(render(clip), "this is a clip; `dreamer video` dreams over it")
     for name in ("a.jpg", "a.png", "a.webp"):

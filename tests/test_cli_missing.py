@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "x.doc: unsupported extension",
     ),
     "render no.jpg -o no/x.jpg --set colour=3": ("no.jpg: there is no such file", "there is no folder no"),
-    "render empty": ("empty: there are no pictures in this folder",),
+    "render empty": ("empty: there are no pictures in this folder, nor in its subfolders; name another",),
     "render clip.mp4": ("clip.mp4: this is a clip; `dreamer video` dreams over it",),
     "render --sample --guide no.jpg": (NO_FILE,),
     "render --sample --recipe no.jpg": (NO_FILE,),

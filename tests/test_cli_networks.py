@@ -51,7 +51,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_fetching_weights_and_dreaming_with_them(
+def test_weights_are_fetched_once_and_dreamt_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Path, cache: Path
 ) -> None:
     _published(monkeypatch, server.as_uri())
@@ -110,7 +110,9 @@ def test_weights_with_a_wrong_hash_are_refused(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "file:///nowhere/", "http://no.such.host.invalid/", "nothing:"])
-def test_weights_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, cache: Path, url: str) -> None:
+def test_weights_that_cannot_be_reached_say_where_to_get_them(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, url: str
+) -> None:
     _published(monkeypatch, f"{url}{NAME}-12345678.pth")
     ran = dreamer("networks", "fetch", NAME)
     refused(_last(ran), "could not be downloaded", f"get {url}{NAME}-12345678.pth on a machine that can")
@@ -168,13 +170,13 @@ def _last(ran: object) -> object:
     return ran
 
 
-def test_networks_that_there_is_nothing_to_fetch_for() -> None:
+def test_fetch_says_for_which_networks_there_is_nothing_to_fetch() -> None:
     assert dreamer("networks", "fetch", "reverie").code == 0
     refused(dreamer("networks", "fetch", "maxvit_t"), "pictures of one size only")
     refused(dreamer("networks", "fetch", "squeezenet"), "did you mean squeezenet1_")
 
 
-def test_networks_show_and_layers() -> None:
+def test_networks_show_and_layers_tell_all_of_reverie() -> None:
     shown = dreamer("networks", "show", "reverie").out
     for part in (
         "licence",
@@ -193,7 +195,9 @@ def test_networks_show_and_layers() -> None:
     refused(dreamer("networks", "layers", "vgg"), "no network is called 'vgg'; did you mean vgg")
 
 
-def test_presets_list_and_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_presets_list_and_show_tell_of_broken_presets_and_absent_plugins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = load_plugins()[0]
     (tmp_path / "torn.toml").write_text("schema = ")
     registry.presets.add("torn", "dreamer-torn", partial(read_preset, tmp_path / "torn.toml"))
@@ -227,7 +231,7 @@ def test_every_built_in_preset_is_listed() -> None:
     assert names == {path.stem for path in folder.glob("*.toml")}
 
 
-def test_plugins_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_list_tells_what_each_registers_and_what_ails_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dreamer("plugins", "list").out == "no plugins are installed\n"
     found = (
         Plugin("a", "dreamer-a", "1.0", ("prior tilt", "preset sea")),

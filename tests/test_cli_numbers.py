@@ -34,7 +34,7 @@ CASES = [(command, flag, value) for command, flags in WRONG.items() for flag in 
 
 
 @pytest.mark.parametrize(("command", "flag", "value"), CASES, ids=[f"{a} {b} {c[:9]}" for a, b, c in CASES])
-def test_a_number_that_nobody_means(tmp_path: Path, command: str, flag: str, value: str) -> None:
+def test_a_number_that_nobody_means_is_refused_in_one_line(tmp_path: Path, command: str, flag: str, value: str) -> None:
     words = {
         "train": ("networks", "train", "-o", tmp_path / "m.safetensors"),
         "motifs": ("networks", "motifs", "-o", tmp_path / "m.png"),

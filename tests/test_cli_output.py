@@ -12,6 +12,8 @@ from PIL import Image
 
 from dreamer.image import load
 
+pytestmark = pytest.mark.usefixtures("tiny_reverie")
+
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
 def test_the_photos_own_format_comes_out(tmp_path: Path, name: str) -> None:

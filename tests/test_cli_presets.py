@@ -105,10 +105,12 @@ def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
 
 def test_check_looks_at_a_network_whose_weights_are_absent(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
-    path.write_text('network = "vgg16"\n' + QUICK_LOOK + '[[objectives]]\nname = "deepdream"\nlayer = "features.9"\n')
+    path.write_text(
+        'network = "squeezenet1_1"\n' + QUICK_LOOK + '[[objectives]]\nname = "deepdream"\nlayer = "features.9"\n'
+    )
     assert dreamer("presets", "check", path).code == 0
     path.write_text(path.read_text().replace("features.9", "features.999"))
-    refused(dreamer("presets", "check", path), "vgg16 has no layer 'features.999'")
+    refused(dreamer("presets", "check", path), "squeezenet1_1 has no layer 'features.999'")
 
 
 def test_check_draws_a_thumbnail(tmp_path: Path) -> None:
@@ -142,7 +144,7 @@ def test_try_puts_every_look_on_one_sheet(tmp_path: Path, config: Path) -> None:
     refused(dreamer("presets", "try", tmp_path / "no.png", "quick"), "no.png")
 
 
-def test_the_progress_of_trying_looks(tmp_path: Path, config: Path) -> None:
+def test_the_progress_of_trying_looks_is_told_in_json_and_silenced(tmp_path: Path, config: Path) -> None:
     source = photo(tmp_path / "a.png")
     for name in ("one", "two"):
         config.mkdir(exist_ok=True, parents=True)
@@ -216,7 +218,7 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
 
 
-def test_a_folder_for_looks_that_cannot_be_made(tmp_path: Path, config: Path) -> None:
+def test_a_folder_for_looks_that_cannot_be_made_is_a_sentence(tmp_path: Path, config: Path) -> None:
     config.parent.write_text("a file where the folder goes")
     refused(dreamer("presets", "save", "mine"), f"{config}: this folder cannot be created", code=1)
 

@@ -48,7 +48,7 @@ def test_a_preset_is_shown_without_acting_and_means_the_same(here: Path) -> None
     assert tomllib.loads(ran.out) == tomllib.loads(Path("x.toml").read_text())
 
 
-def test_the_recipe_inside_a_picture_likewise(here: Path) -> None:
+def test_the_recipe_inside_a_picture_is_shown_without_acting_and_means_the_same(here: Path) -> None:
     words = {"network": ACTING, "priors": [{"name": f"x{ACTING}", "id": "\x1b[2J"}]}
     provenance = Provenance(words, {"device": ACTING}, f"0.1{ACTING}", ACTING, "1" * 64)
     ran = dreamer("presets", "show", forged(here / "f.png", provenance.text()))
@@ -243,7 +243,7 @@ def test_a_text_that_no_file_can_hold_is_refused(here: Path, flag: str) -> None:
     assert not (here / "config").exists()
 
 
-def test_a_name_that_is_too_long_for_a_sheet(here: Path) -> None:
+def test_a_name_that_is_too_long_for_a_sheet_is_a_sentence(here: Path) -> None:
     with pytest.raises(WriteError, match="File name too long"):
         trying._written([here / ("x" * 300)], [b"x"], False)
 

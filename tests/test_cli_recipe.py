@@ -11,6 +11,8 @@ from command import dreamer, forged, left_in, photo, refused, render, stamp_of
 
 from dreamer.networks import torchvision as classic
 
+pytestmark = pytest.mark.usefixtures("tiny_reverie")
+
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +24,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classic.Classic, "_download", download)
 
 
+@pytest.mark.reverie
 def test_every_part_of_a_recipe_can_be_set(tmp_path: Path) -> None:
     settings = {
         "colour": "0.25",
@@ -109,6 +112,7 @@ def test_a_flag_stands_above_set_and_set_above_a_preset(tmp_path: Path) -> None:
     assert recipe["octaves"]["scale"] == 2
 
 
+@pytest.mark.reverie
 def test_the_whole_recipe_is_inside_and_no_path(tmp_path: Path) -> None:
     source, guide = photo(tmp_path / "secret.jpg"), photo(tmp_path / "guide.jpg", shift=7)
     assert render(source, "--guide", guide, "-o", tmp_path / "dream.jpg").code == 0
@@ -249,6 +253,7 @@ def test_a_preset_is_checked(tmp_path: Path, kind: str) -> None:
     refused(dreamer("render", photo(tmp_path / "a.png"), "--preset", preset), sentence)
 
 
+@pytest.mark.reverie
 def test_a_layer_that_the_chosen_network_lacks_becomes_its_default(tmp_path: Path) -> None:
     source, preset = photo(tmp_path / "a.png"), tmp_path / "look.toml"
     objective = "[[objectives]]\nname = 'deepdream'\nlayer = 'inception4c'\n"

@@ -171,7 +171,7 @@ def test_nothing_is_overwritten_or_mixed_up_without_a_word(tmp_path):
     assert probe(made(output, 2, force=True)).frames == 2
 
 
-def test_one_process_at_a_time(tmp_path):
+def test_a_clip_is_made_by_one_process_at_a_time(tmp_path):
     out = tmp_path / "clip.mp4"
     with opened(out) as writer:
         writer.add(picture(0))

@@ -22,7 +22,7 @@ def red_stays_red(values, height=48, width=64):
 
 
 @pytest.mark.parametrize(("name", "codec"), JOINED)
-def test_joined_clips(tmp_path, name, codec):
+def test_a_joined_clip_has_the_codec_rate_colours_and_recipe_that_were_wished(tmp_path, name, codec):
     output = made(tmp_path / name, codec=codec, fps=NTSC)
     with av.open(str(output)) as container:
         stream = container.streams.video[0]
@@ -47,7 +47,7 @@ def test_the_index_stands_before_the_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp"])
-def test_looped_pictures(tmp_path, name):
+def test_a_looped_picture_has_every_frame_its_time_and_its_recipe(tmp_path, name):
     output = made(tmp_path / name, size=(49, 65))
     with Image.open(output) as clip:
         assert (clip.n_frames, clip.size, clip.info["loop"]) == (7, (65, 49), 0)
@@ -107,7 +107,7 @@ def test_quality_is_a_scale_on_which_75_is_crf_18():
         ("a.gif", None, 50, "gif has only one quality"),
     ],
 )
-def test_unknown_formats(name, codec, quality, told):
+def test_an_unknown_format_codec_or_quality_is_told_with_what_there_is(name, codec, quality, told):
     with pytest.raises(UsageError, match=told):
         format_for(Path(name), codec, quality)
 
@@ -119,7 +119,7 @@ def test_what_this_build_lacks_is_named(monkeypatch):
         format_for(Path("a.mp4"), "h264")
 
 
-def test_odd_sizes():
+def test_odd_sizes_are_cut_where_the_codec_needs_even_ones():
     assert frame_size(format_for(Path("a.mp4")), 241, 321) == (240, 320)
     assert frame_size(format_for(Path("a.gif")), 241, 321) == (241, 321)
 
@@ -174,7 +174,7 @@ def test_colours_follow_the_tags_else_the_size(tmp_path, space, tag, limited):
     assert clip.frames == 1 and clip.fps == 25
 
 
-def test_what_is_no_clip(tmp_path):
+def test_what_is_no_clip_is_a_sentence_that_says_what_it_is(tmp_path):
     silent = tmp_path / "empty.mp4"
     silent.touch()
     torn = tmp_path / "torn.mp4"

@@ -14,7 +14,15 @@ from command import QUICK, dreamer, left_in, photo, refused
 from dreamer.errors import UsageError, WriteError
 from dreamer.videos.clip import concat
 from dreamer.videos.clip.reader import frames, probe, read_recipe
-from dreamer.videos.clip.unfinished import fitting, folder_of, lock_of, partial_of
+from dreamer.videos.clip.unfinished import (
+    fitting,
+    folder_of,
+    holds_work,
+    lock_of,
+    partial_of,
+    segment_path,
+    trial_path,
+)
 
 SMALL = ("--size", "64", "--seconds", "0.5", "--fps", "8", "--threads", "1", *QUICK)
 SUFFIXES = [".mp4", ".webm", ".gif", ".webp", ""]
@@ -163,7 +171,7 @@ def test_what_the_encoder_does_not_take_is_told_at_the_beginning(tmp_path, name,
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.webp", "a.gif"])
 @pytest.mark.parametrize("options", [{"size": (2, 8000)}, {"fps": Fraction(1, 3)}, {"size": (33, 2)}])
-def test_odd_clips_that_can_be_made(tmp_path, name, options):
+def test_clips_of_odd_sizes_and_rates_can_be_made(tmp_path, name, options):
     assert read_recipe(made(tmp_path / name, 2, **options)) == '{"seed":1}'
 
 
@@ -261,3 +269,10 @@ def test_telling_never_costs_a_frame(tmp_path, monkeypatch):
     monkeypatch.setattr(SilentReporter, "done", broken)
     assert dreamer("video", source, "--threads", "1", *QUICK, "--progress", "none", "--resume").code == 1
     assert probe(tmp_path / "clip-dream.mp4").frames == 3
+
+
+def test_what_was_only_tried_is_no_work_that_might_be_lost(tmp_path):
+    trial_path(tmp_path).touch()
+    assert not holds_work(tmp_path)
+    segment_path(tmp_path, 0).touch()
+    assert holds_work(tmp_path)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from dreamer.engine.colour import MARGIN, climb, hold, within
+from dreamer.image import Edges
 from dreamer.image.luma import luma
 
 
@@ -57,6 +58,30 @@ def test_with_colour_one_the_chroma_stays_the_photos():
         image = climb(image, step, photo, 1.0)
     assert (chroma(image) - chroma(photo)).abs().mean() < 2e-3
     assert (image - photo).abs().mean() > 0.02
+
+
+@pytest.mark.parametrize("bright", [0.1, 0.9])
+def test_soft_chroma_stays_soft_where_forms_come_near_black_or_white(bright):
+    """Steps that shorten from pixel to pixel must not cut a soft colour into grain."""
+    torch.manual_seed(0)
+    photo = torch.full((1, 3, 64, 64), bright)
+    tint = torch.tensor([0.02, -0.01, 0.0])[None, :, None, None]
+    tint = tint - luma(tint)
+    image = photo
+    for _ in range(10):
+        image = climb(image, tint + 0.03 * torch.randn(1, 1, 64, 64), photo, 0.5)
+    colours = chroma(image)[..., 8:-8, 8:-8]
+    assert colours.square().mean().sqrt() > 0.03
+    assert colours.diff(dim=-1).square().mean().sqrt() < 0.15 * colours.square().mean().sqrt()
+
+
+@pytest.mark.parametrize("colour", [0.0, 0.2, 0.5])
+def test_a_step_goes_round_with_the_picture(colour):
+    torch.manual_seed(0)
+    image, photo, step = torch.rand(3, 1, 3, 32, 48)
+    rolled = [each.roll((8, 16), (-2, -1)) for each in (image, step, photo)]
+    once = climb(image, step.clone(), photo, colour, Edges(True, True)).roll((8, 16), (-2, -1))
+    torch.testing.assert_close(climb(*rolled, colour, Edges(True, True)), once)
 
 
 def test_within_brings_back_only_what_is_outside():

@@ -233,7 +233,7 @@ def test_another_file_in_the_concepts_place_is_not_replaced(made, tmp_path):
     assert weights.read_bytes() == before
 
 
-def test_a_folder_in_which_nothing_is_seen(tmp_path):
+def test_a_folder_in_which_nothing_is_seen_is_told_of(tmp_path):
     (tmp_path / "a.png").write_text("no picture")
     with pytest.raises(UsageError, match="too little is seen to find 2 concepts"):
         find_concepts(tmp_path, ["a.png"], tiny(), "two", count=2, device=CPU)

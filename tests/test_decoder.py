@@ -112,7 +112,7 @@ def written(path: Path, width: str = "0.25", **changed: torch.Tensor) -> Path:
     return path
 
 
-def test_weights_from_a_file(tmp_path: Path):
+def test_weights_come_from_a_file(tmp_path: Path):
     module = decoder(written(tmp_path / "mine.safetensors"))
     image = torch.rand(1, 3, 40, 48)
     assert torch.equal(module(image), any_autoencoder()(image))

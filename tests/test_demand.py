@@ -118,8 +118,9 @@ def test_a_visualization_of_no_size_is_refused(tmp_path: Path) -> None:
     refused(ran, "size: a picture from nothing has no size of its own")
 
 
-def test_usual_recipes_are_not(memory: None) -> None:
-    """Of every preset, over a photo of the usual size."""
+def test_the_usual_recipes_are_not_refused(memory: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defaults and the standard transforms, over a photo of the usual size, where one gigabyte is free."""
+    monkeypatch.setattr(demand, "available_memory", lambda device: 2**30)
     for words in ({}, {"transforms": named({"name": "standard"}, {"name": "scale"}, {"name": "pad"})}):
         pipeline = build({"network": "reverie", **words}, registry())
         pipeline.plan(1365, 2048)

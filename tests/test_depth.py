@@ -146,7 +146,7 @@ class TestSight:
         near, far = (look(torch.full(shape, each), camera, SIZE).at[0][0, -1] for each in (1.0, 0.0))
         assert float(far - near) == pytest.approx(0.1 * (SIZE[1] - 1), rel=1e-3)
 
-    def test_the_nearest_seed(self) -> None:
+    def test_the_nearest_seed_is_found_for_every_pixel(self) -> None:
         seeds = torch.zeros(13, 40, dtype=torch.bool)
         seeds[2, 3] = seeds[11, 30] = seeds[6, 31] = True
         rows, columns = nearest(seeds, 40)
@@ -345,7 +345,7 @@ def greedy(photo: torch.Tensor) -> torch.Tensor:
     return photo.mul_(0.5)[:, :1]
 
 
-def test_a_plugins_depth_by_its_name(here: Path) -> None:
+def test_a_plugins_depth_is_used_by_its_name(here: Path) -> None:
     program.register(ground, "depths")
     try:
         own = load("photo.png")

@@ -22,7 +22,7 @@ from dreamer.api import registry
 from dreamer.errors import PhotoError, UsageError
 from dreamer.image import encode, load
 from dreamer.image.depth import depth_inside
-from dreamer.image.depth.said import Said, said_in
+from dreamer.image.depth.description import DepthDescription, description_in
 from dreamer.pipeline.depths import depth_of
 
 PHOTOS: dict[str, Callable[[], bytes]] = {
@@ -86,14 +86,14 @@ def test_depth_in_heic_is_upright(orientation: int, turned: bool) -> None:
 
 def test_distances_become_nearness_as_parallax_counts() -> None:
     away = torch.tensor([0.0, 0.5, 1.0])
-    assert Said("RangeInverse").nearness(away).tolist() == [1.0, 0.5, 0.0]
-    assert Said("RangeInverse", bright_is_near=True).nearness(away).tolist() == [0.0, 0.5, 1.0]
-    assert Said("RangeLinear", 1.0, 3.0).nearness(away).tolist() == pytest.approx([1.0, 0.25, 0.0])
+    assert DepthDescription("RangeInverse").nearness(away).tolist() == [1.0, 0.5, 0.0]
+    assert DepthDescription("RangeInverse", bright_is_near=True).nearness(away).tolist() == [0.0, 0.5, 1.0]
+    assert DepthDescription("RangeLinear", 1.0, 3.0).nearness(away).tolist() == pytest.approx([1.0, 0.25, 0.0])
     linear = 'GDepth:Format="RangeLinear" GDepth:Near="1" GDepth:Far="3"'
     assert float(found(depths.gdepth(kind=linear)).median()) < float(wanted().median()) - 0.05
 
 
-def test_depth_of_ten_bits_and_distances_in_heic() -> None:
+def test_depth_of_ten_bits_in_heic_is_read() -> None:
     pytest.importorskip("pillow_heif")
     shades = (depths.depth().astype(np.uint16) * 257)[::2, ::2].copy()
     assert float((found(depths.heic(shades=shades)) - wanted()).abs().mean()) < 0.02
@@ -133,9 +133,9 @@ def test_bounds_hold_before_anything_is_unpacked(monkeypatch: pytest.MonkeyPatch
     deep = b"<a>" * 5000
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>'
     for packet in (deep, bomb, b"\xff\xfe", b"<x", b""):
-        assert said_in([packet]) == Said()
+        assert description_in([packet]) == DepthDescription()
     items = depths._packet('<Container:Item Item:Length="9"/>' * 5000)
-    assert len(said_in([items]).items) == limits.DEPTH_PICTURES
+    assert len(description_in([items]).items) == limits.DEPTH_PICTURES
 
 
 def test_lengths_of_strangers_lead_nowhere() -> None:

@@ -12,7 +12,7 @@ from dreamer.visualization.direction_file import read_direction
 WAY = np.linspace(-1, 1, 12)
 
 
-def test_a_direction_of_every_kind_of_file(tmp_path):
+def test_a_direction_is_read_from_every_kind_of_file(tmp_path):
     np.save(tmp_path / "way.npy", WAY.astype(np.float32)[:, None])
     save_file({"whatever": WAY}, tmp_path / "way.safetensors")
     (tmp_path / "way.txt").write_text(", ".join(map(str, WAY)))
@@ -21,7 +21,7 @@ def test_a_direction_of_every_kind_of_file(tmp_path):
         assert read_direction(tmp_path / f"way.{suffix}") == pytest.approx(WAY, abs=1e-6), suffix
 
 
-def test_of_several_the_layers_own(tmp_path):
+def test_of_several_directions_the_layers_own_is_read(tmp_path):
     save_file({"one": WAY, "two": -WAY}, tmp_path / "ways.safetensors")
     assert read_direction(tmp_path / "ways.safetensors", "two") == pytest.approx(-WAY, abs=1e-6)
     for layer in (None, "three"):
@@ -56,7 +56,7 @@ def bad_files(folder):
     }
 
 
-def test_files_that_hold_no_direction(tmp_path):
+def test_files_that_hold_no_direction_are_refused(tmp_path):
     for name, why in bad_files(tmp_path).items():
         with pytest.raises(UsageError, match=why):
             read_direction(tmp_path / name)

@@ -94,7 +94,7 @@ def test_a_picture_whose_answer_is_not_finite_is_left_out(folder, tmp_path, rank
     with torch.no_grad():
         network.module.two[0].bias[5] = math.inf
     found = searched(folder, replace(ranker, network=network), tmp_path / "notes")
-    assert len(found.skipped) == COUNT + 1 and "not finite" in found.skipped["p00.png"]
+    assert len(found.skipped) == COUNT + 1 and "(NaN or Inf); choose another layer" in found.skipped["p00.png"]
 
 
 def test_the_place_is_what_the_best_position_sees():
@@ -232,7 +232,7 @@ def test_a_unit_is_named_by_number_name_or_class():
         Channel.named(network, "one", "8")
 
 
-def test_a_sheet_of_the_folder(folder, tmp_path):
+def test_a_sheet_shows_the_best_of_the_folder_and_the_least_are_another(folder, tmp_path):
     sheet = tmp_path / "sheet.png"
     ran = dreamer("exemplars", folder, "--channel", "3", "-o", sheet, "--count", "4", "--steps", "2")
     assert ran.code == 0 and ran.out == "" and "4 of 25 pictures" in ran.err
@@ -248,7 +248,7 @@ def test_a_sheet_of_the_folder(folder, tmp_path):
     assert least.code == 0 and sheet.read_bytes() != first
 
 
-def test_the_progress_of_a_search_as_json_and_not_at_all(folder, tmp_path):
+def test_the_progress_of_a_search_is_told_in_json_and_silenced(folder, tmp_path):
     words = ("exemplars", folder, "--channel", "3", "--steps", "0", "--progress")
     ran = dreamer(*words, "json", "-o", tmp_path / "sheet.png")
     assert ran.code == 0 and ran.err == ""

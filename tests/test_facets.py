@@ -163,7 +163,7 @@ def test_pictures_that_are_all_alike_have_no_facets(tmp_path):
     assert left_in(tmp_path) == ["alike"]
 
 
-def test_facets_in_python(folder):
+def test_python_gets_one_picture_for_each_facet(folder):
     words = {"channel": 7, "size": SIDE, "steps": 1}
     pictures = api.visualize("reverie", facets=2, folder=folder, **words)
     assert [picture.size for picture in pictures] == [(SIDE, SIDE)] * 2

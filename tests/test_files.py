@@ -19,7 +19,7 @@ def test_no_more_is_read_than_the_bound(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"12345")
     assert read_bounded(path, 5) == b"12345"
-    with pytest.raises(UsageError, match=r"a is too large: at most 0 kB"):
+    with pytest.raises(UsageError, match=r"a is too large, at most 0 kB of it would be read; name a smaller file"):
         read_bounded(path, 4)
 
 
@@ -93,7 +93,7 @@ def test_a_rescue_is_for_its_user_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert rescue("a.png", b"dream") is None
 
 
-def test_one_maker_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_has_one_maker_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     (tmp_path / "link").symlink_to(tmp_path)
     with claimed(path):

@@ -48,13 +48,13 @@ def test_the_picture_is_what_it_was(name):
     assert difference.mean() < MEAN and np.percentile(difference, 99) <= MOST
 
 
-def test_the_five_differ():
+def test_the_five_golden_pictures_differ():
     pictures = [np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(float) for name in CASES]
     for i, one in enumerate(pictures):
         assert all(np.abs(one - other).mean() > 2 for other in pictures[:i])
 
 
-def test_the_same_twice():
+def test_a_picture_drawn_twice_is_the_same():
     assert np.array_equal(draw(CASES["priors"]), draw(CASES["priors"]))
 
 

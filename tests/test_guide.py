@@ -1,9 +1,12 @@
 """What a guide shows is what grows."""
 
 import numpy as np
+from networks import tiny
 from PIL import Image, ImageDraw
 
 import dreamer
+from dreamer.image import load
+from dreamer.pipeline.bind import Guide
 
 SIDE, CELL = 128, 26
 
@@ -30,3 +33,8 @@ def test_different_guides_give_different_dreams() -> None:
         dream = dreamer.dream(photo, guide=guide(kind), octaves={"smallest": 96, "steps": 8}, seed=1)
         changes.append((np.asarray(dream, float) - np.asarray(photo, float)).ravel())
     assert np.corrcoef(changes)[0, 1] < 0.3
+
+
+def test_a_guide_is_looked_at_with_its_long_side_512_pixels_long() -> None:
+    panorama = Guide(load(np.zeros((64, 2048, 3), np.uint8)), tiny(), "cpu")
+    assert panorama.features(["two"])["two"].shape[-2:] == (16 / 4, 512 / 4)

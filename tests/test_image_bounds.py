@@ -148,7 +148,7 @@ def test_pixels_that_take_more_memory_than_there_is_are_refused_in_a_sentence(tm
 
 
 @pytest.mark.parametrize("pixels", [DEEP, FLAT])
-def test_a_png_of_very_many_parts(tmp_path, pixels, monkeypatch):
+def test_a_png_of_very_many_parts_is_read_up_to_a_bound(tmp_path, pixels, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(png_with(pixels, *[(b"iTXt", b"a\0\0\0\0\0b")] * 20_000))
     read(path, pixels, "20,000 parts")

@@ -54,7 +54,7 @@ def test_the_same_pixels_are_the_same_photo_however_they_are_given(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
-def test_tensors_of_floats(kind):
+def test_tensors_of_floats_are_shares_of_white(kind):
     tensor = torch.rand(1, 3, 20, 30).to(kind).requires_grad_()
     for given in (tensor, tensor[0]):
         pixels = load(given).pixels
@@ -143,7 +143,7 @@ def test_the_limit_of_pixels_holds_for_arrays_too():
         load(SCENE, max_pixels=100)
 
 
-def test_dream_takes_them():
+def test_all_that_load_takes_dream_takes():
     data = io.BytesIO()
     Image.fromarray(SCENE).save(data, "PNG", exif=exif(6))
     dreams = [

@@ -109,14 +109,14 @@ def test_sixteen_bits_are_exact_and_upright(tmp_path, format, channels, orientat
         {"planarconfig": "separate"},
     ],
 )
-def test_sixteen_bit_tiffs_of_every_layout(tmp_path, options):
+def test_sixteen_bit_tiffs_of_every_layout_are_exact(tmp_path, options):
     pixels, path = noise((40, 30, 3), np.uint16), tmp_path / "photo.tif"
     stored = np.moveaxis(pixels, -1, 0) if "planarconfig" in options else pixels
     tifffile.imwrite(path, stored, photometric="rgb", **options)
     assert np.array_equal(load(path).pixels, pixels)
 
 
-def test_sixteen_bit_tiff_in_lzw(tmp_path):
+def test_a_sixteen_bit_tiff_in_lzw_is_exact(tmp_path):
     pixels, path = noise((40, 30, 3), np.uint16), tmp_path / "photo.tif"
     coder = av.CodecContext.create("tiff", "w")
     coder.width, coder.height, coder.pix_fmt, coder.time_base = 30, 40, "rgb48le", 1
@@ -133,7 +133,7 @@ def test_sixteen_bit_tiff_in_lzw(tmp_path):
     refused(path)
 
 
-def test_white_is_zero_and_premultiplied_alpha(tmp_path):
+def test_white_is_zero_and_premultiplied_alpha_are_undone(tmp_path):
     pixels, path = noise((20, 30), np.uint16), tmp_path / "photo.tif"
     tifffile.imwrite(path, pixels, photometric="miniswhite")
     assert np.array_equal(load(path).pixels[..., 0], 65535 - pixels)
@@ -143,7 +143,7 @@ def test_white_is_zero_and_premultiplied_alpha(tmp_path):
 
 
 @pytest.mark.parametrize("channels, colour", [(1, 0), (2, 4), (3, 2), (4, 6)])
-def test_interlaced_sixteen_bit_png(tmp_path, channels, colour):
+def test_an_interlaced_sixteen_bit_png_is_exact(tmp_path, channels, colour):
     pixels, path = noise((21, 19, channels), np.uint16), tmp_path / "photo.png"
     rows = b""
     for y, x, down, across in (
@@ -165,7 +165,7 @@ def test_interlaced_sixteen_bit_png(tmp_path, channels, colour):
     assert channels in (1, 3) or np.array_equal(photo.alpha, pixels[..., -1])
 
 
-def test_metadata_behind_the_pixels_of_a_deep_png(tmp_path):
+def test_metadata_behind_the_pixels_of_a_deep_png_is_read(tmp_path):
     path = tmp_path / "photo.png"
     data = written(png.write, noise((4, 6, 3), np.uint16), None)
     path.write_bytes(data[:-12] + png._chunk(b"eXIf", exif(6)[6:]) + data[-12:])
@@ -192,7 +192,7 @@ def test_what_a_png_says_of_its_owner_in_texts_is_kept_as_exif(tmp_path, deep):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
-def test_bmp_gif_and_pillow_pictures(tmp_path, mode):
+def test_bmp_gif_and_pillow_pictures_are_read_unchanged(tmp_path, mode):
     picture = MODES[mode](smooth())
     pixels, _ = see(picture)
     assert np.array_equal(load(picture).pixels, pixels)

@@ -114,10 +114,12 @@ def test_xmp_survives_without_its_orientation(written, format):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
-def test_iptc_survives(written, format):
+def test_iptc_survives_in_jpeg_and_tiff(written, format):
     iptc = b"\x1c\x02\x78\x00\x05shell"
     path = written(camera_photo(iptc=iptc), format)
     assert load(path).iptc == iptc
+    with Image.open(path) as picture:  # which a program has opened itself
+        assert format == "TIFF" or load(picture).iptc == iptc
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -165,7 +167,7 @@ def test_letters_outside_ascii_survive(written):
     assert again.data(315).decode() == "Käthe Höß\0" and again.data(33432).decode() == "© 2026\0"
 
 
-def test_resolution_in_centimetres(tmp_path):
+def test_a_resolution_in_centimetres_is_read_in_inches(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", noise((4, 4), np.uint16), resolution=(100, 50), resolutionunit=3)
     assert np.allclose(load(tmp_path / "a.tif").dpi, (254, 127))
 
@@ -216,7 +218,7 @@ def test_a_newer_recipe_replaces_the_old(written, format):
 
 
 @pytest.mark.parametrize("format", [*FORMATS, "GIF", "BMP"])
-def test_a_picture_without_a_recipe(tmp_path, format):
+def test_a_picture_without_a_recipe_has_none(tmp_path, format):
     path = tmp_path / "a"
     Image.fromarray(smooth()).save(path, format)
     assert read_recipe(path) is None
@@ -229,7 +231,7 @@ def test_a_recipe_is_found_without_decoding(tmp_path, written):
     assert read_recipe(path) == RECIPE
 
 
-def test_a_huge_or_packed_recipe(tmp_path):
+def test_a_packed_recipe_is_read_and_a_huge_one_is_not(tmp_path):
     from PIL.PngImagePlugin import PngInfo
 
     path = tmp_path / "a.png"

@@ -86,7 +86,7 @@ def test_guided_climbs_the_best_match_of_what_differs_within_the_guide():
             torch.testing.assert_close(gradient[0, :, y, x], best)
 
 
-def test_total_variation_and_l2():
+def test_total_variation_is_the_mean_step_and_l2_the_squared_distance():
     image = torch.rand(1, 3, 9, 11, dtype=torch.float64)
     down = (image[..., 1:, :] - image[..., :-1, :]).abs().mean()
     across = (image[..., 1:] - image[..., :-1]).abs().mean()

@@ -169,7 +169,7 @@ def wheel(folder: Path, name: str, code: str, *, version: str = "1.0", requires:
 # What is asked for
 
 
-def test_sources_as_every_tool_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_written_as_every_tool_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "pyproject.toml").write_text('[project]\nname = "Dream_Own"', encoding="utf-8")
@@ -207,9 +207,9 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         pass
     sentences = {
         "./none": "./none: there is no such file or folder",
-        "./bare": "./bare: this folder is not a plugin; it has no pyproject.toml",
+        "./bare": "./bare: this folder is not a plugin: it has no pyproject.toml; name another",
         "./text.txt": "./text.txt: expected a name on the package index, a wheel",
-        "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file)",
+        "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file); build or download it again",
         "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
         "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
         "--index-url=x": "'--index-url=x': expected a name",
@@ -223,7 +223,7 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
     assert len(ran.err.splitlines()) == len(sentences) and not world.ran
 
 
-def test_a_name_found_by_where_it_came_from() -> None:
+def test_a_name_is_found_by_where_it_came_from() -> None:
     there = {
         "dream-own": Installed("dream-own", "1", CODE, {"url": "file:///home/me/own"}),
         "dream-git": Installed("dream-git", "1", CODE, {"url": "https://a.org/b", "vcs_info": {"vcs": "git"}}),
@@ -241,7 +241,7 @@ def test_held_are_dreamers_own_at_their_versions() -> None:
     assert held_versions(CORE, allow_core_change=True) == {"dreamer-art": "0.1.0"}
 
 
-def test_pips_report() -> None:
+def test_pips_report_becomes_a_plan() -> None:
     report = {
         "install": [
             {"metadata": {"name": "Numpy", "version": "2.5"}, "download_info": {"url": "https://i/n.whl"}},
@@ -258,7 +258,7 @@ def test_pips_report() -> None:
         from_report({"install": [{}]}, CORE)
 
 
-def test_uvs_lines() -> None:
+def test_uvs_lines_become_a_plan() -> None:
     output = """\
 Resolved 3 packages in 7ms
 Would install 3 packages
@@ -317,7 +317,7 @@ def receipt(world: World, text: str) -> None:
     (world.place.prefix / "uv-receipt.toml").write_text(text, encoding="utf-8")
 
 
-def test_pip_as_a_process_with_constraints(world: World) -> None:
+def test_pip_runs_as_a_process_with_constraints(world: World) -> None:
     tool = choose(world.place, ["install", "dream-x"], HELD, which=which("uv"))
     tool.plan([Source("dream-x")], HELD)
     tool.install([Source("dream-x")], HELD, print)
@@ -327,7 +327,7 @@ def test_pip_as_a_process_with_constraints(world: World) -> None:
     assert constraints == again == "dreamer-art==0.1.0\ntorch==2.14.1+cpu\nnumpy==2.4.6\n"
 
 
-def test_uv_where_there_is_no_pip(world: World) -> None:
+def test_uv_is_used_where_there_is_no_pip(world: World) -> None:
     world.place = Place("/env/bin/python", world.place.prefix, "3.11", pip=False)
     tool = choose(world.place, ["install"], HELD, which=which("uv"))
     tool.plan([Source("dream-x")], HELD)
@@ -393,14 +393,14 @@ def test_uv_tool_forgets_what_is_uninstalled(world: World) -> None:
     assert "dream-y" in command and "dream-x" not in command
 
 
-def test_a_receipt_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_receipt_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
     for text in ("[tool", "", "[tool]\nrequirements = []"):
         (tmp_path / "uv-receipt.toml").write_text(text, encoding="utf-8")
         with pytest.raises(InstallError, match=r"uv-receipt\.toml: uv's receipt of this environment cannot be read"):
             Receipt.read(tmp_path / "uv-receipt.toml")
 
 
-def test_pipx_injects(world: World) -> None:
+def test_pipx_injects_what_it_is_given(world: World) -> None:
     prefix = world.place.prefix.parent / "venvs" / "dreamer-art"
     prefix.mkdir(parents=True)
     (prefix / "pipx_metadata.json").write_text('{"injected_packages": {"dream-x": {}}}', encoding="utf-8")
@@ -533,7 +533,7 @@ def test_dreamer_itself_is_never_replaced(world: World) -> None:
     assert world.there == CORE
 
 
-def test_what_a_tool_claims_but_is_not_there(world: World) -> None:
+def test_what_a_tool_claims_but_is_not_there_is_not_recorded(world: World) -> None:
     refused(command("install", "dream-x"), "these are still not installed: dream-x; nothing was recorded", code=1)
     assert entries() == ()
 
@@ -548,7 +548,7 @@ def test_dreamer_failing_afterwards_is_told_of(world: World) -> None:
     )
 
 
-def test_uninstall(world: World) -> None:
+def test_uninstall_takes_plugins_alone_and_forgets_them(world: World) -> None:
     world.there["dream-x"] = Installed("dream-x", "1", CODE)
     remember([Entry("dream-x", "dream-x"), Entry("dream-away", "dream-away"), Entry("torch", "torch")])
     ran = command("uninstall", "torch", "click", "dream-z")
@@ -604,7 +604,7 @@ def test_restore_one_that_is_lost_takes_no_other_with_it(world: World) -> None:
 # The ledger
 
 
-def test_ledger_round_trip(config: Path) -> None:
+def test_a_ledger_gives_back_what_was_remembered(config: Path) -> None:
     assert entries() == () and not config.exists()
     remember([Entry("b", 'C:\\own "plugins"\\b', "1"), Entry("a", "a>=1")])
     remember([Entry("a", "a>=2", "2")])
@@ -724,7 +724,7 @@ def test_an_interrupted_process_does_not_live_on(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("keeper", ["", "conda", "the system"])
-def test_who_looks_after_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeper: str) -> None:
+def test_it_is_known_who_looks_after_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeper: str) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))

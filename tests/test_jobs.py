@@ -84,7 +84,7 @@ def test_what_is_done_is_skipped_and_what_is_wrong_stops_nothing(tmp_path: Path,
     assert len(here[0].given) == 3
 
 
-def test_nothing_computed_is_2(tmp_path: Path, here: list[Here]) -> None:
+def test_where_no_photo_can_be_read_the_code_is_2(tmp_path: Path, here: list[Here]) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_text("no picture")
     refused(render(tmp_path, "--jobs", "1", "--progress", "none"), "a.jpg is not", "b.jpg is not")
@@ -191,10 +191,10 @@ def test_a_cluster_that_is_gone_is_none(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_cluster_that_does_not_begin_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
 ) -> None:
-    started = []
+    before, started = psutil.Process().children(), []
 
     def stop(seconds: float) -> None:
-        started.extend(psutil.Process().children())
+        started.extend({*psutil.Process().children()} - {*before})
         raise problem
 
     (python := tmp_path / "python").write_text("#!/bin/sh\nexec sleep 60\n")
@@ -205,7 +205,7 @@ def test_a_cluster_that_does_not_begin_leaves_nothing(
     monkeypatch.setenv("DREAMER_CACHE", str(cache := tmp_path / "cache"))
     with pytest.raises(problem):
         cluster.up(1)
-    assert started and not psutil.Process().children()
+    assert started and not {*started} & {*psutil.Process().children()}
     assert (cache / "cluster.token").stat().st_mode & 0o77 == 0 and not (cache / "cluster.json").exists()
 
 

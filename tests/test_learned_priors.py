@@ -80,7 +80,7 @@ def test_what_is_too_bright_can_still_be_darkened():
     assert gradient.tolist() == [0, -1, 1, -1, 1, 0]  # an optimiser goes against it
 
 
-def test_pictures_from_codes(tmp_path: Path, own: Path):
+def test_pictures_are_drawn_from_codes_and_without_a_step_a_photo_stays(tmp_path: Path, own: Path):
     """From nothing; and over a photo, where only the change is painted: without a step there is none."""
     words = ("--canvas", "latent", "--set", "canvas.decoder=mine", "--size", 64, "--steps", 2)
     ran = dreamer("visualize", "-o", tmp_path / "eye.png", "--class", "eye", *words)
@@ -113,7 +113,7 @@ def test_a_name_that_is_none_is_told_of(own: Path, name: str):
         autoencoder(scene(48, 40), decoder=name.format(folder=own.parent))
 
 
-def test_a_recipe_names_it(tmp_path: Path, own: Path):
+def test_a_recipe_with_the_prior_leads_to_likelier_pictures(tmp_path: Path, own: Path):
     photo, plain, held = (tmp_path / name for name in ("photo.png", "plain.png", "held.png"))
     to_pil(scene(64, 48)).save(photo)
     words = ("--set", "octaves.count=1", "--set", "octaves.steps=4")

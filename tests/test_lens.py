@@ -10,7 +10,8 @@ from torch import nn
 
 import dreamer
 from dreamer.engine.gradient_overrides import GradientOverrides
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import to_pil
@@ -41,7 +42,7 @@ def test_a_shut_relu_lets_pass_what_opens_it():
 
 
 @pytest.mark.parametrize("relu", [nn.ReLU(), nn.ReLU(inplace=True), torch.relu, torch.nn.functional.relu])
-def test_every_way_to_write_a_relu(relu):
+def test_a_relu_is_redirected_however_it_is_written(relu):
     module = nn.Sequential()
     module.forward = lambda seen: relu(seen)
     _, slope = back(module, [[-1.0]], [[5.0]], GradientOverrides(redirect=1))
@@ -88,7 +89,7 @@ def test_smooth_pooling_hands_on_in_proportion(sizes):
     np.testing.assert_allclose(slope, wanted, rtol=1e-9, atol=1e-12)
 
 
-def test_smooth_pooling_by_hand():
+def test_smooth_pooling_of_one_and_three_is_as_computed_by_hand():
     """A window of 1 and 3: mean square 5, mean 2 (and 0.01): the 3 gets most, the 1 a little less than nothing."""
     _, slope = back(nn.MaxPool2d((1, 2)), [[[[1.0, 3.0]]]], [[[[1.0]]]], GradientOverrides(smooth_pooling=True))
     np.testing.assert_allclose(slope[0, 0, 0], [1 / 2.01 - 2.5 / 2.01**2, 3 / 2.01 - 2.5 / 2.01**2])
@@ -153,7 +154,7 @@ def test_noise_of_weights_shows_in_the_gradient_and_follows_the_seed():
 
 
 @pytest.mark.parametrize("change", [{"smooth_pooling": True}, {"weight_noise": 0.2}])
-def test_a_recipe_sets_it(change, monkeypatch):
+def test_a_recipe_sets_it_for_every_step(change, monkeypatch):
     used, before = [], GradientOverrides.applied_to
     monkeypatch.setattr(GradientOverrides, "applied_to", lambda lens, *where: used.append(lens) or before(lens, *where))
     picture = to_pil(scene(96, 64))
@@ -166,7 +167,7 @@ def test_a_recipe_sets_it(change, monkeypatch):
     assert np.abs(plain - changed).mean() > 0.2
 
 
-def test_a_recipe_redirects(tmp_path):
+def test_a_recipe_that_redirects_cannot_be_tiled(tmp_path):
     path = photo_file(tmp_path / "a.png", 200, 160)
     ran = render(path, "--set", "redirect=16", "--tile", "64", "--set", "octaves.count=1")
     refused(ran, "redirect cannot be tiled", "redirect=0")

@@ -86,7 +86,7 @@ def test_sixteen_bits_come_out_in_eight(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(dream), np.rint(pixels(depth=np.uint16) / 257).astype(np.uint8))
 
 
-def test_presets_changes_layer_guide_and_size(tmp_path: Path) -> None:
+def test_a_preset_changes_a_layer_a_guide_and_a_size_all_count(tmp_path: Path) -> None:
     source, preset = photo(tmp_path / "a.png"), tmp_path / "look.toml"
     preset.write_text("schema = 1\nsize = 48\n[octaves]\nsteps = 1\n")
     seen: list[Step] = []
@@ -98,7 +98,7 @@ def test_presets_changes_layer_guide_and_size(tmp_path: Path) -> None:
     assert np.asarray(guided).tolist() != np.asarray(small).tolist()
 
 
-def test_every_mistake_at_once() -> None:
+def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(dreamer.DreamerError) as caught:
         dreamer.dream(Image.new("RGB", (32, 32)), strength=7, colr=1, layer="m4x", network="reverie")
     for part in ("strength: 7 is not", "colr: unknown key; did you mean colour?", "no layer 'm4x'"):
@@ -154,7 +154,7 @@ def test_what_is_unfinished_is_of_the_type_that_is_returned(tmp_path: Path) -> N
     assert isinstance(caught.value.picture, Image.Image)
 
 
-def test_a_network_by_name() -> None:
+def test_a_network_comes_by_its_name_and_can_be_differentiated() -> None:
     network = dreamer.load_network("reverie")
     image = torch.rand(1, 3, 48, 64, requires_grad=True)
     features = network.features(image, [network.default_layer])[network.default_layer]

@@ -10,7 +10,7 @@ from dreamer.engine.device import Machine, free_memory
 from dreamer.errors import UsageError
 
 
-def test_auto_is_settled():
+def test_auto_is_settled_for_this_machine():
     machine = Machine().resolved()
     assert machine.device in ("cpu", "cuda", "mps") and machine.threads > 0
     assert machine.dtype == torch.float32  # until a plan settles it
@@ -24,12 +24,12 @@ def test_what_a_stranger_says_of_a_machine_is_checked():
     assert Machine.read(known) == Machine("cpu", "bfloat16", 256, 1)
 
 
-def test_a_device_that_is_not_there():
+def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(UsageError, match="device: 'toaster' is not one of auto, cpu, cuda, mps"):
         Machine(device="toaster").resolved()
 
 
-def test_one_of_several_graphics_cards(monkeypatch):
+def test_one_of_several_graphics_cards_can_be_chosen(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert Machine(device="cuda:1").resolved().device == Machine.read({"device": "cuda:1"}).device == "cuda:1"
     assert Machine.read({"device": "cuda:2"}).device == "auto"

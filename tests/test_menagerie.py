@@ -13,7 +13,8 @@ import torch
 
 import dreamer
 from dreamer import unit
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import NetworkError
 from dreamer.ingredients.objectives import channel, deepdream
@@ -131,7 +132,7 @@ def test_without_its_package_it_names_the_command_that_installs_it(small, packag
     assert str(caught.value) == says
 
 
-def test_what_it_knows_of_itself(menagerie):
+def test_every_network_of_it_knows_its_labels_groups_and_layers(menagerie):
     for factory in menagerie.NETWORKS:
         with torch.device("meta"):
             network = factory.untrained()

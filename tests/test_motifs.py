@@ -138,6 +138,22 @@ def test_labels_lie_where_the_object_is():
     assert agree.float().mean() > 0.97
 
 
+def test_a_part_of_an_object_is_labelled_as_the_motif_that_it_shows():
+    """The upper half of a disc shows an eye."""
+
+    def disc(plane: Plane):
+        alpha = plane.edge(1 - plane.r)
+        return relief(torch.zeros_like(alpha), alpha=alpha, part=(plane.v < 0).float())
+
+    def flat(plane: Plane):
+        return relief(torch.zeros_like(plane.u))
+
+    world = World([Motif("face", disc, part="eye"), Motif("eye", flat), Motif("wall", flat, ground=True)])
+    drawn = world.draw(20, 48, torch.Generator().manual_seed(0))
+    shown = drawn.second[drawn.kind == 0]
+    assert 0.3 < (shown == 1).float().mean() < 0.7 and (shown == 0).float().mean() > 0.1
+
+
 def test_things_found_come_into_the_pictures():
     class Red:
         names = ("red",)

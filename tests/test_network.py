@@ -160,7 +160,7 @@ def test_each_family_has_its_default_layer(name):
 
 
 @pytest.mark.parametrize(("name", "hint"), [("gogglenet", "did you mean googlenet"), ("maxvit_t", "one size only")])
-def test_an_unknown_or_refused_network(name, hint):
+def test_an_unknown_or_refused_network_says_why(name, hint):
     with pytest.raises(NetworkError, match=hint):
         load_from(load_plugins()[0].networks, name)
 

@@ -54,7 +54,7 @@ def outputs(cell: Any) -> dict[str, str]:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries that run notebooks
-def test_a_notebook_from_the_first_cell_to_the_last() -> None:
+def test_a_notebook_runs_from_the_first_cell_to_the_last() -> None:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     nbclient.NotebookClient(book, timeout=120, allow_errors=True, kernel_name="python3").execute()
     table, sheet, bar, silent, mistake, stopped = map(outputs, book.cells)

@@ -101,7 +101,7 @@ def figure_by_hand(features, names):
 
 
 @pytest.mark.parametrize("names", [("wing",), ("wing", "eye")])
-def test_whole_motifs_by_hand(features, names):
+def test_whole_motifs_climb_as_the_formula_says_in_numpy(features, names):
     """Squared above zero, ten times itself besides, and the less the better a neighbour is, of whichever figure."""
     features = features / 4
     found = figure_by_hand(features, [("eye", "wing").index(name) for name in names])
@@ -125,7 +125,7 @@ def test_whole_motifs_by_hand(features, names):
     same(mixed, 0.75 * wanted + 0.25 * plain.numpy())
 
 
-def test_figures_that_are_too_wide_for_tiles():
+def test_figures_that_are_too_wide_for_tiles_are_refused():
     wide = replace(figured(), figures={"two": (torch.zeros(3, C), torch.zeros(2, 1, 3, 13, 13), torch.zeros(2, 1))})
     with pytest.raises(RecipeError, match="13 positions wide; at most 11"):
         objectives.motif(torch.zeros(1, C, 9, 9), network=wide, layer="two", names=("eye",))
@@ -174,7 +174,7 @@ def test_logit_is_the_channel_of_a_class(features):
     same(objectives.logit(features, **AT), a.max(1))
 
 
-def test_logit_of_a_read_out(features):
+def test_logit_is_what_a_read_out_says_of_a_class(features):
     network = taught()
     weight, bias = (values.double().numpy() for values in network.heads["two"])
     wanted = np.einsum("c,bchw->bhw", weight[0], features.numpy()) + bias[0]
@@ -199,7 +199,7 @@ def test_a_probability_hardly_moves_near_its_ends_and_a_logit_does():
 
 
 @pytest.mark.parametrize("objective", [objectives.logit, objectives.probability])
-def test_unknown_classes(features, objective):
+def test_unknown_classes_are_told_of(features, objective):
     with pytest.raises(RecipeError, match=r"classes 0 to 11, not 12"):
         objective(features, **AT, index=(12,))
     with pytest.raises(RecipeError, match=r"knows no 'wong'; did you mean wing\?"):
@@ -228,13 +228,13 @@ def cosine_climb(a, v, power):
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.5])
-def test_a_given_direction(features, power):
+def test_a_given_direction_is_climbed_by_its_cosine(features, power):
     vector = np.random.default_rng(0).normal(size=C)
     found = objectives.direction(features, layer="two", vector=tuple(vector), power=power)
     same(found, cosine_climb(features.numpy(), vector, power))
 
 
-def test_direction_by_hand():
+def test_direction_is_as_computed_by_hand_along_across_and_against_it():
     """Along (3, 4) / 5: (1, 0) is there 0.6 of its length, (3, 4) wholly, (-5, 0) against it: floored."""
     seen = hand((1, 3, -5), (0, 4, 0))
     same(objectives.direction(seen, layer="x", vector=(3, 4)), [[[0.6, 5, -3]]])
@@ -253,7 +253,7 @@ def test_a_direction_of_a_seed_is_random_and_the_same_again(features):
 
 
 @pytest.mark.parametrize(("vector", "why"), [((1.0,) * 3, "has 3 numbers"), ((0.0,) * C, "no number but 0")])
-def test_a_vector_that_is_no_direction(features, vector, why):
+def test_a_vector_that_is_no_direction_is_refused(features, vector, why):
     with pytest.raises(RecipeError, match=why):
         objectives.direction(features, layer="two", vector=vector)
 
@@ -270,7 +270,7 @@ def test_arithmetic_adds_and_subtracts_directions(features):
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_arithmetic_by_hand():
+def test_arithmetic_of_two_channels_is_as_computed_by_hand():
     """(1, -1) / root 2 on (5, 1) is 4 / root 2."""
     same(objectives.arithmetic(hand((5.0,), (1.0,)), **AT, plus=("0",), minus=("1",)), [[[4 / 2**0.5]]])
 
@@ -314,7 +314,7 @@ def test_diversity_is_the_likeness_of_gram_matrices(features):
     assert not objectives.diversity(features[:1]).any()
 
 
-def test_diversity_by_hand():
+def test_diversity_is_as_computed_by_hand_of_the_same_and_of_separate_channels():
     """The same picture twice is as alike as can be, 1; two of separate channels have nothing in common."""
     one, other = hand((1.0, 2.0), (0.0, 0.0)), hand((0.0, 0.0), (3.0, 1.0))
     same(objectives.diversity(torch.cat([one, one]))[:, 0, 0], [-1, -1])
@@ -338,7 +338,7 @@ def test_alignment_is_the_difference_of_neighbours(count):
     assert float(objectives.alignment(features, decay=3.0).mean()) * count == pytest.approx(-total, abs=1e-12)
 
 
-def test_alignment_by_hand():
+def test_alignment_of_two_pictures_is_as_computed_by_hand():
     """Two pictures, 2 and 4 apart in their two channels: (4 + 16) / 2, halved for being neighbours."""
     pictures = torch.cat([hand((0.0,), (0.0,)), hand((2.0,), (4.0,))])
     same(objectives.alignment(pictures), [[[-5]], [[0]]])
@@ -379,7 +379,7 @@ def test_style_is_the_distance_of_gram_matrices(features):
     same(objectives.style(features, guide=guide)[:, 0, 0], wanted)
 
 
-def test_style_by_hand():
+def test_style_is_as_computed_by_hand_and_does_not_depend_on_places():
     """Mean products (1, 0; 0, 4) and nothing: (1 + 16) / 4 pairs / 4. Where things are does not matter."""
     seen = hand((2.0, 0.0, 0.0, 0.0), (0.0, 4.0, 0.0, 0.0))
     same(objectives.style(seen, guide=torch.zeros_like(seen)), [[[-17 / 16]]])
@@ -408,7 +408,7 @@ def test_texture_is_the_distance_of_sorted_values(features, size, directions):
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-6)
 
 
-def test_texture_by_hand():
+def test_texture_is_as_computed_by_hand_and_does_not_depend_on_places():
     """Sorted, 3 1 2 0 is 0 1 2 3, and 1 3 is 1 1.5 2.5 3: (1 + .25 + .25 + 0) / 4. Where things are does not matter."""
     seen = hand((3.0, 1.0, 2.0, 0.0))
     same(objectives.texture(seen, guide=hand((1.0, 3.0)), directions=0), [[[-0.375]]])
@@ -435,7 +435,7 @@ def test_caricature_is_the_dot_product_times_the_true_cosine(features, power):
     same(objectives.caricature(features, photo_features=known, power=power)[:, 0, 0], wanted)
 
 
-def test_caricature_by_hand():
+def test_caricature_of_two_vectors_is_as_computed_by_hand():
     """(3, 4) and (4, 3): dot 24, cosine 24 / 25; a photo twice as strong counts twice, its cosine stays."""
     seen, known = hand((3.0,), (4.0,)), hand((4.0,), (3.0,))
     same(objectives.caricature(seen, photo_features=known, power=1.0), [[[24 * 0.96]]])

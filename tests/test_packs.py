@@ -243,7 +243,7 @@ def test_a_rosette_of_quarter_turns_is_exact(module):
 
 
 @pytest.mark.parametrize(("pattern", "turned"), [("repeat", ()), ("mirror", (-1,)), ("turn", (-2, -1))])
-def test_a_cell_and_its_neighbour(module, pattern, turned):
+def test_a_cell_and_its_neighbour_meet_as_the_pattern_says(module, pattern, turned):
     made = module("dreamer-kaleido").wallpaper(torch.randn(1, 3, 60, 80), cells=4, pattern=pattern)
     left, right = made[..., 10:30, 20:40], made[..., 10:30, 40:60]
     torch.testing.assert_close(right, left.flip(turned) if turned else left)

@@ -139,7 +139,7 @@ def lightness(photo):
     return torch.cat((light, 1 - light)), ("light", "shade")
 
 
-def test_a_plugins_segmenter_by_name_and_number():
+def test_the_masks_of_a_plugins_segmenter_go_by_name_and_number():
     names = copied(registry())
     names.add_segmenter(lightness, None, "dreamer-light")
     image = load(pixels()).image()

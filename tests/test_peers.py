@@ -100,7 +100,7 @@ def test_a_peer_s_preset_has_the_published_settings(name: str) -> None:
     assert {key: words[key] for key in published} == published
 
 
-def test_a_peer_s_objectives() -> None:
+def test_a_peer_s_objectives_are_the_published_ones() -> None:
     channel = composed("tensorflow-2016")
     assert channel.recipe.objectives[0].options == {"index": (139,), "normalise": False, "square": False}
     assert channel.network.layer("inception4d.branch2.0.bn").channels == 144
@@ -109,7 +109,7 @@ def test_a_peer_s_objectives() -> None:
         assert composed(name).recipe.objectives[0].options == {"normalise": False, "square": False}, name
 
 
-def test_the_gradient_by_its_mean_size() -> None:
+def test_a_gradient_can_be_normalised_by_its_mean_size() -> None:
     gradient = torch.randn(2, 3, 20, 30).pow(3)
     scaled = normalise(gradient * 1e-20, by="mean")
     assert torch.allclose(scaled.abs().mean((1, 2, 3)), torch.ones(2))
@@ -148,7 +148,7 @@ def test_a_picture_is_stretched_once_at_the_very_end() -> None:
     assert torch.isfinite(stretch(torch.full((1, 3, 8, 8), 0.5), step=Step(0, 1, 0, 1, 0.0, (8, 8)))).all()
 
 
-def test_a_scale_about_another_factor_than_one() -> None:
+def test_a_scale_goes_about_another_factor_than_one() -> None:
     image = torch.zeros(1, 3, 8, 100)
     widths = [scale(image, amount=0.35, about=0.85)(image).shape[-1] for _ in range(200)]
     assert 50 <= min(widths) < 56 and 114 < max(widths) <= 120

@@ -149,7 +149,7 @@ def test_an_older_schema_is_brought_up_step_by_step(tmp_path: Path, monkeypatch:
         read_preset(path)
 
 
-def test_the_lines_of_keys() -> None:
+def test_the_line_of_every_key_is_found() -> None:
     text = """schema = 1
 colour = 1
 [octaves]

@@ -81,7 +81,7 @@ def test_a_picture_of_the_built_in_weights_reads_as_before(tmp_path: Path) -> No
     assert not {"weights_file", "origins"} & stamp_of(tmp_path / "a-dream.png").keys()
 
 
-def test_a_name_that_no_text_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_no_text_can_hold_is_told_with_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Request, "_loaded", lambda self, *given, **known: reverie())
     pipeline = build({}, registry(), weights=Path("caf\udce9.safetensors"))
     assert pipeline.weights_file == "caf?.safetensors"
@@ -98,7 +98,7 @@ ORIGINS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", ORIGINS)
-def test_where_a_plugin_was_installed_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+def test_where_a_plugin_was_installed_from_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     found, expected = ORIGINS[kind]
     about = tmp_path / "soft_looks-1.dist-info"
     about.mkdir()

@@ -39,7 +39,7 @@ def model() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 8, 5, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3))
 
 
-def test_a_channel_of_a_module_in_one_line() -> None:
+def test_a_channel_of_a_module_is_seen_in_one_line() -> None:
     net = model()
     (first,) = dreamer.visualize(net, "2", channel=3, **SMALL)
     (second,) = dreamer.visualize(dreamer.Network.wrap(net), layer="2", channel=np.int64(3), **SMALL)

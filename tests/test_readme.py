@@ -28,7 +28,7 @@ def ingredients() -> str:
     return "\n".join(rows)
 
 
-def test_the_table_of_ingredients():
+def test_the_table_of_ingredients_is_as_the_code_says():
     found = re.search(r"a test -->\n(.*?)\n<!-- end of ingredients", README, re.S).group(1)
     assert found == ingredients(), f"paste this into the README:\n{ingredients()}"
 
@@ -42,7 +42,7 @@ def test_every_command_is_understood(line):
     Recipe.read(words, options_of)
 
 
-def test_the_preset_of_the_readme(tmp_path):
+def test_the_preset_of_the_readme_is_a_recipe(tmp_path):
     from dreamer.recipes.preset import read_preset
 
     path = tmp_path / "slow-bloom.toml"
@@ -50,7 +50,7 @@ def test_the_preset_of_the_readme(tmp_path):
     Recipe.read(merged(DEFAULTS, read_preset(path).words), options_of)
 
 
-def test_the_keyframes_of_the_readme(tmp_path):
+def test_the_keyframes_of_the_readme_change_the_look(tmp_path):
     from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     path = tmp_path / "fall.toml"
@@ -58,7 +58,7 @@ def test_the_keyframes_of_the_readme(tmp_path):
     assert zoom_from({"keyframes": read_schedule(path)}).look(7) == ("citadel", None)
 
 
-def test_the_plugin_of_the_readme():
+def test_the_plugin_of_the_readme_keeps_every_promise():
     from types import ModuleType
 
     from dreamer.testing import assert_plugin_ok

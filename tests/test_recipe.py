@@ -26,7 +26,7 @@ def problems(words=(), *settings):
     return caught.value.problems
 
 
-def test_the_defaults():
+def test_the_defaults_are_the_documented_ones():
     recipe = read()
     assert recipe.network == "reverie" and recipe.colour == 0.5 and recipe.size == 2048
     assert (recipe.octaves.smallest, recipe.octaves.scale, recipe.octaves.steps) == (160, 1.4, 10)
@@ -92,13 +92,13 @@ def test_an_ingredient_named_twice_needs_an_id():
 
 
 @pytest.mark.parametrize("setting", ["octaves.steps.more=1", "nowhere.x=1", "priors.x=1"])
-def test_a_path_that_leads_nowhere(setting):
+def test_a_path_that_leads_nowhere_is_told_with_how_to_write_one(setting):
     (found,) = problems((), setting)
     assert found.startswith(f"{setting[:-2]}: there is no such key; write keys as in colour, octaves.steps or ")
 
 
 @pytest.mark.parametrize("setting", ["octaves", "=3"])
-def test_a_setting_without_a_key_or_a_value(setting):
+def test_a_setting_without_a_key_or_a_value_is_told_with_how_to_write_one(setting):
     assert problems((), setting) == (f"--set {setting}: write KEY=VALUE, as in --set octaves.steps=20",)
 
 
@@ -155,7 +155,7 @@ def test_a_preset_keeps_what_is_its_own_of_a_canvas():
         ({"canvass": {"name": "fourier"}}, "canvass: unknown key; did you mean canvas?"),
     ],
 )
-def test_a_canvas_that_makes_no_sense(words, hint):
+def test_a_canvas_that_makes_no_sense_is_told_with_a_suggestion(words, hint):
     (found,) = problems(words)
     assert hint in found
 
@@ -167,7 +167,7 @@ def test_a_list_replaces_the_list_beneath_and_octaves_merge():
 
 
 @pytest.mark.parametrize("entry", list(REGISTRY.presets), ids=lambda entry: entry.name)
-def test_every_built_in_preset(entry):
+def test_every_built_in_preset_is_a_recipe_and_tells_of_itself(entry):
     preset = find_preset(REGISTRY, entry.name)
     assert preset.title and preset.description and preset.author
     read(preset.words)
@@ -183,7 +183,7 @@ def test_every_built_in_preset(entry):
         ("schema = true", "schema = 1"),
     ],
 )
-def test_a_preset_that_is_not_one(tmp_path, text, hint):
+def test_a_preset_that_is_not_one_is_refused(tmp_path, text, hint):
     path = tmp_path / "look.toml"
     path.write_text(text)
     with pytest.raises(RecipeError, match=hint):

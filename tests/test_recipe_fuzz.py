@@ -118,7 +118,7 @@ def understood(recipe: object) -> None:
     Recipe.read(merged(DEFAULTS, recipe), REGISTRY.vocabulary)
 
 
-def test_damaged_recipes_inside_pictures(shut: None) -> None:
+def test_damaged_recipes_inside_pictures_are_read_or_refused(shut: None) -> None:
     text = Provenance(
         BASE.to_dict(), BASE.machine.to_dict(), "0.1", "0" * 64, "1" * 64, "", {"dreamer-ink": "1.0"}
     ).text()
@@ -138,7 +138,7 @@ def test_damaged_recipes_inside_pictures(shut: None) -> None:
     assert told > HALF / 2 and passed > HALF / 100
 
 
-def test_damaged_presets(shut: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_presets_are_read_or_refused(shut: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tomli_w
 
     text = (

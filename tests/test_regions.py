@@ -17,7 +17,8 @@ from dreamer.api.regions import regions_of
 from dreamer.api.values import with_functions
 from dreamer.cli.regions import with_regions
 from dreamer.engine.areas import Areas, layered, side
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import DreamerError
 from dreamer.image import load, mask_of
@@ -68,7 +69,7 @@ def test_outside_of_all_masks_the_photo_stays_as_it_is(depth, settings):
     assert change[:, -20:].max() > 0
 
 
-def test_so_do_the_pictures_after_single_steps():
+def test_the_pictures_after_single_steps_stay_outside_of_masks_too():
     source, seen = pixels(), []
     look = {"regions": [(shape(), None)], "octaves": {"count": 3, "scale": 1.3}}
     dream(source, **look, on_step=lambda step: seen.append(step.picture()))
@@ -161,7 +162,7 @@ def test_a_uniform_grey_mask_halves_the_dream():
     assert torch.allclose(halved, change / 2, atol=1e-4)
 
 
-def test_a_regions_strength():
+def test_a_regions_strength_scales_its_dream():
     source, left = load(pixels()), slice(0, WIDTH // 2 - 3)
     whole, mixed = (
         program.dream(
@@ -176,6 +177,23 @@ def test_a_regions_strength():
     )
     assert torch.allclose(mixed[..., left], whole[..., left] / 2, atol=1e-6)
     assert torch.equal(mixed[..., WIDTH // 2 + 3 :], whole[..., WIDTH // 2 + 3 :])
+
+
+def test_a_kept_region_leaves_the_strengths_of_the_others_in_their_order():
+    source = load(pixels())
+    whole, mixed = (
+        program.dream(
+            source.pixels,
+            network=tiny(),
+            steps=1,
+            returns="tensor",
+            regions=[("all", None), ("top", "keep"), ("left", {"strength": share})],
+        )
+        - source.image()[0]
+        for share in (1.0, 0.5)
+    )
+    below = (..., slice(HEIGHT // 2 + 3, HEIGHT), slice(0, WIDTH // 2 - 3))
+    assert whole[below].abs().max() > 0.01 and torch.allclose(mixed[below], whole[below] / 2, atol=1e-6)
 
 
 def test_a_small_region_dreams_no_harder_than_the_whole():
@@ -222,7 +240,7 @@ def as_bits(path):
         ("photo.jpg", lambda path: Image.fromarray(shape()).save(path, quality=95)),
     ],
 )
-def test_every_kind_of_mask_file(tmp_path, name, write):
+def test_every_kind_of_mask_file_is_the_same_mask(tmp_path, name, write):
     write(tmp_path / name)
     found = mask_of(load(tmp_path / name), (HEIGHT, WIDTH))[0, 0]
     expected = torch.from_numpy(shape()) / 255
@@ -244,7 +262,7 @@ def test_a_mask_of_another_size_is_stretched_and_says_so(tmp_path):
         assert change[: WIDTH // 3 - 2].max() == 0 and change[WIDTH // 2 :].max() > 0
 
 
-def test_near_a_colour():
+def test_a_mask_by_colour_dreams_near_that_colour_alone():
     source = np.full((64, 64, 3), (136, 170, 221), np.uint8)
     source[32:] = (200, 40, 30)
     found = np.abs(dream(source, regions=[("colour:#88aadd", None)]).astype(int) - source).max((1, 2))
@@ -361,7 +379,7 @@ def recipe_with_regions(folder):
         (str([{"mask": "top"}] * 17).replace(":", " ="), "regions: there are 17, and at most 16 are possible"),
     ],
 )
-def test_a_recipes_mistakes(tmp_path, regions, sentence):
+def test_the_mistakes_in_a_recipes_regions_are_told_with_their_keys(tmp_path, regions, sentence):
     path = tmp_path / "wrong.toml"
     path.write_text(f"schema = 1\nregions = {regions}\n")
     refused(render(photo(tmp_path / "one.png"), "--recipe", path), sentence)
@@ -423,7 +441,7 @@ def test_an_objective_that_looks_at_the_whole_picture_cannot_grow_in_a_region():
         dream(pixels(), regions=[("top", {"objectives": [lambda features, *, step: features.mean((1, 2, 3))]})])
 
 
-def test_numbers_of_formulas():
+def test_the_numbers_of_a_formula_are_shares_and_percentages():
     assert formula("sky.png") is None and formula("./top") is None
     assert formula("top").numbers == (0.5,) and formula("left:30%").numbers == formula("left:0.3").numbers == (0.3,)
     assert formula("colour:#ff0080,30").numbers == pytest.approx((1, 0, 128 / 255, 30))

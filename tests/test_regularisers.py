@@ -32,13 +32,13 @@ def same(found, wanted):
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 2.5])
-def test_total_variation_to_a_power(image, power):
+def test_total_variation_takes_a_power(image, power):
     x = image.numpy()
     wanted = (np.abs(np.diff(x, axis=2)) ** power).mean() + (np.abs(np.diff(x, axis=3)) ** power).mean()
     same(priors.total_variation(image, power=power), wanted)
 
 
-def test_total_variation_by_hand():
+def test_total_variation_of_two_steps_is_as_computed_by_hand():
     """Steps of 0.1 and 0.3, in both of two rows: (0.01 + 0.09) / 2 across, nothing down."""
     two = torch.cat([row(0.2, 0.3, 0.6)] * 2, 2)
     same(priors.total_variation(two, power=2.0), 0.05)
@@ -72,7 +72,7 @@ def test_blur_pulls_each_pixel_to_its_blurred_self(image):
     same(slope * x.size, x - blurred)
 
 
-def test_blur_by_hand():
+def test_blur_of_two_pixels_is_as_computed_by_hand():
     """1 beside 0: its blur is (1 + 0) / 1.5 = 2/3 there, 1/3 here; half the mean square of 1/3."""
     same(priors.blur(row(1.0, 0.0)), 1 / 18)
 
@@ -113,7 +113,7 @@ def test_decay_goes_to_the_photo_or_to_grey(image):
 
 @pytest.mark.parametrize("to", ["photo", "grey"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_small_norm_and_small_contribution(image, to, share):
+def test_the_smallest_share_by_norm_or_contribution_goes_back(image, to, share):
     photo = torch.rand(1, 3, 9, 11, dtype=torch.float64)
     gradient = torch.randn(2, 3, 9, 11, dtype=torch.float64)
     x = image.numpy()
@@ -130,7 +130,7 @@ def test_small_norm_and_small_contribution(image, to, share):
             same(found[b], np.where(small, rest[0], x[b]))
 
 
-def test_small_ones_by_hand():
+def test_the_small_ones_of_three_pixels_are_as_found_by_hand():
     """Changes of 0.1, 0.2, 0.3 whose gradients are 9, 1, 2: the first is smallest, the second matters least."""
     photo, image = row(0.5, 0.5, 0.5), row(0.6, 0.3, 0.8)
     gradient = row(9.0, 1.0, 2.0)

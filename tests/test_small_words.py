@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_photo_a_clip_or_a_folder_in_the_place_of_a_command(here: Path) -> None:
+def test_a_photo_a_clip_or_a_folder_in_the_place_of_a_command_says_what_to_type(here: Path) -> None:
     refused(dreamer("a.png", "--preset", "bloom"), "type `dreamer render a.png --preset bloom`")
     refused(dreamer("b.HEIC"), "type `dreamer render b.HEIC`")
     refused(dreamer("clip.mp4"), "type `dreamer video clip.mp4`")
@@ -34,7 +34,7 @@ def test_a_photo_a_clip_or_a_folder_in_the_place_of_a_command(here: Path) -> Non
     refused(dreamer("rendr", "a.png"), "did you mean 'render'".capitalize())
 
 
-def test_a_name_with_spaces_that_lacks_quotes(here: Path) -> None:
+def test_a_name_with_spaces_that_lacks_quotes_is_told_so(here: Path) -> None:
     photo(here / "my best photo.png", 64, 48)
     for words in (("render", "my", "best", "photo.png"), ("zoom", "my", "best", "photo.png", "--preview")):
         refused(dreamer(*words), 'my best photo.png: a name with spaces needs quotes; write "my best photo.png"')
@@ -54,7 +54,7 @@ def test_a_name_with_spaces_that_lacks_quotes(here: Path) -> None:
         (("--mask", "top"), "regions", [{"mask": "top", "strength": 1.0}]),
     ],
 )
-def test_percent_and_mask(here: Path, typed: tuple[str, ...], key: str, value: Any) -> None:
+def test_percents_and_masks_are_understood(here: Path, typed: tuple[str, ...], key: str, value: Any) -> None:
     ran = dreamer("render", "a.png", "--preset", "mine.toml", *typed)
     assert ran.code == 0, ran.err
     recipe = stamp_of(here / "a-dream.png")["recipe"]
@@ -68,7 +68,7 @@ def test_percent_of_what_goes_beyond_one_is_refused() -> None:
     refused(dreamer("render", "a.png", "--strength", "much"), "--strength: 'much' is not a valid float")
 
 
-def test_a_presets_file_without_its_suffix(here: Path) -> None:
+def test_a_presets_file_is_found_without_its_suffix(here: Path) -> None:
     assert dreamer("render", "a.png", "--preset", "mine").code == 0
     assert stamp_of(here / "a-dream.png")["recipe"]["octaves"]["steps"] == 1
     from dreamer.plugins.loading import load_presets
@@ -98,7 +98,7 @@ def test_a_picture_says_which_preset_it_comes_from(here: Path, monkeypatch: pyte
     assert {*lines[at + 1 : at + 3]} == {"#   seed = 4 instead of 0", "#   octaves.steps = 1 instead of 10"}
 
 
-def test_changes_between_two_recipes() -> None:
+def test_the_changes_between_two_recipes_are_told() -> None:
     base = {"seed": 1, "octaves": {"steps": 3}, "priors": [{"name": "a", "weight": 1.0}], "canvas": {"name": "pixels"}}
     words = {"seed": 2, "octaves": {"steps": 3, "count": 4}, "priors": [{"name": "b", "id": "c", "weight": 2.0}]}
     assert changes_between(words, base) == [

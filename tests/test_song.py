@@ -13,6 +13,7 @@ from dreamer.errors import UsageError
 from dreamer.recipes.drives import CURVES
 from dreamer.videos.sound import song as listening
 from dreamer.videos.sound.curve import Curve, read_curve
+from dreamer.videos.sound.sections import sections_of
 from dreamer.videos.sound.song import heard_in
 from dreamer.videos.sound.spectrum import STEP, spectrum_of
 
@@ -77,6 +78,13 @@ def test_a_file_without_sound_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"no sound")
     with pytest.raises(UsageError, match=r"a\.wav: the sound cannot be read"):
         heard_in(tmp_path / "a.wav")
+
+
+def test_a_section_begins_at_a_clear_novelty_alone_and_on_a_beat_that_is_near() -> None:
+    novelty = np.zeros(round(30 / STEP))
+    novelty[round(10 / STEP)], novelty[round(20 / STEP)] = 1.0, 0.05
+    assert sections_of(novelty, np.array([])) == pytest.approx([0, 10])
+    assert sections_of(novelty, np.array([9.7, 19.7])) == pytest.approx([0, 9.7])
 
 
 def test_a_spectrum_does_not_depend_on_the_parts_it_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,7 @@ def test_the_first_track_that_can_be_read_is_taken(tmp_path):
         ("s.flac", "flac", 192000, "stereo", "aac"),
     ],
 )
-def test_sound_of_any_rate_and_number_of_channels(tmp_path, source, codec, rate, layout, becomes):
+def test_sound_of_any_rate_and_number_of_channels_is_heard_at_its_time(tmp_path, source, codec, rate, layout, becomes):
     said = []
     sound = click(tmp_path / source, codec, rate=rate, layout=layout)
     output = made(tmp_path / "a.mp4", 24, audio=sound, notify=said.append)

@@ -54,7 +54,7 @@ def test_what_is_there_is_skipped_or_left_alone(tmp_path: Path, bucket: fsspec.A
     assert render(*words, "--seed", "3", "--force").code == 0
 
 
-def test_from_a_folder_to_a_bucket_and_back(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
+def test_a_dream_goes_from_a_folder_to_a_bucket_and_back(tmp_path: Path, bucket: fsspec.AbstractFileSystem) -> None:
     assert render(tmp_path / "a.png", "-o", "memory://out/").code == 0
     assert render("memory://in/a.png", "-o", tmp_path / "back").code == 0
     assert left_in(tmp_path / "back") == ["a-dream.png"]

@@ -63,11 +63,17 @@ def test_a_name_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert "IMG [edited] [red] :smile:  [31m-dream.png is done" in ran.err and "bad [2J[b].png" in ran.err
 
 
-def test_a_full_disk_under_stderr_silences_the_telling_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_under_stderr_silences_the_telling_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "stderr", Full())
+    with pytest.raises(OSError):
+        print("anything", file=sys.stderr, flush=True)
     guard_streams()
     echo("a notice", err=True)
     print("anything", file=sys.stderr, flush=True)
+    echo("a result")
+    assert capsys.readouterr().out == "a result\n"
 
 
 @POSIX

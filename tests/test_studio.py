@@ -68,7 +68,7 @@ def test_another_page_may_ask_nothing(studio, headers, status):
     assert studio.states() == before
 
 
-def test_nor_may_one_that_names_no_host(studio):
+def test_a_request_that_names_no_host_is_refused(studio):
     """Without a body: the server hangs up before it has read one, and the answer may be lost with it."""
     before = studio.states()
     for method, path in (("GET", "/pictures"), ("POST", "/jobs")):
@@ -257,7 +257,7 @@ def test_stop_keeps_the_picture_and_pause_waits(tmp_path):
         share = studio.now()["share"]
         until(lambda: studio.now()["share"] > share)
         studio.ask(f"/jobs/{job}/stop", {})
-        until(lambda: studio.states() == ["stopped"], 1)
+        until(lambda: studio.states() == ["stopped"])
         assert studio.workshop.jobs.all()[0].result == "partial.png"
 
 

@@ -12,9 +12,12 @@ from clips import made as clip
 from command import QUICK, dreamer, left_in, photo, stamp_of
 from PIL import Image
 
+from dreamer.api.names import copied
 from dreamer.cli.engine import Control, Engine, encoded
+from dreamer.cli.vocabulary import look_of
 from dreamer.image import load
 from dreamer.recipes.options import RESERVED
+from dreamer.recipes.preset import Preset
 
 
 @pytest.fixture
@@ -125,6 +128,12 @@ def test_a_picture_is_read_with_its_recipe_and_shown_small(engine, tmp_path):
     assert stamps[str(source)]["recipe"] is stamps["/no"]["recipe"] is None
 
 
+def test_a_look_is_known_by_all_its_words_but_its_seed(engine):
+    shelf = copied(engine.registry)
+    shelf.presets.add("own", "dreamer-own", lambda: Preset("own", "Own", "", "me", {"seed": 3, "colour": 0.123}))
+    assert look_of({"seed": 9, "colour": 0.123}, shelf) == "own" and not look_of({"seed": 3, "colour": 0.5}, shelf)
+
+
 def test_every_option_of_every_ingredient_is_offered(engine):
     offered = engine.answer({"do": "vocabulary"})
     for kind, shelf in engine.registry.ingredients.items():
@@ -139,7 +148,7 @@ def test_every_option_of_every_ingredient_is_offered(engine):
     assert {look["name"] for look in offered["looks"]} >= {"gaze", "jewels"}
 
 
-def test_the_recipe_of_the_words_and_what_is_wrong_with_them(engine, tmp_path):
+def test_the_recipe_of_the_words_is_told_and_what_is_wrong_with_them(engine, tmp_path):
     source = str(photo(tmp_path / "a.png", 64, 48))
     found = engine.answer({"do": "recipe", "words": [source, "--preset", "gaze", "--set", "colour=0.25"]})
     assert found["recipe"]["colour"] == 0.25 and "m4a" in found["layers"]

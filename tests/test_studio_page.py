@@ -68,10 +68,10 @@ def dropped(browser, tmp_path_factory):
     return browser
 
 
-def hears(page, words, seconds=30):
+def hears(page, words):
     """Wait until the page has said something since it was last heard."""
     place = f"heard.findIndex((said) => said.includes({json.dumps(words)})) + 1"
-    page.wait(f"heard.splice(0, {place}).length", seconds)
+    page.wait(f"heard.splice(0, {place}).length")
 
 
 def dial(browser, key, value):
@@ -125,7 +125,7 @@ def a_live_preview_pause_and_stop(dropped, studio, folder):
     dial(page, "octaves.steps", 2000)
     page.wait(f"{COMMAND}.includes('octaves.steps=2000')")
     page.press("d")
-    page.wait("document.querySelector('#after').src.includes('preview?n=2')")
+    page.wait("/preview.n=(?!1$)/.test(document.querySelector('#after').src)")  # the second or a later one
     page.press("p")
     page.wait("document.querySelector('#left').textContent === 'paused'")
     page.press("p")
@@ -344,10 +344,10 @@ def many_photos_at_once(dropped, studio, tmp_path):
     page, before = dropped, len(studio.workshop.jobs.all())
     photos = [photo(tmp_path / f"{number:02}.png", 16 + number, 16) for number in range(20)]
     page.files("#file", *photos)
-    hears(page, "20 photos are here.", 120)
+    hears(page, "20 photos are here.")
     page.wait("document.querySelectorAll('#gallery li').length >= 20")
     page.press("d")
-    hears(page, "20 dreams are queued.", 120)
+    hears(page, "20 dreams are queued.")
     assert len({job.output for job in studio.workshop.jobs.all()[before:]}) == 20
 
 
@@ -420,7 +420,7 @@ STEPS = (
 """One after another on one page, as a person would: each goes on from what the one before has left."""
 
 
-def test_the_page_from_the_drop_to_the_end(request):
+def test_the_page_works_from_the_drop_to_the_end(request):
     for step in STEPS:
         request.getfixturevalue("dropped").look("heard.length = 0")
         step(**{name: request.getfixturevalue(name) for name in inspect.signature(step).parameters})

@@ -25,7 +25,9 @@ from dreamer.pipeline.build import Loaded, build
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.sweep import groups, sharing
 from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.cells import same_cells, sheet_text
 from dreamer.recipes.overrides import with_changes
+from dreamer.recipes.provenance import Provenance
 from dreamer.recipes.recipe import DEFAULTS, Recipe
 from dreamer.recipes.sweeps import Axis, cells_of, read_axis
 from dreamer.recipes.variations import varied
@@ -108,7 +110,7 @@ def test_two_dreams_differ_by_their_strength_alone_unless_regions_have_theirs() 
         ("smooth_pooling=true,false", (True, False), ("true", "false")),
     ],
 )
-def test_the_values_of_a_sweep(text: str, values: tuple[Any, ...], texts: tuple[str, ...]) -> None:
+def test_the_values_of_a_sweep_are_read_as_written(text: str, values: tuple[Any, ...], texts: tuple[str, ...]) -> None:
     axis = read_axis(text)
     assert axis == Axis(text.partition("=")[0], values, texts)
 
@@ -128,7 +130,7 @@ def test_the_values_of_a_sweep(text: str, values: tuple[Any, ...], texts: tuple[
         ("weight_noise=1,x", "'x' is not a number from 0 to 1"),
     ],
 )
-def test_mistakes_in_a_sweep(text: str, told: str) -> None:
+def test_mistakes_in_a_sweep_are_told(text: str, told: str) -> None:
     with pytest.raises(RecipeError, match=told.replace("?", ".")):
         read_axis(text)
 
@@ -195,7 +197,7 @@ def test_ctrl_c_keeps_the_finished_cells(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(left_in(tmp_path / "s")) == 3
 
 
-def test_a_variation_of_a_cell_of_a_sheet(tmp_path: Path) -> None:
+def test_a_variation_of_a_sheets_cell_can_be_made_again_and_varied(tmp_path: Path) -> None:
     source, at, on = photo(tmp_path / "a.png", 64, 48), tmp_path / "nine.jpg", tmp_path / "on.png"
     ran = render(source, "--seed", "5", "--variations", "3", "--around", "20%", "-o", at, "--html")
     assert ran.code == 0, ran.err
@@ -234,6 +236,13 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
     assert dreamer("presets", "show", named).code == 0
 
 
+def test_a_sheet_of_other_pictures_or_of_more_is_another():
+    one, two = (Provenance({"seed": seed}, {}, "0.1", "1" * 64, "2" * 64) for seed in (1, 2))
+    text = sheet_text([("1", one), ("2", two)])
+    assert same_cells(text, [one, two], "s.png")
+    assert not any(same_cells(text, others, "s.png") for others in ([one], [one, two, two], [two, one]))
+
+
 @pytest.mark.parametrize(
     ("cells", "told"),
     [
@@ -248,7 +257,7 @@ def test_a_sheet_is_asked_for_one_of_its_pictures(tmp_path: Path) -> None:
         ([{"photo": ["/etc/passwd"]}], "damaged at photo"),
     ],
 )
-def test_a_strangers_sheet(tmp_path: Path, cells: Any, told: str) -> None:
+def test_a_strangers_sheet_is_refused_in_a_sentence(tmp_path: Path, cells: Any, told: str) -> None:
     source = photo(tmp_path / "a.png", 64, 48)
     text = json.dumps({"schema": 1, "recipe": {}, "cells": cells})
     refused(render(source, "--like", f"{forged(tmp_path / 's.png', text)}#1"), told)
@@ -273,7 +282,7 @@ def test_variations_stay_near_and_in_range_and_follow_from_the_recipe() -> None:
     assert varied(words, registry.vocabulary, 0.0, 2) == []
 
 
-def test_sweeps_of_presets_and_files(tmp_path: Path) -> None:
+def test_a_sweep_goes_through_presets_and_files(tmp_path: Path) -> None:
     source = photo(tmp_path / "a.png", 64, 48)
     (tmp_path / "mine.toml").write_text('schema = 1\ntitle = "Mine"\n[octaves]\nsteps = 1\n')
     ran = dreamer(
@@ -320,7 +329,7 @@ def test_python_gives_the_same_cells(tmp_path: Path, dreams: list[float]) -> Non
         ({"axes": {"seed": [1]}, "octaves": ENDLESS}, "octaves: a recipe has at most 16 levels"),
     ],
 )
-def test_mistakes_in_python(settings: dict[str, Any], told: str) -> None:
+def test_mistakes_in_python_are_told(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         library.sweep(np.zeros((48, 64, 3), np.uint8), **settings)
 

@@ -291,7 +291,7 @@ def test_a_function_with_a_memory_is_no_option_either():
     assert any("returns another result under the same seed" in sentence for sentence in told)
 
 
-def test_a_name_that_no_recipe_can_spell():
+def test_a_name_that_no_recipe_can_spell_is_told_of():
     module = ModuleType("dreamer_try")
     module.register_updates = hookimpl(lambda register: register(lambda image: image, "a.b"))
     told = [finding.sentence for finding in examine(module) if not finding.ok]
@@ -367,7 +367,7 @@ def elsewhere():
         (elsewhere, "broken", "its default layer 'nine' does not exist"),
     ],
 )
-def test_networks(factory, verdict, words):
+def test_a_network_is_tried_at_its_default_layer(factory, verdict, words):
     (finding,) = findings(networks=factory)
     assert finding.verdict == verdict and words in finding.sentence
 
@@ -399,7 +399,7 @@ def mirror(image):
         ({"words": {"octaves": {"steps": 3, "step_size": 0}}}, "broken", "changes nothing"),
     ],
 )
-def test_presets(about, verdict, words):
+def test_a_preset_is_tried_and_told_of_what_it_lacks(about, verdict, words):
     prior, preset = findings(priors=mirror, presets=Preset(**{**TITLED, **about}))
     assert prior.ok
     assert preset.verdict == verdict and words in preset.sentence
@@ -459,18 +459,18 @@ def test_a_projects_folder_is_tried_without_being_installed(tmp_path, src):
     assert not [found for found in set(tmp_path.rglob("*")) - set(before) if "__pycache__" in found.name]
 
 
-def test_a_pack_of_presets_alone(tmp_path):
+def test_a_pack_of_presets_alone_is_tried_without_importing_it(tmp_path):
     pack = '[project.entry-points."dreamer.presets"]\nlean = "dreamer_lean.looks"\n'
     folder = project(tmp_path, "raise RuntimeError('a pack is never imported')", entries=pack)
     assert told(folder) == ["ok: plugin lean: adds preset leaning", "ok: preset leaning: dreams with reverie"]
 
 
-def test_a_plugin_that_cannot_be_loaded(tmp_path):
+def test_a_plugin_that_cannot_be_loaded_says_why(tmp_path):
     assert told(project(tmp_path / "a", "import no_such_module"))[0].startswith("broken: plugin lean: cannot be loaded")
     assert "is not marked; write @dreamer.hookimpl" in told(project(tmp_path / "b", GOOD.replace("@hookimpl", "")))[0]
 
 
-def test_a_plugin_that_requires_another_dreamer(tmp_path):
+def test_a_plugin_that_requires_another_dreamer_is_told_so(tmp_path):
     assert told(project(tmp_path, requires="dreamer"))[1] == (
         "broken: plugin dreamer-lean: does not require dreamer-art in its metadata; `dreamer` is another project"
     )
@@ -483,7 +483,7 @@ def test_what_a_plugin_requires_is_read_as_installers_read_it(tmp_path):
     assert "broken: plugin dreamer-lean: requires 'dreamer-art 0.1', which is not a valid requirement" in found
 
 
-def test_an_installed_plugin_by_either_name_whatever_is_chosen(tmp_path, monkeypatch):
+def test_an_installed_plugin_is_tried_by_either_name_whatever_is_chosen(tmp_path, monkeypatch):
     installed(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("dreamer-lean", "Dreamer_Lean", "lean"):
@@ -524,7 +524,7 @@ def test_a_name_that_two_plugins_share_must_be_said_in_full(tmp_path, monkeypatc
         ('[project]\nname = "x"', "it declares no plugin"),
     ],
 )
-def test_a_folder_without_a_plugin(tmp_path, text, words):
+def test_a_folder_without_a_plugin_says_what_it_lacks(tmp_path, text, words):
     if text is not None:
         (tmp_path / "pyproject.toml").write_text(text)
     with pytest.raises(UsageError) as caught:
@@ -535,7 +535,9 @@ def test_a_folder_without_a_plugin(tmp_path, text, words):
 def test_a_folder_is_told_of_however_it_is_named(tmp_path, monkeypatch):
     (tmp_path / "bk").mkdir()
     monkeypatch.chdir(tmp_path)
-    refused(command("plugins", "check", "./bk"), "bk: this folder is not a plugin; it has no pyproject.toml")
+    refused(
+        command("plugins", "check", "./bk"), "bk: this folder is not a plugin: it has no pyproject.toml; name another"
+    )
     refused(command("plugins", "check", "bk"), "no plugin called bk is installed, and the folder bk has no pyproject")
 
 

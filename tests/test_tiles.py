@@ -1,12 +1,13 @@
 """The tiled gradient is the whole gradient: in float64 to 1e-9 of the largest, at any size of tile and picture."""
 
-from functools import cache
+from functools import cache, partial
 
 import pytest
 import torch
 from networks import calibrated, settled, tiny
 
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.engine.tiling import largest_tile
 from dreamer.errors import UsageError
@@ -21,7 +22,14 @@ def sight(network, layers, tile, dtype=torch.float64, objective=deepdream):
     terms = tuple(
         WeightedObjective(layer, 1.0 + k, layer, lambda seen, moment: objective(seen)) for k, layer in enumerate(layers)
     )
-    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, notify=print)
+    prepare = partial(prepared, network, tuple(layers))
+    return Scorer(network, terms, device=CPU, precision=dtype, tile=tile, notify=print, prepare=prepare)
+
+
+@cache
+def prepared(network, layers, dtype):
+    """The network as a scorer prepares it, once for the whole picture and for tiles of any size."""
+    return network.prepared(layers, CPU, dtype)
 
 
 def gradient(network, layers, tile, image, **options):
@@ -71,7 +79,7 @@ def test_tiles_add_up_to_the_whole_in_float64(name, layers, tile, picture):
     assert tiled_score == pytest.approx(score, rel=1e-9)
 
 
-def test_tiles_of_an_objective_that_looks_at_its_neighbours():
+def test_tiles_of_an_objective_that_looks_at_its_neighbours_are_exact_within_its_reach():
     """Whole motifs are exact in tiles, since they say how far they look; one that says less is not."""
     network, image, tile = calibrated("reverie"), photo(80, 211), 64
     found = {}
@@ -91,7 +99,7 @@ def test_tiles_of_an_objective_that_looks_at_its_neighbours():
     [((64, 64), (32, 48, 100)), ((65, 201), (48, 100)), ((131, 70), (48, 100)), ((203, 33), (32, 48))],
 )
 @pytest.mark.parametrize("name", ["squeezenet1_0", "reverie"])
-def test_at_any_size_of_tile_and_picture(name, tiles, size):
+def test_a_tiled_gradient_equals_the_whole_one_at_any_size_of_tile_and_picture(name, tiles, size):
     network = calibrated(name)
     layers = ["features.5" if name == "squeezenet1_0" else "m4a"]
     image = photo(*size)

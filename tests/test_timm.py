@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import dreamer
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import NetworkError, UsageError
 from dreamer.motifs.sample_scene import scene

@@ -204,7 +204,7 @@ def test_a_training_writes_weights_that_dream(tmp_path: Path, paced: None):
     motifs = train.MOTIFS
     output, told = tmp_path / "mine.safetensors", []
     settings = Settings(minutes=0.075, width=0.25)
-    train.train(output, ReverieTraining(settings, torch.device("cpu")), keep=0.05, on_report=told.append)
+    train.train(output, ReverieTraining(settings, torch.device("cpu")), interval=0.05, on_report=told.append)
     assert left_in(tmp_path) == ["mine-000.safetensors", "mine.safetensors"]
     assert output.stat().st_size < 8e6
     network = reverie(output)
@@ -236,7 +236,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, paced: None):
     while not begun.exists() and time.monotonic() - waited < 120:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
+    told = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "with --resume to continue" in told and "Traceback" not in told
 
     def mark() -> dict[str, float]:
@@ -409,7 +409,7 @@ def test_an_album_says_what_it_leaves_out(tmp_path: Path):
     assert len(told) < 25 and any("more" in notice for notice in told)
 
 
-def test_whole_pictures_of_one_thing(tmp_path: Path):
+def test_the_whole_pictures_of_one_thing_are_its_own(tmp_path: Path):
     for name, colour in (("blue/a.png", (0, 0, 255)), ("red/a.png", (255, 0, 0)), ("red/b.png", (255, 0, 0))):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         picture(tmp_path / name, colour, (20, 12))
@@ -418,7 +418,7 @@ def test_whole_pictures_of_one_thing(tmp_path: Path):
     assert red.shape == (2, 3, 8, 8) and red[:, 0].min() > 0.99 > 0.01 > red[:, 2].max()
 
 
-def test_too_many_things_to_tell_apart(tmp_path: Path):
+def test_too_many_things_to_tell_apart_are_refused(tmp_path: Path):
     for number in range(101):
         picture(tmp_path / f"{number}.png", (1, 2, 3), (8, 8))
     with pytest.raises(UsageError, match="101 classes"):
@@ -461,7 +461,7 @@ def test_ones_own_pictures_are_learnt_and_dreamt_of(tmp_path: Path, paced: None,
         assert (found.argmax(1) == number).all()
 
 
-def test_the_sheet_of_motifs(tmp_path: Path):
+def test_the_sheet_of_motifs_has_a_row_for_each(tmp_path: Path):
     ran = dreamer("networks", "motifs", "-o", tmp_path / "sheet.png", "--samples", 1, "--size", 16)
     assert ran.code == 0 and "eye" in ran.out
     with Image.open(tmp_path / "sheet.png") as sheet:

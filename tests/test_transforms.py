@@ -91,7 +91,7 @@ def test_standard_without_chance_is_a_border_of_grey():
     assert torch.equal(transforms.pad(image, pixels=3)(image)[..., :3], torch.full((1, 3, 54, 3), 0.5))
 
 
-def test_standard_by_hand(monkeypatch):
+def test_standard_of_four_pixels_is_as_worked_out_by_hand(monkeypatch):
     """Four pixels, a border of one, the left column and upper row cut off by one: what was at (0, 0) is there."""
     image = torch.tensor([[0.0, 1.0], [0.25, 0.75]], dtype=torch.float64).expand(1, 3, 2, 2)
     drawn(monkeypatch, 1, 1, 0, 0, 0, 0)

@@ -256,7 +256,7 @@ def test_a_damaged_state_is_a_sentence(tmp_path, damage, monkeypatch):
     assert dreamer("video", source, "--force", *QUICK).code == 0
 
 
-def test_the_frames_of_a_python_program(tmp_path):
+def test_a_python_program_gets_the_frames_of_the_command(tmp_path):
     source = made(tmp_path / "clip.mp4", 3)
     pictures = [*video(source, octaves={"steps": 2}, stability=0.7)]
     assert dreamer("video", source, "-o", tmp_path / "stills/", *QUICK).code == 0

@@ -71,7 +71,7 @@ def test_another_seed_is_another_picture_and_several_come_as_one_sheet(tmp_path)
     assert (cells[1, 1] == 128).all()
 
 
-def test_snapshots_and_what_is_there_already(tmp_path):
+def test_snapshots_are_kept_and_what_is_there_already_too(tmp_path):
     out = tmp_path / "unit.png"
     assert visualize("-o", out, "--channel", "7", "--snapshots", "1").code == 0
     assert left_in(tmp_path) == ["unit-0001.png", "unit.png"]
@@ -147,13 +147,13 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
     refused(visualize("-o", tmp_path / "out.png", *words), "furier", "optimiser.rate", "m9", "colour")
 
 
-def test_a_canvas_too_small_for_its_layer(tmp_path):
+def test_a_canvas_too_small_for_its_layer_says_how_large_it_must_be(tmp_path):
     network = Network("striding", nn.Sequential(nn.Conv2d(3, 4, 33), nn.ReLU()), (0.5,) * 3, (1.0,) * 3, "", "", "1")
     with pytest.raises(UsageError, match="24x24 pixels are too small for striding at 1, which needs at least 33"):
         picture_of(network, channel=2, size=24)
 
 
-def test_a_direction_from_a_file(tmp_path):
+def test_a_direction_comes_from_a_file(tmp_path):
     numbers = np.linspace(-1, 1, 272).astype(np.float32)
     np.save(tmp_path / "way.npy", numbers)
     assert visualize("-o", tmp_path / "out.png", "--direction", tmp_path / "way.npy").code == 0
@@ -169,7 +169,7 @@ def test_a_direction_from_a_file(tmp_path):
         ("0 " * 272, "has no number but 0"),
     ],
 )
-def test_a_file_that_is_no_direction(tmp_path, text, word):
+def test_a_file_that_is_no_direction_is_refused(tmp_path, text, word):
     (tmp_path / "way.txt").write_text(text)
     refused(visualize("-o", tmp_path / "out.png", "--direction", tmp_path / "way.txt"), word)
 
@@ -256,12 +256,12 @@ def test_a_class_is_seen_before_anything_is_done_to_its_score():
     ("name", "word"),
     [("loin", "did you mean lion"), ("cat", "there are tiger cat"), ("10", "no class '10'"), ("", "there are lion")],
 )
-def test_no_such_class(name, word):
+def test_a_class_that_there_is_not_is_told_with_those_near_it(name, word):
     with pytest.raises(UsageError, match=word):
         picture_of(classifier(), name, size=32)
 
 
-def test_a_network_without_classes():
+def test_a_network_without_classes_says_so():
     with pytest.raises(UsageError, match="pooling has no layer of classes"):
         picture_of(pooling(), "lion", size=32)
 

@@ -95,7 +95,7 @@ def test_where_there_is_nothing_between_each_look_takes_its_share_of_the_steps(w
     assert [(part.recipe.seed, share) for part, share in parts] == [(0, 0.75), (words.get("seed", 0), 0.25)]
 
 
-def test_so_do_looks_of_two_networks():
+def test_looks_of_two_networks_each_take_their_share_of_the_steps():
     taken = []
     other = build({"octaves": {"count": 1, "steps": 2}}, registry(), network=pooling())
     made = walk(one(1), other, one(5), count=6, on_step=lambda step: taken.append(step.octaves))

@@ -158,7 +158,7 @@ def test_another_number_of_classes_is_no_matter(tmp_path: Path, state: State, cl
         Unit(label="lion").objectives(network, None, (64, 64))
 
 
-def test_weights_without_a_head(tmp_path: Path, state: State) -> None:
+def test_weights_without_a_head_serve_all_layers_before_it(tmp_path: Path, state: State) -> None:
     torch.save(headless(state), tmp_path / "backbone.pth")
     network = loaded(tmp_path / "backbone.pth")
     assert network.labels == () and "lacks fc.weight, fc.bias" in network.notices[0]
@@ -167,7 +167,7 @@ def test_weights_without_a_head(tmp_path: Path, state: State) -> None:
         network.features(torch.rand(1, 3, 64, 64), ["fc"])
 
 
-def test_layers_up_to_the_first_that_does_not_fit(tmp_path: Path, state: State) -> None:
+def test_layers_up_to_the_first_that_does_not_fit_can_be_used(tmp_path: Path, state: State) -> None:
     torch.save({**state, "stage3.0.weight": torch.zeros(7)}, tmp_path / "part.pth")
     network = loaded(tmp_path / "part.pth")
     network.features(torch.rand(1, 3, 64, 64), [LAYER])
@@ -419,7 +419,7 @@ def test_the_checkpoint_of_another_training_is_told_of_in_few_words(tmp_path: Pa
     module = nn.Linear(2, 2)
     optimiser = torch.optim.AdamW(module.parameters())
     Checkpoint.beside(tmp_path / "a.safetensors", {"seed": laughing(), "width": 2}).save(module, optimiser)
-    with pytest.raises(UsageError, match=r"another training: its seed differ, its width is 2, not 1"):
+    with pytest.raises(UsageError, match=r"another training: its seed differ, its width is 2, not 1; give the same"):
         Checkpoint.beside(tmp_path / "a.safetensors", {"seed": 1, "width": 1}).load(
             module, optimiser, torch.device("cpu")
         )

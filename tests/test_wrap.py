@@ -13,7 +13,8 @@ from torch import Tensor
 
 from dreamer import dream
 from dreamer.engine.areas import layered
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.image import Edges, blurred, resize
 from dreamer.ingredients.objectives import deepdream

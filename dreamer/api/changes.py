@@ -60,20 +60,20 @@ class Look(TypedDict, total=False):
 
 
 class UnitChanges(Look, total=False):
-    """What `dreamer.visualize` takes besides its own arguments."""
+    """Recipe keys that `dreamer.visualize` accepts as keyword arguments."""
 
     size: int
 
 
 class Changes(UnitChanges, total=False):
-    """What `dreamer.dream` and `dreamer.video` take besides their own arguments."""
+    """Recipe keys that `dreamer.dream` and `dreamer.video` accept as keyword arguments."""
 
     canvas: OneIngredient
     optimiser: OneIngredient
 
 
 class Settings(TypedDict, total=False):
-    """What `dreamer.dream` and `dreamer.visualize` share beside a recipe."""
+    """Arguments shared by `dreamer.dream` and `dreamer.visualize` that are no recipe keys."""
 
     preset: str | Path | Preset | None
     weights: str | Path | None
@@ -111,14 +111,14 @@ class UnitSettings(Settings, UnitChanges, total=False):
 
 
 class WalkChanges(Look, total=False):
-    """What `dreamer.walk` takes besides its own arguments."""
+    """Recipe keys that `dreamer.walk` accepts as keyword arguments."""
 
     canvas: OneIngredient
     optimiser: OneIngredient
 
 
 class ZoomChanges(WalkChanges, total=False):
-    """What `dreamer.zoom` takes besides its own arguments: see `dreamer.zoom`'s motion as well."""
+    """Recipe keys and settings of the motion that `dreamer.zoom` accepts as keyword arguments."""
 
     seconds: float
     fps: float | str | Fraction

@@ -59,7 +59,7 @@ def walk(
     on_step: Callable[[Step], None] | None = None,
     **changes: Unpack[WalkChanges],
 ) -> Iterator[Result]:
-    """Walk over a photo from look to look: the frames of `dreamer walk`, one by one.
+    """Walk over a photo from look to look, frame by frame, as `dreamer walk` does.
 
     Args:
         looks: At least two presets, TOML files, pictures or clips made by dreamer, or recipes as dicts.

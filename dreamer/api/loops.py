@@ -1,4 +1,4 @@
-"""A photo that breathes, frame by frame."""
+"""Seamless loops over a photo, frame by frame."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def loop(
     on_step: Callable[[int, Step], None] | None = None,
     **changes: Unpack[WalkChanges],
 ) -> Iterator[Result]:
-    """Let a photo breathe: the frames of `dreamer loop`, one by one; after the last the first comes again.
+    """Loop over a photo without a seam: dreams come and go over it, and after the last frame the first fits again.
 
     Args:
         photo: As for `dream`.

@@ -14,7 +14,7 @@ _EVERY = 0.1  # seconds between two changes of the bar
 
 @contextmanager
 def watched(on_step: Callable[[Step], None] | None) -> Iterator[Callable[[Step], None]]:
-    """What is called after each step: `on_step`, or in a notebook a bar; elsewhere nothing is shown."""
+    """Yield the callback for each step: `on_step`, else a progress bar in a notebook, else one that does nothing."""
     if on_step is not None or not in_notebook():
         yield on_step or (lambda step: None)
         return

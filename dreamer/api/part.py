@@ -29,7 +29,7 @@ class Part:
 
     @property
     def share(self) -> float:
-        """How much of the photo it is, from 0 to 1."""
+        """The share of the photo that the part takes, from 0 to 1."""
         return float(self.mask.mean())
 
     def to_pil(self) -> Image.Image:

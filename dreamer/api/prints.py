@@ -78,12 +78,12 @@ def enlarge(
         large = source.deep().resized(max(way.size))
         return given(Dream(large, way.strong(resize(change, way.size)), way.machine), returns)
 
-    def keep(number: int, change: Tensor) -> None:
+    def store(number: int, change: Tensor) -> None:
         left[:] = [change]
 
     try:
         with watched(on_step) as watching:
-            keep(-1, way.proof(source.resized(max(way.first.size))))
-            return made(way.drawn(left[0], on_step=watching, on_octave=keep))
+            store(-1, way.proof(source.resized(max(way.first.size))))
+            return made(way.drawn(left[0], on_step=watching, on_octave=store))
     except KeyboardInterrupt:
         raise Interrupted(made(left[0])) from None

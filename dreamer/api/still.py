@@ -15,7 +15,7 @@ from dreamer.api.changes import Changes, DreamSettings
 from dreamer.api.notebook import watched
 from dreamer.api.regions import OneRegion
 from dreamer.api.request import machine_of, photo_of, request
-from dreamer.api.values import AnyNetwork, Device, Kept, Precision, Result, Returns, given, network_of, plain
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, Snapshots, given, network_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, RecipeError, UsageError, quoted
@@ -94,7 +94,8 @@ def dream(
         fetch: Whether absent weights of the named network may be downloaded.
         steps: Number of steps in each octave.
         max_pixels: The largest picture that is read and dreamt over.
-        keep: After which steps, counted from 1 over all octaves, the picture is kept as well.
+        keep: Steps, counted from 1 over all octaves, after which the picture is returned as well. (What stays of the
+            photo is `spare`, the command line's --keep.)
         returns: "pil" for an image with the photo's alpha and profile, in 8 bits; "tensor" for (3, H, W), float32 in
             [0, 1]; "array" for (H, W, C) in the photo's own depth.
         on_step: Called with a `Step` after each step; its `picture()` is the picture so far. By itself a bar shows
@@ -125,20 +126,20 @@ def dreamt(
     photo: Photo,
     on_step: Callable[[Step], None] | None,
     given: Callable[[Dream], Given],
-    keep: Sequence[int] | None,
+    snapshots: Sequence[int] | None,
 ) -> Given | dict[int, Given]:
-    """What is given of a dream over a photo, and with `keep` of its pictures after these steps, by their numbers.
+    """Dream over a photo and return what `given` makes of the dream; with `snapshots`, {step: picture} of these steps.
 
-    Interrupted carries the same of an unfinished one. Raises UsageError for a step that there is not.
+    Interrupted carries the same of the unfinished dream. Raises UsageError for a step that does not exist.
     """
     plan = pipeline.plan(photo.height, photo.width)
-    steps = _steps_kept(keep, sum(octave.steps for octave in plan.octaves))
-    kept: Kept[Given] = Kept()
+    steps = _snapshot_steps(snapshots, sum(octave.steps for octave in plan.octaves))
+    taken: Snapshots[Given] = Snapshots()
     done = 0
 
-    def finished(dream: Dream) -> Given | Kept[Given]:
+    def finished(dream: Dream) -> Given | Snapshots[Given]:
         picture = given(dream)
-        return picture if keep is None else Kept({**kept, done: picture})
+        return picture if snapshots is None else Snapshots({**taken, done: picture})
 
     try:
         with watched(on_step) as watching:
@@ -149,18 +150,20 @@ def dreamt(
                 watching(step)
 
             def take(number: int, dream: Dream) -> None:
-                kept[number] = given(dream)
+                taken[number] = given(dream)
 
             return finished(pipeline.dream(photo, plan=plan, on_step=count, snapshots=steps, on_snapshot=take))
     except Interrupted as stop:
         raise Interrupted(finished(stop.picture)) from None
 
 
-def _steps_kept(keep: Sequence[int] | None, count: int) -> set[int]:
-    """The steps whose pictures are kept before the last; raises UsageError for what is none of `count` steps."""
+def _snapshot_steps(snapshots: Sequence[int] | None, count: int) -> set[int]:
+    """The steps before the last one whose pictures are asked for; raises UsageError for none of the `count` steps."""
     steps: Any = None
     with suppress(RecipeError):
-        steps = [] if keep is None else plain(keep)
+        steps = [] if snapshots is None else plain(snapshots)
     if not isinstance(steps, list) or not all(type(step) is int and 1 <= step <= count for step in steps):
-        raise UsageError(f"keep: expected numbers of steps from 1 to {count}, as in (1, {count}), not {quoted(keep)}")
+        raise UsageError(
+            f"keep: expected numbers of steps from 1 to {count}, as in (1, {count}), not {quoted(snapshots)}"
+        )
     return {*steps} - {count}

@@ -34,7 +34,7 @@ from dreamer.recipes.variations import varied
 
 Shown = TypeVar("Shown")
 _ARGUMENTS = ("preset", "network", "weights", "layer", "guide", "regions", "steps")
-"""What is an argument of `dreamer.dream` and no key of a recipe."""
+"""Arguments of `dreamer.dream` that are no recipe keys."""
 _COUNT = 9  # variations, where nobody says how many
 
 
@@ -187,7 +187,7 @@ def _axis(key: str, values: Sequence[Any], prepare: Callable[[Any], Any]) -> Axi
 
 
 def _text(value: Any, number: int) -> str:
-    """What stands on the sheet for a value."""
+    """The label of a value on the sheet."""
     if isinstance(value, (Network, Preset)):
         return value.name
     if isinstance(value, (str, int, float, Path)) or value is None:

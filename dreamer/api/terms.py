@@ -92,7 +92,8 @@ def direction(layer: str, vector: Sequence[float] | Tensor, *, picture: int | No
 
     def score(map: Tensor) -> Tensor:
         if len(numbers) != map.shape[1]:
-            raise UsageError(f"direction: it has {len(numbers)} numbers, and layer {layer} has {map.shape[1]} channels")
+            has = f"it has {len(numbers)} numbers, and layer {layer} has {map.shape[1]} channels"
+            raise UsageError(f"direction: {has}; give one for each")
         return torch.einsum("c,bchw->bhw", numbers.to(map), map).mean((1, 2))
 
     return _term(layer, picture, score)

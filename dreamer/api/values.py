@@ -1,4 +1,4 @@
-"""What a Python program hands over and gets back: pictures of any kind, networks, numbers and functions."""
+"""Conversions of the arguments and results of the Python API: pictures, networks, numbers and functions."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Pictures(list[Any]):
         return data.getvalue()
 
 
-class Kept(dict[int, Shown]):
-    """Pictures, or lists of them, by the steps after which they were kept; a notebook shows them side by side."""
+class Snapshots(dict[int, Shown]):
+    """Pictures, or lists of them, by the steps after which they were taken; a notebook shows them side by side."""
 
     def _repr_png_(self) -> bytes | None:
         lists = (kept if isinstance(kept, list) else [kept] for kept in self.values())

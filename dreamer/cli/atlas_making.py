@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
     from dreamer.visualization.atlas.layer_section import LayerSection
     from dreamer.visualization.atlas.page import Atlas
-    from dreamer.visualization.exemplars import Exemplar, Ranker, Search
+    from dreamer.visualization.exemplars import Exemplar, Search
+    from dreamer.visualization.ranker import Ranker
 
 Drawn = Iterator[tuple[int, bytes]]
 _KEPT = 60.0  # seconds between two unfinished pages that are saved

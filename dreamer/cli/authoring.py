@@ -110,7 +110,9 @@ def _write(project: Path, words: dict[str, str]) -> None:
     except OSError as error:
         if made:
             shutil.rmtree(project, ignore_errors=True)
-        raise WriteError(f"{project}: cannot be written ({error.strerror or error})") from error
+        raise WriteError(
+            f"{project}: cannot be written ({error.strerror or error}); choose another folder with -o"
+        ) from error
 
 
 def _check_name(name: str) -> None:

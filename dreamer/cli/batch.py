@@ -49,7 +49,7 @@ class Batch:
     """The steps after which the picture is saved, too."""
     keep_gps: bool = False
     repeat: Times | None = None
-    """How often the dream is written side by side, beside it."""
+    """Copies (across, down) of the dream in a second picture beside it; None for no such picture."""
     blank: Callable[[], Photo] | None = None
     """Makes the picture to start from if there is no photo; without it, dreamer's own scene is used."""
     remarks: Callable[[Dream], Iterable[str]] = lambda dream: ()
@@ -166,7 +166,7 @@ class Batch:
             raise UsageError(f"{output} is also the name for the dream of {other}; use different folders")
 
     def forget_names(self) -> None:
-        """Let the dreams to come have the names of those that were written: they go elsewhere."""
+        """Forget the names of written dreams: the next ones may have them, since they go elsewhere."""
         self._written.clear()
 
     def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
@@ -191,10 +191,10 @@ class Batch:
             self.worked = True
             self.reporter.step(step)
 
-        def keep(step: int, dream: Dream) -> None:
+        def save(step: int, dream: Dream) -> None:
             self._keep(dream, output, f"{step:04d}", format)
 
-        return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=keep)
+        return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=save)
 
     def _rescued(self, dream: Dream, output: Path, format: str) -> str:
         """Save a dream whose output could not be written elsewhere, and say so."""

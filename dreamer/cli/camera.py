@@ -1,4 +1,4 @@
-"""How the clip of `dreamer zoom` moves, as options, repeated clips and files say it."""
+"""The motion of `dreamer zoom`, read from its options, from a clip to repeat and from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dreamer.videos.zoom.zoom import Zoom
 
 DEPTH = ("dolly", "orbit", "parallax")
-"""What moves the camera in depth."""
+"""Settings of a zoom that move the camera in depth."""
 _MOTION = ("seconds", "fps", "rate", "angle", "centre", "pan", "ease", "direction", "loop", "mode", *DEPTH)
 FOLLOW = "follow"
 """The --centre that looks for its own way."""
@@ -52,7 +52,7 @@ def motion_of(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def plan_of(params: Mapping[str, Any]) -> Zoom:
-    """How the clip moves, by all parameters of the command. Raises UsageError with every mistake."""
+    """The motion that all parameters of the command ask for. Raises UsageError with every mistake."""
     hearing = Hearing(params["dance"], params["drives"], params["chart"])
     motion = motion_of(dict(params))
     return planned(params["recipe"], motion, params["keyframes"], hearing, params["audio"], lambda sentence: None)[0]
@@ -66,7 +66,7 @@ def planned(
     audio: Path | None,
     notify: Callable[[str], None],
 ) -> tuple[Zoom, Song | None]:
-    """How the clip moves, by the options and by what is heard, else like the repeated clip; and what is heard."""
+    """The motion by the options and the song, else that of the clip to repeat; and the song, if there is one."""
     from dreamer.videos.zoom.schedule import read_schedule, zoom_from
 
     words = dict(motion_in(Path(recipe))) if recipe else {}
@@ -123,7 +123,7 @@ def kept_way(note: Any, seconds: float) -> list[tuple[float, tuple[float, float]
 
 
 def moves(plan: Zoom, way: Way, strength: float) -> dict[str, Floats]:
-    """How a clip moves, by name, a value for each frame; `strength` is the recipe's."""
+    """The motion of a clip as curves by name, one value for each frame; `strength` is the recipe's."""
     import numpy as np
 
     times = np.array([plan.time(number) for number in range(plan.frames)])

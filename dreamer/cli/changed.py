@@ -1,4 +1,4 @@
-"""What makes a changed recipe of a preset, in words."""
+"""The difference between a preset and the changed recipe, in words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAID = 6
 
 
 def change_of(given: RenderOptions, pipeline: Pipeline) -> str:
-    """What the options have changed of their preset or recipe, in a sentence; empty for nothing."""
+    """A sentence about what the options change in their preset or recipe; empty for nothing."""
     from dreamer.recipes.overrides import changes_between
 
     kept = {key: getattr(given, key) for key in ("preset", "recipe", "network", "weights", "guide", "region")}

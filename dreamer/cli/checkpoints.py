@@ -1,4 +1,4 @@
-"""The folder beside a print in which it is kept, octave by octave, until it is written."""
+"""Checkpoints of an unfinished print, one for each octave, in a hidden folder beside it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The changes that a print's octaves leave, in the hidden folder beside `output`; the last one alone is kept."""
+    """The change after a print's last finished octave, saved in the hidden folder beside `output`."""
 
     output: Path
 
     @property
     def folder(self) -> Path:
-        """Where they are."""
+        """The hidden folder of the checkpoints."""
         return self.output.with_name(fitting(f".{self.output.name}", ".print"))
 
     @property
@@ -44,11 +44,11 @@ class Checkpoints:
         if not has_manifest(self.folder) or (force and not resume):
             return
         if not resume:
-            raise UsageError(f"{self.folder} holds an unfinished print; --resume continues it, --force begins it anew")
+            raise UsageError(f"{self.folder} holds an unfinished print; --resume continues it, --force starts it again")
         if self._manifest().get("recipe") != recipe:
             raise UsageError(
                 f"{self.folder} holds a print of another recipe, photo, size or machine; give the same options, or "
-                "begin it anew with --force and without --resume"
+                "start it again with --force and without --resume"
             )
 
     def begin(
@@ -70,8 +70,8 @@ class Checkpoints:
         write_atomically(self.folder / MANIFEST, json.dumps({"recipe": recipe, "tile": tile}).encode())
         return 0, None
 
-    def keep(self, number: int, change: Tensor) -> None:
-        """Keep what octave `number`, from 0 for the proof, has left, and that alone."""
+    def save(self, number: int, change: Tensor) -> None:
+        """Save the change after octave `number` (0: the proof), and delete the one before."""
         from dreamer.videos.clip.state import FolderStore
 
         store = FolderStore(self.folder)
@@ -87,7 +87,7 @@ class Checkpoints:
             raise UsageError(f"{self.folder} cannot be deleted: {error.strerror}; delete it by hand") from error
 
     def _manifest(self) -> dict[str, Any]:
-        """What the manifest says; empty where there is none that can be read."""
+        """The manifest's table; empty if there is none or it cannot be read."""
         with suppress(OSError, UsageError, ValueError, RecursionError):
             found = json.loads(read_bounded(self.folder / MANIFEST, MANIFEST_BYTES))
             return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""What `zoom` and `video` share: their options, and the loop that makes frames and loses none."""
+"""Options shared by `zoom` and `video`, and the loop that makes a clip's frames and loses none."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _PREVIEW_RATE = 10  # frames a second of a zoom's preview, at most
 
 
 def few(fps: Fraction) -> int:
-    """Of how many frames of a zoom its preview shows one."""
+    """The n of a zoom's preview, which shows every n-th frame."""
     return max(1, math.ceil(fps / _PREVIEW_RATE))
 
 

@@ -1,4 +1,4 @@
-"""What the processes of --jobs and --on draw: channels of an atlas, and looks of a photo."""
+"""Makers for the processes of --jobs and --on: channels of an atlas, and looks of a photo."""
 
 from __future__ import annotations
 

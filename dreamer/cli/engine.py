@@ -28,7 +28,7 @@ from dreamer.cli.photos import Place, named_files
 from dreamer.cli.plans import done, planned, plugins_and_packs
 from dreamer.cli.render import render
 from dreamer.cli.render_options import RenderOptions
-from dreamer.cli.telling import Control, Say, Shown, Told, encoded
+from dreamer.cli.telling import Control, EngineReporter, Say, Shown, encoded
 from dreamer.cli.video import video
 from dreamer.cli.vocabulary import look_of, vocabulary
 from dreamer.cli.zoom import zoom
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dreamer.image import Photo
 
 _SIDES = {"view": (1600, "JPEG"), "small": (320, "PNG")}
-"""What is made of every picture for the page: the long side in pixels, and the format."""
+"""Versions of a picture that the page shows: name -> long side in pixels, and format."""
 _SMALL, _PROOF = 600, (480, 640)
 """Long side of the whole dream that a proof begins with, and (height, width) of the part that it shows, in pixels."""
 _KINDS: dict[str, click.Command] = {"render": render, "zoom": zoom, "loop": loop, "video": video}
@@ -81,7 +81,7 @@ class Engine:
         return plugins_and_packs(self.plugins)
 
     def do_plan(self, specs: Sequence[str]) -> dict[str, Any]:
-        """What an installation would change."""
+        """The packages that an installation would change."""
         return planned(specs)
 
     def do_install(self, specs: Sequence[str], changes: Sequence[dict[str, str]]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class Engine:
         return {"recipe": dict(stamp.recipe), "photo": stamp.photo, "look": look_of(stamp.recipe, self.registry)}
 
     def do_stamps(self, paths: Sequence[str]) -> dict[str, Any]:
-        """What is inside several pictures, by path; no recipe for pictures without, and for what is no picture."""
+        """The recipes inside several pictures, by path; None for a picture without one, and for anything else."""
         found = {path: self.answer({"do": "stamp", "path": path}) for path in paths}
         return {"stamps": {path: {"recipe": None, "photo": "", "look": "", **stamp} for path, stamp in found.items()}}
 
@@ -163,7 +163,7 @@ class Engine:
 
         self.control.reset()
         given, params = self._given(words)
-        reporter = Told(self.say, self.control, previews)
+        reporter = EngineReporter(self.say, self.control, previews)
         pipeline, provenance = given.pipeline(self.registry, reporter.notify, [], fetch=False)
         use_threads(pipeline.machine)
         photo = Path(params["photos"][0])
@@ -201,7 +201,7 @@ class Engine:
         """Make a clip, as `dreamer zoom`, `dreamer loop` or `dreamer video` does with these words."""
         self.control.reset()
         self.do_recipe(words, kind)  # nothing is fetched that its looks lack
-        reporter = Told(self.say, self.control, previews)
+        reporter = EngineReporter(self.say, self.control, previews)
         with _KINDS[kind].make_context(kind, list(words), obj=reporter) as context:
             reporter.clip = Path(context.params["output"])
             context.invoke(_KINDS[kind].callback or _KINDS[kind], **context.params)
@@ -230,7 +230,7 @@ def _first_frame(path: Path, max_pixels: int) -> tuple[Photo, dict[str, Any]]:
 
 
 def main() -> None:
-    """Serve the requests on stdin until it ends; then the studio is gone, and so is this."""
+    """Serve the requests on stdin until it ends, as it does with the studio."""
     # What a library prints must not come between the answers.
     out: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

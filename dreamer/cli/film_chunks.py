@@ -97,7 +97,7 @@ class Chunks:
         keep_freed_memory()
 
     def _look(self, preset: str | None = None) -> Pipeline:
-        """What dreams, or does so at the sections with that preset."""
+        """The pipeline of the film, or that of the sections with a preset."""
         given = RenderOptions.read(self._words)
         given = given if preset is None else replace(given, preset=preset, recipe=None)
         return bounded(given.pipeline(self._registry, lambda sentence: None, [])[0])

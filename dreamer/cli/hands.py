@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
 
 MOST = 10_000
-THREADS = 1  # of a unit: processes of one thread each make the most (tests/benchmarks/jobs.py)
+THREADS = 1  # for each unit: processes of one thread each make the most (tests/benchmarks/jobs.py)
 _GB = 2**30
-_MEMORY = {"cuda": 8 * _GB}  # that one pass of a unit may take; elsewhere
+_MEMORY = {"cuda": 8 * _GB}  # bytes that one pass of a unit may take; elsewhere:
 _USUAL = 2 * _GB
-_BESIDE = _GB // 2  # that a process takes besides
+_BESIDE = _GB // 2  # bytes that a process takes besides
 
 
 class _Jobs(ParamType):
@@ -44,10 +44,15 @@ class _Jobs(ParamType):
 
 
 def jobs_options(what: str) -> Callable[[Any], Any]:
-    """Return --jobs and --on; `what` is what is made at once, in the plural."""
+    """Return --jobs and --on; `what` names the units of work, in the plural."""
     return together(
-        option("--jobs", type=_Jobs(), metavar="N|auto", help=f"Make N {what} at once, each with one thread."),
-        option("--on", metavar="ray|ray://HOST:PORT", help=f"Make {what} on the machines of a Ray cluster."),
+        option(
+            "--jobs",
+            type=_Jobs(),
+            metavar="N|auto",
+            help=f"Number of processes at work on {what}, each with one thread.",
+        ),
+        option("--on", metavar="ray|ray://HOST:PORT", help=f"Work on {what} with the machines of a Ray cluster."),
     )
 
 
@@ -62,7 +67,7 @@ class Hands:
 
     @classmethod
     def read(cls, options: dict[str, Any], problems: list[str]) -> Hands:
-        """Take them out of a command's options, and let each unit have one thread unless --threads says otherwise."""
+        """Take --jobs and --on out of a command's options, and set --threads to 1 for each unit if it is not given."""
         found = cls(options.pop("jobs"), options.pop("on"), options.get("device") in (None, "auto"))
         if found.on and found.on != "ray" and not found.on.startswith("ray://"):
             problems.append(f"--on {found.on}: expected ray, or the address of a cluster as in ray://192.168.0.2:6379")
@@ -81,7 +86,7 @@ class Hands:
         return self.jobs is not None or self.on is not None
 
     def hire(self, machine: Machine) -> Callable[[Order, str], Pool]:
-        """What makes the pool: of processes here, or of actors of a cluster; each computes as the machine says."""
+        """A function that makes a pool of local processes or of a cluster's actors, each with the machine's threads."""
         threads, on_gpu = machine.threads, machine.device == "cuda"
         here = {"OMP_NUM_THREADS": str(threads)}
         if self.on:
@@ -104,7 +109,7 @@ def order_of(maker: str, **words: Any) -> Order:
 
 
 def failure(problems: Sequence[str], code: int) -> DreamerError:
-    """What went wrong elsewhere, as an error with that exit code."""
+    """The error for problems that another process reported with an exit code."""
     return UsageError(*problems) if code == 2 else RenderError("; ".join(problems))
 
 
@@ -115,7 +120,7 @@ def bounded(pipeline: Pipeline) -> Pipeline:
 
 
 def _carried(threads: int) -> int:
-    """How many processes of so many threads the cores and the memory of this machine carry."""
+    """The number of processes, each of so many threads, that this machine's cores and memory allow."""
     from dreamer.engine.device import available_memory
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

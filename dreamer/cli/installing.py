@@ -88,7 +88,9 @@ def uninstall(names: tuple[str, ...], anyway: bool) -> int:
         if name not in left:
             echo(f"{name} {'is uninstalled' if name in present else 'was not installed; its record is removed'}")
     if left:
-        raise DreamerError(f"{', '.join(left)}: not uninstalled, since it lies outside this environment, {sys.prefix}")
+        raise DreamerError(
+            f"{', '.join(left)}: not uninstalled, since it lies outside {sys.prefix}; use what installed it"
+        )
     return 0
 
 
@@ -142,7 +144,7 @@ def _together_or_each(
 def plan_for(
     specs: Sequence[str], allow_core_change: bool = False, anyway: bool = False
 ) -> tuple[Tool, Sequence[Source], dict[str, str], Plan]:
-    """What installs, what is to be installed, the versions to keep, and the plan. Raises UsageError, InstallError."""
+    """The tool, the sources, the versions to keep, and the plan. Raises UsageError, InstallError."""
     sources = parse_sources(specs)
     held = held_versions(installed(), allow_core_change)
     tool = _tool(["install", *(source.spec for source in sources)], held, anyway)

@@ -1,4 +1,4 @@
-"""What the processes of --jobs and --on make: dreams over photos, and the cells of a sheet of one photo."""
+"""Makers for the processes of --jobs and --on: dreams over photos, and the cells of a photo's sheet."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _CLAIMED = 60.0  # seconds that a photo is waited for which another dreamer, per
 _LOOK = 0.5  # seconds between two looks
 
 
-class Told(Reporter):
-    """Keeps what there is to say of one photo, as JSON can hold it."""
+class FactsReporter(Reporter):
+    """Collects the facts and notices about one photo, as JSON can hold them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Told(Reporter):
         self.facts["notices"].append(sentence)
 
     def skip(self, photo: str, result: str) -> None:
-        """The same picture is there."""
+        """Note that the same picture already exists."""
         self.facts |= {"skipped": result}
 
     def done(self, photo: str, result: str, seconds: float) -> None:
@@ -59,15 +59,15 @@ class Told(Reporter):
         self.facts |= {"done": result, "seconds": seconds}
 
     def fail(self, photo: str, error: Exception) -> None:
-        """Keep what went wrong."""
+        """Note the problems."""
         self.facts |= {"problems": list(sentences(error)), "code": exit_code(error)}
 
     def interrupted(self, photo: str, partial: str = "") -> None:
-        """Never: Ctrl-C ends the process."""
+        """Never called, since Ctrl-C ends the process."""
 
 
 def part_of(tell: Tell, number: int, count: int) -> Tell:
-    """What tells of photo `number`, from 0, of a unit of so many."""
+    """A `tell` for photo `number`, from 0, of a unit of `count` photos."""
     return lambda share: tell((number + share) / count)
 
 
@@ -102,7 +102,7 @@ class Photos:
         registry, plugins = load_plugins()
         pipeline, provenance = given.pipeline(registry, lambda sentence: None, [])
         use_threads(pipeline.machine)
-        self._told, self._spared = Told(), [Path(path) for path in words["spared"]]
+        self._told, self._spared = FactsReporter(), [Path(path) for path in words["spared"]]
         place = Place(Path(words["output"]) if words["output"] else None, words["is_folder"])
         shared = (bounded(pipeline), provenance, plugins, place, self._told, given.max_pixels, ())
         saving = {"force": words["force"], "keep_gps": words["keep_gps"], "snapshots": tuple(words["snapshots"])}
@@ -122,7 +122,7 @@ class Photos:
         return {"told": told}
 
     def _facts(self, path: Path) -> Mapping[str, Any]:
-        """What became of a photo. Raises what another try may mend."""
+        """Dream over a photo and return the facts about it. Raises errors that another try may overcome."""
         until = time.monotonic() + _CLAIMED
         while True:
             self._told.start(str(path), 1, 1)
@@ -162,7 +162,7 @@ class Cells:
         pipelines = sharing([bounded(self._pipeline(cell)) for cell in cells])
         use_threads(pipelines[0].machine)
         saving = {key: self._words[key] for key in ("force", "keep_gps")}
-        shared = (None, self._plugins, Place(None, False), Told(), self._words["max_pixels"], ())
+        shared = (None, self._plugins, Place(None, False), FactsReporter(), self._words["max_pixels"], ())
         batches = [Shared(pipeline, *shared, **saving, snapshots=()) for pipeline in pipelines]
         (group,) = groups(pipelines)
         photo = group.whole.sized(batches[0].load(None if path is None else Path(path)))

@@ -37,7 +37,7 @@ class Many:
         given: RenderOptions,
         **saving: Any,
     ) -> Many:
-        """Those of photos; `spared` are files that no dream may replace, `saving` has force, keep_gps and snapshots."""
+        """The work on photos; `spared` are files that no dream may replace, `saving` has force, keep_gps, snapshots."""
         where = {"output": str(place.output or ""), "is_folder": place.is_folder, "spared": [*map(str, spared)]}
         order = order_of("dreamer.cli.making:Photos", **given.to_dict(), **where, **saving)
         return cls(order, units_of(photos, place), reporter, hire)
@@ -104,5 +104,5 @@ def units_of(photos: Sequence[Path], place: Place) -> Iterator[Unit]:
 
 
 def _stem(path: str) -> str:
-    """What two pictures share that might have one name but for their suffix, also where case makes no difference."""
+    """The path without its suffix, in one case: equal for pictures whose dreams might get the same name."""
     return os.path.splitext(path)[0].casefold()

@@ -28,12 +28,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
 _FEATURE_SIZE = "Size of the features, in percent of the short side."
+_KEEP = "How much of what stands out in the photo stays; `spare` in a recipe. [0.3]"
 STRENGTH = "From the photo (0) to the whole dream (1). [1]"
 INIT = click.Choice(["photo", "noise", "grey", "canvas"])
 SEED = click.IntRange(0, 2**63 - 1)
 THREADS = click.IntRange(1, 1024)
-"""More than any machine gives; at some ten thousand the libraries that start them abort the process."""
-_DIGITS = 9  # of a number at most: more would be no picture's, and Python refuses to read some thousands
+"""A number of CPU threads, up to more than any machine has; with some ten thousand, libraries abort the process."""
+_DIGITS = 9  # digits of a number at most: no picture needs more, and Python refuses to read some thousands
 
 
 class _Device(Choice):
@@ -131,22 +132,6 @@ class Numbers(ParamType):
         return numbers
 
 
-class Percent(ParamType):
-    """A number from 0 to `most`, with or without a percent sign."""
-
-    name = "percent"
-
-    def __init__(self, most: float) -> None:
-        self.most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number, or fail with a sentence."""
-        with suppress(ValueError):
-            if 0 <= (number := float(str(value).strip().removesuffix("%"))) <= self.most:
-                return number
-        self.fail(f"expected a number from 0 to {self.most:g}, as in 2%, not {value!r}", param, ctx)
-
-
 class Seeds(ParamType):
     """Whole numbers, separated by commas, or ranges of them, as in 1-10; at most `most` altogether."""
 
@@ -203,7 +188,7 @@ source_options = together(
     option("--layer", metavar="LAYER", help="The layer whose features grow; see `dreamer networks layers`."),
     _set_option,
 )
-"""Where a recipe comes from, and its network."""
+"""Options for the source of a recipe, and for its network."""
 
 
 _SEED = "Random seed: another seed, another dream."
@@ -214,7 +199,12 @@ def _amounts_for(size: str, seed: Callable[[Any], Any] = _ONE_SEED) -> Callable[
     """Return the options that are numbers, and the size."""
     return together(
         option("--strength", type=Number(1), metavar="0..1", help=STRENGTH),
-        option("--keep", type=Number(1), metavar="0..1", help="How much of what stands out in the photo stays. [0.3]"),
+        option(
+            "--keep",
+            type=Number(1),
+            metavar="0..1",
+            help="How much of what stands out in the photo stays: the recipe's `spare`. [0.3]",
+        ),
         option("--feature-size", type=Number(100), metavar="PERCENT", help=_FEATURE_SIZE),
         option("--size", type=Pixels({"full": 0}, 16), metavar="PIXELS|full", help=size),
         seed,
@@ -253,7 +243,7 @@ _SEEDS = option(
     help=f"{_SEED} Several make a sheet. [0]",
 )
 still_options = recipe_options_for(_SIZE, _SEEDS)
-"""The same, but several seeds may be given, which make a sheet."""
+"""`recipe_options` with several seeds, which make a sheet."""
 
 sheet_options = together(
     option(
@@ -277,7 +267,7 @@ sheet_options = together(
     option("--like", metavar="SHEET#N", help="Go on from a picture of a sheet, as in sheet.jpg#4."),
     option("--html", "as_page", is_flag=True, help="Also write the sheet as a web page with the commands."),
 )
-"""What makes a sheet of many dreams."""
+"""Options that make a sheet of many dreams."""
 
 machine_options = together(
     option(
@@ -290,7 +280,7 @@ machine_options = together(
     option("--precision", type=PRECISION, help="Numeric precision of the network. [auto]"),
     option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]"),
 )
-"""What computes the picture, and how."""
+"""Options for the machine that computes the picture."""
 
 max_pixels_option = option(
     "--max-pixels",

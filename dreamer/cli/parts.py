@@ -96,7 +96,7 @@ def parts(
 
 
 def _about(photo: Path, folder: Path, count: int | None, segmenter: str | None, *, named: bool) -> list[str]:
-    """What is wrong with the arguments, as far as it takes no torch to know."""
+    """Problems of the arguments, as far as they can be found without torch."""
     problems: list[str] = []
     if photo.is_dir():
         problems.append(f"{photo} is a folder; name one photo")

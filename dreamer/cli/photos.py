@@ -60,7 +60,7 @@ def _named(argument: str) -> tuple[Path, list[Path], str]:
     """The pictures that one argument names, the folder in which they lie, and the problem if there are none."""
     path = Path(argument)
     if path.is_dir():
-        none = f"{argument}: there are no pictures in this folder, nor in its subfolders"
+        none = f"{argument}: there are no pictures in this folder, nor in its subfolders; name another"
         return path, _found(path, "**/*"), none
     if path.exists():
         is_clip = path.suffix.lower() in CLIPS
@@ -91,7 +91,7 @@ def _is_dream(photo: Path) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where dreams are written: beside their photos, to a file, or into a folder."""
+    """The place for dreams: beside their photos, a file, or a folder."""
 
     output: Path | None
     is_folder: bool
@@ -107,7 +107,7 @@ class Place:
         if path.is_dir():
             folder = path
         elif path.exists() and several:
-            raise UsageError(f"-o {output}: several photos need a folder")
+            raise UsageError(f"-o {output}: several photos need a folder, and this is a file; name a folder")
         elif output.endswith(("/", os.sep)) or (several and not path.suffix):
             check_folder(path.parent, f"-o {output}")
             return cls(path, True)
@@ -133,7 +133,7 @@ class Place:
                 output.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 where = f"-o {self.output}: the folder {output.parent} cannot be created"
-                raise UsageError(f"{where} ({error.strerror})") from error
+                raise UsageError(f"{where} ({error.strerror}); choose another folder") from error
 
     def of(self, photo: Path, suffix: str) -> Path:
         """Return where the dream of a photo goes, in a format whose files end in `suffix`, as in .jpg."""

@@ -17,7 +17,7 @@ from dreamer.plugins.installer import Plan, installed
 from dreamer.plugins.loading import Plugin
 
 _PACKS = Path(__file__).parents[2] / "plugins"
-"""Those that come with a checkout of dreamer; there are none where dreamer was installed from the index."""
+"""The folder of plugins in a checkout of dreamer; it is missing where dreamer was installed from the index."""
 _LARGEST = 2**16
 
 
@@ -40,7 +40,7 @@ def plugins_and_packs(loaded: Sequence[Plugin]) -> dict[str, Any]:
 
 
 def planned(specs: Sequence[str]) -> dict[str, Any]:
-    """What `dreamer plugins install` would do. Raises UsageError and InstallError."""
+    """The plan of `dreamer plugins install`, as JSON can hold it. Raises UsageError and InstallError."""
     entries()  # a record that cannot be read stops here
     tool, _, _, plan = plan_for(specs)
     return {"tool": tool.name, "changes": _rows(plan)}

@@ -146,7 +146,7 @@ def _show_picture(picture: Path) -> None:
 
 
 def _visible(text: str) -> str:
-    """TOML with what would act on a terminal written as in a quoted text: that means the same, and is seen."""
+    """TOML with escapes for what would act on a terminal: it means the same, and can be seen."""
     seen = (letter if letter.isprintable() or letter in "\t\n" else _escape(letter) for letter in text)
     return "".join(seen)
 

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from dreamer.recipes.provenance import Provenance
 
 INCH = 2.54
-"""In cm."""
+"""Length of an inch in cm."""
 _STATE, _FILE = 12, 8  # bytes of a pixel in a checkpoint, and at most in the file: 16 bits of four channels
 
 
 @dataclass(frozen=True)
 class Files:
-    """What is written for a print: itself, the small whole, and the crop."""
+    """The files of a print: itself, the small whole, and the crop."""
 
     output: Path
 
@@ -105,7 +105,7 @@ class Print:
 
     @cached_property
     def sheets(self) -> Sheets | None:
-        """How it is cut into sheets, if it is."""
+        """The sheets that the print is cut into; None if it is not."""
         from dreamer.image.paper import Sheets
 
         return self.paper and Sheets.planned(*self.way.size, self.dpi, self.paper)
@@ -138,7 +138,7 @@ class Print:
                     check_page(self.page, force=self.force)
 
     def takes(self) -> str:
-        """What the print is and takes, in a sentence."""
+        """A sentence about the print's size, and the memory, disk and time that it needs."""
         from dreamer.pipeline.forecast import seconds_of
 
         (height, width), tile = self.way.size, self.way.machine.tile
@@ -166,26 +166,26 @@ class Print:
         self._write(self.files.crop, replace(crop, dpi=(self.dpi,) * 2), crop.pixels, "PNG", self._own(self.files.crop))
         return self.files.whole
 
-    def made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
-        """Make the proofs and then the print, and return its place; go on from what is kept, if it is to."""
+    def made(self, checkpoints: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
+        """Make the proofs and then the print, and return its place; with `resume`, go on from its checkpoint."""
         from dreamer.image.storage import on_disk
 
-        make_folder(kept.folder)
-        with on_disk(kept.folder if self.way.in_files else None):
-            return self._made(kept, resume, reporter, label)
+        make_folder(checkpoints.folder)
+        with on_disk(checkpoints.folder if self.way.in_files else None):
+            return self._made(checkpoints, resume, reporter, label)
 
-    def _made(self, kept: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
-        number, change = kept.begin(self.recipe, self.way.machine.tile, self.way.sizes, resume=resume)
+    def _made(self, checkpoints: Checkpoints, resume: bool, reporter: Reporter, label: str) -> Path:
+        number, change = checkpoints.begin(self.recipe, self.way.machine.tile, self.way.sizes, resume=resume)
         if change is None:
             change = self.way.proof(self._small())
             self.proofs(change)
-            kept.keep(0, change)
+            checkpoints.save(0, change)
             number = 1
             reporter.notify(f"see {self.files.whole} and {self.files.crop}; Ctrl-C stops here, --resume continues")
         reporter.start(label, 1, 1)  # the time that is left is that of the octaves to come
-        change = self.way.drawn(change, number - 1, reporter.step, lambda k, change: kept.keep(k + 1, change))
+        change = self.way.drawn(change, number - 1, reporter.step, lambda k, change: checkpoints.save(k + 1, change))
         self._finish(self.way.strong(change))
-        kept.clear()
+        checkpoints.clear()
         return self.output
 
     def _small(self) -> Photo:

@@ -1,4 +1,4 @@
-"""How a long job reports its progress: a bar, plain lines, JSON lines, or nothing."""
+"""Progress of long jobs: a bar, plain lines, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Frame:
 
 
 class Reporter(AbstractContextManager["Reporter"]):
-    """What a command calls while it works: one method for each kind of event."""
+    """Interface for the progress of a command: one method for each kind of event."""
 
     def __init__(self, debug: bool = False) -> None:
         self._debug = debug
@@ -61,7 +61,7 @@ class Reporter(AbstractContextManager["Reporter"]):
         """A clip, or another job made of equal units, has made progress."""
 
     def seen(self, picture: Callable[[], Tensor]) -> None:
-        """How the clip looks where it is being made: (1, 3, H, W) in [0, 1], made when it is called."""
+        """The clip's latest frame; `picture()` makes it, (1, 3, H, W) in [0, 1]."""
 
     def trained(self, report: Report, text: str) -> None:
         """A training has made progress; `text` is the report in words, without its share and the time left."""
@@ -70,7 +70,7 @@ class Reporter(AbstractContextManager["Reporter"]):
         """A notice for the person who runs the command."""
 
     def skip(self, photo: str, result: str) -> None:
-        """The same picture, or clip, already exists."""
+        """A photo or clip is skipped, since the same result already exists."""
 
     def done(self, photo: str, result: str, seconds: float) -> None:
         """A picture, or another result, was written."""
@@ -267,7 +267,7 @@ def counting(reporter: Reporter, unit: str, total: int) -> Callable[[int], None]
 
 
 def _object(event: str, **facts: object) -> None:
-    with suppress(WriteError, OSError):  # whoever no longer listens misses the telling; the work goes on
+    with suppress(WriteError, OSError):  # nobody may be reading any more; the work goes on
         echo(json.dumps({"event": event, **facts}))
 
 

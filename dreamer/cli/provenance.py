@@ -71,5 +71,5 @@ def motion_in(path: Path, kind: str = "zoom") -> dict[str, Any]:
     Provenance.read(text, str(path))  # checks its size and version
     motion = json.loads(text).get(kind, {})  # bounded and read before, just now
     if not isinstance(motion, dict):
-        raise UsageError(f"{path}: the {kind} inside is damaged")
+        raise UsageError(f"{path}: the {kind} inside is damaged; repeat another clip")
     return motion

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import click
 
-from dreamer.cli.options import Command, Percent, machine_options, option, together
+from dreamer.cli.options import Command, ParamType, machine_options, option, together
 from dreamer.recipes.masks import NOT
 
 _TURNED = "dreamer.regions.turned"
+
+
+class Percent(ParamType):
+    """A number from 0 to `most`, with or without a percent sign."""
+
+    name = "percent"
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with a sentence."""
+        with suppress(ValueError):
+            if 0 <= (number := float(str(value).strip().removesuffix("%"))) <= self.most:
+                return number
+        self.fail(f"expected a number from 0 to {self.most:g}, as in 2%, not {value!r}", param, ctx)
 
 
 def _turned(context: click.Context, parameter: click.Parameter, turned: bool) -> None:
@@ -39,7 +57,8 @@ region_options = together(
         multiple=True,
         callback=_regions,
         metavar="MASK=LOOK",
-        help="Give a part of the picture a look of its own, and leave what is in no region as it is; may be repeated.",
+        help="Give a part of the picture a look of its own (`keep`: nothing grows in it), and leave what is in no "
+        "region as it is; may be repeated.",
     ),
     option(
         "--feather",

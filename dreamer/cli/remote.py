@@ -45,7 +45,8 @@ def render_addresses(
             root = posixpath.dirname(address) if names == [address] else address.rstrip("/")
             found |= {each: posixpath.dirname(each)[len(root) :].strip("/") for each in pictures}
             if not pictures:
-                raise UsageError(f"{shown(named)}: there are no pictures in this folder, nor in its subfolders")
+                none = "there are no pictures in this folder, nor in its subfolders; name another"
+                raise UsageError(f"{shown(named)}: {none}")
     tell_missing(problems, options)
 
     from dreamer.plugins.loading import load_plugins
@@ -137,7 +138,7 @@ class Remote(Photos):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _dreamt(self, photo: Path, tell: Tell) -> dict[str, Any]:
-        """What became of a photo that is in the folder."""
+        """Dream over a photo in the folder and return the facts about it."""
         self._batch.forget_names()
         words = {"photos": [{"path": str(photo), "below": "", "spared": []}]}
         (facts,) = super().make(Unit(photo.name, words), tell)["told"]
@@ -145,7 +146,7 @@ class Remote(Photos):
 
 
 def _address(named: str) -> str:
-    """What was named as an address, a path too."""
+    """The address of what was named; file:// for a path."""
     return named if is_address(named) else f"file://{Path(named).absolute().as_posix()}"
 
 

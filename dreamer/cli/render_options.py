@@ -99,7 +99,7 @@ class RenderOptions:
         return replace(given, swept=tuple((key, value) for key, value in words["swept"]))
 
     def repeating(self, recipe: str) -> RenderOptions:
-        """What it takes to repeat a picture's recipe that was made with these options: it, and the files beside it."""
+        """The options that repeat `recipe`, a picture made with these: it, and the files that a recipe only names."""
         kept = ("weights", "guide", "region", "max_pixels")
         return replace(
             self,
@@ -186,7 +186,7 @@ class RenderOptions:
         return made, provenance
 
     def _aim(self, problems: list[str]) -> Aim | None:
-        """What gives the objectives that --motif and --channel ask for."""
+        """The function that returns the objectives of --motif or --channel; None without these options."""
         if self.motif is None and self.channel is None:
             return None
         if self.guide:

@@ -15,10 +15,10 @@ from dreamer.errors import UsageError
 from dreamer.files import write_atomically
 
 MOST = 50
-"""Copies each way at most."""
+"""Largest number of copies in each direction."""
 
 Times = tuple[int, int]
-"""How many copies there are across and down."""
+"""Numbers of copies across and down."""
 
 
 class TimesType(ParamType):
@@ -46,7 +46,7 @@ repeat_option = option(
 
 
 def place_of(output: Path, times: Times) -> Path:
-    """Where the repeated picture of a dream is written."""
+    """The path of a dream's repeated picture."""
     return output.with_stem(f"{output.stem}-{times[0]}x{times[1]}")
 
 

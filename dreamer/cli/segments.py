@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dreamer.videos.clip.writer import ClipWriter
 
 MOST_FRAMES = 60
-"""Of a unit whose frames need nothing of each other: a few seconds' work, so that little is lost with it."""
+"""Largest number of frames in a unit whose frames are independent: a few seconds' work, so that little can be lost."""
 
 
 AGAIN = "--force starts the clip again"
@@ -121,7 +121,7 @@ class Joiner:
 
 
 def shown_at(writer: ClipWriter, times: Iterable[Fraction]) -> list[Fraction]:
-    """When each frame is shown in the clip, given its time: told apart from the one before, as the writer does it."""
+    """The times at which the clip shows frames of these times: each later than the one before, as the writer has it."""
     from dreamer.videos.clip.encode import ticks_per_second, told_apart
 
     shown, before = list[Fraction](), -1

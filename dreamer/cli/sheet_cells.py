@@ -33,7 +33,7 @@ _COUNT = 9  # variations, where nobody says how many
 
 @dataclass(frozen=True)
 class SheetOptions:
-    """What the options that make a sheet say, as typed."""
+    """The options that make a sheet, as typed."""
 
     sweep: tuple[str, ...] = ()
     variations: int | None = None
@@ -116,7 +116,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is to be made: the cells in the order of reading, in groups of those that one ascent is enough for."""
+    """The cells of a sheet in reading order, and their groups: the cells of a group share one ascent."""
 
     axes: Sequence[Axis]
     jobs: list[Job]
@@ -184,7 +184,7 @@ def _job(cell: Cell, batch: Batch, photo: Photo, output: Path, count: int, optio
 
 @dataclass(frozen=True)
 class _Asked:
-    """What all cells are asked for with; networks are loaded once."""
+    """The options and the registry for all cells; networks are loaded once."""
 
     given: RenderOptions
     registry: Registry

@@ -130,7 +130,7 @@ def _dreamt(sheet: Sheet, reporter: Reporter) -> set[int]:
 
 
 def _dreamt_by(hands: Hands, sheet: Sheet, photo: Path | None, reporter: Reporter) -> set[int]:
-    """The same by other processes; a unit is a group of cells."""
+    """Make the cells in other processes, a group of cells as one unit; returns the numbers of those that failed."""
     batch = sheet.jobs[0].batch
     words = {"force": batch.force, "keep_gps": batch.keep_gps, "max_pixels": batch.max_pixels}
     order = order_of("dreamer.cli.making:Cells", photo=None if photo is None else str(photo), **words)

@@ -1,4 +1,4 @@
-"""What `zoom` and `video` hear: --dance, --drives and --chart, and the song that these want."""
+"""The options --dance, --drives and --chart of `zoom` and `video`, and the song that they need."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Hearing:
 
     @property
     def folder(self) -> Path | None:
-        """In which the tables that drives name are looked for."""
+        """The folder of the tables that drives name."""
         return self.drives.parent if self.drives else None
 
     def song(self, audio: Path | None, wanted: bool, told: str, notify: Callable[[str], None]) -> Song | None:
-        """What is heard, if that is `wanted`; a song that is not the `told` one, of a repeated clip, is noted.
+        """The song in `audio`, if it is `wanted` or charted; notifies if its hash is not `told`, the repeated clip's.
 
         Raises UsageError for a file without sound.
         """

@@ -22,14 +22,15 @@ def line(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return the text with a space for every character but tab that a terminal obeys instead of showing it."""
+    """Return the text with control characters other than tab replaced by spaces."""
     return "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in text)
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
     """Print lines, harmless ones, on stdout or stderr.
 
-    Raises WriteError if stdout is full; whoever reads it may close it early. Nothing is raised for stderr.
+    Raises WriteError if stdout cannot be written, as on a full disk, and BrokenPipeError if its reader has closed it.
+    Nothing is raised for stderr.
     """
     plain = "\n".join(harmless(part) for part in text.split("\n"))
     try:
@@ -64,7 +65,7 @@ def guard_streams() -> None:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether somebody sits before this stream; a closed one has nobody."""
+    """Whether the stream is a terminal; a closed one is not."""
     with suppress(ValueError, OSError, AttributeError):
         return stream.isatty()
     return False

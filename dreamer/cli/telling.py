@@ -1,4 +1,4 @@
-"""What the studio's engine tells of a dream while it is made, and what it is told: stop, pause, go on."""
+"""The studio engine's messages about a dream in progress, and its control: stop, pause, continue."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORTH = 5  # times as long as a preview took, at least, until the next
 
 
 class Control:
-    """What the person wants of the dream being made; set by the thread that reads the requests.
+    """Stop, pause and continue for the dream in progress, set by the thread that reads the requests.
 
     A word for a request may come before the request is begun, and counts all the same.
     """
@@ -59,7 +59,7 @@ class Control:
             (self._may_go.clear if word == "pause" else self._may_go.set)()
 
     def obey(self) -> float:
-        """Wait while it is paused, and return for how many seconds. Raises KeyboardInterrupt for a stop."""
+        """Wait while paused; returns the seconds waited. Raises KeyboardInterrupt for a stop."""
         began = time.monotonic()
         self._may_go.wait()
         if self._stops:
@@ -67,7 +67,7 @@ class Control:
         return time.monotonic() - began
 
 
-class Told(Reporter):
+class EngineReporter(Reporter):
     """Tells of a dream's progress, with a small picture of it at times.
 
     `photo` is what is dreamt over, at the preview's size, with this `strength`; or `clip` is the file to be written.
@@ -105,7 +105,7 @@ class Told(Reporter):
         picture: Callable[[], torch.Tensor | None],
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Tell it, unless it is to stop, with a picture if it is time for one."""
+        """Send the progress, with a picture if it is time for one; waits or ends as `Control` says."""
         self._began += self._control.obey()
         spent = time.monotonic() - self._began
         left = round(spent * (1 - share) / share, 1) if share else None
@@ -145,7 +145,7 @@ class Shown(Batch):
     """A batch whose reporter sees the photo that is dreamt over."""
 
     def notices(self, whole: Photo, photo: Photo, format: str) -> list[str]:
-        if isinstance(self.reporter, Told):
+        if isinstance(self.reporter, EngineReporter):
             self.reporter.photo = photo.at_most(PREVIEW)
             self.reporter.strength = self.pipeline.recipe.strength
         return super().notices(whole, photo, format)

@@ -63,7 +63,7 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 @option("--width", type=FiniteRange(0.25, 4), default=1.0, metavar="FACTOR", help=_WIDTH)
 @option("--device", type=DEVICE, default="auto", help="Where to compute. [auto]")
 @option("--threads", type=THREADS, metavar="N", help=_THREADS)
-@option("--keep", type=_MINUTES, metavar="MINUTES", help="Also save a snapshot at this interval.")
+@option("--keep", "interval", type=_MINUTES, metavar="MINUTES", help="Also save numbered weights at this interval.")
 @option("--resume", is_flag=True, help="Continue an interrupted training.")
 @option("--force", is_flag=True, help="Replace existing weights.")
 @max_pixels_option
@@ -76,7 +76,7 @@ def train(
     minutes: float | None,
     device: str,
     threads: int | None,
-    keep: float | None,
+    interval: float | None,
     resume: bool,
     force: bool,
     max_pixels: int,
@@ -120,7 +120,7 @@ def train(
             reporter.trained(report, _in_words(report))
 
         try:
-            place = train(output, training, resume=resume, keep=keep, replace=force, on_report=on_report)
+            place = train(output, training, resume=resume, interval=interval, replace=force, on_report=on_report)
         except KeyboardInterrupt:
             reporter.interrupted(str(output))
             reporter.notify("run the same command with --resume to continue")

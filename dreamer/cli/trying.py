@@ -170,7 +170,7 @@ def _dreamt(
 def _dreamt_by(
     hands: Hands, output: Path, presets: Mapping[str, Preset], photo: Path, words: Mapping[str, Any], reporter: Reporter
 ) -> Iterator[Look]:
-    """The same by other processes, whose pictures are kept in a hidden folder until all are there."""
+    """Yield the looks as other processes make them; their pictures wait in a hidden folder until all are there."""
     from PIL import Image
 
     from dreamer.engine.device import Machine

@@ -1,4 +1,4 @@
-"""What the studio's page offers: looks, and every option of a recipe with its type, range, default and explanation."""
+"""The choices on the studio's page: looks, and every recipe option with its type, range, default and explanation."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class ZoomSpans:
 
 
 def divisible(plan: Zoom, format: Format) -> list[str]:
-    """The reasons why a zoom cannot be made in spans, a sentence each."""
+    """Reasons why a zoom cannot be made in spans, a sentence each."""
     problems = []
     if plan.mode != "keyframes":
         problems.append("--jobs: with --mode feedback each frame needs the one before; leave one of them out")

@@ -1,4 +1,4 @@
-"""Where in a picture which look grows: masks by formula, laid upon each other, with soft edges."""
+"""Areas of a picture in which looks grow: masks by formula, laid upon each other, with soft edges."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dreamer.image import OPEN, Edges
 
-_FAINT = 1e-4  # of the mean square: where a look climbs less, it is lifted no more
-_FADE = 1.5  # how much farther away than near colours those are that are outside
+_FAINT = 1e-4  # share of the mean square: a look that climbs less is lifted as if it climbed as much
+_FADE = 1.5  # factor on the distance of near colours from which on a colour is outside
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Areas:
 
     @cached_property
     def whole(self) -> Tensor:
-        """How much any look grows, (1, 1, H, W) in [0, 1]."""
+        """The sum of all looks' shares, (1, 1, H, W) in [0, 1]."""
         return self.shares.sum(0, keepdim=True).clamp_(max=1)
 
     def at(self, size: tuple[int, int]) -> Areas:
@@ -75,20 +75,20 @@ class Areas:
         return direction * gains / self.shares.sum(0, keepdim=True).to(direction).clamp(min=1e-30)
 
 
-def layered(masks: Sequence[Tensor], kept: Sequence[bool], feather: float, edges: Edges = OPEN) -> Areas:
+def layered(masks: Sequence[Tensor], still: Sequence[bool], feather: float, edges: Edges = OPEN) -> Areas:
     """The areas of looks whose masks lie upon each other, the later above the earlier ones.
 
     Args:
         masks: Each (1, 1, H, W) in [0, 1].
-        kept: Of each mask, whether it is one in which nothing grows; the others are the looks, in order.
+        still: For each mask, whether nothing grows in it; the others are the looks, in order.
         feather: Width of the soft edge, in percent of the short side. Towards the outside it lies within the masks, so
             that what is black stays black; where two looks meet, they blend over as much.
         edges: Where the picture goes round.
     """
     found: list[Tensor] = []
     below = torch.ones_like(masks[0])
-    for mask, keep in reversed(list(zip(masks, kept, strict=True))):
-        if not keep:
+    for mask, is_still in reversed(list(zip(masks, still, strict=True))):
+        if not is_still:
             found.insert(0, mask * below)
         below = below * (1 - mask)
     shares = torch.cat(found)
@@ -120,7 +120,7 @@ def ellipse(about: Sequence[float], size: tuple[int, int]) -> Tensor:
 
 
 def near(image: Tensor, colour: Sequence[float], distance: float) -> Tensor:
-    """Where a picture (1, 3, H, W) is near to a colour, (1, 1, H, W): 1 up to `distance` in CIE Lab, falling to 0."""
+    """The mask (1, 1, H, W) of a picture's places near a colour: 1 up to `distance` in CIE Lab, then falling to 0."""
     from kornia.color import rgb_to_lab
 
     wanted = rgb_to_lab(image.new_tensor(colour)[None, :, None, None])

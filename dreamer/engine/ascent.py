@@ -71,7 +71,7 @@ class Ascent:
         direction.mul_(step_size)
         if self.salience is not None:
             direction = shortened(direction, self.salience, self.keep, self.edges)
-        image = climb(image, direction, base, self.colour)
+        image = climb(image, direction, base, self.colour, self.edges)
         for update in self.updates:
             image = update(image, context)
         return image, score

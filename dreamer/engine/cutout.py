@@ -21,8 +21,8 @@ from dreamer.image import blurred
 from dreamer.image.easing import eased
 
 _AREA, _PRICE = 0.12, 0.5  # the share of a picture that costs nothing; by how much more grows dearer to the end
-_LEAST = 0.1  # of alpha's RMS
-_BLUR, _MARGIN = 0.01, 0.15  # of the short side; of each side
+_LEAST = 0.1  # smallest RMS by which alpha is normalised
+_BLUR, _MARGIN = 0.01, 0.15  # shares of the short side, and of each side
 _LOWEST, _HIGHEST = 0.25, 0.75  # alphas that count as none and as all: a canvas hardly comes to 0 and 1
 
 
@@ -62,7 +62,7 @@ class Cutout:
 
 
 def cost(alpha: Tensor, share: float) -> Tensor:
-    """What is paid for the area of alphas (B, 1, H, W), for each of their pixels, (B, 1, H, W).
+    """The penalty for the area of alphas (B, 1, H, W), for each of their pixels, (B, 1, H, W).
 
     Nothing up to a small part of the picture, then as the square of what is more, so that alpha does not die out; and
     little while forms have yet to grow: `share`, from 0 to 1, is what is done of the dream.
@@ -84,7 +84,7 @@ def finished(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def ground(image: Tensor) -> Tensor:
-    """A picture of clouds of some colour for each of `image`'s (B, 3, H, W), drawn anew at each call."""
+    """A picture of clouds of some colour for each of `image`'s (B, 3, H, W), drawn afresh at each call."""
     tint = torch.randn(len(image), 3, 1, 1).to(image)
     return natural(1.5 * tint + clouds(image))
 

@@ -73,7 +73,7 @@ def _spread(values: Tensor) -> float:
 
 
 def _side(values: Tensor) -> Tensor:
-    """Which of the values (N, C) lie on the one side of their mean, along their widest direction, (N,)."""
+    """Whether each of the values (N, C) lies on one side of their mean, along their widest direction, (N,)."""
     away = values - values.mean(0)
     way = away.T @ away[:, away.square().sum(0).argmax()]
     for _ in range(_POWERS):

@@ -1,4 +1,4 @@
-"""What a dream keeps of its photo: what stands out in it, its light and shade, and how colourful it is."""
+"""Preserving the photo under a dream: what stands out in it, its light and shade, its saturation and contrast."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dreamer.image.bands import bands
 from dreamer.image.luma import luma
 
 _SIDE = 128  # px, of the short side: as large as a photo is when its salience is looked for
-_SCALES = (0.01, 0.02, 0.04)  # of the short side: sizes of what stands out, compared with what is four times as large
-_MOST = 0.98  # of the places have less salience than 1
+_SCALES = (0.01, 0.02, 0.04)  # shares of the short side: sizes of details; their surroundings are four times as large
+_MOST = 0.98  # share of the places that have less salience than 1
 _FAINT = 0.02  # a difference under this stands out nowhere
 _COARSE, _AFAR = 48, 0.1  # px of the short side for light and shade; their blur's sigma, as a share of it
-_NO_ROOM, _ROOM = 0.05, 0.2  # from white or black: up to the first nothing is moved, from the second on all is
-_VIVID, _CONTRASTY = 1.2, 1.1  # by how much saturation and contrast are raised at most where they have fallen
+_NO_ROOM, _ROOM = 0.05, 0.2  # distances from white or black up to which nothing is moved, and from which on all is
+_VIVID, _CONTRASTY = 1.2, 1.1  # largest factors that restore lost saturation and contrast
 
 
 def salience(photo: Tensor, edges: Edges = OPEN) -> Tensor:
-    """How much each place stands out against its surroundings, (B, 3, H, W) -> (B, 1, h, w) in [0, 1], small.
+    """The salience of each place, (B, 3, H, W) -> (B, 1, h, w) in [0, 1], at a reduced size.
 
     Differences of centre and surround in colour and light at three scales (Itti, Koch, Niebur 1998).
     """
@@ -41,34 +41,34 @@ def salience(photo: Tensor, edges: Edges = OPEN) -> Tensor:
     return (found / most).clamp(0, 1)
 
 
-def shortened(step: Tensor, found: Tensor, keep: float, edges: Edges = OPEN) -> Tensor:
-    """A step (B, 3, H, W), in place, shorter by `keep` of the salience that was `found` (B, 1, h, w)."""
+def shortened(step: Tensor, found: Tensor, spare: float, edges: Edges = OPEN) -> Tensor:
+    """A step (B, 3, H, W), in place, shorter by `spare` of the salience that was `found` (B, 1, h, w)."""
     size = (step.shape[-2], step.shape[-1])
     whole = edges.resampled(found, size, partial(F.interpolate, mode="bilinear", align_corners=False))
     for rows in bands(*size):
-        step[:, :, rows].mul_(1 - keep * whole[:, :, rows])
+        step[:, :, rows].mul_(1 - spare * whole[:, :, rows])
     return step
 
 
-def settled(image: Tensor, photo: Tensor, keep: float, colour: float, edges: Edges = OPEN) -> Tensor:
+def settled(image: Tensor, photo: Tensor, spare: float, colour: float, edges: Edges = OPEN) -> Tensor:
     """The dream at the end of an octave, brought nearer to its photo in what is seen from afar.
 
     What the dream has shifted in wide areas is taken back, of the colours the share `colour`, and of the light
-    1 - (1 - keep)^2; where it has become less colourful than the photo, or poorer in contrast, that is made good.
+    1 - (1 - spare)^2; where it has become less colourful than the photo, or poorer in contrast, that is made good.
 
     Args:
         image: The dream, (B, 3, H, W) in [0, 1]; it is overwritten.
         photo: The undreamt picture, of the same shape; it sets the limits.
-        keep: From 0 (not at all) to 1.
-        colour: From 0 to 1.
+        spare: The recipe's `spare`, from 0 (not at all) to 1.
+        colour: The recipe's `colour`, from 0 to 1.
         edges: Where the pictures go round.
 
     Returns:
         (B, 3, H, W) in [0, 1].
     """
-    if not keep:
+    if not spare:
         return image
-    image.sub_(_from_afar(image, photo, colour, 1 - (1 - keep) ** 2, edges))
+    image.sub_(_from_afar(image, photo, colour, 1 - (1 - spare) ** 2, edges))
     (saturation, contrast, mean), (vivid, contrasty, _) = _measured(image), _measured(photo)
     vivid, contrasty = _lost(vivid, saturation, _VIVID), _lost(contrasty, contrast, _CONTRASTY)
     if not ((vivid > 1) | (contrasty > 1)).any():
@@ -86,7 +86,7 @@ def is_grey(photo: Tensor) -> bool:
 
 
 def _from_afar(image: Tensor, photo: Tensor, colour: float, light: float, edges: Edges) -> Tensor:
-    """What of the change of a photo (B, 3, H, W) is seen from afar: shares of its colours' and its light's wide means.
+    """The part of a photo's change (B, 3, H, W) that is seen from afar: shares of the wide means of colour and light.
 
     A blown-out sky can only be darkened by a form, and a black room only be lightened: brought back to the photo's
     light, they would be flat again. So the nearer to white or black, the less of the light is told.
@@ -111,7 +111,7 @@ def _at_most(picture: Tensor, short: int, edges: Edges) -> Tensor:
 
 
 def _lost(before: Tensor, now: Tensor, most: float) -> Tensor:
-    """By what to multiply so that as much is there as before, from 1 to `most`."""
+    """The factor, from 1 to `most`, that brings `now` back to `before`."""
     return (before / now.clamp(min=1e-6)).clamp(1, most)
 
 

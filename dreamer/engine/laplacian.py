@@ -88,7 +88,7 @@ def _reduce(padded: Tensor, dim: int) -> Tensor:
 
 
 def _after(count: int, size: int) -> int:
-    """What stands for the sample after the last of `count`: its mirror image about the last pixel of the fine grid."""
+    """The index of the sample after the last of `count`, which is mirrored about the last pixel of the fine grid."""
     return count - 1 - size % 2
 
 

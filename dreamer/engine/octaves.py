@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_LEAST_STEPS = 2  # of a tapered octave: one alone would show what was drawn for it
+_LEAST_STEPS = 2  # fewest steps of a tapered octave: a single one would show its random draw
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def octave_sizes(
 
 
 def rising_sizes(height: int, width: int, *, smallest: int, scale: float) -> list[tuple[int, int]]:
-    """The same from below: the first shortest side is `smallest`, or the picture's, whatever the picture's size.
+    """The octaves' sizes, built from below: the first short side is `smallest` (or the picture's), whatever its size.
 
     A preview and a print then share their first octaves, and with them their forms. The last step is the one that
     gives way: it is a factor between the square root of `scale` and `scale` times that.

@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.gradient_overrides import GradientOverrides
+from dreamer.engine.objective import WeightedObjective as WeightedObjective
+from dreamer.engine.objective import no_map, scored_layers
 from dreamer.engine.step import StepContext
 from dreamer.engine.tiling import SMALLEST_TILE, Tile, plan, positions
 from dreamer.errors import NetworkError, NotFiniteError, UsageError, argument
 from dreamer.image import OPEN, Edges
 from dreamer.image.storage import zeros_like
-from dreamer.networks.layers import Layer
 from dreamer.networks.network import Network
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class WeightedObjective:
-    """One term of the score: an objective at a layer, with its weight.
-
-    Attributes:
-        name: What errors call it.
-        weight: By how much its score counts.
-        layer: The layer whose features (B, C, h, w) the objective is given.
-        objective: The function (features, context) -> score map (B, h, w), or one score for each picture.
-        needs_photo: Whether it needs the photo's features, `StepContext.photo_features`.
-        layers: If any, the objective is given the features of all of these, {layer: (B, C, h, w)}; tiles are then
-            impossible.
-        context: How many positions around its own each position of the score map depends on.
-        area: Which of the step's areas it grows in: its score map is multiplied by that area's share at each position.
-    """
-
-    name: str
-    weight: float
-    layer: str
-    objective: Callable[[Any, StepContext], Tensor]
-    needs_photo: bool = False
-    layers: tuple[str, ...] = ()
-    context: int = 0
-    area: int | None = None
 
 
 class Scorer:
@@ -81,7 +56,7 @@ class Scorer:
         prepare: Callable[[torch.dtype], Network] | None = None,
         edges: Edges = OPEN,
     ) -> None:
-        self.layers = looked_at(network, terms)
+        self.layers = scored_layers(network, terms)
         self.terms = terms
         self.tile = tile
         self.precision = precision
@@ -174,7 +149,9 @@ class Scorer:
                 tile.add(gradient, slope)
         scores = self._finite(sums)
         if not gradient.sum().isfinite():
-            raise NotFiniteError(f"the gradient of {', '.join(self.layers)} is not finite")
+            raise NotFiniteError(
+                f"the gradient of {', '.join(self.layers)} is not finite; use smaller weights or another layer"
+            )
         return sum(weight * score for weight, score in zip(weights, scores, strict=True)), gradient
 
     def _scores(self, image: Tensor, context: StepContext) -> list[float]:
@@ -187,7 +164,9 @@ class Scorer:
     def _finite(self, scores: Tensor) -> list[float]:
         for term, score in zip(self.terms, scores.tolist(), strict=True):
             if not math.isfinite(score):
-                raise NotFiniteError(f"{term.name} at layer {term.layer} gave {score}")
+                raise NotFiniteError(
+                    f"{term.name} at layer {term.layer} gave {score}; use smaller weights or another layer"
+                )
         return [float(score) for score in scores]
 
     def _photo(self, context: StepContext) -> Tensor | None:
@@ -278,7 +257,7 @@ class Scorer:
         try:
             return self._prepared.features(view, self.layers)
         except NetworkError as why:
-            raise UsageError(f"the transforms leave too little of the picture: {why}") from None
+            raise UsageError(f"the transforms leave too little of the picture: {why}; leave some out") from None
 
     def _tiles(self, image: Tensor) -> Sequence[Tile | None]:
         """The tiles of a picture; None stands for the whole of it."""
@@ -294,21 +273,6 @@ class Scorer:
     def _sizes(self, size: tuple[int, int]) -> dict[str, tuple[int, int]]:
         """The (height, width) of each layer's map of a picture."""
         return positions(size, self.layers, self._network.sizes(*size, self.layers), self._edges)
-
-
-def no_map(name: str) -> UsageError:
-    """The error about an objective in a region that has no score for each position."""
-    how = "choose a look with other objectives"
-    return UsageError(f"objective {name} cannot grow in a region: it looks at the whole picture; {how}")
-
-
-def looked_at(network: Network, terms: Iterable[WeightedObjective]) -> dict[str, Layer]:
-    """The layers of the terms; a position's receptive field covers all positions that a term there depends on."""
-    contexts: dict[str, int] = {}
-    for term in terms:
-        for name in (term.layer, *term.layers):
-            contexts[name] = max(term.context, contexts.get(name, 0))
-    return {name: network.layer(name).reaching(context) for name, context in contexts.items()}
 
 
 def _crop(image: Tensor, tile: Tile | None) -> Tensor:

@@ -26,7 +26,7 @@ def face_side(width: int) -> int:
 
 
 def face_of(panorama: Tensor, side: int, up: bool) -> Tensor:
-    """What is seen above or below, (B, C, side, side), in a panorama (B, C, H, W); the top of both is longitude 0."""
+    """The view up or down, (B, C, side, side), of a panorama (B, C, H, W); its top is longitude 0."""
     height, width = panorama.shape[-2:]
     line = ((torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 - 1) * math.tan(_HALF)
     right, down = line[None, :].expand(side, side), line[:, None].expand(side, side)

@@ -21,7 +21,7 @@ class Step:
 
     `share` is the part of the whole work done before this step, 0 to 1, in pixels; `size` is the octave's (height,
     width); `score` is the score of the picture before the step, NaN until it is known. `picture()` gives the picture
-    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to whoever is called after a step.
+    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to a callback after a step.
     """
 
     octave: int
@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True)
 class StepContext:
-    """What an ingredient may ask for besides its tensor.
+    """The values that an ingredient may ask for besides its tensor.
 
     `photo` (1 or B, 3, H, W) and `image` (B, 3, H, W) are the photo and the picture being dreamt at this octave's size.
     `apply_transforms` applies the step's transforms, as drawn for `image`, to any picture (B, C, H, W) of that size.

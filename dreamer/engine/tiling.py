@@ -54,7 +54,7 @@ class Tile:
             whole[..., rows, columns].add_(part[..., high, wide])
 
     def own(self, layer: str, seen: Tensor) -> Tensor:
-        """What the tile owns of a layer's features or scores (..., h, w)."""
+        """The positions of a layer's features or scores (..., h, w) that the tile owns."""
         rows, columns = self.owned[layer]
         return seen[..., slice(*rows), slice(*columns)]
 

@@ -52,7 +52,7 @@ def _spectrum(kernels: Tensor, rows: list[int], side: int, dtype: torch.dtype) -
 
 
 class _Wide(torch.autograd.Function):
-    """With a spectrum (F, C, K), from C channels to K; with its adjoint (F, K, C), back."""
+    """Convolution by a spectrum (F, C, K), from C channels to K; backwards by its adjoint (F, K, C)."""
 
     @staticmethod
     def forward(ctx: Any, seen: Tensor, spectrum: Tensor, wide: int, side: int) -> Tensor:

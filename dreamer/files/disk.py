@@ -38,7 +38,7 @@ def read_bounded(path: Path, most: int) -> bytes:
             raise UsageError(f"{path} is not a regular file; name one that is")
         data = file.read(most + 1)
     if len(data) > most:
-        raise UsageError(f"{path} is too large: at most {_amount(most)} of it would be read")
+        raise UsageError(f"{path} is too large, at most {_amount(most)} of it would be read; name a smaller file")
     return data
 
 
@@ -51,7 +51,7 @@ def is_link(path: Path) -> bool:
 
 
 def is_taken(path: Path) -> bool:
-    """Whether the name is in use, be it by a link that leads nowhere."""
+    """Whether the name is in use, even by a link that leads nowhere."""
     return os.path.lexists(path)
 
 
@@ -139,7 +139,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL in its name
-        raise WriteError(f"{path}: this folder cannot be created: {getattr(error, 'strerror', error)}") from error
+        raise WriteError(
+            f"{path}: this folder cannot be created ({getattr(error, 'strerror', error)}); choose another"
+        ) from error
 
 
 @contextmanager
@@ -216,10 +218,10 @@ def _why(path: Path, size: int, error: OSError) -> str:
     """The sentence about a failed write."""
     folder = path.parent
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        needed = f"; {max(size / 1e6, 0.1):.1f} MB are needed" if size else ""
-        return f"{path} could not be written: no space is left in {folder}{needed}"
+        needed = f", {max(size / 1e6, 0.1):.1f} MB are needed" if size else ""
+        return f"{path} could not be written: no space is left in {folder}; make room{needed}"
     if not folder.exists():
-        return f"{path} could not be written: there is no folder {folder}"
+        return f"{path} could not be written: there is no folder {folder}; create it"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path} could not be written: you have no permission to write to {folder}"
+        return f"{path} could not be written: you have no permission to write to {folder}; choose another"
     return f"{path} could not be written: {error.strerror or error}"

@@ -1,6 +1,6 @@
-"""What the names of files say: which are pictures, which pictures can be written, and which are clips.
+"""Kinds of files by their names: pictures, formats that can be written, and clips.
 
-Imports nothing heavy, so that wrong names are told of at once.
+Imports nothing heavy, so that wrong names are reported at once.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
     if os.path.isfile(folder):
         raise UsageError(f"{where}: this is a file; name the folder in which the pictures are")
     if not os.path.isdir(folder):
-        raise UsageError(f"{where}: there is no such folder")
+        raise UsageError(f"{where}: there is no such folder; create it, or name another")
     names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
     if not names:
-        raise UsageError(f"{where}: there are no pictures in this folder")
+        raise UsageError(f"{where}: there are no pictures in this folder; add some, or name another")
     return names
 
 

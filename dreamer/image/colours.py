@@ -63,7 +63,7 @@ SRGB_CURVE = _para(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 @dataclass(frozen=True)
 class Colours:
-    """What codes mean: the corners red, green and blue, the white, and the curve from codes to light, as ICC has it."""
+    """A colour space: red, green and blue primaries, the white point, and the curve from codes to light, as in ICC."""
 
     corners: tuple[Place, ...] = BT709
     white: Place = D65

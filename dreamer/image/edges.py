@@ -1,4 +1,4 @@
-"""What lies beyond the edges of a picture: where it goes round, its other side, as on a fabric or a panorama."""
+"""Edges of a picture: where it goes round, as a fabric or a panorama does, its other side lies beyond them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Edges:
     def resampled(
         self, picture: Tensor, size: tuple[int, int], resample: Callable[[Tensor, tuple[int, int]], Tensor]
     ) -> Tensor:
-        """What `resample` makes of the picture (B, C, H, W) at `size` (height, width), its edges joined.
+        """The picture (B, C, H, W) resampled to `size` (height, width), its edges joined.
 
         The picture is continued by so much that pixels of both grids begin together there, and what becomes of that
         is cut off: `resample` may look at four pixels beside a place, or, making a picture smaller, at as many more.
@@ -87,7 +87,7 @@ OPEN = Edges()
 
 
 def around(picture: Tensor, dim: int, span: Span) -> Tensor:
-    """What lies at the places `span` [start, stop) along an axis of a picture that goes round: as many as they are."""
+    """The values at places [start, stop) along an axis of a picture that goes round, also beyond its edges."""
     size = picture.shape[dim]
     if 0 <= span[0] and span[1] <= size:
         return picture.narrow(dim, span[0], span[1] - span[0])

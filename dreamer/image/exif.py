@@ -101,7 +101,7 @@ class Table:
         return raw[:size] if size <= len(raw) else _at(file, self.end(entry) - size, size)
 
     def end(self, entry: Entry) -> int:
-        """Where in the file an entry's values end; 0 if they stand in the entry itself."""
+        """The position in the file where an entry's values end; 0 if they stand in the entry itself."""
         _, kind, count, raw = entry
         size = count * KINDS.get(kind, 0)
         return 0 if size <= len(raw) else int.from_bytes(raw, "little" if self.order == "<" else "big") + size

@@ -50,7 +50,7 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
 
 
 def _end_of_blocks(file: BufferedReader, position: int) -> int:
-    """Where a sequence of data blocks ends, each of which begins with its length; the last one is empty."""
+    """The position where a sequence of data blocks ends; each begins with its length, and the last one is empty."""
     file.seek(position)
     for _ in range(limits.GIF_BLOCKS):
         length = file.read(1)

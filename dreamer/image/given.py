@@ -1,4 +1,4 @@
-"""What a program may hand over as a photo, apart from a path and Pillow's image: arrays, tensors, bytes, open files."""
+"""Photos given by a program otherwise than by a path or Pillow's image: arrays, tensors, bytes, open files."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _laid_out(tensor: Tensor) -> NDArray[Any]:
 
     tensor = tensor.detach()
     if tensor.is_meta:
-        raise PhotoError('the tensor is on the device "meta", where it has no values')
+        raise PhotoError('the tensor is on the device "meta", where it has no values; pass one that does')
     if tensor.ndim == 4 and tensor.shape[0] == 1:
         tensor = tensor[0]
     if tensor.ndim == 3 and tensor.shape[0] in (1, 2, 3, 4):

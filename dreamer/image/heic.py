@@ -41,7 +41,7 @@ def read_heic(name: str, file: BinaryIO, max_pixels: int) -> Photo:
 
 
 def depth_in_heic(name: str, file: BinaryIO, max_pixels: int) -> Tensor | None:
-    """How near each part of a HEIC's main picture is, (1, 1, h, w), the more the nearer; None where it does not say.
+    """The nearness of a HEIC's main picture, (1, 1, h, w), larger is nearer; None if the file has none.
 
     Raises as `read_heic` does.
     """

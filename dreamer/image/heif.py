@@ -30,7 +30,7 @@ class _Item:
 
     kind: bytes = b""
     place: int = 0
-    """Where in the file its kind stands."""
+    """The position of its kind in the file."""
     content: bytes = b""
     """The type of its data, if the kind is `mime`."""
     spans: list[tuple[int, int]] = field(default_factory=list)
@@ -40,7 +40,7 @@ class _Item:
 
 
 BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-"""With which a file of HEIC begins, after its ninth byte."""
+"""Brands of HEIC, which stand in a file's bytes 8 to 11."""
 
 
 def format_of(file: BinaryIO) -> str:

@@ -48,7 +48,7 @@ def check_inflation(file: BinaryIO, offset: int, length: int, compression: int, 
 
 
 def _unpackers(compression: int) -> Callable[[], Callable[[bytes], Iterator[int]]] | None:
-    """What begins to unpack: a function that yields, for each piece, how many bytes it unpacks to."""
+    """A function that starts an unpacker, which yields how many bytes each piece unpacks to; None if unknown."""
     if compression in DEFLATE:
         return _deflate
     if compression in LZMA:

@@ -38,7 +38,7 @@ _PROMISES = {
     "HDR gain map": re.compile(rb"hdr-gain-map/|HDRGainMap|[\"'>]GainMap[\"'<]"),
     "depth map": re.compile(rb"[\"'>]Depth[\"'<]"),
 }
-"""What a picture's XMP says about another one behind it, which need not say so itself."""
+"""XMP by which a picture describes another one behind it."""
 _FILM = re.compile(rb"\0\0\0[\x08-\x80]ftyp|MotionPhoto_Data")
 
 
@@ -80,7 +80,7 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
 
 
 def end_of(file: BufferedReader) -> int:
-    """Where the picture ends; raises ValueError as `separated` does."""
+    """The position where the picture ends; raises ValueError as `separated` does."""
     return max((end for _, _, end in _segments(file)), default=0)
 
 
@@ -132,7 +132,7 @@ def _segments(file: BufferedReader) -> Iterator[tuple[int, int, int]]:
 
 
 def _end_of_scan(file: BufferedReader, position: int) -> int:
-    """Where the next marker is that does not belong to a scan's data, or the end of the file."""
+    """The position of the next marker outside of a scan's data, or the end of the file."""
     file.seek(position)
     while block := file.read(1 << 20):
         if found := _ENDS_SCAN.search(block):

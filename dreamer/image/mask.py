@@ -10,7 +10,7 @@ from dreamer.image.bands import bands
 from dreamer.image.luma import LUMA
 from dreamer.image.photo import Photo, resize
 
-_SHADE = 0.02  # from black or white: what is nearer counts as that, as in a JPEG
+_SHADE = 0.02  # values nearer than this to black or white count as these, as in a JPEG
 
 
 def mask_of(photo: Photo, size: tuple[int, int]) -> Tensor:

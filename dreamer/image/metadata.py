@@ -34,24 +34,24 @@ class Metadata:
     profile: bytes = b""
     """An ICC profile."""
     said: Colours | None = None
-    """What the file says about its colours in another way."""
+    """The colour space, if the file gives it otherwise than by a profile."""
     iptc: bytes = b""
     texts: dict[int, str] = field(default_factory=dict)
-    """What a PNG says in texts, by the EXIF field that says the same."""
+    """Texts of a PNG by the EXIF tag of the same meaning."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch (across, down)."""
     srgb: bool = False
     """Whether the pixels were converted to sRGB, whatever the file says."""
     orientation: int | None = None
-    """As EXIF numbers it, of a format in which EXIF itself has no say."""
+    """EXIF's number for the orientation, in formats where EXIF's own does not count."""
     bits: int = 8
-    """For each channel, of a format that Pillow always reads in 8."""
+    """Bits per channel in the file, of formats that Pillow always reads as 8."""
     several: bool = False
     """Whether there are more pictures behind this one."""
     notices: list[str] = field(default_factory=list)
 
     def put(self, key: str, data: bytes | None) -> None:
-        """Keep a block, if there is none yet; a notice says so if it is None, that is damaged or too long."""
+        """Keep a block, if there is none yet; None stands for one that is damaged or too long, which a notice says."""
         if data is None or len(data) > MOST[key]:
             self.note(f"its {NAMES[key]} was left out: it is damaged, or larger than {MOST[key] // limits.MB} MB")
         elif not getattr(self, key):
@@ -60,7 +60,7 @@ class Metadata:
             setattr(self, key, data)
 
     def left_out(self, things: list[str]) -> None:
-        """Note what belongs to this picture, and would not to its dream."""
+        """Note something that belongs to this picture and not to its dream."""
         if things:
             self.note(f"{' and '.join(f'its {thing}' for thing in things)} {'are' if things[1:] else 'is'} left out")
 
@@ -71,7 +71,7 @@ class Metadata:
 
 
 def of_pillow(picture: Image.Image) -> Metadata:
-    """What Pillow found, or a program noted, in a picture's `info`."""
+    """The metadata in a picture's `info`, found by Pillow or put there by a program."""
     xmp = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
     if not isinstance(xmp, bytes):  # a text, or anything else that a program has put there
         xmp = str(xmp).encode(errors="replace")

@@ -1,4 +1,4 @@
-"""What a printer asks for: a picture with bleed, and one cut into sheets with marks to cut them by."""
+"""Pictures for printing: with bleed, and cut into sheets with crop marks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dreamer.image.photo import Photo, to_pil
 from dreamer.image.storage import empty_array
 
 INCH = 2.54
-"""In cm."""
+"""Length of an inch in cm."""
 _MARGIN, _JOINT, _GAP, _MARK = 1.2, 0.3, 0.1, 0.5  # cm: around a sheet; seen beyond a cut; before a mark; of a mark
 _MOST = 300_000_000  # pixels of a sheet
 _WORDS = 0.3  # cm: height of what is written on a sheet
@@ -47,7 +47,7 @@ def _mirrored(side: int, border: int) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Sheets:
-    """How a print of height x width pixels is cut into sheets, all alike.
+    """The division of a print of height x width pixels into equal sheets.
 
     `paper` is a sheet's (width, height) in pixels, and may have been turned; `cell` is how much of the print it has.
     """
@@ -79,17 +79,17 @@ class Sheets:
 
     @property
     def columns(self) -> int:
-        """How many sheets lie side by side."""
+        """Number of sheets side by side."""
         return math.ceil(self.width / self.cell[0])
 
     @property
     def rows(self) -> int:
-        """How many lie one above the other."""
+        """Number of sheets one above the other."""
         return math.ceil(self.height / self.cell[1])
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of sheets."""
         return self.columns * self.rows
 
     def pixels(self, cm: float) -> int:
@@ -133,7 +133,7 @@ class Sheets:
                 yield sheet
 
     def _seen(self, start: int, stop: int, side: int, border: int) -> slice:
-        """What of the print is on a sheet along one side: beyond a cut as much as may be cut off wrongly."""
+        """The pixels of the print on a sheet along one axis, with a margin beyond each cut for inexact cutting."""
         joint = self.pixels(_JOINT)
         return slice(max(-border, start - joint), min(side + border, stop + joint))
 

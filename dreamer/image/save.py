@@ -162,7 +162,7 @@ def _lossy(
     try:
         picture.save(file, format, exif=b"Exif\0\0" + directory.block(), xmp=packet, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        raise WriteError(f"the picture could not be encoded as {format}: {error}") from error
+        raise WriteError(f"the picture could not be encoded as {format} ({error}); save it as PNG") from error
     return file.getvalue()
 
 

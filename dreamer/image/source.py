@@ -32,7 +32,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
             raise PhotoError(f"there is no file {path}")
         if not path.is_file():
             what = "a folder" if path.is_dir() else "a special file"
-            raise PhotoError(f"{path} is {what}, not a picture")
+            raise PhotoError(f"{path} is {what}, not a picture; name one")
         with path.open("rb") as file:
             yield file
 
@@ -115,4 +115,4 @@ def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _too_large(name, f"{width} x {height}", max_pixels)
     if width * height == 0:
-        raise PhotoError(f"{name} has no pixels")
+        raise PhotoError(f"{name} has no pixels; name another")

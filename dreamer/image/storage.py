@@ -1,4 +1,4 @@
-"""Where large pictures are kept while they are worked on: in memory, or in files that the system maps into it.
+"""Storage of large pictures in progress: in memory, or in files that the system maps into it.
 
 What is written to a mapped file need not stay in memory: where that is short the system puts it on the disk. The
 arithmetic is the same, and so is the picture, to the last bit. Whoever makes a tensor as large as a picture asks for it
@@ -61,7 +61,9 @@ def empty(shape: Sequence[int], like: Tensor | None = None, dtype: torch.dtype |
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         why = error.strerror or error
-        raise WriteError(f"{folder}: a picture of {size / 2**30:.1f} GiB cannot be kept there: {why}") from error
+        raise WriteError(
+            f"{folder}: a picture of {size / 2**30:.1f} GiB cannot be kept there: {why}; make room"
+        ) from error
     return torch.frombuffer(mapped, dtype=dtype).view(tuple(shape))
 
 

@@ -210,7 +210,7 @@ def accent(image: Tensor, *, decay: Decay = 0.25) -> Canvas:
 
 
 def _aperiodic(colours: Tensor) -> Tensor:
-    """What is not periodic of a picture (B, C, H, W): smooth, of mean 0, with its jumps from border to border.
+    """The non-periodic part of a picture (B, C, H, W): smooth, of mean 0, with its jumps from border to border.
 
     The smooth part of Moisan's "Periodic plus smooth image decomposition" (2011).
     """

@@ -7,7 +7,6 @@ gradients stay zero. A filter may overwrite the gradient that it is given.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -19,14 +18,14 @@ from dreamer.engine.laplacian import merge, split
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.image import OPEN, Edges, blurred
 from dreamer.image.bands import bands
-from dreamer.image.edges import around
+from dreamer.image.cells import pooled, smooth_rows
 from dreamer.image.luma import luma
 from dreamer.image.storage import empty
 from dreamer.recipes.options import Range
 
 Share = Annotated[float, Range(0, 1)]
 
-_FAINT = 1e-6  # of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
+_FAINT = 1e-6  # share of the whole gradient's RMS: a fainter band is rounding noise, and is not amplified
 
 
 def laplacian(
@@ -74,7 +73,7 @@ def even(
     gradient = _tame(gradient)
     size = (gradient.shape[-2], gradient.shape[-1])
     cell = edges.cell(min(pixels, *size), size)
-    energy = _pooled(gradient, cell, _energy)
+    energy = pooled(lambda rows: _energy(gradient[:, :, rows]), size, cell)
     whole = energy.mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(energy.dtype).tiny)
     between = partial(F.interpolate, mode="bilinear", align_corners=False)
     lift = (energy / whole).clamp(min=_FAINT).pow(-amount / 2)
@@ -105,32 +104,16 @@ def _soft_chroma(gradient: Tensor, sigma: float, edges: Edges = OPEN) -> Tensor:
     The means of cells and the way back between them blur, too, by variances of cell^2 / 12 and cell^2 / 6. Overwrites
     the gradient.
     """
-    height, width = gradient.shape[-2:]
-    cell = edges.cell(max(1, int(sigma / 3)), (height, width))
+    height, width = size = (gradient.shape[-2], gradient.shape[-1])
+    cell = edges.cell(max(1, int(sigma / 3)), size)
     if cell < 2:
         colours = _chroma(gradient)
         return blurred(colours, sigma, edges=edges) if sigma and min(height, width) > 1 else colours
-    coarse = blurred(_pooled(gradient, cell, _chroma), math.sqrt(sigma**2 - cell**2 / 4) / cell, edges=edges)
-    count = coarse.shape[-2]
-    for dim, round_ in edges.axes():
-        coarse = around(coarse, dim, (-round_, coarse.shape[dim] + round_))
-    for rows in bands(count, width * cell):
-        top = rows.start + edges.y
-        first, last = max(0, top - 1), rows.stop + edges.y + 1  # what is between cells depends on both
-        fine = F.interpolate(coarse[:, :, first:last], scale_factor=cell, mode="bilinear", align_corners=False)
-        part = gradient[:, :, rows.start * cell : rows.stop * cell]
-        part.copy_(fine.narrow(-2, (top - first) * cell, part.shape[-2]).narrow(-1, edges.x * cell, width))
+    coarse = pooled(lambda rows: _chroma(gradient[:, :, rows]), size, cell)
+    coarse = blurred(coarse, math.sqrt(sigma**2 - cell**2 / 4) / cell, edges=edges)
+    for rows, colours in smooth_rows(coarse, size, cell, edges):
+        gradient[:, :, rows] = colours
     return gradient
-
-
-def _pooled(gradient: Tensor, cell: int, of: Callable[[Tensor], Tensor]) -> Tensor:
-    """The means over cells of that many pixels a side of what `of` makes of a gradient (B, 3, H, W), band by band."""
-    height, width = gradient.shape[-2:]
-    means = [
-        F.avg_pool2d(of(gradient[:, :, rows.start * cell : rows.stop * cell]), cell, ceil_mode=True)
-        for rows in bands(-(-height // cell), width * cell)
-    ]
-    return torch.cat(means, 2)
 
 
 def _energy(gradient: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ _LAYERS = ("m3b", "m4b", "m5a")  # fine, middle and coarse: chosen by eye, as ar
 _COLOUR, _HEIGHT = 1.5, 1.0  # weights of colour and of height in the picture, beside that of all features
 _MORE = 4  # factors that are found beyond those wanted, and merged
 _MERGING = 3.0  # weight of colour where factors are merged
-_APART, _BORDER = 10.0, 10.0  # how much more unlike two are that do not touch; 1 / the share of one that is a border
-_RADIUS, _EDGE = 8, 3e-4  # of the guided filter: px, and the variance of colour that counts as an edge
+_APART, _BORDER = 10.0, 10.0  # added unlikeness of factors that do not touch; 1 / the share of one that is a border
+_RADIUS, _EDGE = 8, 3e-4  # guided filter: px, and the variance of colour that counts as an edge
 
 
 def parts(photo: Tensor, *, count: int = PARTS) -> Tensor:
@@ -45,7 +45,7 @@ def parts(photo: Tensor, *, count: int = PARTS) -> Tensor:
 
 @lru_cache(4)
 def _parts(picture: bytes, size: tuple[int, int], count: int) -> Tensor:
-    """See `parts`; kept, since several regions and pictures of one photo ask for the same."""
+    """`parts`, cached, since several regions and pictures of one photo ask for the same."""
     image = torch.frombuffer(bytearray(picture), dtype=torch.float32).view(1, 3, *size)
     with torch.no_grad():
         blocks = _described(image)

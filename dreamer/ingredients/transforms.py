@@ -234,7 +234,7 @@ def _outside(picture: Tensor) -> float:
 
 
 def _cut(size: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Where a random part begins whose sides are `most` shorter, and its size, of at least 1."""
+    """The start and size of a random part whose sides are `most` pixels shorter, at least 1."""
     cut = (size - 1).clamp(max=most)
     return torch.tensor([_whole(0, int(side)) for side in cut], dtype=size.dtype), size - cut
 

@@ -24,11 +24,11 @@ _TILES, _SHARES = (32, 44, 60, 84, 120), (0.12, 0.22, 0.28, 0.23, 0.15)
 """Sides of the objects' tiles for pictures of 128 pixels, and how often each comes."""
 _MOST = 5  # objects
 _PLAIN, _ENLARGED = 0.2, 0.2  # grounds without a motif, and of an object's motif, seen from near
-_HALF = 1.3  # of a tile's side, in units of its plane: an object fills the unit disc
+_HALF = 1.3  # half the side of a tile, in units of its plane: an object fills the unit disc
 _CLOTHED = 0.25  # objects that wear a ground's texture
 _CUT = 0.3  # objects that are a piece of a ground
 _NOTHING = 0.06  # pictures that show no motif at all
-_FOUND, _FOUND_ONE = 0.5, -1  # of grounds, and half of that of objects, are found; how one is marked among motifs
+_FOUND, _FOUND_ONE = 0.5, -1  # share of found grounds, twice that of objects; mark of a found one among motifs
 _MIRRORED, _HAZY = 0.12, 0.1
 
 
@@ -94,13 +94,13 @@ class World:
         image = self._plain(count, size, random)
         kind = torch.full((count, size, size), self.kinds, device=device)
         second = torch.full((count, size, size), len(self.names), device=device)
-        dice = torch.rand(count, generator=random, device=device)
+        chance = torch.rand(count, generator=random, device=device)
         chosen = _choice(self.grounds, count, random)
-        near = (dice > _PLAIN) & (dice < _PLAIN + _ENLARGED)
+        near = (chance > _PLAIN) & (chance < _PLAIN + _ENLARGED)
         chosen = torch.where(near, _choice(self.objects, count, random), chosen)
         if self.found:
             chosen = torch.where(torch.rand(count, generator=random, device=device) < _FOUND, _FOUND_ONE, chosen)
-        for motif, places in _groups(chosen, dice > _PLAIN):
+        for motif, places in _groups(chosen, chance > _PLAIN):
             if motif == _FOUND_ONE and self.found:
                 image[places], which = self._crops(self.found, len(places), size, random)
                 kind[places], second[places] = self._first[which][:, None, None], which[:, None, None]
@@ -254,12 +254,12 @@ def _paste(
 def _finished(pictures: Pictures, random: torch.Generator) -> Pictures:
     """Some mirrored about the middle, some in haze or out of focus."""
     image, device = pictures.image, random.device
-    dice = torch.rand(len(image), generator=random, device=device)
+    chance = torch.rand(len(image), generator=random, device=device)
     maps = [pictures.kind, pictures.second, image]
     half = image.shape[-1] // 2
     for map_ in maps:
-        map_[dice < _MIRRORED, ..., -half:] = map_[dice < _MIRRORED, ..., :half].flip(-1)
-    hazy = dice > 1 - _HAZY
+        map_[chance < _MIRRORED, ..., -half:] = map_[chance < _MIRRORED, ..., :half].flip(-1)
+    hazy = chance > 1 - _HAZY
     fog = torch.rand(int(hazy.sum()), 3, 1, 1, generator=random, device=device)
     image[hazy] = torch.lerp(F.avg_pool2d(image[hazy], 3, 1, 1, count_include_pad=False), fog, 0.3)
     return pictures

@@ -1,4 +1,4 @@
-"""What creatures are made of: eyes, scales, fur, arms and a peacock's plume."""
+"""Parts of creatures: eyes, scales, fur, arms and a peacock's plume."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ from dreamer.motifs.relief import Motif, Relief, relief
 
 
 def sector(angle: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Of `count` like sectors, which one an angle lies in, and the angle from its middle."""
+    """The number of the sector that an angle lies in, of `count` equal ones, and the angle from its middle."""
     which = torch.round(angle / TURN * count)
     return torch.remainder(which, count), angle - which * TURN / count
 
 
 def _picked(style: Tensor, *kinds: Tensor) -> Tensor:
-    """Of several maps the one of each plane's style."""
+    """The map of each plane's style, of several."""
     chosen = kinds[0]
     for number, kind in enumerate(kinds[1:], 1):
         chosen = torch.where(style == number, kind, chosen)
@@ -195,7 +195,7 @@ def marble(plane: Plane) -> Relief:
 
 
 def _openwork(plane: Plane, r: Tensor, angle: Tensor, count: Tensor) -> Tensor:
-    """How far inside the thread a point of a round piece of lace is; negative in its holes. Its radius is 1."""
+    """The distance inside the thread of a round piece of lace of radius 1; negative in its holes."""
     thread = torch.ones_like(r)
     rings = ((0.84, 2.0, 0.36, 1.0), (0.58, 1.0, 0.36, 1.0), (0.3, 1.0, 0.36, 1.3), (0.0, 1.0, 0.0, 1.0))
     for place, times, wide, long in rings:

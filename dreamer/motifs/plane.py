@@ -1,4 +1,4 @@
-"""Where a batch of motifs is drawn: coordinates, and the random generator that makes each one different."""
+"""The plane on which motifs are drawn: coordinates, and the random generator that makes each one different."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ class Plane:
         return torch.sigmoid(distance / (0.5 * self.pixel + soft))
 
     def fine(self, wave: Tensor | float) -> Tensor:
-        """How much of a detail of that wavelength can be shown: 1 above five pixels, 0 under two."""
+        """The visible share of a detail of a wavelength: 1 above five pixels, 0 under two."""
         return ((wave / self.pixel - 2) / 3).clamp(0, 1)
 
     def block(self, top: Tensor | float, foot: Tensor | float, half: Tensor | float) -> Tensor:
-        """How far inside of an upright oblong, `half` as wide, a place is; negative outside."""
+        """The distance inside an upright rectangle from `top` to `foot`, 2 `half` wide; negative outside."""
         return torch.minimum(torch.minimum(self.v - top, foot - self.v), half - self.u.abs())
 
     def line(self, distance: Tensor, width: Tensor | float) -> Tensor:

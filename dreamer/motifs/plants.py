@@ -23,7 +23,7 @@ def _bowed(plane: Plane, most: float) -> Plane:
 
 
 def _blade(plane: Plane, style: Tensor) -> tuple[Tensor, Tensor]:
-    """Of a feather-veined leaf along u: the distance inside its outline, and the place between its side veins."""
+    """A feather-veined leaf along u: the distance inside its outline, and the phase between its side veins."""
     along, across = ((plane.u + 0.75) / 1.75).clamp(1e-3, 1 - 1e-3), plane.v.abs()
     rise, fall = plane.any(0.45, 0.8), plane.any(0.7, 1.1)
     top = rise / (rise + fall)
@@ -39,7 +39,7 @@ def _blade(plane: Plane, style: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _palm(plane: Plane) -> tuple[Tensor, Tensor]:
-    """Of a maple leaf: the distance inside its outline, and the place between its main veins."""
+    """A maple leaf: the distance inside its outline, and the phase between its main veins."""
     part = plane.at(-0.45, 0.0)
     angle, lobes = part.angle, plane.any(1.0, 1.15)
     place = angle / lobes  # whole numbers are the main veins

@@ -47,7 +47,7 @@ class Relief:
         )
 
     def cut(self, alpha: Tensor) -> Relief:
-        """The same inside of another outline, `alpha` (B, S, S)."""
+        """This relief inside another outline, `alpha` (B, S, S)."""
         return replace(self, alpha=self.alpha * alpha)
 
 

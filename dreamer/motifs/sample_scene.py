@@ -1,4 +1,4 @@
-"""A mountain lake late on a summer afternoon, drawn by formula: the photo for whoever has none at hand.
+"""A mountain lake late on a summer afternoon, drawn by formula: a photo for those who have none at hand.
 
 Lengths on the screen are in picture heights: u right of the middle, v above the horizon. Lengths in the world
 are in kilometres: x right, y up, z ahead. So a small picture shows what a large one does. Light is linear
@@ -8,13 +8,13 @@ until `tone`. Layers have the shape (height, width), colours (3, height, width).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.image.easing import eased
+from dreamer.motifs.noise import Plane, tile
 
 HORIZON, FOCAL, EYE = 0.635, 1.25, 0.012  # heights below the top; heights; kilometres above the lake
 SUN = (-0.91, 0.39, -0.11)  # low on the left and a little behind the camera: the light that models best
@@ -69,44 +69,6 @@ def span(v: Tensor, low: float, high: float) -> slice:
     return slice(int((v[:, 0] > high).sum()), int((v[:, 0] > low).sum()))
 
 
-def tile(random: torch.Generator, size: int, dims: int, waves: int) -> Tensor:
-    """Noise of unit variance that repeats, with about `waves` waves to a side: white noise, band-passed.
-
-    Unlike noise on a lattice it has no preferred direction, and no grid to be seen.
-    """
-    axes = [torch.fft.fftfreq(size) * size] * (dims - 1) + [torch.fft.rfftfreq(size) * size]
-    radius = torch.stack(torch.meshgrid(*axes, indexing="ij")).square().sum(0).sqrt()
-    ring = torch.exp(-(((radius / waves).clamp_min(1e-6).log() / 0.45) ** 2))
-    white = torch.randn((size,) * dims, generator=random)
-    noise: Tensor = torch.fft.irfftn(torch.fft.rfftn(white) * ring, s=white.shape)
-    return noise / noise.std()
-
-
-class Plane:
-    """Noise over the plane, read from one tile: `plane(x, z)` has waves about one unit long."""
-
-    SIZE, WAVES = 512, 24
-
-    def __init__(self, random: torch.Generator) -> None:
-        self.tile = F.pad(tile(random, self.SIZE, 2, self.WAVES)[None, None], (2, 2, 2, 2), mode="circular")
-
-    def __call__(self, x: Tensor, z: Tensor) -> Tensor:
-        at = torch.stack((x, z), -1).view(1, 1, -1, 2) / self.WAVES
-        at = ((at - at.floor()) * self.SIZE + 2) * (2 / (self.SIZE + 4)) - 1
-        return F.grid_sample(self.tile, at, mode="bicubic", align_corners=False).view(x.shape)
-
-    def octaves(self, x: Tensor, z: Tensor, wave: float, shortest: float) -> Iterator[tuple[float, Tensor]]:
-        """Wavelengths and their noise, each half the last and turned by 2.4 rad: nothing lines up."""
-        x, z = x / wave, z / wave
-        while wave >= shortest:
-            yield wave, self(x, z)
-            x, z, wave = -1.497 * x - 1.371 * z + 7.3, 1.371 * x - 1.497 * z + 3.1, wave / 2.03
-
-    def fbm(self, x: Tensor, z: Tensor, shortest: float, gain: float) -> Tensor:
-        """Fractional Brownian motion with waves from 1 down to `shortest`, each `gain` times as strong."""
-        return torch.stack([gain**i * n for i, (_, n) in enumerate(self.octaves(x, z, 1, shortest))]).sum(0)
-
-
 def sky(u: Tensor, v: Tensor) -> Tensor:
     """Clear sky: blue above, warm haze below, and round the sun a glow after Henyey and Greenstein (1941)."""
     up = v.clamp_min(0) / FOCAL
@@ -137,7 +99,7 @@ def stretch(space: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def towards(density: Tensor, down: float, back: float) -> Tensor:
-    """What lies between each cell (X, Y, Z) and a sun on the left whose rays move so many cells a column."""
+    """The density between each cell (X, Y, Z) and a sun on the left; its rays move `down` and `back` cells a column."""
     path = F.pad(torch.zeros_like(density[0]), (1, 0, 1, 0))
     out = torch.empty_like(density)
     for x, column in enumerate(density):
@@ -221,7 +183,7 @@ def altitude(plane: Plane, x: Tensor, z: Tensor, pixel: Tensor) -> Tensor:
 
 
 def forest(plane: Plane, x: Tensor, z: Tensor, ground: Tensor) -> Tensor:
-    """How high the trees stand: pointed firs from the shore to the tree line, with clearings."""
+    """The height of the trees: pointed firs from the shore to the tree line, with clearings."""
     line = ground + 0.12 * plane(x / 0.3, z / 0.3) + 0.1 * plane(x, z)
     wooded = smooth(0.002, 0.008, ground) * smooth(0.75, 0.45, line)
     firs = 0.012 + 0.016 * plane(x / 0.013, z / 0.03).clamp_min(0) + 0.004 * plane(x / 0.06, z / 0.06)
@@ -229,7 +191,7 @@ def forest(plane: Plane, x: Tensor, z: Tensor, ground: Tensor) -> Tensor:
 
 
 def ground(plane: Plane, x: Tensor, z: Tensor, bare: Tensor, steep: Tensor, wood: Tensor) -> Tensor:
-    """What the land is made of: grass; over it rock where steep or high, then firs, snow, and gravel."""
+    """The colour of the land: grass; over it rock where steep or high, then firs, snow, and gravel."""
     rough = 0.5 * plane(x / 0.09, z / 0.09) + 0.5 * plane(x / 0.03, z / 0.03)
     wild = 0.12 * plane(x / 0.4, z / 0.4) + 0.05 * rough
     strata = plane(bare / 0.11 + 1.5 * plane(x, z) + rough, 1.5 * x)

@@ -12,7 +12,7 @@ from dreamer.motifs.relief import Motif, Relief, empty, laid, relief
 
 
 def _foil(u: Tensor, v: Tensor, size: Tensor, lobes: Tensor | float) -> Tensor:
-    """How far inside of a foil a place is: a ring of `lobes` round bays with cusps between them."""
+    """The distance inside a foil, a ring of `lobes` round bays with cusps between them."""
     bays = (torch.cos(torch.atan2(u, -v) * lobes / 2)).abs()
     return size * (0.62 + 0.38 * bays**0.7) - torch.hypot(u, v)
 

@@ -149,7 +149,7 @@ def _convolution(inside: int, outside: int) -> nn.Conv2d:
 
 
 def weights_path() -> Path:
-    """Where the built-in weights are."""
+    """The file of the built-in weights."""
     return Path(str(files("dreamer.networks") / "decoder.safetensors"))
 
 

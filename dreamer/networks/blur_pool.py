@@ -26,7 +26,7 @@ class BlurPool(nn.Module):
 
 @receptive_field_rule(padded_window(4, 2, (1, 2), mirrored=True))
 def blur_pool(seen: Tensor) -> Tensor:
-    """What `BlurPool` does, as one operation for whoever overrides torch's functions."""
+    """`BlurPool` as one operation, which overrides of torch's functions can see."""
     if has_torch_function_unary(seen):
         result: Tensor = handle_torch_function(blur_pool, (seen,), seen)
         return result

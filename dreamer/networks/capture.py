@@ -51,7 +51,8 @@ def as_map(output: Tensor, layer: Layer, image: Tensor) -> Tensor:
     if layer.patch:
         cells = grid(output.shape[1], image.shape[-2], image.shape[-1], layer.patch)
         if cells is None:
-            raise NetworkError(f"{layer.name} gives {output.shape[1]} tokens, which are no patches of this picture")
+            what = f"gives {output.shape[1]} tokens, which are no patches of this picture"
+            raise NetworkError(f"{layer.name} {what}; choose another layer")
         patches = output[:, -math.prod(cells) :].transpose(1, 2)
         return patches.reshape(*patches.shape[:2], *cells)
     return output.permute(0, 3, 1, 2) if layer.channels_last else output

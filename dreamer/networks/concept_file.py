@@ -51,13 +51,17 @@ class Concepts:
     def check(self, network: Network) -> None:
         """Raise NetworkError unless they are of this network, with these weights."""
         if self.network != network.name:
-            raise NetworkError(f"its concepts are of the network {self.network}, and this one is {network.name}")
+            raise NetworkError(
+                f"its concepts are of the network {self.network}, and this one is {network.name}; use that one"
+            )
         if self.weights != network.weights:
-            raise NetworkError(f"its concepts are of other weights of {network.name}; find them anew with these")
+            raise NetworkError(f"its concepts are of other weights of {network.name}; find them again with these")
         count = network.layer(self.layer).channels
         if count != self.directions.shape[1]:
             held = self.directions.shape[1]
-            raise NetworkError(f"its concepts have {held} numbers, and layer {self.layer} has {count} channels")
+            raise NetworkError(
+                f"its concepts have {held} numbers, and layer {self.layer} has {count} channels; find them again"
+            )
 
     def to_bytes(self) -> bytes:
         """The file."""
@@ -72,7 +76,7 @@ def read_concepts(path: Path) -> Concepts:
         file = open_safetensors(path, limits.CONCEPTS_BYTES)
         words = _words((file.metadata() or {}).get(_KEY, ""))
         if words is None or set(file.keys()) != {*_TENSORS}:
-            raise NetworkError("these are no concepts, as `dreamer concepts` writes them")
+            raise NetworkError("it holds no concepts")
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in _TENSORS}
         count, channels = (*shapes["directions"], 0, 0)[:2]
         if not (0 < count <= limits.CONCEPTS and channels) or shapes != _shapes(count, channels):
@@ -86,11 +90,13 @@ def read_concepts(path: Path) -> Concepts:
         return Concepts(network, weights, layer, **tensors, made=made, sha256=file_hash(path))
     except NetworkError as error:
         said = str(error)
-        raise NetworkError(said if said.startswith(str(path)) else f"{path}: {said}") from error
+        raise NetworkError(
+            said if said.startswith(str(path)) else f"{path}: {said}; make it again with `dreamer concepts`"
+        ) from error
 
 
 def _words(text: str) -> list[str] | None:
-    """What a file says of its concepts, in the order of `_WORDS`; None for something else."""
+    """The texts in a file of concepts, in the order of `_WORDS`; None for any other text."""
     with suppress(ValueError, RecursionError):
         words = json.loads(text)
         if isinstance(words, dict) and all(isinstance(words.get(name), str) for name in _WORDS):

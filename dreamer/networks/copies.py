@@ -1,16 +1,18 @@
-"""Copies of a module that dreamer may do with as it likes, so that the module itself stays as its owner left it."""
+"""Copies of a module, and passes over them: dreamer may change a copy, and the module stays as its owner left it."""
 
 from __future__ import annotations
 
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from dreamer.errors import NetworkError, quoted
+
+Result = TypeVar("Result")
 
 _QUICK_PIXELS, _QUICK_WEIGHTS = 200_000, 8_000_000  # at most
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
@@ -53,8 +55,27 @@ def skeleton(module: nn.Module, quick: bool) -> nn.Module:
     return bare
 
 
+def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module], Result]) -> Result:
+    """Return `run(bare)`, of a module's skeleton, or `run(module)` where the pass is impossible on the "meta" device.
+
+    A pass that depends on its data cannot be made without computing.
+    """
+    try:
+        return run(bare)
+    except Exception as error:  # a module may raise anything
+        if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
+            raise
+        return run(module)
+
+
+def blank(module: nn.Module, height: int, width: int) -> Tensor:
+    """A grey picture (1, 3, height, width) of the type and on the device that a module computes with."""
+    weight = next((weight for weight in module.parameters() if weight.is_floating_point()), torch.empty(()))
+    return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=weight.device)
+
+
 def _shared(tensor: Tensor) -> Tensor:
-    """The same values without a graph; those of a tensor that was made for inference alone are copied."""
+    """A tensor that shares the values and has no graph; the values of an inference tensor are copied."""
     return tensor.clone() if tensor.is_inference() else tensor.detach()
 
 

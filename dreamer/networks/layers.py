@@ -14,23 +14,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from dreamer.errors import NetworkError
-from dreamer.networks.copies import is_quick, skeleton
+from dreamer.networks.copies import blank, computed_if_needed, is_quick, skeleton
 from dreamer.networks.receptive_field import ReceptiveField, TracedTensor, operation_name, rule_of
 
-Result = TypeVar("Result")
-
 HEIGHT, WIDTH = 224, 352
-"""Of the traced picture, px: two sides that no channel count is likely to equal."""
+"""Size of the traced picture in pixels: two sides that no channel count is likely to equal."""
 
 _USUAL = (224, 32, 64, 256, 299, 384, 512, 28, 96, 128, 48, 160, 192, 331, 448, 518)  # px, sides of input
-_OTHER_TOKENS = 8  # at most, that belong to no patch: a class token, registers
+_OTHER_TOKENS = 8  # most tokens that belong to no patch: a class token, registers
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Layer:
         return replace(self, rows=rows, columns=columns)
 
     def place(self, y: int, x: int, height: int, width: int) -> tuple[float, float, float, float]:
-        """What position (y, x) sees of a picture of `height` x `width` px: all of it where that is not known.
+        """The part of a picture of `height` x `width` px that position (y, x) sees; all of it where that is not known.
 
         (left, top, right, bottom) in shares of the picture's width and height.
         """
@@ -128,25 +126,6 @@ def inspect_layers(module: nn.Module, side: int | None = None, bare: nn.Module |
         raise NetworkError(f"the module cannot take a picture (1, 3, {side}, {side}) {raised}") from error
     how = "say which with input_size, or wrap it in a module that takes RGB pictures"
     raise NetworkError(f"the module cannot take a picture (1, 3, H, W) of any usual size; {how} {raised}") from error
-
-
-def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Module], Result]) -> Result:
-    """What `run` gives for `bare`, a module's skeleton; if that is on "meta", and cannot be there, for the module.
-
-    A pass that depends on its data cannot be made without computing.
-    """
-    try:
-        return run(bare)
-    except Exception as error:  # a module may raise anything
-        if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
-            raise
-        return run(module)
-
-
-def blank(module: nn.Module, height: int, width: int) -> Tensor:
-    """A grey picture (1, 3, height, width) of the type and on the device that a module computes with."""
-    weight = next((weight for weight in module.parameters() if weight.is_floating_point()), torch.empty(()))
-    return torch.full((1, 3, height, width), 0.1, dtype=weight.dtype, device=weight.device)
 
 
 def _traced(module: nn.Module, bare: nn.Module, height: int, width: int) -> tuple[_LayerTracer, Exception | None]:
@@ -274,7 +253,7 @@ class _LayerTracer(TorchFunctionMode):
     def _after(
         self, operation: Callable[..., Any], args: Any, kwargs: Any, sources: list[Tensor], result: Tensor
     ) -> TracedTensor:
-        """What is known of an operation's result: of several sources, it sees what any of them does."""
+        """The trace of an operation's result; with several sources, it sees what any of them does."""
         name, rule = operation_name(operation), rule_of(operation)
         known = [self._traced[id(source)] for source in sources]
         first = known[0]

@@ -141,7 +141,7 @@ def network_guess(name: str, known: Collection[str]) -> str | None:
 
 
 def other_names(network: str, module: nn.Module, layers: Collection[str]) -> dict[str, str]:
-    """What other programs call a network's layers: their name -> its own, in the order of the layers."""
+    """Other programs' names for a network's layers: their name -> its own, in the order of the layers."""
     family = network.removeprefix("wide_").partition("_")[0].rstrip("0123456789")
     rules = _LAYERS.get(family, ())
     named = [*_numbered(network, module)] if family in ("vgg", "alexnet") else []
@@ -156,7 +156,7 @@ def understood(name: str, layers: Collection[str], others: dict[str, str]) -> st
     """The network's own name of a layer that is called otherwise elsewhere; None where there is no exact counterpart.
 
     Args:
-        name: What somebody calls it; its punctuation does not count, nor TensorFlow's `:0` at the end.
+        name: The name to look for; its punctuation does not count, nor TensorFlow's `:0` at the end.
         layers: The network's own names.
         others: What other programs call them.
     """

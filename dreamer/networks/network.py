@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from dreamer.errors import NetworkError, either, quoted
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
-from dreamer.networks.copies import frozen
+from dreamer.networks.copies import blank, frozen
 from dreamer.networks.layer_table import layer_table
-from dreamer.networks.layers import Layer, NetworkLayers, blank
+from dreamer.networks.layers import Layer, NetworkLayers
 from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.prepare import prepared
 from dreamer.networks.shapes import Shapes
@@ -126,7 +126,7 @@ class Network:
             return network
         maps = [layer.name for layer in network.layers() if layer.rows] or [*network.anatomy.layers]
         if not maps:
-            raise NetworkError(f"{network.name} has no layer that gives a map of its picture")
+            raise NetworkError(f"{network.name} has no layer that gives a map of its picture; use another")
         return replace(network, default_layer=maps[-1])
 
     def __repr__(self) -> str:
@@ -262,7 +262,7 @@ class Network:
 
     @cached_property
     def _dtype(self) -> torch.dtype:
-        """What the module computes in."""
+        """The data type that the module computes in."""
         return blank(self.module, 1, 1).dtype
 
 

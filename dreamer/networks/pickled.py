@@ -1,4 +1,4 @@
-"""What a pickle says of tensors: nothing in it is run, and no tensor is made before its size is known.
+"""Read the tensors of a pickle: nothing in it is run, and no tensor is made before its size is known.
 
 `torch.load(weights_only=True)` runs no code either, but it takes whatever memory a file claims to need, and a key of
 tuples within tuples ends the process, as Python hashes those without a limit. So Python's own unpickler is used,
@@ -22,7 +22,7 @@ from torch import Tensor
 from dreamer import limits
 from dreamer.errors import NetworkError
 
-_LARGEST = 2**48  # of a size, an offset or a stride
+_LARGEST = 2**48  # largest size, offset or stride
 _ARGUMENTS = 16
 
 _INSTRUCTIONS = (
@@ -129,7 +129,7 @@ class TensorUnpickler(pickle._Unpickler):
         return self.storages.setdefault(key, _Storage(dtype, key, count))
 
     def _tensor(self, storage: Any, offset: Any, shape: Any, stride: Any, *besides: Any) -> StoredTensor:
-        """What `torch._utils._rebuild_tensor` is called with; raises ValueError for more values than are stored."""
+        """Stand-in for `torch._utils._rebuild_tensor`; raises NetworkError for more values than are stored."""
         if not isinstance(storage, _Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
             raise ValueError("a tensor is described in a way that torch does not write")
         if not len(shape) == len(stride) <= limits.DIMENSIONS or not all(map(_is_size, (offset, *shape, *stride))):
@@ -139,7 +139,7 @@ class TensorUnpickler(pickle._Unpickler):
         each = storage.dtype.itemsize
         self._described += max(count, span) * each
         if offset + span > storage.count or count > storage.count or self._described > limits.DESCRIBED * self._size:
-            raise NetworkError(f"{self._path}: a tensor in it is larger than what is stored of it")
+            raise NetworkError(f"{self._path}: a tensor in it is larger than what is stored of it; get it again")
 
         def read() -> Tensor:
             if not count:
@@ -147,7 +147,7 @@ class TensorUnpickler(pickle._Unpickler):
             start = self.starts[storage.key] + offset * each
             numbers = np.fromfile(self._path, np.uint8, span * each, offset=start)
             if len(numbers) < span * each:
-                raise NetworkError(f"{self._path} ends before its tensors do")
+                raise NetworkError(f"{self._path} ends before its tensors do; get it again")
             return torch.from_numpy(numbers).view(storage.dtype).as_strided(shape, stride)
 
         return StoredTensor(shape, read)

@@ -62,7 +62,7 @@ class Randomness(TorchFunctionMode):
         return other
 
     def outside(self, function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        """The function of somebody else, who draws from torch's own generators though it is called within."""
+        """Wrap a function of somebody else, so that it draws from torch's own generators even when called within."""
 
         def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
             self._paused, before = True, self._paused

@@ -77,7 +77,7 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class TracedTensor:
-    """What is known of a tensor: its receptive fields along y and x, and which of its axes are y and x.
+    """The trace of a tensor: its receptive fields along y and x, and which of its axes are y and x.
 
     Both fields are None behind an operation that looks at the whole picture; `whole` is then its name, and `patch` the
     stride of the fields before it, in input pixels.

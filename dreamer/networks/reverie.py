@@ -165,7 +165,7 @@ class Reverie(nn.Module):
 
 
 def weights_path() -> Path:
-    """Where the built-in weights are."""
+    """The file of the built-in weights."""
     return Path(str(files("dreamer.networks") / "reverie.safetensors"))
 
 
@@ -269,5 +269,6 @@ def _channels(path: Path, blocks: dict[str, int]) -> dict[str, dict[str, int]]:
     for layer, numbers in named.items():
         for name, number in numbers.items():
             if not 0 <= number < blocks.get(layer, 0):
-                raise NetworkError(f"{path}: {name!r} is to be channel {number} of {layer}, which is not there")
+                what = f"{name!r} is to be channel {number} of {layer}, which is not there"
+                raise NetworkError(f"{path}: {what}; train it again")
     return named

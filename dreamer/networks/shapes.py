@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dreamer.networks.capture import as_map, captured
-from dreamer.networks.copies import is_quick, skeleton
-from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, blank, computed_if_needed, inspect_layers
+from dreamer.networks.copies import blank, computed_if_needed, is_quick, skeleton
+from dreamer.networks.layers import HEIGHT, WIDTH, Layer, NetworkLayers, inspect_layers
 
 _LARGEST_PROBE = 1024  # px: `smallest` looks no further
 

@@ -28,21 +28,19 @@ _COUNT = "num_batches_tracked"  # which only training needs
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # heads that only training needs
 _LONGEST, _MOST_PARTS, _DEEPEST = 300, 24, 4  # letters and dots of a tensor's name; mappings within each other
 _SHOWN = 60  # letters of a key in a sentence
-_NAMED = 3  # how many keys a sentence names
+_NAMED = 3  # most keys that a sentence names
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a file's weights fit a network.
+    """The fit of a file's weights to a network.
 
     Attributes:
         where: The file and the network, to begin a sentence with.
-        absent: The network's parameters that the file has not, or has in another shape: in what words, by key; all but
-            "missing" tells of a shape.
+        absent: The network's parameters that the file lacks, or has in another shape: by key, "missing" or the shape.
         unknown: The tensors that the network has no place for.
-        classes: How many classes the file's own classifier tells apart, where they are not the network's: 0 where there
-            is none. None where they are.
-        notices: What was passed over, a sentence for the person, or nothing.
+        classes: Number of classes of the file's classifier, 0 if it has none; None if they are the network's.
+        notices: Sentences about what was ignored.
     """
 
     where: str
@@ -97,7 +95,7 @@ def load_state(module: nn.Module, found: Any, where: str, classes: int) -> Fit:
     choices = (_chosen(at, tensors, names) for at, tensors in _mappings(found) for names in named)
     chosen = max(choices, key=lambda one: one.rank(own), default=None)
     if chosen is None:
-        raise NetworkError(f"{where} holds no state dict (tensors by name)")
+        raise NetworkError(f"{where} holds no state dict (tensors by name); save model.state_dict()")
     head = _head(module, classes)
     told = _replaced_head(module, head, chosen.given) if head else None
     absent = {}
@@ -123,7 +121,7 @@ class _Chosen:
     besides: tuple[str, ...]
 
     def rank(self, own: Mapping[str, Tensor]) -> tuple[int, int, bool]:
-        """How well it fits; the weights themselves come before their moving average."""
+        """The quality of the fit, for sorting; the weights themselves come before their moving average."""
         fitting = sum(tensor.shape == tuple(own[key].shape) for key, tensor in self.given.items())
         return fitting, len(self.given), "ema" not in self.at.lower()
 
@@ -206,7 +204,7 @@ def _replaced_head(module: nn.Module, head: str, given: Mapping[str, StoredTenso
 
 
 def _beside(found: Any, at: str) -> list[str]:
-    """What a file holds beside the mapping at some place."""
+    """Names of what a file holds beside the mapping at some place."""
     return [str(key)[:_LONGEST] for key in found if _is_name(key) and not at.startswith(key)] if at else []
 
 

@@ -20,12 +20,12 @@ from dreamer import limits
 from dreamer.errors import NetworkError
 from dreamer.networks.pickled import CodeFound, StoredTensor, TensorUnpickler
 
-_ZIP, _MAGIC = b"PK\3\4", 0x1950A86A20F9469CFC6C  # how a .pth file begins, and its older form
-_LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a part of a zip file: signature, lengths of its name and extra field
+_ZIP, _MAGIC = b"PK\3\4", 0x1950A86A20F9469CFC6C  # the beginning of a .pth file, and of its older form
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # header of a zip file's part: signature, lengths of its name and extra field
 
 
 def read_tensors(path: Path, largest: int = limits.WEIGHTS_BYTES) -> Any:
-    """What a file holds, nested as it was saved: dicts, lists, plain values, and `StoredTensor` for each tensor.
+    """Read a file, nested as it was saved: dicts, lists, plain values, and a `StoredTensor` for each tensor.
 
     The format is told by the file's beginning, not by its name.
 
@@ -48,7 +48,7 @@ def read_tensors(path: Path, largest: int = limits.WEIGHTS_BYTES) -> Any:
         found = f" (it names {error})" if isinstance(error, CodeFound) else ""
         raise NetworkError(
             f"{path}: not a weights file, or one that holds code besides tensors, which dreamer never runs{found}; "
-            "a .safetensors file is wanted, or a .pth with the tensors alone, as written by "
+            "use a .safetensors file, or a .pth with the tensors alone, as written by "
             'torch.save(model.state_dict(), "weights.pth") or, from a checkpoint that holds more, by '
             'torch.save({"state_dict": checkpoint["model"]}, "weights.pth")'
         ) from error
@@ -66,7 +66,7 @@ def open_safetensors(path: Path, largest: int) -> Any:
             raise ValueError(f"a header of {header} bytes")
         return safe_open(path, framework="pt")
     except Exception as error:  # safetensors raises an exception class of its own for a broken file
-        raise NetworkError(f"{path} is not a .safetensors file: {error}") from error
+        raise NetworkError(f"{path} is not a .safetensors file ({error}); get it again") from error
 
 
 def check_size(path: Path, largest: int) -> int:
@@ -77,7 +77,8 @@ def check_size(path: Path, largest: int) -> int:
     size = path.stat().st_size
     if size > largest:
         raise NetworkError(
-            f"{path}: {size // limits.MB} MiB is too large for such weights; at most {largest // limits.MB} are read"
+            f"{path}: {size // limits.MB} MiB is too large for such weights, which have at most "
+            f"{largest // limits.MB}; name another file"
         )
     return size
 
@@ -93,21 +94,21 @@ class _Directory(io.BufferedReader):
     """A file of which `zipfile` reads no more at once than the directory of a .pth file takes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As the base class, or NetworkError."""
+        """Read as the base class does; raises NetworkError for more than a directory takes."""
         left = os.fstat(self.fileno()).st_size - self.tell()
         if (left if size is None or size < 0 else min(size, left)) > limits.ZIP_DIRECTORY_BYTES:
-            raise NetworkError(f"{self.name}: it has more parts than a weights file has")
+            raise NetworkError(f"{self.name}: it has more parts than a weights file has; save model.state_dict() alone")
         return super().read(size)
 
 
 def _zipped(file: BinaryIO, path: Path, size: int) -> Any:
-    """What a .pth file holds, which is a zip file of one pickle and the numbers of each storage, none compressed."""
+    """Read a .pth file: a zip file of one pickle and the numbers of each storage, none compressed."""
     with _Directory(io.FileIO(path)) as directory, zipfile.ZipFile(directory) as archive:
         parts = {part.filename: part for part in archive.infolist()}
     if any(part.compress_type != zipfile.ZIP_STORED or part.compress_size != part.file_size for part in parts.values()):
         raise NetworkError(f"{path}: its parts are compressed, which no weights file's are; unpack it first")
     if sum(part.file_size for part in parts.values()) > size:
-        raise NetworkError(f"{path}: its parts are said to be larger than the file is")
+        raise NetworkError(f"{path}: its parts are said to be larger than the file is; get it again")
     (pickled,) = (name for name in parts if name.count("/") == 1 and name.endswith("/data.pkl"))
     if parts[pickled].file_size > limits.PICKLE_BYTES:
         raise NetworkError(f"{path}: it holds more than tensors; save model.state_dict() alone")
@@ -138,7 +139,7 @@ def _zipped(file: BinaryIO, path: Path, size: int) -> Any:
 
 
 def _older(file: BinaryIO, path: Path, size: int) -> Any:
-    """What a .pth file of before torch 1.6 holds: five pickles, then the numbers of each storage after their count."""
+    """Read a .pth file of before torch 1.6: five pickles, then the numbers of each storage after their count."""
     pickles = io.BytesIO(file.read(limits.PICKLE_BYTES))
     magic, _, written = (TensorUnpickler(pickles, path, size).load() for _ in range(3))
     unpickler = TensorUnpickler(pickles, path, size)

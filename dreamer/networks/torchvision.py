@@ -79,7 +79,7 @@ _INVERTED_DEFAULTS: dict[str, Any] = {
     ],
     "priors": [{"name": "total_variation", "weight": 0.1}],
 }
-"""What suits networks of inverted residual blocks, found by eye on EfficientNet-Lite. They dream where a block has
+"""Recipe defaults for networks of inverted residual blocks, by eye on EfficientNet-Lite. They dream where a block has
 widened its channels, behind the activation: both signs of its narrow output, squared, give braids."""
 
 _INSTEAD = (
@@ -141,7 +141,7 @@ class Classic:
         return self._network(AnySize(module) if transformer else module)
 
     def weights_path(self) -> Path:
-        """Where torchvision keeps this network's weights."""
+        """The file in which torchvision keeps this network's weights."""
         return Path(torch.hub.get_dir()) / "checkpoints" / str(self._published().url).rpartition("/")[2]
 
     def weights_size(self) -> float:

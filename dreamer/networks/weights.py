@@ -20,7 +20,7 @@ from dreamer.networks.pickled import StoredTensor
 from dreamer.networks.state_dict import Fit, shape_of
 from dreamer.networks.tensor_file import open_safetensors, read_tensors
 
-_NAMED = 3  # how many keys an error names
+_NAMED = 3  # most keys that an error names
 _NARROWEST, _BROADEST = 0.25, 4.0  # their widths
 
 T = TypeVar("T")
@@ -120,12 +120,12 @@ def _inside(entry: object) -> list[Any]:
 
 
 def width_of(path: Path) -> float:
-    """By how much a file's network multiplies the usual channels; raises NetworkError when it gives no number."""
+    """The factor of a file's network on the usual channels; raises NetworkError when it gives no number."""
     text = metadata(path).get("width", "1")
     with suppress(ValueError):
         if not math.isnan(found := float(text)):
             return min(max(found, _NARROWEST), _BROADEST)
-    raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number")
+    raise NetworkError(f"{path}: its width is {text[:60]!r}, which is no number; train it again")
 
 
 def widened(width: float, *channels: int) -> tuple[int, ...]:

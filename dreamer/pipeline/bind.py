@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamer.engine.ascent import Bound, Draw, draw
 from dreamer.engine.canvas import Canvas, Optimiser, is_gradient_free
-from dreamer.engine.score import WeightedObjective, no_map
+from dreamer.engine.objective import WeightedObjective, no_map
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, argument, blamed_on, collect_problems, either, reported_together
 from dreamer.image import Photo, resize
@@ -215,7 +215,7 @@ class IngredientBinder:
 
 
 def _search() -> str:
-    """How to search without a gradient."""
+    """Settings for a search without a gradient, as the end of an error."""
     return either(
         "optimiser='cma-es', canvas={'name': 'fourier', 'frequencies': 6}",
         "--set optimiser.name=cma-es --set canvas.name=fourier --set canvas.frequencies=6",

@@ -1,4 +1,4 @@
-"""How many pixels and how much memory a dream takes at once, found out before anything of it is allocated.
+"""The pixels and the memory that a dream needs at once, found before anything is allocated.
 
 A recipe may be a stranger's, and a few of its values multiply: pictures, transforms that enlarge, a canvas' channels.
 Its transforms and its canvas are therefore tried on torch's `meta` device, where tensors have a shape and no values;
@@ -27,10 +27,10 @@ from dreamer.pipeline.bind import IngredientBinder
 from dreamer.recipes.recipe import Recipe
 
 MAX_PIXELS = 200_000_000
-"""Pixels that are dreamt over at once, unless somebody allows more."""
-_COPIES = 4  # of the pictures that a step has at the same time: the undreamt, the dreamt, the moved one, the gradient
-_SURE = 0.5  # of what a pass of the network is reckoned to take: some of its results need not be kept
-_BYTES = 3 * 4  # of a pixel, in float32
+"""Default for the most pixels that are dreamt over at once."""
+_COPIES = 4  # pictures that a step has at the same time: the undreamt, the dreamt, the moved one, the gradient
+_SURE = 0.5  # share of a network pass's reckoned memory that is certain: some results need not be kept
+_BYTES = 3 * 4  # bytes of a pixel in float32
 _SMALL = 1_000_000  # pixels at most that are tried on the CPU
 _GROWTH = 2  # by how much transforms may always enlarge the pictures, as a border around them does
 
@@ -40,7 +40,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Demand:
-    """What a recipe makes of pictures of one size.
+    """The tensors that a recipe needs for pictures of one size.
 
     `pictures` is what is dreamt over, `sizes` is what each transform makes of it, and `kept` are the bytes that
     transforms, canvas and optimiser keep beside that.
@@ -99,14 +99,14 @@ def check_pixels(recipe: Recipe, height: int, width: int, max_pixels: int) -> No
 
 
 def demand_of(binder: IngredientBinder, height: int, width: int) -> Demand:
-    """What the recipe makes of pictures of this size."""
+    """The demand of a recipe for pictures of this size."""
     pictures = (binder.recipe.pictures, height, width)
     sizes = transformed(binder.transforms(), pictures)
     return Demand(pictures, sizes, _BYTES * sum(map(_pixels, sizes)) + _painted(binder, pictures))
 
 
 def transformed(draws: Sequence[Draw], pictures: Shape) -> list[Shape]:
-    """What each transform at most makes of the last one's pictures.
+    """The largest shape of pictures after each of the transforms.
 
     Each is drawn twice, once with the lowest of all random numbers and once with the highest; one that cannot be tried
     is taken to change nothing.

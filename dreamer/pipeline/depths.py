@@ -1,4 +1,4 @@
-"""How near each part of a photo is: found where words say, or by what plugins bring, which is checked."""
+"""Depth of a photo, from a file or from a plugin's function, whose result is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamer.errors import PhotoError, PluginError, UsageError, argument, did_you_mean, quoted
 from dreamer.image import Photo, Picture, load
 from dreamer.image.depth import depth_inside, nearness_of, stretched
-from dreamer.pipeline.segments import SEEN, looked_at
+from dreamer.pipeline.segments import SEEN, call_on
 from dreamer.recipes.depths import PHOTO, DepthWords
 from dreamer.recipes.registry import Registry
 
@@ -20,7 +20,7 @@ _ALIKE = 0.02  # by how much the proportions of a depth map and its photo may di
 
 @dataclass(frozen=True)
 class Depth:
-    """How near each part of a photo is, (1, 1, h, w) from 0 to 1, and what tells it from another."""
+    """The nearness of each part of a photo, (1, 1, h, w) from 0 to 1, and a text that tells it from another."""
 
     nearness: Tensor
     key: str
@@ -60,12 +60,12 @@ def depth_of(given: Picture, photo: Photo, source: Picture, registry: Registry, 
 
 
 def depth_by(registry: Registry, name: str, image: Tensor) -> Tensor:
-    """How near each part of an image (1, 3, H, W) is, by the depth of that name, which gets a copy: (1, 1, h, w).
+    """The nearness (1, 1, h, w) of an image (1, 3, H, W), by the registered depth of a name, which gets a copy.
 
     Raises RecipeError for an unknown name, PluginError for one that fails or gives something else.
     """
     entry = registry.depths.get(name)
-    who, found = looked_at("depth", entry, image)
+    who, found = call_on("depth", entry, image)
     if not isinstance(found, Tensor) or found.ndim != 4 or found.shape[:2] != (1, 1) or min(found.shape[2:]) < 2:
         what = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else quoted(found)
         raise PluginError(f"{who}: it must give how near everything is, (1, 1, h, w), and it gave {what}")

@@ -1,4 +1,4 @@
-"""How a proof becomes a print: octaves above the proof's size, each of which only draws finer what is there.
+"""From proof to print: octaves above the proof's size, each of which only draws finer what is there.
 
 A dream of 16000 pixels that is begun at its own size is another dream than one of 600: it has more octaves with forms
 of their own, other draws, and as long a way to go in each. So a print begins as the proof, the same to the last bit,
@@ -28,15 +28,15 @@ from dreamer.pipeline.plan import Plan, look_memory
 from dreamer.pipeline.regions import areas_of, strength_in, strength_of
 
 PROOF = 600
-"""Long side of the proof, in pixels, unless somebody wants another."""
+"""Default for the long side of the proof, in pixels."""
 FALL = 0.7
-"""How far an octave above the proof goes, beside the one before: changes of wide areas come to a bounded whole."""
+"""The way of an octave above the proof, as a share of the one before's: so changes of wide areas stay bounded."""
 _STEPS = 2
 _BESIDES = 12  # bytes of a pixel beside those of a dream: the change that an octave begins with, and a mask
 _IN_FILES, _NOT_IN_FILES = 84, 14  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
 _FRUGAL = {"jitter", "warp", "laplacian", "normalise", "even", "chroma"}  # ingredients that make no large tensor else
 _OTHERS, _AREA = 48, 16  # bytes of a pixel for an ingredient that does, and for a region
-_SPARE = 0.9  # of the free memory is taken at most
+_SPARE = 0.9  # largest share of the free memory that is taken
 _CELLS = 12  # across a picture, among which the one that has changed most is looked for
 
 Size = tuple[int, int]
@@ -223,7 +223,7 @@ class Enlargement:
         return seen.add_(change * (recipe.strength * strength_in(recipe, areas))).clamp_(0, 1)
 
     def tried(self, piece: Tensor, scorer: Scorer) -> Tensor:
-        """What becomes of a piece of the photo (1, 3, h, w) in the last octave, as far as `scorer` looks at it."""
+        """Dream the last octave over a piece of the photo (1, 3, h, w), as far as `scorer` looks at it."""
         return self._drawn(len(self.octaves) - 1, piece, torch.zeros_like(piece), scorer=scorer)
 
     def _drawn(
@@ -256,7 +256,7 @@ def _shares(octaves: tuple[Octave, ...]) -> Iterator[tuple[float, float]]:
 
 
 def _busiest(change: Tensor) -> tuple[float, float]:
-    """Where (down, right), from 0 to 1, a change (1, 3, H, W) is strongest."""
+    """The place (down, right), from 0 to 1, at which a change (1, 3, H, W) is strongest."""
     cells = torch.nn.functional.adaptive_avg_pool2d(change.abs().mean(1), _CELLS)[0]
     row, column = divmod(int(cells.argmax()), _CELLS)
     return (row + 0.5) / _CELLS, (column + 0.5) / _CELLS

@@ -1,4 +1,4 @@
-"""How long a print takes, told from a few seconds of its own work: a tile as it is inside of the print, and the rest.
+"""Forecast of a print's time from a few seconds of its own work: a tile as it is inside the print, and the rest.
 
 A small piece of the print, timed whole, would tell too little: tiles at a border have less around them, and most of a
 print's tiles lie at none.
@@ -15,7 +15,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import Scorer, looked_at
+from dreamer.engine.objective import scored_layers
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.engine.tiling import plan, surroundings
 from dreamer.image import Photo, encode_to
@@ -48,7 +49,7 @@ def seconds_of(way: Enlargement, photo: Photo, format: str) -> float:
 def _looking(way: Enlargement) -> float:
     """The seconds that the network takes in all octaves: those of one of their tiles, as often as it fits into them."""
     tile, pipeline, size = way.machine.tile, way.pipeline, way.size
-    layers = looked_at(pipeline.network, pipeline.terms)
+    layers = scored_layers(pipeline.network, pipeline.terms)
     side = tile + surroundings(layers) if tile else _PIECE
     picture = way.undreamt((min(side, size[0]), min(side, size[1]))).to(way.machine.device)
     scorer = pipeline.scorer(Plan(way.octaves, replace(way.machine, tile=0)))
@@ -82,7 +83,7 @@ class _Still(Scorer):
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """How long a piece of work takes: the mean of a few turns after the first, which finds nothing prepared."""
+    """The seconds that a piece of work takes: the mean of a few turns after the first, which warms up."""
     took: list[float] = []
     while len(took) < 2 or sum(took) < _SECONDS:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How pictures of one size are dreamt: octaves, tile and machine, settled once and kept for all frames of a clip."""
+"""The plan for pictures of one size: octaves, tile and machine, settled once for all frames of a clip."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dreamer.engine.device import Machine, free_memory
+from dreamer.engine.objective import WeightedObjective, scored_layers
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
-from dreamer.engine.score import WeightedObjective, looked_at
 from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
 from dreamer.errors import NetworkError, UsageError
 from dreamer.image import OPEN, Edges
@@ -96,7 +96,7 @@ def plan_octaves(
         while len(sizes) > 1 and not _fits(sizes[0], network, terms):
             sizes = sizes[1:]
     if edges:
-        layers = looked_at(network, terms).values()
+        layers = scored_layers(network, terms).values()
         refuse_whole(layers, edges)
         sizes = list(dict.fromkeys(edges.fitting(size, math.lcm(_PYRAMID, stride(layers))) for size in sizes))
     network.sizes(*sizes[0], layers_of(terms))  # larger ones are large enough, too
@@ -117,7 +117,7 @@ def plan_tile(
     `memory` is the bytes that one pass may take, where that is not what is free. Raises UsageError where tiles are
     asked for and a layer looks at the whole picture.
     """
-    layers = looked_at(network, terms)
+    layers = scored_layers(network, terms)
     if machine.tile > 0:
         refuse_whole(layers.values())
         return machine.tile
@@ -131,7 +131,7 @@ def look_memory(
     tile: int, network: Network, terms: Sequence[WeightedObjective], height: int, width: int, pictures: int
 ) -> float:
     """The bytes that the network takes at once for pictures of that size, whole or in tiles of that side (0: whole)."""
-    layers = looked_at(network, terms)
+    layers = scored_layers(network, terms)
     side = tile + surroundings(layers) if tile else max(height, width)
     return pass_memory(layers) * pictures * min(side, height) * min(side, width)
 
@@ -171,7 +171,7 @@ def _fits(size: tuple[int, int], network: Network, terms: Sequence[WeightedObjec
 
 
 def _template_widths(network: Network, terms: Sequence[WeightedObjective]) -> dict[str, int]:
-    """How many pixels wide whole motifs are, at the layers where an objective dreams such."""
+    """The width of whole motifs in pixels, by layer, where an objective dreams such."""
     layers = {term.layer for term in terms if term.context} & network.figures.keys()
     strides = {name: rows.stride for name in layers if (rows := network.layer(name).rows)}
     return {name: network.figures[name][1].shape[-1] * stride for name, stride in strides.items()}

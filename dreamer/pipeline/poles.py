@@ -19,7 +19,7 @@ from dreamer.pipeline.regions import areas_of
 if TYPE_CHECKING:
     from dreamer.pipeline.pipeline import Pipeline
 
-_WHOLE = 0.6  # of all work goes into the panorama as a whole
+_WHOLE = 0.6  # share of all work that goes into the panorama as a whole
 
 
 def check_sphere(height: int, width: int) -> None:
@@ -40,7 +40,7 @@ def ascend_sphere(
         pipeline: Of the dream.
         image: The panorama, (1, 3, H, W) in [0, 1].
         plan: Of the dream; the faces have its octaves, so that forms are as large there.
-        on_step: Told of each step.
+        on_step: Called with each step.
         **asked: What else the panorama's own ascent is asked for.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How large a preview is: as an octave of the whole, which is dreamt up to there (`plan_octaves`).
+"""The size of a preview: that of an octave of the whole, which is dreamt up to there (`plan_octaves`).
 
 A small picture that has octaves of its own has other forms, since their sizes are those of octaves in pixels.
 """

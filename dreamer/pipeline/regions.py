@@ -66,7 +66,7 @@ def segmenter_of(mask: Any, registry: Registry) -> str:
 
 
 def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Areas | None:
-    """Where a recipe's looks grow in a picture (1, 3, H, W); None if everywhere.
+    """The areas of a recipe's looks in a picture (1, 3, H, W); None if they are everywhere.
 
     Raises UsageError where nothing is left to grow in, and for a part that the picture does not have.
     """
@@ -102,18 +102,18 @@ def masks_of(
 def laid(recipe: Recipe, found: Sequence[Tensor]) -> Areas:
     """The areas of a recipe's looks, given the mask of each region, (1, 1, H, W); nothing may be left of them."""
     turned = [1 - mask if region.invert else mask for region, mask in zip(recipe.regions, found, strict=True)]
-    kept = [region.look == KEEP for region in recipe.regions]
-    return layered(turned, kept, recipe.feather, Edges.of(recipe.wrap))
+    still = [region.look == KEEP for region in recipe.regions]
+    return layered(turned, still, recipe.feather, Edges.of(recipe.wrap))
 
 
 def check(recipe: Recipe, *, over_photo: bool) -> None:
     """Raises UsageError for regions in a recipe that is not for photos."""
     if recipe.regions and not over_photo:
-        raise UsageError("regions: they are parts of a photo, and pictures from nothing have none")
+        raise UsageError("regions: they are parts of a photo, and pictures from nothing have none; leave them out")
 
 
 def strength_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Registry) -> Tensor:
-    """How strong the dream is at each place of a picture (1, 3, H, W), (1, 1, H, W) or (), beside the recipe's own."""
+    """The regions' strength at each place of a picture (1, 3, H, W): (1, 1, H, W) or (); a factor of the recipe's."""
     return torch.ones(()) if _is_full(recipe) else strength_in(recipe, areas_of(recipe, masks, image, registry))
 
 

@@ -1,4 +1,4 @@
-"""What an ingredient has to give, checked at each call where somebody else than dreamer wrote it."""
+"""Checks of an ingredient's result, at each call of one that is not dreamer's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def checked(function: Callable[..., Any], kind: str, who: str) -> Callable[..., 
 
 
 def _expected(kind: str, given: Any, result: Any) -> str:
-    """What should have been given instead, as a phrase; empty for what fits."""
+    """The result that was expected instead, as a phrase; empty for one that fits."""
     if kind == "canvases":
         return "" if isinstance(result, Canvas) else "a dreamer.Canvas(parameters, paint)"
     if kind == "optimisers":

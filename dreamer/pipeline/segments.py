@@ -1,4 +1,4 @@
-"""What a segmenter makes of a picture, checked: it may be a plugin's."""
+"""A segmenter's masks of a picture, checked, since it may be a plugin's."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Segments:
 
 
 def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) -> Segments:
-    """What the segmenter of that name finds in an image (1, 3, H, W), of which it gets a copy.
+    """The masks that the segmenter of a name finds in an image (1, 3, H, W), of which it gets a copy.
 
     Raises RecipeError for an unknown name, PluginError for one that fails or gives no such masks.
     """
     entry = registry.segmenters.get(name)
-    who, found = looked_at("segmenter", entry, image, **options)
+    who, found = call_on("segmenter", entry, image, **options)
     masks, names = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
     if problem := _problem(masks, names):
         raise PluginError(f"{who}: {problem}")
@@ -62,8 +62,8 @@ def segments_of(registry: Registry, name: str, image: Tensor, **options: Any) ->
     return Segments(masks, tuple(names or map(str, range(1, len(masks) + 1))), registry.segmenters.shortest_name(entry))
 
 
-def looked_at(noun: str, entry: Entry[Callable[..., Any]], image: Tensor, **options: Any) -> tuple[str, Any]:
-    """What to call a plugin's function in errors, and what it gives for a copy of an image (1, 3, H, W)."""
+def call_on(noun: str, entry: Entry[Callable[..., Any]], image: Tensor, **options: Any) -> tuple[str, Any]:
+    """Call a registered function on a copy of an image (1, 3, H, W); returns its name for errors, and its result."""
     theirs = entry.source not in (BUILT_IN, OWN)
     who = f"{noun} {entry.name}" + (f" of the plugin {entry.source}" if theirs else "")
     height, width = image.shape[-2:]
@@ -74,7 +74,7 @@ def looked_at(noun: str, entry: Entry[Callable[..., Any]], image: Tensor, **opti
 
 
 def _problem(masks: Any, names: Any) -> str:
-    """What is wrong with what a segmenter gave, and what is expected; empty for what fits."""
+    """The problem of a segmenter's result, and what was expected; empty for one that fits."""
     if not isinstance(masks, Tensor) or masks.ndim != 4 or masks.shape[1] != 1 or 0 in masks.shape:
         found = f"a tensor {tuple(masks.shape)}" if isinstance(masks, Tensor) else quoted(masks)
         return f"it must give masks (N, 1, h, w), or these and their names, and it gave {found}"

@@ -1,4 +1,4 @@
-"""What a dream begins with."""
+"""The picture that a dream starts from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dreamer.recipes.recipe import Recipe
 
 
 def start_of(recipe: Recipe, image: Tensor) -> Tensor:
-    """What the dream over an image (B, 3, H, W) begins with; a canvas' own beginning comes with the canvas."""
+    """The picture that the dream over an image (B, 3, H, W) starts from; a canvas's own start comes with the canvas."""
     if recipe.init == "photo":
         return image
     canvas = torch.full_like(image, 0.5)

@@ -71,7 +71,7 @@ def load_plugins() -> tuple[Registry, tuple[Plugin, ...]]:
 
 @cache
 def _built_ins() -> State:
-    """What dreamer brings itself, but for presets."""
+    """The registry's state with dreamer's own ingredients and networks; without presets."""
     registry = Registry()
     for name in _BUILT_INS:
         _register(import_module(f"dreamer.{name}"), BUILT_IN, registry)
@@ -181,7 +181,7 @@ def _check_hooks(module: Any) -> None:
 
 
 def _place(error: BaseException) -> str:
-    """Where in its own code somebody else's error was raised, in brackets."""
+    """The place in a plugin's own code at which an error was raised, in brackets."""
     own = Path(dreamer.__file__).parent
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if own not in Path(frame.filename).parents]
     if isinstance(error, (DreamerError, SyntaxError, ImportError)) or not frames:
@@ -214,7 +214,7 @@ def _preset(registry: Registry, source: str, kind: str, preset: str | Path | Pre
     if isinstance(preset, Preset):
         texts = (preset.name, preset.title, preset.description, preset.author, preset.likes, preset.extends)
         if not isinstance(preset.words, Mapping) or not all(isinstance(text, str) for text in texts):
-            raise PluginError(f"{source} registers a preset whose words are no dict, or whose texts are no text")
+            raise PluginError(f"{source} registers a preset whose words are no dict, or texts no text; correct it")
         registry.presets.add(preset.name, source, lambda: preset)
     else:
         path = Path(preset)

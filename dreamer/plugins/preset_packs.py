@@ -50,7 +50,7 @@ def in_pack(entry: EntryPoint) -> tuple[Path, ...]:
     """The preset files of a pack; raises PluginError if there are none."""
     presets = in_folder(_folder(entry.value))
     if not presets:
-        raise PluginError(f"there are no presets in {entry.value}")
+        raise PluginError(f"there are no presets in {entry.value}; put .toml files there")
     return presets
 
 
@@ -58,8 +58,8 @@ def _folder(value: str) -> Path:
     """The folder of a package or subpackage. Only the outermost package is searched for, so nothing is imported."""
     outermost, *inner = value.replace(":", ".").split(".")
     if not all(part.isidentifier() for part in (outermost, *inner)):  # it must not lead out of the package
-        raise PluginError(f"{value[:60]!r} is not the name of a package")
+        raise PluginError(f"{value[:60]!r} is not the name of a package; correct the entry point")
     spec = find_spec(outermost)
     if spec is None or not spec.submodule_search_locations:
-        raise PluginError(f"there is no package {outermost}")
+        raise PluginError(f"there is no package {outermost}; correct the entry point")
     return Path(next(iter(spec.submodule_search_locations)), *inner)

@@ -1,4 +1,4 @@
-"""What the arguments of dreamer's functions may be: for Python, where nobody has read them before."""
+"""Checks of the arguments of dreamer's Python functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dreamer.recipes.preset import Preset
 
 @dataclass(frozen=True)
 class Argument:
-    """What is expected, as a phrase, and whether a value is that; `optional` ones may be None."""
+    """An argument: a phrase for what is expected, and whether a value fits; an `optional` one may be None."""
 
     expected: str
     fits: Callable[[Any], bool]
@@ -114,7 +114,7 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "on_step_": _called_with(2, "a keyframe's number and a Step"),
     "objective": _called_with(1, "{layer: features}"),
 }
-"""By the argument's name, which means the same in every function; where it does not, one has a dash behind it."""
+"""Arguments by name, which means the same in every function; for another meaning a name ends in an underscore."""
 
 
 def check(**arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a sheet of dreams knows of its cells: the provenance of each, so that one can be gone on from."""
+"""The cells of a sheet of dreams: the provenance of each, so that one can be continued."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cells_in(text: str, where: str) -> list[dict[str, Any]]:
         return []
     cells, first = words.pop(CELLS), words
     if not isinstance(cells, list) or len(cells) > SHEET_CELLS or not all(isinstance(cell, dict) for cell in cells):
-        raise RecipeError(f"{where}: the sheet inside is damaged")
+        raise RecipeError(f"{where}: the sheet inside is damaged; name another one")
     found = []
     for cell in cells:
         cell.pop("label", None)

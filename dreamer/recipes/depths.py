@@ -13,14 +13,14 @@ PHOTO = "photo"
 
 @dataclass(frozen=True)
 class DepthWords:
-    """Where depth is found; `turned` that bright is far, and not near."""
+    """The source of a depth; `turned` if bright is far instead of near."""
 
     name: str
     turned: bool = False
 
     @classmethod
     def read(cls, text: str) -> DepthWords:
-        """`[not:]NAME`."""
+        """Read `[not:]NAME`."""
         return cls(text.removeprefix(NOT).strip(), text.startswith(NOT))
 
     @property

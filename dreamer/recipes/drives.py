@@ -20,7 +20,7 @@ from dreamer.recipes.options import Option, Range, read_all
 
 Target = Literal["rate", "angle", "pan", "strength", "colour", "feature_size", "preset"]
 CURVES = ("loudness", "bass", "middle", "treble", "onsets", "beat", "sections")
-"""What is heard in a song; `beat` is 0 on each beat and rises to 1 before the next, `sections` is how new it sounds."""
+"""Curves of a song; `beat` is 0 on each beat and rises to 1 before the next, `sections` is the novelty of its sound."""
 _RANGES: dict[str, tuple[float, float]] = {
     "rate": (1, 100),
     "angle": (-720, 720),
@@ -76,14 +76,14 @@ ZOOM_DANCE = (
     Drive("onsets", "strength", (0.6,), (1.0,), 0.01, 0.5),
     Drive("treble", "colour", (0.75,), (0.1,), 0.05, 0.3),
 )
-"""What `--dance` means for a zoom."""
+"""The drives of `--dance` for a zoom."""
 FILM_TARGETS: tuple[Target, ...] = ("strength", "colour", "feature_size", "preset")
-"""What of a clip can be driven."""
+"""Settings of a clip that can be driven."""
 FILM_DANCE = (
     Drive("bass", "strength", (0.25,), (1.0,), 0.02, 0.3),
     Drive("treble", "colour", (0.75,), (0.1,), 0.05, 0.3),
 )
-"""What `--dance` means for a clip."""
+"""The drives of `--dance` for a clip."""
 
 
 def drives_from(tables: Any, targets: Iterable[str] = get_args(Target)) -> tuple[Drive, ...]:
@@ -97,7 +97,7 @@ def drives_from(tables: Any, targets: Iterable[str] = get_args(Target)) -> tuple
         how = either("dicts, as in [{'of': 'bass', 'to': 'rate', ...}]", "tables, as in [[drives]]")
         raise RecipeError(f"drives: expected a list of {how}")
     if len(tables) > _MOST:
-        raise RecipeError(f"drives: {len(tables)} are too many; the limit is {_MOST}")
+        raise RecipeError(f"drives: {len(tables)} are too many; leave some out, the limit is {_MOST}")
     found: list[Drive] = []
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):
@@ -106,7 +106,7 @@ def drives_from(tables: Any, targets: Iterable[str] = get_args(Target)) -> tuple
             wrong += _wrong(table, values, where, tuple(targets)) if not wrong else []
             to = values.get("to")
             if not wrong and any(drive.to == to for drive in found):
-                wrong.append(f"{where}.to: {to} is driven already; one curve can move it")
+                wrong.append(f"{where}.to: {to} is driven already, and one curve can move it; leave one out")
             problems += wrong
             if not wrong:
                 found.append(Drive(begin=values.pop("from", ()), **values))
@@ -114,7 +114,7 @@ def drives_from(tables: Any, targets: Iterable[str] = get_args(Target)) -> tuple
 
 
 def _wrong(table: Mapping[str, Any], values: Mapping[str, Any], where: str, targets: Sequence[str]) -> list[str]:
-    """What is wrong with a drive whose values are of the right kinds."""
+    """Problems of a drive whose values are of the right types."""
     needed = ("of", "to", "presets") if values.get("to") == "preset" else ("of", "to", "from", "upto")
     if missing := [name for name in needed if name not in values]:
         return [f"{where}: it needs {' and '.join(missing)}"]

@@ -14,13 +14,13 @@ KEEP = "keep"
 """The look of a region in which nothing grows."""
 ALL = "all"
 NOT = "not:"
-"""What a region begins with whose mask is turned round."""
+"""Prefix of a region whose mask is inverted."""
 SIDES = ("top", "bottom", "left", "right")
 PART, SEGMENT = "part", "segment"
 NAMES = (ALL, *SIDES, "centre", "ellipse", "colour", PART, SEGMENT)
 PARTS, FEWEST, MOST = 6, 2, 12
-"""Into how many parts a photo is taken apart, by itself, at least and at most."""
-_NEAR = 20.0  # of two colours: how far apart they are in CIE Lab, where black and white are 100 apart
+"""Number of parts of a photo: by default, at least and at most."""
+_NEAR = 20.0  # default distance of near colours in CIE Lab, where black and white are 100 apart
 _HOW = {
     ALL: "all",
     "centre": "centre",

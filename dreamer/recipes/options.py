@@ -20,7 +20,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from dreamer.errors import did_you_mean, quoted
+from dreamer.errors import did_you_mean, either, quoted
 
 RESERVED = frozenset(
     {
@@ -184,6 +184,19 @@ def read_all(given: Mapping[str, Any], options: Mapping[str, Option], where: str
         except ValueError as error:
             problems.append(f"{path}: {error}")
     return values, problems
+
+
+def table_problem(key: str, value: Any) -> str:
+    """The sentence about a key's value that is not a table; empty if it is one."""
+    how = either(f"dict, as in {key}={{...}}", f"table, as in [{key}]")
+    return "" if isinstance(value, Mapping) else f"{key}: expected a {how}"
+
+
+def tables_problem(kind: str, items: Any) -> str:
+    """The sentence about a kind's value that is not a list of tables; empty if it is one."""
+    fits = isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
+    how = either(f"names, dicts or functions, as in {kind}=['...']", f"tables, as in [[{kind}]]")
+    return "" if fits else f"{kind}: expected a list of {how}"
 
 
 def _option(name: str, hint: Any, default: Any) -> Option:

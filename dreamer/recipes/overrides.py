@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dreamer.errors import RecipeError, collect_problems, did_you_mean
-from dreamer.recipes.options import fields_of
+from dreamer.recipes.options import fields_of, table_problem, tables_problem
 from dreamer.recipes.parsing import parse_toml
-from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary, table_problem, tables_problem
+from dreamer.recipes.recipe import INGREDIENTS, ONES, Recipe, RecipeDict, Vocabulary
 
 _MOST, _DEEPEST, _LONGEST = 5_000, 8, 1_000  # values in a recipe, levels of nested tables, letters in a text
 _ITEM = object()
@@ -61,7 +61,7 @@ def difference(words: RecipeDict, base: RecipeDict, vocabulary: Vocabulary) -> d
 
 
 def changes_between(words: RecipeDict, base: RecipeDict) -> list[str]:
-    """What makes one complete recipe of another, a phrase for each: `octaves.steps = 20 instead of 10`."""
+    """The differences of a complete recipe from another, a phrase for each: `octaves.steps = 20 instead of 10`."""
     here, there = _leaves(words), _leaves(base)
     new = [key for key, value in here.items() if value is _ITEM and key not in there]
     told = [f"{key} is left out" for key, value in there.items() if value is _ITEM and key not in here]

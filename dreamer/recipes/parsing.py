@@ -25,7 +25,7 @@ _ENCODINGS = {  # UTF-32's mark begins with UTF-16's
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 _SAVE = "save it as UTF-8 (in Notepad: Save as, Encoding; in PowerShell: Set-Content -Encoding utf8)"
-_BITS = 8192  # of a whole number: Python writes and reads no more than 4300 digits
+_BITS = 8192  # largest whole number: Python writes and reads no more than 4300 digits
 _STRING = re.compile(  # of TOML, or a comment; one without an end, where parsing ends, too: nothing is tried twice
     r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5})?|\'\'\'(?:[^\']|\'(?!\'\'))*+(?:\'{3,5})?'
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+',
@@ -77,18 +77,18 @@ def parse_toml(text: str, where: str, most: int = TOML_BYTES) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str, most: int = JSON_BYTES) -> Any:
-    """What a JSON text of at most `most` letters holds; raises RecipeError, which begins with `where`."""
+    """Parse a JSON text of at most `most` letters; raises RecipeError, which begins with `where`."""
     _check_length(text, where, most, "JSON")
     return _parsed(json.loads, text, where, "JSON")
 
 
 def _check_length(text: str, where: str, most: int, kind: str) -> None:
     if len(text) > most:
-        raise RecipeError(f"{where}: too large; at most {most // KB} kB of {kind} are read")
+        raise RecipeError(f"{where}: too large; at most {most // KB} kB of {kind} are read, so shorten it")
 
 
 def _parsed(loads: Callable[[str], Any], text: str, where: str, kind: str) -> Any:
-    """What a text holds whose length has been checked."""
+    """Parse a text whose length has been checked."""
     try:
         words = loads(text)
     except (ValueError, RecursionError) as error:
@@ -101,9 +101,9 @@ def _check(words: Any, where: str) -> None:
     """Raise RecipeError for what Python itself cannot write again: a number of a million digits, half a character."""
     for key, value in _values(words):
         if isinstance(value, int) and value.bit_length() > _BITS:
-            raise RecipeError(f"{where}: {key[:60]}: a whole number of more than {_BITS} bits")
+            raise RecipeError(f"{where}: {key[:60]}: a whole number of more than {_BITS} bits; write a smaller one")
         if isinstance(value, str) and not _is_writable(value):
-            raise RecipeError(f"{where}: {key[:60]}: a text with half a character (a lone surrogate)")
+            raise RecipeError(f"{where}: {key[:60]}: a text with half a character (a lone surrogate); remove it")
 
 
 def _values(words: Any) -> Iterator[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
 from dreamer.recipes.registry import Registry, is_distribution
 
 _ABOUT = ("title", "description", "author", "likes", "extends")
-_KEYS = 64  # of one ingredient: a text of many lines may look like more
+_KEYS = 64  # most keys of one ingredient that are located: a text of many lines may look like more
 THUMBNAIL = ".webp"
 """The suffix of a preset's thumbnail."""
 
@@ -54,7 +54,7 @@ def read_preset(path: Path) -> Preset:
     try:
         words = read_toml(path, what="preset")
     except FileNotFoundError:
-        raise RecipeError(f"{path}: there is no such preset file") from None
+        raise RecipeError(f"{path}: there is no such preset file; see `dreamer presets list`") from None
     except OSError as error:
         raise RecipeError(f"{path}: not a readable preset ({error.strerror or error})") from error
     check_size(words, str(path))
@@ -82,7 +82,7 @@ def find_preset(registry: Registry, name: str | Path | Preset) -> Preset:
                 base = _found(registry, preset.extends, f"preset {preset.name}: extends: ")
                 problems += [f"preset {base.name}: {sentence}" for sentence in registry.missing(base.requires)]
                 if base.extends:
-                    why = f"because it extends {base.extends} itself"
+                    why = f"because it extends {base.extends} itself; extend that one"
                     raise RecipeError(f"preset {preset.name}: {base.name} cannot be extended, {why}")
                 preset = replace(preset, words=merged(base.words, preset.words))
     return preset
@@ -106,10 +106,10 @@ def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Pr
 def distributions(names: Any, where: str) -> tuple[str, ...]:
     """Plugin names from an untrusted file, checked before they are shown; raises RecipeError for any other value."""
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
-        raise RecipeError(f"{where}: must be a list of plugin names")
+        raise RecipeError(f'{where}: expected a list of plugin names, as in ["dreamer-ink"]')
     wrong = [name for name in names if not is_distribution(name)]
     if wrong:
-        raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin name")
+        raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin name; write one as in dreamer-ink")
     return tuple(names)
 
 

@@ -55,7 +55,7 @@ class Provenance:
         """
         words = parse_json(text, f"{where}: the recipe inside cannot be read")
         if not isinstance(words, dict):
-            raise RecipeError(f"{where}: the recipe inside is not a JSON object")
+            raise RecipeError(f"{where}: the recipe inside is not a JSON object; use another file")
         if "cells" in words:
             raise RecipeError(f"{where}: this is a sheet of several pictures; name one of them, as in {where}#4")
         check_size(words, where)
@@ -64,7 +64,7 @@ class Provenance:
         known = {name: words.get(name, kinds.get(name, str)()) for name in cls.__dataclass_fields__}
         wrong = [name for name, value in known.items() if not isinstance(value, kinds.get(name, str))]
         if wrong:
-            raise RecipeError(f"{where}: the recipe inside is damaged at {', '.join(wrong)}")
+            raise RecipeError(f"{where}: the recipe inside is damaged at {', '.join(wrong)}; use another file")
         distributions(known["plugins"], f"{where}: plugins")
         _check_looks(known["recipe"].get("regions"), f"{where}: regions")
         return cls(**known)
@@ -96,7 +96,9 @@ def _check_looks(regions: Any, where: str) -> None:
     for region in regions if isinstance(regions, list) else ():
         look = region.get("look") if isinstance(region, dict) and not region.get("objectives") else None
         if isinstance(look, str) and is_file_name(look):
-            raise RecipeError(f"{where}: a picture may name a preset as a look, but not a file, as {look[:60]} is")
+            raise RecipeError(
+                f"{where}: a picture may name a preset as a look, but not a file, as {look[:60]} is; use --region"
+            )
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], noun: str, absent: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from dreamer.errors import RecipeError, collect_problems, did_you_mean, either, reported_together
 from dreamer.recipes.masks import KEEP, formula
-from dreamer.recipes.options import Option, Range, fields_of, read_all
+from dreamer.recipes.options import Option, Range, fields_of, read_all, table_problem, tables_problem
 
 RecipeDict = Mapping[str, Any]
 Vocabulary = Callable[[str, str], Mapping[str, Option]]
@@ -77,9 +77,9 @@ class Ingredient:
 class Region:
     """A part of the picture with a look of its own.
 
-    `mask` is a file's name, or a formula (`dreamer.recipes.masks`); `sha256` is the file's hash. `look` is `keep`, or
-    the name of the preset whose `objectives` grow there; without any, those of the recipe do. `strength` blends from
-    the photo (0) to the dream (1), beside the recipe's own; with `invert` black and white change places.
+    `mask` is a file's name, or a formula (`dreamer.recipes.masks`); `sha256` is the file's hash. `look` is the preset
+    whose `objectives` grow there (without any, the recipe's do); with `keep` nothing grows. `strength` blends from the
+    photo (0) to the dream (1), beside the recipe's own; with `invert` black and white change places.
     """
 
     mask: str
@@ -91,7 +91,7 @@ class Region:
 
     @property
     def place(self) -> tuple[str, str, bool, bool]:
-        """What decides where it is, and whether it dreams there."""
+        """A key for its place: regions with the same one lie, and dream or not, at the same places."""
         return self.mask, self.sha256, self.invert, self.look == KEEP
 
 
@@ -104,10 +104,10 @@ class Recipe:
 
     `size` limits the long side in pixels, 0 keeps the photo's size; `init` is what the dream starts from, where
     `canvas` is the canvas's own start; `pictures` is how many are made at once, on one sheet. `cutout` learns which
-    parts of a picture from nothing matter, and makes the others transparent. `strength` blends from
-    the photo (0) to the dream (1); `colour` keeps the photo's chroma, and `spare` its light and what stands out in it,
-    both from 0 (not at all) to 1. `balance` makes the
-    scores of several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
+    parts of a picture from nothing matter, and makes the others transparent. `strength` blends from the photo (0) to
+    the dream (1). `colour` preserves the photo's chroma, and `spare` (the option --keep) its light and what stands out
+    in it, both from 0 (not at all) to 1; the look `keep` of a region is something else. `balance` makes the scores of
+    several objectives comparable; None does so if there are several. `redirect`, `smooth_pooling` and
     `weight_noise` override the network's gradients, pooling and weights. `regions` have looks of their own, the later
     above the earlier ones, and outside of them nothing grows; their soft edges are `feather` percent of the short side
     wide. `wrap` says along which axes the picture goes round, so that copies side by side show no seam; a 360-degree
@@ -172,7 +172,7 @@ class Recipe:
 
     @property
     def places(self) -> tuple[object, ...]:
-        """What decides where its looks are; empty where they are everywhere."""
+        """A key for the places of all looks; empty where they are everywhere."""
         return (self.feather, *(region.place for region in self.regions)) if self.regions else ()
 
     @property
@@ -290,19 +290,6 @@ def _region_words(region: Region, vocabulary: Vocabulary) -> dict[str, Any]:
     if region.objectives:
         words["objectives"] = [_ingredient_words("objectives", item, vocabulary) for item in region.objectives]
     return words
-
-
-def table_problem(key: str, value: Any) -> str:
-    """The sentence about a key's value that is not a table; empty if it is one."""
-    how = either(f"dict, as in {key}={{...}}", f"table, as in [{key}]")
-    return "" if isinstance(value, Mapping) else f"{key}: expected a {how}"
-
-
-def tables_problem(kind: str, items: Any) -> str:
-    """The sentence about a kind's value that is not a list of tables; empty if it is one."""
-    fits = isinstance(items, (list, tuple)) and all(isinstance(item, Mapping) for item in items)
-    how = either(f"names, dicts or functions, as in {kind}=['...']", f"tables, as in [[{kind}]]")
-    return "" if fits else f"{kind}: expected a list of {how}"
 
 
 def _ingredient_words(kind: str, item: Ingredient, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class NamedRegistry(Generic[T]):
             PluginError: The name is no text or a built-in's, or `source` has registered it before.
         """
         if not isinstance(name, str):
-            raise PluginError(f"{source} registers a {self.noun} whose name is not text")
+            raise PluginError(f"{source} registers a {self.noun} whose name is not text; give it one")
         entry = Entry(name, source, value)
         if entry.full_name in self.entries:
             raise PluginError(f"{source} registers {self.noun} {name!r} twice; remove one, or give it another name")
@@ -229,7 +229,7 @@ class Registry:
         self, into: NamedRegistry[Callable[..., Any]], function: Callable[..., Any], name: str | None, source: str
     ) -> None:
         if not callable(function):
-            raise PluginError(f"{_called(source)} cannot register a {into.noun} that is no function")
+            raise PluginError(f"{_called(source)} cannot register a {into.noun} that is no function; pass one")
         into.add(name or str(getattr(function, "__name__", "")), source, function)
 
     def _all(self) -> list[NamedRegistry[Any]]:

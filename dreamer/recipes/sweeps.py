@@ -20,12 +20,12 @@ CELLS = 100
 """The most cells of a sheet."""
 AXES = 3
 LOOKS = ("preset", "recipe", "network", "layer", "motif", "channel", "guide")
-"""What a sweep may go through besides the keys of a recipe: options that name something."""
+"""Options that a sweep may vary besides recipe keys: those that name something."""
 VARIATION = "variation"
 """The axis of small changes (`dreamer.recipes.variations`); its first cell is the recipe itself."""
 ALIASES = {"keep": "spare", "feature-size": "octaves.feature_size", "steps": "octaves.steps"}
 """Options whose names differ from the keys that they set."""
-_LETTERS = 60  # of a label
+_LETTERS = 60  # letters of the longest label
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """What stands under it on the sheet: #4 strength 0.3; that a variation is one its number says."""
+        """The caption on the sheet, as in #4 strength 0.3; only the number for a variation."""
         own = [label for label, (axis, _) in zip(self.labels, self.at, strict=True) if axis.sets != VARIATION]
         return " ".join((f"#{self.number}", ", ".join(own))).rstrip()
 
     @property
     def settings(self) -> list[str]:
-        """What sets the keys on a command line, but for `LOOKS` and variations."""
+        """The --set words that make the cell on a command line, without `LOOKS` and variations."""
         own = [(axis.sets, axis.texts[number]) for axis, number in self.at if axis.sets not in (*LOOKS, VARIATION)]
         return [word for key, text in own for word in ("--set", f"{key}={text}")]
 
@@ -194,7 +194,7 @@ def _blaming(problem: str, having: Sequence[Cell], count: int) -> str:
 
 
 def _misfits(axis: Axis) -> list[str]:
-    """What is wrong with values of the recipe's own keys, whose ranges are known without ingredients."""
+    """Problems of values of the recipe's own keys, whose ranges are known without ingredients."""
     known = {**fields_of(Recipe), **{f"octaves.{key}": option for key, option in fields_of(Octaves).items()}}
     tables = (*INGREDIENTS, *ONES)
     if axis.sets not in (*known, *tables) and ("." not in axis.key or axis.key.startswith("octaves.")):

@@ -1,4 +1,4 @@
-"""Variations: a recipe whose numbers are drawn anew, each near its own value."""
+"""Variations: a recipe whose numbers are drawn at random, each near its own value."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Bench:
         shop.made(one, why)
 
     async def _unless_a_dream_waits(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The engine's answer; it is stopped when there is a dream that somebody waits for."""
+        """The engine's answer; it is stopped when there is a dream in the queue."""
         asked = asyncio.create_task(self.engine.ask(**request))
         try:
             while not asked.done():

@@ -32,7 +32,7 @@ class Engine:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, while it runs."""
+        """The process's id while it runs."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if running and self._process else None
 

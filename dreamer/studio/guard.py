@@ -54,7 +54,7 @@ class Guard:
         await (self._refusal(request) or self._app)(scope, receive, careful)
 
     def _refusal(self, request: Request) -> Response | None:
-        """What is answered instead; None for a request of the page's own."""
+        """The answer to a request that is not the page's own; None for one that is."""
         host = request.headers.get("host", "")
         if host not in self._hosts:
             return PlainTextResponse("This address is not the studio's.", 421)

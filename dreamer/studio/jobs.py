@@ -17,7 +17,7 @@ from dreamer.files import read_bounded, write_atomically
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = _STATES = "waiting", "running", "done", "stopped", "failed"
 MOST_TRIES = 3
-"""How often a job is begun whose engine ends in the middle."""
+"""Number of tries of a job whose engine ends in the middle."""
 _LARGEST = 2**20
 _DEEPEST = 16  # levels of what a page asks for
 _OUTPUT = re.compile(r"[^./\\\0-][^/\\\0]{0,250}\.(jpg|png|webp|tif|mp4|webm|gif)")
@@ -36,7 +36,7 @@ class Job:
         number: Its place in the queue.
         settings: What the page asked for.
         output: The name of the file to write, in the folder.
-        command: What does the same in a shell, for people; what is done follows from settings and output anew.
+        command: The same as a shell's command, for people to read; the work itself follows from settings and output.
         state: `waiting`, `running`, `done`, `stopped` or `failed`.
         tries: How often it was begun.
         result: The name of the file written, in the folder.

@@ -1,4 +1,4 @@
-"""Who listens to the studio: the open pages. How things stand is told as it is when it is told; news is never lost."""
+"""The open pages, which listen to the studio: they get the state as it is at that moment, and no news is lost."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Listeners:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def tell(self, news: Mapping[str, Any]) -> None:
-        """Tell every page how things stand, and what is new."""
+        """Send the state to every page, and the news."""
         for one in self._all:
             one.news.append(news)
             one.wake.set()
 
     def hang_up(self) -> None:
-        """Tell the pages nothing more, from a signal's handler, say: the server waits for whoever listens."""
+        """End the pages' streams, even from a signal's handler: the server waits until nobody listens."""
         if self._loop:
             self._loop.call_soon_threadsafe(self._end)
 
@@ -42,7 +42,7 @@ class Listeners:
             one.wake.set()
 
     async def listen(self) -> AsyncIterator[str]:
-        """How things stand, now and at each change; an empty text when nothing has happened for long."""
+        """Yield the state as JSON, now and at each change; an empty text when nothing has happened for long."""
         self._loop = asyncio.get_running_loop()
         own = _Listener()
         self._all.add(own)

@@ -1,4 +1,4 @@
-"""What the page asks of a clip, as the words of `dreamer zoom`, `dreamer loop` and `dreamer video`."""
+"""The page's settings of a clip as words of `dreamer zoom`, `dreamer loop` and `dreamer video`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamer.studio.shelf import Shelf
 KINDS = ("render", "zoom", "loop", "video")
 """The commands that the page asks for."""
 ENDINGS = (".mp4", ".webm", ".gif")
-"""Of the clips that it makes."""
+"""Suffixes of the clips that the studio makes."""
 _NUMBER, _PAIR, _PLACE, _SWITCH, _CLIP = "number", "pair", "place", "switch", "clip"
 _WORDS: dict[str, dict[str, str | tuple[str, ...]]] = {
     "render": {},

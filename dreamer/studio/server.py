@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dreamer.errors import DreamerError, UsageError
+from dreamer.studio.bodies import JSONResponse, bounded, failed, missing, words_of, wrong
 from dreamer.studio.guard import Guard
-from dreamer.studio.jobs import is_plain
 from dreamer.studio.shelf import Item, Shelf, is_clip
 from dreamer.studio.workshop import Workshop
 
 MOST_BYTES = 256 * 2**20
 """The largest picture that can be dropped onto the page; a clip may have four times as many."""
-_MOST_WORDS = 2**20
 _MOST_MASK = 16 * 2**20
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _PAGE = Path(__file__).with_name("page")
@@ -77,7 +75,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/jobs/{id}/film", answers.film),
         Route("/jobs/{id}/{act}", answers.act, methods=["POST"]),
     ]
-    handlers: dict[Any, Callable[..., Any]] = {DreamerError: _wrong, OSError: _failed, HTTPException: _missing}
+    handlers: dict[Any, Callable[..., Any]] = {DreamerError: wrong, OSError: failed, HTTPException: missing}
     guarded = [Middleware(Guard, token=token, port=port)]
     made = Starlette(routes=routes, middleware=guarded, exception_handlers=handlers, lifespan=lifespan)
     made.state.workshop = workshop
@@ -85,7 +83,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
 
 
 class Answers:
-    """What is answered at each address."""
+    """The answer at each address."""
 
     def __init__(self, workshop: Workshop, most_bytes: int) -> None:
         self._workshop, self._shelf, self._most_bytes = workshop, workshop.shelf, most_bytes
@@ -95,11 +93,11 @@ class Answers:
         return _part("page.html")
 
     async def part(self, request: Request) -> Response:
-        """Its style, its scripts and its icon."""
+        """The page's style, scripts and icon."""
         return _part(request.path_params["name"])
 
     async def events(self, request: Request) -> Response:
-        """How things stand, as server-sent events."""
+        """The state, now and at each change, as server-sent events."""
 
         async def lines() -> AsyncIterator[str]:
             async for text in self._workshop.pages.listen():
@@ -121,7 +119,7 @@ class Answers:
         most = self._most_bytes * (_CLIP if is_clip(place.name) else 1)
         try:
             with place.open("xb") as file:
-                async for piece in _bounded(request, most):
+                async for piece in bounded(request, most):
                     digest.update(piece)
                     file.write(piece)
             item = self._shelf.settle(place, digest.hexdigest())
@@ -173,11 +171,11 @@ class Answers:
 
     async def drafts(self, request: Request) -> Response:
         """Begin small dreams of other seeds; the keys of their pictures."""
-        return JSONResponse(self._workshop.drafts(await _words(request)))
+        return JSONResponse(self._workshop.drafts(await words_of(request)))
 
     async def proof(self, request: Request) -> Response:
         """Begin a part of the dream at its full size, around the place `at` of the body; the key of its picture."""
-        words = await _words(request)
+        words = await words_of(request)
         at = words.get("at")
         if not (isinstance(at, list) and len(at) == 2 and all(isinstance(one, (int, float)) for one in at)):
             raise UsageError("a proof needs a place on the photo; point at it")
@@ -192,12 +190,12 @@ class Answers:
         return FileResponse(place)
 
     async def _names(self) -> list[str]:
-        """Of all looks; the empty one is dreamer's own recipe, `_` in an address."""
+        """The names of all looks; the empty one is dreamer's own recipe, `_` in an address."""
         return ["", *(look["name"] for look in (await self._workshop.vocabulary())["looks"])]
 
     async def mask(self, request: Request) -> Response:
-        """Keep a painted mask, a PNG."""
-        data = b"".join([piece async for piece in _bounded(request, _MOST_MASK)])
+        """Save a painted mask, a PNG."""
+        data = b"".join([piece async for piece in bounded(request, _MOST_MASK)])
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
             raise UsageError("a mask is a PNG; paint it again")
         return JSONResponse({"id": self._shelf.mask(data)})
@@ -207,27 +205,27 @@ class Answers:
         return JSONResponse(await self._workshop.plugins())
 
     async def plan(self, request: Request) -> Response:
-        """What an installation would change."""
-        specs = (await _words(request)).get("specs")
+        """The packages that an installation would change."""
+        specs = (await words_of(request)).get("specs")
         if not (isinstance(specs, list) and 0 < len(specs) <= 20 and all(isinstance(one, str) for one in specs)):
             raise UsageError("name a plugin, as in dreamer-botanica")
         return JSONResponse(await self._workshop.plan(specs))
 
     async def install(self, request: Request) -> Response:
         """Install what the plan of the body's key said."""
-        return JSONResponse(await self._workshop.install(str((await _words(request)).get("plan"))))
+        return JSONResponse(await self._workshop.install(str((await words_of(request)).get("plan"))))
 
     async def recipe(self, request: Request) -> Response:
         """The command and the complete recipe of the page's settings."""
-        return JSONResponse(await self._workshop.recipe(await _words(request)))
+        return JSONResponse(await self._workshop.recipe(await words_of(request)))
 
     async def enqueue(self, request: Request) -> Response:
         """A dream more in the queue."""
-        job = self._workshop.enqueue(await _words(request))
+        job = self._workshop.enqueue(await words_of(request))
         return JSONResponse({"id": job.id, "command": job.command})
 
     async def act(self, request: Request) -> Response:
-        """Stop, pause, go on, again or remove."""
+        """Stop, pause, continue, repeat or remove a job."""
         await self._workshop.act(request.path_params["id"], request.path_params["act"])
         return JSONResponse({})
 
@@ -254,56 +252,9 @@ class Answers:
         return item
 
 
-class JSONResponse(Response):
-    """JSON in ASCII: the names of files may hold bytes that are no UTF-8, as halves of surrogate pairs."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The body; raises ValueError for numbers that are not finite."""
-        return json.dumps(content, allow_nan=False).encode()
-
-
 def _part(name: str) -> Response:
     """A file of the page."""
     found = {path.name: path for path in _PAGE.iterdir() if path.suffix in _TYPES}
     if name not in found:
         raise HTTPException(404)
     return Response(found[name].read_bytes(), media_type=_TYPES[found[name].suffix])
-
-
-async def _bounded(request: Request, most: int) -> AsyncIterator[bytes]:
-    """The pieces of the body; raises UsageError as soon as there are more than `most` bytes."""
-    sentence = f"this file is too large: at most {most / 1e6:.0f} MB can be dropped"
-    length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > most:
-        raise UsageError(sentence)
-    seen = 0
-    async for piece in request.stream():
-        seen += len(piece)
-        if seen > most:
-            raise UsageError(sentence)
-        yield piece
-
-
-async def _words(request: Request) -> dict[str, Any]:
-    """The JSON object in the body. Raises UsageError."""
-    data = b"".join([piece async for piece in _bounded(request, _MOST_WORDS)])
-    with suppress(ValueError, RecursionError):
-        words = json.loads(data)
-        if isinstance(words, dict) and is_plain(words):
-            return words
-    raise UsageError("the page sent no settings that can be read; load it again")
-
-
-async def _wrong(request: Request, error: Exception) -> Response:
-    problems = error.problems if isinstance(error, UsageError) else (str(error),)
-    return JSONResponse({"problems": list(problems)}, 422)
-
-
-async def _failed(request: Request, error: OSError) -> Response:
-    return JSONResponse({"problems": [f"this could not be kept: {error.strerror or error}"]}, 422)
-
-
-async def _missing(request: Request, error: HTTPException) -> Response:
-    return JSONResponse({"problems": ["there is no such thing here (any more)"]}, error.status_code)

@@ -77,7 +77,7 @@ class Shelf:
         return known if known and _is_picture(known.path) else self.items().get(id)
 
     def _items(self) -> Iterator[Item]:
-        """Those of the folder and of the folders in it, and those dropped; nothing is followed through a link."""
+        """The pictures of the folder and its subfolders, and those dropped; no link is followed."""
         for path in islice(self._pictures(self.folder, _DEEPEST), _MOST):
             name = path.relative_to(self.folder).as_posix()
             yield Item(_digest(name), name, path, False)
@@ -102,12 +102,12 @@ class Shelf:
             yield from self._pictures(path, deeper - 1)
 
     def shown(self, item: Item, kind: str) -> Path:
-        """Where a picture's `view`, its `small` one or its `parts` are kept, another one for each of its states."""
+        """The file for a picture's `view`, `small` version or `parts`; another one after each change of the picture."""
         suffix = "jpg" if kind == "view" else "png"
         return self.own / "shown" / f"{_digest(item.id, str(_changed(item.path)))}-{kind}.{suffix}"
 
     def look(self, item: Item, words: list[str]) -> Path:
-        """Where the thumbnail is kept that these words make of a picture."""
+        """The file for the thumbnail that these words make of a picture."""
         return self.own / "looks" / f"{_digest(item.id, str(_changed(item.path)), *words)}.jpg"
 
     def draft(self, key: str) -> Path | None:
@@ -116,7 +116,7 @@ class Shelf:
         return place if _ID.fullmatch(key) and place.is_file() else None
 
     def room(self, name: str) -> Path:
-        """Where the picture dropped under this name is to be written at first."""
+        """A new place for a picture dropped under this name, until `settle` moves it."""
         folder = self.own / "photos" / f".new-{secrets.token_hex(8)}"
         make_folder(folder)
         return folder / plain_name(name)
@@ -149,13 +149,13 @@ class Shelf:
         return place
 
     def mask_file(self, id: str) -> Path:
-        """Where the mask of an id is, if there is one; raises ValueError for what is no id."""
+        """The file of a mask's id, which need not exist; raises ValueError for what is no id."""
         if not _ID.fullmatch(id):
             raise ValueError(id)
         return self.own / "masks" / f"{id}.png"
 
     def about(self, item: Item) -> dict[str, object] | None:
-        """What was found in a picture when it was read; None before."""
+        """The facts found in a picture when it was read; None before."""
         with suppress(OSError, ValueError, Exception):
             found: dict[str, object] = json.loads(read_bounded(self.shown(item, "view").with_suffix(".json"), 2**20))
             return found

@@ -1,4 +1,4 @@
-"""What the page asks for, as the words of a command: of strangers' values none becomes an option or a path."""
+"""The page's settings as words of a command: no value from outside becomes an option or a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes on behind the page: the queue is worked off, pictures are read, and thumbnails made when there is time."""
+"""The work behind the page: jobs in the queue, pictures to read, and thumbnails when there is time."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Workshop:
         """Stop, pause, go on with, try again or forget a job. Raises UsageError for another act."""
         job = self.jobs.get(id)
         if job is None:
-            raise UsageError("this dream is not in the queue any more")
+            raise UsageError("this dream is not in the queue any more; load the page again")
         if act in ("stop", "pause", "go") and (bench := self.bench(id)):
             await bench.act(act)
         elif act in ("stop", "remove") and job.state != states.RUNNING:
@@ -162,7 +162,7 @@ class Workshop:
         self.tell()
 
     def bench(self, id: str) -> Bench | None:
-        """Where a job is being made."""
+        """The bench at which a job is being made, if it is."""
         return next((bench for bench in self.benches if bench.job == id), None)
 
     def look(self, item: Item, name: str) -> Path | None:
@@ -213,7 +213,7 @@ class Workshop:
         return await self._read("plugins")
 
     async def plan(self, specs: Sequence[str]) -> dict[str, Any]:
-        """What installing these would change, and the key of the plan, by which alone it is done. Raises UsageError."""
+        """The changes that installing these would make, and the key that `install` needs. Raises UsageError."""
         found = await self._apart("plan", specs=list(specs))
         self._plans = {(key := secrets.token_hex(8)): (list(specs), found["changes"])}
         return {**found, "plan": key}
@@ -249,7 +249,7 @@ class Workshop:
         self.tell(look={"photo": one.item.id, "name": one.name, "made": one.place.is_file(), "why": why})
 
     def unmade(self, item: Item) -> dict[str, str]:
-        """Why some looks cannot be had over a picture, by name: their network is absent, say."""
+        """Reasons why looks cannot be made over a picture, by name: their network is absent, say."""
         return {name: why for (id, name), why in self._unmade.items() if id == item.id}
 
     def want_looks_of(self, item: Item) -> None:
@@ -257,7 +257,7 @@ class Workshop:
         self.wanted = [one for one in self.wanted if one.item.id == item.id]
 
     def tell(self, **news: Any) -> None:
-        """Tell every open page how things stand."""
+        """Send the state to every open page."""
         self.pages.tell(news)
 
     def state(self) -> dict[str, Any]:
@@ -269,7 +269,7 @@ class Workshop:
         return {"jobs": [asdict(job) for job in jobs if job.id in shown], "now": now}
 
     def _outputs(self) -> list[Path]:
-        """What jobs that are not done yet will write."""
+        """The outputs of jobs that are not done yet."""
         return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in _UNDONE]
 
     async def _read(self, do: str, **request: Any) -> dict[str, Any]:

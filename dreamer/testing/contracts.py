@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.objective import WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import StepContext
 from dreamer.errors import UsageError
 from dreamer.recipes.options import reach_of

@@ -12,7 +12,7 @@ from dreamer.recipes.registry import IngredientKind
 from dreamer.testing.cases import Case, Fixtures
 from dreamer.testing.contracts import Problems, check_device
 
-_STEPS = 40  # of an optimiser
+_STEPS = 40  # steps of an optimiser
 _NEAR = 1e-3
 
 

@@ -97,7 +97,9 @@ def _load(name: str) -> Target:
     if not mine:
         known = {entry.name for entry in entries} | {_distribution(entry) for entry in entries}
         if Path(name).is_dir():
-            raise UsageError(f"no plugin called {name} is installed, and the folder {name} has no pyproject.toml")
+            raise UsageError(
+                f"no plugin called {name} is installed, and the folder {name} has no pyproject.toml; name another"
+            )
         raise UsageError(f"no plugin called {name} is installed{did_you_mean(name, known)}")
     distribution = _distribution(mine[0])
     registry, plugins = _load_only(mine)
@@ -147,7 +149,7 @@ def _of_project(folder: Path) -> _Project:
         requires = [str(line) for line in project.get("dependencies", ())]
         version = project.get("version", "0")
     except FileNotFoundError:
-        raise UsageError(f"{folder}: this folder is not a plugin; it has no pyproject.toml") from None
+        raise UsageError(f"{folder}: this folder is not a plugin: it has no pyproject.toml; name another") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (LookupError, TypeError, AttributeError):

@@ -62,7 +62,7 @@ class OwnPictures:
         if len(notices) > _NAMED:
             notices[_NAMED:] = [f"skipped: {len(notices) - _NAMED} more"]
         if not pictures:
-            raise UsageError(f"--pictures {folder}: there are no readable pictures", *notices)
+            raise UsageError(f"--pictures {folder}: there are no readable pictures; add some", *notices)
         return cls(tuple(pictures), tuple(classes), tuple(names), (*notices, *_too_few(len(pictures), len(names))))
 
     def crops(self, count: int, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -85,7 +85,7 @@ class OwnPictures:
 def _grouped(folder: Path) -> tuple[list[tuple[str, list[Path]]], list[str]]:
     """The pictures of a folder by class, and sentences about what is left out; raises UsageError for too many."""
     if not folder.is_dir():
-        raise UsageError(f"--pictures {folder}: there is no such folder")
+        raise UsageError(f"--pictures {folder}: there is no such folder; create it, or name another")
     inner: dict[str, list[Path]] = {}
     loose: list[Path] = []
     notices: list[str] = []

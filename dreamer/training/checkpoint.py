@@ -20,12 +20,12 @@ from dreamer.networks.weights import check_shapes
 
 _VERSION = 1
 _MOST_SAMPLES = 10**15  # more than anybody waits for; seeds are made of it
-_ADAM = ("step", "exp_avg", "exp_avg_sq")  # what it keeps of each parameter
+_ADAM = ("step", "exp_avg", "exp_avg_sq")  # Adam's values for each parameter
 
 
 @dataclass
 class Progress:
-    """How far a training has come: seconds spent on learning, and number of crops seen."""
+    """The progress of a training: seconds spent on learning, and number of crops seen."""
 
     seconds: float = 0.0
     samples: int = 0
@@ -74,7 +74,8 @@ class Checkpoint:
                 f"{self.path} is not a checkpoint of a training; delete it, or choose another -o"
             ) from error
         if about != self.about:
-            raise UsageError(f"{self.path} is the checkpoint of another training: {_difference(about, self.about)}")
+            other = f"the checkpoint of another training: {_difference(about, self.about)}"
+            raise UsageError(f"{self.path} is {other}; give the same options, or another -o")
 
 
 def _values(stored: Any, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -94,7 +95,7 @@ def _steps(stored: Any, optimiser: torch.optim.Optimizer) -> dict[int, dict[str,
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """In which keys a checkpoint differs from the wanted training, in words."""
+    """The keys in which a checkpoint differs from the wanted training, in words."""
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     return ", ".join(
         f"its {key} is {found.get(key)}, not {wanted[key]}"

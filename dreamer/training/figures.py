@@ -23,7 +23,7 @@ _SIDE = 8 * FIGURE_CELLS  # px: side of a drawing, so that the layer's map of it
 # theirs, the others are smaller.
 _HALVES = (1.05, 1.05, 1.25, 1.5)
 _DRAWN = 24  # drawings for each figure, of which one is chosen
-_APART = 0.35  # how much a drawing counts the less for being like one that was chosen before
+_APART = 0.35  # penalty on a drawing for its likeness to each that was chosen before
 _SAMPLES = 64  # pictures for the statistics of the scores
 
 See = Callable[[Tensor], Tensor]
@@ -63,9 +63,9 @@ def _drawings(world: World) -> Iterable[list[Tensor]]:
 
 
 def _typical(answers: Sequence[Tensor]) -> Tensor:
-    """Of the features (B, C, h, w) of a motif's pictures, those most like their mean and unlike each other.
+    """The typical features of each of V batches (B, C, h, w): most like their mean, unlike those chosen before.
 
-    The mean itself is of no whole motif: a snake is curved differently each time. One of each is chosen, (V, C, h, w).
+    The mean itself is of no whole motif: a snake is curved differently each time. Returns (V, C, h, w).
     """
     chosen: list[Tensor] = []
     for features in answers:

@@ -120,7 +120,7 @@ def train(
     training: Training,
     *,
     resume: bool = False,
-    keep: float | None = None,
+    interval: float | None = None,
     replace: bool = True,
     on_report: Callable[[Report], None] = lambda report: None,
 ) -> Path:
@@ -132,7 +132,7 @@ def train(
         output: The .safetensors file to write.
         training: What to train.
         resume: Continue from the checkpoint.
-        keep: Also write numbered weights every `keep` minutes, to choose among by eye.
+        interval: Interval in minutes at which numbered weights are written as well, to choose among by eye.
         replace: Whether the weights may replace a file; the numbered ones never do.
         on_report: Called every half minute.
 
@@ -178,7 +178,7 @@ def train(
                 if progress.seconds - saved > _SAVE:
                     saved = progress.seconds
                     checkpoint.save(training.module, training.optimiser)
-                if keep and minutes // keep < progress.seconds / 60 // keep:
+                if interval and minutes // interval < progress.seconds / 60 // interval:
                     write(output.with_stem(f"{output.stem}-{round(progress.seconds / 60):03d}"), False)
         except KeyboardInterrupt:
             checkpoint.save(training.module, training.optimiser)

@@ -25,10 +25,10 @@ DENSE = ("m3b", "m4a", "m4b", "m4c", "m5a")
 FINE = ("m4c", "m5a")
 """Layers with a fine head, which also tells a motif's styles apart, for which texture alone is not enough."""
 _EARLY = ("stem", "m3a", "m3b")
-_SMOOTHING = 0.05  # of the labels
-_WEIGHTS = {"m3b": 0.5, "m4a": 0.5}  # of the dense heads in the loss; the others have 1
+_SMOOTHING = 0.05  # label smoothing
+_WEIGHTS = {"m3b": 0.5, "m4a": 0.5}  # weights of dense heads in the loss; the others have 1
 _PRESENT = 0.03  # share of the picture that a motif must cover to count as present
-_SHARPNESS = 6.0  # of the smooth maximum in `presence`: 0 is the mean, infinity the maximum
+_SHARPNESS = 6.0  # sharpness of the smooth maximum in `presence`: 0 is the mean, infinity the maximum
 
 
 class Trainee(nn.Module):

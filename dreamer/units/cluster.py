@@ -1,4 +1,4 @@
-"""A Ray cluster on this machine alone: on loopback, without a dashboard, and with a token for whoever asks."""
+"""A Ray cluster on this machine alone: on loopback, without a dashboard, and with a token that every request needs."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _log() -> Path:
 
 
 def _noted() -> dict[str, Any]:
-    """What was noted of the cluster; empty without one, and where it cannot be read."""
+    """The note about the cluster that is up; empty without one, and where it cannot be read."""
     with suppress(OSError, UsageError, ValueError, RecursionError):
         note = json.loads(read_bounded(_note(), _NOTE))
         if isinstance(note, dict) and all(isinstance(note.get(key, ""), str) for key in ("address", "scratch")):

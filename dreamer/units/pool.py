@@ -1,4 +1,4 @@
-"""What makes units: a pool of hands, each of which makes one unit at a time."""
+"""A pool of hands that make units, each one at a time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Pool(AbstractContextManager["Pool"]):
     """Hands, and the units in them; leaving the block ends them, whatever they are doing."""
 
     size: int
-    """How many units can be made at once, at most."""
+    """Number of units that can be made at once, at most."""
 
     def free(self) -> int:
-        """How many units can be given now."""
+        """The number of units that can be given now."""
         raise NotImplementedError
 
     def give(self, unit: Unit) -> None:
@@ -35,7 +35,7 @@ class Pool(AbstractContextManager["Pool"]):
         raise NotImplementedError
 
     def news(self, patience: float) -> Sequence[Event]:
-        """What has happened, after at most so many seconds."""
+        """The events since the last call, after waiting at most so many seconds."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -84,7 +84,7 @@ class Processes(Pool):
         self._stillborn = 0
 
     def free(self) -> int:
-        """How many processes are idle, or not started yet."""
+        """The number of processes that are idle or not started yet."""
         return self.size - sum(hand.unit is not None for hand in self._hands.values())
 
     def give(self, unit: Unit) -> None:
@@ -98,7 +98,7 @@ class Processes(Pool):
         hand.say(unit.to_dict())
 
     def news(self, patience: float) -> Sequence[Event]:
-        """What the processes have said. Raises RenderError where none of them can begin."""
+        """The events that processes have sent. Raises RenderError where none of them can begin."""
         try:
             number, said = self._news.get(timeout=patience)
         except Empty:

@@ -38,13 +38,13 @@ def check_installed() -> None:
 
 
 class _Actor:
-    """What runs on the machines: `Server` in Ray's words."""
+    """A Ray actor around `Server`, which runs on the cluster's machines."""
 
     def __init__(self, order: Mapping[str, Any], mark: str) -> None:
         self._server = Server(order, mark)
 
     def ready(self) -> int:
-        """Its process, once it can be asked."""
+        """The actor's process id, once it has started."""
         return os.getpid()
 
     def answer(self, unit: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Actors(Pool):
         self.size = 0
 
     def free(self) -> int:
-        """How many actors are idle; where there is room for more, these are started."""
+        """The number of idle actors; where there is room for more, these are started."""
         if time.monotonic() - self._looked > _LOOK:
             self._looked = time.monotonic()
             self.size = self._jobs or max(self.size, self._room())
@@ -110,7 +110,7 @@ class Actors(Pool):
         self._busy[actor.answer.remote(unit.to_dict())] = (actor, unit)
 
     def news(self, patience: float) -> Sequence[Event]:
-        """What the actors have answered, or that they are lost. Raises RenderError where none of them can begin."""
+        """The events that actors have sent, or that they are lost. Raises RenderError where none of them can begin."""
         import ray
 
         asked = [*self._starting, *self._busy]
@@ -145,7 +145,7 @@ class Actors(Pool):
             yield Event(unit, answer=said)
 
     def _room(self) -> int:
-        """How many actors the cluster as it is has room for."""
+        """The number of actors that the cluster has room for at present."""
         import ray
 
         there = ray.cluster_resources()
@@ -201,5 +201,5 @@ def connect(address: str | None) -> bool:
             ray.init(where or "local", **quiet, **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
             why = str(error).strip().splitlines()[0]
-            raise RenderError(f"--on {address or 'ray'}: the cluster cannot be reached ({why})") from error
+            raise RenderError(f"--on {address or 'ray'}: the cluster cannot be reached ({why}); is it up?") from error
     return True

@@ -20,7 +20,7 @@ def note_path(folder: Path, key: str) -> Path:
 
 
 def noted(folder: Path, key: str) -> Mapping[str, Any] | None:
-    """What was noted of a unit; None where there is nothing that can be read."""
+    """The note of a unit's result; None where there is none that can be read."""
     with suppress(OSError, UsageError, ValueError, RecursionError):
         found = json.loads(read_bounded(note_path(folder, key), _MOST))
         return found if isinstance(found, dict) else None

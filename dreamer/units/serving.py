@@ -1,7 +1,7 @@
-"""What a process or an actor does with units: it makes what it needs once, and then one result after another.
+"""The server of units in a process or an actor: it prepares once, and then makes one result after another.
 
 python -P -m dreamer.units.serving reads JSON lines, an order and then units, and answers in JSON lines. It ends when
-its stdin does: then whoever asked is gone.
+its stdin does: then the process that asked is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dreamer.files import mark_temporaries
 from dreamer.units.unit import Order, Unit
 
 Tell = Callable[[float], None]
-"""Told which share of a unit is done, from 0 to 1."""
+"""Called with the share of a unit that is done, from 0 to 1."""
 
 
 class Maker(Protocol):

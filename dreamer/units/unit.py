@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Order:
-    """What all units of a command share, as JSON can hold it.
+    """The part that all units of a command share, as JSON can hold it.
 
     `maker` names what makes them, as in "dreamer.cli.making:Photos": a class that is called with `words` and has a
     method `make` (see `dreamer.units.serving`). `here` is the folder that relative paths start from.
@@ -35,7 +35,7 @@ class Unit:
     folder: str = ""
 
     def key(self, order: Order) -> str:
-        """A hash of everything that decides the result: the same for the same work, whoever does it, and when."""
+        """A hash of everything that decides the result: the same wherever and whenever the work is done."""
         text = json.dumps([order.maker, order.words, self.words], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -46,7 +46,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a unit: its `result`, or the `problems`, sentences, for which it was set aside.
+    """The outcome of a unit: its `result`, or the `problems`, sentences, for which it was set aside.
 
     `code` is the exit code that the problems stand for: 2 for wrong input, 1 for a failure.
     """

@@ -14,7 +14,7 @@ from dreamer.units.pool import Pool
 from dreamer.units.unit import Order, Outcome, Unit
 
 TRIES = 3
-"""How often a unit is tried."""
+"""Number of tries for each unit."""
 _PATIENCE = 0.5  # seconds between two looks at what else there is to do
 _PAUSE = 0.2  # seconds until a unit is tried again, after the first time; then twice, and so on
 
@@ -28,7 +28,7 @@ def work(
     hire: Hire,
     on_share: Callable[[float], None] = lambda share: None,
 ) -> Generator[Outcome, None, None]:
-    """Have units made, and yield what became of each, in the order of completion.
+    """Have units made, and yield their outcomes in the order of completion.
 
     Only as many units are taken from `units` as can be made at once, so that there may be any number of them. When the
     iterator is closed, as by Ctrl-C, hands are ended, and what they had begun to write is removed.
@@ -37,7 +37,7 @@ def work(
         order: What the units share.
         units: In the order of making.
         hire: Makes the pool.
-        on_share: Told how many of the units that are being made are done, as a sum of shares.
+        on_share: Called with the sum of the shares that are done of the units in progress.
 
     Raises:
         RenderError: The pool cannot make anything.

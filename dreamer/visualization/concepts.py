@@ -23,12 +23,13 @@ from dreamer.image import Photo, load, resize
 from dreamer.networks.concept_file import Concepts
 from dreamer.networks.network import Network
 from dreamer.visualization.atlas.channel_images import webp
-from dreamer.visualization.exemplars import SIZE, Answer, Match, check_finite
+from dreamer.visualization.exemplars import SIZE, check_finite
+from dreamer.visualization.ranker import Answer, Match
 
 CROPS = 9
 """The number of pictures shown for each concept."""
-_POSITIONS, _EACH = 40_000, 256  # at most, of all pictures together and of one
-_NUMBERS = 12_000_000  # at most, of all positions together; several times as many are in memory at once
+_POSITIONS, _EACH = 40_000, 256  # most positions of all pictures together, and of one
+_NUMBERS = 12_000_000  # most numbers of all positions together; several times as many are in memory at once
 _MAP, _MAPS = 256, 3  # px: the long side of a heat map; how many there are for each concept
 _GLOW = (1.0, 0.77, 0.24)
 
@@ -62,7 +63,7 @@ def find_concepts(
         seed: Of the draws.
         device: Where the network computes.
         max_pixels: Larger pictures are skipped.
-        on_picture: Told how many pictures are done.
+        on_picture: Called with the number of pictures that are done.
 
     Returns:
         The concepts, the most frequent first, and why pictures were skipped, by name.
@@ -98,7 +99,7 @@ def find_concepts(
 
 
 def _features(network: Network, layer: str, photo: Photo, device: torch.device) -> Tensor:
-    """What a layer answers to a photo, (C, h, w), from 0 on; raises DreamerError for a photo that it cannot see."""
+    """A layer's features of a photo, (C, h, w), at least 0; raises DreamerError for a photo that it cannot see."""
     image = photo.at_most(SIZE).image().to(device)
     network.sizes(image.shape[-2], image.shape[-1], [layer])
     with torch.no_grad():
@@ -108,7 +109,7 @@ def _features(network: Network, layer: str, photo: Photo, device: torch.device) 
 
 
 def _shares(concepts: Concepts, seen: Tensor) -> Tensor:
-    """How much of each concept is where, (N, h, w), of features (C, h, w)."""
+    """The share of each concept at each place, (N, h, w), of features (C, h, w)."""
     values = seen.flatten(1).T / concepts.scale
     return shares_in(values, concepts.factors).T.reshape(len(concepts), *seen.shape[1:])
 

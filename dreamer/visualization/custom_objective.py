@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from dreamer.engine.score import WeightedObjective
+from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.step import StepContext
 from dreamer.errors import UsageError
 from dreamer.networks.network import Network
 
 Features = Mapping[str, Tensor]
-"""Of each layer by its name, (B, C, h, w)."""
+"""Features (B, C, h, w) by the layer's name."""
 
 
 def custom_objective(

@@ -49,5 +49,5 @@ def read_direction(path: Path, layer: str | None = None) -> tuple[float, ...]:
         )
     numbers = found.get(layer or "", next(iter(found.values()), np.empty(0)))
     if not len(numbers) or not np.isfinite(numbers).all():
-        raise UsageError(f"{path}: the file holds {'no numbers' if not len(numbers) else 'NaN or Inf'}")
+        raise UsageError(f"{path}: the file holds {'no numbers' if not len(numbers) else 'NaN or Inf'}; name another")
     return direction_of(numbers.tolist())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from PIL import Image, ImageDraw, ImageOps
@@ -26,37 +26,13 @@ from dreamer.files import is_link, read_bounded, write_atomically
 from dreamer.image import Photo, load, to_pil
 from dreamer.networks.network import Network
 from dreamer.visualization.contact_sheet import Look
+from dreamer.visualization.ranker import Answer, Match, Place, Ranker
 
-_DIGITS = 20  # of a channel's number: no network has so many
+_DIGITS = 20  # digits of a channel's number at most: no network has so many channels
 _EVERY = 50  # pictures between saves
 SIZE = 320  # px: the long side at which the network sees a picture
 _CROP_SOURCE = 1600  # px: the long side of a picture that crops are cut from
 _BACKGROUND, _FRAME = (22, 22, 26), (255, 196, 61)
-
-
-Place = tuple[float, float, float, float]
-"""(left, top, right, bottom) in shares of a picture's width and height."""
-Match = tuple[tuple[float, ...], Place]
-"""A picture's rank for a unit (lower is better) and the place in it that excites the unit."""
-Answer = Callable[[Tensor], Sequence[Match | None]]
-"""From a picture (1, 3, H, W) to a match for each unit; None where it does not excite the unit at all."""
-
-
-class Ranker(Protocol):
-    """What a folder is searched for: one unit, or several that are ranked in one pass."""
-
-    @property
-    def units(self) -> int:
-        """The number of units."""
-
-    def shown(self, photo: Photo) -> Tensor:
-        """The part of a photo that the network sees, (1, 3, H, W) in [0, 1]."""
-
-    def on(self, device: torch.device) -> Answer:
-        """The function that ranks such pictures on a device; it raises UsageError for one that cannot be ranked."""
-
-    def identity(self) -> dict[str, Any]:
-        """Everything that decides the ranks, to recognise notes of the same search."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +247,7 @@ def never_fires(best: Sequence[Exemplar]) -> bool:
 def check_finite(seen: Tensor) -> None:
     """Raise UsageError where activations contain NaN or Inf."""
     if not seen.isfinite().all():
-        raise UsageError("the network's activations are not finite (NaN or Inf)")
+        raise UsageError("the network's activations are not finite (NaN or Inf); choose another layer or weights")
 
 
 def forget(notes: Path) -> None:

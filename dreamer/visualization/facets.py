@@ -19,7 +19,8 @@ from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import Photo, blurred, load
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.visualization.exemplars import Answer, Match, Search, forget, search
+from dreamer.visualization.exemplars import Search, forget, search
+from dreamer.visualization.ranker import Answer, Match
 
 _MEMBERS = 15  # pictures in a facet's mean, as in the paper
 _BLUR = 0.02  # sigma of a mean's blur, in shares of its side: no edge of a single picture stays visible

@@ -56,7 +56,7 @@ def _colour(number: int) -> tuple[float, float, float]:
 
 
 def _middles(masks: Tensor) -> list[tuple[int, int]]:
-    """Of each mask (N, 1, H, W) where it is widest, x and y."""
+    """The point (x, y) at which each mask (N, 1, H, W) is widest."""
     height, width = masks.shape[-2:]
     small = (max(1, height // 8), max(1, width // 8))
     coarse = F.adaptive_avg_pool2d(masks, small)

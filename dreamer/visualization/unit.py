@@ -62,7 +62,7 @@ _SUITED: Mapping[str, Mapping[str, Any]] = {
         "optimiser": {"name": "adam", "rate": 0.1},
     },
 }
-"""By canvas, what suits it of a visualization's recipe, where that differs."""
+"""Recipe defaults by canvas, where they differ from a visualization's."""
 _SUITED_OVER: Mapping[str, Mapping[str, Any]] = {
     "stack": {
         "octaves": {"count": 1, "steps": 60},
@@ -70,7 +70,7 @@ _SUITED_OVER: Mapping[str, Mapping[str, Any]] = {
     },
     "accent": {"priors": [{"name": "l2_to_photo", "weight": 1.0}]},
 }
-"""What suits it over a photo, besides."""
+"""Further recipe defaults by canvas, for a unit over a photo."""
 
 _CUTOUT = "stack"  # the canvas of cut-outs by itself: its forms are whole, and end in clear edges
 _MAX_SUGGESTIONS = 6  # names in an error

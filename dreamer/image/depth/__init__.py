@@ -1,4 +1,4 @@
-"""How near each part of a photo is: from a picture of its own, or from what phones put into the photo's file.
+"""Depth of a photo: from a picture of its own, or from what phones put into the photo's file.
 
 Part of `image`. Everywhere in dreamer it is nearness, (1, 1, h, w), from 0, the farthest part, to 1, the nearest.
 """

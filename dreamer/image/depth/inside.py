@@ -20,7 +20,7 @@ from torch import Tensor
 from dreamer import limits
 from dreamer.errors import PhotoError, argument
 from dreamer.image import exif, given, heif, jpeg
-from dreamer.image.depth.said import Said, packed, said_in
+from dreamer.image.depth.description import DepthDescription, description_in, packed
 from dreamer.image.depth.shades import shades_of, stretched
 from dreamer.image.heic import depth_in_heic
 from dreamer.image.load import UPRIGHT, Picture, load
@@ -31,11 +31,11 @@ from dreamer.image.spliced import spliced
 
 _HEAD = 2 * limits.XMP_BYTES  # bytes of a picture behind another one, in which its XMP stands
 _APPLE = re.compile(rb"AuxiliaryImageType\W{1,3}(?:[a-zA-Z]*D|d)(isparity|epth)|(?:aux:|:2018:aux:)(disparity|depth)")
-"""What the XMP of a picture behind another one says where it is that one's depth."""
+"""XMP by which a picture behind another one says that it is that one's depth."""
 
 
 def depth_inside(source: Picture, photo: Photo, max_pixels: int) -> Tensor:
-    """How near each part of a photo is, (1, 1, h, w) in [0, 1] and upright, as its own file says.
+    """The nearness in a photo's own file, (1, 1, h, w) in [0, 1], upright.
 
     Args:
         source: A path, or the bytes of a file, or a file open in binary mode; anything else has no depth inside.
@@ -54,15 +54,15 @@ def depth_inside(source: Picture, photo: Photo, max_pixels: int) -> Tensor:
                 return stretched(values if lies else _upright(values, found.exif, photo), _called(name))
         elif file is not None and _begins(file) == jpeg.MAGIC:
             _, found = jpeg.separated(file)
-            for said, data in _depths(file, found):
-                return stretched(_upright(_decoded(said, data, name, max_pixels), found.exif, photo), _called(name))
+            for depth, data in _depths(file, found):
+                return stretched(_upright(_decoded(depth, data, name, max_pixels), found.exif, photo), _called(name))
     wants = f"{argument('depth', 'map.png')} gives it"
     raise PhotoError(f"{name}: there is no depth in this photo, as phones put it into portraits; a map of it, {wants}")
 
 
 @contextmanager
 def _file_of(source: Picture) -> Iterator[tuple[str, BufferedReader | None]]:
-    """What a photo is called, and its file, if it has one."""
+    """The photo's name for errors, and its file, if it has one."""
     if given.is_file(source):
         with named("the picture"), given.stream_of(source) as stream:
             yield "the picture", stream
@@ -78,18 +78,18 @@ def _begins(file: BufferedReader) -> bytes:
     return file.read(3)
 
 
-def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[Said, bytes]]:
-    """What is said of each depth in a JPEG, and its file."""
-    said = said_in([found.xmp, *found.extended])
-    if said.data:
-        yield said, packed(said.data)
+def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[DepthDescription, bytes]]:
+    """Yield each depth in a JPEG: its description, and its file."""
+    depth = description_in([found.xmp, *found.extended])
+    if depth.data:
+        yield depth, packed(depth.data)
     end = jpeg.end_of(file)
-    for start, length in said.places(end):
+    for start, length in depth.places(end):
         file.seek(start)
         data = file.read(min(length, limits.DEPTH_BYTES + 1))
         if len(data) > limits.DEPTH_BYTES or len(data) < length:
             raise ValueError("the depth in it is cut short, or too large")
-        yield said, data
+        yield depth, data
     file.seek(end)
     behind = file.read(limits.TRAILER_BYTES)
     starts = [match.start() for match in re.finditer(re.escape(jpeg.MAGIC), behind)]
@@ -97,16 +97,17 @@ def _depths(file: BufferedReader, found: Metadata) -> Iterator[tuple[Said, bytes
         _, theirs = jpeg.separated(spliced(file, [(end + start, end + start + _HEAD)]))
         if kind := next(filter(None, map(_APPLE.search, [theirs.xmp, *theirs.extended])), None):
             inverse = b"isparity" in kind[0]
-            yield Said(format="RangeInverse" if inverse else "RangeLinear", bright_is_near=inverse), behind[start:]
+            format = "RangeInverse" if inverse else "RangeLinear"
+            yield DepthDescription(format, bright_is_near=inverse), behind[start:]
 
 
-def _decoded(said: Said, data: bytes, name: str, max_pixels: int) -> Tensor:
-    """How near a depth's file says that each part is, (1, 1, h, w)."""
+def _decoded(depth: DepthDescription, data: bytes, name: str, max_pixels: int) -> Tensor:
+    """The nearness in a depth's file, (1, 1, h, w)."""
     try:
         shades = shades_of(load(data, max_pixels=max_pixels))
     except PhotoError as error:
         raise ValueError(f"its depth: {str(error).removeprefix('the picture ')}") from None
-    return said.nearness(shades)
+    return depth.nearness(shades)
 
 
 def _upright(nearness: Tensor, block: bytes, photo: Photo) -> Tensor:

@@ -33,7 +33,7 @@ def stretched(values: Tensor, name: str) -> Tensor:
     """Values (1, 1, h, w) brought to [0, 1], at most 2048 pixels a side; raises PhotoError where all are the same."""
     low, high = float(values.min()), float(values.max())
     if not high > low:
-        raise PhotoError(f"{name}: everything in it is equally far away, so nothing can move against it")
+        raise PhotoError(f"{name}: everything in it is equally far away, and nothing can move; use another")
     values = (values - low) / (high - low)
     size = values.shape[-2], values.shape[-1]
     return resize(values, size_at(*size, SIDE)).clamp(0, 1) if max(size) > SIDE else values

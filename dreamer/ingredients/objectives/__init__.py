@@ -1,4 +1,4 @@
-"""What to strengthen at a layer: (features (B, C, h, w), *, options) -> score map (B, h, w); larger is dreamier.
+"""Objectives at a layer: (features (B, C, h, w), *, options) -> score map (B, h, w); larger is dreamier.
 
 The map's mean over all positions of the picture is climbed. Where each position looks only at its own features, or at
 as many around it as `reaching` says, tiles are exact. An objective that looks at the whole picture gives one score a

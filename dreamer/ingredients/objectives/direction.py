@@ -44,7 +44,7 @@ def direction(
     if vector:
         if len(vector) != count or not any(vector):
             wrong = f"has {len(vector)} numbers" if any(vector) else "has no number but 0"
-            raise RecipeError(f"objectives.direction.vector: it {wrong}, and layer {layer} has {count} channels")
+            raise RecipeError(f"objectives.direction.vector: it {wrong}; layer {layer} needs {count}, one a channel")
         return _climb(features, features.new_tensor(vector), power)
     drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed))
     return _climb(features, drawn, power)
@@ -81,7 +81,7 @@ def concept(
     count = features.shape[1]
     if vector and (len(vector) != count or not any(vector)):
         wrong = f"has {len(vector)} numbers" if any(vector) else "has no number but 0"
-        raise RecipeError(f"objectives.concept: concept {number} {wrong}, and layer {layer} has {count} channels")
+        raise RecipeError(f"objectives.concept: concept {number} {wrong}; layer {layer} needs {count}, one a channel")
     return _climb(features, features.new_tensor(vector) if vector else features.new_ones(count), power)
 
 

@@ -63,7 +63,7 @@ def texture(features: Tensor, *, guide: Tensor, directions: Annotated[int, Range
 
 
 def content(features: Tensor, *, photo_features: Tensor) -> Tensor:
-    """What the photo shows at each place: less squared difference of its features (Gatys 2015).
+    """Likeness to the photo at each place: minus the squared difference of features (Gatys 2015).
 
     Minus half the mean over channels of (a - photo's)^2.
     """

@@ -21,10 +21,10 @@ from dreamer.recipes.options import Range, reaching
 _WIDEST = 11  # positions: tiles overlap by so many, so that it fits
 _APART, _NEAR = 4, 2  # positions within which figures of one kind, and of different kinds, are rivals
 _LINEAR = 10.0  # weight of a figure's score beside its square, for a gradient where nothing is found yet
-_SHARP = 2.0  # of the rivalry: at 0 all figures grow, at infinity only the best
-_CHANCE = 0.15  # of a motif that stands out less in the photo: at 0 it has none, at infinity all have the same
-_PLACES = 0.02  # of a photo: where it is most like a motif
-_UNLIKE = 1.0  # how much a motif counts the less for being like one that is drawn already
+_SHARP = 2.0  # sharpness of the rivalry: at 0 all figures grow, at infinity only the best
+_CHANCE = 0.15  # chance of a motif that stands out less in the photo: at 0 none, at infinity the same for all
+_PLACES = 0.02  # share of a photo's places that count: those most like a motif
+_UNLIKE = 1.0  # penalty on a motif for its likeness to one that is drawn already
 _LIKED: MutableMapping[Tensor, dict[tuple[int, ...], list[int]]] = WeakTensorKeyDictionary()  # by overview
 
 
@@ -127,7 +127,7 @@ def _whole(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Ten
 
 
 def _figures(seen: Tensor, network: Network, layer: str, chosen: list[int]) -> Tensor:
-    """What the figures of each chosen motif answer at each position of features (B, C, h, w): (B, K, V, h, w)."""
+    """The answers of each chosen motif's figures at each position of features (B, C, h, w): (B, K, V, h, w)."""
     basis, weight, bias = network.figures[layer]
     if (wide := weight.shape[-1]) > _WIDEST:
         raise RecipeError(f"objectives.motif: {network.name}'s figures are {wide} positions wide; at most {_WIDEST}")

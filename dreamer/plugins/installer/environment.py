@@ -61,7 +61,7 @@ def installed() -> dict[str, Installed]:
 
 
 def origin_of(name: str) -> str:
-    """Where a distribution was installed from: "index", "folder", "git", "file" or "address"; empty if it is not here.
+    """The kind of place that a distribution was installed from: "index", "folder", "git", "file" or "address"; else "".
 
     Never which folder or address: a path holds a person's name, and an address may hold a password.
     """

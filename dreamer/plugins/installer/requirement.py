@@ -84,7 +84,7 @@ def _on_disk(word: str) -> Source:
         raise UsageError(f"{word}: there is no such file or folder")
     if path.is_dir():
         if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-            raise UsageError(f"{word}: this folder is not a plugin; it has no pyproject.toml")
+            raise UsageError(f"{word}: this folder is not a plugin: it has no pyproject.toml; name another")
         return Source(str(path), _of_folder(path))
     if path.suffix == ".whl":
         _check_wheel(path, word)
@@ -103,7 +103,7 @@ def _check_wheel(path: Path, word: str) -> None:
             if not any(name.endswith(".dist-info/METADATA") for name in file.namelist()):
                 raise zipfile.BadZipFile("its METADATA is missing")
     except (zipfile.BadZipFile, OSError) as error:
-        raise UsageError(f"{word}: this wheel is broken ({error})") from error
+        raise UsageError(f"{word}: this wheel is broken ({error}); build or download it again") from error
 
 
 def of_wheel(place: str) -> tuple[str, str]:

@@ -39,7 +39,7 @@ class Tool(Protocol):
         """The tool's usual name."""
 
     def plan(self, sources: Sequence[Source], held: Held) -> Plan:
-        """What installing would change while the `held` versions are kept; nothing is changed yet."""
+        """The changes that installing would make while the `held` versions stay; nothing is changed yet."""
 
     def install(self, sources: Sequence[Source], held: Held, on_line: OnLine) -> None:
         """Install all sources; `on_line` gets each line that the tool prints."""
@@ -49,7 +49,7 @@ class Tool(Protocol):
 
 
 class _PipLike(ABC):
-    """What pip and uv have in common: commands of the same form."""
+    """Base of pip and uv, whose commands have the same form."""
 
     @abstractmethod
     def _command(self, verb: str) -> list[str]:
@@ -192,7 +192,10 @@ class Pipx:
             text = (self.place.prefix / METADATA).read_text(encoding="utf-8")
             return {canonicalize_name(name) for name in parse_json(text, "it")["injected_packages"]}
         except (OSError, ValueError, KeyError, TypeError, RecipeError) as error:
-            raise InstallError(f"{self.place.prefix / METADATA}: pipx's metadata cannot be read ({error})") from error
+            raise InstallError(
+                f"{self.place.prefix / METADATA}: pipx's metadata cannot be read ({error}); "
+                "run `pipx reinstall dreamer-art`"
+            ) from error
 
     def _home(self) -> dict[str, str]:
         folder = self.place.prefix.parent

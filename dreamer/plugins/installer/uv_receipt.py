@@ -68,7 +68,9 @@ class Receipt:
                 next((str(Path(entry["install-path"]).parent) for entry in entrypoints), ""),
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecipeError) as error:
-            raise InstallError(f"{path}: uv's receipt of this environment cannot be read ({error})") from error
+            raise InstallError(
+                f"{path}: uv's receipt of this environment cannot be read ({error}); reinstall dreamer-art"
+            ) from error
 
 
 def from_origin(found: Installed) -> Requirement:

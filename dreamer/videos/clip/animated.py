@@ -39,7 +39,7 @@ def is_animation(head: bytes) -> bool:
 
 
 def plays_of(path: Path) -> int:
-    """How often an animated picture is played, 0 for without end, and where Pillow cannot read it."""
+    """The number of plays of an animated picture; 0 for without end, and where Pillow cannot read it."""
     with suppress(UsageError), header_of(path) as picture:
         return _plays(picture)
     return 0

@@ -81,7 +81,7 @@ class Assembly:
         finally:
             trial.unlink(missing_ok=True)
         if failed and self._needs_sound:
-            raise UsageError(failed)
+            raise UsageError(f"{failed}; choose other sound, or leave it out")
         if failed:
             self._notify(f"{failed}; the clip will have no sound")
 

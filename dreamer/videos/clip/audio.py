@@ -1,4 +1,4 @@
-"""The sound of a clip, cut to the clip's length: copied where the container allows it, else encoded anew.
+"""The sound of a clip, cut to the clip's length: copied where the container allows it, else re-encoded.
 
 Strangers' sound is read as far as it can be: damaged packets are passed over, and the time they would have taken is
 silence, so that what follows stays beside its pictures.
@@ -37,7 +37,7 @@ class Sound:
     """A track of sound that can be read, and how it is taken.
 
     `track` is its number among the file's tracks of sound. The clip's sound begins at `begin` seconds from a film's
-    first picture, or from the beginning of the sound. With `copied` packets are kept as they are, else encoded anew.
+    first picture, or from the beginning of the sound. With `copied` packets are kept as they are, else re-encoded.
     """
 
     path: Path
@@ -80,7 +80,7 @@ def find_sound(path: Path, begin: Fraction, container: str) -> tuple[list[Sound]
 
 
 def _why_unreadable(source: InputContainer, track: int) -> str:
-    """Why nothing of a track can be decoded; empty where something can."""
+    """The reason why nothing of a track can be decoded; empty where something can."""
     if source.streams.audio[track].codec_context is None:
         return "this build of libav does not know its codec"
     damage: list[FFmpegError] = []

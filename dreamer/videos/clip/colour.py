@@ -50,7 +50,7 @@ _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 
 
 def notices(frame: VideoFrame) -> tuple[str, ...]:
-    """What there is to be told of a frame's colours, a sentence each."""
+    """Notices about a frame's colours, a sentence each."""
     found = []
     if frame.color_trc in _NAMES:
         found.append(f"it is HDR ({_NAMES[frame.color_trc]}); its brightness was fitted to that of ordinary clips")

@@ -17,7 +17,7 @@ _CRF = {"h264": (51, 18), "h265": (51, 21), "vp9": (63, 24), "av1": (63, 25)}  #
 
 @dataclass(frozen=True)
 class Format:
-    """How a clip is written.
+    """The format of a clip.
 
     `suffix` is ".mp4", ".webm", ".gif", ".webp", or "" for a folder of PNGs; `codec` h264, h265, vp9, av1, gif, webp
     or png; `quality` 0 to 100. With `segmented`, the clip is put together from encoded segments by stream copy; else
@@ -33,9 +33,20 @@ class Format:
     plays: int = 0
 
     @property
+    def settings(self) -> dict[str, object]:
+        """The format as the manifest of an unfinished clip has it."""
+        plain = {"suffix": self.suffix, "codec": self.codec, "quality": self.quality}
+        return plain | ({"alpha": True} if self.alpha else {}) | ({"plays": self.plays} if self.plays else {})
+
+    @property
     def holds_alpha(self) -> bool:
         """Whether a clip of this format can be transparent."""
         return self.codec in ("gif", "webp", "png", "vp9")
+
+    @property
+    def encoding(self) -> Format:
+        """The format that the clip's segments are encoded in."""
+        return self if self.segmented else PREVIEW
 
     @property
     def has_sound(self) -> bool:

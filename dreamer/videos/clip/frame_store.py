@@ -92,7 +92,9 @@ class FrameStore:
                 output.unlink()
             elif force and is_folder(output):
                 if not is_replaceable(output):
-                    raise WriteError(f"{output} could not be written: it holds more than a clip's frames by now")
+                    raise WriteError(
+                        f"{output} could not be written: it holds more than a clip's frames by now; choose another -o"
+                    )
                 for frame in self._replaced.iterdir() if is_folder(self._replaced) else ():
                     frame.unlink()
                 os.replace(output, self._replaced)

@@ -47,7 +47,7 @@ class SegmentEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of an unfinished clip.
+    """The record of an unfinished clip.
 
     `identity` is what decides the frames, as text; `settings` is how the clip is written; `notes` are decisions made
     for the first frame, to be repeated on resuming.

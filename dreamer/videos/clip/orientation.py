@@ -1,4 +1,4 @@
-"""How a clip's frames are turned and mirrored to be upright, as telephones write it into a clip."""
+"""The rotation and mirroring that make a clip's frames upright, as telephones write them into the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is already at the place where a clip is to be written."""
+"""Checks of the place where a clip is to be written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dreamer.videos.clip.frame_store import is_replaceable
 from dreamer.videos.clip.reader import read_recipe
 from dreamer.videos.clip.unfinished import folder_of, holds_work, is_file, is_folder, partial_of
 
-_PNG_BYTES, _SEGMENT_BYTES = 2.0, 0.3  # for each pixel of a frame that is kept, or encoded and put together, about
+_PNG_BYTES, _SEGMENT_BYTES = 2.0, 0.3  # bytes a pixel, roughly, of a frame that is stored, or encoded and joined
 
 
 def check_new(output: Path, format: Format, force: bool) -> None:

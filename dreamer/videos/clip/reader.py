@@ -21,7 +21,7 @@ from dreamer.videos.clip.source import Frames, Source
 from dreamer.videos.clip.track import RATES, USUAL_RATE, opened, read_track
 
 _LONGEST_RECIPE = 1 << 20  # characters; longer comments are ignored
-_MAX_ERROR = Fraction(1, 10)  # of a stated frame rate; beyond that it is counted
+_MAX_ERROR = Fraction(1, 10)  # largest error of a stated frame rate; beyond it the frames are counted
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def digest(clip: Clip) -> str:
 
 
 def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
-    """What the frames are read from."""
+    """The source of the frames at a path. Raises UsageError."""
     if not os.path.exists(path):
         raise UsageError(f"{path}: there is no such file")
     if path.is_dir():
@@ -170,7 +170,7 @@ def _source(path: Path, max_pixels: int, fps: Fraction | None) -> Source:
     with path.open("rb") as file:
         head = file.read(12)
     if not head:
-        raise UsageError(f"{path}: the file is empty")
+        raise UsageError(f"{path}: the file is empty; choose another")
     if is_picture(head):
         return read_animation(path, max_pixels)
     try:

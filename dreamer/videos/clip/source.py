@@ -1,4 +1,4 @@
-"""What a clip is read from, be it a file that libav decodes, an animated picture or a folder of frames."""
+"""Sources of a clip's frames: a file that libav decodes, an animated picture or a folder of frames."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Source:
     """All frames of a clip.
 
     `size` is (height, width) of the upright frames; `ticks` are the frames' times in ticks of `base` seconds, in order;
-    `frames` gives the frames from a time on, at each call anew; `rate` is the stated number of frames a second, if
-    there is one. `may_be_transparent` says that frames have alpha, be it opaque everywhere; `turns` is how often stored
-    frames are turned counter-clockwise by 90 degrees; `plays` is how often an animated picture is played, 0 for without
-    end.
+    `frames` gives the frames from a time on, afresh at each call; `rate` is the stated number of frames a second, if
+    there is one. `may_be_transparent` says that frames have alpha, perhaps opaque everywhere; `turns` is how often
+    stored frames are turned counter-clockwise by 90 degrees; `plays` is how often an animated picture is played, 0 for
+    without end.
     """
 
     size: tuple[int, int]

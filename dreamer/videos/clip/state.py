@@ -1,4 +1,4 @@
-"""What making a clip needs besides its frames in order to be resumed: tensors by name, in memory or on disk."""
+"""State from which the making of a clip can be resumed: tensors by name, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _fits(state: Tensor, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
 
 
 def _header(shape: tuple[int, ...], dtype: torch.dtype) -> bytes:
-    """What a safetensors file of one such tensor begins with; its bytes follow. One of 5 GB is never copied so."""
+    """The header of a safetensors file of one such tensor; its bytes follow. So one of 5 GB need not be copied."""
     small = safetensors.torch.save({"state": torch.empty(0, dtype=dtype)})
     kind = json.loads(small[8 : 8 + int.from_bytes(small[:8], "little")])["state"]["dtype"]
     about = {"dtype": kind, "shape": list(shape), "data_offsets": [0, math.prod(shape) * dtype.itemsize]}

@@ -65,7 +65,7 @@ class Timeline:
         yield from self._counted(self._resampler.resample(frame))
 
     def _rest(self) -> Iterator[AudioFrame]:
-        """What the resampler still holds back."""
+        """Yield the frames that the resampler still holds back."""
         rest = self._resampler.resample(None) if self._resampler else []
         self._resampler = self._kind = None
         yield from self._counted(rest)

@@ -38,7 +38,7 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 @dataclass(frozen=True)
 class _Track:
-    """What is known of a file's pictures once its first frame is decoded.
+    """Facts about a file's pictures, known once its first frame is decoded.
 
     `stored` is the (height, width) of its frames before they are turned, with square pixels. If frames are `numbered`,
     their times follow from their order, since they do not state them themselves, or wrongly. Decoding may begin at a
@@ -142,7 +142,7 @@ def opened(path: Path, max_pixels: int) -> InputContainer:
     try:
         return open_media(path, {"max_pixels": str(max_pixels)})
     except (av.error.FFmpegError, OSError) as error:
-        raise UsageError(f"{path}: not a readable clip ({error.strerror})") from error
+        raise UsageError(f"{path}: not a readable clip ({error.strerror}); choose another file") from error
 
 
 def pictures_of(path: Path, container: InputContainer) -> VideoStream:
@@ -170,7 +170,7 @@ def _check_readable(path: Path, frame: VideoFrame, size: tuple[int, int]) -> Non
 
 
 def _notices(stream: VideoStream, frame: VideoFrame, orientation: Orientation) -> list[str]:
-    """What there is to be told of a clip besides its colours, a sentence each."""
+    """Notices about a clip, but not its colours, a sentence each."""
     found = []
     if stream.codec_context.codec_tag in _DOLBY and frame.color_trc == colour.UNKNOWN:
         found.append("its colours are those of Dolby Vision (profile 5) and come out wrong; convert it to HDR10 first")

@@ -17,17 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from dreamer.errors import RenderError, UsageError, WriteError, collect_problems, reported_together
+from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import free, is_taken, replacing, write_atomically
 from dreamer.videos.clip.animations import check_gif
 from dreamer.videos.clip.assembly import Assembly
-from dreamer.videos.clip.concat import Segment, check_segments, concatenate
+from dreamer.videos.clip.concat import Segment, check_segments
 from dreamer.videos.clip.encode import Frame, check_encoder, encode_timed, ticks_per_second, told_apart
-from dreamer.videos.clip.formats import PREVIEW, Format
+from dreamer.videos.clip.formats import Format
 from dreamer.videos.clip.frame_store import FrameStore
 from dreamer.videos.clip.lock import OutputLock
 from dreamer.videos.clip.manifest import Manifest, SegmentEntry, digest
 from dreamer.videos.clip.output import check_new, check_resumed, disk_notice, is_same, recipe_at, replaceable_by_force
+from dreamer.videos.clip.preview import Preview
 from dreamer.videos.clip.state import FolderStore
 from dreamer.videos.clip.unfinished import (
     check_folder,
@@ -38,8 +39,6 @@ from dreamer.videos.clip.unfinished import (
     rest_path,
     segment_path,
 )
-
-_ALWAYS_SHOWN = 20  # segments; beyond that the preview is refreshed whenever it has grown by a twentieth
 
 
 class ClipWriter(AbstractContextManager["ClipWriter"]):
@@ -77,7 +76,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         self.segment: int = manifest.settings["segment"]
         self._assembly = Assembly(format, size, fps, recipe, notify)
         self._tick = -1  # the time of the last frame in the segments that were found
-        self._owns_partial = False  # the preview that is there is one of this clip
+        self._preview = Preview(self.partial, self.folder, fps, recipe, force)
         self.state = FolderStore(self.folder)
         self._frames = FrameStore(self.folder, recipe, size, format.alpha)
 
@@ -129,9 +128,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             WriteError: The folder cannot be written to.
         """
         settings = {"width": size[1], "height": size[0], "fps": str(fps), "frames": frames, "segment": segment}
-        settings |= {"suffix": format.suffix, "codec": format.codec, "quality": format.quality}
-        settings |= ({"alpha": True} if format.alpha else {}) | ({"plays": format.plays} if format.plays else {})
-        about = Manifest(identity, settings, notes=notes or {})
+        about = Manifest(identity, settings | format.settings, notes=notes or {})
         writer = cls(output, format, size, fps, about, recipe, force, notify)
         writer._lock.acquire()
         try:
@@ -165,7 +162,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
 
     def flush(self) -> None:
         """Refresh `partial` to show every frame so far, as after Ctrl-C; frames can still be added."""
-        self._refresh_partial(whole=True)
+        self._preview.write(self._segments())
 
     def finish(self) -> None:
         """Write the clip of all frames to `output` and delete the unfinished one.
@@ -204,18 +201,13 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    @property
-    def _encoding(self) -> Format:
-        """The format that segments are encoded in."""
-        return self.format if self.format.segmented else PREVIEW
-
     def _start(self, frames: int | None, sound: tuple[Path, Fraction, bool] | None, resume: bool) -> None:
         """Check everything, then prepare the folder. Raises UsageError with every problem, and WriteError."""
         with reported_together() as problems:
             with collect_problems(problems):
                 if self.format.codec == "gif":
                     check_gif(frames, self.fps)
-                check_encoder(self._encoding, self._size, self.fps)
+                check_encoder(self.format.encoding, self._size, self.fps)
             with collect_problems(problems):
                 if sound:
                     self._assembly.take_sound(*sound)
@@ -225,7 +217,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
                     self._resume(resume)
                 elif recipe_at(self.output) == self._recipe and not self._force:
                     self.finished = True  # perhaps by a process that was killed while it deleted the rest
-                    self._owns_partial = recipe_at(self.partial) == self._recipe
+                    self._preview.is_own = recipe_at(self.partial) == self._recipe
                 else:
                     check_new(self.output, self.format, self._force)
         if self.finished:
@@ -243,12 +235,12 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         found = Manifest.read(self.folder)
         found.check_same(self._manifest, self.folder)
         found.check_segments(self.folder, self._size)
-        self._tick = check_segments(found.segment_files(self.folder), self._encoding, self._size, self.fps)
+        self._tick = check_segments(found.segment_files(self.folder), self.format.encoding, self._size, self.fps)
         is_ours = partial(found.is_of, self._recipe)
         check_resumed(self.output, is_ours, self._force)
         moved = self.format.codec == "png" and self._frames.is_gone()  # killed when all had been done
         self.finished = moved and is_ours(recipe_at(self.output))
-        self._owns_partial = is_taken(self.partial)
+        self._preview.is_own |= is_taken(self.partial)
         self._manifest, self._resumed = found, True
 
     def _prepare_folder(self, frames: int | None) -> None:
@@ -276,9 +268,7 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
         """Delete the unfinished clip and its preview, as far as possible."""
         with suppress(OSError):
             empty(self.folder)
-        if self._owns_partial or self._force:
-            with suppress(OSError):
-                self.partial.unlink(missing_ok=True)
+        self._preview.delete()
 
     def _encode_full_segments(self) -> None:
         """Encode the frames that fill segments, and delete these frames where they are not needed any more."""
@@ -291,13 +281,11 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             self._manifest.write(self.folder)
             if self.format.segmented:
                 self._frames.drop(begin + self.segment)
-            if number < _ALWAYS_SHOWN or number % (number // _ALWAYS_SHOWN) == 0:
-                with suppress(RenderError):  # the preview is not needed for going on
-                    self._refresh_partial()
+            self._preview.refresh(self._manifest.segment_files(self.folder))
 
     def _encode(self, begin: int, end: int) -> tuple[bytes, int]:
         """The segment of frames `begin` to `end` - 1, and the time of its first frame in ticks."""
-        return encode_timed(self._frames.frames(begin, end), self._encoding, self._size, self.fps)
+        return encode_timed(self._frames.frames(begin, end), self.format.encoding, self._size, self.fps)
 
     def _segments(self) -> list[Segment]:
         """Segments of all frames so far; the remaining frames get a shorter one."""
@@ -309,12 +297,3 @@ class ClipWriter(AbstractContextManager["ClipWriter"]):
             write_atomically(path, data)
             segments.append(Segment(path, start, self.done - closed))
         return segments
-
-    def _refresh_partial(self, whole: bool = False) -> None:
-        """Write the preview, of the full segments or, with `whole`, of all frames so far."""
-        segments = self._segments() if whole else self._manifest.segment_files(self.folder)
-        if segments:
-            own = self._owns_partial or self._force
-            with replacing(self.partial, replace=own, folder=self.folder) as path:
-                concatenate(segments, path, PREVIEW.suffix, self.fps, self._recipe)
-            self._owns_partial = True

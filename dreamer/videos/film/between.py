@@ -10,7 +10,7 @@ from torch import Tensor
 from dreamer.videos.film.motion import Motion
 
 _UNSURE = 0.02  # the weight of what cannot be trusted: it counts where nothing else is there
-_MOST_GAIN = 1.3  # by which a blend, fainter than what it is made of, is strengthened at most
+_MOST_GAIN = 1.3  # largest gain of a blend, which is fainter than the two that it is made of
 
 
 def blended(sides: Sequence[tuple[Motion, Tensor, float]]) -> Tensor | None:

@@ -34,7 +34,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Scan:
-    """What was seen of a film: the time of each frame in seconds, and the numbers of those that follow a cut."""
+    """A scan of a film: the time of each frame in seconds, and the numbers of those that follow a cut."""
 
     times: Sequence[Fraction]
     cuts: Sequence[int]

@@ -33,7 +33,7 @@ from dreamer.videos.film.passage import Dreamt, Passage, Waiting
 from dreamer.videos.sound.driven import STILL, Drives
 
 STABILITY = 0.7
-_MIN_SHARE = 0.05  # of the steps, so that what has just come into view is dreamt over, too
+_MIN_SHARE = 0.05  # smallest share of the steps: what has just come into view has to be dreamt over, too
 
 
 def save_change(store: StateStore, number: int, change: Tensor, kind: str = "change") -> None:
@@ -64,7 +64,7 @@ def load_change(
 
 @dataclass(frozen=True)
 class Film:
-    """How a clip is dreamt over.
+    """The dream over a clip, frame by frame.
 
     Frames are resized to a long side of `side` pixels, and cropped at the right and the bottom to the plan's size.
     `stability` is 0 where each frame is dreamt by itself, and 1 where hardly anything changes that does not move. One
@@ -120,19 +120,19 @@ class Film:
             sections = more.get("sections", ())
             more["sections"] = [(begin, replace(look, wholes={size: whole})) for begin, look in sections]
         if not all(size):
-            raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}")
+            raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}; raise it")
         plan = pipeline.plan_frames(*size)
         check_sections(pipeline, more.get("sections", ()), size)
         return cls(pipeline, side, plan, stability, on_step, **more)
 
     @cached_property
     def regions(self) -> ClipMasks | None:
-        """Where its looks are, if not everywhere."""
+        """The masks of the looks' regions; None if they are everywhere."""
         return ClipMasks.of(self.pipeline, self.plan.size)
 
     @cached_property
     def looks(self) -> Looks:
-        """What dreams at each time."""
+        """The look at each time, with its pipeline and plan."""
         return Looks(Look(self.pipeline, self.plan), self.sections, self.drives)
 
     def dreams(
@@ -184,7 +184,7 @@ class Film:
         return find_motion(self.sized(now).to(device), self.sized(before).to(device)).cut
 
     def reach(self, end: int) -> int:
-        """How many frames of the clip, if it has so many, decide those before number `end`."""
+        """The number of the clip's frames, if it has so many, that decide those before number `end`."""
         return -(-(end - 1) // self.every) * self.every + 1
 
     def sized(self, values: Frame) -> Tensor:

@@ -1,4 +1,4 @@
-"""What dreams over a frame at its time: the film's own pipeline, or a section's, with driven sizes of features."""
+"""The look over a frame at its time: the film's own pipeline, or a section's, with driven sizes of features."""
 
 from __future__ import annotations
 

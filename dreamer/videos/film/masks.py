@@ -23,13 +23,13 @@ from dreamer.videos.clip.folder import digest_of, frames_in
 from dreamer.videos.film.motion import Motion
 
 _SIDE = 160  # px: longest side at which a mask is filled where the flow is not sure
-_KERNEL, _SPACE, _COLOUR = 11, 3.0, 0.06  # of the bilateral filter that fills it: px, px, and shares of white
-_SHADE = 0.01  # from black or white: what is nearer counts as that, so that edges do not creep
+_KERNEL, _SPACE, _COLOUR = 11, 3.0, 0.06  # bilateral filter that fills in a mask: px, px, share of white
+_SHADE = 0.01  # values nearer than this to black or white count as these, so that edges do not creep
 
 
 @dataclass(frozen=True)
 class ClipMasks:
-    """Where a recipe's looks are in the frames of a clip.
+    """The masks of a recipe's regions in the frames of a clip.
 
     A mask from a file, or a part of the picture, belongs to the first frame and to the first one after each cut; from
     there it is carried along. A folder has a mask for each frame. `top` or `ellipse` stay where they are, and a colour
@@ -43,12 +43,12 @@ class ClipMasks:
 
     @classmethod
     def of(cls, pipeline: Pipeline, size: tuple[int, int]) -> ClipMasks | None:
-        """Those of a pipeline's recipe for frames of `size` (h, w), if it has regions."""
+        """The masks of a pipeline's recipe for frames of `size` (h, w); None if it has no regions."""
         return cls(pipeline.recipe, pipeline.masks, pipeline.registry, size) if pipeline.recipe.regions else None
 
     @property
     def carried(self) -> int:
-        """How many masks are carried along."""
+        """The number of masks that are carried along."""
         return len(self._riding)
 
     def check(self, frames: int) -> None:
@@ -81,7 +81,7 @@ class ClipMasks:
         return moved.half().cpu()
 
     def areas(self, frame: Tensor, masks: Tensor, number: int) -> Areas:
-        """Where the looks are in frame `number`, (1, 3, H, W), given the carried masks; nothing may be left of them."""
+        """The areas of the looks in frame `number`, (1, 3, H, W), given the carried masks; they may be empty."""
         given = {k: masks[:, n : n + 1].float() for n, k in enumerate(self._riding)}
         for k, (_, files) in self._folders.items():
             given[k] = mask_of(load(files[min(number, len(files) - 1)]), self.size)
@@ -131,5 +131,5 @@ def _filled(masks: Tensor, trust: Tensor, frame: Tensor) -> Tensor:
     both = torch.cat([known * seen, seen], 1)
     sums = joint_bilateral_blur(both, guide, _KERNEL, _COLOUR, (_SPACE, _SPACE))
     found = torch.where(sums[:, -1:] > 1e-3, sums[:, :-1] / sums[:, -1:].clamp(min=1e-3), known)
-    decided = eased(eased(found.clamp(0, 1)))  # what is little more of one thing is that thing
+    decided = eased(eased(found.clamp(0, 1)))  # a slight majority decides
     return resize(decided, (height, width)).clamp_(0, 1)

@@ -35,7 +35,7 @@ class Motion:
         return self.moved(change).mul_(self.trust)
 
     def moved(self, values: Tensor) -> Tensor:
-        """What the frame before had, (1, C, H, W), where the flow leads to, whether that can be trusted or not."""
+        """Values (1, C, H, W) of the frame before, moved by the flow, whether that can be trusted or not."""
         # Linear sampling blurs a little each time and cubic sampling rings; their mean does neither over many frames.
         return warp(values, self.flow).add_(warp(values, self.flow, mode="bicubic")).mul_(0.5)
 

@@ -22,7 +22,7 @@ _COARSEST = 16  # px: the shortest side of the coarsest level
 _ROUNDS = 3  # least-squares rounds at each level
 _WINDOW = 3.0  # px: the sigma of the windows
 _DAMPING = 2e-5  # added to squared gradients of pictures in [0, 1]: on flat areas the flow stays unchanged
-_HALF = 13  # of the 25 values of a square, up to the median
+_HALF = 13  # values of a 5x5 square from the least up to the median
 _MAX_MOVE = 1.5  # px by which one round may change the flow
 
 
@@ -48,7 +48,7 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def scaled(flow: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same flow for pictures of another size (height, width)."""
+    """The flow for pictures of another size (height, width)."""
     height, width = flow.shape[-2:]
     if (height, width) == size:
         return flow

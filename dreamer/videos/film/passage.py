@@ -20,7 +20,7 @@ from dreamer.videos.film.motion import Motion, find_motion
 if TYPE_CHECKING:
     from dreamer.videos.film.film import Film
 
-_FAINT = 1e-3  # of a mask: below, what is kept there is not made more of
+_FAINT = 1e-3  # smallest value of a mask by which the carried change is divided
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Loops: a photo whose dream breathes, and whose end meets its start.
+"""Loops: clips over a photo in which dreams come and go, and whose end meets the start.
 
 Room videos; knows pipelines and states, no files and no words.
 """

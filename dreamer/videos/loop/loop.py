@@ -1,4 +1,4 @@
-"""A still that breathes: the dreams of a few seeds come and go over one photo, each place at a time of its own.
+"""Seamless loops over a still: the dreams of a few seeds come and go, each place at a time of its own.
 
 Every seed's dream is made once; a frame is the photo with their changes, in shares that go round. Two that follow one
 another have shares whose squares add up to 1, so that the dream stays as strong while forms of no likeness change
@@ -26,9 +26,9 @@ from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.videos.clip.state import StateStore
 
 SECONDS, FPS, SEEDS = 6.0, Fraction(24), 3
-_CLOUDS = 4  # of the phase along the long side
-_SPREAD = 0.3  # of a turn: the standard deviation of the phase from place to place
-_REST = 0.25  # of the strength: what is left of a single dream when it is weakest
+_CLOUDS = 4  # bumps of the phase along the long side
+_SPREAD = 0.3  # turns: standard deviation of the phase from place to place
+_REST = 0.25  # share of the strength that is left of a single dream at its weakest
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,18 @@ class Loop:
 
     @cached_property
     def _areas(self) -> Areas | None:
-        """Where the looks grow, found once for all seeds; None if everywhere."""
+        """The areas of the looks, found once for all seeds; None if they are everywhere."""
         return areas_of(self.pipeline.recipe, self.pipeline.masks, self.photo, self.pipeline.registry)
 
     def phase(self) -> Tensor:
-        """In which part of a turn each place is when the loop begins, (1, 1, H, W); one turn is 1."""
+        """The phase of each place at the loop's start, (1, 1, H, W), in turns."""
         cell = max(self.size) / _CLOUDS
         coarse = [math.ceil(side / cell) + 1 for side in self.size]
         random = torch.Generator().manual_seed(self.pipeline.recipe.seed)
         return resize(_SPREAD * torch.randn(1, 1, *coarse, generator=random), self.size)
 
     def shares(self, phase: Tensor) -> list[Tensor]:
-        """How strong each dream is at a phase in turns, of any shape: of several, their squares add up to 1."""
+        """The strength of each dream at a phase in turns, of any shape; of several, the squares add up to 1."""
         count = self.seeds
         if count == 1:
             return [_REST + (1 - _REST) * (0.5 - 0.5 * torch.cos(2 * math.pi * phase))]
@@ -82,7 +82,7 @@ class Loop:
         return [torch.cos(math.pi / 2 * away.clamp(-1, 1)) for away in apart]
 
     def _change(self, number: int, store: StateStore) -> Tensor:
-        """What a seed's dream changes, (1, 3, H, W) at half precision, as strong as the recipe says."""
+        """The change of a seed's dream, (1, 3, H, W) at half precision, as strong as the recipe says."""
         name = f"dream-{number:04d}"
         change = store.load(name, self.size, torch.float16)
         if change is None:

@@ -21,10 +21,10 @@ _EARLY = 0.001  # seconds by which a window grows louder before a sound has come
 _SLOWEST, _FASTEST = 2.0, 0.25  # seconds from beat to beat
 _USUAL, _SPREAD = 0.5, 0.9  # seconds, and octaves: the prior's middle and width
 _WINDOW, _EVERY = 8.0, 1.0  # seconds: of the tempogram
-_TIGHT = 100.0  # how much regular beats count beside strong ones
-_REPEATED = 0.1  # of all there is: what repeats less is no beat
-_DRIFT = 1.2  # how far a moment's tempo may be from the song's
-_LEAST = 0.05  # of a clear onset: what is weaker everywhere is noise
+_TIGHT = 100.0  # weight of regular beats against strong ones
+_REPEATED = 0.1  # smallest share of the sound that repeats at the tempo, or there is no beat
+_DRIFT = 1.2  # largest factor between a moment's tempo and the song's
+_LEAST = 0.05  # in units of a clear onset: a song that is weaker everywhere is noise
 
 
 def onsets_of(mel: Floats) -> tuple[Floats, Floats]:
@@ -56,7 +56,7 @@ def beats_of(onsets: Floats) -> Floats:
 
 
 def phase_of(beats: Floats, count: int) -> Floats:
-    """How far it is from one beat to the next at `count` times: 0 on a beat, near 1 before the next; 1 without any."""
+    """The phase between beats at `count` times: 0 on a beat, near 1 before the next; 1 without any."""
     phase = np.ones(count)
     times = np.arange(count) * STEP
     for beat, following in pairwise(beats):
@@ -122,7 +122,7 @@ def _scores(strength: Floats, periods: Floats) -> tuple[Floats, Floats]:
 
 
 def _last(score: Floats) -> int:
-    """Where the last beat is: the last peak of the scores that is not low."""
+    """The index of the last beat: the last peak of the scores that is not low."""
     peaks = 1 + np.flatnonzero((score[1:-1] > score[:-2]) & (score[1:-1] >= score[2:]))
     if not len(peaks):
         return int(np.argmax(score))

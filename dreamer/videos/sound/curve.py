@@ -58,7 +58,7 @@ def read_curve(path: Path, column: str = "") -> Curve:
     try:
         read = [*csv.reader(io.StringIO(text))]
     except csv.Error as error:  # as for a field of very many letters
-        raise UsageError(f"{path}: this is no table of commas ({error})") from error
+        raise UsageError(f"{path}: this is no table of commas ({error}); write lines such as 1.5,0.8") from error
     rows = [(number, row) for number, row in enumerate(read, 1) if any(map(str.strip, row))]
     names = [name.strip() for name in rows[0][1]] if rows and _number(rows[0][1][0]) is None else []
     place = 1
@@ -72,9 +72,9 @@ def read_curve(path: Path, column: str = "") -> Curve:
         if time is None or value is None:
             raise UsageError(f"{path}: line {number}: expected seconds and a number, as in 1.5,0.8")
         if not 0 <= value <= 1:
-            raise UsageError(f"{path}: line {number}: {value:g} is not between 0 and 1")
+            raise UsageError(f"{path}: line {number}: {value:g} is not between 0 and 1; scale the values")
         if not 0 <= time <= SONG_SECONDS or (points and time <= points[-1][0]):
-            raise UsageError(f"{path}: line {number}: the time {time:g} does not come after the one before")
+            raise UsageError(f"{path}: line {number}: the time {time:g} does not come after the one before; sort them")
         points.append((time, value))
     if not points:
         raise UsageError(f"{path}: there are no values; write a line for each, as in 1.5,0.8")

@@ -27,7 +27,7 @@ class Driven:
     curve: Curve
 
     def at(self, times: Floats) -> Floats:
-        """What is driven at times of the clip in seconds, (k,): (k,), or (2, k) for a pan; of a rate, its logarithm."""
+        """The driven value at times in seconds of the clip, (k,): (k,), (2, k) for a pan; the logarithm of a rate."""
         ends = [tuple(map(math.log, end)) if self.drive.to == "rate" else end for end in self._ends]
         begin, upto = (np.array(end)[:, None] for end in ends)
         found: Floats = begin + (upto - begin) * self.curve.at(times)
@@ -46,17 +46,17 @@ class Driven:
 
 @dataclass(frozen=True)
 class Drives:
-    """What drives a clip; `sha256` is that of the song's file, empty where only tables do."""
+    """The drives of a clip; `sha256` is that of the song's file, empty where only tables drive it."""
 
     driven: tuple[Driven, ...] = ()
     sha256: str = ""
 
     def get(self, to: str) -> Driven | None:
-        """What drives this, if anything does."""
+        """The drive of a setting, if it has one."""
         return next((each for each in self.driven if each.drive.to == to), None)
 
     def number(self, to: Target, time: float) -> float | None:
-        """What is driven at a time of the clip in seconds; None where nothing drives it."""
+        """The value of a setting at a time of the clip in seconds; None where nothing drives it."""
         driven = self.get(to)
         return None if driven is None else float(driven.at(np.array([time]))[0])
 
@@ -76,7 +76,7 @@ class Drives:
 
 _MOST_COLOUR = 2.0
 STILL = Drives()
-"""Drives nothing."""
+"""No drives."""
 
 
 def driven_by(drives: Iterable[Drive], song: Song | None, begin: float = 0.0, folder: Path | None = None) -> Drives:

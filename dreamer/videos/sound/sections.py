@@ -8,13 +8,13 @@ import torch
 from dreamer.videos.sound.spectrum import STEP, Floats
 
 _PER_STEP = 50  # values of the spectrum in one of the self-similarity: half a second
-_REACH = 16  # of these before and after a moment are compared
+_REACH = 16  # of these values before a moment are compared with as many after it
 _SHORTEST = 6.0  # seconds from section to section
-_CLEAR = 0.12  # of the whole range: novelty below this is no new section
+_CLEAR = 0.12  # smallest novelty of a new section, as a share of the whole range
 
 
 def novelty_of(mel: Floats) -> Floats:
-    """How new what begins at each time is, (n,) in 0..1, from amplitudes in bands (n, bands)."""
+    """The novelty of the sound at each time, (n,) in 0..1, from amplitudes in bands (n, bands)."""
     levels = np.log1p(1000 * mel)
     count = len(levels) // _PER_STEP
     if count < 4:

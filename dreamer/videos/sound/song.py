@@ -1,4 +1,4 @@
-"""What is heard in a song: curves, beats and sections, found once and kept in the cache by the file's hash."""
+"""Analysis of a song: curves, beats and sections, found once and cached by the file's hash."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_VERSION = 1  # of what is kept; to be raised whenever a curve changes
+_VERSION = 1  # of the cached analysis, to be raised whenever a curve changes
 _LOUD = 98  # percentile of the amplitudes that is 1 in a curve: a single bang does not make all else small
 _SENSED = 0.6  # exponent of the amplitude that is sensed as loudness (Stevens 1955)
 _SILENT = 1e-4  # amplitude below which there is nothing to be driven by
@@ -52,7 +52,7 @@ class Song:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return len(self.curves[_WAVEFORM]) * STEP
 
     def curve(self, name: str) -> Curve:
@@ -66,12 +66,12 @@ class Song:
         """
         if not 0 <= number <= len(self.beats) - 1:
             many = f"{len(self.beats)} beats, counted from 0" if len(self.beats) else "no beats"
-            raise UsageError(f"{number:g}b: the song has {many}")
+            raise UsageError(f"{number:g}b: the song has {many}; use one of them, or seconds")
         return float(np.interp(number, np.arange(len(self.beats)), self.beats))
 
 
 def heard_in(path: Path) -> Song:
-    """What is heard in a file of sound or a clip, from the cache where it has been heard before.
+    """The analysis of a file of sound or a clip, from the cache if it is there.
 
     Time counts from a clip's first picture. Raises UsageError where there is no sound that can be read.
     """
@@ -102,7 +102,7 @@ def _song(sha256: str, kept: dict[str, Tensor]) -> Song:
 
 
 def _heard(path: Path) -> dict[str, Tensor]:
-    """What is kept of a song, as single precision."""
+    """The analysis of a song as it is cached, in single precision."""
     spectrum = spectrum_of(_samples(path))
     (onsets, pulse), novelty = onsets_of(spectrum.mel), novelty_of(spectrum.mel)
     beats = beats_of(pulse)

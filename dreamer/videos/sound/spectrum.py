@@ -21,7 +21,7 @@ _AT_ONCE = 30 * RATE  # samples
 _BANDS = 40  # on the mel scale
 _HEARD = (30.0, 16_000.0)  # Hz: the lowest and the highest of them
 RANGES = {"bass": (20.0, 160.0), "middle": (160.0, 2_500.0), "treble": (2_500.0, 16_000.0)}
-"""In Hz."""
+"""Frequency ranges of the curves in Hz."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class _ApartError(Exception):
 
 @dataclass(frozen=True)
 class _Between:
-    """What lies `share` of the way between two of a kind; each method raises _ApartError where nothing does."""
+    """Mixtures `share` of the way between two of a kind; each method raises _ApartError where there is none."""
 
     share: float
     vocabulary: Vocabulary

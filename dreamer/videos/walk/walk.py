@@ -33,10 +33,10 @@ from dreamer.videos.walk.mixture import mixed
 
 STABILITY = 0.92  # higher than a film's, as nothing moves
 SECONDS, FPS = 20.0, Fraction(30)
-_HELD = 0.12  # of the way between two looks: so long does each stay as it is, after it is reached and before it is left
-_MIN_SHARE = 0.05  # of the steps of a frame
-_DRAWN = 0.2  # of what is kept: how much of the looks' own dreams comes in its place in each frame ...
-_SOON = 12  # ... and more where there are fewer frames than some of these from look to look
+_HELD = 0.12  # share of the way between two looks for which each stays as it is, at either end
+_MIN_SHARE = 0.05  # smallest share of a frame's steps
+_DRAWN = 0.2  # share of the carried change that the looks' own dreams replace in each frame ...
+_SOON = 12  # ... or more, so that at most e^-12 of the change is left from look to look
 _SETTLING = 6  # frames before the first one, after which a look hardly changes
 
 
@@ -88,7 +88,7 @@ class Walk:
         return self.photo.shape[-2], self.photo.shape[-1]
 
     def place(self, number: int) -> tuple[int, float]:
-        """Between which two looks a frame is: the first one's number, and the share of the second, 0 to 1."""
+        """The place of a frame between two looks: the first one's number, and the share of the second, 0 to 1."""
         passed = Fraction(number * self._legs, max(1, self.frames - (not self.loop)))
         leg = min(int(passed), self._legs - 1)
         way = float(passed - leg)
@@ -96,12 +96,12 @@ class Walk:
 
     @property
     def _drawn(self) -> float:
-        """How much of what is kept gives way to the looks' own dreams in each frame."""
+        """The share of the carried change that gives way to the looks' own dreams in each frame."""
         return max(_DRAWN, 1 - math.exp(-_SOON * self._legs / self.frames))
 
     @property
     def _legs(self) -> int:
-        """How many ways there are from look to look."""
+        """The number of ways from look to look."""
         return len(self.looks) - (not self.loop)
 
     def _change(self, number: int, before: Tensor, store: StateStore) -> Tensor:
@@ -131,18 +131,18 @@ class Walk:
         return pipeline.ascend(self.photo, plan=plan, start=start, share=share, areas=areas, on_step=self.on_step).cpu()
 
     def _strength(self, look: Pipeline) -> Tensor:
-        """How strong a look is at each place, (1, 1, H, W) or ()."""
+        """The strength of a look at each place, (1, 1, H, W) or ()."""
         return look.recipe.strength * strength_in(look.recipe, self._areas(look)).cpu()
 
     def _areas(self, pipeline: Pipeline) -> Areas | None:
-        """Where a look grows, found once for all frames; None if everywhere."""
+        """The areas of a look, found once for all frames; None if they are everywhere."""
         recipe = pipeline.recipe
         if (key := recipe.places) not in self._known:
             self._known[key] = areas_of(recipe, pipeline.masks, self.photo, pipeline.registry)
         return self._known[key]
 
     def _parts(self, leg: int, share: float) -> list[tuple[Pipeline, float]]:
-        """What dreams a frame, and the share of the steps of each."""
+        """The pipelines that dream a frame, each with its share of the steps."""
         first, second = self._look(leg), self._look(leg + 1)
         if share in (0, 1):
             return [(second if share else first, 1.0)]

@@ -119,7 +119,7 @@ class FeedbackZoom:
         return self._scene.photo_at(self._place(number), self._scene.size)
 
     def _areas(self, number: int) -> Areas | None:
-        """Where the looks are at a frame, if not everywhere."""
+        """The areas of the looks at a frame; None if they are everywhere."""
         scene = self._scene
         if not scene.has_regions:
             return None

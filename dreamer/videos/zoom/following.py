@@ -28,13 +28,13 @@ from dreamer.videos.zoom.schedule import MAX_KEYFRAMES
 from dreamer.videos.zoom.zoom import Keyframe, Zoom
 
 FOLLOW = "follow"
-"""What people call a centre that looks for its own way."""
+"""The word for a centre that looks for its own way."""
 _SHORT = 160  # px: the short side of the frames that are dreamt to find the way
-_SPOT = 0.06  # of the short side: sigma of the blur, so that a form counts and not its lines
-_SEEN = 0.22  # of the frame's long side: sigma of what is inhibited about a place seen
-_INHIBITED, _FORGOTTEN = 0.95, 0.6  # how much a place just seen counts less, and that by the next keyframe
-_HALFWAY = 0.4  # how far from the middle, in shares of its distance now, a place is to be by the next keyframe
-_EDGE = 0.5  # how much less a place in the frame's corner counts
+_SPOT = 0.06  # share of the short side: sigma of the blur, so that a form counts and not its lines
+_SEEN = 0.22  # share of the long side: sigma of the inhibition about a place that was seen
+_INHIBITED, _FORGOTTEN = 0.95, 0.6  # weight that a place just seen loses, and the factor on that at each keyframe
+_HALFWAY = 0.4  # distance from the middle that a place is to have by the next keyframe, as a share of the present one
+_EDGE = 0.5  # weight that a place in the frame's corner loses
 _SETTLED = 5.0  # time constants of the spring from keyframe to keyframe
 _POINTS = 6  # keyframes of the centre that are written from one dream to the next
 
@@ -122,12 +122,12 @@ class _Seen:
     weight: float
 
     def carried(self, factor: complex, shift: complex) -> _Seen:
-        """The same at the next keyframe, whose points a similarity leads to."""
+        """This place as the next keyframe sees it, to which a similarity leads."""
         return _Seen(factor * self.place + shift, self.weight * _FORGOTTEN)
 
 
 def _next(change: Tensor, seen: Sequence[_Seen]) -> tuple[complex, list[_Seen]]:
-    """Where to go, in the frame's width and height from its middle, and what has been seen then.
+    """The next goal, in the frame's width and height from its middle, and the places seen by then.
 
     `change` (1, 3, h, w) is the dream as seen by the frame.
     """
@@ -158,7 +158,7 @@ def _fixed(target: complex, growth: float) -> Point:
 
 
 def _moved(centre: Point, speed: Point, goal: Point, seconds: float) -> tuple[Point, Point, list[tuple[float, Point]]]:
-    """Where a critically damped spring towards `goal` is after so many seconds, its speed, and points on its way.
+    """The place and speed of a critically damped spring towards `goal` after so many seconds, and points on its way.
 
     The points are (share of the way in time, point), the last one at the end.
     """

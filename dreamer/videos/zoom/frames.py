@@ -18,7 +18,7 @@ def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom | DepthZoom:
 
 
 def spanned(scene: Scene) -> KeyframeZoom | DepthZoom:
-    """The same of a scene whose frames can be made in any order."""
+    """The frames of a scene that can be made in any order."""
     return DepthZoom(scene) if scene.relief else KeyframeZoom(scene)
 
 
@@ -44,8 +44,8 @@ class BareZoom:
         return self._view.photo_at(self._scene.place(self._scene.zoom.time(number)), self._scene.size)
 
     def dreams(self, done: int, frames: int) -> tuple[int, int]:
-        """No keyframe is dreamt."""
+        """Nothing: there are no keyframes to dream."""
         return 0, 0
 
     def checkpoint(self, frame: int) -> None:
-        """Nothing has to be kept."""
+        """Nothing: no frame needs another."""

@@ -29,8 +29,8 @@ _KEPT = 0.35
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a frame sees: the photo (1, 3, h, w), the dream's change of it, and the looks' shares, (1, looks, h, w).
+class View:
+    """The view of a frame: the photo (1, 3, h, w), the dream's change of it, and the looks' shares, (1, looks, h, w).
 
     The change is None where its strength is 0, the shares where the looks are everywhere.
     """
@@ -41,7 +41,7 @@ class Sight:
 
 
 class _Seen(Protocol):
-    """What is seen at a place by a picture of a size (h, w), each pixel of which may look elsewhere: (1, C, h, w)."""
+    """The view (1, C, h, w) at a place of a picture of a size (h, w), each pixel of which may look elsewhere."""
 
     def __call__(self, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor: ...
 
@@ -53,7 +53,7 @@ class KeyframeZoom:
         self._scene = scene
         self._keyframe_size = keyframe_size(scene.size, scene.spacing)
         self._splines: dict[int, Tensor] = {}
-        self._there = 0  # so many keyframes are stored for certain
+        self._there = 0  # number of keyframes that are stored for certain
         self._oldest = 1  # the first keyframe after number 0 that may still be stored
 
     @cached_property
@@ -69,7 +69,7 @@ class KeyframeZoom:
 
     @cached_property
     def _end(self) -> Similarity:
-        """Where a loop's start lies in the photo."""
+        """The place in the photo of a loop's start."""
         return self.reached(self.last)
 
     def frame(self, number: int) -> Tensor:
@@ -77,22 +77,22 @@ class KeyframeZoom:
         time = self._scene.zoom.time(number)
         return self.shown(self.seen(time), time)
 
-    def seen(self, time: float, at: Places | None = None) -> Sight:
-        """What the frame at a time sees; with `at`, each of its pixels looks there and not where it is."""
+    def seen(self, time: float, at: Places | None = None) -> View:
+        """The view of the frame at a time; with `at`, each of its pixels looks there and not where it is."""
         scene, place = self._scene, self._scene.place(time)
         photo = self.photo_at(place, scene.size, at)
         if scene.strength(time) == 0:
-            return Sight(photo, None, None)
+            return View(photo, None, None)
         shares = self._shares_at(place, scene.size, at)
-        return Sight(photo, self._blended(scene.path.keyframe(time), place, at), shares)
+        return View(photo, self._blended(scene.path.keyframe(time), place, at), shares)
 
-    def shown(self, sight: Sight, time: float) -> Tensor:
+    def shown(self, view: View, time: float) -> Tensor:
         """The frame that shows what is seen at a time, (1, 3, h, w) in [0, 1]."""
-        scene, photo = self._scene, sight.photo
-        if sight.change is None:
+        scene, photo = self._scene, view.photo
+        if view.change is None:
             return photo
-        areas = None if sight.shares is None else areas_from(sight.shares)
-        change = steadied(self._reference, sight.change, photo, areas)
+        areas = None if view.shares is None else areas_from(view.shares)
+        change = steadied(self._reference, view.change, photo, areas)
         return scene.tinted(change, time).mul_(scene.strength_in(areas, time)).add_(photo).clamp_(0, 1)
 
     def change(self, number: int) -> Tensor:
@@ -114,7 +114,7 @@ class KeyframeZoom:
         self._there = max(self._there, count)
 
     def checkpoint(self, frame: int) -> None:
-        """Called when the frames before `frame` are safe: delete the keyframes that no later frame needs."""
+        """Delete the keyframes that no frame from `frame` on needs; the earlier frames are safe."""
         if self._scene.zoom.direction == "in":
             now = int(self._scene.path.keyframe(self._scene.zoom.time(frame)) + 1e-9)
             for number in range(self._oldest, now):
@@ -187,7 +187,7 @@ class KeyframeZoom:
         return self.looped(self._scene.photo_at, place, size, at)
 
     def _areas_at(self, place: Similarity, size: tuple[int, int]) -> Areas | None:
-        """Where the looks are in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
+        """The areas of the looks in a picture of `size` (h, w) at a place; in a loop they move as the photo does."""
         shares = self._shares_at(place, size)
         return None if shares is None else areas_from(shares)
 
@@ -195,7 +195,7 @@ class KeyframeZoom:
         return self.looped(self._scene.shares_at, place, size, at) if self._scene.has_regions else None
 
     def looped(self, seen: _Seen, place: Similarity, size: tuple[int, int], at: Places | None = None) -> Tensor:
-        """What is seen at a place, (1, C, h, w), with what the start sees in the middle of a loop's end."""
+        """The view at a place, (1, C, h, w), with that of the start in the middle of a loop's end."""
         picture = seen(place, size, at)
         if self._scene.zoom.loop:
             way = self._end.inverse().after(place)
@@ -221,12 +221,12 @@ class KeyframeZoom:
         return eased(1 - beyond.clamp_(0, 1)) * min(seen, 1.0)
 
     def time_of(self, number: int) -> float:
-        """When a keyframe is reached; the clip's end for one that is never reached, as where the motion has stopped."""
+        """The time at which a keyframe is reached; the clip's end if it never is, as after the motion has stopped."""
         time = self._scene.path.time_of(float(number))
         return time if math.isfinite(time) else self._scene.zoom.seconds
 
     def reached(self, number: int) -> Similarity:
-        """Where keyframe `number` is, in frame pixels."""
+        """The place of keyframe `number`, in frame pixels."""
         return self._scene.place(self.time_of(number))
 
 

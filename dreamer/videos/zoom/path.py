@@ -1,4 +1,4 @@
-"""Where a zoom is at any time: its speed, integrated on a clock of its own, so that motion does not depend on fps."""
+"""The path of a zoom: its speed, integrated on a clock of its own, so that motion does not depend on fps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TURN, _PAN = math.radians(30), 0.25
 
 @dataclass(frozen=True)
 class Speed:
-    """How the view moves at n times.
+    """The speed of the view at n times.
 
     `rate` (n,) is a factor per second, at least 1; `angle` (n,) degrees per second, clockwise; `centre` (2, n) the
     point of the frame that does not move, x and y from its top left, each 0 to 1; `pan` (2, n) how fast the view moves,
@@ -81,7 +81,7 @@ class Path:
             self._passed *= self._density
 
     def at(self, time: float) -> Similarity:
-        """Where the frame is at a time in seconds; UsageError where it is too deep for a computer's numbers."""
+        """The place of the frame at a time in seconds; UsageError where it is too deep for a computer's numbers."""
         k, rest = self._tick(time)
         if abs(self._factors[k]) < _DEEPEST:
             shorter, slower = argument("seconds"), argument("rate")
@@ -91,7 +91,7 @@ class Path:
         return start.after(Similarity(complex(factors[0]), complex(shifts[0])))
 
     def keyframe(self, time: float) -> float:
-        """How many keyframes have passed at a time, with the fraction of the next."""
+        """The number of keyframes that have passed at a time, with the fraction of the next."""
         k, rest = self._tick(time)
         return float(self._passed[k]) + self._keyframe_rate(k) * rest
 

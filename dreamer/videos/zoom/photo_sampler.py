@@ -54,7 +54,7 @@ class PhotoSampler:
         return self._seen(kept, *onto.places(size, (kept.shape[-2], kept.shape[-1]), at))
 
     def _kept(self, image: Tensor) -> Tensor:
-        """What is kept of a size, (1, C, h, w), for `_seen`."""
+        """The image prepared for `_seen`, (1, C, h, w)."""
         return coefficients(image)
 
     def _smaller(self, image: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a zoom's frames are made of: the photo, the path through it, and the dream over the photo at a place."""
+"""The scene of a zoom: the photo, the path through it, and the dream over the photo at a place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dreamer.videos.zoom.zoom import Zoom
 SIZE = 1280  # px: the default for the long side of the frames; smaller photos keep their size
 SPACING = 1.5  # factor by which everything grows from keyframe to keyframe
 _MANY = 4  # names from which on half of them take turns
-_EXACT = 1e-4  # of a share: what sampling leaves at the places of whole pixels
+_EXACT = 1e-4  # error of a share that sampling leaves at whole pixels
 SMALLEST = 16  # px: a side of a photo, and of a frame
 
 Look = tuple[str | None, str | None]
@@ -107,7 +107,7 @@ class Scene:
     spacing: float
     on_step: OnStep = lambda number, step: None
     relief: Relief | None = None
-    """How near each part of the photo is, if the camera moves in depth."""
+    """The nearness of the photo's parts, if the camera moves in depth."""
     looks: Tensor | None = None
     """The share of each region's look in the photo, (1, looks, H, W), if they are not the recipe's."""
     _plans: dict[tuple[Pipeline, int, int], Plan] = field(default_factory=dict, compare=False, repr=False)
@@ -125,7 +125,7 @@ class Scene:
         return PhotoSampler(self.photo, self.size)
 
     def place(self, time: float) -> Similarity:
-        """From a frame's points at a time to the photo's, in frame pixels."""
+        """The similarity from a frame's points at a time to the photo's, in frame pixels."""
         place = self.path.at(time).scaled(max(self.size))
         return Similarity(complex(self.relief.inset)).after(place) if self.relief else place
 

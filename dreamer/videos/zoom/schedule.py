@@ -21,7 +21,7 @@ from dreamer.videos.zoom.zoom import DEPTH, Direction, Ease, Keyframe, Mode, Zoo
 MAX_KEYFRAMES = 10_000
 _RATE = re.compile(r"(?=.{1,20}$)[0-9]+(\.[0-9]+)?(/[0-9]+)?")
 _BEAT = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)b")
-_MAX_DENOMINATOR = 1_001_000  # of a frame rate, which keeps its text short
+_MAX_DENOMINATOR = 1_001_000  # largest denominator of a frame rate, which keeps its text short
 _MOTION: dict[str, Any] = {"rate": float, "angle": float, "centre": tuple[float, ...], "pan": tuple[float, ...]}
 _MOTION |= dict.fromkeys(DEPTH, float)
 _ZOOM = _MOTION | {"seconds": float, "ease": Ease, "direction": Direction, "loop": bool, "mode": Mode}
@@ -96,7 +96,7 @@ def zoom_words(zoom: Zoom) -> dict[str, Any]:
 
 
 RATES = (Fraction(1, 10), Fraction(240))
-"""Frames per second, the fewest and the most, of what is asked for."""
+"""Smallest and largest number of frames per second that can be asked for."""
 
 
 def frame_rate(fps: Any) -> Fraction:
@@ -146,7 +146,7 @@ def _keyframes(tables: Any, song: Song | None, backwards: bool) -> tuple[Keyfram
         how = either("dicts, as in [{'time': 5, 'rate': 2}]", "tables, as in [[keyframes]]")
         raise RecipeError(f"keyframes: expected a list of {how}")
     if len(tables) > MAX_KEYFRAMES:
-        raise RecipeError(f"keyframes: {len(tables)} are too many; the limit is {MAX_KEYFRAMES}")
+        raise RecipeError(f"keyframes: {len(tables)} are too many; leave some out, the limit is {MAX_KEYFRAMES}")
     found = []
     with reported_together(RecipeError) as problems:
         for number, table in enumerate(tables):

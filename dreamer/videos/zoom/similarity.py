@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 Places = tuple[Tensor, Tensor]
-"""Where each pixel of a picture looks, x and y, each (h, w), in its own pixels from its centre."""
+"""The places at which a picture's pixels look: x and y, each (h, w), in pixels from its centre."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Similarity:
         return Similarity(1 / self.factor, -self.shift / self.factor)
 
     def scaled(self, unit: float) -> Similarity:
-        """The same similarity in a unit that is `unit` times smaller."""
+        """This similarity in a unit that is `unit` times smaller."""
         return Similarity(self.factor, self.shift * unit)
 
     def places(self, size: tuple[int, int], onto: tuple[int, int], at: Places | None = None) -> tuple[Tensor, Tensor]:
-        """Where the pixels of a picture of `size` (h, w) lie on one of size `onto`: x and y, each (h, w).
+        """The places of the pixels of a picture of `size` (h, w) on one of size `onto`: x and y, each (h, w).
 
         In pixels from the centre of the first pixel. Computed in float64, as places deep in a zoom lie close together.
         With `at`, each pixel looks there and not where it is.
@@ -47,7 +47,7 @@ class Similarity:
 
 
 def own_places(size: tuple[int, int]) -> Places:
-    """Where the pixels of a picture of `size` (h, w) are: x (w,) and y (h, 1), from its centre, in float64."""
+    """The places of the pixels of a picture of `size` (h, w): x (w,) and y (h, 1), from its centre, in float64."""
     height, width = size
     x = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
     return x, (torch.arange(height, dtype=torch.float64) - (height - 1) / 2)[:, None]

@@ -52,7 +52,7 @@ def sample(coefficients: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _pairs(place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where to sample for the first and for the last two of four coefficients, and the weight of the last two.
+    """The places to sample for the first and the last two of four coefficients, and the weight of the last two.
 
     Each is (h, w).
     """

@@ -14,7 +14,7 @@ from dreamer.engine.areas import Areas
 from dreamer.engine.laplacian import merge, split
 from dreamer.image.luma import luma
 
-_BANDS = 3  # of one octave each, from the finest grain to shapes of 16 pixels
+_BANDS = 3  # bands of one octave each, from the finest grain to shapes of 16 pixels
 _GAIN = (0.5, 2.5)  # limits of the factor on a band
 
 

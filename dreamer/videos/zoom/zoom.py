@@ -1,4 +1,4 @@
-"""How a clip moves: a `Zoom`, with the settings that people give and keyframes in time."""
+"""The motion of a clip: a `Zoom`, with the settings that people give and keyframes in time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Direction = Literal["in", "out"]
 DEPTH = ("dolly", "orbit", "parallax")
 """The settings of a camera that moves in depth."""
 PARALLAX, MOST_PARALLAX = 0.05, 0.2
-"""Of the frame's long side: by how much near and far parts move against each other, by itself and at most."""
+"""Movement of near and far parts against each other, as a share of the frame's long side: the default, and the most."""
 
 _MAX_SECONDS = 4 * 3600
 _MAX_RATE = 100.0
@@ -49,7 +49,7 @@ class Keyframe:
 
 @dataclass(frozen=True)
 class Zoom:
-    """How a clip moves.
+    """The motion of a clip.
 
     `rate` is a factor per second (at least 1), `angle` degrees per second; `centre` is the point of the frame to fall
     into, (x, y) from the top left, each 0 to 1; `pan` moves the view by that many long sides of the frame per second.
@@ -93,7 +93,7 @@ class Zoom:
         return float((self.frames - 1) / self.fps) - times if self.direction == "out" else times
 
     def speed(self, times: Floats | float) -> Speed:
-        """How the view moves at times in seconds, (n,)."""
+        """The speed of the view at times in seconds, (n,)."""
         times = np.atleast_1d(times)
         pace = self._pace(times)
         rate = each(math.exp, self._track("rate", times) * pace)
@@ -123,7 +123,7 @@ class Zoom:
         return replace(self, **{"dolly": 0.0, "orbit": turn, "parallax": PARALLAX, **given})
 
     def advance(self, times: Floats) -> tuple[Floats, Floats]:
-        """How fast the camera goes forward, and round in degrees, per second at times (n,), each (n,)."""
+        """The camera's speed forward, and round in degrees, per second at times (n,), each (n,)."""
         pace = self._pace(times)
         return self._track("dolly", times) * pace, self._track("orbit", times) * pace
 
@@ -139,7 +139,7 @@ class Zoom:
         return own if share is None else own * share
 
     def driven(self, to: Target, time: float) -> float | None:
-        """What the drives say at a time; None where they leave it alone."""
+        """The driven value of a setting at a time; None where nothing drives it."""
         return self.drives.number(to, self._heard_at(time)) if self.drives.driven else None
 
     def colour_gain(self, time: float, colour: float) -> float:
@@ -242,7 +242,7 @@ def _interpolated(points: tuple[Floats, Floats], times: Floats) -> Floats:
 
 
 def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
-    """What is wrong with rate, angle, centre and pan; errors name them with `prefix`."""
+    """Problems of rate, angle, centre and pan; they name them with `prefix`."""
 
     def named(name: str, value: float | tuple[float, float]) -> str:
         return argument(name, value) if not prefix else f"{prefix}{name} {_pair(value)}"

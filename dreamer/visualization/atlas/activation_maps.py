@@ -1,4 +1,4 @@
-"""Where the channels of a layer are active on a photo, as maps small enough for a page."""
+"""Maps of the places at which a layer's channels are active on a photo, small enough for a page."""
 
 from __future__ import annotations
 

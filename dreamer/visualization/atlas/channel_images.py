@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamer.engine.score import WeightedObjective
+from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.step import Step, StepContext
 from dreamer.image import load, to_pil
 from dreamer.pipeline.pipeline import Pipeline
@@ -26,7 +26,7 @@ _BATCH = {"cuda": 64}  # on a CPU larger batches than the default are no faster
 
 
 def batch_on(device: str) -> int:
-    """How many channels are drawn at once on a device."""
+    """The number of channels that are drawn at once on a device."""
     return _BATCH.get(device.partition(":")[0], 8)
 
 

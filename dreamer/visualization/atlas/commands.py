@@ -34,7 +34,7 @@ class Commands:
         return self._command("render", "photo.jpg", "--set", f"objectives=[{self._objective(channel)}]")
 
     def preset(self, channel: int, title: str) -> str:
-        """The same as the TOML text of a preset, which cannot name a weights file; for a concept, a command."""
+        """A preset for a channel in TOML, without a weights file; for a concept, the command that saves one."""
         if self.concepts:
             return self._command(
                 "presets", "save", f"concept-{channel}", "--set", f"objectives=[{self._objective(channel)}]"

@@ -17,7 +17,8 @@ from dreamer.errors import DreamerError
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.visualization import exemplars
-from dreamer.visualization.exemplars import SIZE, Answer, Exemplar, Match
+from dreamer.visualization.exemplars import SIZE, Exemplar
+from dreamer.visualization.ranker import Answer, Match
 
 COUNT = 4
 """The number of pictures shown for each channel."""
@@ -81,7 +82,7 @@ class Channels:
 
 @dataclass(frozen=True)
 class Crop:
-    """What excites a channel: a picture's name, the activation, and a WebP file of the receptive field."""
+    """A crop that excites a channel: the picture's name, the activation, and a WebP file of the receptive field."""
 
     name: str
     activation: float

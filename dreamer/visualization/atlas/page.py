@@ -43,7 +43,7 @@ class Atlas:
 
     @property
     def title(self) -> str:
-        """What the page is called."""
+        """The title of the page."""
         folder = self.folder.encode(errors="replace").decode()
         return f"Concepts of {folder} in {self.network}" if self.concepts else f"Atlas of {self.network}"
 

@@ -1,4 +1,4 @@
-"""Where a camera that moves in depth is at any time: beside the photo's own viewpoint, and before or behind it."""
+"""The way of a camera that moves in depth: beside the photo's own viewpoint, and before or behind it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dreamer.errors import UsageError, argument
 from dreamer.videos.zoom.zoom import Zoom
 
 _TICKS = 240  # per second
-_FARTHEST = 0.6  # of the long side: how far near and far may move against each other
+_FARTHEST = 0.6  # largest movement of near and far parts against each other, as a share of the long side
 _LOOKED_AT = 200  # times at which it is seen how far the camera goes
 _OUT = math.pi / 2  # on the first quarter of a turn the camera goes out to its circle
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera is, as a share of the way on which the nearest and farthest parts move by `parallax`.
+    """The place of a camera, as a share of the way on which the nearest and farthest parts move by `parallax`.
 
     `across` is sideways (x to the right, y down), at most 1; `forward` towards what it looks at. `parallax` is a share
     of the frame's long side.
@@ -31,12 +31,12 @@ class Camera:
 
     @property
     def reach(self) -> float:
-        """How far near and far parts have moved against each other at most, in long sides of the frame."""
+        """The largest distance that near and far parts have moved against each other, in long sides of the frame."""
         return self.parallax * (abs(self.across) + abs(self.forward) * math.sqrt(2))
 
     @property
     def around(self) -> float:
-        """How far beyond the frame's edges it looks at most, in long sides of the frame."""
+        """The largest distance beyond the frame's edges that it looks, in long sides of the frame."""
         return self.parallax * (abs(self.across) + abs(self.forward)) / 2
 
 
@@ -65,7 +65,7 @@ class CameraWay:
         return _way_of(zoom)
 
     def at(self, time: float) -> Camera:
-        """Where the camera is at a time in seconds."""
+        """The camera at a time in seconds."""
         ticks = np.arange(len(self._forward))
         forward, turned = (float(np.interp(time * _TICKS, ticks, each)) for each in (self._forward, self._turned))
         out = 1.0 if self._zoom.loop and self._turned.any() else min(abs(turned) / _OUT, 1.0)

@@ -16,12 +16,12 @@ from torch import Tensor
 from dreamer.videos.clip.state import StateStore
 from dreamer.videos.zoom.depth.camera import CameraWay
 from dreamer.videos.zoom.depth.rays import COARSE, border, look, sampled
-from dreamer.videos.zoom.keyframes import KeyframeZoom, Sight
+from dreamer.videos.zoom.keyframes import KeyframeZoom, View
 from dreamer.videos.zoom.photo_sampler import MaskSampler
 from dreamer.videos.zoom.scene import Scene
 from dreamer.videos.zoom.similarity import Places
 
-_NEXT_TO_NOTHING = 1e-3  # of a share
+_NEXT_TO_NOTHING = 1e-3  # a share that does not count
 _SEAMLESS = 4.0  # px: what lies beside edges is seen from behind once near and far have moved so far
 
 
@@ -40,7 +40,7 @@ class DepthZoom:
         return self._front.shown(self._seen(time), time)
 
     def bare(self, number: int) -> Tensor:
-        """The same without any dream."""
+        """Frame `number` of the photo without any dream."""
         time = self._scene.zoom.time(number)
         place, size = self._scene.place(time), self._scene.size
         at, behind, whole = self._looks(time)
@@ -58,26 +58,26 @@ class DepthZoom:
         self._back.ensure(count // 2)
 
     def checkpoint(self, frame: int) -> None:
-        """Called when the frames before `frame` are safe: delete the keyframes that no later frame needs."""
+        """Delete the keyframes that no frame from `frame` on needs; the earlier frames are safe."""
         self._front.checkpoint(frame)
         self._back.checkpoint(frame)
 
-    def _seen(self, time: float) -> Sight:
+    def _seen(self, time: float) -> View:
         at, behind, whole = self._looks(time)
         front = self._front.seen(time, at)
         if behind is None:
             return front
         back = self._back.seen(time, behind)
-        return Sight(
+        return View(
             back.photo.lerp_(front.photo, whole),
             _between(back.change, front.change, whole),
             _between(back.shares, front.shares, whole),
         )
 
     def _looks(self, time: float) -> tuple[Places, Places | None, Tensor]:
-        """Where each pixel looks on the first sheet and, if that is torn anywhere, behind it; how much the first shows.
+        """The places at which pixels look on the first sheet and, if that is torn, behind it; the first one's share.
 
-        The last is (1, 1, h, w).
+        The share is (1, 1, h, w).
         """
         scene, camera = self._scene, self._camera.at(time)
         size, around = scene.size, border(camera, scene.size)
@@ -92,7 +92,7 @@ class DepthZoom:
 
     @cached_property
     def _sampler(self) -> MaskSampler:
-        """How near both sheets are, and how much the first one shows."""
+        """The sampler of both sheets' nearness, and of the first one's share."""
         relief = self._relief
         return MaskSampler(torch.cat([relief.nearness, relief.far, relief.front], 1), self._scene.size)
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 
 def nearest(seeds: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-    """Where the nearest seed of each pixel is, its row and column, each (h, w); of pixels near none, they are far away.
+    """The row and column of each pixel's nearest seed, each (h, w); far away for pixels near none.
 
-    `seeds` (h, w) is true or false; `reach` is how many pixels away they matter.
+    `seeds` (h, w) is true or false; they matter up to `reach` pixels away.
     """
     height, width = seeds.shape
     rows, columns = torch.arange(height)[:, None].expand(height, width), torch.arange(width).expand(height, width)

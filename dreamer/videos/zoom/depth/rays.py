@@ -1,4 +1,4 @@
-"""What each pixel of a frame looks at, for a camera beside the photo's own viewpoint (relief mapping; Policarpo 2005).
+"""Lines of sight of a frame's pixels, for a camera beside the photo's own viewpoint (relief mapping; Policarpo 2005).
 
 In the frame as the photo's own viewpoint sees it, a part of nearness n lies (n - 1/2) v away from where the moved
 camera sees it, with v linear in the place: so a pixel's line of sight is a straight line, and where it first meets the
@@ -19,13 +19,13 @@ from dreamer.videos.zoom.similarity import Places, own_places
 
 _FINE, COARSE = 2.5, 8.0
 """px: how far apart a line of sight is looked at, and where the relief has hardly a step."""
-_HALVINGS = 7  # of such a step
-_TORN = (0.8, 2.0)  # how much longer a surface becomes by being looked at from the side: it begins to tear, and is torn
+_HALVINGS = 7  # bisections of such a step
+_TORN = (0.8, 2.0)  # factors by which a view from the side stretches a surface when it begins to tear, and is torn
 
 
 @dataclass(frozen=True)
 class Look:
-    """Where each pixel of a frame looks, in the frame as the photo's own viewpoint sees it, and what it sees there.
+    """The places at which a frame's pixels look, in the frame as the photo's own viewpoint sees it.
 
     `whole` (1, 1, h, w) is 1 where that is a surface, and 0 where it is between two, one behind the other.
     """
@@ -35,18 +35,18 @@ class Look:
 
 
 def border(camera: Camera, size: tuple[int, int]) -> int:
-    """How many pixels beyond a frame of `size` (h, w) its lines of sight may reach."""
+    """The number of pixels beyond a frame of `size` (h, w) that its lines of sight may reach."""
     return math.ceil(camera.reach * max(size) / 2) + 3
 
 
 def look(nearness: Tensor, camera: Camera, size: tuple[int, int], step: float = _FINE) -> Look:
-    """Where the pixels of a frame of `size` (h, w) look.
+    """Follow the lines of sight of the pixels of a frame.
 
     Args:
         nearness: (1, 1, h', w') in [0, 1], as the photo's own viewpoint sees it, a `border` larger on each side.
         camera: Where the camera is.
         size: (height, width).
-        step: How many pixels apart a line of sight is looked at; what is thinner may be missed.
+        step: Distance in pixels between the samples of a line of sight; what is thinner may be missed.
     """
     x, y = (part.float().expand(size) for part in own_places(size))
     side = camera.parallax * max(size)
@@ -91,7 +91,7 @@ def sampled(picture: Tensor, at: Places) -> Tensor:
 
 
 def _slopes(nearness: Tensor) -> Tensor:
-    """How much nearness (1, 1, h, w) rises per pixel to the right and down, (1, 2, h, w)."""
+    """The rise of nearness (1, 1, h, w) per pixel to the right and down, (1, 2, h, w)."""
     padded = F.pad(nearness, (1, 1, 1, 1), mode="replicate")
     right = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2

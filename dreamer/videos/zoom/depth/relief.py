@@ -16,7 +16,7 @@ from dreamer.videos.zoom.depth.uncovered import Uncovered, most
 from dreamer.videos.zoom.zoom import Zoom
 
 _SIDE = 2048  # px: the long side at which the sheets are kept at most
-_SEAM = 0.01  # of the long side: beside an edge the second sheet is shown so far, and as far again in part
+_SEAM = 0.01  # share of the long side: so far beside an edge the second sheet is shown, and as far again in part
 _GAPS = (3.0, 12.0, 12.0)  # px, at the extreme: near parts are taken away in rounds, a hand, then the face behind it
 _SOFT = 80  # px of the long side for each pixel that is a soft edge on either side
 _WORN = 800  # px of the long side for each pixel by which near parts grow, so that they keep their edges
@@ -24,12 +24,12 @@ _WORN = 800  # px of the long side for each pixel by which near parts grow, so t
 
 @dataclass(frozen=True)
 class Relief:
-    """How near each part of a photo is.
+    """The nearness of a photo's parts, in two sheets: the photo, and what its near parts may uncover.
 
     Args:
         nearness: (1, 1, h, w), 0 for the farthest and 1 for the nearest part, in the photo's proportions.
-        reach: How far near and far parts move against each other at most, in long sides of the photo.
-        inset: Of the photo, which share the frames see at first, so that none looks beyond its edges.
+        reach: Largest distance that near and far parts move against each other, in long sides of the photo.
+        inset: The share of the photo that frames see at first, so that none looks beyond its edges.
     """
 
     nearness: Tensor
@@ -49,12 +49,12 @@ class Relief:
 
     @cached_property
     def far(self) -> Tensor:
-        """How near what lies behind is, (1, 1, h, w): the nearness itself where nothing is hidden."""
+        """The nearness of the sheet behind, (1, 1, h, w); the first one's where nothing is hidden."""
         return self._rounds[-1].far
 
     @cached_property
     def front(self) -> Tensor:
-        """How much of each place the first sheet shows, (1, 1, h, w): less on the far side of edges, beside them."""
+        """The first sheet's share at each place, (1, 1, h, w): less beside edges, on their far side."""
         first = self._rounds[0]
         beside = (2 - first.away / self._seam).clamp(0, 1) * first.outside
         return torch.where(self.far < self.nearness, 1.0, 1 - beside)
@@ -64,7 +64,7 @@ class Relief:
         return self._behind(resize(photo, self._size).clamp(0, 1))
 
     def masks_behind(self, masks: Tensor) -> Tensor:
-        """What masks (1, n, H, W) are behind, of the size of the sheets."""
+        """Masks (1, n, H, W) for the sheet behind, at the size of the sheets."""
         return self._behind(F.interpolate(masks, size=self._size, mode="bilinear", antialias=True))
 
     def _behind(self, picture: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Relief:
 
     @cached_property
     def _rounds(self) -> list[Uncovered]:
-        """What is uncovered by taking away the nearest parts, then what is nearest of the rest, and so on."""
+        """The layers uncovered by taking away the nearest parts, then the nearest of the rest, and so on."""
         reach = self.reach * max(self._size)
         found = [Uncovered(self.nearness, reach, _GAPS[0], 2 * self._seam)]
         for gap in _GAPS[1:]:

@@ -1,4 +1,4 @@
-"""What near parts cover and a moved camera may see: how far away it is, and its picture, made up from beside it."""
+"""Parts that near ones cover and a moved camera may see: their nearness, and a picture made up from beside them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dreamer.videos.zoom.similarity import Places, own_places
 _SPARE = 4  # px of what is hidden beyond what is uncovered
 _SOFT = 3  # px: how wide an edge may be
 _TEETH = 9  # px of an edge that are smoothed
-_NEARER = (1.0, 0.5, 0.25, 0.0)  # of the way to the edge, how far beyond it the mirror image is; else nearer
+_NEARER = (1.0, 0.5, 0.25, 0.0)  # shares of the way to the edge, tried in turn: so far beyond it is the mirror image
 
 
 @dataclass(frozen=True)
 class Uncovered:
-    """What lies behind the edges of near parts.
+    """The parts behind the edges of near ones.
 
     Args:
         nearness: (1, 1, h, w) in [0, 1].
-        reach: By how many pixels near and far parts move against each other at most.
-        gap: How many pixels wide a gap is, at the extreme, that a step in nearness opens; what opens less is none.
-        beside: How many pixels on the far side of edges matter as well.
+        reach: Largest distance in pixels that near and far parts move against each other.
+        gap: Smallest width in pixels of a gap that a step in nearness opens at the extreme; a smaller step is none.
+        beside: Number of pixels on the far side of edges that matter as well.
     """
 
     nearness: Tensor
@@ -38,13 +38,13 @@ class Uncovered:
 
     @cached_property
     def hidden(self) -> Tensor:
-        """Where near parts may uncover what is behind them, (1, 1, h, w), true or false."""
+        """Whether near parts may uncover what is behind them at each place, (1, 1, h, w), bool."""
         rise = self.nearness - self.level
         return (rise > self._step) & (self.away < rise * self.reach + _SPARE)
 
     @cached_property
     def far(self) -> Tensor:
-        """How near what lies behind is, (1, 1, h, w): the nearness itself where nothing is hidden."""
+        """The nearness of what lies behind, (1, 1, h, w); `nearness` itself where nothing is hidden."""
         return torch.where(self.hidden, self.level, self.nearness)
 
     @cached_property
@@ -54,17 +54,17 @@ class Uncovered:
 
     @cached_property
     def level(self) -> Tensor:
-        """How near the far side of the nearest edge is, (1, 1, h, w)."""
+        """The nearness on the far side of the nearest edge, (1, 1, h, w)."""
         return sampled(self.nearness, self._edge)
 
     @cached_property
     def away(self) -> Tensor:
-        """How many pixels away that is, (1, 1, h, w)."""
+        """The distance to that edge in pixels, (1, 1, h, w)."""
         (x, y), (right, down) = own_places(self._size), self._edge
         return torch.hypot(right - x, down - y).float()[None, None]
 
     def behind(self, picture: Tensor) -> Tensor:
-        """What is behind a picture (1, C, h, w): itself where nothing is hidden.
+        """The picture behind a picture (1, C, h, w): itself where nothing is hidden.
 
         What is hidden is the mirror image of what is on the far side of its edge, so that the texture goes on.
         """
@@ -72,7 +72,7 @@ class Uncovered:
 
     @cached_property
     def _mirrored(self) -> Places:
-        """Where each pixel that is hidden has its mirror image, from the centre: itself for all others."""
+        """The places of hidden pixels' mirror images, from the centre; the pixel's own for all others."""
         x, y = (each.float().expand(self._size) for each in own_places(self._size))
         right, down = self._smoothed(x, y)
         found, open = (x, y), self.hidden[0, 0]
@@ -98,7 +98,7 @@ class Uncovered:
 
     @cached_property
     def _edge(self) -> Places:
-        """Where the nearest pixel on the far side of an edge is, from the centre."""
+        """The place of the nearest pixel on the far side of an edge, from the centre."""
         high, low = most(self.nearness, _SOFT), -most(-self.nearness, _SOFT)
         edge = (high - self.nearness > self._step) & (self.nearness < low + self._step)
         rows, columns = nearest(edge[0, 0], math.ceil(max(self.reach + _SPARE, self.beside)))

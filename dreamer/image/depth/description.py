@@ -1,4 +1,4 @@
-"""What a photo's XMP says of its depth: GDepth, Dynamic Depth, and the items of a container.
+"""Depth in a photo's XMP: GDepth, Dynamic Depth, and the items of a container.
 
 Packets with depth are long: they are read piece by piece, and nothing of them is kept but what is asked for here.
 """
@@ -24,20 +24,20 @@ _DEEPEST = 100
 
 
 @dataclass
-class Said:
-    """What is said of a depth; by default a darker shade is nearer, as in GDepth and Dynamic Depth."""
+class DepthDescription:
+    """The description of a depth; by default a darker shade is nearer, as in GDepth and Dynamic Depth."""
 
     format: str = "RangeInverse"
     """RangeInverse where the shade counts 1 / distance, RangeLinear where it counts the distance."""
     near: float = 0.0
     far: float = 0.0
-    """Distances, in any unit; 0 where they are not said."""
+    """Distances, in any unit; 0 where they are not given."""
     bright_is_near: bool = False
     data: str = ""
     """The depth's file in base64."""
     uri: str = ""
     items: list[dict[str, str]] = field(default_factory=list)
-    """What lies behind the picture, in order, the first of them the picture itself."""
+    """The items of the container in order: the picture itself, then those behind it."""
 
     def places(self, end: int) -> Iterator[tuple[int, int]]:
         """(start, length) of each item that is depth; the picture ends at `end`."""
@@ -57,18 +57,18 @@ class Said:
         return (1 / distance - 1 / self.far) / (1 / self.near - 1 / self.far)
 
 
-def said_in(packets: Sequence[bytes]) -> Said:
-    """What XMP packets say of depth; a damaged one says what stands before the damage.
+def description_in(packets: Sequence[bytes]) -> DepthDescription:
+    """The depth described in XMP packets; of a damaged one, what stands before the damage.
 
     Raises ValueError for one with depth that is too large.
     """
-    said = Said()
+    depth = DepthDescription()
     for packet in packets:
         if len(packet) > 2 * limits.DEPTH_BYTES and b"depthmap" in packet:
             raise ValueError(f"the depth in it is larger than {limits.DEPTH_BYTES // limits.MB} MB")
         with suppress(expat.ExpatError, ValueError):
-            _read(packet.strip(b"\0 \r\n\t"), said)
-    return said
+            _read(packet.strip(b"\0 \r\n\t"), depth)
+    return depth
 
 
 def packed(text: str) -> bytes:
@@ -79,7 +79,7 @@ def packed(text: str) -> bytes:
         raise ValueError(f"the depth in it is damaged ({error})") from None
 
 
-def _read(packet: bytes, said: Said) -> None:
+def _read(packet: bytes, depth: DepthDescription) -> None:
     names: list[str] = []
     text: list[str] = []
 
@@ -88,19 +88,19 @@ def _read(packet: bytes, said: Said) -> None:
         if _DEPTH.match(space) and local in _WANTED:
             if local in ("Near", "Far"):
                 with suppress(ValueError):
-                    setattr(said, local.lower(), float(value))
+                    setattr(depth, local.lower(), float(value))
             else:
-                setattr(said, {"DepthURI": "uri"}.get(local, local.lower()), value)
-        elif _ITEM.match(space) and said.items:
-            said.items[-1][local] = value
+                setattr(depth, {"DepthURI": "uri"}.get(local, local.lower()), value)
+        elif _ITEM.match(space) and depth.items:
+            depth.items[-1][local] = value
 
     def begin(name: str, attributes: dict[str, str]) -> None:
         names.append(name)
         text.clear()
         if len(names) > _DEEPEST:
             raise ValueError
-        if name.endswith("/container/ Item") and len(said.items) < limits.DEPTH_PICTURES:
-            said.items.append({})
+        if name.endswith("/container/ Item") and len(depth.items) < limits.DEPTH_PICTURES:
+            depth.items.append({})
         for key, value in attributes.items():
             put(key, value)
 
