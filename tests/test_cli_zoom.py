@@ -93,7 +93,7 @@ def test_a_preview_is_the_whole_way_in_few_frames_and_small(here: Path, monkeypa
 
 
 def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.cli import zoom as command
+    from dreamer.videos.film import passage
 
     def interrupted(image: Any) -> Any:
         raise KeyboardInterrupt
@@ -107,7 +107,7 @@ def test_a_preview_replaces_earlier_ones_and_nothing_else(here: Path, monkeypatc
     for seed in ("1", "2"):
         assert zoom(*preview, "--seed", seed).code == 0
         assert f'"seed":{seed}' in (read_recipe(Path("photo-zoom-preview.mp4")) or "").replace(" ", "")
-    monkeypatch.setattr(command, "pixels_of", interrupted)
+    monkeypatch.setattr(passage, "eight_bits", interrupted)
     assert zoom(*preview, "--seed", "3").code == 130
     monkeypatch.undo()
     monkeypatch.chdir(here)
@@ -130,9 +130,9 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
 ) -> None:
     how = ("--mode", mode, "--direction", direction, "--rate", "3")
     assert zoom("-o", "whole.mp4", *how).code == 0
-    from dreamer.cli import zoom as command
+    from dreamer.videos.film import passage
 
-    original, calls = command.pixels_of, []
+    original, calls = passage.eight_bits, []
 
     def interrupted(image: Any) -> Any:
         calls.append(image)
@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_a_playable_clip_and_resuming_gives_the_same_file(
             raise KeyboardInterrupt
         return original(image)
 
-    monkeypatch.setattr(command, "pixels_of", interrupted)
+    monkeypatch.setattr(passage, "eight_bits", interrupted)
     ran = zoom("-o", "clip.mp4", *how)
     assert ran.code == 130 and "clip-so-far.mp4" in ran.err and "--resume" in ran.err
     assert len(seen("clip-so-far.mp4")) == 2

@@ -249,7 +249,7 @@ def test_concepts_that_find_no_room_are_saved_elsewhere_and_replace_nothing_that
 
     with monkeypatch.context() as patched:
         patched.setattr(finding, "find_concepts", lambda *given, **named: (some(), {}))
-        patched.setattr("dreamer.cli.concepts.write_atomically", full)
+        patched.setattr("dreamer.cli.atlas_making.write_atomically", full)
         ran = dreamer("concepts", tmp_path / "d", "-o", tmp_path / "c.html", *FAST)
     (kept,) = tmp_path.glob("dreamer-*/c.safetensors")
     assert ran.code == 1 and f"full; the concepts were saved as {kept} instead" in ran.err

@@ -250,14 +250,14 @@ def shown(path: str) -> list[bytes]:
 
 
 def test_a_film_in_depth_is_resumed_and_divided_byte_for_byte(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dreamer.cli import zoom as command
+    from dreamer.videos.film import passage
 
     monkeypatch.setitem(ClipWriter.open.__kwdefaults__, "segment", 2)
     how = ("--depth", "map.png", "--parallax", "0.1", "--rate", "3")
     assert zoom("-o", "whole.mp4", *how).code == 0
     inside = read_recipe(here / "whole.mp4") or ""
     assert '"parallax": 0.1' in inside and load(here / "map.png").sha256 in inside
-    original, calls = command.pixels_of, []
+    original, calls = passage.eight_bits, []
 
     def interrupted(frame: Any) -> Any:
         calls.append(frame)
@@ -265,9 +265,9 @@ def test_a_film_in_depth_is_resumed_and_divided_byte_for_byte(here: Path, monkey
             raise KeyboardInterrupt
         return original(frame)
 
-    monkeypatch.setattr(command, "pixels_of", interrupted)
+    monkeypatch.setattr(passage, "eight_bits", interrupted)
     assert zoom("-o", "clip.mp4", *how).code == 130
-    monkeypatch.setattr(command, "pixels_of", original)
+    monkeypatch.setattr(passage, "eight_bits", original)
     Image.fromarray(255 - depths.depth()).save("other.png")
     refused(zoom("-o", "clip.mp4", *how, "--depth", "other.png", "--resume"), "differs in")
     assert zoom("-o", "clip.mp4", *how, "--resume").code == 0

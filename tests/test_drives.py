@@ -171,7 +171,7 @@ def zoom(*arguments: str | Path) -> Ran:
 def test_a_dance_interrupted_and_gone_on_with_is_the_same_file_and_can_be_repeated(
     here: Path, songs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dreamer.cli import zoom as command
+    from dreamer.videos.film import passage
 
     dance = ("--audio", songs / "clicks.wav", "--dance")
     assert zoom("-o", "whole.mp4", *dance, "--chart", "chart.png").code == 0
@@ -180,7 +180,7 @@ def test_a_dance_interrupted_and_gone_on_with_is_the_same_file_and_can_be_repeat
         assert chart.width == 1600 and len(chart.getcolors(1 << 20) or ()) > 20
     inside = json.loads(read_recipe(Path("whole.mp4")) or "")
     assert [drive["to"] for drive in inside["zoom"]["drives"]] == ["rate", "strength", "colour"] and inside["sound"]
-    original, calls = command.pixels_of, []
+    original, calls = passage.eight_bits, []
 
     def interrupted(image: Any) -> Any:
         calls.append(image)
@@ -188,9 +188,9 @@ def test_a_dance_interrupted_and_gone_on_with_is_the_same_file_and_can_be_repeat
             raise KeyboardInterrupt
         return original(image)
 
-    monkeypatch.setattr(command, "pixels_of", interrupted)
+    monkeypatch.setattr(passage, "eight_bits", interrupted)
     assert zoom("-o", "clip.mp4", *dance).code == 130
-    monkeypatch.setattr(command, "pixels_of", original)
+    monkeypatch.setattr(passage, "eight_bits", original)
     assert zoom("-o", "clip.mp4", *dance, "--resume").code == 0
     assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()
     again = ("zoom", "photo.jpg", "--recipe", "whole.mp4", "-o", "again.mp4", "--threads", "1")

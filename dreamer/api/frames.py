@@ -32,7 +32,7 @@ from dreamer.videos.sound.driven import driven_by
 from dreamer.videos.sound.song import heard_in
 from dreamer.videos.zoom.depth.relief import relief_of
 from dreamer.videos.zoom.following import FOLLOW, followed
-from dreamer.videos.zoom.frames import frames_of
+from dreamer.videos.zoom.frames import frames_of, pictures
 from dreamer.videos.zoom.scene import SIZE, SPACING, Scene, settled_looks
 from dreamer.videos.zoom.schedule import zoom_from
 from dreamer.videos.zoom.zoom import Zoom
@@ -115,15 +115,7 @@ def zoom(
         found = depth_of(depth, source, photo, registry(), max_pixels)
         relief = relief_of(motion, found.nearness, (source.height, source.width))
     scene = Scene(source.image(), motion, frame, lambda t: looks[motion.look(t)], MemoryStore(), SPACING, told, relief)
-    fall = frames_of(scene)
-
-    def pictures() -> Iterator[Tensor]:
-        for number in range(motion.frames):
-            picture = fall.frame(number)
-            fall.checkpoint(number)
-            yield picture
-
-    return frames_given(pictures(), returns)
+    return frames_given(pictures(frames_of(scene), range(motion.frames)), returns)
 
 
 @plain_modes()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dreamer.cli.photos import check_folder
 from dreamer.cli.progress import Frame, Reporter, clock, counting
-from dreamer.errors import WriteError
-from dreamer.files import rescue, write_atomically
+from dreamer.errors import WriteError, collect_problems, reported_together
+from dreamer.files import is_taken, rescue, write_atomically
 
 if TYPE_CHECKING:
     import torch
@@ -29,22 +30,74 @@ _LONG = 600.0  # seconds; for longer work a notice says how to shorten it
 _NAMED = 10  # channels that a sentence names
 
 
-@dataclass
-class Making:
-    """Makes the pictures of an atlas and writes the page; unfinished pages are saved beside it as `partial`.
+@dataclass(frozen=True)
+class PageFile:
+    """The page to write, and the values of --resume and --force.
 
-    `replaces` and `own_partial` say whether a file of these names may be replaced: one that was there at the beginning.
+    `there` are its files that were there when the work began: no other may be replaced.
     """
 
-    atlas: Atlas
     output: Path
-    partial: Path
+    resume: bool
+    force: bool
+    there: frozenset[Path]
+
+    @classmethod
+    def read(cls, output: Path, options: dict[str, Any]) -> PageFile:
+        """Take the values out of a command's options."""
+        page = cls(output, options.pop("resume"), options.pop("force"), frozenset())
+        return replace(page, there=frozenset(filter(is_taken, page.files)))
+
+    @property
+    def partial(self) -> Path:
+        """The unfinished page."""
+        return self.output.parent / f"{self.output.stem}-partial{self.output.suffix}"
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The page, and the unfinished one."""
+        return self.output, self.partial
+
+    def problems(self) -> list[str]:
+        """The reasons why it cannot be written, a sentence each."""
+        problems: list[str] = []
+        if self.output.suffix.lower() not in (".html", ".htm"):
+            problems.append(f"-o {self.output}: this is a web page; its name must end in .html")
+        with collect_problems(problems):
+            check_folder(self.output.parent, f"-o {self.output}")
+        if self.resume and self.force:
+            problems.append("--resume and --force cannot be combined; one continues a page, the other replaces it")
+        for path in self.files:
+            if path.is_dir():
+                problems.append(f"{path} is a folder; name a file")
+            elif path.exists() and not path.is_file():
+                problems.append(f"{path} is not a regular file; name one that is")
+            elif is_taken(path) and not (self.resume or self.force):
+                problems.append(f"{path} already exists; --resume continues it, --force starts over")
+        return problems
+
+    def reuse(self, sections: Sequence[LayerSection]) -> None:
+        """Take over the pictures of an earlier page, with --resume. Raises UsageError for a page that is no atlas."""
+        from dreamer.visualization.atlas.page import reuse_images
+
+        with reported_together() as problems:
+            for page in self.files if self.resume else ():
+                with collect_problems(problems):
+                    reuse_images(page, sections)
+
+
+@dataclass
+class Making:
+    """Makes the pictures of an atlas and writes the page; unfinished pages are saved beside it."""
+
+    atlas: Atlas
+    file: PageFile
     reporter: Reporter
-    replaces: bool
-    own_partial: bool
     device: torch.device
 
     def __post_init__(self) -> None:
+        self.output, self.partial = self.file.files
+        self.own_partial = self.partial in self.file.there
         self.notes = self.output.with_name(f".{self.output.name}.exemplars")
         self.began = self.kept = time.monotonic()
         self.warned = False
@@ -93,7 +146,6 @@ class Making:
         most: int,
         side: int,
         max_pixels: int,
-        resume: bool,
     ) -> dict[tuple[str, int], list[Exemplar]]:
         """Find the pictures of a folder that excite the units; an interrupted search keeps the best so far.
 
@@ -105,7 +157,6 @@ class Making:
             most: How many pictures are shown for each.
             side: Of the crops, in pixels.
             max_pixels: Larger pictures are skipped.
-            resume: Whether an interrupted search goes on.
 
         Returns:
             The best for each unit.
@@ -121,7 +172,7 @@ class Making:
             best.update(zip(units, so_far.best, strict=True))
             count(len(so_far.done))
 
-        if not resume:
+        if not self.file.resume:
             forget(self.notes)
         try:
             limits = {"count": most, "max_pixels": max_pixels}
@@ -146,7 +197,7 @@ class Making:
     def interrupted(self) -> int:
         """Save the unfinished page after Ctrl-C, and return the exit code."""
         if any(section.images for section in self.atlas.sections):
-            place = self._write(self.partial, self.own_partial)
+            place = written(self.partial, self.atlas.page().encode(), "the page was", replace=self.own_partial)
             self.reporter.interrupted(str(self.output), str(place))
             self.reporter.notify("run the same command with --resume to continue")
         else:
@@ -155,7 +206,8 @@ class Making:
 
     def finished(self) -> int:
         """Write the finished page, and return the exit code."""
-        place = self._write(self.output, self.replaces)
+        own = self.output in self.file.there
+        place = written(self.output, self.atlas.page().encode(), "the page was", replace=own)
         with suppress(OSError):
             if self.own_partial:
                 self.partial.unlink(missing_ok=True)
@@ -163,12 +215,15 @@ class Making:
         self.reporter.done(str(self.output), str(place), time.monotonic() - self.began)
         return 0
 
-    def _write(self, output: Path, replace: bool) -> Path:
-        """Write the page and return where it is; where it cannot be written, save it in the temporary folder."""
-        page = self.atlas.page().encode()
-        try:
-            return write_atomically(output, page, replace=replace)
-        except WriteError as error:
-            place = rescue(output.name, page)
-            kept = f"; the page was saved as {place} instead" if place else ""
-            raise WriteError(f"{error}{kept}") from error
+
+def written(output: Path, data: bytes, what: str, *, replace: bool) -> Path:
+    """Write a file and return where it is; where it cannot be written, save it in the temporary folder.
+
+    Raises WriteError, which says that `what`, as in "the page was", is saved there.
+    """
+    try:
+        return write_atomically(output, data, replace=replace)
+    except WriteError as error:
+        place = rescue(output.name, data)
+        kept = f"; {what} saved as {place} instead" if place else ""
+        raise WriteError(f"{error}{kept}") from error

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dreamer.engine.step import Step
+    from dreamer.image import Photo
     from dreamer.videos.clip.formats import Format
     from dreamer.videos.clip.writer import ClipWriter
 
+    Size = tuple[int, int]
     Frames = Iterator[tuple[NDArray[np.uint8], Fraction | None]]
 
 INTERRUPTED = 130
@@ -100,6 +102,24 @@ class ClipFile:
             if source.resolve().is_relative_to(folder.resolve()):
                 raise UsageError(f"{source}, an input, is in {folder}, which the clip replaces; choose another -o")
         return format
+
+    def framed(
+        self, photo: Photo, side: int, format: Format, small: Callable[[int, int], int]
+    ) -> tuple[Photo, Size, dict[Size, Size]]:
+        """Return a photo as large as the frames, which have `side` pixels on their long side, or as those of a preview.
+
+        With it come the (height, width) of the frames, and of a preview `Pipeline.wholes`. `small` gives a preview's
+        long side for the (height, width) of what it is a preview of.
+        """
+        from dreamer.videos.clip.formats import frame_size
+
+        sized = photo.resized(side)
+        size = large = frame_size(format, sized.height, sized.width)
+        if not self.preview:
+            return sized, size, {}
+        sized = photo.resized(small(*large))
+        size = frame_size(format, sized.height, sized.width)
+        return sized, size, {size: large}
 
     def note(self, name: str) -> Any:
         """Return what the manifest of a clip to resume notes under a name, which may be damaged; None without one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.hands import THREADS, failure, order_of
+from dreamer.cli.network_choice import NetworkChoice
 from dreamer.files import write_atomically
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
@@ -20,23 +21,17 @@ if TYPE_CHECKING:
 
 
 class Channels:
-    """Draws channels: its words are the network (`name`, `weights`) and the `drawing`, a unit's `layer` and `channels`.
+    """Draws channels: its words are those of a `NetworkChoice` and the `drawing`, a unit's `layer` and `channels`.
 
     A drawing is a WebP file of a few thousand bytes, and so is given back as words, in base64.
     """
 
     def __init__(self, words: Mapping[str, Any]) -> None:
-        from dreamer.engine.device import Machine, keep_freed_memory, use_threads
-        from dreamer.networks import load_from
         from dreamer.plugins.loading import load_plugins
 
         self._registry, _ = load_plugins()
-        weights = words["weights"]
-        self._network = load_from(self._registry.networks, words["name"], weights and Path(weights), fetch=True)
-        self._machine = Machine(**words["machine"]).resolved()
-        self._drawing = words["drawing"]
-        use_threads(self._machine)
-        keep_freed_memory()
+        chosen, self._drawing = NetworkChoice.read(dict(words)), words["drawing"]
+        self._network, self._machine, _ = chosen.load(self._registry, lambda network, machine: None)
         self._pipelines: dict[str, Pipeline] = {}
 
     def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:

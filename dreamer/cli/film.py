@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.clip import ClipFile, Pace
+from dreamer.cli.film_chunks import FilmChunks
 from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from dreamer.videos.sound.spectrum import Floats
 
 _SILENT = "none"
-_PART = ("start", "end", "fps")
 _PREVIEW_FRAMES = 18  # frames that a preview dreams over, or more in a long clip ...
 _SLOWEST = Fraction(1, 5)  # ... so that it has so many a second at least
 
@@ -48,10 +48,9 @@ class FilmJob:
     clip: Path
     file: ClipFile
     options: RenderOptions
-    stability: float | None
-    start: Fraction | None
-    end: Fraction | None
-    fps: Fraction | None
+    stability: float
+    part: Mapping[str, Fraction | None]
+    """The values of --start, --end and --fps."""
     audio: str | None
     every: int
     hearing: Hearing
@@ -67,8 +66,7 @@ class FilmJob:
 
         with reported_together() as problems:
             with collect_problems(problems):
-                part = {"start": self.start, "end": self.end, "fps": self.fps}
-                clip = probe(self.clip, max_pixels=self.options.max_pixels, **part)
+                clip = probe(self.clip, max_pixels=self.options.max_pixels, **self.part)
             with collect_problems(problems):
                 audio = None if self.audio in (None, _SILENT) else Path(str(self.audio))
                 format = self.file.format([self.clip, audio, *named_files(vars(self.options))])
@@ -96,40 +94,21 @@ class FilmJob:
         Returns:
             The exit code.
         """
-        from dreamer.cli.film_chunks import FilmChunks
-        from dreamer.engine.device import keep_freed_memory
         from dreamer.videos.clip.reader import digest
 
-        for notice in clip.notices:
-            self.reporter.notify(notice)
-        if clip.alpha and not format.holds_alpha:
-            self.reporter.notify(f"{format.codec} has no transparency; the background becomes white")
-        format = replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
+        format = self._told(clip, format)
         audio, audio_begin = self._sound(clip, format)
-        divided = bool(self.hands) and not self.file.preview
-        if divided:
-            self._check_divided(format)
-            pipeline = bounded(pipeline)
-        tile = self.file.tiles(1)[0]
-        if self.options.tile is None and tile is not None:
-            pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
-        assert self.stability is not None
-        step = self._step(clip)
+        if self.divided and not format.segmented:
+            raise UsageError(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
         drives, sections, song = self._heard(clip, presets)
-        more: dict[str, Any] = {"step": step, "drives": drives, "sections": sections}
-        more |= {"preview": True} if self.file.preview else {"every": self.every}
-        film = film_of(pipeline, clip, format, self.stability, **more)
-        if film.regions:
-            film.regions.check(clip.frames)
-        if not film.plan.tiled:
-            keep_freed_memory()
-        frames = math.ceil(clip.frames / step)
+        film = self._film(clip, format, pipeline, drives=drives, sections=sections)
+        frames = math.ceil(clip.frames / film.step)
         provenance = provenance_for(film.pipeline, digest(clip), film.plan.machine, plugins)
         recipe = {**json.loads(provenance.text()), "video": self._words()}
         if song and self.drives:
             recipe["sound"] = song.sha256
-        times = [number / clip.fps for number in range(clip.frames)]
-        about = (song, float(clip.duration), moves(drives, times), float(self._begin(clip)))
+        moved = moves(drives, [number / clip.fps for number in range(clip.frames)])
+        about = (song, float(clip.duration), moved, float(self._begin(clip)))
         self.hearing.draw(*about, replace=self.file.force or self.file.resume)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
@@ -137,11 +116,7 @@ class FilmJob:
             told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
             return _frames(told, clip, writer), pace
 
-        join = None
-        if divided:
-            hire, words = self.hands.hire(film.plan.machine), self._order_words(format, film.plan.machine.tile)
-            words |= {"drives": drives.told(float(clip.duration)), "sections": self._named(sections, presets)}
-            join = FilmChunks(film, clip, provenance.photo, words, hire, self.reporter).join
+        chunks = self._chunks(film, clip, format, provenance.photo, presets) if self.divided else None
         return self.file.write(
             make,
             self.reporter,
@@ -151,14 +126,54 @@ class FilmJob:
             decides=recipe,
             tiles=[film.plan.machine.tile],
             place=place,
-            join=join,
+            join=chunks.join if chunks else None,
             size=film.plan.size,
-            fps=clip.fps / step,
+            fps=clip.fps / film.step,
             frames=frames,
             audio=audio,
             audio_begin=audio_begin,
             needs_audio=self.audio is not None,
         )
+
+    @property
+    def divided(self) -> bool:
+        """Whether the processes of --jobs and --on make it."""
+        return bool(self.hands) and not self.file.preview
+
+    def _told(self, clip: Clip, format: Format) -> Format:
+        """The format with the transparency and the repeats of the clip; notices about both are told."""
+        for notice in clip.notices:
+            self.reporter.notify(notice)
+        if clip.alpha and not format.holds_alpha:
+            self.reporter.notify(f"{format.codec} has no transparency; the background becomes white")
+        return replace(format, alpha=clip.alpha and format.holds_alpha, plays=clip.plays)
+
+    def _film(self, clip: Clip, format: Format, pipeline: Pipeline, **heard: Any) -> Film:
+        """The film of the clip, with the drives and the sections that are `heard`."""
+        from dreamer.engine.device import keep_freed_memory
+
+        pipeline, tile = bounded(pipeline) if self.divided else pipeline, self.file.tiles(1)[0]
+        if self.options.tile is None and tile is not None:
+            pipeline = replace(pipeline, machine=replace(pipeline.machine, tile=tile))
+        heard |= {"preview": True} if self.file.preview else {"every": self.every}
+        film = film_of(pipeline, clip, format, self.stability, step=self._step(clip), **heard)
+        if film.regions:
+            film.regions.check(clip.frames)
+        if not film.plan.tiled:
+            keep_freed_memory()
+        return film
+
+    def _chunks(
+        self, film: Film, clip: Clip, format: Format, digest: str, presets: Mapping[str, Pipeline]
+    ) -> FilmChunks:
+        """The film as chunks, with the words that decide every frame, for whoever makes one."""
+        part = {name: None if at is None else str(at) for name, at in self.part.items()}
+        names = {id(look): name for name, look in presets.items()}
+        words = {**replace(self.options, tile=film.plan.machine.tile).to_dict(), "clip": str(self.clip), "part": part}
+        words |= {"stability": self.stability, "every": self.every, "format": asdict(format)}
+        words |= {"drives": film.drives.told(float(clip.duration))}
+        words |= {"sections": [(begin, names[id(look)]) for begin, look in film.sections]}
+        return FilmChunks(film, clip, digest, words, self.hands.hire(film.plan.machine), self.reporter)
 
     def _sound(self, clip: Clip, format: Format) -> tuple[Path | None, Fraction]:
         """The file whose sound the dream gets, and where in it the sound begins."""
@@ -169,39 +184,18 @@ class FilmJob:
             return None, Fraction(0)
         return (self.clip, clip.begin) if self.audio is None else (Path(self.audio), Fraction(0))
 
-    def _check_divided(self, format: Format) -> None:
-        """Raise UsageError for what cannot be made in chunks."""
-        if not format.segmented:
-            raise UsageError(f"--jobs: a clip in {format.codec} is not made of segments; write .mp4 or .webm")
-
-    def _order_words(self, format: Format, tile: int) -> dict[str, Any]:
-        """What decides every frame, for whoever makes a chunk."""
-        part = {name: None if at is None else str(at) for name, at in zip(_PART, self._part, strict=True)}
-        about = {"stability": self.stability, "every": self.every, "format": asdict(format)}
-        return {**replace(self.options, tile=tile).to_dict(), "clip": str(self.clip), "part": part, **about}
-
-    @staticmethod
-    def _named(sections: Sections, presets: Mapping[str, Pipeline]) -> list[tuple[float, str]]:
-        """The sections with the names of their looks."""
-        names = {id(look): name for name, look in presets.items()}
-        return [(begin, names[id(look)]) for begin, look in sections]
-
-    @property
-    def _part(self) -> tuple[Fraction | None, ...]:
-        return self.start, self.end, self.fps
-
     def _step(self, clip: Clip) -> int:
-        """Of how many frames of the clip one is shown: few in a preview."""
+        """The distance between two frames that are shown: 1, or more in a preview."""
         if not self.file.preview:
             return 1
         return max(1, min(math.ceil(clip.frames / _PREVIEW_FRAMES), int(clip.fps / _SLOWEST)))
 
     def _begin(self, clip: Clip) -> Fraction:
-        """Where in the sound that is heard the clip begins, in seconds."""
+        """The time in the sound that is heard at which the clip begins, in seconds."""
         return clip.begin if self.audio in (None, _SILENT) else Fraction(0)
 
     def _heard(self, clip: Clip, presets: Mapping[str, Pipeline]) -> tuple[Drives, Sections, Song | None]:
-        """What drives the dream, the looks of the song's sections, and the song, of the clip or of another file."""
+        """The drives of the dream, the looks of the song's sections, and the song, of the clip or of another file."""
         from dreamer.videos.film.looks import sections_by
         from dreamer.videos.sound.driven import driven_by
 
@@ -213,15 +207,15 @@ class FilmJob:
         return drives, sections_by(self.drives, song, begin, presets), song
 
     def _words(self) -> dict[str, Any]:
-        """What decides the dream besides its recipe, as JSON can hold it."""
-        part = {"start": self.start, "end": self.end, "fps": self.fps}
-        words = {"stability": self.stability, **{name: str(at) for name, at in part.items() if at is not None}}
+        """The settings that decide the dream besides its recipe, as JSON can hold it."""
+        part = {name: str(at) for name, at in self.part.items() if at is not None}
+        words: dict[str, Any] = {"stability": self.stability, **part}
         words |= {"every": self.every} if self.every > 1 else {}
         return words | ({"drives": [drive.words() for drive in self.drives]} if self.drives else {})
 
 
 def film_of(pipeline: Pipeline, clip: Clip, format: Format, stability: float, **more: Any) -> Film:
-    """How a clip is dreamt over for a format. Raises UsageError for frames that cannot be."""
+    """The film of a clip for a format. Raises UsageError for frames that cannot be dreamt over."""
     from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.film.film import Film
 
@@ -230,7 +224,7 @@ def film_of(pipeline: Pipeline, clip: Clip, format: Format, stability: float, **
 
 
 def moves(drives: Drives, times: Sequence[Fraction]) -> dict[str, Floats]:
-    """What drives move at times in seconds, by name, (n,)."""
+    """The values that drives give at times in seconds, by what they move, (n,)."""
     import numpy as np
 
     at = np.array([float(time) for time in times])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,22 +12,15 @@ import click
 from dreamer.cli.camera import frame_side
 from dreamer.cli.clip import ClipFile, Pace, clip_options_for, few
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.moments import RATE
-from dreamer.cli.options import (
-    FILE,
-    FiniteRange,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-    recipe_options_for,
-)
+from dreamer.cli.moments import RATE, rate_in
+from dreamer.cli.options import FILE, FiniteRange, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
-from dreamer.cli.provenance import motion_in, provenance_for
-from dreamer.cli.region_options import region_options
+from dreamer.cli.provenance import motion_in
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems, quoted
+from dreamer.cli.still_clip import StillClip
+from dreamer.errors import UsageError, collect_problems, quoted, reported_together
 from dreamer.recipes.options import Option, Range, read_all
 from dreamer.videos.clip.unfinished import fitting
 from dreamer.videos.loop import MOST_SEEDS
@@ -58,9 +50,7 @@ _WORDS = {
     help="How many dreams come and go; a single one grows and fades. [3]",
 )
 @clip_options_for("Make a preview: the whole loop in few frames and small.")
-@recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
-@region_options
-@machine_options
+@dream_options(recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]"))
 @max_pixels_option
 @progress_option
 def loop(
@@ -86,52 +76,33 @@ def loop(
     """
     clip = ClipFile.read(output or photo.with_name(fitting(photo.stem, "-loop.mp4")), options)
     problems: list[str] = []
-    format = whole = pipeline = None
     with collect_problems(problems):
         format = clip.format([photo, *named_files(options)])
     tell_missing(problems, options, photo)
 
-    from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
-    from dreamer.pipeline.preview import preview_side
     from dreamer.plugins.loading import load_plugins
-    from dreamer.videos.clip.formats import frame_size
     from dreamer.videos.film.passage import eight_bits
     from dreamer.videos.loop.loop import FPS, SECONDS, SEEDS, Loop
-    from dreamer.videos.walk.walk import frame_count, settled
+    from dreamer.videos.walk.walk import frame_count
 
     with progress(how) as reporter:
-        with collect_problems(problems):
-            before = _repeated(options["recipe"])
-            seconds = seconds or before.get("seconds", SECONDS)
-            fps, seeds = fps or before.get("fps", FPS), seeds or before.get("seeds", SEEDS)
-        with collect_problems(problems):
-            whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
-        registry, plugins = load_plugins()
-        with collect_problems(problems):
-            given = RenderOptions(**options)
-            tile = clip.tiles(1)[0] if given.tile is None else given.tile
-            pipeline = replace(given, tile=tile).pipeline(registry, reporter.notify, [], fetch=not problems)[0]
-        if problems or not (whole and format and pipeline and seconds and fps and seeds):
-            raise UsageError(*problems)
-        sized = whole.resized(options["size"])
-        size = large = frame_size(format, sized.height, sized.width)
-        if clip.preview:
-            sized = whole.resized(preview_side(pipeline, *large))
-            size = frame_size(format, sized.height, sized.width)
-            pipeline = replace(pipeline, wholes={size: large})
-        image = sized.image()
-        image = image[..., : size[0], : size[1]].contiguous()
-        (pipeline,) = settled([pipeline], image, names=[str(photo)], tile=tile)
-        use_threads(pipeline.machine)
-        if not pipeline.machine.tile:
-            keep_freed_memory()
+        with reported_together() as problems:
+            with collect_problems(problems):
+                before = _repeated(options["recipe"])
+                seconds = seconds or before.get("seconds", SECONDS)
+                fps, seeds = fps or before.get("fps", FPS), seeds or before.get("seeds", SEEDS)
+            with collect_problems(problems):
+                whole = load(photo, max_pixels=options["max_pixels"])
+                options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
+            registry, plugins = load_plugins()
+            with collect_problems(problems):
+                given = RenderOptions(**options)
+                tile = clip.tiles(1)[0] if given.tile is None else given.tile
+                pipeline, _ = replace(given, tile=tile).pipeline(registry, reporter.notify, [], fetch=not problems)
+        still = StillClip.of(clip, format, whole, options["size"], [pipeline], names=[str(photo)], tile=tile)
         rate = fps / few(fps) if clip.preview else fps
-        made = Loop(image, pipeline, frame_count(seconds, rate), seeds)
-        provenance = provenance_for(pipeline, whole.sha256, pipeline.machine, plugins)
-        words = {"seconds": seconds, "fps": str(fps), "seeds": seeds}
-        recipe = {**json.loads(provenance.text()), "loop": words}
+        made = Loop(still.picture, still.looks[0], frame_count(seconds, rate), seeds)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             def on_step(number: int, step: Step) -> None:
@@ -142,31 +113,16 @@ def loop(
             pictures = replace(made, on_step=on_step).pictures(writer.state, writer.done)
             return ((eight_bits(picture), None) for picture in pictures), pace
 
-        return clip.write(
-            make,
-            reporter,
-            str(photo),
-            format,
-            recipe=recipe,
-            decides=recipe,
-            tiles=[pipeline.machine.tile],
-            size=size,
-            fps=rate,
-            frames=made.frames,
-        )
+        words = {"loop": {"seconds": seconds, "fps": str(fps), "seeds": seeds}}
+        return still.write(make, reporter, str(photo), plugins, words, fps=rate, frames=made.frames)
 
 
 def _repeated(recipe: str | None) -> dict[str, Any]:
-    """How a repeated loop moves, as far as it says so. Raises UsageError with everything that is wrong there."""
-    from dreamer.videos.zoom.schedule import RATES, frame_rate
-
+    """The settings of a repeated loop, as far as it has any. Raises UsageError with everything that is wrong there."""
     values, wrong = read_all(motion_in(Path(recipe), "loop") if recipe else {}, _WORDS, "loop")
     if text := values.pop("fps", None):
-        try:
-            values["fps"] = frame_rate(text)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            values["fps"] = Fraction(0)
-        if not RATES[0] <= values["fps"] <= RATES[1]:
+        values["fps"] = rate_in(text)
+        if values["fps"] is None:
             wrong.append(f"loop.fps: {quoted(text)} is not a frame rate from 0.1 to 240")
     if wrong:
         raise UsageError(*(f"{recipe}: {each}" for each in wrong))

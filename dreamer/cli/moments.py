@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -36,17 +37,20 @@ class Rate(ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
         """Return the exact rate, or fail with a sentence."""
-        from dreamer.videos.zoom.schedule import RATES, frame_rate
-
-        if isinstance(value, Fraction):
-            return value
-        try:
-            rate = frame_rate(value)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            rate = Fraction(0)
-        if not RATES[0] <= rate <= RATES[1]:
+        rate = value if isinstance(value, Fraction) else rate_in(value)
+        if rate is None:
             self.fail(f"expected 0.1 to 240, as in 25, 23.976 or 30000/1001, not {value!r}", param, ctx)
         return rate
+
+
+def rate_in(text: str) -> Fraction | None:
+    """The exact rate that a text says; None unless it is one from 0.1 to 240."""
+    from dreamer.videos.zoom.schedule import RATES, frame_rate
+
+    with suppress(ValueError, ZeroDivisionError, OverflowError):
+        if RATES[0] <= (rate := frame_rate(text)) <= RATES[1]:
+            return rate
+    return None
 
 
 MOMENT, RATE = Moment(), Rate()

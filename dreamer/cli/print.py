@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +14,13 @@ import click
 from dreamer.cli.checkpoints import Checkpoints
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import (
-    FILE,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-    recipe_options_for,
-)
+from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.printing import INCH, Files, Print
-from dreamer.cli.progress import progress
+from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, taken
@@ -50,9 +43,7 @@ _FORMATS = ("PNG", "TIFF")
 @option("--deep-zoom", "page", metavar="FOLDER", type=FILE, help="Also write the print as a web page to zoom into.")
 @option("--proof", is_flag=True, help="Stop after the proof: the small whole and the crop.")
 @option("--resume", is_flag=True, help="Continue an unfinished print.")
-@recipe_options_for("Long side of the print in pixels, instead of --cm; `full` is the photo's.")
-@region_options
-@machine_options
+@dream_options(recipe_options_for("Long side of the print in pixels, instead of --cm; `full` is the photo's."))
 @option("--keep-gps", is_flag=True, help="Keep the GPS position of the photo, which is removed otherwise.")
 @max_pixels_option
 @option("--force", is_flag=True, help="Replace existing pictures, but never the photo.")
@@ -83,30 +74,11 @@ def print_(
     dreamer print photo.jpg --cm 60x40 --dpi 200 -o print.tif
     dreamer print photo.jpg --cm 60x40 --dpi 200 -o print.tif --resume
     """
-    output = output or photo.parent / fitting(photo.stem, "-print.png")
-    problems: list[str] = []
+    files = Files(output or photo.parent / fitting(photo.stem, "-print.png"))
+    inputs, problems = [photo, *named_files(options)], list[str]()
     if (cm is None) == (options["size"] is None):
         problems.append("say how large the print is, either by --cm, as in --cm 60x40, or by --size, as in --size 8000")
-    with collect_problems(problems):
-        if check_suffix(output) not in _FORMATS:
-            problems.append(f"-o {output}: a print has 16 bits, which PNG and TIFF alone hold; name it .png or .tif")
-    if not output.name:  # as . has none
-        raise UsageError(*problems)
-    with collect_problems(problems):
-        check_folder(output.parent, f"-o {output}")
-    files = Files(output)
-    with collect_problems(problems):
-        check_spared(files.all, [photo, *named_files(options)])
-    if page and not proof:
-        with collect_problems(problems):
-            check_folder(page.parent, f"--deep-zoom {page}")
-        for given in (photo, *named_files(options)):
-            if given.resolve().is_relative_to(page.resolve()):
-                problems.append(f"{given}, an input, is in {page}, which the page replaces; choose another folder")
-    if sheets and is_taken(files.sheets) and not (force or proof):
-        problems.append(taken(files.sheets))
-    if is_taken(output) and not (force or proof):
-        problems.append(taken(output))
+    _check_files(files, inputs, None if proof else page, bool(sheets), force or proof, problems)
     tell_missing(problems, options, photo)
 
     from dreamer.engine.device import use_threads
@@ -115,7 +87,7 @@ def print_(
     from dreamer.plugins.loading import load_plugins
 
     with progress(how) as reporter:
-        kept = Checkpoints(output)
+        kept = Checkpoints(files.output)
         source = load(photo, max_pixels=options["max_pixels"])
         options["size"] = long_side(source, cm, dpi, options["size"])
         if resume and options["tile"] is None:
@@ -127,8 +99,8 @@ def print_(
         stamp = provenance_for(pipeline, source.sha256, way.machine, plugins)
         about = {"proof": PROOF, "dpi": dpi, **({"bleed": bleed} if bleed else {})}
         recipe = json.dumps({**json.loads(stamp.text()), "print": about}, sort_keys=True)
-        job = Print(source, way, dpi, files, recipe, force, keep_gps, page, bleed or 0.0, sheets)
-        job = replace(job, there=frozenset(filter(is_taken, files.all)))
+        there = frozenset(filter(is_taken, files.all))
+        job = Print(source, way, dpi, files, recipe, force, keep_gps, page, bleed or 0.0, sheets, there)
         with reported_together() as problems:
             if not proof:
                 with collect_problems(problems):
@@ -141,21 +113,50 @@ def print_(
                 files.check(stamp, force=force)
         for notice in (*source.notices, *pipeline.remarks(*way.first.size)):
             reporter.notify(notice)
-        with claimed(output):
-            began = time.monotonic()
-            reporter.notify(job.takes())
-            try:
-                written = job.proofs() if proof else job.made(kept, resume, reporter, str(photo))
-            except KeyboardInterrupt:
-                reporter.interrupted(str(photo))
-                if kept.folder.exists():
-                    reporter.notify(f"what is done is kept in {kept.folder}; --resume continues it")
-                return 130
-            except WriteError as error:
-                rest = f"; what is done is kept in {kept.folder}, and --resume continues it"
-                raise WriteError(f"{error}{rest if kept.folder.exists() else ''}") from error
-        reporter.done(str(photo), str(written), time.monotonic() - began)
-        return 0
+        with claimed(files.output):
+            return _write(job, kept, proof, resume, reporter, str(photo))
+
+
+def _check_files(
+    files: Files, inputs: Sequence[Path], page: Path | None, sheets: bool, replaces: bool, problems: list[str]
+) -> None:
+    """Add to `problems` why a print, its `page` or its `sheets` cannot be written to these files."""
+    with collect_problems(problems):
+        if check_suffix(files.output) not in _FORMATS:
+            what = "a print has 16 bits, which PNG and TIFF alone hold; name it .png or .tif"
+            problems.append(f"-o {files.output}: {what}")
+    if not files.output.name:  # as . has none
+        raise UsageError(*problems)
+    with collect_problems(problems):
+        check_folder(files.output.parent, f"-o {files.output}")
+    with collect_problems(problems):
+        check_spared(files.all, inputs)
+    if page:
+        with collect_problems(problems):
+            check_folder(page.parent, f"--deep-zoom {page}")
+        inside = [given for given in inputs if given.resolve().is_relative_to(page.resolve())]
+        why = f"an input, is in {page}, which the page replaces; choose another folder"
+        problems += [f"{given}, {why}" for given in inside]
+    written = [files.sheets, files.output] if sheets else [files.output]
+    problems += [taken(path) for path in written if is_taken(path) and not replaces]
+
+
+def _write(job: Print, kept: Checkpoints, proof: bool, resume: bool, reporter: Reporter, label: str) -> int:
+    """Make the proofs, or the print with them, and report them; returns the exit code."""
+    began = time.monotonic()
+    reporter.notify(job.takes())
+    try:
+        written = job.proofs() if proof else job.made(kept, resume, reporter, label)
+    except KeyboardInterrupt:
+        reporter.interrupted(label)
+        if kept.folder.exists():
+            reporter.notify(f"what is done is kept in {kept.folder}; --resume continues it")
+        return 130
+    except WriteError as error:
+        rest = f"; what is done is kept in {kept.folder}, and --resume continues it"
+        raise WriteError(f"{error}{rest if kept.folder.exists() else ''}") from error
+    reporter.done(label, str(written), time.monotonic() - began)
+    return 0
 
 
 def long_side(photo: Photo, cm: tuple[float, float] | None, dpi: int, size: int | None) -> int:

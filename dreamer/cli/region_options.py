@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import click
 
-from dreamer.cli.options import ParamType, option, together
+from dreamer.cli.options import Command, ParamType, machine_options, option, together
 from dreamer.recipes.masks import NOT
 
 _TURNED = "dreamer.regions.turned"
@@ -67,6 +68,12 @@ region_options = together(
     ),
 )
 """Parts of the picture with looks of their own."""
+
+
+def dream_options(recipe: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return the options of the recipe, of its regions, and of the machine that dreams."""
+    return together(recipe, region_options, machine_options)
+
 
 wrap_option = option(
     "--wrap",

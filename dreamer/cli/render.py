@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,12 @@ def render(
     unfit: list[str] = []
     hands = Hands.read(options, unfit)
     wanted = SheetOptions(sweep, variations, around, seeds, as_page)
+    saving: dict[str, Any] = {"force": force, "keep_gps": keep_gps}
     with progress(how) as reporter:
         if any(map(is_address, (*photos, output or ""))):
             beside = wanted.sheet or snapshots or as_page or repeat
             unfit += ["addresses: a sheet, snapshots and --repeat are made of files"] * bool(beside)
             options["recipe"] = options["recipe"] or like
-            saving = {"force": force, "keep_gps": keep_gps}
             return render_addresses(photos, output, hands, options, reporter, unfit, **saving)
         found = find(photos)
         problems = [*unfit, *_without_photos(photos, found, sample)]
@@ -109,12 +110,8 @@ def render(
             problems += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(options["recipe"])
             options["recipe"] = like
         if wanted.sheet:
-            problems += ["--snapshots: a sheet has none; leave it out"] * bool(snapshots)
-            problems += ["--repeat: a sheet has none; leave it out"] * bool(repeat)
-            problems += [problem for _, problem in found.problems if problem not in problems]
-            if len(found.photos) > 1:
-                problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")
-            photo, saving = next(iter(found.photos), None), {"force": force, "keep_gps": keep_gps}
+            _check_sheet(found, {"--snapshots": snapshots, "--repeat": repeat}, problems)
+            photo = next(iter(found.photos), None)
             return make_sheet(photo, output, wanted, options, reporter, problems, hands, **saving)
         if as_page:
             problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
@@ -131,14 +128,14 @@ def render(
         given = RenderOptions(**options)
         pipeline, provenance = given.pipeline(registry, reporter.notify, [])
         use_threads(pipeline.machine)
-        saves: dict[str, Any] = {"force": force, "keep_gps": keep_gps, "snapshots": snapshots, "repeat": repeat}
+        saving |= {"snapshots": snapshots, "repeat": repeat}
         named = named_files(options)
         job: Many | Batch
         if hands and found.photos:
-            job = Many.of(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saves)
+            job = Many.of(found.photos, place, named, reporter, hands.hire(pipeline.machine), given, **saving)
         else:
             shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [*found.photos, *named])
-            job = Batch(*shared, **saves)
+            job = Batch(*shared, **saving)
         for label, problem in found.problems:
             job.fail(label, UsageError(problem))
         if found.dreams:
@@ -150,9 +147,17 @@ def render(
 
 
 def _without_photos(photos: tuple[str, ...], found: Found, sample: bool) -> list[str]:
-    """Why there is nothing to dream over; one bad photo among several is reported later and stops no other."""
+    """The reasons why there is nothing to dream over; one bad photo of several is reported later and stops no other."""
     if sample:
         return ["--sample draws its own scene; leave out the photos"] if photos else []
     if not photos:
         return ["name a photo, as in `dreamer render photo.jpg`, or try `dreamer render --sample`"]
     return [] if found.photos else [problem for _, problem in found.problems]
+
+
+def _check_sheet(found: Found, others: Mapping[str, object], problems: list[str]) -> None:
+    """Add to `problems` why a sheet cannot be of these photos; `others` has the options that it does not go with."""
+    problems += [f"{flag}: a sheet has none; leave it out" for flag, value in others.items() if value]
+    problems += [problem for _, problem in found.problems if problem not in problems]
+    if len(found.photos) > 1:
+        problems.append(f"a sheet is of one photo, and these are {len(found.photos)}; name one")

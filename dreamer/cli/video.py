@@ -18,18 +18,11 @@ from dreamer.cli.film import FilmJob
 from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import MOMENT, RATE
-from dreamer.cli.options import (
-    FiniteRange,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-    recipe_options,
-)
+from dreamer.cli.options import FiniteRange, max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, song_in, sound_options
 from dreamer.errors import UsageError, collect_problems, reported_together
@@ -64,9 +57,7 @@ if TYPE_CHECKING:
 )
 @sound_options
 @clip_options
-@recipe_options
-@region_options
-@machine_options
+@dream_options(recipe_options)
 @jobs_options("chunks")
 @max_pixels_option
 @progress_option
@@ -130,20 +121,13 @@ def video(
         from dreamer.plugins.loading import load_plugins
 
         problems = []
-        with collect_problems(problems):
-            stability = _stability(options["recipe"], stability)
-        before = _before(options["recipe"], problems)
-        every = every or (int(before["every"]) if before.get("every") in range(1, 31) else 1)
-        drives: tuple[Drive, ...] = ()
-        with collect_problems(problems):
-            drives = drives_from(hearing.tables(before.get("drives"), FILM_DANCE), FILM_TARGETS)
-        told, jobs = str(before.get("sound", "")), []
+        part = {"start": start, "end": end, "fps": fps}
+        stability, every, drives, told = _motion(options["recipe"], stability, every, hearing, problems)
+        shared = (stability, part, audio, every, hearing, drives, told, reporter, hands)
+        jobs, read = [], None
         for clip, path in zip(named, outputs, strict=True):
             file = ClipFile.read(path, own := dict(options))
-            given = RenderOptions(**own)
-            part = (stability, start, end, fps, audio, every)
-            jobs.append(FilmJob(clip, file, given, *part, hearing, drives, told, reporter, hands))
-        read = None
+            jobs.append(FilmJob(clip, file, RenderOptions(**own), *shared))
         if len(jobs) == 1:  # all that is wrong is told together
             with collect_problems(problems):
                 read = jobs[0].read()
@@ -203,7 +187,7 @@ def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
 
 
 def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
-    """Where the dream of each clip is written; a folder for several is made. Raises UsageError."""
+    """The files to which the dreams are written; a folder for several is made. Raises UsageError."""
     names = [fitting(clip.stem, "-dream.mp4") for clip in clips]
     if output is None:
         return [clip.with_name(name) for clip, name in zip(clips, names, strict=True)]
@@ -223,23 +207,24 @@ def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
     return [place / name for name in names]
 
 
-def _stability(recipe: str | None, wished: float | None) -> float:
-    """The stability that was given, else that of the repeated clip, else the default."""
+def _motion(
+    recipe: str | None, stability: float | None, every: int | None, hearing: Hearing, problems: list[str]
+) -> tuple[float, int, Sequence[Drive], str]:
+    """The motion of the dream: as given, else that of the repeated clip. Problems are added to `problems`.
+
+    Returns its stability, of how many frames one is dreamt over, its drives, and the hash of the repeated clip's song.
+    """
     from dreamer.videos.film.film import STABILITY
 
-    if wished is not None:
-        return wished
-    before = motion_in(Path(recipe), "video").get("stability") if recipe else None
-    found = STABILITY if before is None else before
+    before: Mapping[str, Any] = {}
+    drives: Sequence[Drive] = ()
+    with collect_problems(problems):
+        before = motion_in(Path(recipe), "video") if recipe else {}
+    found = before.get("stability") if stability is None else stability
+    found = STABILITY if found is None else found
     if not (isinstance(found, (int, float)) and 0 <= found <= 1):
-        raise UsageError(f"{recipe}: the stability inside: expected a number from 0 to 1, not {found!r}")
-    return float(found)
-
-
-def _before(recipe: str | None, problems: list[str]) -> Mapping[str, Any]:
-    """How a repeated clip was made, and the hash of its sound; what is wrong with it is told elsewhere."""
-    found: Mapping[str, Any] = {}
-    if recipe and not problems:
-        found = motion_in(Path(recipe), "video")
-        return {**found, "sound": song_in(recipe)} if found else {}
-    return found
+        problems.append(f"{recipe}: the stability inside: expected a number from 0 to 1, not {found!r}")
+    every = every or (int(before["every"]) if before.get("every") in range(1, 31) else 1)
+    with collect_problems(problems):
+        drives = drives_from(hearing.tables(before.get("drives"), FILM_DANCE), FILM_TARGETS)
+    return found, every, drives, song_in(recipe) if before else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,17 +99,11 @@ def visualize(
     with progress(how) as reporter:
         problems: list[str] = []
         place, way = Place(None, False), None
+        units = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
         with collect_problems(problems):
             place = Place.read(output, False)
             check_spared([Path(output)], [*named_files(options), *([direction] if direction else [])])
-        named = {"--channel": channel, "--neuron": neuron, "--class": label, "--direction": direction}
-        units = [flag for flag, value in named.items() if value is not None]
-        if len(units) > 1:
-            problems.append(f"{' and '.join(units)} cannot be combined; each names the unit to show")
-        if photo and not photo.is_file():
-            problems.append(f"{photo}: there is no such file")
-        if direction and not direction.exists():
-            problems.append(f"{direction}: there is no such file")
+        problems += _unfit(units, photo, direction)
         names = _pictures(pictures, output, facets, problems)
         if facets and count:
             problems.append("--facets and --count cannot be combined; each is the number of pictures")
@@ -116,11 +112,10 @@ def visualize(
         tell_missing(problems, options)
 
         from dreamer.engine.device import use_threads
-        from dreamer.image import load, to_pil
+        from dreamer.image import load
         from dreamer.plugins.loading import load_plugins
         from dreamer.visualization.direction_file import read_direction
-        from dreamer.visualization.silence import silent
-        from dreamer.visualization.unit import Unit, grey, visualization
+        from dreamer.visualization.unit import Unit, visualization
 
         problems = []
         with collect_problems(problems):
@@ -140,26 +135,46 @@ def visualize(
         flags |= {"pictures": facets or count, "cutout": cutout, "init": "grey" if pictures else None}
         pipeline, provenance = given.pipeline(registry, reporter.notify, problems, flags=flags, use=shown)
         use_threads(pipeline.machine)
-
-        def blank() -> Photo:
-            side = pipeline.recipe.size
-            return load(to_pil(grey(side, side)))
-
         if pictures:
             pipeline = _begun(pipeline, pictures, names, Path(output), reporter, given.max_pixels)
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [photo] if photo else [])
+        saying: dict[str, Any] = {"blank": partial(_blank, pipeline), "remarks": partial(_silence, pipeline)}
+        return Batch(*shared, force=force, snapshots=snapshots, **saying).run([photo])
 
-        def remarks(dream: Dream) -> list[str]:
-            dead = silent(pipeline, dream.photo.image() + dream.change)
-            where = "" if len(dead) == len(dream.change) else f"picture {', '.join(str(n + 1) for n in dead)}: "
-            why = "the unit does not fire, and nothing that was tried excites it; try another --seed, or another unit"
-            return [f"{where}{why}"] if dead else []
 
-        return Batch(*shared, force=force, snapshots=snapshots, blank=blank, remarks=remarks).run([photo])
+def _unfit(units: Mapping[str, object], photo: Path | None, direction: Path | None) -> list[str]:
+    """The problems with the options that name the unit, `units`, and with files that are not there."""
+    given = [flag for flag, value in units.items() if value is not None]
+    problems = []
+    if len(given) > 1:
+        problems.append(f"{' and '.join(given)} cannot be combined; each names the unit to show")
+    if photo and not photo.is_file():
+        problems.append(f"{photo}: there is no such file")
+    if direction and not direction.exists():
+        problems.append(f"{direction}: there is no such file")
+    return problems
+
+
+def _blank(pipeline: Pipeline) -> Photo:
+    """The grey picture to start from."""
+    from dreamer.image import load, to_pil
+    from dreamer.visualization.unit import grey
+
+    return load(to_pil(grey(pipeline.recipe.size, pipeline.recipe.size)))
+
+
+def _silence(pipeline: Pipeline, dream: Dream) -> list[str]:
+    """A sentence about the pictures in which the unit does not fire, if there are any."""
+    from dreamer.visualization.silence import silent
+
+    dead = silent(pipeline, dream.photo.image() + dream.change)
+    where = "" if len(dead) == len(dream.change) else f"picture {', '.join(str(n + 1) for n in dead)}: "
+    why = "the unit does not fire, and nothing that was tried excites it; try another --seed, or another unit"
+    return [f"{where}{why}"] if dead else []
 
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:
-    """The names of the pictures in a folder and its subfolders; what is wrong is added to `problems`."""
+    """The names of the pictures in a folder and its subfolders; problems are added to `problems`."""
     if folder is None:
         return []
     if facets is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -15,21 +14,13 @@ from dreamer.cli.camera import frame_side
 from dreamer.cli.clip import ClipFile, Pace, clip_options_for
 from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.moments import RATE
-from dreamer.cli.options import (
-    FILE,
-    FiniteRange,
-    changes_for,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-)
+from dreamer.cli.options import FILE, FiniteRange, changes_for, max_pixels_option, option, progress_option
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter, progress
-from dreamer.cli.provenance import provenance_for
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems
+from dreamer.cli.still_clip import StillClip
+from dreamer.errors import collect_problems, reported_together
 from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.cells import named_cell
 from dreamer.videos.clip.unfinished import fitting
@@ -60,9 +51,7 @@ _TWO = "name two looks at least, as in `dreamer walk bloom citadel --photo photo
     help="How much of a frame's dream the next one keeps; less changes more at once. [0.92]",
 )
 @clip_options_for("Make a preview: the whole walk, a second from look to look, and small.")
-@changes_for("Long side of the frames; `full` keeps the photo's. [1280]")
-@region_options
-@machine_options
+@dream_options(changes_for("Long side of the frames; `full` keeps the photo's. [1280]"))
 @max_pixels_option
 @progress_option
 def walk(
@@ -92,11 +81,9 @@ def walk(
     clip = ClipFile.read(output or _beside(photo), options)
     shared = RenderOptions(preset=None, recipe=None, layer=None, init=None, guide=None, **options)
     problems: list[str] = []
-    format = whole = None
     with collect_problems(problems):
-        format = clip.format(
-            [photo, *(Path(named_cell(look)[0]) for look in looks if is_file_name(look)), *named_files(vars(shared))]
-        )
+        files = [Path(named_cell(look)[0]) for look in looks if is_file_name(look)]
+        format = clip.format([photo, *files, *named_files(vars(shared))])
     if photo is None and not sample:
         problems.append("name the photo to walk over: --photo photo.jpg; --sample takes a scene that dreamer draws")
     if photo and sample:
@@ -104,69 +91,43 @@ def walk(
     problems += _missing(looks)
     tell_missing(problems, options, photo)
 
-    from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
-    from dreamer.pipeline.preview import preview_side
     from dreamer.plugins.loading import load_plugins
-    from dreamer.videos.clip.formats import frame_size
-    from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
+    from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count
 
     stability = STABILITY if stability is None else stability
     fps, seconds = fps or FPS, seconds or SECONDS
     if clip.preview:
         seconds = min(seconds, len(looks) - (not loop))
     with progress(how) as reporter:
-        with collect_problems(problems):
-            whole = load(photo, max_pixels=shared.max_pixels) if photo else _scene()
-        registry, plugins = load_plugins()
-        pipelines = _pipelines(looks, shared, registry, reporter, problems)
-        if problems or not (whole and format):
-            raise UsageError(*problems)
-        sized = whole.resized(frame_side(whole, shared.size, None, reporter.notify))
-        size = large = frame_size(format, sized.height, sized.width)
-        if clip.preview:
-            sized = whole.resized(preview_side(pipelines[0], *large))
-            size = frame_size(format, sized.height, sized.width)
-            pipelines = [replace(each, wholes={size: large}) for each in pipelines]
-        image = sized.image()
-        image = image[..., : size[0], : size[1]].contiguous()
-        pipelines = settled(pipelines, image, names=looks, tile=clip.tiles(1)[0] if shared.tile is None else None)
-        first = pipelines[0]
-        use_threads(first.machine)
-        if not first.machine.tile:
-            keep_freed_memory()
-        frames = frame_count(seconds, fps)
-        provenance = provenance_for(first, whole.sha256, first.machine, plugins)
-        words = {"seconds": seconds, "fps": str(fps), "loop": loop, "stability": stability}
-        recipe = {**json.loads(provenance.text()), "walk": words | {"looks": [one.to_dict() for one in pipelines]}}
-        made = Walk(image, pipelines, frames, loop, stability)
+        with reported_together() as problems:
+            with collect_problems(problems):
+                whole = load(photo, max_pixels=shared.max_pixels) if photo else _scene()
+            registry, plugins = load_plugins()
+            pipelines = _pipelines(looks, shared, registry, reporter, problems)
+        side = frame_side(whole, shared.size, None, reporter.notify)
+        tile = clip.tiles(1)[0] if shared.tile is None else None
+        still = StillClip.of(clip, format, whole, side, pipelines, names=looks, tile=tile)
+        made = Walk(still.picture, still.looks, frame_count(seconds, fps), loop, stability)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
-            pace = Pace((writer.done, frames))
+            pace = Pace((writer.done, made.frames))
             told = replace(made, on_step=lambda step: reporter.frame(pace.step(0, step)))
             return ((dreamt.frame, None) for dreamt in told.dreams(writer.state, writer.done)), pace
 
-        return clip.write(
-            make,
-            reporter,
-            str(photo or "sample"),
-            format,
-            recipe=recipe,
-            decides=recipe,
-            tiles=[first.machine.tile],
-            size=size,
-            fps=fps,
-            frames=frames,
-        )
+        words = {"seconds": seconds, "fps": str(fps), "loop": loop, "stability": stability}
+        words |= {"looks": [look.to_dict() for look in still.looks]}
+        label = str(photo or "sample")
+        return still.write(make, reporter, label, plugins, {"walk": words}, fps=fps, frames=made.frames)
 
 
 def _beside(photo: Path | None) -> Path:
-    """Where a walk is written by itself."""
+    """The clip that is written where -o names none."""
     return photo.with_name(fitting(photo.stem, "-walk.mp4")) if photo and photo.name else Path("walk.mp4")
 
 
 def _missing(looks: Sequence[str]) -> list[str]:
-    """What is wrong with the looks, as far as it takes no torch to know."""
+    """The problems of the looks that are found without torch."""
     from dreamer.videos.walk import MOST_LOOKS
 
     found = [] if len(looks) > 1 else [_TWO]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,39 +16,28 @@ from dreamer.cli.clip import ClipFile, Pace, clip_options, few
 from dreamer.cli.depth import depth_file, depth_options, relief_for
 from dreamer.cli.hands import Hands, bounded, jobs_options
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import (
-    FILE,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-    recipe_options_for,
-)
+from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import named_files
-from dreamer.cli.progress import Frame, progress
+from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.provenance import provenance_for
-from dreamer.cli.region_options import region_options
+from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, sound_options
-from dreamer.cli.zoom_spans import ZoomSpans, divisible
-from dreamer.errors import UsageError, collect_problems
+from dreamer.cli.zoom_spans import ZoomSpans, divisible, looks_of
+from dreamer.errors import collect_problems, reported_together
 from dreamer.videos.clip.unfinished import fitting
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from dreamer.cli.clip import Frames
     from dreamer.engine.step import Step
+    from dreamer.image import Photo
     from dreamer.pipeline.pipeline import Pipeline
-    from dreamer.recipes.registry import Registry
+    from dreamer.plugins.loading import Plugin
+    from dreamer.videos.clip.formats import Format
     from dreamer.videos.clip.writer import ClipWriter
-    from dreamer.videos.zoom.depth.depth_zoom import DepthZoom
-    from dreamer.videos.zoom.feedback import FeedbackZoom
-    from dreamer.videos.zoom.frames import BareZoom
-    from dreamer.videos.zoom.keyframes import KeyframeZoom
-    from dreamer.videos.zoom.scene import Look
+    from dreamer.videos.sound.song import Song
+    from dreamer.videos.zoom.depth.relief import Relief
+    from dreamer.videos.zoom.scene import Look, OnStep, Scene
     from dreamer.videos.zoom.zoom import Zoom
 
 
@@ -64,9 +52,7 @@ if TYPE_CHECKING:
     "--path", "bare", is_flag=True, help="Write only the way of the camera over the undreamt photo, small: in seconds."
 )
 @clip_options
-@recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]")
-@region_options
-@machine_options
+@dream_options(recipe_options_for("Long side of the frames; `full` keeps the photo's. [1280]"))
 @jobs_options("spans")
 @max_pixels_option
 @progress_option
@@ -103,163 +89,198 @@ def zoom(
     clip = ClipFile.read(output, options, small="path" if bare else None)
     problems: list[str] = []
     hands = Hands.read(options, problems)
-    divided = bool(hands) and not clip.preview and not bare
-    plan = format = whole = song = None
+    divided = bool(hands) and not clip.preview
+    files = [photo, keyframes, audio, hearing.drives, depth_file(depth)]
     with collect_problems(problems):
-        named = [photo, audio, keyframes, hearing.drives, depth_file(depth), *named_files(options)]
-        format = clip.format(named)
+        format = clip.format(named := [*files, *named_files(options)])
         hearing.check(named, clip.force or clip.resume)
-    tell_missing(problems, options, photo, keyframes, audio, hearing.drives, depth_file(depth))
+    tell_missing(problems, options, *files)
 
     from dreamer.engine.device import keep_freed_memory, use_threads
     from dreamer.image import load
-    from dreamer.pipeline.preview import preview_side, small_side
     from dreamer.plugins.loading import load_plugins
-    from dreamer.videos.clip.formats import frame_size
-    from dreamer.videos.sound.driven import STILL
-    from dreamer.videos.zoom.following import along, followed, way_of
-    from dreamer.videos.zoom.frames import BareZoom, frames_of, spanned
-    from dreamer.videos.zoom.scene import SPACING, Scene, keyframe_size, path_of, settled_looks
-    from dreamer.videos.zoom.schedule import zoom_words
 
     with progress(how) as reporter:
-        with collect_problems(problems):
-            plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
-            plan = plan.in_depth(depth is not None)
-        if divided and plan and format:
-            problems += divisible(plan, format)
-        with collect_problems(problems):
-            clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
-        with collect_problems(problems):
-            whole = load(photo, max_pixels=options["max_pixels"])
-            options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
-        registry, plugins = load_plugins()
-        relief, deep = None, ""
-        if plan and whole:
+        plan = whole = None
+        with reported_together() as problems:
             with collect_problems(problems):
-                relief, deep = relief_for(depth, plan, whole, photo, registry, options["max_pixels"])
-        looks = looks_of(RenderOptions(**options), plan, registry, reporter.notify, problems, clip.tiles)
-        if problems or not (plan and format and whole):
-            raise UsageError(*problems)
-        sized = whole.resized(looks[plan.look(0.0)].recipe.size)
-        size = large = frame_size(format, sized.height, sized.width)
-        if clip.preview:
-            side = small_side(*large, max(large)) if bare else preview_side(looks[plan.look(0.0)], *large)
-            sized = whole.resized(side)
-            size = frame_size(format, sized.height, sized.width)
-            wholes = {size: large, keyframe_size(size): keyframe_size(large)}
-            looks = {name: replace(look, wholes=wholes) for name, look in looks.items()}
-        looks = {look: bounded(each) for look, each in looks.items()} if divided else looks
-        looks = settled_looks(looks, whole, size)
-        usual = looks[plan.look(0.0)]
-        use_threads(usual.machine)
-        if not usual.plan(*size).tiled:
+                plan, song = planned(options["recipe"], motion, keyframes, hearing, audio, reporter.notify)
+                plan = plan.in_depth(depth is not None)
+            if plan and divided:
+                problems += divisible(plan, format)
+            with collect_problems(problems):
+                clip.format([Path(key.preset) for key in plan.keyframes if key.preset] if plan else [])
+            with collect_problems(problems):
+                whole = load(photo, max_pixels=options["max_pixels"])
+                options["size"] = frame_side(whole, options["size"], options["recipe"], reporter.notify)
+            registry, plugins = load_plugins()
+            given = RenderOptions(**options)
+            with collect_problems(problems):
+                if plan and whole:
+                    deep = relief_for(depth, plan, whole, photo, registry, given.max_pixels)
+            looks = looks_of(given, plan, registry, reporter.notify, problems, clip.tiles)
+        about = (depth, *deep, hearing, song, clip, format, audio, bare, motion.get("centre") == FOLLOW)
+        job = ZoomJob(photo, whole, plan, looks, given, *about, hands, divided, reporter).settled()
+        use_threads(job.usual.machine)
+        if not job.usual.plan(*job.size).tiled:
             keep_freed_memory()
-        if motion.get("centre") == FOLLOW:
-            if kept := kept_way(clip.note("way"), plan.seconds):  # other machines might see another one
-                plan = along(plan, kept)
-            else:
-                reporter.notify("looking for the way through the photo")
-                plan = followed(whole, plan, partial(_look_at, looks, plan), size)
-        step = few(plan.fps) if clip.preview and not bare else 1
-        frames = math.ceil(plan.frames / step)
-        provenance = provenance_for(usual, whole.sha256, usual.machine, plugins)
-        recipe = {**json.loads(provenance.text()), "zoom": zoom_words(plan)}
-        if plan.drives.driven:
-            recipe["sound"] = plan.drives.sha256
-        if deep:
-            recipe["depth"] = deep
-        way = path_of(plan, size)
-        way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
-        if hearing.chart:
-            moved = moves(plan, way, usual.recipe.strength)
-            hearing.draw(song, plan.seconds, moved, replace=clip.force or clip.resume)
+        return job.following().write(plugins)
 
-        tiles = [look.machine.tile for look in looks.values()]
 
-        def scene(writer: ClipWriter, on_step: Callable[[int, Step], None]) -> Scene:
-            look = partial(_look_at, looks, plan)
-            return Scene(whole.image(), plan, size, look, writer.state, SPACING, on_step, relief)
+@dataclass(frozen=True)
+class ZoomJob:
+    """A photo, how its zoom moves, what dreams, and the options of `dreamer zoom`."""
 
-        def join(writer: ClipWriter) -> int:
-            def on_step(number: int, step: Step) -> None:
-                reporter.frame(Frame(0, frames, 0.0, f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"))
+    path: Path
+    photo: Photo
+    plan: Zoom
+    looks: Mapping[Look, Pipeline]
+    options: RenderOptions
+    depth: str | None
+    relief: Relief | None
+    relief_key: str
+    hearing: Hearing
+    song: Song | None
+    file: ClipFile
+    format: Format
+    audio: Path | None
+    bare: bool
+    follows: bool
+    hands: Hands
+    divided: bool
+    """Whether they make the clip, in spans."""
+    reporter: Reporter
+    size: tuple[int, int] = (0, 0)
+    """(height, width) of the frames, once they are settled."""
 
-            still = zoom_words(replace(plan, drives=STILL))
-            words = {**RenderOptions(**options).to_dict(), "photo": str(photo), "sha256": whole.sha256, "zoom": still}
-            words |= {"depth": depth, "drives": plan.drives.told(plan.seconds), "tiles": tiles, "size": list(size)}
-            words |= {"format": asdict(format), "folder": str(writer.folder)}
-            made = spanned(scene(writer, on_step))
-            return ZoomSpans(made, frames, words, hands.hire(usual.machine), reporter).join(writer)
+    @property
+    def usual(self) -> Pipeline:
+        """The pipeline that dreams at the beginning."""
+        return self.look_at(0.0)
 
-        def make(writer: ClipWriter) -> tuple[Frames, Pace]:
-            def on_step(number: int, step: Step) -> None:
-                reporter.seen(step.picture)
-                reporter.frame(pace.step(number, step))
+    @property
+    def step(self) -> int:
+        """The distance between two frames that are made: 1, or more in a preview."""
+        return few(self.plan.fps) if self.file.preview and not self.bare else 1
 
-            made = BareZoom(scene(writer, on_step)) if bare else frames_of(scene(writer, on_step))
-            passed = (min(number * step, plan.frames) for number in (writer.done, frames))
-            pace = Pace((writer.done, frames), made.dreams(*passed))
-            return _frames(made, range(writer.done * step, plan.frames, step)), pace
+    @property
+    def frames(self) -> int:
+        """The number of frames that are made."""
+        return math.ceil(self.plan.frames / self.step)
 
-        return clip.write(
-            make,
-            reporter,
-            str(photo),
-            format,
+    @property
+    def tiles(self) -> list[int]:
+        """The tiles of the looks."""
+        return [look.machine.tile for look in self.looks.values()]
+
+    def look_at(self, time: float) -> Pipeline:
+        """The pipeline that dreams at a time."""
+        return self.looks[self.plan.look(time)]
+
+    def settled(self) -> ZoomJob:
+        """The same with the size of its frames, and with looks that are ready for it."""
+        from dreamer.videos.zoom.scene import keyframe_size, settled_looks
+
+        _, size, wholes = self.file.framed(self.photo, self.usual.recipe.size, self.format, self._preview_side)
+        wholes |= {keyframe_size(own): keyframe_size(whole) for own, whole in wholes.items()}
+        looks = {name: replace(look, wholes=wholes) for name, look in self.looks.items()}
+        looks = {name: bounded(look) for name, look in looks.items()} if self.divided else looks
+        return replace(self, looks=settled_looks(looks, self.photo, size), size=size)
+
+    def _preview_side(self, height: int, width: int) -> int:
+        from dreamer.pipeline.preview import preview_side, small_side
+
+        return small_side(height, width, max(height, width)) if self.bare else preview_side(self.usual, height, width)
+
+    def following(self) -> ZoomJob:
+        """The same with the way of a camera that looks for its own, if it is to."""
+        from dreamer.videos.zoom.following import along, followed
+
+        if not self.follows:
+            return self
+        if kept := kept_way(self.file.note("way"), self.plan.seconds):  # other machines might see another one
+            return replace(self, plan=along(self.plan, kept))
+        self.reporter.notify("looking for the way through the photo")
+        return replace(self, plan=followed(self.photo, self.plan, self.look_at, self.size))
+
+    def write(self, plugins: Sequence[Plugin]) -> int:
+        """Write the clip, or what an interrupted one lacks; returns the exit code."""
+        from dreamer.videos.zoom.following import way_of
+
+        recipe = self._recipe(plugins)
+        self._draw()
+        looks = {"looks": [look.to_dict() for look in self.looks.values()]}
+        return self.file.write(
+            self._make,
+            self.reporter,
+            str(self.path),
+            self.format,
             recipe=recipe,
-            decides={
-                **recipe,
-                "looks": [look.to_dict() for look in looks.values()],
-                **({"bare": True} if bare else {}),
-            },
-            notes={"way": [(time, *centre) for time, centre in way_of(plan)]} if motion.get("centre") == FOLLOW else {},
-            tiles=tiles,
-            join=join if divided else None,
-            size=size,
-            fps=plan.fps / step,
-            frames=frames,
-            audio=audio,
+            decides={**recipe, **looks, **({"bare": True} if self.bare else {})},
+            notes={"way": [(time, *centre) for time, centre in way_of(self.plan)]} if self.follows else {},
+            tiles=self.tiles,
+            join=self._join if self.divided else None,
+            size=self.size,
+            fps=self.plan.fps / self.step,
+            frames=self.frames,
+            audio=self.audio,
         )
 
+    def _recipe(self, plugins: Sequence[Plugin]) -> dict[str, Any]:
+        """The recipe that is written into the clip."""
+        from dreamer.videos.zoom.schedule import zoom_words
 
-def looks_of(
-    given: RenderOptions,
-    plan: Zoom | None,
-    registry: Registry,
-    notify: Callable[[str], None],
-    problems: list[str],
-    tiles: Callable[[int], Sequence[int | None]],
-) -> dict[Look, Pipeline]:
-    """A pipeline for every preset and layer that the keyframes name; `tiles` gives those of so many looks, if known.
+        provenance = provenance_for(self.usual, self.photo.sha256, self.usual.machine, plugins)
+        recipe = {**json.loads(provenance.text()), "zoom": zoom_words(self.plan)}
+        recipe |= {"sound": self.plan.drives.sha256} if self.plan.drives.driven else {}
+        return recipe | ({"depth": self.relief_key} if self.relief_key else {})
 
-    What is wrong with them is added to `problems`.
-    """
-    looks = {}
-    wanted = plan.looks() if plan else [(None, None)]
-    for (preset, layer), tile in zip(wanted, tiles(len(wanted)), strict=True):
-        look = replace(given, layer=layer or given.layer, tile=tile if given.tile is None else given.tile)
-        look = replace(look, preset=preset, recipe=None) if preset else look
-        with collect_problems(problems):
-            looks[preset, layer] = look.pipeline(registry, notify, [], fetch=not problems)[0]
-    return looks
+    def _draw(self) -> None:
+        """Draw the chart, if one is wanted. Raises UsageError for a zoom that is too deep."""
+        from dreamer.videos.zoom.scene import path_of
 
+        plan, way = self.plan, path_of(self.plan, self.size)
+        way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
+        if self.hearing.chart:
+            moved = moves(plan, way, self.usual.recipe.strength)
+            self.hearing.draw(self.song, plan.seconds, moved, replace=self.file.force or self.file.resume)
 
-def _look_at(looks: Mapping[Look, Pipeline], plan: Zoom, time: float) -> Pipeline:
-    """What dreams at a time."""
-    return looks[plan.look(time)]
+    def _scene(self, writer: ClipWriter, on_step: OnStep) -> Scene:
+        from dreamer.videos.zoom.scene import SPACING, Scene
 
+        how = (self.plan, self.size, self.look_at, writer.state, SPACING, on_step, self.relief)
+        return Scene(self.photo.image(), *how)
 
-def _frames(made: BareZoom | DepthZoom | FeedbackZoom | KeyframeZoom, numbers: range) -> Frames:
-    """Yield frames, evenly spaced in time."""
-    for number in numbers:
-        image = made.frame(number)
-        made.checkpoint(number)
-        yield pixels_of(image), None
+    def _make(self, writer: ClipWriter) -> tuple[Frames, Pace]:
+        """The frames that a writer lacks, and the pace at which they are made."""
+        from dreamer.videos.film.passage import eight_bits
+        from dreamer.videos.zoom.frames import BareZoom, frames_of, pictures
 
+        def on_step(number: int, step: Step) -> None:
+            self.reporter.seen(step.picture)
+            self.reporter.frame(pace.step(number, step))
 
-def pixels_of(image: Tensor) -> NDArray[np.uint8]:
-    """Return a picture (1, 3, H, W) in [0, 1] as (H, W, 3), uint8."""
-    import numpy as np
+        scene = self._scene(writer, on_step)
+        made = BareZoom(scene) if self.bare else frames_of(scene)
+        passed = (min(number * self.step, self.plan.frames) for number in (writer.done, self.frames))
+        pace = Pace((writer.done, self.frames), made.dreams(*passed))
+        numbers = range(writer.done * self.step, self.plan.frames, self.step)
+        return ((eight_bits(picture), None) for picture in pictures(made, numbers)), pace
 
-    return np.ascontiguousarray(image[0].permute(1, 2, 0).mul(255).round().byte().numpy())
+    def _join(self, writer: ClipWriter) -> int:
+        """Have the clip made in spans; returns the exit code."""
+        from dreamer.videos.sound.driven import STILL
+        from dreamer.videos.zoom.frames import spanned
+        from dreamer.videos.zoom.schedule import zoom_words
+
+        def on_step(number: int, step: Step) -> None:
+            doing = f"keyframe {number + 1}, octave {step.octave + 1}/{step.octaves}"
+            self.reporter.frame(Frame(0, self.frames, 0.0, doing))
+
+        plan = self.plan
+        words = {**self.options.to_dict(), "photo": str(self.path), "sha256": self.photo.sha256, "depth": self.depth}
+        words |= {"zoom": zoom_words(replace(plan, drives=STILL)), "drives": plan.drives.told(plan.seconds)}
+        words |= {"tiles": self.tiles, "size": list(self.size), "format": asdict(self.format)}
+        words |= {"folder": str(writer.folder)}
+        made, hire = spanned(self._scene(writer, on_step)), self.hands.hire(self.usual.machine)
+        return ZoomSpans(made, self.frames, words, hire, self.reporter).join(writer)

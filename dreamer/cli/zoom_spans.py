@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from dreamer.cli.hands import order_of
 from dreamer.cli.progress import Reporter
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.segments import AGAIN, MOST_FRAMES, Joiner, shown_at, words_of, write_segments
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, collect_problems
 from dreamer.units.serving import Tell
 from dreamer.units.unit import Unit
 from dreamer.units.working import Hire
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dreamer.pipeline.pipeline import Pipeline
+    from dreamer.recipes.registry import Registry
     from dreamer.videos.clip.formats import Format
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.zoom.depth.depth_zoom import DepthZoom
     from dreamer.videos.zoom.keyframes import KeyframeZoom
+    from dreamer.videos.zoom.scene import Look
     from dreamer.videos.zoom.zoom import Zoom
 
 _MAKER = "dreamer.cli.zoom_spans:Spans"
@@ -71,6 +74,28 @@ def divisible(plan: Zoom, format: Format) -> list[str]:
     return problems
 
 
+def looks_of(
+    given: RenderOptions,
+    plan: Zoom | None,
+    registry: Registry,
+    notify: Callable[[str], None],
+    problems: list[str],
+    tiles: Callable[[int], Sequence[int | None]],
+) -> dict[Look, Pipeline]:
+    """A pipeline for every preset and layer that the keyframes name; `tiles` gives those of so many looks, if known.
+
+    What is wrong with them is added to `problems`.
+    """
+    looks = {}
+    wanted = plan.looks() if plan else [(None, None)]
+    for (preset, layer), tile in zip(wanted, tiles(len(wanted)), strict=True):
+        look = replace(given, layer=layer or given.layer, tile=tile if given.tile is None else given.tile)
+        look = replace(look, preset=preset, recipe=None) if preset else look
+        with collect_problems(problems):
+            looks[preset, layer] = look.pipeline(registry, notify, [], fetch=not problems)[0]
+    return looks
+
+
 class Spans:
     """Makes spans of a zoom from keyframes that are there.
 
@@ -84,7 +109,6 @@ class Spans:
     @cached_property
     def _zoom(self) -> KeyframeZoom | DepthZoom:
         from dreamer.cli.depth import relief_for
-        from dreamer.cli.zoom import looks_of
         from dreamer.engine.device import keep_freed_memory, use_threads
         from dreamer.image import load
         from dreamer.plugins.loading import load_plugins
@@ -121,9 +145,9 @@ class Spans:
         return write_segments(unit, order_of(_MAKER, **words), self._frames(unit, tell), format, (height, width))
 
     def _frames(self, unit: Unit, tell: Tell) -> Iterator[NDArray[np.uint8]]:
-        from dreamer.cli.zoom import pixels_of
+        from dreamer.videos.film.passage import eight_bits
 
         begin, count = unit.words["begin"], len(unit.words["shown"])
         for number in range(count):
-            yield pixels_of(self._zoom.frame(begin + number))
+            yield eight_bits(self._zoom.frame(begin + number))
             tell((number + 1) / count)

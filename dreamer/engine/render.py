@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -66,93 +66,97 @@ def render(
     """
     work = sum(math.prod(octave.size) * octave.steps for octave in octaves)  # pixels times steps
     done = number = 0
-    start = canvas if start is None else start
-    image = base = own = canvas
-    detail: Tensor | None = None  # of the dream so far, at the last octave's size
-    climbing: Ascent | CanvasAscent | None = None  # within an octave
-    here: Areas | None = None  # the areas at the octave's size
-    first = canvas  # the picture that the octave began with
-
-    def whole() -> Tensor:
-        """The picture so far at the canvas' size, as if its octave ended here."""
-        picture = left(image.clone()) if climbing else image
-        if picture.shape == canvas.shape:
-            return picture
-        picture = carry_up(picture - own, start if reinject else start.new_zeros(()), canvas, edges)
-        return picture if areas is None else areas.kept(picture, start)
-
-    def left(picture: Tensor) -> Tensor:
-        """The picture as it leaves its octave."""
-        picture = climbing.finished(picture, base) if climbing else picture
-        return picture if here is None else here.blended(first, picture)
-
+    now = _Painting(photo, canvas, canvas if start is None else start, reinject, areas, edges)
     try:
         with torch.no_grad():
             for k, octave in enumerate(octaves):
-                base, own, image = begin_octave(canvas, start, octave.size, detail, edges, reinject=reinject)
-                if areas is not None:  # enlarged, detail reaches beyond its edges
-                    here = areas.at(octave.size)
-                    image = first = here.kept(image, base if start is canvas else _sized(start, octave.size, edges))
-                detail = None
+                now.begin(octave.size)
                 if not octave.steps:
                     continue
-                like = base if photo is canvas else _sized(photo, octave.size, edges)
                 step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size)
-                climbing = ascent = ascent_at(StepContext(like, base, step, areas=here, edges=edges))
+                ascent = now.ascent = ascent_at(now.seen(now.base, step))
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
-                    moment = StepContext(like, image, step, areas=here, edges=edges)
-                    image, score = ascent.step(image, base, octave.step_size, moment)
+                    now.image, score = ascent.step(now.image, now.base, octave.step_size, now.seen(now.image, step))
                     done += math.prod(octave.size)
                     number += 1
-                    on_step(replace(step, share=done / work, score=score, picture=whole))
+                    on_step(replace(step, share=done / work, score=score, picture=now.whole))
                     if number in snapshots:
-                        on_snapshot(number, whole())
-                image = left(image)
-                climbing = None
+                        on_snapshot(number, now.whole())
+                now.end()
                 if k + 1 < len(octaves):
-                    detail = torch.sub(image, own, out=empty(image.shape, image))
-                    # Nothing else of this octave is needed, and the next one needs the room.
-                    image = base = like = detail
-                    first, own = canvas, detail.new_zeros(())
-            image = whole()
+                    now.reduce()
+            return now.whole()
     except KeyboardInterrupt:
-        raise Interrupted(whole()) from None
+        raise Interrupted(now.whole()) from None
     except NotFiniteError as error:
-        height, width = base.shape[-2:]
+        height, width = now.base.shape[-2:]
         raise NotFiniteError(
             f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try {argument('precision', 'float32')}"
         ) from error
-    return image
 
 
-def begin_octave(
-    canvas: Tensor,
-    start: Tensor,
-    size: tuple[int, int],
-    detail: Tensor | None,
-    edges: Edges = OPEN,
-    *,
-    reinject: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The pictures that an octave begins with.
+@dataclass(eq=False)
+class _Painting:
+    """A picture on its way through the octaves: what `render` is given, and the pictures of the octave it is in.
 
-    Args:
-        canvas: The undreamt picture at full size, (B, 3, H, W) in [0, 1].
-        start: What to dream on at full size, (B, 3, H, W); often `canvas` itself.
-        size: The octave's (height, width).
-        detail: The detail of the dream so far at the last octave's size, None in the first octave.
-        edges: Where the pictures go round.
-        reinject: Whether `start` is put beneath the detail; otherwise the detail holds it already.
-
-    Returns:
-        The canvas at this size, which sets the limits; what the detail lies on, or 0; and the picture to go on with,
-        which is both together. Each (B, 3, height, width).
+    `canvas` and `start` have the full size, (B, 3, H, W), all others that of the octave.
     """
-    base = _sized(canvas, size, edges)
-    first = base if start is canvas else within(_sized(start, size, edges), base)
-    own = first if reinject else first.new_zeros(())
-    return base, own, first if detail is None else carry_up(detail, own, base, edges)
+
+    photo: Tensor
+    canvas: Tensor
+    start: Tensor
+    reinject: bool
+    areas: Areas | None
+    edges: Edges
+
+    def __post_init__(self) -> None:
+        self.image = self.base = self.own = self.canvas  # so far; undreamt, which sets the limits; beneath the detail
+        self.like, self.first = self.photo, self.canvas  # the photo; what the octave began with, for outside of areas
+        self.here: Areas | None = None  # the areas at the octave's size
+        self.ascent: Ascent | CanvasAscent | None = None  # within an octave
+        self.detail: Tensor | None = None  # of the dream so far, at the last octave's size, between two octaves
+
+    def begin(self, size: tuple[int, int]) -> None:
+        """Begin an octave of (height, width): with the canvas, plus the detail of the last one, enlarged."""
+        base, here = _sized(self.canvas, size, self.edges), None
+        first = base if self.start is self.canvas else within(_sized(self.start, size, self.edges), base)
+        own = first if self.reinject else first.new_zeros(())
+        image = first if self.detail is None else carry_up(self.detail, own, base, self.edges)
+        if self.areas is not None:  # enlarged, detail reaches beyond its edges
+            here = self.areas.at(size)
+            start = base if self.start is self.canvas else _sized(self.start, size, self.edges)
+            image = self.first = here.kept(image, start)
+        self.image, self.base, self.own, self.here, self.detail = image, base, own, here, None
+        self.like = base if self.photo is self.canvas else _sized(self.photo, size, self.edges)
+
+    def seen(self, image: Tensor, step: Step) -> StepContext:
+        """The context of a step on a picture, for the ingredients."""
+        return StepContext(self.like, image, step, areas=self.here, edges=self.edges)
+
+    def end(self) -> None:
+        """Leave the octave."""
+        self.image, self.ascent = self._left(self.image), None
+
+    def reduce(self) -> None:
+        """Keep the detail alone: nothing else of an octave is needed, and the next one needs the room."""
+        self.detail = torch.sub(self.image, self.own, out=empty(self.image.shape, self.image))
+        self.image = self.base = self.like = self.detail
+        self.first, self.own = self.canvas, self.detail.new_zeros(())
+
+    def whole(self) -> Tensor:
+        """The picture so far at the full size, as if its octave ended here."""
+        picture = self._left(self.image.clone()) if self.ascent else self.image
+        if picture.shape == self.canvas.shape:
+            return picture
+        start = self.start if self.reinject else self.start.new_zeros(())
+        picture = carry_up(picture - self.own, start, self.canvas, self.edges)
+        return picture if self.areas is None else self.areas.kept(picture, self.start)
+
+    def _left(self, picture: Tensor) -> Tensor:
+        """The picture as it leaves its octave."""
+        picture = self.ascent.finished(picture, self.base) if self.ascent else picture
+        return picture if self.here is None else self.here.blended(self.first, picture)
 
 
 def carry_up(detail: Tensor, own: Tensor, base: Tensor, edges: Edges = OPEN) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from torch import Tensor
 
 from dreamer.videos.zoom.depth.depth_zoom import DepthZoom
@@ -18,6 +20,14 @@ def frames_of(scene: Scene) -> KeyframeZoom | FeedbackZoom | DepthZoom:
 def spanned(scene: Scene) -> KeyframeZoom | DepthZoom:
     """The frames of a scene that can be made in any order."""
     return DepthZoom(scene) if scene.relief else KeyframeZoom(scene)
+
+
+def pictures(made: KeyframeZoom | FeedbackZoom | DepthZoom | BareZoom, numbers: Iterable[int]) -> Iterator[Tensor]:
+    """Yield frames (1, 3, h, w) in [0, 1]; what later ones need of a frame is kept before it is given."""
+    for number in numbers:
+        picture = made.frame(number)
+        made.checkpoint(number)
+        yield picture
 
 
 class BareZoom:
