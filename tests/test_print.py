@@ -112,7 +112,7 @@ def test_a_print_goes_on_to_the_identical_file(monkeypatch: pytest.MonkeyPatch) 
     tiled = ("--tile", "96")
     assert printed(*tiled).code == 0
     whole = Path("print.png").read_bytes()
-    for count in (1, 5):  # in the proof, after a step on the piece that is timed; in the last octave, after the crop's
+    for count in (2, 6):  # in the proof, after two steps on the piece that is timed; in the last octave, after the crop's
         Path("print.png").unlink()
         with monkeypatch.context() as patch:
             stopped_at(count, patch)
@@ -279,7 +279,7 @@ def test_paper_may_be_turned_and_holds_the_whole_photo() -> None:
     assert long_side(wide, None, 200, 0) == 96
 
 
-def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_file(
+def test_the_time_is_that_of_all_looks_of_what_lies_beside_them_and_of_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     photo = load("photo.png")
@@ -295,7 +295,7 @@ def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_fil
         return gradient(self, image, *rest, **more)
 
     monkeypatch.setattr(Scorer, "gradient", looked)
-    told = seconds_of(way, photo, "PNG")
+    told = seconds_of(way, photo, "PNG", (60, 80))
     ((high, wide),) = looks
     assert high > 64 < wide, "with its surroundings"
     crops: list[int] = []
@@ -307,10 +307,13 @@ def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_fil
         return found
 
     monkeypatch.setattr(score, "_crop", cut)
-    way.drawn(torch.zeros(1, 3, *way.first.size))
-    seen = sum(crops)
-    pixels, piece = sum(math.prod(octave.size) for octave in way.octaves), 320 * 240
-    assert told == pytest.approx(11 * seen / (high * wide) + 5 * pixels / piece + 7)
+    change = way.begun()
+    way.piece(change, (60, 80))
+    way.drawn(change)
+    seen, piece = sum(crops), 320 * 240
+    pixels = sum(math.prod(octave.size) * octave.steps for octave in (*way.first.octaves, *way.octaves))
+    pixels += 60 * 80 * sum(octave.steps for octave in way.octaves)
+    assert told == pytest.approx(11 * seen / (high * wide) + 5 * pixels / (2 * piece) + 7)
 
 
 def test_python_makes_the_same_print() -> None:

@@ -36,6 +36,22 @@ def sampled(picture: Tensor, places: Tensor, edges: Edges = OPEN) -> Tensor:
     return found
 
 
+def added(picture: Tensor, other: Tensor) -> Tensor:
+    """The picture (B, C, H, W) with another one, which has no gradient, added to it."""
+    both: Tensor = _Added.apply(picture, other)
+    return both
+
+
+class _Added(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, other: Tensor) -> Tensor:
+        return torch.add(picture, other, out=empty(picture.shape, picture))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
 class _Rolled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, picture: Tensor, down: int, right: int) -> Tensor:
