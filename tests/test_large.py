@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,25 @@ def test_files_hold_what_memory_would_and_vanish_with_it(tmp_path: Path, monkeyp
         with pytest.raises(WriteError, match="cannot be kept there: No space left"):
             storage.empty((1000, 1000))
     assert storage.empty((4,)).shape == (4,), "outside it is memory again"
+
+
+def test_noise_is_the_same_in_files(image: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noisy() -> list[Tensor]:
+        leaf = image.clone().requires_grad_()
+        with Randomness(3):
+            found = transforms.noise(leaf)(leaf)
+        return [found, *torch.autograd.grad((found * image).sum(), leaf)]
+
+    with Randomness(3):
+        plain = [image + 0.03 * torch.randn_like(image), image]
+    made: list[int] = []
+    mapped = mmap.mmap
+    monkeypatch.setattr("mmap.mmap", lambda number, size: made.append(size) or mapped(number, size))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(storage, "LARGE", 1)
+    with storage.on_disk(tmp_path):
+        found = noisy()
+    assert all(torch.equal(one, other) for one, other in zip(plain, found, strict=True))
+    assert made == [image.nbytes] * 2, "of the noise, and of the picture with it"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -155,7 +155,7 @@ class Print:
         return (
             f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {len(self.way.octaves)} octaves "
             f"above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
-            f"{_amount(self.way.memory)} of memory{large}, {_amount(self.disk)} on the disk and "
+            f"{_amount(self.way.peak)} of memory{large}, {_amount(self.disk)} on the disk and "
             f"{_duration(seconds_of(self.way, self.photo, check_suffix(self.output), self._crop))}"
         )
 
