@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import mmap
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,24 @@ def test_pixels_and_gradients_move_as_torch_moves_them(
             weights = torch.linspace(-1, 1, moved.numel()).view(moved.shape)
             results.append((moved, *torch.autograd.grad((moved * weights).sum(), leaf)))
         assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+def test_one_channel_of_a_large_gradient_is_moved_back_at_a_time(
+    image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward, known, alive = torch.ops.aten.grid_sampler_2d_backward, [], []
+
+    def watched(*words: Any) -> tuple[Tensor, Tensor]:
+        alive.append(sum(one() is not None for one in known))
+        found = backward(*words)
+        known.extend(map(weakref.ref, found))
+        return found
+
+    monkeypatch.setattr(torch.ops.aten, "grid_sampler_2d_backward", watched)
+    monkeypatch.setattr(storage, "LARGE", 1)
+    leaf = image.clone().requires_grad_()
+    torch.autograd.grad(sampled(leaf, torch.zeros(1, 40, 50, 2)).sum(), leaf)
+    assert alive == [0, 0, 0]
 
 
 def test_files_hold_what_memory_would_and_vanish_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

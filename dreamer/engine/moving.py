@@ -96,8 +96,8 @@ class _Sampled(torch.autograd.Function):
         for first in range(0, channels, each):
             # Of the picture only the size is needed.
             like = gradient.new_empty(1).expand(batch, each, height, width)
-            (part, _) = torch.ops.aten.grid_sampler_2d_backward(
+            # Given no names, they are gone before the next channel's: torch makes room for the places' gradient, too.
+            back[:, first : first + each] = torch.ops.aten.grid_sampler_2d_backward(
                 gradient[:, first : first + each], like, there, 0, 2, True, [True, False]
-            )
-            back[:, first : first + each] = part
+            )[0]
         return back, None
