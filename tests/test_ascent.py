@@ -1,3 +1,4 @@
+import weakref
 from functools import partial
 
 import pytest
@@ -240,6 +241,37 @@ def test_transforms_do_the_same_in_either_form():
             seen, apply = seen_through(shaken, image)
             found.append((seen, torch.rand(()), apply(other), torch.rand(())))
     assert all(torch.equal(one, same) for one, same in zip(*found, strict=True))
+
+
+class Passing(torch.autograd.Function):
+    """Passes pictures and gradients on, and calls a function on the way back."""
+
+    @staticmethod
+    def forward(ctx, picture, passed):
+        ctx.passed = passed
+        return picture.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.passed()
+        return gradient.clone(), None
+
+
+def test_a_large_gradient_is_let_go_of_on_its_way_back():
+    """A large picture has no room for what every transform has made of it."""
+    alive, known = [], []
+
+    def gradient(seen, context):
+        found = torch.ones_like(seen)
+        known.append(weakref.ref(found))
+        return 0.0, found
+
+    def passing(image, context):
+        return lambda picture: Passing.apply(picture, lambda: alive.append(known[0]() is not None))
+
+    image = scene(64, 48)
+    Ascent(gradient, transforms=(passing, passing)).step(image, image, 0.01, moment(image))
+    assert alive == [True, False]
 
 
 def test_a_mask_is_moved_as_the_picture_is():

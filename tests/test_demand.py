@@ -164,6 +164,13 @@ def test_transforms_are_tried_at_both_ends_and_draw_nothing() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_large_picture_is_asked_for_its_size_without_being_bent(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr("dreamer.ingredients.transforms.torch.arange", made.append)
+    draws = build({"network": "reverie"}, registry()).binder.transforms()
+    assert transformed(draws, (1, 1000, 1001)) == [(1, 1000, 1001)] * len(draws) and not made
+
+
 def test_a_transform_that_cannot_be_tried_is_taken_as_it_comes() -> None:
     def shy(image: Tensor, context: object) -> Any:
         return lambda picture: picture * float(picture.mean())  # there are no values

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import mmap
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,24 @@ def test_pixels_and_gradients_move_as_torch_moves_them(
         assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
+def test_one_channel_of_a_large_gradient_is_moved_back_at_a_time(
+    image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward, known, alive = torch.ops.aten.grid_sampler_2d_backward, [], []
+
+    def watched(*words: Any) -> tuple[Tensor, Tensor]:
+        alive.append(sum(one() is not None for one in known))
+        found = backward(*words)
+        known.extend(map(weakref.ref, found))
+        return found
+
+    monkeypatch.setattr(torch.ops.aten, "grid_sampler_2d_backward", watched)
+    monkeypatch.setattr(storage, "LARGE", 1)
+    leaf = image.clone().requires_grad_()
+    torch.autograd.grad(sampled(leaf, torch.zeros(1, 40, 50, 2)).sum(), leaf)
+    assert alive == [0, 0, 0]
+
+
 def test_files_hold_what_memory_would_and_vanish_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "LARGE", 1)
     with storage.on_disk(tmp_path):
@@ -95,6 +115,25 @@ def test_files_hold_what_memory_would_and_vanish_with_it(tmp_path: Path, monkeyp
         with pytest.raises(WriteError, match="cannot be kept there: No space left"):
             storage.empty((1000, 1000))
     assert storage.empty((4,)).shape == (4,), "outside it is memory again"
+
+
+def test_noise_is_the_same_in_files(image: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noisy() -> list[Tensor]:
+        leaf = image.clone().requires_grad_()
+        with Randomness(3):
+            found = transforms.noise(leaf)(leaf)
+        return [found, *torch.autograd.grad((found * image).sum(), leaf)]
+
+    with Randomness(3):
+        plain = [image + 0.03 * torch.randn_like(image), image]
+    made: list[int] = []
+    mapped = mmap.mmap
+    monkeypatch.setattr("mmap.mmap", lambda number, size: made.append(size) or mapped(number, size))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(storage, "LARGE", 1)
+    with storage.on_disk(tmp_path):
+        found = noisy()
+    assert all(torch.equal(one, other) for one, other in zip(plain, found, strict=True))
+    assert made == [image.nbytes] * 2, "of the noise, and of the picture with it"
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -6,6 +6,7 @@ import math
 import mmap
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ from dreamer.engine.tiling import Tile
 from dreamer.errors import WriteError
 from dreamer.image import Photo, blurred, encode, encode_to, load, resize, to_pil
 from dreamer.networks.network import Network
+from dreamer.networks.reverie import DEFAULTS
 from dreamer.pipeline.build import build
-from dreamer.pipeline.enlarging import FALL, Enlargement, finer_octaves
+from dreamer.pipeline.enlarging import _FRUGAL, FALL, Enlargement, finer_octaves
 from dreamer.pipeline.forecast import seconds_of
 from dreamer.pipeline.pipeline import Pipeline
+from dreamer.pipeline.plan import look_memory
 from dreamer.plugins.loading import load_plugins
 
 TINY = replace(tiny(), name="reverie")
@@ -112,7 +115,7 @@ def test_a_print_goes_on_to_the_identical_file(monkeypatch: pytest.MonkeyPatch) 
     tiled = ("--tile", "96")
     assert printed(*tiled).code == 0
     whole = Path("print.png").read_bytes()
-    for count in (1, 5):  # in the proof, after a step on the piece that is timed; in the last octave, after the crop's
+    for count in (2, 6):  # in the proof, after two steps on the timed piece; in the last octave, after the crop's
         Path("print.png").unlink()
         with monkeypatch.context() as patch:
             stopped_at(count, patch)
@@ -279,7 +282,7 @@ def test_paper_may_be_turned_and_holds_the_whole_photo() -> None:
     assert long_side(wide, None, 200, 0) == 96
 
 
-def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_file(
+def test_the_time_is_that_of_all_looks_of_what_lies_beside_them_and_of_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     photo = load("photo.png")
@@ -295,7 +298,7 @@ def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_fil
         return gradient(self, image, *rest, **more)
 
     monkeypatch.setattr(Scorer, "gradient", looked)
-    told = seconds_of(way, photo, "PNG")
+    told = seconds_of(way, photo, "PNG", (60, 80))
     ((high, wide),) = looks
     assert high > 64 < wide, "with its surroundings"
     crops: list[int] = []
@@ -307,10 +310,27 @@ def test_the_time_is_that_of_whole_tiles_of_what_lies_beside_them_and_of_the_fil
         return found
 
     monkeypatch.setattr(score, "_crop", cut)
-    way.drawn(torch.zeros(1, 3, *way.first.size))
-    seen = sum(crops)
-    pixels, piece = sum(math.prod(octave.size) for octave in way.octaves), 320 * 240
-    assert told == pytest.approx(11 * seen / (high * wide) + 5 * pixels / piece + 7)
+    change = way.begun()
+    way.piece(change, (60, 80))
+    way.drawn(change)
+    seen, piece = sum(crops), 320 * 240
+    pixels = sum(math.prod(octave.size) * octave.steps for octave in (*way.first.octaves, *way.octaves))
+    pixels += 60 * 80 * sum(octave.steps for octave in way.octaves)
+    assert told == pytest.approx(11 * seen / (high * wide) + 5 * pixels / (2 * piece) + 7)
+
+
+def test_all_ingredients_of_the_default_look_keep_what_is_large_in_files() -> None:
+    names = {item["name"] for kind in ("transforms", "gradient_filters") for item in DEFAULTS[kind]}
+    assert names <= _FRUGAL
+
+
+def test_the_memory_is_that_of_the_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = build({}, load_plugins()[0], network=TINY, machine=Machine("cpu", "float32", 64))
+    way = Enlargement.planned(pipeline, load("photo.png"), 320, 80)
+    look = look_memory(64, pipeline.network, pipeline.terms, 240, 320, 1)
+    process = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=2**30))
+    monkeypatch.setattr("psutil.Process", lambda: process)
+    assert way.peak == 2**30 + way.memory + look
 
 
 def test_python_makes_the_same_print() -> None:

@@ -111,6 +111,13 @@ class Print:
         return self.paper and Sheets.planned(*self.way.size, self.dpi, self.paper)
 
     @property
+    def _crop(self) -> tuple[int, int]:
+        """The most (height, width) of the crop, in pixels."""
+        from dreamer.pipeline.enlarging import PROOF
+
+        return PROOF * 3 // 4, PROOF
+
+    @property
     def disk(self) -> int:
         """The bytes that the print and the largest two of its checkpoints take at most."""
         last = [math.prod(size) for size in self.way.sizes[-2:]]
@@ -148,18 +155,17 @@ class Print:
         return (
             f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {len(self.way.octaves)} octaves "
             f"above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
-            f"{_amount(self.way.memory)} of memory{large}, {_amount(self.disk)} on the disk and "
-            f"{_duration(seconds_of(self.way, self.photo, check_suffix(self.output)))}"
+            f"{_amount(self.way.peak)} of memory{large}, {_amount(self.disk)} on the disk and "
+            f"{_duration(seconds_of(self.way, self.photo, check_suffix(self.output), self._crop))}"
         )
 
     def proofs(self, change: Tensor | None = None) -> Path:
         """Write the small whole and the crop; returns the place of the whole. `change` is that of the proof."""
         from dreamer.image import load, to_pil
-        from dreamer.pipeline.enlarging import PROOF
 
         small = self._small()
         change = self.way.proof(small) if change is None else change
-        crop = load(to_pil(self.way.piece(change, (PROOF * 3 // 4, PROOF))))
+        crop = load(to_pil(self.way.piece(change, self._crop)))
         self._write(
             self.files.whole, small, small.with_change(self.way.strong(change)), "PNG", self._own(self.files.whole)
         )

@@ -112,9 +112,9 @@ class Ascent:
         # Going back needs the graph, not the transformed picture itself: a large picture has no room for both.
         known, seen = KnownGradient(seen), seen.detach()
         score, gradient = self.gradient(seen, context)
-        del seen
-        (gradient,) = torch.autograd.grad(known.root(gradient), leaf)
-        return score, gradient
+        root = known.root(gradient)
+        del seen, gradient
+        return score, torch.autograd.grad(root, leaf)[0]
 
     def _transformed(self, image: Tensor, context: StepContext) -> tuple[Tensor, StepContext]:
         """Draw each transform in turn and apply it to `image`; the context then applies the same to other pictures."""

@@ -36,6 +36,22 @@ def sampled(picture: Tensor, places: Tensor, edges: Edges = OPEN) -> Tensor:
     return found
 
 
+def added(picture: Tensor, other: Tensor) -> Tensor:
+    """The picture (B, C, H, W) with another one, which has no gradient, added to it."""
+    both: Tensor = _Added.apply(picture, other)
+    return both
+
+
+class _Added(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, picture: Tensor, other: Tensor) -> Tensor:
+        return torch.add(picture, other, out=empty(picture.shape, picture))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
 class _Rolled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, picture: Tensor, down: int, right: int) -> Tensor:
@@ -80,8 +96,8 @@ class _Sampled(torch.autograd.Function):
         for first in range(0, channels, each):
             # Of the picture only the size is needed.
             like = gradient.new_empty(1).expand(batch, each, height, width)
-            (part, _) = torch.ops.aten.grid_sampler_2d_backward(
+            # Given no names, they are gone before the next channel's: torch makes room for the places' gradient, too.
+            back[:, first : first + each] = torch.ops.aten.grid_sampler_2d_backward(
                 gradient[:, first : first + each], like, there, 0, 2, True, [True, False]
-            )
-            back[:, first : first + each] = part
+            )[0]
         return back, None

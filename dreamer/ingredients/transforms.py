@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.engine.moving import rolled, sampled
+from dreamer.engine.moving import added, rolled, sampled
 from dreamer.engine.step import Apply, Step
 from dreamer.hookspecs import Register, hookimpl
 from dreamer.image import OPEN, Edges
@@ -121,8 +121,8 @@ def noise(image: Tensor, *, sigma: Annotated[float, Range(0, 1)] = 0.03) -> Appl
 
     A mask, or whatever else is no picture of three channels, stays as it is.
     """
-    grain = sigma * torch.randn_like(image)
-    return lambda picture: picture + grain if _is_picture(picture) else picture
+    grain = empty(image.shape, image).normal_().mul_(sigma)
+    return lambda picture: added(picture, grain) if _is_picture(picture) else picture
 
 
 def warp(
@@ -138,6 +138,8 @@ def warp(
     Places some `pixels` apart are moved each for itself, so that the picture is turned, stretched or sheared by about
     `degrees`, or a seventh of its size, between them; its borders stay where they are, unless it goes round.
     """
+    if image.is_meta:  # it is the size that is asked for, which stays
+        return lambda picture: picture
     height, width = image.shape[-2:]
     with Randomness(Randomness.active().seed + step.octave):
         grid = torch.randn(1, 2, *(max(3, round(side / pixels) + 3) for side in (height, width)))

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from dreamer.engine.step import Step
 from dreamer.errors import UsageError, argument
 from dreamer.image import Photo, resize, size_at
 from dreamer.image.storage import empty
+from dreamer.pipeline.demand import Demand
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import Plan, look_memory
 from dreamer.pipeline.regions import areas_of, strength_in, strength_of
@@ -34,7 +36,7 @@ FALL = 0.7
 _STEPS = 2
 _BESIDES = 12  # bytes of a pixel beside those of a dream: the change that an octave begins with, and a mask
 _IN_FILES, _NOT_IN_FILES = 84, 14  # bytes of a pixel in mapped files, and beside them, by the usual ingredients
-_FRUGAL = {"jitter", "warp", "laplacian", "normalise", "even", "chroma"}  # ingredients that make no large tensor else
+_FRUGAL = {"jitter", "warp", "noise", "laplacian", "normalise", "even", "chroma"}  # make no large tensor elsewhere
 _OTHERS, _AREA = 48, 16  # bytes of a pixel for an ingredient that does, and for a region
 _SPARE = 0.9  # largest share of the free memory that is taken
 _CELLS = 12  # across a picture, among which the one that has changed most is looked for
@@ -131,15 +133,32 @@ class Enlargement:
     @property
     def memory(self) -> float:
         """The bytes of memory that it takes at least."""
-        pipeline, demand = self.pipeline, self.pipeline.session.demand(self.pipeline.binder, *self.size)
-        count, height, width = demand.seen
-        look = look_memory(self.machine.tile, pipeline.network, pipeline.terms, height, width, count)
+        pipeline, look = self.pipeline, self._look
         if not self.in_files:
-            return demand.memory(look) + _BESIDES * math.prod(self.size)
+            return self._demand.memory(look) + _BESIDES * math.prod(self.size)
         recipe = pipeline.recipe
         names = {item.name for item in (*recipe.transforms, *recipe.gradient_filters, *recipe.updates, *recipe.priors)}
         others = _OTHERS * (bool(names - _FRUGAL) + (not pipeline.on_pixels)) + _AREA * len(recipe.regions)
         return look + (_NOT_IN_FILES + others) * math.prod(self.size) + 12 * math.prod(self.photo.shape[-2:])
+
+    @property
+    def peak(self) -> float:
+        """About the bytes of memory that the process comes to, or of a graphics card's that are taken.
+
+        A look's tensors are freed in another order than they are made, and leave gaps of about its own size.
+        """
+        own = psutil.Process().memory_info().rss if self.machine.device == "cpu" else 0
+        return own + self.memory + self._look
+
+    @property
+    def _look(self) -> float:
+        """The bytes that the network takes at once."""
+        pipeline, (count, height, width) = self.pipeline, self._demand.seen
+        return look_memory(self.machine.tile, pipeline.network, pipeline.terms, height, width, count)
+
+    @property
+    def _demand(self) -> Demand:
+        return self.pipeline.session.demand(self.pipeline.binder, *self.size)
 
     @property
     def disk(self) -> int:
