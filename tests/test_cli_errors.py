@@ -88,6 +88,7 @@ OPTIONS = {
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
     "preset": (["--preset", "clasic"], "no preset is called 'clasic'; did you mean classic?"),
     "network": (["--network", "gogglenet"], "no network is called 'gogglenet'; did you mean googlenet"),
+    "strange network": (["--network", "zzz"], "'zzz' (`dreamer networks list` shows those that are ready"),
     "fixed size": (["--network", "maxvit_t"], "maxvit_t accepts pictures of one size only"),
     "layer": (
         ["--layer", "m4x"],

@@ -107,6 +107,25 @@ def test_a_clip_for_a_photo_and_a_photo_for_a_clip_say_what_to_do(tmp_path: Path
     assert left_in(tmp_path) == sorted([still.name, *(path.name for path in clips)])
 
 
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["render", ""], "render ''"),
+        (["render", "--", ""], "-- ''"),
+        (["render", "a.png", "--preset", ""], "--preset ''"),
+        (["zoom", "a.png", "--recipe="], "--recipe="),
+        ([""], "dreamer ''"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder_and_no_option_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str
+) -> None:
+    photo(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    refused(dreamer(*words), f"dreamer: {typed}: this is empty; give a name or a value, or leave it out\n")
+    assert left_in(tmp_path) == ["a.png"]
+
+
 def test_a_name_with_a_nul_is_a_sentence(tmp_path: Path) -> None:
     name = "a\0b"
     refused(dreamer("render", name), "'a\\x00b': no name and no value holds a NUL")

@@ -35,7 +35,7 @@ def sentences(error: Exception) -> Sequence[str]:
         case click.MissingParameter() if error.param:
             return [f"{' or '.join(error.param.opts)} is missing{_see_help(error)}"]
         case click.BadParameter() if error.param:
-            return [f"{max(error.param.opts, key=len)}: {_clause(error.message)}{_see_help(error)}"]
+            return [f"{max(error.param.opts, key=len)}: {_misfit(error.message, error.param.type)}{_see_help(error)}"]
         case click.UsageError():
             return [_clause(error.format_message()) + _see_help(error)]
         case click.ClickException():
@@ -71,6 +71,16 @@ def tell(problems: Sequence[str], *, as_json: bool) -> None:
 def _clause(sentence: str) -> str:
     """click's sentence, for use inside another one."""
     return sentence[:1].lower() + sentence[1:].rstrip(".")
+
+
+def _misfit(sentence: str, type: object) -> str:
+    """click's sentence about a value of an option, in which a number is called what it has to be."""
+    value, found, _ = sentence.rpartition(" is not ")
+    if not found or not isinstance(type, (click.types.IntParamType, click.types.FloatParamType)):
+        return _clause(sentence)
+    number = "a whole number" if isinstance(type, click.types.IntParamType) else "a number"
+    low, high = getattr(type, "min", None), getattr(type, "max", None)
+    return f"{value} is not {number}" + f" from {low}" * (low is not None) + f" to {high}" * (high is not None)
 
 
 def _see_help(error: click.UsageError) -> str:
