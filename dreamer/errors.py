@@ -173,6 +173,15 @@ def quoted(value: Any) -> str:
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
+def many(count: int, noun: str) -> str:
+    """So many things, in words.
+
+    >>> many(1, "photo"), many(2, "photo")
+    ('1 photo', '2 photos')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def described(error: BaseException) -> str:
     """What an error of somebody else's code says, or its class; its own text may fail, too."""
     name = type(error).__name__

@@ -61,7 +61,7 @@ def test_a_photo_that_is_none(tmp_path: Path, name: str) -> None:
     assert left_in(tmp_path) == before
 
 
-@pytest.mark.parametrize("place", [".", "/", ""])
+@pytest.mark.parametrize("place", [".", "/"])
 def test_what_has_no_name_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.chdir(tmp_path)
     source = photo(tmp_path / "a.png")
@@ -84,6 +84,9 @@ def test_a_current_folder_that_is_gone_is_a_sentence(tmp_path: Path, monkeypatch
 OPTIONS = {
     "format": (["-o", "x.xyz"], "x.xyz: unsupported extension; use one of .jpg"),
     "no format": (["-o", "x"], "-o x: not a folder, and the name has no extension"),
+    "no format of a sheet": (["--variations", "2", "-o", "x"], "x: no extension; use one of .jpg"),
+    "folder for a sheet": (["--variations", "2", "-o", ".."], "..: this is a folder; name a picture in it, with one of"),
+    "nothing to invert": (["--invert"], "--invert: there is no --region whose mask it could invert"),
     "folder": (["-o", "nowhere/deep/"], "-o nowhere/deep/: there is no folder nowhere"),
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
     "preset": (["--preset", "clasic"], "no preset is called 'clasic'; did you mean classic?"),
