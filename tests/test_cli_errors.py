@@ -85,7 +85,10 @@ OPTIONS = {
     "format": (["-o", "x.xyz"], "x.xyz: unsupported extension; use one of .jpg"),
     "no format": (["-o", "x"], "-o x: not a folder, and the name has no extension"),
     "no format of a sheet": (["--variations", "2", "-o", "x"], "x: no extension; use one of .jpg"),
-    "folder for a sheet": (["--variations", "2", "-o", ".."], "..: this is a folder; name a picture in it, with one of"),
+    "folder for a sheet": (
+        ["--variations", "2", "-o", ".."],
+        "..: this is a folder; name a picture in it, with one of",
+    ),
     "nothing to invert": (["--invert"], "--invert: there is no --region whose mask it could invert"),
     "folder": (["-o", "nowhere/deep/"], "-o nowhere/deep/: there is no folder nowhere"),
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),

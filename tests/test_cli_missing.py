@@ -126,6 +126,14 @@ def test_an_empty_word_is_not_the_current_folder_and_no_option_left_out(
     assert left_in(tmp_path) == ["a.png"]
 
 
+def test_an_address_in_the_place_of_a_file_is_called_one(tmp_path: Path) -> None:
+    source, wanted = photo(tmp_path / "a.png"), "is an address, and a file of this machine is wanted"
+    refused(dreamer("zoom", "s3://me:word@b/a.jpg"), f"photo: s3://me:***@b/a.jpg {wanted}")
+    refused(dreamer("loop", source, "-o", "memory://a.mp4"), f"--output: memory://a.mp4 {wanted}")
+    refused(dreamer("render", source, "--guide", "file:///a.jpg"), f"--guide: file:///a.jpg {wanted}")
+    assert left_in(tmp_path) == ["a.png"]
+
+
 def test_a_name_with_a_nul_is_a_sentence(tmp_path: Path) -> None:
     name = "a\0b"
     refused(dreamer("render", name), "'a\\x00b': no name and no value holds a NUL")

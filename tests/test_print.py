@@ -195,7 +195,8 @@ def test_a_proof_stops_there_and_the_print_may_follow() -> None:
     ran = printed("--proof")
     assert ran.code == 0 and left_in(Path()) == [name for name in MADE if name != "print.png"]
     assert "print of 160x120 pixels, 2.0 x 1.5 cm at 200 dpi, 2 octaves above" in ran.err and "memory" in ran.err
-    refused(printed("--seed", "3"), "print-proof.png already exists and is no proof of this print", "--force")
+    others = "--force replaces it, -o chooses another name"
+    refused(printed("--seed", "3"), f"print-proof.png already exists and is no proof of this print; {others}")
     assert printed().code == 0
     refused(printed(), "print.png already exists", "--force")
     assert printed("--seed", "3", "--force").code == 0

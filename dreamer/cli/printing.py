@@ -69,7 +69,9 @@ class Files:
             with suppress(UsageError):
                 if (text := read_recipe(path)) and Provenance.read(text, str(path)).same_picture(stamp):
                     continue
-            raise UsageError(f"{path} already exists and is no proof of this print; --force replaces it, -o chooses another name")
+            raise UsageError(
+                f"{path} already exists and is no proof of this print; --force replaces it, -o chooses another name"
+            )
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,11 @@ class Print:
         (height, width), tile = self.way.size, self.way.machine.tile
         sides = " x ".join(f"{side * INCH / self.dpi:.1f}" for side in (width, height))
         cut = f", {many(self.sheets.count, 'sheet')}" if self.sheets else ""
+        octaves = many(len(self.way.octaves), "octave")
         large = ", beside what is in files" if self.way.in_files else ""
         return (
-            f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, "
-            f"{many(len(self.way.octaves), 'octave')} above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
+            f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {octaves} "
+            f"above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
             f"{_amount(self.way.memory)} of memory{large}, {_amount(self.disk)} on the disk and "
             f"{_duration(seconds_of(self.way, self.photo, check_suffix(self.output)))}"
         )

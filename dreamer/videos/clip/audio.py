@@ -206,7 +206,8 @@ def _encoded(
 
 def _tell(sound: Sound, damage: Sequence[FFmpegError], heard: bool, notify: Callable[[str], None]) -> None:
     if damage:
-        notify(f"{sound.path}: {many(len(damage), 'part')} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
+        parts = many(len(damage), "part")
+        notify(f"{sound.path}: {parts} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
     if not heard:
         notify(f"{sound.path}: there is no sound within the length of the clip")
 
