@@ -227,7 +227,7 @@ class Print:
 def _duration(seconds: float) -> str:
     """Seconds in words, no finer than a forecast knows them."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        return many(max(1, round(seconds)), "second")
     return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
 
 
