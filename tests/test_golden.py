@@ -17,9 +17,10 @@ from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
 GOLDEN = Path(__file__).parent / "golden"
-# Levels of 255, as a mean and at most. With one thread and with two the pictures are what they were, to the bit, and a
-# step half a percent longer changes them by 0.2 to 0.6 and at most 13 to 39: this leaves room for other processors.
-MEAN, MOST = 0.2, 4
+# Levels of 255, as a mean and in 99 of 100 pixels. With one thread and with two the pictures are what they were, to the
+# bit, and a step half a percent longer changes them by 0.2 to 0.6 and by 2 to 5: this leaves room for other processors,
+# where pooling may choose another of two equal features, which changes some twenty pixels by up to 13.
+MEAN, MOST = 0.2, 1
 
 CASES = {
     "plain": {},
@@ -44,7 +45,7 @@ def draw(words):
 def test_the_picture_is_what_it_was(name):
     expected = np.asarray(Image.open(GOLDEN / f"{name}.png")).astype(float)
     difference = np.abs(draw(CASES[name]) - expected)
-    assert difference.mean() < MEAN and difference.max() <= MOST
+    assert difference.mean() < MEAN and np.percentile(difference, 99) <= MOST
 
 
 def test_the_five_differ():

@@ -12,7 +12,8 @@ from dreamer.errors import UsageError
 
 def test_auto_is_settled():
     machine = Machine().resolved()
-    assert machine.device in ("cpu", "cuda", "mps") and machine.precision == "float32" and machine.threads > 0
+    assert machine.device in ("cpu", "cuda", "mps") and machine.threads > 0
+    assert machine.dtype == torch.float32  # until a plan settles it
     assert {"device", "precision", "tile", "threads", "torch"} == machine.to_dict().keys()
 
 

@@ -64,21 +64,19 @@ class Machine:
         )
 
     def resolved(self) -> Machine:
-        """Device, precision and threads settled; the tile depends on the picture and is settled there.
+        """Device and threads settled; tile and precision depend on the picture and its network: `Pipeline.plan`.
 
         Raises UsageError for a device that is not there, and for what is none.
         """
         device = self.device if isinstance(self.device, str) else ""
         device = device if device != "auto" else _best_device()
-        # bfloat16 saves a third of the time on some processors and networks, none on others: only when asked for.
         precision = self.precision if isinstance(self.precision, str) else ""
-        precision = precision if precision != "auto" else "float32"
         with reported_together() as problems:
             if device not in _DEVICES and not _NUMBERED.fullmatch(device):
                 problems.append(f"device: {quoted(self.device)} is not one of auto, {', '.join(_DEVICES)}, cuda:1")
             elif not _available(device):
                 problems.append(f"device: torch can use no {device} on this machine; `dreamer doctor` tells more")
-            if precision not in _PRECISIONS:
+            if precision not in ("auto", *_PRECISIONS):
                 problems.append(f"precision: {quoted(self.precision)} is not one of auto, {', '.join(_PRECISIONS)}")
             if type(self.tile) is not int or not (self.tile in (-1, 0) or self.tile >= 32):
                 problems.append(f"tile: {quoted(self.tile)} is not a number of pixels from 32, nor 0 for none")
@@ -90,8 +88,8 @@ class Machine:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision as torch's type."""
-        return _PRECISIONS[self.precision]
+        """The precision as torch's type; float32 where it has not been settled."""
+        return _PRECISIONS.get(self.precision, torch.float32)
 
 
 def use_threads(machine: Machine) -> None:
@@ -114,14 +112,6 @@ def available_memory(device: str) -> int:
     process = psutil.Process()
     allowed, _ = process.rlimit(psutil.RLIMIT_AS)
     return free if allowed == psutil.RLIM_INFINITY else max(0, min(free, allowed - process.memory_info().vms))
-
-
-def bfloat16_pays(device: str) -> bool:
-    """Whether training in bfloat16 is faster there: on graphics cards, and on processors with matrix units for it."""
-    if device == "cpu":
-        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch tells
-        return bool(capabilities.get("amx_bf16"))
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
 def keep_freed_memory() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
+from dreamer.engine.precision import bfloat16_pays, bfloat16_suffices
 from dreamer.image import Photo
 from dreamer.networks.network import Network
 from dreamer.pipeline.bind import Guide, IngredientBinder
@@ -18,6 +21,7 @@ class Session:
         self.guide = Guide(guide, network, device) if guide else None
         self._device = torch.device(device)
         self._prepared: dict[tuple[tuple[str, ...], torch.dtype], Network] = {}
+        self._sufficing: dict[tuple[str, ...], bool] = {}
         self._demands: dict[tuple[int, int, int], tuple[IngredientBinder, Demand]] = {}
 
     def prepared(self, layers: tuple[str, ...], precision: torch.dtype) -> Network:
@@ -25,6 +29,15 @@ class Session:
         if (layers, precision) not in self._prepared:
             self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
         return self._prepared[layers, precision]
+
+    def precision(self, layers: tuple[str, ...]) -> str:
+        """The fastest precision whose gradients at these layers are exact enough."""
+        if not bfloat16_pays(self._device.type):
+            return "float32"
+        if layers not in self._sufficing:
+            prepared = partial(self.prepared, layers)
+            self._sufficing[layers] = bfloat16_suffices(prepared, layers, self._device)
+        return "bfloat16" if self._sufficing[layers] else "float32"
 
     def demand(self, binder: IngredientBinder, height: int, width: int) -> Demand:
         """What a recipe makes of pictures of this size, which takes as long to find out as some steps do."""

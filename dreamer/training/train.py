@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dreamer.engine.device import bfloat16_pays
+from dreamer.engine.precision import bfloat16_pays
 from dreamer.errors import WriteError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World

@@ -190,7 +190,7 @@ def settled(
     Raises:
         UsageError: A walk cannot have these looks; names every problem.
     """
-    tiles = []
+    machines = []
     with reported_together() as problems:
         for name, look in zip(names, looks, strict=True):
             with collect_problems(problems):
@@ -200,13 +200,14 @@ def settled(
                         f"change it ({argument('init', 'photo')})"
                     )
                 else:
-                    tiles.append(look.plan_frames(photo.shape[-2], photo.shape[-1]).machine.tile)
+                    machines.append(look.plan_frames(photo.shape[-2], photo.shape[-1]).machine)
                     areas_of(look.recipe, look.masks, photo, look.registry)  # which refuses masks that leave nothing
-    smallest = min((side for side in tiles if side), default=0)
-    machine = replace(looks[0].machine, tile=smallest if tile is None else tile)
+    smallest = min((machine.tile for machine in machines if machine.tile), default=0)
+    machines = [replace(machine, tile=smallest if tile is None else tile) for machine in machines]
     sessions = [next(one.session for one in looks if _is_alike(one, look)) for look in looks]
     return [
-        replace(look, machine=machine, session=each).over(photo) for look, each in zip(looks, sessions, strict=True)
+        replace(look, machine=machine, session=session).over(photo)
+        for look, machine, session in zip(looks, machines, sessions, strict=True)
     ]
 
 
