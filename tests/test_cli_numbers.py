@@ -60,3 +60,8 @@ def test_a_number_that_nobody_means(tmp_path: Path, command: str, flag: str, val
 )
 def test_what_a_number_has_to_be_is_said_in_words(words: tuple[str, str], said: str) -> None:
     refused(dreamer("render", "a.jpg", *words), f"dreamer: {said}see `dreamer render --help`)\n")
+
+
+def test_a_number_that_has_to_be_above_another_is_called_so() -> None:
+    ran = dreamer("networks", "train", "-o", "a.safetensors", "--minutes", "0")
+    refused(ran, "--minutes: 0.0 is not a number above 0 and up to 1000000 (")

@@ -175,5 +175,6 @@ def about_files(output: Path, partial: Path, photo: Path | None, resume: bool, f
         elif is_taken(path) and not (resume or force):
             problems.append(f"{path} already exists; --resume continues it, --force starts over")
     if photo and not photo.is_file():
-        problems.append(f"--photo {photo}: there is no such file")
+        what = "this is a folder; name a photo" if photo.is_dir() else "there is no such file"
+        problems.append(f"--photo {photo}: {what}")
     return problems

@@ -80,7 +80,8 @@ def _misfit(sentence: str, type: object) -> str:
         return _clause(sentence)
     number = "a whole number" if isinstance(type, click.types.IntParamType) else "a number"
     low, high = getattr(type, "min", None), getattr(type, "max", None)
-    return f"{value} is not {number}" + f" from {low}" * (low is not None) + f" to {high}" * (high is not None)
+    first, last = ("above", "and up to") if getattr(type, "min_open", False) else ("from", "to")
+    return f"{value} is not {number}" + f" {first} {low}" * (low is not None) + f" {last} {high}" * (high is not None)
 
 
 def _see_help(error: click.UsageError) -> str:

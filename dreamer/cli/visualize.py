@@ -105,7 +105,8 @@ def visualize(
         if len(units) > 1:
             problems.append(f"{' and '.join(units)} cannot be combined; each names the unit to show")
         if photo and not photo.is_file():
-            problems.append(f"{photo}: there is no such file")
+            what = "this is a folder; name a photo" if photo.is_dir() else "there is no such file"
+            problems.append(f"{photo}: {what}")
         if direction and not direction.exists():
             problems.append(f"{direction}: there is no such file")
         names = _pictures(pictures, output, facets, problems)
