@@ -286,6 +286,8 @@ def test_too_many_pixels_for_a_format(tmp_path: Path) -> None:
 
 def test_options_that_are_missing_are_named(tmp_path: Path) -> None:
     refused(dreamer("visualize", "--class", "eye"), "dreamer: -o or --output is missing")
+    refused(dreamer("zoom"), "dreamer: PHOTO is missing (see `dreamer zoom --help`)")
+    refused(dreamer("plugins", "install"), "dreamer: SPEC is missing")
     refused(dreamer("exemplars", tmp_path, "-o", "x.png"), "dreamer: --channel is missing")
 
 

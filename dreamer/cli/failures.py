@@ -33,7 +33,9 @@ def sentences(error: Exception) -> Sequence[str]:
         case click.Abort():
             return ["interrupted"]
         case click.MissingParameter() if error.param:
-            return [f"{' or '.join(error.param.opts)} is missing{_see_help(error)}"]
+            is_option = isinstance(error.param, click.Option)
+            name = " or ".join(error.param.opts) if is_option else error.param.human_readable_name.removesuffix("...")
+            return [f"{name} is missing{_see_help(error)}"]
         case click.BadParameter() if error.param:
             return [f"{max(error.param.opts, key=len)}: {_misfit(error.message, error.param.type)}{_see_help(error)}"]
         case click.UsageError():
