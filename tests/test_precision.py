@@ -8,13 +8,13 @@ from networks import tiny
 from torch import nn
 
 import dreamer
-from dreamer.engine import precision
 from dreamer.engine.device import Machine
 from dreamer.engine.precision import bfloat16_suffices
 from dreamer.motifs.sample_scene import scene
 from dreamer.networks import reverie
+from dreamer.networks.blur_pool import blur_pool
 from dreamer.networks.network import Network
-from dreamer.pipeline import pipeline as pipelines
+from dreamer.networks.prepare import bfloat16_pays
 from dreamer.pipeline import session
 from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
@@ -61,7 +61,7 @@ def test_it_is_planned_where_it_pays_and_suffices_for_large_dreams(monkeypatch):
 def test_what_auto_chooses_gives_the_same_bytes_by_name(monkeypatch):
     monkeypatch.setattr(session, "bfloat16_pays", lambda device: True)
     monkeypatch.setattr(session, "bfloat16_suffices", lambda *asked: True)
-    monkeypatch.setattr(pipelines, "_SMALL", 0)
+    monkeypatch.setattr(session, "_SMALL", 0)
     kinds = ("auto", "bfloat16", "float32")
     photo, changes = scene(64, 48), {"octaves": {"count": 1, "steps": 2}}
     dreams = [dreamer.dream(photo, network=tiny(), precision=kind, **changes).tobytes() for kind in kinds]
@@ -70,6 +70,11 @@ def test_what_auto_chooses_gives_the_same_bytes_by_name(monkeypatch):
 
 def test_bfloat16_pays_on_processors_with_units_for_its_matrices(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    assert precision.bfloat16_pays("cpu") and not precision.bfloat16_pays("mps")
+    assert bfloat16_pays.__wrapped__("cpu") and not bfloat16_pays.__wrapped__("mps")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert not precision.bfloat16_pays("cpu")
+    assert not bfloat16_pays.__wrapped__("cpu")
+
+
+def test_halving_in_bfloat16_rounds_the_result_alone():
+    seen = torch.randn(1, 32, 33, 46).bfloat16().contiguous(memory_format=torch.channels_last)
+    assert torch.equal(blur_pool(seen), blur_pool(seen.float()).bfloat16())

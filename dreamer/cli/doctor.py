@@ -63,10 +63,13 @@ def _torch() -> Iterator[Finding]:
 def _processor() -> Iterator[Finding]:
     import torch
 
+    from dreamer.networks.prepare import bfloat16_pays
+
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
     fix = "unset OMP_NUM_THREADS, or use --threads" if threads < cores // 2 else ""
     capability = torch.backends.cpu.get_cpu_capability()
-    yield Finding("processor", f"{cores} cores, {threads} threads used, {capability}", fix)
+    half = ", bfloat16" if bfloat16_pays("cpu") else ""
+    yield Finding("processor", f"{cores} cores, {threads} threads used, {capability}{half}", fix)
     yield Finding("idle threads", spinning())
 
 

@@ -1,9 +1,8 @@
-"""Whether bfloat16 is exact enough for a network's gradients, and whether it pays on a device."""
+"""Whether bfloat16 is exact enough for a network's gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,14 +12,6 @@ from dreamer.networks.network import Network
 
 _ENOUGH = 0.99  # the cosine between the two gradients
 _SIDE = 128
-
-
-def bfloat16_pays(device: str) -> bool:
-    """Whether bfloat16 is faster there: on graphics cards, and on processors with matrix units for it."""
-    if device == "cpu":
-        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch tells
-        return bool(capabilities.get("amx_bf16"))
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
 def bfloat16_suffices(prepared: Callable[[torch.dtype], Network], layers: Sequence[str], device: torch.device) -> bool:

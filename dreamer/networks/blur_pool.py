@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from dreamer.networks.prepare import bfloat16_pays
 from dreamer.networks.receptive_field import padded_window, receptive_field_rule
 
 
@@ -49,7 +50,8 @@ class _BlurPool(torch.autograd.Function):
     @staticmethod
     def forward(seen: Tensor) -> Tensor:
         height, width = seen.shape[-2:]
-        wide = seen.float() if seen.is_cpu and seen.itemsize < 4 else seen  # few CPUs convolve half precision
+        able = seen.itemsize >= 4 or (seen.dtype == torch.bfloat16 and bfloat16_pays("cpu"))
+        wide = seen if able or not seen.is_cpu else seen.float()  # few CPUs convolve half precision
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=wide.dtype, device=seen.device) / 8
         kernel = (taps[:, None] * taps).expand(seen.shape[1], 1, 4, 4)
         mirrored = F.pad(wide, (1, 1 + width % 2, 1, 1 + height % 2), mode="reflect")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -38,6 +39,15 @@ def prepared(network: Network, layers: Iterable[str], device: torch.device, dtyp
         figures={at: (b.to(device), w.to(device), bias.to(device)) for at, (b, w, bias) in network.figures.items()},
     )
     return made
+
+
+@cache
+def bfloat16_pays(device: str) -> bool:
+    """Whether bfloat16 is faster there: on graphics cards, and on processors with matrix units for it."""
+    if device == "cpu":
+        capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch tells
+        return bool(capabilities.get("amx_bf16"))
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
 def _holds(layer: str, module: str) -> bool:

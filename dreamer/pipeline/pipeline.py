@@ -35,8 +35,6 @@ from dreamer.pipeline.start import start_of
 from dreamer.recipes.recipe import Recipe
 from dreamer.recipes.registry import BUILT_IN, Registry
 
-_SMALL = 250_000  # pixels: of fewer, finding out which precision will do takes longer than it saves
-
 Notify = Callable[[str], None]
 
 
@@ -140,7 +138,10 @@ class Pipeline:
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count, self.memory)
-        plan = Plan(octaves, replace(self.machine, tile=tile, precision=self._precision(high * wide * count)))
+        precision = self.machine.precision
+        if precision == "auto":  # an optimiser's steps are as long where the gradient is faint and inexact
+            precision = self.session.precision(tuple(self.layers), high * wide * count) if self.on_pixels else "float32"
+        plan = Plan(octaves, replace(self.machine, tile=tile, precision=precision))
         if check_memory:
             demand.check_memory(plan.machine, look_memory(tile, self.network, self.terms, high, wide, count))
         self.binder.check_canvas(plan.size)
@@ -172,7 +173,6 @@ class Pipeline:
 
     def scorer(self, plan: Plan) -> Scorer:
         """The scorer for a plan; afterwards it tells which tile and precision were used."""
-        layers = tuple(layers_of(self.terms))
         return Scorer(
             self.network,
             self.terms,
@@ -180,7 +180,7 @@ class Pipeline:
             precision=plan.machine.dtype,
             tile=plan.machine.tile,
             notify=self.notify,
-            prepare=partial(self.session.prepared, layers),
+            prepare=partial(self.session.prepared, tuple(self.layers)),
             overrides=GradientOverrides(self.recipe.redirect, self.recipe.smooth_pooling, self.recipe.weight_noise),
             edges=self.edges,
         )
@@ -278,13 +278,6 @@ class Pipeline:
         except Interrupted as stop:
             raise Interrupted(dreamt(stop.picture)) from None
         return dreamt(picture)
-
-    def _precision(self, pixels: int) -> str:
-        """The precision for pictures of so many pixels together, settled."""
-        if self.machine.precision != "auto":
-            return self.machine.precision
-        small = pixels < _SMALL or not self.on_pixels  # an optimiser's steps are as long where gradients are faint
-        return "float32" if small else self.session.precision(tuple(self.layers))
 
     def _ascent_with(self, scorer: Scorer) -> Callable[[StepContext], Ascent | CanvasAscent]:
         """A function that makes an octave's ascent from its first context."""

@@ -6,11 +6,14 @@ from functools import partial
 
 import torch
 
-from dreamer.engine.precision import bfloat16_pays, bfloat16_suffices
+from dreamer.engine.precision import bfloat16_suffices
 from dreamer.image import Photo
 from dreamer.networks.network import Network
+from dreamer.networks.prepare import bfloat16_pays
 from dreamer.pipeline.bind import Guide, IngredientBinder
 from dreamer.pipeline.demand import Demand, demand_of
+
+_SMALL = 250_000  # pixels: with fewer, to find out whether bfloat16 suffices takes longer than it saves
 
 
 class Session:
@@ -30,13 +33,12 @@ class Session:
             self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
         return self._prepared[layers, precision]
 
-    def precision(self, layers: tuple[str, ...]) -> str:
-        """The fastest precision whose gradients at these layers are exact enough."""
-        if not bfloat16_pays(self._device.type):
+    def precision(self, layers: tuple[str, ...], pixels: int) -> str:
+        """The fastest precision for so many pixels together whose gradients at these layers are exact enough."""
+        if pixels < _SMALL or not bfloat16_pays(self._device.type):
             return "float32"
         if layers not in self._sufficing:
-            prepared = partial(self.prepared, layers)
-            self._sufficing[layers] = bfloat16_suffices(prepared, layers, self._device)
+            self._sufficing[layers] = bfloat16_suffices(partial(self.prepared, layers), layers, self._device)
         return "bfloat16" if self._sufficing[layers] else "float32"
 
     def demand(self, binder: IngredientBinder, height: int, width: int) -> Demand:

@@ -14,10 +14,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dreamer.engine.precision import bfloat16_pays
 from dreamer.errors import WriteError
 from dreamer.motifs import MOTIFS
 from dreamer.motifs.composite import Pictures, World
+from dreamer.networks.prepare import bfloat16_pays
 from dreamer.networks.weights import story
 from dreamer.training.album import OwnPictures
 from dreamer.training.checkpoint import Checkpoint, Progress
