@@ -249,7 +249,7 @@ def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.Monk
     refused(dreamer("print", "photo.png"), "--cm 60x40", "--size 8000")
     refused(printed("--cm", "12x9"), "either by --cm")
     refused(printed("-o", "print.jpg"), "PNG and TIFF alone")
-    refused(printed("-o", "."), "unsupported extension")
+    refused(printed("-o", "."), "this is a folder; name a picture in it")
     refused(printed("-o", "photo.png", "--force"), "never overwritten")
     refused(printed("--set", "pictures=2"), "a print is of one photo")
     refused(printed(size=20_000), "million pixels", "--max-pixels")
