@@ -173,6 +173,15 @@ def quoted(value: Any) -> str:
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
+def many(count: int, noun: str) -> str:
+    """So many things, in words.
+
+    >>> many(1, "photo"), many(2, "photo")
+    ('1 photo', '2 photos')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def described(error: BaseException) -> str:
     """The text of an error of somebody else's code, or its class; even its `__str__` may fail."""
     name = type(error).__name__

@@ -1,11 +1,14 @@
 """`--help` of every command: one style, and short enough for a terminal of 80 columns."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import dreamer
 from dreamer.cli import main
 
 
@@ -48,3 +51,10 @@ def test_what_is_written_is_said_with_o_and_output(path: tuple[str, ...]) -> Non
 def test_plugins_new_knows_its_older_spelling() -> None:
     (option,) = [option for option in found(("plugins", "new")).params if "-o" in option.opts]
     assert option.name == "folder" and "--folder" in option.opts
+
+
+def test_what_a_sentence_calls_an_option_is_one() -> None:
+    options = {name for path in commands(main) for option in found(path).params for name in option.opts}
+    below = [path for path in Path(dreamer.__file__).parent.rglob("*.py") if "cli" not in path.parts]
+    named = {name for path in below for name in re.findall(r"argument\(['\"](\w+)", path.read_text(encoding="utf-8"))}
+    assert len(named) > 10 and not {f"--{name.replace('_', '-')}" for name in named} - options

@@ -52,6 +52,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "walk blom no.jpg -o x.avi": ("name the photo to walk over", NO_PRESET, NO_FILE, "x.avi: unsupported suffix"),
     "walk bloom --photo no.jpg": ("name two looks at least", NO_FILE),
     "visualize no.jpg -o x.doc": ("no.jpg: there is no such file", "x.doc: unsupported extension"),
+    "visualize empty -o x.png": ("empty: this is a folder; name a photo",),
+    "atlas -o x.html --photo empty": ("--photo empty: this is a folder; name a photo",),
+    "studio clip.mp4": ("clip.mp4: this is a file; name the folder in which the pictures are",),
     "visualize -o x.png --direction no.npy": ("no.npy: there is no such file",),
     "visualize -o x.png --facets 2 --pictures no": ("--pictures no: there is no such folder",),
     "exemplars no -o x.png --channel 1": ("no: there is no such folder",),
@@ -105,6 +108,33 @@ def test_a_clip_for_a_photo_and_a_photo_for_a_clip_say_what_to_do(tmp_path: Path
     with pytest.raises(UsageError, match=r"a\.png is a picture, not a clip; use dreamer\.dream for it"):
         next(iter(library.video(still)))
     assert left_in(tmp_path) == sorted([still.name, *(path.name for path in clips)])
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["render", ""], "render ''"),
+        (["render", "--", ""], "-- ''"),
+        (["render", "a.png", "--preset", ""], "--preset ''"),
+        (["zoom", "a.png", "--recipe="], "--recipe="),
+        ([""], "dreamer ''"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder_and_no_option_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], typed: str
+) -> None:
+    photo(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    refused(dreamer(*words), f"dreamer: {typed}: this is empty; give a name or a value, or leave it out\n")
+    assert left_in(tmp_path) == ["a.png"]
+
+
+def test_an_address_in_the_place_of_a_file_is_called_one(tmp_path: Path) -> None:
+    source, wanted = photo(tmp_path / "a.png"), "is an address, and a file of this machine is wanted"
+    refused(dreamer("zoom", "s3://me:word@b/a.jpg"), f"photo: s3://me:***@b/a.jpg {wanted}")
+    refused(dreamer("loop", source, "-o", "memory://a.mp4"), f"--output: memory://a.mp4 {wanted}")
+    refused(dreamer("render", source, "--guide", "file:///a.jpg"), f"--guide: file:///a.jpg {wanted}")
+    assert left_in(tmp_path) == ["a.png"]
 
 
 def test_a_name_with_a_nul_is_a_sentence(tmp_path: Path) -> None:

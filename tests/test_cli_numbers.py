@@ -46,3 +46,22 @@ def test_a_number_that_nobody_means_is_refused_in_one_line(tmp_path: Path, comma
     refused(ran, "has no class" if flag == "--class" else flag.lstrip("-"))
     assert len(ran.err.splitlines()) == 1 and len(ran.err) < 800
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--threads", "0"), "--threads: 0 is not a whole number from 1 to 1024 ("),
+        (("--variations", "many"), "--variations: 'many' is not a whole number from 2 to 100 ("),
+        (("--max-pixels", "0"), "--max-pixels: 0 is not a whole number from 1 ("),
+        (("--around", "nan"), "--around: 'nan' is not a number from 0 to 1 ("),
+        (("--strength", "1 is not 2"), "--strength: '1 is not 2' is not a number ("),
+    ],
+)
+def test_what_a_number_has_to_be_is_said_in_words(words: tuple[str, str], said: str) -> None:
+    refused(dreamer("render", "a.jpg", *words), f"dreamer: {said}see `dreamer render --help`)\n")
+
+
+def test_a_number_that_has_to_be_above_another_is_called_so() -> None:
+    ran = dreamer("networks", "train", "-o", "a.safetensors", "--minutes", "0")
+    refused(ran, "--minutes: 0.0 is not a number above 0 and up to 1000000 (")

@@ -113,6 +113,10 @@ class TestCamera:
         with pytest.raises(UsageError) as caught:
             zoom_from({"orbit": 1000, "parallax": 0.5, "dolly": 11})
         assert len(caught.value.problems) == 3
+        short = Zoom(seconds=0.2).in_depth(True)  # once round in it is more than is allowed else
+        assert zoom_from(zoom_words(short)) == short
+        with pytest.raises(UsageError, match="expected -1800 to 1800"):
+            zoom_from({**zoom_words(short), "orbit": 1801})
 
 
 class TestSight:

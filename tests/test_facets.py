@@ -143,7 +143,7 @@ def test_an_interrupted_search_goes_on(tmp_path, folder, monkeypatch):
             ["pictures/red0.png", "--facets", "2"],
             ["--facets cannot be used with a photo; leave out pictures/red0.png"],
         ),
-        (["--facets", "1"], ["1 is not in the range 2<=x<=64"]),
+        (["--facets", "1"], ["1 is not a whole number from 2 to 64"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and "--" in " ".join(value)[:30] else "",
 )

@@ -116,7 +116,8 @@ def test_a_photo_made_by_two_is_there_once(tmp_path: Path, here: list[Here], mon
         return written(self, *what, **how)
 
     monkeypatch.setattr(Shared, "write", twice)
-    assert render(tmp_path / "a.png", "--jobs", "2").code == 0
+    ran = render(tmp_path / "a.png", "--jobs", "2")
+    assert ran.code == 0 and "1 photo: " in ran.err
     assert left_in(tmp_path) == ["a-dream.png", "a.png"]
 
 

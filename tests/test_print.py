@@ -198,7 +198,8 @@ def test_a_proof_stops_there_and_the_print_may_follow() -> None:
     ran = printed("--proof")
     assert ran.code == 0 and left_in(Path()) == [name for name in MADE if name != "print.png"]
     assert "print of 160x120 pixels, 2.0 x 1.5 cm at 200 dpi, 2 octaves above" in ran.err and "memory" in ran.err
-    refused(printed("--seed", "3"), "print-proof.png already exists and is no proof of this print", "--force")
+    others = "--force replaces it, -o chooses another name"
+    refused(printed("--seed", "3"), f"print-proof.png already exists and is no proof of this print; {others}")
     assert printed().code == 0
     refused(printed(), "print.png already exists", "--force")
     assert printed("--seed", "3", "--force").code == 0
@@ -251,7 +252,7 @@ def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.Monk
     refused(dreamer("print", "photo.png"), "--cm 60x40", "--size 8000")
     refused(printed("--cm", "12x9"), "either by --cm")
     refused(printed("-o", "print.jpg"), "PNG and TIFF alone")
-    refused(printed("-o", "."), "unsupported extension")
+    refused(printed("-o", "."), "this is a folder; name a picture in it")
     refused(printed("-o", "photo.png", "--force"), "never overwritten")
     refused(printed("--set", "pictures=2"), "a print is of one photo")
     refused(printed(size=20_000), "million pixels", "--max-pixels")

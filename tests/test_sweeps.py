@@ -138,7 +138,7 @@ def test_mistakes_in_a_sweep_are_told(text: str, told: str) -> None:
 def test_a_sheet_has_bounds() -> None:
     with pytest.raises(RecipeError, match="11 x 10 are 110 cells, and a sheet has at most 100"):
         cells_of([read_axis("seed=1-11"), read_axis("octaves.steps=1-10")])
-    with pytest.raises(RecipeError, match="at most 100"):
+    with pytest.raises(RecipeError, match="seed has more than 100 values, and a sheet has at most 100"):
         cells_of([read_axis("seed=1-999999999999")])
     with pytest.raises(RecipeError, match="at most 3"):
         cells_of([read_axis(f"{key}=0.1") for key in ("strength", "keep", "colour", "feather")])

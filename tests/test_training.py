@@ -325,6 +325,8 @@ def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
         dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no such folder"
     )
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a weights file")
+    own = dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", there)
+    refused(own, f"--pictures {there}: this is a file; name the folder in which the pictures are")
     gone = ("-o", tmp_path / "w.pth", "--start", tmp_path / "gone.pth")
     refused(dreamer("networks", "train", *gone), "gone.pth: there is no such weights file", ".safetensors file")
     assert there.read_bytes() == b"weights"

@@ -119,8 +119,10 @@ def test_what_cannot_go_round_says_so(tmp_path):
         "--wrap none",
     )
     refused(render(source, "--wrap", "x", "--set", "canvas.name=stack"), "wrap: stack leaves edges")
-    refused(dreamer("zoom", source, "--set", "wrap=x"), "wrap: only stills go round")
-    refused(dreamer("print", source, "--cm", "20x15", "--set", "wrap=x"), "wrap: the octaves of a print")
+    refused(dreamer("zoom", source, "--set", "wrap=x"), "wrap: only stills go round", "say --set wrap=none")
+    refused(
+        dreamer("print", source, "--cm", "20x15", "--set", "wrap=x"), "the octaves of a print", "say --set wrap=none"
+    )
     refused(render(source, "--repeat", "3"), "expected copies across and down")
     refused(render(source, "--repeat", "9x9", "--max-pixels", "100000"), "--repeat 9x9: 864x648 are 0.6 million pixels")
     (tmp_path / "a-dream-2x1.png").write_bytes(b"mine")

@@ -68,10 +68,12 @@ class _Main(click.Group):
         guard_streams()
         words = list(sys.argv[1:] if args is None else args)
         own = words[: words.index("--")] if "--" in words else words
+        names = words[len(own) :]
         debug = "--debug" in own
         if debug:
-            words = ["--debug", *(word for word in own if word != "--debug"), *words[len(own) :]]
+            words = ["--debug", *(word for word in own if word != "--debug"), *names]
         try:
+            _check_empty([*own, *names])
             _check_names(own)
             with options_named():
                 code = super().main(words, prog_name or "dreamer", *rest, **{**extra, "standalone_mode": False})
@@ -94,6 +96,15 @@ class _Main(click.Group):
             typed = " ".join(map(shell_word, ("dreamer", verb, *args)))
             raise UsageError(f"{args[0]}: this is no command; to dream over it, type `{typed}`")
         return super().resolve_command(ctx, args)
+
+
+def _check_empty(words: Sequence[str]) -> None:
+    """Raise UsageError for an empty word, as an unset variable leaves it: as a path it would be the current folder."""
+    with reported_together() as problems:
+        for before, word in pairwise(["dreamer", *words]):
+            if not (word.partition("=")[2] if word.startswith("--") and "=" in word else word):
+                typed = word or f"{before} ''"
+                problems.append(f"{typed}: this is empty; give a name or a value, or leave it out")
 
 
 def _check_names(words: Sequence[str]) -> None:

@@ -76,7 +76,8 @@ def atlas(
         page = PageFile.read(output, options)
         problems = page.problems()
         if photo and not photo.is_file():
-            problems.append(f"--photo {photo}: there is no such file")
+            what = "this is a folder; name a photo" if photo.is_dir() else "there is no such file"
+            problems.append(f"--photo {photo}: {what}")
         hands, chosen = Hands.read(options, problems), NetworkChoice.read(options)
         with collect_problems(problems):
             check_spared(page.files, filter(None, (photo, chosen.weights)))

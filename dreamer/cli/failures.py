@@ -33,9 +33,11 @@ def sentences(error: Exception) -> Sequence[str]:
         case click.Abort():
             return ["interrupted"]
         case click.MissingParameter() if error.param:
-            return [f"{' or '.join(error.param.opts)} is missing{_see_help(error)}"]
+            is_option = isinstance(error.param, click.Option)
+            name = " or ".join(error.param.opts) if is_option else error.param.human_readable_name.removesuffix("...")
+            return [f"{name} is missing{_see_help(error)}"]
         case click.BadParameter() if error.param:
-            return [f"{max(error.param.opts, key=len)}: {_clause(error.message)}{_see_help(error)}"]
+            return [f"{max(error.param.opts, key=len)}: {_misfit(error.message, error.param.type)}{_see_help(error)}"]
         case click.UsageError():
             return [_clause(error.format_message()) + _see_help(error)]
         case click.ClickException():
@@ -71,6 +73,17 @@ def tell(problems: Sequence[str], *, as_json: bool) -> None:
 def _clause(sentence: str) -> str:
     """click's sentence, for use inside another one."""
     return sentence[:1].lower() + sentence[1:].rstrip(".")
+
+
+def _misfit(sentence: str, type: object) -> str:
+    """click's sentence about a value of an option, in which a number is called what it has to be."""
+    value, found, _ = sentence.rpartition(" is not ")
+    if not found or not isinstance(type, (click.types.IntParamType, click.types.FloatParamType)):
+        return _clause(sentence)
+    number = "a whole number" if isinstance(type, click.types.IntParamType) else "a number"
+    low, high = getattr(type, "min", None), getattr(type, "max", None)
+    first, last = ("above", "and up to") if getattr(type, "min_open", False) else ("from", "to")
+    return f"{value} is not {number}" + f" {first} {low}" * (low is not None) + f" {last} {high}" * (high is not None)
 
 
 def _see_help(error: click.UsageError) -> str:

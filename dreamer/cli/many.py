@@ -14,6 +14,7 @@ from dreamer.cli.hands import failure, order_of
 from dreamer.cli.photos import Place
 from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.render_options import RenderOptions
+from dreamer.errors import many
 from dreamer.units.unit import Order, Outcome, Unit
 from dreamer.units.working import Hire, work
 
@@ -51,14 +52,14 @@ class Many:
     def run(self, photos: Sequence[object]) -> int:
         """Dream over the photos and return the exit code; after Ctrl-C all that is done is kept."""
         count = self._count = len(photos)
-        self._reporter.start(f"{count} photos", 1, 1)
+        self._reporter.start(many(count, "photo"), 1, 1)
         try:
             with closing(work(self._order, self._units, self._hire, self._show)) as outcomes:
                 for outcome in outcomes:
                     self._tell(outcome)
                     self._show(0.0)
         except KeyboardInterrupt:
-            self._reporter.interrupted(f"{count} photos")
+            self._reporter.interrupted(many(count, "photo"))
             self._reporter.notify(f"{self._done} of {count} are done; run the same command again to continue")
             return 130
         return (1 if self.worked else 2) if self._failed else 0

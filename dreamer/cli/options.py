@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dreamer.recipes.sweeps import CELLS
+from dreamer.units.storage import is_address, shown
 
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
@@ -24,8 +25,19 @@ if TYPE_CHECKING:
 else:
     ParamType, Choice = click.ParamType, click.Choice
 
+
+class _File(click.Path):
+    """The name of a file or folder, as a Path, and no address."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail with a sentence: what makes a path of an address names another file."""
+        if isinstance(value, str) and is_address(value):
+            self.fail(f"{shown(value)} is an address, and a file of this machine is wanted", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 Command = TypeVar("Command", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path)
+FILE = _File(path_type=Path)
 PRECISION = click.Choice(["auto", "float32", "bfloat16"])
 _FEATURE_SIZE = "Size of the features, in percent of the short side."
 _KEEP = "How much of what stands out in the photo stays; `spare` in a recipe. [0.3]"

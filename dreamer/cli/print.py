@@ -71,8 +71,8 @@ def print_(
 
     \b
     dreamer print photo.jpg --cm 60x40 --proof      see what it will be, and take
-    dreamer print photo.jpg --cm 60x40 --dpi 200 -o print.tif
-    dreamer print photo.jpg --cm 60x40 --dpi 200 -o print.tif --resume
+    dreamer print photo.jpg --cm 60x40              print that, photo-print.png
+    dreamer print photo.jpg --cm 60x40 --resume     continue after Ctrl-C
     """
     files = Files(output or photo.parent / fitting(photo.stem, "-print.png"))
     inputs, problems = [photo, *named_files(options)], list[str]()

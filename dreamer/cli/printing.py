@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer import __version__
-from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
+from dreamer.errors import UsageError, WriteError, collect_problems, many, reported_together
 from dreamer.files import is_taken, make_folder, replacing
 from dreamer.files.suffixes import check_suffix
 from dreamer.videos.clip.unfinished import fitting
@@ -69,7 +69,9 @@ class Files:
             with suppress(UsageError):
                 if (text := read_recipe(path)) and Provenance.read(text, str(path)).same_picture(stamp):
                     continue
-            raise UsageError(f"{path} already exists and is no proof of this print; --force replaces it")
+            raise UsageError(
+                f"{path} already exists and is no proof of this print; --force replaces it, -o chooses another name"
+            )
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,11 @@ class Print:
 
         (height, width), tile = self.way.size, self.way.machine.tile
         sides = " x ".join(f"{side * INCH / self.dpi:.1f}" for side in (width, height))
-        cut = f", {self.sheets.count} sheets" if self.sheets else ""
+        cut = f", {many(self.sheets.count, 'sheet')}" if self.sheets else ""
+        octaves = many(len(self.way.octaves), "octave")
         large = ", beside what is in files" if self.way.in_files else ""
         return (
-            f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {len(self.way.octaves)} octaves "
+            f"print of {width}x{height} pixels, {sides} cm at {self.dpi} dpi{cut}, {octaves} "
             f"above the proof, {f'tiles of {tile} pixels' if tile else 'no tiles'}; it takes about "
             f"{_amount(self.way.peak)} of memory{large}, {_amount(self.disk)} on the disk and "
             f"{_duration(seconds_of(self.way, self.photo, check_suffix(self.output), self._crop))}"
@@ -230,7 +233,7 @@ class Print:
 def _duration(seconds: float) -> str:
     """Seconds in words, no finer than a forecast knows them."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        return many(max(1, round(seconds)), "second")
     return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
 
 

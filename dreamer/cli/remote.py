@@ -17,7 +17,7 @@ from dreamer.cli.many import Many
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.progress import Reporter
 from dreamer.cli.render_options import RenderOptions
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, many
 from dreamer.files.suffixes import command_for
 from dreamer.units.serving import Tell
 from dreamer.units.storage import below, fetch, is_address, listed, send, shown
@@ -62,7 +62,7 @@ def render_addresses(
     if not own:
         raise UsageError(f"-o {shown(out)}: all these photos are in it; name another folder for the dreams")
     if left := len(found) - len(own):
-        reporter.notify(f"skipped {left} picture{'s' if left > 1 else ''} in the folder of the dreams")
+        reporter.notify(f"skipped {many(left, 'picture')} in the folder of the dreams")
     units = _units({each: below(out, found[each]) for each in own}, {*found})
     return Many(order, units, reporter, hands.hire(pipeline.machine)).run(own)
 

@@ -31,7 +31,7 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.repeating import Times, repeat_option
 from dreamer.cli.sheet_cells import SheetOptions
 from dreamer.cli.sheets import make_sheet
-from dreamer.errors import UsageError, collect_problems
+from dreamer.errors import UsageError, collect_problems, many
 from dreamer.units.storage import is_address
 
 
@@ -139,7 +139,7 @@ def render(
         for label, problem in found.problems:
             job.fail(label, UsageError(problem))
         if found.dreams:
-            reporter.notify(f"skipped {found.dreams} picture{'s' if found.dreams > 1 else ''} made by dreamer")
+            reporter.notify(f"skipped {many(found.dreams, 'picture')} made by dreamer")
         code = job.run(found.photos or [None])
         if job.worked and (changed := change_of(given, pipeline)):
             reporter.notify(changed)

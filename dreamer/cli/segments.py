@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dreamer.cli.clip import INTERRUPTED
 from dreamer.cli.hands import failure
 from dreamer.cli.progress import Frame, Reporter
-from dreamer.errors import RenderError
+from dreamer.errors import RenderError, many
 from dreamer.units.results import note, noted
 from dreamer.units.unit import Order, Unit
 from dreamer.units.working import Hire, work
@@ -72,7 +72,8 @@ class Joiner:
             self.reporter.notify("run the same command with --resume to continue")
             return INTERRUPTED
         if failed:
-            raise RenderError(f"{failed} of {len(units)} parts failed; what is done is kept, and --resume continues")
+            parts = many(len(units), "part")
+            raise RenderError(f"{failed} of {parts} failed; what is done is kept, and --resume continues")
         self.reporter.done(self.label, str(writer.output), time.monotonic() - began)
         return 0
 
@@ -88,7 +89,7 @@ class Joiner:
 
         def show(share: float) -> None:
             whole = (done + share) / len(units)
-            self.reporter.frame(Frame(round(whole * frames), frames, whole, f"in {len(units)} parts"))
+            self.reporter.frame(Frame(round(whole * frames), frames, whole, f"in {many(len(units), 'part')}"))
 
         with closing(work(self.order, source(), self.hire, show)) as outcomes:
             for outcome in outcomes:

@@ -28,6 +28,8 @@ def studio(folder: Path, port: int, no_browser: bool) -> int:
     Its pictures are those of FOLDER, and its dreams are written there. The page can be opened on this machine
     only and works offline; Ctrl-C stops it, and its queue continues when it is opened again.
     """
+    if folder.is_file():
+        raise UsageError(f"{folder}: this is a file; name the folder in which the pictures are")
     if not folder.is_dir():
         raise UsageError(f"{folder}: there is no such folder; create it, or name another")
     try:

@@ -149,7 +149,8 @@ def _unfit(units: Mapping[str, object], photo: Path | None, direction: Path | No
     if len(given) > 1:
         problems.append(f"{' and '.join(given)} cannot be combined; each names the unit to show")
     if photo and not photo.is_file():
-        problems.append(f"{photo}: there is no such file")
+        what = "this is a folder; name a photo" if photo.is_dir() else "there is no such file"
+        problems.append(f"{photo}: {what}")
     if direction and not direction.exists():
         problems.append(f"{direction}: there is no such file")
     return problems

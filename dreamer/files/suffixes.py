@@ -35,7 +35,9 @@ def check_suffix(path: Path) -> str:
     """The format that the path's suffix stands for. Raises UsageError for an unsupported one."""
     formats = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
     if (suffix := path.suffix.lower()) not in formats:
-        raise UsageError(f"{path}: unsupported extension; use one of {', '.join(formats)}")
+        fault = f"{'unsupported' if suffix else 'no'} extension; use"
+        fault = "this is a folder; name a picture in it, with" if path.is_dir() else fault
+        raise UsageError(f"{path}: {fault} one of {', '.join(formats)}")
     return formats[suffix]
 
 

@@ -21,7 +21,7 @@ from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.octaves import Octave, rising_sizes
 from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError, argument
+from dreamer.errors import UsageError, argument, either
 from dreamer.image import Photo, resize, size_at
 from dreamer.image.storage import empty
 from dreamer.pipeline.demand import Demand
@@ -88,7 +88,8 @@ class Enlargement:
         if recipe.pictures > 1 or recipe.cutout or recipe.init != "photo":
             raise UsageError("a print is of one photo; leave out pictures, cutout and init")
         if pipeline.edges:
-            how = f"dream it at the print's {argument('size')} with `dreamer render`, or leave it out"
+            flat = either("wrap='none'", "--set wrap=none")
+            how = f"dream it at the print's {argument('size')} with `dreamer render`, or say {flat}"
             raise UsageError(f"wrap: the octaves of a print do not go round; {how}")
         machine = pipeline.plan(height, width, check_memory=False).machine
         small = size_at(photo.height, photo.width, min(proof, long_side, max(photo.height, photo.width)))

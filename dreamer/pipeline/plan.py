@@ -11,7 +11,7 @@ from dreamer.engine.device import Machine, free_memory
 from dreamer.engine.objective import WeightedObjective, scored_layers
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
 from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
-from dreamer.errors import NetworkError, UsageError
+from dreamer.errors import NetworkError, UsageError, either
 from dreamer.image import OPEN, Edges
 from dreamer.networks.network import Network
 from dreamer.recipes.recipe import Octaves, Recipe
@@ -52,7 +52,8 @@ def check_frames(recipe: Recipe) -> None:
     if recipe.cutout:
         raise UsageError("cutout: the frames of a clip have no transparency; leave it out")
     if recipe.wrap != Recipe.wrap:
-        raise UsageError("wrap: only stills go round, and the frames of a clip do not; leave it out")
+        how = either("wrap='none'", "--set wrap=none")  # it may have come with a picture's recipe
+        raise UsageError(f"wrap: only stills go round, and the frames of a clip do not; leave it out, or say {how}")
 
 
 def plan_octaves(

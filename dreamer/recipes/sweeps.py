@@ -140,7 +140,8 @@ def cells_of(axes: Sequence[Axis]) -> list[Cell]:
             problems.append(f"{sweep}: there are {len(axes)}, and a sheet shows at most {AXES}; leave some out")
         elif count > CELLS:
             sizes = " x ".join(str(len(axis.values)) for axis in axes)
-            problems.append(f"{sweep}: {sizes} are {count} cells, and a sheet has at most {CELLS}; give fewer values")
+            found = f"{sizes} are {count} cells" if len(axes) > 1 else f"{axes[0].key} has more than {CELLS} values"
+            problems.append(f"{sweep}: {found}, and a sheet has at most {CELLS}; give fewer values")
     ways = product(*(range(len(axis.values)) for axis in axes))
     return [
         Cell(

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import RenderError, UsageError
+from dreamer.errors import RenderError, UsageError, many
 from dreamer.videos.clip.clock import demuxed
 from dreamer.videos.clip.container import open_media
 from dreamer.videos.clip.timeline import BEYOND, RATE, Timeline
@@ -206,7 +206,7 @@ def _encoded(
 
 def _tell(sound: Sound, damage: Sequence[FFmpegError], heard: bool, notify: Callable[[str], None]) -> None:
     if damage:
-        parts = "1 part" if len(damage) == 1 else f"{len(damage)} parts"
+        parts = many(len(damage), "part")
         notify(f"{sound.path}: {parts} of the sound cannot be decoded ({damage[0].strerror}) and will be silent")
     if not heard:
         notify(f"{sound.path}: there is no sound within the length of the clip")

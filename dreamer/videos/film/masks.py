@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas
-from dreamer.errors import UsageError, argument
+from dreamer.errors import UsageError, either
 from dreamer.image import Photo, load, mask_of, resize
 from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
@@ -57,8 +57,8 @@ class ClipMasks:
             if len(files) != frames:
                 raise UsageError(
                     f"{folder}: there are {len(files)} masks in it, and the clip, or the part of it that is dreamt "
-                    f"over, has {frames} frames; a folder needs one for each, and {argument('regions')} takes a "
-                    "single file as well, which rides on the motion"
+                    f"over, has {frames} frames; a folder needs one for each, and "
+                    f"{either('regions', '--region')} takes a single file as well, which rides on the motion"
                 )
 
     def first(self, frame: Tensor) -> Tensor:

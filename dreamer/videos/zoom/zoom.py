@@ -261,8 +261,10 @@ def _wrong_motion(prefix: str, of: Zoom | Keyframe) -> list[str]:
         found.append(f"{named('pan', of.pan)}: {how}")
     if of.dolly is not None and not abs(of.dolly) <= 10:
         found.append(f"{named('dolly', of.dolly)}: expected -10 to 10, forward per second")
-    if of.orbit is not None and not abs(of.orbit) <= 720:
-        found.append(f"{named('orbit', of.orbit)}: expected -720 to 720 degrees per second")
+    # once round, a clip's own way where nothing else is said, is never too fast, however short the clip is
+    most = max(720.0, 360.001 / of.seconds) if isinstance(of, Zoom) and of.seconds > 0 else 720.0
+    if of.orbit is not None and not abs(of.orbit) <= most:
+        found.append(f"{named('orbit', of.orbit)}: expected -{most:g} to {most:g} degrees per second")
     if of.parallax is not None and not 0 <= of.parallax <= MOST_PARALLAX:
         how = f"expected 0 to {MOST_PARALLAX:g}, in long sides of the frame"
         found.append(f"{named('parallax', of.parallax)}: {how}")
