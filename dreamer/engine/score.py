@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dreamer.engine.gradient_overrides import GradientOverrides
-from dreamer.engine.objective import WeightedObjective as WeightedObjective
-from dreamer.engine.objective import no_map, scored_layers
+from dreamer.engine.objective import WeightedObjective, no_map, scored_layers
 from dreamer.engine.step import StepContext
 from dreamer.engine.tiling import SMALLEST_TILE, Tile, plan, positions
 from dreamer.errors import NetworkError, NotFiniteError, UsageError, argument

@@ -30,7 +30,7 @@ _GUIDE_SIDE = 512  # px: a guide is looked at with its long side this long
 _OVERVIEW_SIDE = 256  # px: a photo as a whole is looked at with as many pixels as a square of this side
 
 
-class Looked:
+class PictureFeatures:
     """The features of a whole picture (1, 3, h, w), computed once for each layer and kept for all frames of a clip."""
 
     def __init__(self, image: Tensor, network: Network, device: str) -> None:
@@ -47,13 +47,13 @@ class Looked:
         return self._known
 
 
-def overview(image: Tensor, network: Network, device: str) -> Looked:
+def overview(image: Tensor, network: Network, device: str) -> PictureFeatures:
     """A photo (1, 3, H, W) shrunk to a small overview, for ingredients that choose by the whole of it."""
     area = image.shape[-2] * image.shape[-1]
-    return Looked(_shrunk(image, _OVERVIEW_SIDE / math.sqrt(area)), network, device)
+    return PictureFeatures(_shrunk(image, _OVERVIEW_SIDE / math.sqrt(area)), network, device)
 
 
-class Guide(Looked):
+class Guide(PictureFeatures):
     """A picture whose features are to grow."""
 
     def __init__(self, photo: Photo, network: Network, device: str) -> None:
@@ -79,7 +79,7 @@ class IngredientBinder:
     network: Network
     registry: Registry
     guide: Guide | None
-    overview: Looked | None = None
+    overview: PictureFeatures | None = None
 
     def used(self) -> list[Entry[IngredientKind]]:
         """Every ingredient that the recipe names."""

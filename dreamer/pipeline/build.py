@@ -83,9 +83,9 @@ class Request:
             with collect_problems(problems):
                 network = asked._loaded(registry, aim, fetch=self.fetch and not (unread or problems))
                 if not unread:
-                    asked = asked._moved(network)
+                    asked = asked._with_known_layers(network)
                 if aim:
-                    asked = asked._aimed(aim(network, with_changes(asked.words, asked.changes)[0]))
+                    asked = asked._with_objectives(aim(network, with_changes(asked.words, asked.changes)[0]))
             if network is None:
                 raise usage_error(*unread, *problems)
             for name in asked._layers(readable=not unread):
@@ -139,7 +139,7 @@ class Request:
         own = self.words.get("network", Recipe.network)
         return dict(self.changes).get("network", own) if self.network is None else self.network
 
-    def _moved(self, network: Network) -> Request:
+    def _with_known_layers(self, network: Network) -> Request:
         """This request for another network than its words name: layers that it lacks become its default layer."""
         if network.name == self.words.get("network", Recipe.network):
             return self
@@ -151,9 +151,9 @@ class Request:
                 self.notify(f"{network.name} has no layer {layer}; its default layer {default} is used instead")
                 item = {**item, "layer": default}
             objectives.append(item)
-        return self._aimed(objectives) if objectives else self
+        return self._with_objectives(objectives) if objectives else self
 
-    def _aimed(self, objectives: list[dict[str, Any]]) -> Request:
+    def _with_objectives(self, objectives: list[dict[str, Any]]) -> Request:
         """This request with other objectives, before the changes."""
         return replace(self, words={**self.words, "objectives": objectives})
 

@@ -17,15 +17,16 @@ from dreamer.engine.cutout import Cutout, finished, halved
 from dreamer.engine.device import Machine
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.keeping import is_grey, salience
+from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.render import render
-from dreamer.engine.score import Scorer, WeightedObjective
+from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import Interrupted, RecipeError, argument, collect_problems, reported_together
 from dreamer.image import Edges, Photo
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
 from dreamer.pipeline import regions
-from dreamer.pipeline.bind import IngredientBinder, Looked, overview
+from dreamer.pipeline.bind import IngredientBinder, PictureFeatures, overview
 from dreamer.pipeline.demand import MAX_PIXELS, check_pixels
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.plan import Plan, check_frames, layers_of, look_memory, plan_octaves, plan_tile, smallest_side
@@ -62,7 +63,7 @@ class Pipeline:
     """The pictures of the regions' masks."""
     memory: int | None = None
     """The bytes that one pass may take, so that tiles are the same wherever; else they follow from what is free."""
-    overview: Looked | None = None
+    overview: PictureFeatures | None = None
     """The whole photo that is dreamt over; set by `over`."""
     wholes: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     """By a preview's size (height, width), the size of the picture that it is a preview of."""
@@ -138,9 +139,8 @@ class Pipeline:
         demand.check(self.recipe, self.max_pixels)
         count, high, wide = demand.seen
         tile = plan_tile(self.machine, self.network, self.terms, high, wide, count, self.memory)
-        precision = self.machine.precision
-        if precision == "auto":  # an optimiser's steps are as long where the gradient is faint and inexact
-            precision = self.session.precision(tuple(self.layers), high * wide * count) if self.on_pixels else "float32"
+        pixels = high * wide * count if self.on_pixels else 0  # an optimiser goes as far by a faint, inexact gradient
+        precision = self.session.precision(self.machine.precision, tuple(self.layers), pixels)
         plan = Plan(octaves, replace(self.machine, tile=tile, precision=precision))
         if check_memory:
             demand.check_memory(plan.machine, look_memory(tile, self.network, self.terms, high, wide, count))

@@ -33,8 +33,10 @@ class Session:
             self._prepared[layers, precision] = self.network.prepared(layers, self._device, precision)
         return self._prepared[layers, precision]
 
-    def precision(self, layers: tuple[str, ...], pixels: int) -> str:
-        """The fastest precision for so many pixels together whose gradients at these layers are exact enough."""
+    def precision(self, wanted: str, layers: tuple[str, ...], pixels: int) -> str:
+        """The precision `wanted`; for "auto", bfloat16 if it is faster for so many pixels and exact at these layers."""
+        if wanted != "auto":
+            return wanted
         if pixels < _SMALL or not bfloat16_pays(self._device.type):
             return "float32"
         if layers not in self._sufficing:
