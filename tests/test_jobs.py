@@ -377,7 +377,7 @@ def test_what_changes_meanwhile_is_told(
         give(self, unit)
 
     monkeypatch.setattr(Here, "give", changed)
-    refused(dreamer(*words), f"is another {kind} than when", "parts failed", code=1)
+    refused(dreamer(*words), f"is another {kind} than when", "failed; what is done is kept", code=1)
 
 
 def test_a_stranger_s_notes_of_finished_parts_are_not_believed(tmp_path: Path) -> None:
