@@ -5,7 +5,7 @@
     python -m tests.benchmarks --against FOLDER       # also pytorch-deepdream's, of which FOLDER is a checkout
 
 Times are ratios of medians, taken in turn in one run; networks have random weights, so nothing is downloaded, except
-with --against: there both programs dream with GoogLeNet's own weights, each as a whole process.
+with --against: there both programs dream with the networks' own weights, each as a whole process.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def rows(quick: bool, against: Path | None) -> Iterator[Row]:
     name = f"correlation of a proof of {proof} pixels and a print of {large}"
     yield Row(name, 0.85, enlarged(proof, large), least=True)
     if against:
-        yield Row("whole process / pytorch-deepdream's, googlenet", 0.66, beside(against, 1 if quick else 3))
+        for network, at in (("googlenet", "inception4c"), ("vgg16", "relu4_3")):
+            for name, goal in zip(names, (0.5, 0.35), strict=False):
+                found = beside(against, 1 if quick else 3, network, at, name)
+                yield Row(f"whole process / pytorch-deepdream's, {network}, {name}", goal, found)
 
 
 def has_bfloat16() -> bool:
@@ -110,16 +113,18 @@ def enlarged(proof: int, size: int) -> float:
     return correlation(*low)
 
 
-def beside(checkout: Path, repeats: int) -> float:
-    """Seconds of `dreamer render` over those of pytorch-deepdream at 1024x683, 4 octaves of 10 steps, in turn."""
+def beside(checkout: Path, repeats: int, network: str, layer: str, precision: str) -> float:
+    """Seconds of `dreamer render` over those of pytorch-deepdream at 1024x683, 4 octaves x 1.4, 10 steps, in turn."""
     ours, theirs = [], []
     with TemporaryDirectory() as folder:
         photo = Path(folder).resolve() / "photo.png"
         to_pil(scene(1024, 683)).save(photo)
-        words = "--network googlenet --layer inception4c --set octaves.count=4 --set octaves.steps=10 --tile none"
+        words = f"--network {network} --layer {layer} --precision {precision} --tile none"
+        words += " --set octaves.count=4 --set octaves.scale=1.4 --set octaves.steps=10"
         dreamer = [sys.executable, "-m", "dreamer", "render", photo, "-o", photo.with_name("dream.jpg"), "--force"]
-        words_there = "--img_width 1024 --model_name GOOGLENET --pretrained_weights IMAGENET"
-        words_there += " --layers_to_use inception4c --pyramid_size 4 --num_gradient_ascent_iterations 10"
+        words_there = f"--img_width 1024 --model_name {network.upper()} --pretrained_weights IMAGENET"
+        words_there += f" --layers_to_use {layer} --pyramid_size 4 --pyramid_ratio 1.4"
+        words_there += " --num_gradient_ascent_iterations 10"
         other = [sys.executable, "deepdream.py", "--input", photo, *words_there.split()]
         for _ in range(repeats + 1):  # the first turn warms up
             for took, command, where in ((ours, [*dreamer, *words.split()], None), (theirs, other, checkout)):
