@@ -68,11 +68,12 @@ def test_what_auto_chooses_gives_the_same_bytes_by_name(monkeypatch):
     assert dreams[0] == dreams[1] != dreams[2]
 
 
-def test_bfloat16_pays_on_processors_with_units_for_its_matrices(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    assert bfloat16_pays.__wrapped__("cpu") and not bfloat16_pays.__wrapped__("mps")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert not bfloat16_pays.__wrapped__("cpu")
+@pytest.mark.parametrize(
+    ("able", "pays"), [("amx_bf16", True), ("avx512_bf16", True), ("avx512_f", False), ("avx2", False)]
+)
+def test_bfloat16_pays_on_processors_with_instructions_for_it(monkeypatch, able, pays):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {able: True})
+    assert bfloat16_pays.__wrapped__("cpu") is pays and not bfloat16_pays.__wrapped__("mps")
 
 
 def test_halving_in_bfloat16_rounds_the_result_alone():

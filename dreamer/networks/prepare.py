@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.networks.copies import copied
+from dreamer.networks.stem import Stem
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network
@@ -28,6 +29,9 @@ def prepared(network: Network, layers: Iterable[str], device: torch.device, dtyp
             module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             module.set_submodule(norm, nn.Identity())
             folded = True
+    for part in module.modules():
+        if Stem.may_replace(part):
+            part.__class__ = Stem
     module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     made = copy.copy(network)  # without a call, which would copy the module once more
     for name in ("_shapes", "_dtype") if folded else ("_dtype",):  # what is known of the shapes holds for a mere copy
@@ -43,10 +47,10 @@ def prepared(network: Network, layers: Iterable[str], device: torch.device, dtyp
 
 @cache
 def bfloat16_pays(device: str) -> bool:
-    """Whether bfloat16 is faster there: on graphics cards, and on processors with matrix units for it."""
+    """Whether bfloat16 is faster there: on graphics cards, and on processors with instructions for it."""
     if device == "cpu":
         capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not every torch tells
-        return bool(capabilities.get("amx_bf16"))
+        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
     return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 

@@ -35,6 +35,7 @@ from PIL import Image
 from dreamer import __version__
 from dreamer.image import blurred, load, resize, to_pil
 from dreamer.motifs.sample_scene import scene
+from dreamer.networks.prepare import bfloat16_pays
 from dreamer.pipeline.build import build
 from dreamer.pipeline.enlarging import Enlargement
 from dreamer.plugins.loading import load_plugins
@@ -60,7 +61,7 @@ def rows(quick: bool, against: Path | None) -> Iterator[Row]:
     """Measure one after the other."""
     network, layer = calibrated("googlenet"), "inception4c"
     size, repeats, steps = ((512, 341), 1, 3) if quick else ((1024, 683), 3, 10)
-    names = ("float32",) if quick or not has_bfloat16() else ("float32", "bfloat16")
+    names = ("float32",) if quick or not bfloat16_pays("cpu") else ("float32", "bfloat16")
     seconds = speed.measured(network, layer, repeats, size, names, steps)
     median = {name: statistics.median(took) for name, took in seconds.items()}
     for name in names:
@@ -84,12 +85,6 @@ def rows(quick: bool, against: Path | None) -> Iterator[Row]:
             for name, goal in zip(names, (0.5, 0.35), strict=False):
                 found = beside(against, 1 if quick else 3, network, at, name)
                 yield Row(f"whole process / pytorch-deepdream's, {network}, {name}", goal, found)
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16: without instructions of its own it takes ten times as long."""
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
 
 
 def refusal(repeats: int) -> float:

@@ -25,6 +25,7 @@ from dreamer.engine.device import Machine, keep_freed_memory
 from dreamer.image import Photo
 from dreamer.motifs.sample_scene import scene
 from dreamer.networks.network import Network
+from dreamer.networks.stem import Stem
 from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
@@ -64,7 +65,11 @@ def measured(
         dtype = getattr(torch, precision)
         pipeline = compose_for(network, layer, precision, steps)
         octaves = pipeline.plan(photo.height, photo.width).octaves
-        bare = create_feature_extractor(network.prepared([layer], torch.device("cpu"), dtype).module, [layer])
+        module = network.prepared([layer], torch.device("cpu"), dtype).module
+        for part in module.modules():
+            if isinstance(part, Stem):  # whose gradient is dreamer's own
+                part.__class__ = torch.nn.Conv2d
+        bare = create_feature_extractor(module, [layer])
         images = [torch.rand(1, 3, *octave.size) for octave in octaves]
         timed[f"render {precision}"] = lambda c=pipeline: c.dream(photo)
         timed[f"bare {precision}"] = lambda b=bare, i=images, o=octaves, d=dtype: [
