@@ -54,6 +54,19 @@ def test_a_dream_does_not_wait_for_torchs_compiler() -> None:
     assert ran.stdout == "False\n", ran.stderr
 
 
+def test_torchvision_does_not_wait_for_torchs_compiler_and_both_are_whole() -> None:
+    script = (
+        "import sys, torch\nfrom dreamer.networks.torchvision import classics\n"
+        "next(classic for classic in classics() if classic.name == 'squeezenet1_0').untrained()\n"
+        "print([name for name in sys.modules if name.startswith('torch._dynamo')])\n"
+        "from torchvision.ops import roi_align\n"
+        "print(*roi_align(torch.ones(1, 1, 8, 8), torch.tensor([[0, 0, 0, 4.0, 4.0]]), 1).shape)\n"
+        "print(torch.compile(lambda seen: seen + 1, backend='eager')(torch.zeros(1)).item())\n"
+    )
+    ran = run([sys.executable, "-c", script])
+    assert ran.stdout == "[]\n1 1 1 1\n1.0\n", ran.stderr
+
+
 def test_all_names_what_there_is() -> None:
     assert sorted(dreamer.__all__) == dir(dreamer)
     for name in dreamer.__all__:

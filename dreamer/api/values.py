@@ -21,6 +21,7 @@ from dreamer.errors import RecipeError, UsageError, quoted, reported_together
 from dreamer.image import to_pil
 from dreamer.networks.joint import join
 from dreamer.networks.network import Network
+from dreamer.networks.without_compiler import without_compiler
 from dreamer.pipeline.dream import Dream
 from dreamer.recipes.arguments import is_number
 from dreamer.recipes.recipe import INGREDIENTS, ONES
@@ -58,8 +59,9 @@ class Pictures(list[Any]):
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(picture, Image.Image) for picture in self):
             return None
-        from torchvision.transforms.functional import pil_to_tensor, to_pil_image  # which takes a second
-        from torchvision.utils import make_grid
+        with without_compiler():
+            from torchvision.transforms.functional import pil_to_tensor, to_pil_image
+            from torchvision.utils import make_grid
 
         pictures = [pil_to_tensor(picture.convert("RGB")) for picture in self]
         sheet = make_grid(pictures, nrow=math.ceil(math.sqrt(len(self))), padding=4, pad_value=255)

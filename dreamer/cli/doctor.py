@@ -55,7 +55,11 @@ def examine() -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     import torch
-    import torchvision
+
+    from dreamer.networks.without_compiler import without_compiler
+
+    with without_compiler():
+        import torchvision
 
     yield Finding("torch", f"{torch.__version__}, torchvision {torchvision.__version__}")
 

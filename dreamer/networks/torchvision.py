@@ -23,6 +23,7 @@ from dreamer.networks.state_dict import load_state
 from dreamer.networks.tensor_file import read_tensors
 from dreamer.networks.vit import AnySize
 from dreamer.networks.weights import file_hash, fitted
+from dreamer.networks.without_compiler import without_compiler
 
 # Each family's members, and the layer to dream with: about two thirds of the way, where forms are.
 _FAMILIES = (
@@ -128,7 +129,8 @@ class Classic:
 
     def untrained(self) -> Network:
         """The network with random weights, for which no file is needed."""
-        from torchvision.models import get_model
+        with without_compiler():
+            from torchvision.models import get_model
 
         extra: dict[str, Any] = {}
         if self.name in _HALVES:
@@ -149,7 +151,8 @@ class Classic:
         return float(self._published().meta.get("_file_size", 0))
 
     def _published(self) -> Any:
-        from torchvision.models import get_model_weights
+        with without_compiler():
+            from torchvision.models import get_model_weights
 
         return next(iter(get_model_weights(self.name)))
 
