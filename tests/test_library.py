@@ -46,7 +46,8 @@ def test_a_program_does_not_wait_for_torchvision() -> None:
 def test_a_dream_does_not_wait_for_torchs_compiler() -> None:
     """Shapes that are asked for on "meta" would import it, in a second or more."""
     script = (
-        "import sys, dreamer\nfrom PIL import Image\n"
+        "import sys, dreamer\nfrom PIL import Image\nfrom dreamer.pipeline import session\n"
+        "session._SMALL, session.bfloat16_pays = 0, lambda device: True\n"
         "dreamer.dream(Image.new('RGB', (48, 40), 'grey'), octaves={'steps': 1})\n"
         "print('torch._dynamo' in sys.modules)"
     )

@@ -8,6 +8,7 @@ from networks import tiny
 from torch import nn
 
 import dreamer
+from dreamer.engine import precision
 from dreamer.engine.device import Machine
 from dreamer.engine.precision import bfloat16_suffices
 from dreamer.motifs.sample_scene import scene
@@ -38,6 +39,11 @@ def fragile():
 def test_bfloat16_suffices_where_the_gradients_are_alike(network, layer, enough):
     torch.manual_seed(0)
     assert bfloat16_suffices(partial(network().prepared, [layer], CPU), [layer], CPU) is enough
+
+
+def test_a_network_that_needs_a_larger_picture_is_tried_on_one(monkeypatch):
+    monkeypatch.setattr(precision, "_SIDE", 8)
+    assert bfloat16_suffices(partial(reverie().prepared, ["m4a"], CPU), ["m4a"], CPU)
 
 
 def planned(monkeypatch, pays=True, suffices=True, size=600, network=None, machine=None, **words):

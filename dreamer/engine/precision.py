@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.errors import NetworkError
 from dreamer.networks.network import Network
 
 _ENOUGH = 0.99  # the cosine between the two gradients
@@ -19,12 +20,16 @@ def bfloat16_suffices(prepared: Callable[[torch.dtype], Network], layers: Sequen
 
     It is tried on one picture for all photos, so that none depends on which was dreamt over before.
     """
-    exact, quick = (_gradient(prepared(precision), layers, device) for precision in (torch.float32, torch.bfloat16))
+    networks = prepared(torch.float32), prepared(torch.bfloat16)
+    try:
+        exact, quick = (_gradient(network, layers, _SIDE, device) for network in networks)
+    except NetworkError:  # the picture is too small; to ask for the smallest at once takes longer than all else
+        side = networks[0].smallest(layers) or _SIDE
+        exact, quick = (_gradient(network, layers, side, device) for network in networks)
     return bool(F.cosine_similarity(exact, quick, dim=0) >= _ENOUGH)
 
 
-def _gradient(network: Network, layers: Sequence[str], device: torch.device) -> Tensor:
-    side = max(_SIDE, network.smallest(layers) or 0)
+def _gradient(network: Network, layers: Sequence[str], side: int, device: torch.device) -> Tensor:
     picture = smooth_noise(side).to(device).requires_grad_()
     with torch.enable_grad():
         features = network.features(picture, layers).values()
