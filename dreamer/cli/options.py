@@ -289,7 +289,11 @@ machine_options = together(
         help="Side of the tiles; auto fits them to the memory. [auto]",
     ),
     option("--device", type=DEVICE, help="Where to compute. [auto]"),
-    option("--precision", type=PRECISION, help="Numeric precision of the network. [auto]"),
+    option(
+        "--precision",
+        type=PRECISION,
+        help="Numeric precision of the network; auto is bfloat16 for large pictures where it is faster. [auto]",
+    ),
     option("--threads", type=THREADS, metavar="N", help="Number of CPU threads. [all cores]"),
 )
 """Options for the machine that computes the picture."""
