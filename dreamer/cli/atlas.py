@@ -15,9 +15,10 @@ from dreamer.cli.drawing import drawn_by
 from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.network_choice import NetworkChoice, device_options, network_options
-from dreamer.cli.options import FILE, SEED, max_pixels_option, option, progress_option
+from dreamer.cli.options import max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_spared
 from dreamer.cli.progress import progress
+from dreamer.cli.values import FILE, SEED
 from dreamer.errors import RenderError, WriteError, collect_problems, reported_together
 from dreamer.files.suffixes import pictures_in
 

@@ -14,10 +14,11 @@ from string import Template
 import click
 
 from dreamer import __version__
-from dreamer.cli.options import FILE, option
+from dreamer.cli.options import option
 from dreamer.cli.photos import check_folder
 from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
+from dreamer.cli.values import FILE
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 
 _LONGEST = 40  # letters of a name

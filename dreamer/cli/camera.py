@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.options import FILE, option, together
+from dreamer.cli.options import option, together
 from dreamer.cli.provenance import motion_in, provenance_in
 from dreamer.cli.sound import Hearing, song_in
+from dreamer.cli.values import FILE
 from dreamer.errors import UsageError
 from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.drives import ZOOM_DANCE

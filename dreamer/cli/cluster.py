@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from dreamer.cli.options import THREADS, option
+from dreamer.cli.options import option
 from dreamer.cli.streams import echo
+from dreamer.cli.values import THREADS
 from dreamer.errors import UsageError
 
 

@@ -14,9 +14,10 @@ from dreamer.cli.atlas_making import Making, PageFile, written
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.network_choice import NetworkChoice, device_options, network_options
-from dreamer.cli.options import FILE, SEED, max_pixels_option, option, progress_option
+from dreamer.cli.options import max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_spared
 from dreamer.cli.progress import Reporter, counting, progress
+from dreamer.cli.values import FILE, SEED
 from dreamer.errors import NetworkError, UsageError, collect_problems
 from dreamer.files import is_taken
 from dreamer.files.suffixes import pictures_in

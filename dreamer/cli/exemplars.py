@@ -11,9 +11,10 @@ import click
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.network_choice import NetworkChoice, device_options, network_options
-from dreamer.cli.options import FILE, max_pixels_option, option, progress_option
+from dreamer.cli.options import max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import Reporter, counting, progress
+from dreamer.cli.values import FILE
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files.suffixes import check_suffix, pictures_in
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dreamer.cli.options import ParamType, option, together
+from dreamer.cli.options import option, together
+from dreamer.cli.values import ParamType
 from dreamer.errors import DreamerError, RenderError, UsageError
 from dreamer.units.pool import Pool
 from dreamer.units.unit import Order

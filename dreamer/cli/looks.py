@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, max_pixels_option, option, recipe_options
+from dreamer.cli.options import max_pixels_option, option, recipe_options
 from dreamer.cli.photos import check_spared
 from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, line
+from dreamer.cli.values import FILE
 from dreamer.errors import RecipeError, UsageError, collect_problems
 from dreamer.files import is_taken, make_folder, write_atomically
 

@@ -13,13 +13,14 @@ from dreamer.cli.camera import frame_side
 from dreamer.cli.clip import ClipFile, Pace, clip_options_for, few
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import RATE, rate_in
-from dreamer.cli.options import FILE, FiniteRange, max_pixels_option, option, progress_option, recipe_options_for
+from dreamer.cli.options import max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.still_clip import StillClip
+from dreamer.cli.values import FILE, FiniteRange
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
 from dreamer.recipes.options import Option, Range, read_all
 from dreamer.videos.clip.unfinished import fitting

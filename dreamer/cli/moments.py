@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dreamer.cli.options import ParamType
+from dreamer.cli.values import ParamType
 
 _MOMENT = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,2}):)?([0-9]{1,9}(?:\.[0-9]{1,9})?)")
 

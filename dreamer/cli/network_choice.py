@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dreamer.cli.options import DEVICE, FILE, THREADS, option, together
+from dreamer.cli.options import option, together
+from dreamer.cli.values import DEVICE, FILE, THREADS
 from dreamer.errors import collect_problems, reported_together
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from dreamer.cli.options import ParamType
+from dreamer.cli.values import ParamType
 
 _UNITS = {"mm": 0.1, "cm": 1.0, "in": 2.54, '"': 2.54}
 _SHEETS = {"letter": (21.59, 27.94), "legal": (21.59, 35.56), "tabloid": (27.94, 43.18)}

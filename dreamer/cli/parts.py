@@ -9,11 +9,12 @@ import click
 
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, THREADS, max_pixels_option, option, progress_option
+from dreamer.cli.options import max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared, write_sheet
 from dreamer.cli.progress import progress
 from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, line
+from dreamer.cli.values import FILE, THREADS
 from dreamer.errors import UsageError, collect_problems
 from dreamer.files import is_link, is_taken, make_folder, write_atomically
 from dreamer.files.suffixes import CLIPS, clip_for_photo

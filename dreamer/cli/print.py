@@ -14,7 +14,7 @@ import click
 from dreamer.cli.checkpoints import Checkpoints
 from dreamer.cli.claims import claimed
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options_for
+from dreamer.cli.options import max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.printing import INCH, Files, Print
@@ -22,6 +22,7 @@ from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.values import FILE
 from dreamer.errors import UsageError, WriteError, collect_problems, reported_together
 from dreamer.files import is_taken, taken
 from dreamer.files.suffixes import check_suffix

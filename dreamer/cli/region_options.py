@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from dreamer.cli.options import Command, ParamType, machine_options, option, together
+from dreamer.cli.options import Command, machine_options, option, together
+from dreamer.cli.values import ParamType
 from dreamer.recipes.masks import NOT
 
 _TURNED = "dreamer.regions.turned"

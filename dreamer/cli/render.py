@@ -15,7 +15,6 @@ from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.many import Many
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import (
-    STEPS,
     machine_options,
     max_pixels_option,
     option,
@@ -31,6 +30,7 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.repeating import Times, repeat_option
 from dreamer.cli.sheet_cells import SheetOptions
 from dreamer.cli.sheets import make_sheet
+from dreamer.cli.values import STEPS
 from dreamer.errors import UsageError, collect_problems, many
 from dreamer.units.storage import is_address
 

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from dreamer import __version__
-from dreamer.cli.options import ParamType, option
+from dreamer.cli.options import option
+from dreamer.cli.values import ParamType
 from dreamer.errors import UsageError
 from dreamer.files import write_atomically
 

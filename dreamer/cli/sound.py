@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.options import FILE, option, together
+from dreamer.cli.options import option, together
 from dreamer.cli.photos import check_folder, check_spared
+from dreamer.cli.values import FILE
 from dreamer.errors import UsageError
 from dreamer.files import is_taken, replacing, taken
 from dreamer.files.suffixes import is_file_name

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from dreamer.cli.options import FILE, option
+from dreamer.cli.options import option
 from dreamer.cli.streams import echo, line
+from dreamer.cli.values import FILE
 from dreamer.errors import UsageError
 
 ENGINE = (sys.executable, "-P", "-m", "dreamer.cli.engine")

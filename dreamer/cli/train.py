@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.claims import claimed
-from dreamer.cli.options import DEVICE, FILE, SEED, THREADS, FiniteRange, max_pixels_option, option, progress_option
+from dreamer.cli.options import max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_new, check_spared, write_sheet
 from dreamer.cli.progress import progress
 from dreamer.cli.streams import echo
+from dreamer.cli.values import DEVICE, FILE, SEED, THREADS, FiniteRange
 from dreamer.errors import collect_problems, reported_together
 from dreamer.files import is_taken
 from dreamer.files.suffixes import check_suffix

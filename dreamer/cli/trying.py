@@ -13,11 +13,12 @@ import click
 
 from dreamer.cli.hands import THREADS, Hands, jobs_options, order_of
 from dreamer.cli.missing import check_preset, tell_missing
-from dreamer.cli.options import FILE, SEED, STRENGTH, FiniteRange, max_pixels_option, option, progress_option
+from dreamer.cli.options import STRENGTH, max_pixels_option, option, progress_option
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
+from dreamer.cli.values import FILE, SEED, FiniteRange
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
 from dreamer.files import free, is_taken, make_folder, taken, write_atomically
 from dreamer.files.suffixes import check_suffix

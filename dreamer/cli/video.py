@@ -18,13 +18,14 @@ from dreamer.cli.film import FilmJob
 from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.moments import MOMENT, RATE
-from dreamer.cli.options import FiniteRange, max_pixels_option, option, progress_option, recipe_options
+from dreamer.cli.options import max_pixels_option, option, progress_option, recipe_options
 from dreamer.cli.photos import check_folder, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import motion_in
 from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, song_in, sound_options
+from dreamer.cli.values import FiniteRange
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, Drive, drives_from
 from dreamer.videos.clip.formats import format_for

@@ -12,20 +12,11 @@ import click
 
 from dreamer.cli.batch import Batch
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import (
-    FILE,
-    STEPS,
-    Numbers,
-    Pixels,
-    machine_options,
-    max_pixels_option,
-    option,
-    progress_option,
-    source_options,
-)
+from dreamer.cli.options import machine_options, max_pixels_option, option, progress_option, source_options
 from dreamer.cli.photos import Place, check_spared, named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.render_options import RenderOptions
+from dreamer.cli.values import FILE, STEPS, Numbers, Pixels
 from dreamer.errors import collect_problems
 from dreamer.files.suffixes import pictures_in
 

@@ -14,12 +14,13 @@ from dreamer.cli.camera import frame_side
 from dreamer.cli.clip import ClipFile, Pace, clip_options_for
 from dreamer.cli.missing import check_preset, tell_missing
 from dreamer.cli.moments import RATE
-from dreamer.cli.options import FILE, FiniteRange, changes_for, max_pixels_option, option, progress_option
+from dreamer.cli.options import changes_for, max_pixels_option, option, progress_option
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.still_clip import StillClip
+from dreamer.cli.values import FILE, FiniteRange
 from dreamer.errors import collect_problems, reported_together
 from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.cells import named_cell

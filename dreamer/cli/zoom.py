@@ -16,13 +16,14 @@ from dreamer.cli.clip import ClipFile, Pace, clip_options, few
 from dreamer.cli.depth import depth_file, depth_options, relief_for
 from dreamer.cli.hands import Hands, bounded, jobs_options
 from dreamer.cli.missing import tell_missing
-from dreamer.cli.options import FILE, max_pixels_option, option, progress_option, recipe_options_for
+from dreamer.cli.options import max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.region_options import dream_options
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, sound_options
+from dreamer.cli.values import FILE
 from dreamer.cli.zoom_spans import ZoomSpans, divisible, looks_of
 from dreamer.errors import collect_problems, reported_together
 from dreamer.videos.clip.unfinished import fitting
