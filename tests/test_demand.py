@@ -147,6 +147,16 @@ def test_pictures_make_tiles_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sides[0] > sides[1] > sides[2] >= 64
 
 
+def test_a_little_more_or_less_memory_changes_no_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = build({"network": "reverie"}, registry())
+
+    def tile(free: float) -> int:
+        monkeypatch.setattr(plan, "free_memory", lambda device: int(free * 2**30))
+        return plan.plan_tile(pipeline.machine, pipeline.network, pipeline.terms, 5000, 7000)
+
+    assert tile(2.5) == tile(3.5) < tile(9.0) == tile(10.0)
+
+
 def test_what_transforms_make_large_is_looked_at_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "free_memory", lambda device: 2**30)
     words = {"transforms": named(*[{"name": "pad", "pixels": 1024}] * 2)}

@@ -9,7 +9,7 @@ from networks import calibrated, settled, tiny
 from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
-from dreamer.engine.tiling import largest_tile
+from dreamer.engine.tiling import largest_tile, steady_tile
 from dreamer.errors import UsageError
 from dreamer.ingredients.objectives import deepdream, motif
 from dreamer.motifs.sample_scene import scene
@@ -146,3 +146,8 @@ def test_the_largest_tile_follows_from_the_memory():
     assert 64 <= small < large
     further = network.layer("two").reaching(10)  # of four pixels each, on both sides
     assert largest_tile({"two": further}, 2**30) == large - 80
+
+
+def test_tiles_that_memory_decides_have_few_sides():
+    sides = [steady_tile(side) for side in (64, 127, 128, 500, 512, 2047, 2048, 4100)]
+    assert sides == [64, 90, 128, 362, 512, 1448, 2048, 4096]

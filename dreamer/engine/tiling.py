@@ -142,6 +142,14 @@ def largest_tile(layers: Mapping[str, Layer], free: int, pictures: int = 1) -> i
     return max(SMALLEST_TILE, int((free / per_pixel) ** 0.5) - surroundings(layers))
 
 
+def steady_tile(largest: int) -> int:
+    """The side in pixels of tiles of `largest` pixels at most, one of 64, 90, 128 ... 2048, 2896 and so on.
+
+    A little more or less free memory than at the last start then changes no byte.
+    """
+    return int(SMALLEST_TILE * 2 ** (math.floor(2 * math.log2(largest / SMALLEST_TILE)) / 2))
+
+
 def pass_memory(layers: Mapping[str, Layer]) -> float:
     """Bytes for each pixel of a picture or tile that a forward and backward pass up to these layers takes."""
     return max(layer.memory for layer in layers.values()) * 1.5  # the gradients on the way back

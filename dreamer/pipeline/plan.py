@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from dreamer.engine.device import Machine, free_memory
 from dreamer.engine.objective import WeightedObjective, scored_layers
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
-from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, stride, surroundings
+from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, steady_tile, stride, surroundings
 from dreamer.errors import NetworkError, UsageError, either
 from dreamer.image import OPEN, Edges
 from dreamer.networks.network import Network
@@ -125,7 +125,7 @@ def plan_tile(
     if machine.tile == 0 or any(layer.rows is None for layer in layers.values()):
         return 0
     largest = largest_tile(layers, free_memory(machine.device) if memory is None else memory, pictures)
-    return 0 if max(height, width) <= largest else largest
+    return 0 if max(height, width) <= largest else steady_tile(largest)
 
 
 def look_memory(
