@@ -37,22 +37,22 @@ def test_nothing_stands_out_in_plain_grey() -> None:
 
 
 def test_steps_are_shorter_where_the_photo_stands_out() -> None:
-    """By `keep` of the salience, and of none where `keep` is 0."""
+    """By `spare` of the salience, and of none where `spare` is 0."""
     base = torch.full((1, 3, 8, 8), 0.5)
     there = torch.linspace(0, 1, 64).view(1, 1, 8, 8)
     context = StepContext(base, base, Step(0, 1, 0, 1, 0.0, (8, 8)))
-    for keep in (0.0, 0.5, 1.0):
-        ascent = Ascent(lambda image, at: (0.0, torch.ones_like(image)), keep=keep, salience=there)
+    for spare in (0.0, 0.5, 1.0):
+        ascent = Ascent(lambda image, at: (0.0, torch.ones_like(image)), spare=spare, salience=there)
         image, _ = ascent.step(base, base, 0.01, context)
-        torch.testing.assert_close(image - base, (0.01 * (1 - keep * there)).expand_as(base))
+        torch.testing.assert_close(image - base, (0.01 * (1 - spare * there)).expand_as(base))
 
 
 def test_a_shift_in_wide_areas_is_taken_back_and_fine_detail_is_not() -> None:
     base = photo()
     fine = 0.1 * torch.randn(1, 1, H, W)
     dream = (base + fine + 0.15).clamp(0, 1)
-    for keep, left in ((0.0, 1.0), (0.3, 0.49), (1.0, 0.0)):
-        shift = luma(settled(dream.clone(), base, keep, 0.5) - base)
+    for spare, left in ((0.0, 1.0), (0.3, 0.49), (1.0, 0.0)):
+        shift = luma(settled(dream.clone(), base, spare, 0.5) - base)
         assert float(shift.mean()) == pytest.approx(0.15 * left, abs=0.02)
         assert float((shift - shift.mean()).std()) == pytest.approx(0.1, rel=0.25)
 

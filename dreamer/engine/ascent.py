@@ -37,7 +37,7 @@ class Ascent:
     dream, whatever the network, layer and size. With `keeps_gradient` the updates are given the gradient as it was
     before the filters, at the price of a copy.
 
-    `salience` (B, 1, h, w) in [0, 1] is that of the photo, where there is one: steps are shorter by `keep` of it, and
+    `salience` (B, 1, h, w) in [0, 1] is that of the photo, where there is one: steps are shorter by `spare` of it, and
     at the end of an octave the dream comes nearer to the photo (`settled`). Outside of the `areas`, if there are any,
     no step is taken. `edges` says where the pictures go round.
     """
@@ -48,7 +48,7 @@ class Ascent:
     priors: tuple[tuple[float, Bound], ...] = ()
     updates: tuple[Bound, ...] = ()
     colour: float = 0.5
-    keep: float = 0.0
+    spare: float = 0.0
     salience: Tensor | None = None
     score: Callable[[Tensor, StepContext], float] = lambda image, context: float("nan")
     keeps_gradient: bool = False
@@ -70,7 +70,7 @@ class Ascent:
         score, direction, context = self.direction(image, context)
         direction.mul_(step_size)
         if self.salience is not None:
-            direction = shortened(direction, self.salience, self.keep, self.edges)
+            direction = shortened(direction, self.salience, self.spare, self.edges)
         image = climb(image, direction, base, self.colour, self.edges)
         for update in self.updates:
             image = update(image, context)
@@ -78,7 +78,7 @@ class Ascent:
 
     def finished(self, image: Tensor, base: Tensor) -> Tensor:
         """The picture (B, 3, H, W) as it leaves the octave, whose undreamt picture is `base`."""
-        return image if self.salience is None else settled(image, base, self.keep, self.colour, self.edges)
+        return image if self.salience is None else settled(image, base, self.spare, self.colour, self.edges)
 
     def direction(self, image: Tensor, context: StepContext) -> tuple[float, Tensor, StepContext]:
         """The score of `image` (B, 3, H, W), the direction to climb (B, 3, H, W), and the context for the updates.

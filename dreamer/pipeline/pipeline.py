@@ -294,7 +294,7 @@ class Pipeline:
                 transforms=transforms,
                 priors=priors,
                 colour=1.0 if on_photo and self.recipe.colour and is_grey(context.image) else self.recipe.colour,
-                keep=self.recipe.spare,
+                spare=self.recipe.spare,
                 salience=salience(context.photo, context.edges) if on_photo and self.recipe.spare else None,
                 keeps_gradient=keeps,
                 areas=context.areas,
