@@ -1,12 +1,18 @@
 """What a dream keeps of its photo: salience, light and shade, colours."""
 
+from typing import Any
+
 import pytest
 import torch
+from networks import tiny
 
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.keeping import is_grey, salience, settled
 from dreamer.engine.step import Step, StepContext
 from dreamer.image.luma import luma
+from dreamer.motifs.sample_scene import scene
+from dreamer.pipeline.build import build
+from dreamer.plugins.loading import load_plugins
 
 H, W = 96, 128
 
@@ -89,3 +95,23 @@ def test_forms_in_blown_out_areas_stay(flat: float) -> None:
     there = luma(settled(dream.clone(), base, 1.0, 0.5))[..., : W // 2 - 24]
     assert float(there.std()) > 0.9 * float(forms.std())
     assert float(there.mean() - flat) == pytest.approx(0.03 - 0.06 * flat, abs=0.01)
+
+
+@pytest.mark.parametrize("canvas", ["fourier", "laplacian"])
+def test_a_canvas_over_a_photo_keeps_its_light_too(canvas: str) -> None:
+    def shift(spare: float) -> float:
+        picture = scene(96, 72)
+        words = {"canvas": {"name": canvas}, "spare": spare, "octaves": {"count": 2, "steps": 8}}
+        pipeline = build(words, load_plugins()[0], network=tiny())
+        return float(luma(pipeline.ascend(picture) - picture).mean().abs())
+
+    assert shift(1.0) < 0.2 * shift(0.0)
+
+
+def test_adam_moves_a_canvas_unless_another_optimiser_is_named() -> None:
+    def optimiser(**words: Any) -> str:
+        return build(words, load_plugins()[0], network=tiny()).recipe.optimiser.name
+
+    assert optimiser() == optimiser(canvas={"name": "pixels"}) == "ascent"
+    assert optimiser(canvas={"name": "stack"}) == "adam"
+    assert optimiser(canvas={"name": "stack"}, optimiser={"name": "ascent"}) == "ascent"

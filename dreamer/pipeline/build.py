@@ -107,6 +107,7 @@ class Request:
         if self.layer is not None:
             defaults = {key: value for key, value in defaults.items() if key != "objectives"}
         words, problems = with_changes(merged(merged(DEFAULTS, defaults), self.words), self.changes)
+        words = _with_optimiser(words)
         named = named_files(self.changes) | self.concept_files
         words = with_concepts(words, named, changed_numbers(self.changes), self.layer, network, problems)
         words = with_looks({**words, "network": self._network_name}, registry, defaults, self.masks, problems)
@@ -178,6 +179,13 @@ class Request:
 
         regions = tuple(replace(region, objectives=placed(region.objectives)) for region in recipe.regions)
         return replace(recipe, objectives=placed(objectives), regions=regions)
+
+
+def _with_optimiser(words: RecipeDict) -> dict[str, Any]:
+    """The words with Adam for a canvas, where no optimiser is named: the dream's own step is one of pixels."""
+    canvas = words.get("canvas")
+    painted = isinstance(canvas, Mapping) and canvas.get("name", Recipe.canvas.name) != Recipe.canvas.name
+    return {"optimiser": {"name": "adam"}, **words} if painted else {**words}
 
 
 def build(words: RecipeDict, registry: Registry, *, aim: Aim | None = None, **asked: Any) -> Pipeline:

@@ -287,7 +287,7 @@ class Pipeline:
         def ascent_at(context: StepContext) -> Ascent | CanvasAscent:
             seen = halved(context) if self.recipe.cutout else context
             weights = scorer.balance(seen.image, seen) if self._balances else ()
-            on_photo = self.recipe.init == "photo" and self.on_pixels  # else there is no photo to keep anything of
+            on_photo = self.recipe.init == "photo" and not self.recipe.cutout  # else nothing is there to be spared
             ascent = Ascent(
                 partial(scorer.gradient, weights=weights),
                 score=partial(scorer.score, weights=weights),
