@@ -119,11 +119,14 @@ def test_weights_that_cannot_be_reached_say_where_to_get_them(
     assert left_in(cache) == []
 
 
+@pytest.mark.parametrize("here", [False, True])
 def test_a_network_that_cannot_be_had_names_the_one_that_needs_no_download(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path, here: bool
 ) -> None:
     _published(monkeypatch, f"file:///nowhere/{NAME}-12345678.pth")
-    instead = "or dream with efficientnet-lite0", "`dreamer plugins install dreamer-menagerie`"
+    monkeypatch.setattr(classic, "find_spec", lambda name: name if here and name == "dreamer_menagerie" else None)
+    way = "is installed" if here else "`dreamer plugins install ./plugins/dreamer-menagerie` in a checkout"
+    instead = "or dream with efficientnet-lite0", way
     refused(_last(render(photo(tmp_path / "a.png"), "--network", NAME)), "could not be downloaded", *instead)
     with pytest.raises(NetworkError, match=" are not on this machine") as absent:
         load_network(NAME)

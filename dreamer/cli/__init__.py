@@ -140,5 +140,5 @@ def main(debug: bool) -> None:
     \b
     dreamer render photo.jpg            write photo-dream.jpg beside it
     dreamer render --sample             dream over a scene drawn by dreamer
-    dreamer render photo.jpg --preset classic --strength 0.7
+    dreamer render photo.jpg --preset gaze --strength 0.7
     """

