@@ -61,6 +61,17 @@ def test_a_photo_that_is_none_is_refused_and_leaves_nothing(tmp_path: Path, name
     assert left_in(tmp_path) == before
 
 
+def test_a_photo_that_is_too_small_at_this_size_alone_is_told_so(tmp_path: Path) -> None:
+    wide = _plain(tmp_path / "wide.png", (900, 20))
+    helps = "a larger --size helps, since it is 900x20 by itself"
+    refused(render(wide, "--size", "120"), "120x3 pixels are too small for reverie at m4a", helps)
+    refused(render(wide, "--size", "120", "--variations", "2", "-o", tmp_path / "s.png"), helps)
+    made(tmp_path / "wide.mp4", 2, size=(20, 900))
+    refused(dreamer("video", tmp_path / "wide.mp4", "--size", "200"), "200x4 pixels are too small", helps)
+    with pytest.raises(package.DreamerError, match="a larger size helps, since it is 900x20 by itself"):
+        package.dream(wide, size=120)
+
+
 @pytest.mark.parametrize("place", [".", "/"])
 def test_what_has_no_name_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -90,6 +101,7 @@ OPTIONS = {
         "..: this is a folder; name a picture in it, with one of",
     ),
     "nothing to invert": (["--invert"], "--invert: there is no --region whose mask it could invert"),
+    "nothing to soften": (["--feather", "10%"], "--feather: there is no --region whose edge it could soften"),
     "folder": (["-o", "nowhere/deep/"], "-o nowhere/deep/: there is no folder nowhere"),
     "folder of a file": (["-o", "nowhere/x.jpg"], "there is no folder nowhere"),
     "preset": (["--preset", "clasic"], "no preset is called 'clasic'; did you mean classic?"),

@@ -139,6 +139,17 @@ def test_snapshots_are_kept_beside_the_dream(tmp_path: Path) -> None:
     assert 0 < change[0] < change[1]
 
 
+def test_snapshots_after_the_last_step_are_refused(tmp_path: Path) -> None:
+    source = photo(tmp_path / "a.png")
+    once = ("--set", "octaves.steps=3", "--set", "octaves.count=1")
+    refused(
+        dreamer("render", source, *once, "--snapshots", "3,500"), "--snapshots: there are 3 steps, so none after 500"
+    )
+    made = ("visualize", "-o", tmp_path / "x.png", "--size", "32", *once, "--snapshots", "4")
+    refused(dreamer(*made), "--snapshots: there are 3 steps, so none after 4")
+    assert left_in(tmp_path) == ["a.png"]
+
+
 def test_the_sample_needs_no_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert render("--sample", "--size", "96").code == 0

@@ -53,6 +53,23 @@ def test_a_clip_lies_beside_its_photo(here: Path) -> None:
     assert (clip.width, clip.height, clip.frames, clip.fps) == (64, 48, 4, 8)
 
 
+def test_what_is_too_small_for_a_zoom_is_told_once(here: Path) -> None:
+    for name, size in (("tiny.png", (3, 3)), ("wide.png", (900, 20))):
+        Image.new("RGB", size).save(name)
+    ran = dreamer("zoom", "tiny.png", *SMALL)
+    refused(ran, "tiny.png: 3x3 pixels are too few for a zoom; use at least 16 each way")
+    assert ran.err.count("too few") == 1
+    why = "wide.png: frames of 300x6 pixels are too few for a zoom, which needs 16 each way"
+    refused(
+        dreamer("zoom", "wide.png", "--size", "300", *QUICK), why, "a larger --size helps, since the photo is 900x20"
+    )
+
+
+def test_a_path_is_no_preview(here: Path) -> None:
+    refused(zoom("--path", "--preview"), "--path and --preview cannot be combined")
+    assert left_in(here) == ["photo.jpg"]
+
+
 def test_a_zoom_grows_into_its_centre(here: Path) -> None:
     assert zoom("-o", "in.mp4", "--rate", "2", "--strength", "0").code == 0
     assert zoom("-o", "out.mp4", "--rate", "2", "--strength", "0", "--direction", "out").code == 0

@@ -212,7 +212,9 @@ def test_wrong_options_of_a_dance_are_told_before_anything(
 ) -> None:
     Path("taken.png").write_bytes(b"mine")
     Path("d.toml").write_text('[[drives]]\nof = "nothing.csv"\nto = "rate"\nfrom = 1\nupto = 2\n')
-    refused(zoom("--dance"), "bass is heard in a song", "--audio")
+    ran = zoom("--dance")
+    refused(ran, "--dance: there is no sound to dance to; name a song (--audio FILE)")
+    assert "drives" not in ran.err
     refused(zoom("--chart", "taken.png"), "taken.png already exists")
     with monkeypatch.context() as patch:
         patch.setattr("dreamer.cli.zoom.moves", lambda *words: Path("late.png").write_bytes(b"theirs") and {})
@@ -261,5 +263,7 @@ def test_pythons_zoom_and_video_dance(here: Path, songs: Path) -> None:
     assert len(danced) == len(still) == 4 and not np.array_equal(danced[-1], still[-1])
     made(here / "clip.mp4", 3, audio=songs / "clicks.wav")
     assert len([*api.video("clip.mp4", dance=True, every=2, **few)]) == 3
-    with pytest.raises(UsageError, match="bass is heard in a song, and there is none"):
-        api.video(made(here / "silent.mp4", 2), dance=True, **few)
+    refused(dreamer("video", made(here / "silent.mp4", 2), "--dance", *QUICK), "--dance: there is no sound to dance to")
+    for dance in (api.zoom, api.video):
+        with pytest.raises(UsageError, match=r"^dance: there is no sound to dance to"):
+            dance("photo.jpg" if dance is api.zoom else "silent.mp4", dance=True, **few)

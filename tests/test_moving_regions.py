@@ -183,6 +183,14 @@ def test_a_folder_has_a_mask_for_each_frame(tmp_path):
         program.video(source, regions=[(masks, None)], **settings)
 
 
+@pytest.mark.parametrize(("region", "told"), [("colour:#ff00ff,1", True), ("top", False)])
+def test_a_clip_in_which_nothing_could_grow_is_told(tmp_path, region, told):
+    source = made(tmp_path / "clip.mp4", 3)
+    ran = dreamer("video", source, "--region", f"{region}=bloom", "--every", "2", "--set", "octaves.steps=1")
+    assert ran.code == 0
+    assert ("in no frame do the regions leave a place in which anything could grow" in ran.err) is told
+
+
 def test_the_command_resumes_to_the_same_bytes_and_the_recipe_names_the_mask(tmp_path, monkeypatch):
     source, mask = made(tmp_path / "clip.mp4", 4), tmp_path / "face.png"
     Image.fromarray(square()).save(mask)

@@ -341,6 +341,9 @@ def test_the_settings_are_the_words_that_a_person_would_type(tmp_path):
         """--set 'objectives.motif.names=["a", "b"]' --strength 0.5 --seed 7 --motif eye,rose """
         f"--region {tmp_path}/.studio/masks/{mask}.png=keep --region not:top:30%=bloom -o {tmp_path}/x.png"
     )
+    bare = {"photo": id, "flags": {"feather": 5}}
+    assert words_of(bare, shelf)[1:] == ("--set", "feather=5")  # --feather would be refused
+    assert words_of({**bare, "regions": [{"mask": "top"}]}, shelf)[1:] == ("--feather", "5", "--region", "top")
 
 
 def test_without_its_packages_the_command_says_what_to_install(tmp_path, monkeypatch):

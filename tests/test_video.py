@@ -264,3 +264,17 @@ def test_a_python_program_gets_the_frames_of_the_command(tmp_path):
         assert (np.asarray(picture) == load(tmp_path / "stills" / f"frame-{number:06d}.png").pixels).all()
     with pytest.raises(UsageError, match="there is no such file"):
         video(tmp_path / "none.mp4")
+
+
+def test_a_python_program_gets_a_part_of_a_clip(tmp_path):
+    source = made(tmp_path / "clip.mp4", 10, fps=10)
+    whole, part, rest = (
+        [*video(source, octaves={"steps": 1}, stability=0, returns="array", **times)]
+        for times in ({}, {"start": 0.1, "end": 0.3}, {"start": 0.8})
+    )
+    assert len(part) == len(rest) == 2
+    assert all((a == b).all() for a, b in zip(part + rest, whole[1:3] + whole[8:], strict=True))
+    with pytest.raises(UsageError, match="there are no frames from"):
+        video(source, start=0.3, end=0.3)
+    with pytest.raises(UsageError, match="start: -1 is not a number of seconds"):
+        video(source, start=-1)

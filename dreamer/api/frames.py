@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -28,7 +29,7 @@ from dreamer.videos.clip.reader import frames, probe
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.film.film import STABILITY, Film
 from dreamer.videos.film.looks import sections_by
-from dreamer.videos.sound.driven import driven_by
+from dreamer.videos.sound.driven import check_dance, driven_by
 from dreamer.videos.sound.song import heard_in
 from dreamer.videos.zoom.depth.relief import relief_of
 from dreamer.videos.zoom.following import FOLLOW, followed
@@ -93,7 +94,10 @@ def zoom(
     follows = words.get("centre") == FOLLOW and bool(words.pop("centre"))
     if dance:
         words.setdefault("drives", [drive.words() for drive in ZOOM_DANCE])
-    motion = zoom_from(words, heard_in(Path(audio)) if audio else None)
+    song = heard_in(Path(audio)) if audio else None
+    if dance:
+        check_dance(song)
+    motion = zoom_from(words, song)
     motion = motion.in_depth(depth is not None)
     recipe = {key: value for key, value in changes.items() if key not in moving}
     machine = machine_of(device, precision, tile)
@@ -141,6 +145,8 @@ def video(
     dance: bool = False,
     drives: Sequence[Mapping[str, Any]] = (),
     every: int = 1,
+    start: float | None = None,
+    end: float | None = None,
     **changes: Unpack[Changes],
 ) -> Iterator[Result]:
     """Dream over a clip: the frames of `dreamer video`, one by one.
@@ -154,6 +160,8 @@ def video(
         dance: Let the dream move with the music, as `--dance` does.
         drives: What the music moves, as in `[{"of": "bass", "to": "strength", "from": 0.2, "upto": 1}]`.
         every: One frame in so many is dreamt over, and the dream is moved along in between.
+        start: Begin there, in seconds from the clip's first frame; by default with that.
+        end: End there, likewise; by default with the last frame.
         **changes: A recipe's keys. All others are as for `dream`.
 
     Returns:
@@ -164,12 +172,15 @@ def video(
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     check(returns=returns, on_step=on_step, max_pixels=max_pixels, stability=stability, clip=clip)
-    check(audio=audio, dance=dance, every=every)
-    source, guided = probe(Path(clip), max_pixels=max_pixels), photo_of(guide, max_pixels)
+    check(audio=audio, dance=dance, every=every, start=start, end=end)
+    part = {"start": _exactly(start), "end": _exactly(end)}
+    source, guided = probe(Path(clip), max_pixels=max_pixels, **part), photo_of(guide, max_pixels)
     machine = machine_of(device, precision, tile)
     looked_at = network_of(network)
     moves = drives_from(plain(drives), FILM_TARGETS) or (FILM_DANCE if dance else ())
     song = heard_in(Path(audio or clip)) if moves and (audio or source.has_audio) else None
+    if dance:
+        check_dance(song)
     begin = 0.0 if audio else float(source.begin)
     looks = {}
     for look in (None, *(name for drive in moves for name in drive.presets)):
@@ -192,6 +203,11 @@ def video(
         film.regions.check(source.frames)
     made = (torch.from_numpy(dreamt.frame).permute(2, 0, 1)[None] / 255 for dreamt in film.dreams(frames(source)))
     return frames_given(made, returns)
+
+
+def _exactly(seconds: float | None) -> Fraction | None:
+    """Seconds as they are written, so that 0.1 is a tenth and no later than the frame there."""
+    return None if seconds is None else Fraction(str(seconds))
 
 
 def frames_given(made: Iterator[Tensor], returns: Returns) -> Iterator[Result]:

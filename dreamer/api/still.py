@@ -23,6 +23,7 @@ from dreamer.image import Photo, Picture, load
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
+from dreamer.pipeline.plan import reduced
 from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 
@@ -118,7 +119,9 @@ def dream(
         preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels, regions
     )
     pipeline = asked.build(names)
-    return dreamt(pipeline, pipeline.sized(source), on_step, lambda dream: given(dream.sheet(), returns), keep)
+    sized, whole = pipeline.sized(source), (source.height, source.width)
+    with reduced(pipeline, (sized.height, sized.width), whole):
+        return dreamt(pipeline, sized, on_step, lambda dream: given(dream.sheet(), returns), keep)
 
 
 def dreamt(

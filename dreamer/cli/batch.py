@@ -17,7 +17,7 @@ from dreamer.cli.photos import Place, check_folder, check_spared
 from dreamer.cli.progress import Reporter
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.repeating import Times, check_size, place_of, write_repeated
-from dreamer.errors import Interrupted, UsageError, WriteError
+from dreamer.errors import Interrupted, UsageError, WriteError, many
 from dreamer.files import is_taken, rescue, taken, write_atomically
 from dreamer.files.suffixes import suffix_of
 
@@ -80,6 +80,7 @@ class Batch:
     def dream(self, path: Path | None, label: str) -> None:
         """Dream over a photo, unless its dream is there already, and report it; raises errors and Interrupted."""
         from dreamer.image import format_for
+        from dreamer.pipeline.plan import reduced
 
         whole = self.load(path)
         photo = self.pipeline.sized(whole)
@@ -93,7 +94,9 @@ class Batch:
             return
         if is_taken(output) and not self.force:
             raise UsageError(taken(output))
-        plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
+        with reduced(self.pipeline, (photo.height, photo.width), (whole.height, whole.width)):
+            plan = self.pipeline.plan(photo.height, photo.width)  # refuses a photo that is too small
+        self._check_snapshots(plan)
         if self.repeat:
             check_size(photo.width, photo.height, self.repeat, self.max_pixels)
             self._check_free(place_of(output, self.repeat))
@@ -128,6 +131,13 @@ class Batch:
             else:
                 self.reporter.interrupted(label, str(kept))
             raise
+
+    def _check_snapshots(self, plan: Plan) -> None:
+        """Raise UsageError for snapshots after steps that a dream does not have."""
+        count = sum(octave.steps for octave in plan.octaves)
+        if late := [step for step in self.snapshots if step > count]:
+            after = f"there are {many(count, 'step')}, so none after {', '.join(map(str, late))}"
+            raise UsageError(f"--snapshots: {after}; leave out what is more")
 
     def _check_free(self, place: Path) -> None:
         """Raise UsageError for a name that is a photo's, or taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dreamer.videos.clip.writer import ClipWriter
     from dreamer.videos.film.film import Film
     from dreamer.videos.film.looks import Sections
+    from dreamer.videos.film.passage import Dreamt
     from dreamer.videos.sound.driven import Drives
     from dreamer.videos.sound.song import Song
     from dreamer.videos.sound.spectrum import Floats
@@ -114,7 +115,7 @@ class FilmJob:
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))
             told = replace(film, on_step=lambda step: self.reporter.frame(pace.step(0, step)))
-            return _frames(told, clip, writer), pace
+            return self._frames(told, clip, writer), pace
 
         chunks = self._chunks(film, clip, format, provenance.photo, presets) if self.divided else None
         return self.file.write(
@@ -134,6 +135,20 @@ class FilmJob:
             audio_begin=audio_begin,
             needs_audio=self.audio is not None,
         )
+
+    def _frames(self, film: Film, clip: Clip, writer: ClipWriter) -> Frames:
+        """The frames that the writer lacks; told at their end, if it is of all the clip, where nothing could grow."""
+        from dreamer.pipeline.regions import where_it_grows
+        from dreamer.videos.clip.encode import opaque
+
+        barren = writer.done == 0
+        for dreamt in _dreams(film, clip, writer):
+            barren &= dreamt.barren
+            values = dreamt.frame if writer.format.alpha else opaque(dreamt.frame)
+            yield values, dreamt.time if clip.variable else None
+        if barren:
+            why = where_it_grows(film.pipeline.recipe)
+            self.reporter.notify(f"in no frame do the regions leave a place in which anything could grow; {why}")
 
     @property
     def divided(self) -> bool:
@@ -231,9 +246,8 @@ def moves(drives: Drives, times: Sequence[Fraction]) -> dict[str, Floats]:
     return {each.drive.to: each.at(at) for each in drives.driven}
 
 
-def _frames(film: Film, clip: Clip, writer: ClipWriter) -> Frames:
-    """Yield the frames that the writer lacks, with their times where they are not evenly spaced."""
-    from dreamer.videos.clip.encode import opaque
+def _dreams(film: Film, clip: Clip, writer: ClipWriter) -> Iterator[Dreamt]:
+    """Yield the frames that the writer lacks; what the next one starts with is kept."""
     from dreamer.videos.clip.reader import frames
     from dreamer.videos.film.film import load_change, save_change
 
@@ -245,5 +259,4 @@ def _frames(film: Film, clip: Clip, writer: ClipWriter) -> Frames:
         if film.regions and film.regions.carried and dreamt.masks is not None:
             save_change(writer.state, writer.done + 1, dreamt.masks, "masks")
         save_change(writer.state, writer.done + 1, dreamt.change)
-        values = dreamt.frame if writer.format.alpha else opaque(dreamt.frame)
-        yield values, dreamt.time if clip.variable else None
+        yield dreamt

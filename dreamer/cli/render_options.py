@@ -164,6 +164,9 @@ class RenderOptions:
             provenance, words = self._words(registry)
         words, masks = with_regions(words, self.region, self.max_pixels, problems)
         changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
+        if self.feather is not None and not problems and not words.get("regions"):
+            if not any(key.partition(".")[0] == "regions" for key, _ in changes):
+                problems.append("--feather: there is no --region whose edge it could soften; add one")
         with collect_problems(problems):
             guide = load(self.guide, max_pixels=self.max_pixels) if self.guide else None
         with collect_problems(problems):

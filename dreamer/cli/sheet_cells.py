@@ -131,6 +131,7 @@ def sheet_of(
 
     `saving` are the fields of `Batch` that all cells share. Raises UsageError with every mistake of every cell.
     """
+    from dreamer.pipeline.plan import reduced
     from dreamer.pipeline.sweep import groups, sharing
 
     asked = _Asked(given, registry, saving["reporter"].notify)
@@ -153,7 +154,8 @@ def sheet_of(
     with blamed(cells) as wrong:
         for group in grouped:
             at = sized[group.whole.recipe.size]
-            with wrong(*(cells[number] for number in group.strengths)):
+            told = reduced(group.whole, (at.height, at.width), (whole.height, whole.width))
+            with wrong(*(cells[number] for number in group.strengths)), told:
                 group.whole.plan(at.height, at.width)
     with blamed(cells) as wrong:
         for cell, batch, (_, about, options) in zip(cells, batches, made, strict=True):

@@ -81,10 +81,13 @@ class Hearing:
     def song(self, audio: Path | None, wanted: bool, told: str, notify: Callable[[str], None]) -> Song | None:
         """The song in `audio`, if it is `wanted` or charted; notifies if its hash is not `told`, the repeated clip's.
 
-        Raises UsageError for a file without sound.
+        Raises UsageError for a file without sound, and for a dance without a file.
         """
+        from dreamer.videos.sound.driven import check_dance
         from dreamer.videos.sound.song import heard_in
 
+        if audio is None and self.dance:
+            check_dance(None)
         if audio is None or not (wanted or self.chart):
             return None
         song = heard_in(audio)

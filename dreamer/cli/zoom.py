@@ -85,10 +85,10 @@ def zoom(
     dreamer zoom photo.jpg --depth near-is-bright.png --dolly 0.1
     dreamer zoom photo.jpg --region sky.png=bloom --region face.png=keep
     """
-    motion, hearing = motion_of(options), Hearing.read(options)
+    motion, hearing, preview = motion_of(options), Hearing.read(options), options["preview"]
     output = output or photo.parent / fitting(photo.stem, "-zoom.mp4")
     clip = ClipFile.read(output, options, small="path" if bare else None)
-    problems: list[str] = []
+    problems = ["--path and --preview cannot be combined; a path is quick to make by itself"] * (bare and preview)
     hands = Hands.read(options, problems)
     divided = bool(hands) and not clip.preview
     files = [photo, keyframes, audio, hearing.drives, depth_file(depth)]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dreamer.engine.device import Machine, free_memory
 from dreamer.engine.objective import WeightedObjective, scored_layers
 from dreamer.engine.octaves import Octave, octave_sizes, rising_sizes, tapered
 from dreamer.engine.tiling import largest_tile, pass_memory, refuse_whole, steady_tile, stride, surroundings
-from dreamer.errors import NetworkError, UsageError, either
+from dreamer.errors import NetworkError, UsageError, argument, either
 from dreamer.image import OPEN, Edges
 from dreamer.networks.network import Network
 from dreamer.recipes.recipe import Octaves, Recipe
+
+if TYPE_CHECKING:
+    from dreamer.pipeline.pipeline import Pipeline
 
 _PYRAMID = 16  # px: a side that can be halved four times
 
@@ -161,6 +165,21 @@ def smallest_side(feature_size: float, network: Network, terms: Sequence[Weighte
 def layers_of(terms: Sequence[WeightedObjective]) -> list[str]:
     """The layers that the objectives look at, each once."""
     return list(dict.fromkeys(name for term in terms for name in (term.layers or (term.layer,))))
+
+
+@contextmanager
+def reduced(pipeline: Pipeline, size: tuple[int, int], whole: tuple[int, int]) -> Iterator[None]:
+    """A block that plans for a picture of `size` (h, w), made from a `whole` one.
+
+    Where the network finds it too small, and the whole one large enough, its NetworkError says so.
+    """
+    try:
+        yield
+    except NetworkError as error:
+        if max(size) >= max(whole) or not _fits(whole, pipeline.network, pipeline.terms):
+            raise
+        how = f"a larger {argument('size')} helps, since it is {whole[1]}x{whole[0]} by itself"
+        raise NetworkError(*(f"{problem}; {how}" for problem in error.problems)) from error
 
 
 def _fits(size: tuple[int, int], network: Network, terms: Sequence[WeightedObjective]) -> bool:

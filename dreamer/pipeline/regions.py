@@ -74,11 +74,14 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Re
         return None
     areas = laid(recipe, masks_of(recipe, masks, image, registry))
     if not areas.whole.any():
-        raise UsageError(
-            "the regions leave no place in which anything could grow; masks are white where it shall, "
-            f"and their soft edge takes {recipe.feather:g} % of the short side ({either('feather=0', '--feather 0')})"
-        )
+        raise UsageError(f"the regions leave no place in which anything could grow; {where_it_grows(recipe)}")
     return areas.to(image)
+
+
+def where_it_grows(recipe: Recipe) -> str:
+    """The part of a sentence that says what to look at where the regions leave no place to grow in."""
+    soft = f"their soft edge takes {recipe.feather:g} % of the short side ({either('feather=0', '--feather 0')})"
+    return f"masks are white where it shall, and {soft}"
 
 
 def masks_of(

@@ -71,6 +71,7 @@ _LAYER = Argument("a layer's name, as in 'layer3'", lambda value: isinstance(val
 _PATH = Argument("a path", _is_path, optional=True)
 _TEXT = Argument("a text", lambda value: isinstance(value, str) and bool(value))
 _YES_OR_NO = Argument("True or False", lambda value: isinstance(value, bool))
+_MOMENT = Argument("a number of seconds, from 0", lambda value: is_number(value) and 0 <= value < 10**9, optional=True)
 _ARGUMENTS: Mapping[str, Argument] = {
     "preset": Argument("a name, a TOML file or a Preset", lambda v: isinstance(v, Preset) or _is_path(v), True),
     "weights": _PATH,
@@ -106,6 +107,8 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "column": _whole(0, optional=True),
     "picture": _whole(0, optional=True),
     "stability": Argument("a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1),
+    "start": _MOMENT,
+    "end": _MOMENT,
     "seconds": Argument("a number of seconds, up to four hours", lambda v: is_number(v) and 0 < v <= 14400),
     "loop": _YES_OR_NO,
     "looks": Argument("a list of looks, as in ['bloom', 'gaze']", _is_list),

@@ -74,6 +74,8 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
         for key, value in _table(settings, "flags", problems).items():
             if key not in FLAGS or not isinstance(value, FLAGS[key]) or isinstance(value, bool):
                 problems.append(f"{quoted(key)}: {quoted(value)} is not a value of it")
+            elif key == "feather" and not settings.get("regions"):  # the option is for regions, which may be gone
+                words += ["--set", f"feather={value:g}"]
             elif isinstance(value, str):
                 words += [f"--{key}", _name(value.replace(",", "-"), key, problems) and value]
             else:

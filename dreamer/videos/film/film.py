@@ -22,7 +22,7 @@ from dreamer.engine.step import Step
 from dreamer.errors import UsageError
 from dreamer.image import resize, size_at
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.pipeline.plan import Plan
+from dreamer.pipeline.plan import Plan, reduced
 from dreamer.pipeline.preview import preview_side
 from dreamer.videos.clip.encode import Frame
 from dreamer.videos.clip.state import StateStore
@@ -121,7 +121,8 @@ class Film:
             more["sections"] = [(begin, replace(look, wholes={size: whole})) for begin, look in sections]
         if not all(size):
             raise UsageError(f"frames of {width}x{height} pixels are too oblong for a long side of {side}; raise it")
-        plan = pipeline.plan_frames(*size)
+        with reduced(pipeline, size, (height, width)):
+            plan = pipeline.plan_frames(*size)
         check_sections(pipeline, more.get("sections", ()), size)
         return cls(pipeline, side, plan, stability, on_step, **more)
 

@@ -28,13 +28,15 @@ class Dreamt:
     """A dreamt frame: (H, W, 3), or with the source frame's alpha (H, W, 4), uint8, with its time in seconds.
 
     `change` is the dream minus the source frame, (1, 3, H, W) at half precision and at full strength, with which the
-    next frame starts; `masks` are those that are carried along, (1, n, H, W) at half precision.
+    next frame starts; `masks` are those that are carried along, (1, n, H, W) at half precision. `barren` says that the
+    regions leave no place in it in which anything could grow.
     """
 
     frame: Frame
     time: Fraction
     change: Tensor
     masks: Tensor | None = None
+    barren: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Passage:
         start = self._start(now, motion, areas)
         change = self._ascended(one, now, start, areas).half().cpu()
         self._before, self._change, self._masks, self._areas = now, change, masks, areas
-        return Dreamt(self._shown(one, change, areas), one.time, change, masks)
+        return Dreamt(self._shown(one, change, areas), one.time, change, masks, _barren(areas))
 
     def _between(
         self, one: Waiting, before: tuple[Tensor, Tensor], after: Tensor, share: float, masks: Tensor | None
@@ -98,7 +100,7 @@ class Passage:
             change = self._ascended(one, now, None, areas)
         elif areas:
             change = areas.kept(change, torch.zeros_like(change))
-        return Dreamt(self._shown(one, change.half().cpu(), areas), one.time, before[1], masks)
+        return Dreamt(self._shown(one, change.half().cpu(), areas), one.time, before[1], masks, _barren(areas))
 
     def _found(
         self, one: Waiting, now: Tensor, motion: Motion | None, masks: Tensor | None
@@ -154,6 +156,10 @@ class Passage:
         if self._areas is not None and areas is not None:
             kept *= (areas.whole / motion.moved(self._areas.whole).clamp(min=_FAINT)).clamp(max=1)
         return now + kept
+
+
+def _barren(areas: Areas | None) -> bool:
+    return areas is not None and not areas.whole.any()
 
 
 def eight_bits(picture: Tensor) -> Frame:

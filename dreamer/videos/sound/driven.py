@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamer.errors import UsageError, argument, collect_problems, reported_together
+from dreamer.errors import UsageError, argument, collect_problems, either, reported_together
 from dreamer.recipes.drives import Drive, Target, drives_from
 from dreamer.videos.sound.curve import Curve, read_curve
 from dreamer.videos.sound.song import Song
@@ -100,6 +100,13 @@ def driven_by(drives: Iterable[Drive], song: Song | None, begin: float = 0.0, fo
                 curve = replace(_curve(drive, song, folder or Path()), begin=begin)
                 found.append(Driven(drive, curve.followed(drive.attack, drive.release)))
     return Drives(tuple(found), song.sha256 if song else "")
+
+
+def check_dance(song: Song | None) -> None:
+    """Raises UsageError where there is no song to dance to."""
+    if song is None:
+        name = either("audio='song.mp3'", "--audio FILE")
+        raise UsageError(f"{argument('dance')}: there is no sound to dance to; name a song ({name})")
 
 
 def retold(tables: Iterable[Mapping[str, Any]]) -> Drives:

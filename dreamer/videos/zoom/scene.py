@@ -13,10 +13,10 @@ from torch import Tensor
 from dreamer.engine.areas import Areas
 from dreamer.engine.colour import hold
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError, collect_problems, either, reported_together
+from dreamer.errors import UsageError, argument, collect_problems, either, reported_together
 from dreamer.image import Photo
 from dreamer.pipeline.pipeline import Pipeline
-from dreamer.pipeline.plan import Plan
+from dreamer.pipeline.plan import Plan, reduced
 from dreamer.pipeline.regions import areas_of, strength_in
 from dreamer.recipes.recipe import Ingredient
 from dreamer.videos.clip.state import StateStore
@@ -67,13 +67,7 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
     Raises:
         UsageError: The photo or the frames are too small, or a recipe is not one for frames; every problem at once.
     """
-    small = [
-        f"{width}x{height} pixels are too few for a zoom; use at least {SMALLEST} each way"
-        for height, width in ((photo.height, photo.width), size)
-        if min(height, width) < SMALLEST
-    ]
-    if small:
-        raise UsageError(*dict.fromkeys(small))
+    _check_size(photo, size)
     settled, image = {}, photo.image()
     with reported_together() as problems:
         if len({pipeline.recipe.places for pipeline in looks.values()}) > 1:
@@ -83,13 +77,27 @@ def settled_looks(looks: Mapping[Look, Pipeline], photo: Photo, size: tuple[int,
             )
         for look, pipeline in looks.items():
             with collect_problems(problems):
-                pipeline.plan_frames(*size)
+                with reduced(pipeline, size, (photo.height, photo.width)):
+                    pipeline.plan_frames(*size)
                 settled[look] = pipeline.settled(*keyframe_size(size)).over(image)
         first = next(iter(settled.values()), None)
         if first and not problems:
             with collect_problems(problems):
                 areas_of(first.recipe, first.masks, image, first.registry) if first.recipe.regions else None
     return settled
+
+
+def _check_size(photo: Photo, size: tuple[int, int]) -> None:
+    """Raises UsageError for a photo that is too small for a zoom, or else frames (h, w) of it that are."""
+    where, (height, width) = f"{photo.path}: " if photo.path else "", size
+    if min(photo.height, photo.width) < SMALLEST:
+        what = f"{photo.width}x{photo.height} pixels are too few for a zoom"
+        raise UsageError(f"{where}{what}; use at least {SMALLEST} each way")
+    if min(size) < SMALLEST:
+        what = f"frames of {width}x{height} pixels are too few for a zoom, which needs {SMALLEST} each way"
+        raise UsageError(
+            f"{where}{what}; a larger {argument('size')} helps, since the photo is {photo.width}x{photo.height}"
+        )
 
 
 @dataclass(frozen=True)
