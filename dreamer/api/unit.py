@@ -225,16 +225,18 @@ def _aimed(
         raise RecipeError(f"objective: expected a name, a dict, a list or a function, not {quoted(objective)}")
     if isinstance(objective, str):
         own = network if isinstance(network, Network) else None
-        names_layer = (
-            unit.named if own is None else own.has(objective) if unit.named else objective in own.anatomy.layers
-        )
+        known = registry().ingredients["objectives"].names()
+        if unit.named:  # what is no layer either, as a misspelt one, is told where the layer is looked up
+            names_layer = own is None or own.has(objective) or objective not in (*known, *own.labels)
+        else:
+            names_layer = own is not None and objective in own.anatomy.layers
         if layer is None and names_layer:
             return unit, objective, None
         if not unit.named:
             place, _, number = objective.rpartition(":")
-            if layer is None and number.isdecimal() and (own.has(place) if own else place):
+            if layer is None and place and number.isdecimal() and not (own and objective in own.labels):
                 return replace(unit, channel=whole_number(number)), place, None
-            if objective in registry().ingredients["objectives"].names():
+            if objective in known:
                 return unit, layer, [{"name": objective}]
             return replace(unit, label=objective), layer, None
     if unit.named:

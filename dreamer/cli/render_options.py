@@ -157,6 +157,7 @@ class RenderOptions:
         from dreamer.engine.device import Machine
         from dreamer.image import load
         from dreamer.pipeline.build import Request
+        from dreamer.recipes.preset import BESIDE
 
         provenance, guide, machine = None, None, Machine()
         words: Mapping[str, Any] = {}
@@ -173,7 +174,7 @@ class RenderOptions:
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
             request = Request(words, changes, *named, fetch, guide, machine, notify, self.max_pixels, masks)
-            made = make(request, self._aim(problems))
+            made = make(replace(request, beside=() if provenance else BESIDE), self._aim(problems))
         lacking = self._other_weights(provenance) if provenance else ""
         if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
             problems[before:] = [lacking]

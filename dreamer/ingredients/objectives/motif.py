@@ -66,7 +66,8 @@ def motif(
         raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
     known = label_rows(network, layer)
     listed = dict.fromkeys(label for name in names for label in network.groups.get(name, (name,)))
-    chosen = numbers(listed, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    where = f"objectives.motif.names: {network.name}"
+    chosen = numbers(listed, known, where, network.groups) or list(known.values())
     if 0 < some < len(chosen):
         chosen = _drawn(chosen, some, network, layer, overview)
     seen = normalised(features, network, layer)
