@@ -208,7 +208,7 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
         dreamer.RecipeError,
         "use channel or neuron instead",
     ),
-    "layer": (lambda: visualize(objective="twoo", channel=1), dreamer.NetworkError, "tiny has no layer 'twoo'"),
+    "first layer": (lambda: visualize(objective="twoo", channel=1), dreamer.NetworkError, "tiny has no layer 'twoo'"),
     "layer and channel": (lambda: visualize(objective="twoo:1"), dreamer.NetworkError, "did you mean two?"),
     "objective and channel": (
         lambda: visualize(objective="deepdream", channel=1),

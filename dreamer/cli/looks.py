@@ -162,5 +162,5 @@ def save(
         make_folder(place.parent)
     place = write_atomically(place, tomli_w.dumps(words).encode(), replace=force)
     called = place.stem if output is None else shell_word(str(place))
-    echo(line(f"{place}: dreamer render PHOTO --preset {called}"))
+    echo(line(f"saved as {place}; `dreamer render PHOTO --preset {called}` dreams with it"))
     return 0

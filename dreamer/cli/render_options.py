@@ -181,6 +181,8 @@ class RenderOptions:
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]
             missing = registry.missing(provenance.plugins, provenance.places()) if provenance else []
+            if missing and self.network is None:  # that is why
+                problems = [problem for problem in problems if not problem.startswith("no network is called ")]
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in missing), *problems)
         if lacking:
             notify(f"{lacking} for the same picture")

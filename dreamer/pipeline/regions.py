@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
-from dreamer.errors import RecipeError, UsageError, collect_problems, either
+from dreamer.errors import RecipeError, UsageError, argument, collect_problems, either
 from dreamer.image import Edges, Photo, mask_of
 from dreamer.pipeline.segments import Segments, segments_of
 from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
@@ -75,8 +75,9 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Re
     areas = laid(recipe, masks_of(recipe, masks, image, registry))
     if not areas.whole.any():
         raise UsageError(
-            "the regions leave no place in which anything could grow; masks are white where it shall, "
-            f"and their soft edge takes {recipe.feather:g} % of the short side ({either('feather=0', '--feather 0')})"
+            "the regions leave no place in which anything could grow; give a mask with more white, which is where its "
+            f"look grows, or a narrower soft edge than {recipe.feather:g} % of the short side, as in "
+            + argument("feather", 0)
         )
     return areas.to(image)
 

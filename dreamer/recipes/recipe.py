@@ -141,10 +141,7 @@ class Recipe:
 
     @classmethod
     def read(cls, words: RecipeDict, vocabulary: Vocabulary, beside: Iterable[str] = ()) -> Recipe:
-        """Check a merged recipe dict and convert it; raises RecipeError with every problem.
-
-        `beside` are the names that stood beside its keys where it was written: one of them may have been meant, too.
-        """
+        """Check and convert a merged recipe dict; raises RecipeError with every problem, and may suggest `beside`."""
         octaves = words.get("octaves", {})
         with reported_together(RecipeError) as problems:
             values = _read_top(words, beside, problems)
@@ -208,8 +205,8 @@ def _read_top(words: RecipeDict, beside: Iterable[str], problems: list[str]) -> 
     plain = fields_of(Recipe)
     values, wrong = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
     known = [*plain, "octaves", "regions", *INGREDIENTS, *ONES]
-    near = [*known, *beside]
-    problems += wrong + [f"{key}: unknown key{did_you_mean(key, near)}" for key in words if key not in known]
+    unknown = [key for key in words if key not in known]
+    problems += wrong + [f"{key}: unknown key{did_you_mean(key, [*known, *beside])}" for key in unknown]
     return values
 
 
