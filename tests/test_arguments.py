@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,10 @@ SMALL: dict[str, Any] = {"size": 40, "steps": 1}
 class Unspeakable:
     def __repr__(self) -> str:
         return "blah" * 1000
+
+
+def layered() -> nn.Module:
+    return nn.Sequential(OrderedDict(layer4=nn.Conv2d(3, 4, 3)))
 
 
 def closed() -> io.BytesIO:
@@ -210,6 +215,7 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
     ),
     "first layer": (lambda: visualize(objective="twoo", channel=1), dreamer.NetworkError, "tiny has no layer 'twoo'"),
     "layer and channel": (lambda: visualize(objective="twoo:1"), dreamer.NetworkError, "did you mean two?"),
+    "layer alone": (lambda: visualize(wrap(layered()), "layer9"), dreamer.NetworkError, "did you mean layer4?"),
     "objective and channel": (
         lambda: visualize(objective="deepdream", channel=1),
         dreamer.RecipeError,

@@ -51,7 +51,7 @@ class Request:
         masks: The pictures of the regions' masks.
         loaded: Networks that need not be loaded again; `build` adds its own.
         concept_files: Files of concepts that somebody has named besides in `changes`; a recipe's own are never read.
-        beside: Names that stood beside the words' keys where they were written: for a misspelt key they are suggested, too.
+        beside: Names that stood beside the words' keys where they were written; they are suggested, too.
     """
 
     words: RecipeDict = field(default_factory=dict)

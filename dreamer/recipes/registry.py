@@ -63,7 +63,7 @@ class NamedRegistry(Generic[T]):
     """
 
     def __init__(self, noun: str, listing: str, more: str = "") -> None:
-        """`noun` is the word for one of them, as in "prior", `listing` the command that lists them, `more` what adds some."""
+        """`noun` is the word for one, as in "prior", `listing` the command that lists them, `more` what adds any."""
         self.noun, self.hint = noun, f"; `{listing}` lists them{more}"
         self.entries: dict[str, Entry[T]] = {}
 
