@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,10 @@ SMALL: dict[str, Any] = {"size": 40, "steps": 1}
 class Unspeakable:
     def __repr__(self) -> str:
         return "blah" * 1000
+
+
+def layered() -> nn.Module:
+    return nn.Sequential(OrderedDict(layer4=nn.Conv2d(3, 4, 3)))
 
 
 def closed() -> io.BytesIO:
@@ -208,12 +213,22 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
         dreamer.RecipeError,
         "use channel or neuron instead",
     ),
+    "first layer": (lambda: visualize(objective="twoo", channel=1), dreamer.NetworkError, "tiny has no layer 'twoo'"),
+    "layer and channel": (lambda: visualize(objective="twoo:1"), dreamer.NetworkError, "did you mean two?"),
+    "layer alone": (lambda: visualize(wrap(layered()), "layer9"), dreamer.NetworkError, "did you mean layer4?"),
+    "objective and channel": (
+        lambda: visualize(objective="deepdream", channel=1),
+        dreamer.RecipeError,
+        "objective, channel, neuron, direction: give one of them",
+    ),
     "tiles": (
         lambda: visualize(redirect=9, size=96, tile=32),
         dreamer.UsageError,
         "use tile=0, a smaller size, or redirect=0",
     ),
     "preset": (lambda: dream(preset=3), dreamer.UsageError, "preset: 3 is not a name, a TOML file or a Preset"),
+    "misspelt": (lambda: dream(presett="bloom"), dreamer.RecipeError, "presett: unknown key; did you mean preset?"),
+    "of a zoom": (lambda: zoom(secnds=1), dreamer.RecipeError, "secnds: unknown key; did you mean seconds?"),
     "octaves": (lambda: dream(octaves=3), dreamer.RecipeError, "octaves: expected a dict, as in octaves={...}"),
     "list": (lambda: dream(priors=3), dreamer.RecipeError, "priors: expected a list of names, dicts or functions"),
     "raised": (lambda: dream(device="gpu"), dreamer.UsageError, "device: 'gpu' is not one of auto, cpu, cuda, mps"),

@@ -155,6 +155,9 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pyte
 def test_without_a_photo_or_a_command_it_says_what_to_type() -> None:
     refused(dreamer("render"), "name a photo", "dreamer render --sample")
     refused(dreamer("rendr"), "no such command 'rendr'", "`dreamer --help`")
+    refused(dreamer("help"), "no such command 'help'; did you mean --help?")
+    refused(dreamer("plugins", "remove", "x"), "no such command 'remove'; did you mean uninstall?")
+    refused(dreamer("networks", "remove", "x"), "no such command 'remove' (see")
     assert dreamer().code == 2 and "Usage: dreamer" in dreamer().err
 
 

@@ -57,7 +57,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "studio clip.mp4": ("clip.mp4: this is a file; name the folder in which the pictures are",),
     "visualize -o x.png --direction no.npy": ("no.npy: there is no such file",),
     "visualize -o x.png --facets 2 --pictures no": ("--pictures no: there is no such folder",),
-    "exemplars no -o x.png --channel 1": ("no: there is no such folder",),
+    "exemplars no -o x.png --channel 1": ("no: there is no such folder; name one with pictures",),
     "exemplars clip.mp4 -o x.png --channel 1": ("clip.mp4: this is a file; name the folder",),
     "atlas -o x.html --exemplars no --photo no.jpg": ("no: there is no such folder", "no.jpg: there is no such file"),
     "presets show blom": (NO_PRESET,),

@@ -94,6 +94,9 @@ def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     )
     ran = dreamer("presets", "check", path)
     refused(ran, f"{path}:2: colour: 7", f"{path}:7: octaves.scal: unknown key; did you mean scale?", "title:", "m9")
+    path.write_text(QUICK_LOOK.replace("title", "titel"))
+    refused(dreamer("presets", "check", path), "titel: unknown key; did you mean title?")
+    refused(dreamer("render", "--sample", "--preset", path), "titel: unknown key; did you mean title?")
     path.write_text("schema = 1\n[octaves\n")
     refused(dreamer("presets", "check", path), "line 2, column 9")
     path.write_text("schema = 9\n")
@@ -191,7 +194,7 @@ def test_the_commands_of_looks_can_be_copied(tmp_path: Path, config: Path, monke
 def test_a_look_is_saved_where_it_is_found_again(tmp_path: Path, config: Path) -> None:
     place = tmp_path / "my looks.toml"
     ran = dreamer("presets", "save", "mine", "-o", place)
-    assert ran.code == 0 and ran.out.endswith(f"--preset '{place}'\n")
+    assert ran.code == 0 and ran.out == f"saved as {place}; `dreamer render PHOTO --preset '{place}'` dreams with it\n"
     for name in ("noext", "x.tom", "x.TOML"):
         refused(dreamer("presets", "save", "mine", "-o", tmp_path / name), "a preset is a .toml file")
         assert not (tmp_path / name).exists()
@@ -201,7 +204,7 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     source = photo(tmp_path / "a.png")
     wish = ("--preset", "bloom", "--set", "octaves.steps=2", "--set", "priors.frequency.cutoff=0.2", "--seed", "3")
     ran = dreamer("presets", "save", "slow-bloom", *wish, "--description", "Slowly")
-    assert ran.code == 0 and "--preset slow-bloom" in ran.out
+    assert ran.code == 0 and "--preset slow-bloom` dreams with it" in ran.out
     words = tomllib.loads((config / "slow-bloom.toml").read_text())
     assert words["octaves"] == {"steps": 2} and words["priors"] == [{"name": "frequency", "cutoff": 0.2}]
     assert "transforms" not in words and "strength" not in words and words["network"] == "reverie"
@@ -238,6 +241,10 @@ def test_a_picture_made_with_an_absent_plugin_names_it(tmp_path: Path) -> None:
     refused(
         ran, "needs the plugin dreamer-ink", "`dreamer plugins install dreamer-ink`", "no prior is called 'engraving'"
     )
+    provenance["recipe"]["network"] = "efficientnet-lite0"
+    ran = render(source, "--recipe", forged(tmp_path / "n.png", json.dumps(provenance)), "-o", tmp_path / "b.png")
+    refused(ran, "needs the plugin dreamer-ink")
+    assert "no network is called" not in ran.err
     provenance["plugins"] = {"; rm -rf /": "1.0"}
     ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(provenance)), "-o", tmp_path / "b.png")
     refused(ran, "is not a plugin name")

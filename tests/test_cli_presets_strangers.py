@@ -168,7 +168,8 @@ def test_a_saved_preset_that_finds_its_name_taken_gets_another(here: Path, monke
 
     monkeypatch.setattr(overrides, "difference", late)
     ran = dreamer("presets", "save", "mine", "-o", "look.toml")
-    assert ran.code == 0 and ran.out == "look-2.toml: dreamer render PHOTO --preset look-2.toml\n"
+    assert ran.code == 0
+    assert ran.out == "saved as look-2.toml; `dreamer render PHOTO --preset look-2.toml` dreams with it\n"
     assert Path("look.toml").read_text() == "somebody else's"
     Path("link.toml").symlink_to("nowhere.toml")
     refused(dreamer("presets", "save", "mine", "-o", "link.toml"), "link.toml already exists")

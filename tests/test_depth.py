@@ -315,7 +315,7 @@ def test_what_is_wrong_with_depth_is_told_at_once(here: Path) -> None:
     refused(zoom("--depth", "flat.png"), "everything in it is equally far away")
     refused(zoom("--depth", "bad.png"), "bad.png")
     refused(zoom("--depth", "phto"), "no such file, and no plugin's depth; did you mean photo?")
-    refused(zoom("--depth", "photo"), "there is no depth in this photo", "--depth map.png")
+    refused(zoom("--depth", "photo"), "this photo holds no depth", "--depth map.png")
     refused(zoom("--orbit", "20"), "how near things are has to be known for that", "--depth")
     refused(zoom("--depth", "map.png", "--mode", "feedback"), "--depth needs --mode keyframes")
     refused(zoom("--depth", "map.png", "--parallax", "1", "--orbit", "9999"), "--parallax 1", "--orbit 9999")

@@ -105,7 +105,7 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
     "cut short": lambda: depths.dynamic_depth()[:-90],
     "equally far away": lambda: depths.gdepth(data=depths.png(np.full((72, 96), 7, np.uint8))),
     "other proportions": lambda: depths.gdepth(data=depths.png(255 - depths.depth()[:40])),
-    "there is no depth in this photo": lambda: depths.jpeg(depths.scene()),
+    "this photo holds no depth": lambda: depths.jpeg(depths.scene()),
     "the limit is 10,000": lambda: depths.gdepth(data=depths.png(np.zeros((200, 200), np.uint8))),
 }
 
@@ -162,7 +162,7 @@ def test_without_pillow_heif_a_sentence_says_so(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("given", [lambda: np.zeros((9, 9, 3), np.uint8), lambda: Image.new("RGB", (9, 9))])
 def test_a_picture_without_a_file_has_no_depth_inside(given: Callable[[], Any]) -> None:
-    with pytest.raises(PhotoError, match="there is no depth in this photo"):
+    with pytest.raises(PhotoError, match="this photo holds no depth"):
         depth_inside(given(), load(given()), 10**6)
 
 

@@ -159,5 +159,13 @@ def test_unknown_motifs_and_channels_are_told_of_with_those_that_there_are():
     assert "names are eye, leaf, shell" in str(caught.value)
     with pytest.raises(RecipeError, match="names no motifs; those that do: two"):
         objectives.motif(features, network=network, layer="one")
+    groups = {"skin": ("scale",), "birds": ("feather",)}
+    untaught = replace(tiny(), heads={}, channels={"two": {"scale": 7}}, groups=groups)
+    with pytest.raises(
+        RecipeError, match=r"not taught to name motifs; channel='skin' has its channels grow, for one of skin$"
+    ):
+        objectives.motif(features, network=untaught, layer="two")
+    with pytest.raises(RecipeError, match=r"not taught to name motifs$"):
+        objectives.motif(features, network=replace(tiny(), heads={}), layer="two")
     with pytest.raises(RecipeError, match=r"knows no 'scales'; did you mean scale\?"):
         objectives.channel(features, network=network, layer="two", names=("scales",))

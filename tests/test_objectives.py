@@ -149,8 +149,9 @@ def test_a_group_is_all_of_its_motifs(features):
     for group, names in (("both", ("eye", "wing")), ("birds", ("wing",))):
         scores = objectives.motif(features, network=network, layer="two", names=(group,))
         same(scores, objectives.motif(features, network=network, layer="two", names=names).numpy())
-    with pytest.raises(RecipeError, match="knows no 'bird'"):
+    with pytest.raises(RecipeError, match=r"knows no 'bird'; did you mean birds\?") as caught:
         objectives.motif(features, network=network, layer="two", names=("bird",))
+    assert str(caught.value).endswith("; groups of them are both, birds")
 
 
 def test_features_are_normalised_where_their_statistics_are_known(features):

@@ -201,7 +201,7 @@ def test_a_wrong_name_is_told_in_the_words_that_were_typed(tmp_path: Path) -> No
         (("visualize", "--class", "eye", "--canvas", "forier"), "--canvas: no canvas is called 'forier'"),
         (("visualize", "--class", "eye", "--optimiser", "adm"), "--optimiser: no optimiser is called 'adm'"),
         (("render", source, "--feature-size", "200"), "--feature-size: 200.0 is not a number from 0.5 to 100"),
-        (("render", source, "--preset", "nope"), "`dreamer presets list` lists them"),
+        (("render", source, "--preset", "nope"), "list` lists them, and `dreamer plugins install` adds those of"),
         (("render", source, "--set", "octavs.steps=3"), "did you mean octaves?"),
     ):
         ran = dreamer(*words, "-o", out)

@@ -250,7 +250,7 @@ def test_regions_are_kept_in_print_and_crop(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_cannot_be_is_told_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     here = left_in(Path())
     refused(dreamer("print", "photo.png"), "--cm 60x40", "--size 8000")
-    refused(printed("--cm", "12x9"), "either by --cm")
+    refused(printed("--cm", "12x9"), "--cm and --size both say how large", "leave one")
     refused(printed("-o", "print.jpg"), "PNG and TIFF alone")
     refused(printed("-o", "."), "this is a folder; name a picture in it")
     refused(printed("-o", "photo.png", "--force"), "never overwritten")

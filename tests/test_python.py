@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def test_a_channel_of_a_module_is_seen_in_one_line() -> None:
     assert first.size == (40, 40) and first.tobytes() == second.tobytes()
     assert dreamer.visualize(net, "0", **SMALL)[0].tobytes() != dreamer.visualize(net, "2", **SMALL)[0].tobytes()
     assert dreamer.visualize(net, "2:3", **SMALL)[0].tobytes() == first.tobytes()
+    named = nn.Sequential(OrderedDict(layer3=net[0], layer4=net[2]))
+    assert len(dreamer.visualize(named, "layer4:3", **SMALL)) == 1
     assert dreamer.dream(PHOTO, network=net, layer="0", **FEW).size == PHOTO.size
 
 

@@ -157,7 +157,7 @@ def test_all_mistakes_of_all_cells_are_told_before_the_first_dream(tmp_path: Pat
         "render", source, "--sweep", "strength=.1,.2", "--strength", ".5", "--variations", "3", "--snapshots", "1"
     )
     refused(ran, "--sweep strength: it is given by an option as well", "--snapshots: a sheet has none")
-    refused(dreamer("render", source, "--html"), "--html: it belongs to a sheet")
+    refused(dreamer("render", source, "--html"), "--html: only sheets are web pages; add --sweep or --variations")
     refused(dreamer("render", source, source.with_name("b.png"), "--variations", "3"), "b.png")
     assert not dreams and left_in(tmp_path) == ["a.png"]
 

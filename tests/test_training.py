@@ -322,7 +322,8 @@ def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
     refused(dreamer("networks", "train", "-o", tmp_path / "no" / "w.pth"), "no folder", ".safetensors file")
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--resume"), "no training to resume")
     refused(
-        dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"), "no such folder"
+        dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", tmp_path / "x"),
+        "name one with pictures",
     )
     refused(dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--start", there), "not a weights file")
     own = dreamer("networks", "train", "-o", tmp_path / "w.safetensors", "--pictures", there)

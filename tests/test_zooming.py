@@ -388,6 +388,7 @@ def test_frame_rates_are_what_film_people_mean(fps: Any, exact: str) -> None:
         ({"speed": 3}, "unknown key"),
         ({"keyframes": [{"time": 5}, {"time": 2}]}, "put them in order"),
         ({"keyframes": [{"time": 50}]}, "outside the clip"),
+        ({"seconds": 1, "keyframes": [{"time": 6}]}, r"6 is outside the clip, which lasts 1 second$"),
         ({"keyframes": [{"rate": 2}]}, "needs a time"),
         ({"keyframes": [{"time": 1, "rat": 2}]}, "did you mean rate"),
         ({"keyframes": [{"time": 1, "rate": 0}]}, "keyframes[0].rate"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
@@ -107,7 +107,7 @@ def zoom(
         asked, names = request(
             own, recipe, looked_at, weights, at or layer, fetch, machine, guided, steps, max_pixels, regions
         )
-        looks[look, at] = asked.build(names)
+        looks[look, at] = replace(asked, beside=(*asked.beside, *moving)).build(names)
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
     told = on_step or (lambda number, step: None)

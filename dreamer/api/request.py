@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from dreamer.api.changes import DreamSettings
 from dreamer.api.names import registry
 from dreamer.api.regions import OneRegion, regions_of
 from dreamer.api.values import Device, Precision, plain, with_functions
@@ -19,8 +20,10 @@ from dreamer.pipeline.build import Request
 from dreamer.pipeline.concepts import named_files
 from dreamer.recipes.arguments import check
 from dreamer.recipes.overrides import merged
-from dreamer.recipes.preset import Preset, find_preset
+from dreamer.recipes.preset import BESIDE, Preset, find_preset
 from dreamer.recipes.registry import Registry
+
+_ARGUMENTS = (*DreamSettings.__annotations__, "returns", "keep")
 
 
 def photo_of(picture: Picture | None, max_pixels: int) -> Photo | None:
@@ -75,6 +78,7 @@ def request(
         machine=machine,
         max_pixels=max_pixels,
         masks=masks,
+        beside=(*_ARGUMENTS, *(BESIDE if preset is not None else ())),
         concept_files=named_files([*own.items(), *((f"regions[{k}]", region) for k, region in enumerate(found))]),
     )
     return asked, names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Unpack, overload
@@ -197,6 +198,11 @@ def _name_in(words: object) -> str | None:
     return words.get("name") if isinstance(words, Mapping) else None
 
 
+def _nearly_a_layer(name: str, network: Network) -> bool:
+    """Whether a name must be a misspelt layer's: there are no classes for it to be one of."""
+    return not network.labels and bool(get_close_matches(name, network.anatomy.layers, 1, 0.75))
+
+
 def _unit(channel: int | str | None, neuron: Any, direction: Any) -> Unit:
     """The unit that is named by one of the three."""
     place = None if neuron is None else plain(neuron)
@@ -225,17 +231,21 @@ def _aimed(
         raise RecipeError(f"objective: expected a name, a dict, a list or a function, not {quoted(objective)}")
     if isinstance(objective, str):
         own = network if isinstance(network, Network) else None
-        names_layer = (
-            unit.named if own is None else own.has(objective) if unit.named else objective in own.anatomy.layers
-        )
+        known = registry().ingredients["objectives"].names()
+        if unit.named:  # what is no layer either, as a misspelt one, is told where the layer is looked up
+            names_layer = own is None or own.has(objective) or objective not in (*known, *own.labels)
+        else:
+            names_layer = own is not None and objective in own.anatomy.layers
         if layer is None and names_layer:
             return unit, objective, None
         if not unit.named:
             place, _, number = objective.rpartition(":")
-            if layer is None and number.isdecimal() and (own.has(place) if own else place):
+            if layer is None and place and number.isdecimal() and not (own and objective in own.labels):
                 return replace(unit, channel=whole_number(number)), place, None
-            if objective in registry().ingredients["objectives"].names():
+            if objective in known:
                 return unit, layer, [{"name": objective}]
+            if layer is None and own and _nearly_a_layer(objective, own):
+                return unit, objective, None
             return replace(unit, label=objective), layer, None
     if unit.named:
         raise RecipeError("objective, channel, neuron, direction: give one of them, not several")

@@ -36,6 +36,7 @@ from dreamer.cli import (
     zoom,
 )
 from dreamer.cli.failures import exit_code, sentences, tell
+from dreamer.cli.groups import Commands
 from dreamer.cli.print import print_
 from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, guard_streams
@@ -60,7 +61,7 @@ _COMMANDS: list[click.Command] = [
 _PIECES = 12  # words that a name with spaces may have been torn into
 
 
-class _Main(click.Group):
+class _Main(Commands):
     """The main command: the one place where errors become sentences and exit codes."""
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **extra: Any) -> Any:

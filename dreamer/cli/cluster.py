@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from dreamer.cli.groups import Commands
 from dreamer.cli.options import option
 from dreamer.cli.streams import echo
 from dreamer.cli.values import THREADS
 from dreamer.errors import UsageError
 
 
-@click.group()
+@click.group(cls=Commands)
 def cluster() -> None:
     """Start and stop a Ray cluster on this machine.
 

@@ -15,6 +15,7 @@ import click
 
 from dreamer import __version__
 from dreamer.cli.streams import echo
+from dreamer.errors import many
 from dreamer.openmp import spinning
 
 
@@ -73,7 +74,7 @@ def _processor() -> Iterator[Finding]:
     fix = "unset OMP_NUM_THREADS, or use --threads" if threads < cores // 2 else ""
     capability = torch.backends.cpu.get_cpu_capability()
     half = ", bfloat16" if bfloat16_pays("cpu") else ""
-    yield Finding("processor", f"{cores} cores, {threads} threads used, {capability}{half}", fix)
+    yield Finding("processor", f"{many(cores, 'core')}, {many(threads, 'thread')} used, {capability}{half}", fix)
     yield Finding("idle threads", spinning())
 
 

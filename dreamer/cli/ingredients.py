@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dreamer.cli.groups import Commands
 from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.errors import RecipeError, did_you_mean
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dreamer.recipes.registry import Entry, IngredientKind
 
 
-@click.group()
+@click.group(cls=Commands)
 def ingredients() -> None:
     """List and explain the ingredients of recipes."""
 

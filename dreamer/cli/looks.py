@@ -46,7 +46,7 @@ def check(name: str, thumbnail: bool, force: bool) -> int:
     from dreamer.networks import untrained
     from dreamer.pipeline.build import build
     from dreamer.recipes.parsing import read_text
-    from dreamer.recipes.preset import THUMBNAIL, find_preset, lines_of
+    from dreamer.recipes.preset import BESIDE, THUMBNAIL, find_preset, lines_of
     from dreamer.recipes.recipe import Recipe
 
     problems: list[str] = []
@@ -55,7 +55,7 @@ def check(name: str, thumbnail: bool, force: bool) -> int:
     with suppress(UsageError):  # build, below, reports it
         network = untrained(registry().networks, str(preset.words.get("network", Recipe.network)))
     with collect_problems(problems):
-        build(preset.words, registry(), network=network)
+        build(preset.words, registry(), network=network, beside=BESIDE)
     place = preset.file.with_suffix(THUMBNAIL) if thumbnail and preset.file else None
     if place and is_taken(place) and not force:
         problems.append(f"{place} already exists; --force replaces it")
@@ -162,5 +162,5 @@ def save(
         make_folder(place.parent)
     place = write_atomically(place, tomli_w.dumps(words).encode(), replace=force)
     called = place.stem if output is None else shell_word(str(place))
-    echo(line(f"{place}: dreamer render PHOTO --preset {called}"))
+    echo(line(f"saved as {place}; `dreamer render PHOTO --preset {called}` dreams with it"))
     return 0

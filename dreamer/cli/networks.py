@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dreamer.cli.groups import Commands
 from dreamer.cli.streams import echo
 from dreamer.cli.tables import table
 from dreamer.cli.train import motifs, train
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dreamer.networks.network import Network
 
 
-@click.group(commands=[train, motifs])
+@click.group(cls=Commands, commands=[train, motifs])
 def networks() -> None:
     """List, inspect, download and train networks."""
 

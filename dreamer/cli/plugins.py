@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from dreamer.cli.authoring import check, new
+from dreamer.cli.groups import Commands
 from dreamer.cli.installing import install, restore, uninstall
 from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
 from dreamer.errors import UsageError, did_you_mean
 
 
-@click.group(commands=[install, uninstall, restore, new, check])
+@click.group(cls=Commands, commands=[install, uninstall, restore, new, check])
 def plugins() -> None:
     """Manage plugins.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dreamer.cli.changed import nearest_preset
+from dreamer.cli.groups import Commands
 from dreamer.cli.looks import check, save
 from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _THUMBNAIL = 24  # letters wide, in a terminal
 
 
-@click.group(commands=[try_, check, save])
+@click.group(cls=Commands, commands=[try_, check, save])
 def presets() -> None:
     """List, try, check and save presets."""
 

@@ -77,7 +77,9 @@ def print_(
     """
     files = Files(output or photo.parent / fitting(photo.stem, "-print.png"))
     inputs, problems = [photo, *named_files(options)], list[str]()
-    if (cm is None) == (options["size"] is None):
+    if cm is not None and options["size"] is not None:
+        problems.append("--cm and --size both say how large the print is; leave one of them out")
+    elif cm is None and options["size"] is None:
         problems.append("say how large the print is, either by --cm, as in --cm 60x40, or by --size, as in --size 8000")
     _check_files(files, inputs, None if proof else page, bool(sheets), force or proof, problems)
     tell_missing(problems, options, photo)

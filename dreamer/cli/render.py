@@ -114,7 +114,7 @@ def render(
             photo = next(iter(found.photos), None)
             return make_sheet(photo, output, wanted, options, reporter, problems, hands, **saving)
         if as_page:
-            problems.append("--html: it belongs to a sheet, as --sweep and --variations make one")
+            problems.append("--html: only sheets are web pages; add --sweep or --variations, or leave it out")
         several = len(found.photos) > 1 or any(Path(photo).is_dir() for photo in photos)
         place = Place(None, False)
         with collect_problems(problems):

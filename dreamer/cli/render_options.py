@@ -157,6 +157,7 @@ class RenderOptions:
         from dreamer.engine.device import Machine
         from dreamer.image import load
         from dreamer.pipeline.build import Request
+        from dreamer.recipes.preset import BESIDE
 
         provenance, guide, machine = None, None, Machine()
         words: Mapping[str, Any] = {}
@@ -176,13 +177,15 @@ class RenderOptions:
             named = (self.network, self.weights, self.layer)
             fetch = fetch and not problems
             request = Request(words, changes, *named, fetch, guide, machine, notify, self.max_pixels, masks)
-            made = make(request, self._aim(problems))
+            made = make(replace(request, beside=() if provenance else BESIDE), self._aim(problems))
         lacking = self._other_weights(provenance) if provenance else ""
         if lacking and len(problems) > before:  # motifs and layers that the network's own weights do not have
             problems[before:] = [lacking]
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]
             missing = registry.missing(provenance.plugins, provenance.places()) if provenance else []
+            if missing and self.network is None:  # that is why
+                problems = [problem for problem in problems if not problem.startswith("no network is called ")]
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in missing), *problems)
         if lacking:
             notify(f"{lacking} for the same picture")

@@ -131,7 +131,7 @@ def train(
             setting = shlex.quote(f"priors.autoencoder.decoder={place.stem}")
             reporter.notify(f"copy it to {decoders_folder() / place.name} to use it by name: --set {setting}")
         else:
-            reporter.notify(f"dreamer render PHOTO --weights {shlex.quote(str(place))}")
+            reporter.notify(f"`dreamer render PHOTO --weights {shlex.quote(str(place))}` dreams with it")
     return 0
 
 

@@ -62,7 +62,7 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
     if os.path.isfile(folder):
         raise UsageError(f"{where}: this is a file; name the folder in which the pictures are")
     if not os.path.isdir(folder):
-        raise UsageError(f"{where}: there is no such folder; create it, or name another")
+        raise UsageError(f"{where}: there is no such folder; name one with pictures")
     names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
     if not names:
         raise UsageError(f"{where}: there are no pictures in this folder; add some, or name another")

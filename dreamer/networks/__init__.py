@@ -93,7 +93,7 @@ def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Networ
     except RecipeError as error:
         names = shelf.names()
         guess = None if name in names else network_guess(name, names)
-        listed = error.problems[0].removesuffix(f"; `{shelf.listing}` lists them")  # which the hint says as well
+        listed = error.problems[0].removesuffix(shelf.hint)  # which the hint says as well
         problem = f"no network is called {quoted(name)}; did you mean {guess}?" if guess else listed
         hint = "`dreamer networks list` shows those that are ready, and those for `dreamer networks fetch NAME`"
         raise NetworkError(f"{problem} ({hint})") from error

@@ -51,6 +51,7 @@ class Request:
         masks: The pictures of the regions' masks.
         loaded: Networks that need not be loaded again; `build` adds its own.
         concept_files: Files of concepts that somebody has named besides in `changes`; a recipe's own are never read.
+        beside: Names that stood beside the words' keys where they were written; they are suggested, too.
     """
 
     words: RecipeDict = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Request:
     masks: tuple[Photo, ...] = ()
     loaded: Loaded = field(default_factory=dict)
     concept_files: frozenset[str] = frozenset()
+    beside: tuple[str, ...] = ()
 
     def build(self, registry: Registry, aim: Aim | None = None) -> Pipeline:
         """The pipeline; `aim` gives the objectives where they depend on the network.
@@ -112,7 +114,7 @@ class Request:
         words = with_concepts(words, named, changed_numbers(self.changes), self.layer, network, problems)
         words = with_looks({**words, "network": self._network_name}, registry, defaults, self.masks, problems)
         with collect_problems(problems):
-            recipe = Recipe.read(words, registry.vocabulary)
+            recipe = Recipe.read(words, registry.vocabulary, self.beside)
         if problems:
             raise RecipeError(*problems)
         return recipe if network is None else self._resolved(registry, recipe, network)

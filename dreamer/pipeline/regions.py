@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas, ellipse, layered, near, side
-from dreamer.errors import RecipeError, UsageError, collect_problems, either
+from dreamer.errors import RecipeError, UsageError, argument, collect_problems, either
 from dreamer.image import Edges, Photo, mask_of
 from dreamer.pipeline.segments import Segments, segments_of
 from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
@@ -79,9 +79,9 @@ def areas_of(recipe: Recipe, masks: Sequence[Photo], image: Tensor, registry: Re
 
 
 def where_it_grows(recipe: Recipe) -> str:
-    """The part of a sentence that says what to look at where the regions leave no place to grow in."""
-    soft = f"their soft edge takes {recipe.feather:g} % of the short side ({either('feather=0', '--feather 0')})"
-    return f"masks are white where it shall, and {soft}"
+    """The part of a sentence that says what to do where the regions leave no place to grow in."""
+    soft = f"a narrower soft edge than {recipe.feather:g} % of the short side, as in {argument('feather', 0)}"
+    return f"give a mask with more white, which is where its look grows, or {soft}"
 
 
 def masks_of(

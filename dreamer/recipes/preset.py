@@ -16,6 +16,8 @@ from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
 from dreamer.recipes.registry import Registry, is_distribution
 
 _ABOUT = ("title", "description", "author", "likes", "extends")
+BESIDE = ("schema", *_ABOUT, "requires")
+"""Keys of a preset's file beside those of its recipe."""
 _KEYS = 64  # most keys of one ingredient that are located: a text of many lines may look like more
 THUMBNAIL = ".webp"
 """The suffix of a preset's thumbnail."""

@@ -7,7 +7,7 @@ then checks the result and reports every mistake at once, each with its key path
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -140,11 +140,11 @@ class Recipe:
     regions: tuple[Region, ...] = ()
 
     @classmethod
-    def read(cls, words: RecipeDict, vocabulary: Vocabulary) -> Recipe:
-        """Check a merged recipe dict and convert it; raises RecipeError with every problem."""
+    def read(cls, words: RecipeDict, vocabulary: Vocabulary, beside: Iterable[str] = ()) -> Recipe:
+        """Check and convert a merged recipe dict; raises RecipeError with every problem, and may suggest `beside`."""
         octaves = words.get("octaves", {})
         with reported_together(RecipeError) as problems:
-            values = _read_top(words, problems)
+            values = _read_top(words, beside, problems)
             if problem := table_problem("octaves", octaves):
                 problems.append(problem)
             else:
@@ -200,12 +200,13 @@ class Recipe:
         return {key: value for key, value in words.items() if value is not None}
 
 
-def _read_top(words: RecipeDict, problems: list[str]) -> dict[str, Any]:
+def _read_top(words: RecipeDict, beside: Iterable[str], problems: list[str]) -> dict[str, Any]:
     """The values of the keys that are neither tables nor lists, converted; what is wrong is added to `problems`."""
     plain = fields_of(Recipe)
     values, wrong = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
     known = [*plain, "octaves", "regions", *INGREDIENTS, *ONES]
-    problems += wrong + [f"{key}: unknown key{did_you_mean(key, known)}" for key in words if key not in known]
+    unknown = [key for key in words if key not in known]
+    problems += wrong + [f"{key}: unknown key{did_you_mean(key, [*known, *beside])}" for key in unknown]
     return values
 
 

@@ -25,6 +25,7 @@ COMMON_KEYS = frozenset({"name", "id", "weight", "layer"})  # an ingredient's ke
 
 T = TypeVar("T")
 State = list[dict[str, Any]]
+_MORE_LOOKS = ", and `dreamer plugins install` adds those of plugins"
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class NamedRegistry(Generic[T]):
     A name that ends in * stands for every name that begins so: `value(rest of the name)` then gives the thing.
     """
 
-    def __init__(self, noun: str, listing: str) -> None:
-        """`noun` is the word for one of them, as in "prior", `listing` the command that lists them."""
-        self.noun, self.listing = noun, listing
+    def __init__(self, noun: str, listing: str, more: str = "") -> None:
+        """`noun` is the word for one, as in "prior", `listing` the command that lists them, `more` what adds any."""
+        self.noun, self.hint = noun, f"; `{listing}` lists them{more}"
         self.entries: dict[str, Entry[T]] = {}
 
     def add(self, name: str, source: str, value: T) -> None:
@@ -101,8 +102,7 @@ class NamedRegistry(Generic[T]):
             for known in (entry.full_name, entry.name):
                 if known.endswith("*") and len(name) >= len(known) and name.startswith(known[:-1]):
                     return self._member(entry, name[len(known) - 1 :])
-        hint = did_you_mean(name, self.names()) or f"; `{self.listing}` lists them"
-        raise RecipeError(f"no {self.noun} is called {quoted(name)}{hint}")
+        raise RecipeError(f"no {self.noun} is called {quoted(name)}{did_you_mean(name, self.names()) or self.hint}")
 
     def _member(self, family: Entry[T], rest: str) -> Entry[T]:
         """The entry of one of the names that a family's stands for; errors of its function are blamed on its plugin."""
@@ -141,7 +141,7 @@ class Registry:
         self.segmenters: NamedRegistry[Callable[..., Any]] = NamedRegistry("segmenter", "dreamer plugins list")
         self.depths: NamedRegistry[Callable[..., Any]] = NamedRegistry("depth", "dreamer plugins list")
         self.networks: NamedRegistry[NetworkFactory[Any]] = NamedRegistry("network", "dreamer networks list")
-        self.presets: NamedRegistry[Callable[[], Any]] = NamedRegistry("preset", "dreamer presets list")
+        self.presets: NamedRegistry[Callable[[], Any]] = NamedRegistry("preset", "dreamer presets list", _MORE_LOOKS)
         """Functions that return the `Preset`, or raise RecipeError if its file cannot be read."""
         self.broken: dict[str, str] = {}
         """Distribution of each plugin that could not be loaded -> why."""

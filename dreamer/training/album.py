@@ -86,7 +86,7 @@ def _grouped(folder: Path) -> tuple[list[tuple[str, list[Path]]], list[str]]:
     """The pictures of a folder by class, and sentences about what is left out; raises UsageError for too many."""
     if not folder.is_dir():
         named = "this is a file; name the folder in which the pictures are"
-        what = named if folder.exists() else "there is no such folder; create it, or name another"
+        what = named if folder.exists() else "there is no such folder; name one with pictures"
         raise UsageError(f"--pictures {folder}: {what}")
     inner: dict[str, list[Path]] = {}
     loose: list[Path] = []

@@ -56,8 +56,8 @@ def depth_inside(source: Picture, photo: Photo, max_pixels: int) -> Tensor:
             _, found = jpeg.separated(file)
             for depth, data in _depths(file, found):
                 return stretched(_upright(_decoded(depth, data, name, max_pixels), found.exif, photo), _called(name))
-    wants = f"{argument('depth', 'map.png')} gives it"
-    raise PhotoError(f"{name}: there is no depth in this photo, as phones put it into portraits; a map of it, {wants}")
+    wants = f"name a map of its depth, as in {argument('depth', 'map.png')}"
+    raise PhotoError(f"{name}: this photo holds no depth, as phones' portraits do; {wants}")
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated
 
 import torch.nn.functional as F
@@ -15,6 +16,8 @@ from dreamer.recipes.options import Range
 Index = Annotated[tuple[int, ...], Range(0)]
 """Numbers of channels or classes."""
 Names = tuple[str, ...]
+
+NO_GROUPS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 _LEAK = 0.1  # slope below zero
 _FEW = 100  # names that an error lists
@@ -44,13 +47,16 @@ def normalised(features: Tensor, network: Network, layer: str, chosen: list[int]
     return (features - mean) / std
 
 
-def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[int]:
+def numbers(
+    names: Iterable[str], known: Mapping[str, int], where: str, groups: Mapping[str, Sequence[str]] = NO_GROUPS
+) -> list[int]:
     """Look up names.
 
     Args:
         names: The names.
         known: The number of each name that there is.
         where: The recipe's key, and what knows the names, to begin the error with.
+        groups: Names for several of them, which may have been meant as well.
 
     Returns:
         Their numbers.
@@ -60,9 +66,11 @@ def numbers(names: Iterable[str], known: Mapping[str, int], where: str) -> list[
     """
     unknown = [name for name in names if name not in known]
     if unknown:
+        grouped = [group for group, members in groups.items() if known.keys() >= {*members}]
         listed = f"names are {', '.join(known)}" if known else "there are no names"
+        listed += f"; groups of them are {', '.join(grouped)}" if known and grouped else ""
         raise RecipeError(
-            *(f"{where} knows no {quoted(name)}{did_you_mean(name, known)}" for name in unknown),
+            *(f"{where} knows no {quoted(name)}{did_you_mean(name, [*known, *grouped])}" for name in unknown),
             *([listed] if len(known) <= _FEW else []),
         )
     return [known[name] for name in names]
@@ -89,7 +97,7 @@ def channels(
     """
     known = network.channels.get(layer, {})
     listed = dict.fromkeys(channel for name in names for channel in network.groups.get(name, (name,)))
-    chosen = [*index, *numbers(listed, known, f"objectives.{who}.names: {network.name} at {layer}")]
+    chosen = [*index, *numbers(listed, known, f"objectives.{who}.names: {network.name} at {layer}", network.groups)]
     within(chosen, count, f"objectives.{who}.index: layer {layer} of {network.name} has channels")
     return chosen
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dreamer.engine.wide import wide_convolution
-from dreamer.errors import RecipeError
+from dreamer.errors import RecipeError, argument
 from dreamer.ingredients.objectives.choice import Names, label_directions, label_rows, leaky_square, normalised, numbers
 from dreamer.networks.network import Network
 from dreamer.networks.randomness import Randomness
@@ -62,11 +62,12 @@ def motif(
         RecipeError: The layer has no head, a label is unknown, or a figure is wider than 11 positions.
     """
     if layer not in network.heads:
-        able = ", ".join(network.heads) or "none of its layers does"
-        raise RecipeError(f"objectives.motif: layer {layer} of {network.name} names no motifs; those that do: {able}")
+        able = f"layer {layer} of {network.name} names no motifs; those that do: {', '.join(network.heads)}"
+        raise RecipeError(f"objectives.motif: {able if network.heads else _without(network)}")
     known = label_rows(network, layer)
     listed = dict.fromkeys(label for name in names for label in network.groups.get(name, (name,)))
-    chosen = numbers(listed, known, f"objectives.motif.names: {network.name}") or list(known.values())
+    where = f"objectives.motif.names: {network.name}"
+    chosen = numbers(listed, known, where, network.groups) or list(known.values())
     if 0 < some < len(chosen):
         chosen = _drawn(chosen, some, network, layer, overview)
     seen = normalised(features, network, layer)
@@ -75,6 +76,16 @@ def motif(
     if layer not in network.figures or texture == 1:
         return textured
     return (1 - texture) * _whole(seen, network, layer, chosen) + texture * textured
+
+
+def _without(network: Network) -> str:
+    """The sentence about a network of which no layer names motifs, and what else it has."""
+    named = [{*channels} for channels in network.channels.values()]
+    groups = [group for group, members in network.groups.items() if any(own >= {*members} for own in named)]
+    untaught = f"{network.name} was not taught to name motifs"
+    if not groups:
+        return untaught
+    return f"{untaught}; {argument('channel', groups[0])} has its channels grow, for one of {', '.join(groups)}"
 
 
 def _drawn(known: list[int], some: int, network: Network, layer: str, overview: Tensor | None) -> list[int]:

@@ -179,7 +179,8 @@ class Zoom:
         for number, key in enumerate(self.keyframes):
             where = f"keyframes[{number}]"
             if not 0 <= key.time <= self.seconds:
-                found.append(f"{where}.time: {key.time:g} is outside the clip, which lasts {self.seconds:g} seconds")
+                length = f"{self.seconds:g} second{'s' * (self.seconds != 1)}"
+                found.append(f"{where}.time: {key.time:g} is outside the clip, which lasts {length}")
             if number and key.time <= self.keyframes[number - 1].time:
                 before = self.keyframes[number - 1].time
                 found.append(f"{where}.time: {key.time:g} does not come after {before:g}; put them in order")
