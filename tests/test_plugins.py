@@ -257,7 +257,7 @@ def test_an_ingredient_that_fails_is_named_and_its_plugin(monkeypatch, load, kin
 
     def bad(image):
         """Bad."""
-        return {"drawn": fail, "painted": Canvas((), fail)}.get(kind) or fail()
+        return {"drawn": fail, "painted": Canvas((torch.zeros(1, requires_grad=True),), fail)}.get(kind) or fail()
 
     real = {"drawn": "transforms", "painted": "canvases"}.get(kind, kind)
     registry, _ = load(plugin(monkeypatch, "bad", **{f"register_{real}": lambda register: register(bad)}))

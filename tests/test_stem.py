@@ -81,3 +81,16 @@ def test_weights_that_change_and_hooks_count():
     for _ in range(2):
         torch.testing.assert_close(slope(fast, image), slope(plain, image))
         plain.weight.data = fast.weight.data = torch.randn_like(plain.weight)
+
+
+def test_within_autocast_its_gradient_is_of_the_picture_s_type():
+    torch.manual_seed(0)
+    plain = nn.Conv2d(3, 6, 5, 2).requires_grad_(False)
+    image = torch.rand(1, 3, 20, 20, requires_grad=True)
+    slopes = []
+    for convolution in (plain, stem(plain)):
+        with torch.autocast("cpu", torch.bfloat16):
+            found = convolution(image)
+        slopes.append(torch.autograd.grad(found.float().square().sum(), image)[0])
+    assert found.dtype == torch.bfloat16 and slopes[1].dtype == torch.float32
+    torch.testing.assert_close(*slopes, rtol=0.02, atol=0.02 * float(slopes[0].abs().max()))

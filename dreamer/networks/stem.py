@@ -69,6 +69,7 @@ class _Stem(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
         """Pixel r of block b, b * block + r, is seen by the positions o for which o * stride - padding <= it."""
         (gradient,), (weight,) = gradients, ctx.saved_tensors
+        weight = weight.to(gradient.dtype)  # within autocast it need not be the same
         stride, padding, kernel = ctx.stride, ctx.padding, weight.shape[-1]
         block = max(2, stride)
         step = block // stride  # positions from one block to the next
