@@ -276,6 +276,23 @@ def test_lack_of_memory_and_ctrl_c_inside_a_plugin_stay_what_they_are():
         assert caught.value is error
 
 
+@pytest.mark.parametrize("parameters", [(), (torch.zeros(1),), (torch.ones(1, requires_grad=True) * 2,)])
+def test_a_canvas_that_no_optimiser_can_move_is_its_plugins_fault(monkeypatch, load, parameters):
+    from PIL import Image
+
+    from dreamer import api
+    from dreamer.engine.canvas import Canvas
+
+    def still(image):
+        """Still."""
+        return Canvas(parameters, lambda: image)
+
+    registry, _ = load(plugin(monkeypatch, "bad", register_canvases=lambda register: register(still)))
+    monkeypatch.setattr("dreamer.api.request.registry", lambda: registry)
+    with pytest.raises(PluginError, match=r"still of the plugin bad: it must give a canvas of one parameter or more"):
+        api.dream(Image.new("RGB", (96, 80), "grey"), octaves={"steps": 1, "count": 1}, canvas={"name": "still"})
+
+
 def test_a_network_that_cannot_be_made_is_its_plugins_fault(monkeypatch, load):
     from dreamer.networks import load_from, untrained
 

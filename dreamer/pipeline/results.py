@@ -30,7 +30,10 @@ def checked(function: Callable[..., Any], kind: str, who: str) -> Callable[..., 
 def _expected(kind: str, given: Any, result: Any) -> str:
     """The result that was expected instead, as a phrase; empty for one that fits."""
     if kind == "canvases":
-        return "" if isinstance(result, Canvas) else "a dreamer.Canvas(parameters, paint)"
+        if not isinstance(result, Canvas):
+            return "a dreamer.Canvas(parameters, paint)"
+        able = [isinstance(each, Tensor) and each.is_leaf and each.requires_grad for each in result.parameters]
+        return "" if able and all(able) else "a canvas of one parameter or more, tensors with .requires_grad_()"
     if kind == "optimisers":
         return "" if callable(getattr(result, "step", None)) else "an optimiser, with a function step(closure)"
     if kind == "objectives":
