@@ -16,7 +16,7 @@ from dreamer.cli.hands import Hands, jobs_options
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.network_choice import NetworkChoice, device_options, network_options
 from dreamer.cli.options import max_pixels_option, option, progress_option
-from dreamer.cli.photos import check_spared
+from dreamer.cli.photos import check_spared, unfit_photo
 from dreamer.cli.progress import progress
 from dreamer.cli.values import FILE, SEED
 from dreamer.errors import RenderError, WriteError, collect_problems, reported_together
@@ -76,9 +76,8 @@ def atlas(
     with progress(how) as reporter, claimed(output):
         page = PageFile.read(output, options)
         problems = page.problems()
-        if photo and not photo.is_file():
-            what = "this is a folder; name a photo" if photo.is_dir() else "there is no such file"
-            problems.append(f"--photo {photo}: {what}")
+        if photo and (problem := unfit_photo(photo)):
+            problems.append(f"--photo {problem}")
         hands, chosen = Hands.read(options, problems), NetworkChoice.read(options)
         with collect_problems(problems):
             check_spared(page.files, filter(None, (photo, chosen.weights)))

@@ -56,6 +56,13 @@ def find(arguments: Sequence[str]) -> Found:
     return Found(tuple(undreamt), len(photos) - len(undreamt), tuple(problems), photos)
 
 
+def unfit_photo(photo: Path) -> str:
+    """The problem with a path that should be a photo's file; empty if there is none."""
+    if photo.is_file():
+        return ""
+    return f"{photo}: {'this is a folder; name a photo' if photo.is_dir() else 'there is no such file'}"
+
+
 def _named(argument: str) -> tuple[Path, list[Path], str]:
     """The pictures that one argument names, the folder in which they lie, and the problem if there are none."""
     path = Path(argument)

@@ -37,10 +37,10 @@ def _turned(context: click.Context, parameter: click.Parameter, turned: bool) ->
 
 def _regions(context: click.Context, parameter: click.Parameter, regions: tuple[str, ...]) -> tuple[str, ...]:
     """Return the regions, with their masks inverted if --invert is given, which needs some."""
-    if context.meta.get(_TURNED) and not regions:
-        raise click.UsageError("--invert: there is no --region whose mask it could invert; add one", context)
     if not context.meta.get(_TURNED):
         return regions
+    if not regions:
+        raise click.UsageError("--invert: there is no --region whose mask it could invert; add one", context)
     return tuple(text.removeprefix(NOT) if text.startswith(NOT) else NOT + text for text in regions)
 
 

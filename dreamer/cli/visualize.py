@@ -13,7 +13,7 @@ import click
 from dreamer.cli.batch import Batch
 from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import machine_options, max_pixels_option, option, progress_option, source_options
-from dreamer.cli.photos import Place, check_spared, named_files
+from dreamer.cli.photos import Place, check_spared, named_files, unfit_photo
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.values import FILE, STEPS, Numbers, Pixels
@@ -139,9 +139,8 @@ def _unfit(units: Mapping[str, object], photo: Path | None, direction: Path | No
     problems = []
     if len(given) > 1:
         problems.append(f"{' and '.join(given)} cannot be combined; each names the unit to show")
-    if photo and not photo.is_file():
-        what = "this is a folder; name a photo" if photo.is_dir() else "there is no such file"
-        problems.append(f"{photo}: {what}")
+    if photo and (problem := unfit_photo(photo)):
+        problems.append(problem)
     if direction and not direction.exists():
         problems.append(f"{direction}: there is no such file")
     return problems

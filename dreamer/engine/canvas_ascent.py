@@ -81,7 +81,7 @@ class CanvasAscent:
 
     def finished(self, image: Tensor, base: Tensor) -> Tensor:
         """The picture as it leaves the octave, whose undreamt picture is `base`."""
-        return self._ascent.finished(image, base) if self._over and isinstance(self._ascent, Ascent) else image
+        return self._ascent.finished(image, base) if isinstance(self._ascent, Ascent) else image
 
     def _begin(self, image: Tensor, base: Tensor, step_size: float) -> Optimiser:
         optimiser = self._make_optimiser(self._canvas.parameters, paint=self._canvas.paint, step_size=step_size)

@@ -58,15 +58,20 @@ def pictures_in(folder: Path, option: str = "") -> list[str]:
 
     Raises UsageError if the folder does not exist or has no pictures; `option` is the one that named it, for the error.
     """
-    where = f"{option} {folder}".strip()
-    if os.path.isfile(folder):
-        raise UsageError(f"{where}: this is a file; name the folder in which the pictures are")
-    if not os.path.isdir(folder):
-        raise UsageError(f"{where}: there is no such folder; name one with pictures")
+    check_folder_of_pictures(folder, option)
     names = sorted(path.relative_to(folder).as_posix() for path in pictures_among(folder.rglob("*")))
     if not names:
+        where = f"{option} {folder}".strip()
         raise UsageError(f"{where}: there are no pictures in this folder; add some, or name another")
     return names
+
+
+def check_folder_of_pictures(folder: Path, option: str = "") -> None:
+    """Raise UsageError where there is no such folder; `option` is the one that named it, for the error."""
+    if not os.path.isdir(folder):
+        file = "this is a file; name the folder in which the pictures are"
+        what = file if os.path.exists(folder) else "there is no such folder; name one with pictures"
+        raise UsageError(f"{option} {folder}".strip() + f": {what}")
 
 
 def is_file_name(look: str) -> bool:

@@ -29,7 +29,8 @@ class Stem(nn.Conv2d):
             and module.groups == 1
             and module.padding_mode == "zeros"
             and module.dilation == (1, 1)
-            and all(not isinstance(sides, str) and sides[0] == sides[1] for sides in _sides(module))
+            and not isinstance(module.padding, str)
+            and all(down == across for down, across in (module.kernel_size, module.stride, module.padding))
             and module.kernel_size > module.stride
         )
 
@@ -39,10 +40,6 @@ class Stem(nn.Conv2d):
             return super().forward(seen)
         found: Tensor = _Stem.apply(seen, self.weight, self.bias, self.stride[0], int(self.padding[0]))
         return found
-
-
-def _sides(module: nn.Conv2d) -> tuple[tuple[int, ...] | str, ...]:
-    return module.kernel_size, module.stride, module.padding
 
 
 class _Stem(torch.autograd.Function):

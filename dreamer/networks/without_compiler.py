@@ -1,4 +1,4 @@
-"""torchvision, imported without torch's compiler, which takes four times as long as torchvision itself.
+"""torchvision, imported without torch's compiler, which takes three times as long as torchvision itself.
 
 torchvision means to leave the compiler alone until something is compiled, but one of its operations for detection asks
 it for a function at once.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dreamer.errors import PhotoError, UsageError
 from dreamer.files import is_link
-from dreamer.files.suffixes import pictures_among
+from dreamer.files.suffixes import check_folder_of_pictures, pictures_among
 from dreamer.image import load, resize
 
 _SIDE = 384  # px: the shorter side at which pictures are kept; crops are a third of this
@@ -84,10 +84,7 @@ class OwnPictures:
 
 def _grouped(folder: Path) -> tuple[list[tuple[str, list[Path]]], list[str]]:
     """The pictures of a folder by class, and sentences about what is left out; raises UsageError for too many."""
-    if not folder.is_dir():
-        named = "this is a file; name the folder in which the pictures are"
-        what = named if folder.exists() else "there is no such folder; name one with pictures"
-        raise UsageError(f"--pictures {folder}: {what}")
+    check_folder_of_pictures(folder, "--pictures")
     inner: dict[str, list[Path]] = {}
     loose: list[Path] = []
     notices: list[str] = []
