@@ -71,7 +71,8 @@ def settled(network: Network) -> Network:
     """The network with ties in max-pooling settled on the values rounded to float32.
 
     torch's float64 convolution rounds its last bit differently from place to place, so that on a perfectly flat area
-    equal values stop being equal and which of them is the maximum is chance. (Its float32 convolution does not.)
+    equal values stop being equal and which of them is the maximum is chance. (Its float32 convolution does not, but
+    for Winograd's way.)
     """
     module = copy.deepcopy(network.module)
     for name, pool in module.named_modules():

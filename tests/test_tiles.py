@@ -13,6 +13,7 @@ from dreamer.engine.tiling import largest_tile, steady_tile
 from dreamer.errors import UsageError
 from dreamer.ingredients.objectives import deepdream, motif
 from dreamer.motifs.sample_scene import scene
+from dreamer.networks import winograd
 from dreamer.recipes.options import reach_of
 
 CPU = torch.device("cpu")
@@ -111,7 +112,9 @@ def test_a_tiled_gradient_equals_the_whole_one_at_any_size_of_tile_and_picture(n
 
 @pytest.mark.parametrize("picture", [photo, flat])
 @pytest.mark.parametrize(("name", "layers", "tile"), CASES[:5])
-def test_in_float32_only_rounding_differs(name, layers, tile, picture):
+def test_in_float32_only_rounding_differs(monkeypatch, name, layers, tile, picture):
+    if picture is flat:  # Winograd's way rounds from place to place, so which of equal values is chosen is chance
+        monkeypatch.setattr(winograd, "is_fast", lambda: False)
     image = picture(118, 141, torch.float32)
     _, whole = gradient(calibrated(name), layers, 0, image)
     _, tiled = gradient(calibrated(name), layers, tile, image)

@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dreamer.networks.copies import copied
 from dreamer.networks.stem import Stem
+from dreamer.networks.winograd import Winograd, keep_planes
 
 if TYPE_CHECKING:
     from dreamer.networks.network import Network
@@ -21,21 +22,20 @@ if TYPE_CHECKING:
 def prepared(network: Network, layers: Iterable[str], device: torch.device, dtype: torch.dtype) -> Network:
     """See `Network.prepared`."""
     module, names = copied(network.module), [network.layer(name).name for name in layers]
-    folded = False
     for convolution, norm in network.anatomy.foldable:
-        if not any(_holds(name, convolution) and not _holds(name, norm) for name in names):
-            before = cast(nn.Conv2d, module.get_submodule(convolution))
-            after = cast(nn.BatchNorm2d, module.get_submodule(norm))
+        before, after = cast(nn.Conv2d, module.get_submodule(convolution)), module.get_submodule(norm)
+        apart = any(_holds(name, convolution) and not _holds(name, norm) for name in names)
+        if isinstance(after, nn.BatchNorm2d) and not apart:  # it may have been folded before
             module.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             module.set_submodule(norm, nn.Identity())
-            folded = True
     for part in module.modules():
-        if Stem.may_replace(part):
-            part.__class__ = Stem
+        for fast in (Stem, Winograd):
+            if fast.may_replace(part):
+                part.__class__ = fast
+    keep_planes(module)
     module.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
     made = copy.copy(network)  # without a call, which would copy the module once more
-    for name in ("_shapes", "_dtype") if folded else ("_dtype",):  # what is known of the shapes holds for a mere copy
-        vars(made).pop(name, None)
+    vars(made).pop("_dtype", None)  # what is known of the shapes holds on
     vars(made).update(
         module=module,
         statistics={at: (mean.to(device), std.to(device)) for at, (mean, std) in network.statistics.items()},

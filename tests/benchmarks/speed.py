@@ -26,6 +26,7 @@ from dreamer.image import Photo
 from dreamer.motifs.sample_scene import scene
 from dreamer.networks.network import Network
 from dreamer.networks.stem import Stem
+from dreamer.networks.winograd import Winograd
 from dreamer.pipeline.build import build
 from dreamer.plugins.loading import load_plugins
 
@@ -67,7 +68,7 @@ def measured(
         octaves = pipeline.plan(photo.height, photo.width).octaves
         module = network.prepared([layer], torch.device("cpu"), dtype).module
         for part in module.modules():
-            if isinstance(part, Stem):  # whose gradient is dreamer's own
+            if isinstance(part, (Stem, Winograd)):  # dreamer's own
                 part.__class__ = torch.nn.Conv2d
         bare = create_feature_extractor(module, [layer])
         images = [torch.rand(1, 3, *octave.size) for octave in octaves]
