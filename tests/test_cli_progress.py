@@ -254,6 +254,22 @@ def test_help_imports_neither_torch_nor_any_plugin() -> None:
     assert "Usage: dreamer render [OPTIONS] PHOTO..." in ran.stdout
 
 
+def test_a_command_looks_for_garbage_rarely_and_not_at_its_end_and_a_program_as_before() -> None:
+    """Over torch's objects that takes a third of a second while torch is imported and more at the end."""
+    script = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 10_000))  # after what is registered later\n"
+        "before = gc.get_threshold()\n"
+        "import dreamer.api, dreamer.cli\n"
+        "print(gc.get_threshold() == before)\n"
+        "try: dreamer.cli.main(['--version'])\n"
+        "except SystemExit: print(gc.get_threshold() > before, gc.get_freeze_count() == 0)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    before, _, after, end = ran.stdout.splitlines()
+    assert (before, after, end) == ("True", "True True", "True")
+
+
 def test_the_doctor_has_one_fix_for_each_part_that_ails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/nvidia-smi")

@@ -6,6 +6,8 @@ need them, so that `dreamer --help` answers at once.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import traceback
@@ -59,6 +61,7 @@ _COMMANDS: list[click.Command] = [
     ),
 ]
 _PIECES = 12  # words that a name with spaces may have been torn into
+_COLLECT = (100_000, 20, 20)  # new objects until Python looks for garbage; then for older garbage
 
 
 class _Main(Commands):
@@ -67,6 +70,7 @@ class _Main(Commands):
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a command and exit; `--debug` is accepted at any position."""
         guard_streams()
+        _collect_rarely()
         words = list(sys.argv[1:] if args is None else args)
         own = words[: words.index("--")] if "--" in words else words
         names = words[len(own) :]
@@ -97,6 +101,13 @@ class _Main(Commands):
             typed = " ".join(map(shell_word, ("dreamer", verb, *args)))
             raise UsageError(f"{args[0]}: this is no command; to dream over it, type `{typed}`")
         return super().resolve_command(ctx, args)
+
+
+def _collect_rarely() -> None:
+    """Let Python seldom look for garbage, and not at the end: torch's million objects take it most of a second."""
+    gc.set_threshold(*_COLLECT)
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def _check_empty(words: Sequence[str]) -> None:

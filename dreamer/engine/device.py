@@ -9,6 +9,7 @@ What dreamer changes for the whole process, all of it:
 - `PYTHONSAFEPATH`: while the process that draws for a training is started, then as before (`training.stream`).
 - The current folder: of processes that make units, to the command's, and of a command while it connects with Ray
   (`units.serving`, `units.rays`); there also `RAY_USAGE_STATS_ENABLED`, unless it is set, and a cluster's token.
+- Python's garbage collector, which collects more rarely: by commands only, for good (`cli`).
 - glibc's `mallopt`: by commands only, for good (`keep_freed_memory` below).
 - `PIL.Image.MAX_IMAGE_PIXELS`: while a picture is opened and decoded, under a lock, then as before (`image.source`).
 - Pillow's formats: HEIC is among them once such a picture has been opened (`image.source`).
