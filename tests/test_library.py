@@ -71,6 +71,32 @@ def test_torchvision_does_not_wait_for_torchs_compiler_and_both_are_whole() -> N
     assert printed(script) == "[]\n1 1 1 1\n1.0\n"
 
 
+def test_a_visualization_does_not_wait_for_torchs_compiler() -> None:
+    """Its canvas is tried on "meta", and torch's optimisers import it."""
+    script = (
+        "import sys, dreamer\n"
+        "dreamer.visualize('reverie', 'm4a', channel=3, size=48, octaves={'count': 1, 'steps': 2})\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    assert printed(script) == "False\n"
+
+
+def test_whoever_asks_torchs_compiler_for_more_gets_it() -> None:
+    script = (
+        "import sys, torch\nfrom dreamer.networks.without_compiler import without_compiler\n"
+        "@torch._disable_dynamo\ndef marked(): return 'run'\n"
+        "with without_compiler(): print(marked(), *torch.zeros(2, 3, device='meta').add(1).shape)\n"
+        "print([name for name in sys.modules if name.startswith('torch._dynamo')], vars(marked.__wrapped__))\n"
+        "with without_compiler():\n"
+        "    print(torch.compile(lambda seen: seen + 1, backend='eager')(torch.zeros(1)).item())\n"
+        "    import torch._dynamo.config as one\n"
+        "import torch._dynamo.config\n"
+        "print(one is torch._dynamo.config is sys.modules['torch._dynamo'].config)\n"
+        "print(sys.modules['torch._dynamo'].__file__ is not None, marked(), len(vars(marked.__wrapped__)))\n"
+    )
+    assert printed(script) == "run 2 3\n[] {}\n1.0\nTrue\nTrue run 1\n"
+
+
 def test_all_names_what_there_is() -> None:
     assert sorted(dreamer.__all__) == dir(dreamer)
     for name in dreamer.__all__:

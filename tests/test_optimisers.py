@@ -47,6 +47,30 @@ def test_every_optimiser_raises_the_score(name):
     assert after > before + 0.02
 
 
+@pytest.mark.parametrize(("name", "torchs"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+def test_adam_takes_the_steps_of_torchs_own(name, torchs):
+    def parameters():
+        torch.manual_seed(0)
+        values = (torch.randn(3, 5), torch.randn(4, dtype=torch.complex64), torch.ones(2))  # the last has no gradient
+        return [value.requires_grad_() for value in values]
+
+    def climbed(optimiser, parameters):
+        def closure():
+            loss = (parameters[0].square().sum() - 3) ** 2 + parameters[1].abs().sum()
+            for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters[:2]), strict=False):
+                parameter.grad = slope
+            return loss
+
+        losses = [float(optimiser.step(closure).detach()) for _ in range(7)]
+        return losses, [parameter.detach() for parameter in parameters]
+
+    own, theirs = parameters(), parameters()
+    decay = {"weight_decay": 0.1} if name == "adamw" else {}
+    found = climbed(getattr(optimisers, name)(own, rate=0.1, beta1=0.8, **({"decay": 0.1} if decay else {})), own)
+    expected = climbed(torchs(theirs, lr=0.1, betas=(0.8, 0.999), **decay), theirs)
+    assert found[0] == expected[0] and all(map(torch.equal, found[1], expected[1]))
+
+
 def test_ascent_moves_the_picture_by_the_step_size_whatever_the_canvas():
     for make in (fourier, cppn):
         torch.manual_seed(0)

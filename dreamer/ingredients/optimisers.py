@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam as adam_step
 
 from dreamer.engine.canvas import Optimiser
 from dreamer.errors import UsageError, setting
@@ -44,14 +45,14 @@ def sgd(parameters: Parameters, *, rate: Rate = 0.01, momentum: Share = 0.9, dec
 
 def adam(parameters: Parameters, *, rate: Rate = 0.05, beta1: Share = 0.9, beta2: Share = 0.999) -> Optimiser:
     """Steps of like size in all parameters, from running means of gradient and square (Kingma, Ba 2015)."""
-    return torch.optim.Adam(parameters, lr=rate, betas=(beta1, beta2))
+    return _Adam(parameters, rate, beta1, beta2)
 
 
 def adamw(
     parameters: Parameters, *, rate: Rate = 0.05, beta1: Share = 0.9, beta2: Share = 0.999, decay: Decay = 0.01
 ) -> Optimiser:
     """Adam with a pull of `decay` times `rate` towards zero at each step (Loshchilov, Hutter 2019)."""
-    return torch.optim.AdamW(parameters, lr=rate, betas=(beta1, beta2), weight_decay=decay)
+    return _Adam(parameters, rate, beta1, beta2, decay)
 
 
 def nadam(parameters: Parameters, *, rate: Rate = 0.05, beta1: Share = 0.9, beta2: Share = 0.999) -> Optimiser:
@@ -104,6 +105,43 @@ def cma_es(
     For up to 2000 parameters; with `diagonal` for any number, without their correlations (Ros, Hansen 2008).
     """
     return _CmaEs(parameters, population, sigma, diagonal)
+
+
+class _Adam:
+    """torch's own steps, by its function: its class imports torch's compiler, which takes longer than a small picture.
+
+    A `decay` is that of AdamW, apart from the running means.
+    """
+
+    def __init__(self, parameters: Parameters, rate: float, beta1: float, beta2: float, decay: float = 0.0) -> None:
+        self._parameters = parameters
+        self._rate, self._betas, self._decay = rate, (beta1, beta2), decay
+        self._running = [(torch.zeros_like(one), torch.zeros_like(one), torch.zeros(())) for one in parameters]
+
+    @torch.no_grad()
+    def step(self, closure: Closure) -> Tensor:
+        with torch.enable_grad():
+            loss = closure()
+        moved = [
+            (one, one.grad, *running)
+            for one, running in zip(self._parameters, self._running, strict=True)
+            if one.grad is not None
+        ]
+        if moved:
+            parameters, gradients, means, squares, steps = map(list, zip(*moved, strict=True))
+            adam_step(
+                *(parameters, gradients, means, squares, [], steps),
+                lr=self._rate,
+                beta1=self._betas[0],
+                beta2=self._betas[1],
+                weight_decay=self._decay,
+                has_complex=any(one.is_complex() for one in parameters),
+                decoupled_weight_decay=True,
+                amsgrad=False,
+                eps=1e-8,
+                maximize=False,
+            )
+        return loss
 
 
 class _Ascent:

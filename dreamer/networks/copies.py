@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dreamer.errors import NetworkError, quoted
+from dreamer.networks.without_compiler import without_compiler
 
 Result = TypeVar("Result")
 
@@ -37,7 +38,7 @@ def frozen(module: nn.Module) -> nn.Module:
 
 
 def is_quick(module: nn.Module, height: int, width: int) -> bool:
-    """Whether a pass over a picture of that size is computed sooner than torch imports what the `meta` device needs."""
+    """Whether a pass over a picture of that size is computed sooner than torch imports what `meta` needs, sympy."""
     return height * width <= _QUICK_PIXELS and sum(weight.numel() for weight in module.parameters()) <= _QUICK_WEIGHTS
 
 
@@ -61,7 +62,8 @@ def computed_if_needed(module: nn.Module, bare: nn.Module, run: Callable[[nn.Mod
     A pass that depends on its data cannot be made without computing.
     """
     try:
-        return run(bare)
+        with without_compiler():
+            return run(bare)
     except Exception as error:  # a module may raise anything
         if not isinstance(error, NotImplementedError) and "meta" not in str(error).lower():
             raise

@@ -2,8 +2,8 @@
 
 A recipe may be a stranger's, and a few of its values multiply: pictures, transforms that enlarge, a canvas' channels.
 Its transforms and its canvas are therefore tried on torch's `meta` device, where tensors have a shape and no values;
-transforms of small pictures on the CPU, since the first operation on `meta` imports torch's compiler, which takes a
-second or more.
+transforms of small pictures on the CPU, since the first operation on `meta` imports sympy, which takes a third of a
+second.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dreamer.engine.device import Machine, available_memory
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError, argument
 from dreamer.networks.randomness import Randomness
+from dreamer.networks.without_compiler import without_compiler
 from dreamer.pipeline.bind import IngredientBinder
 from dreamer.recipes.recipe import Recipe
 
@@ -123,7 +124,7 @@ def _applied(draw: Draw, pictures: Shape, end: int) -> Shape:
     device = "cpu" if _pixels(pictures) <= _SMALL else "meta"
     image = torch.zeros(count, 3, height, width, device=device)
     try:
-        with torch.no_grad(), Randomness(0), _Extreme(end):
+        with without_compiler(), torch.no_grad(), Randomness(0), _Extreme(end):
             made = draw(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (height, width))))(image)
     except Exception:  # a plugin's may need values, or fail: it will tell when it runs
         return pictures
@@ -173,7 +174,7 @@ def _painted(binder: IngredientBinder, pictures: Shape) -> int:
         return tensor
 
     try:
-        with torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor), _Extreme(0, "meta"):
+        with without_compiler(), torch.enable_grad(), saved_tensors_hooks(keep, lambda kept: kept), _Extreme(0, "meta"):
             image = torch.empty(count, 3, height, width, device="meta")
             canvas = binder.canvas(StepContext(image, image, Step(0, 1, 0, 1, 0.0, (height, width))))
             canvas.paint()
