@@ -61,6 +61,16 @@ def test_it_gives_what_a_convolution_gives_and_its_gradient(padding, planes, bia
         assert far(gradient, slope(exact, image.double())) < 1e-5 and gradient.is_contiguous(memory_format=form)
 
 
+def test_torchs_defaults_change_nothing():
+    quick, image = fast(convolution()), torch.randn(1, 160, 48, 48).contiguous(memory_format=LAST)
+    expected = quick(image)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(quick(image), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")  # torch's own, in jvp
 def test_torch_func_and_second_derivatives_go_through_it():
     plain = convolution()

@@ -124,7 +124,7 @@ def _planes(seen: Tensor) -> Tensor:
     """The same with one channel after the other, as NNPACK wants it."""
     if seen.is_contiguous():
         return seen
-    planes = torch.empty(seen.shape)
+    planes = seen.new_empty(seen.shape)
     for top in range(0, seen.shape[-2], _ROWS):
         planes[..., top : top + _ROWS, :] = seen[..., top : top + _ROWS, :]
     return planes
