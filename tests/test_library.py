@@ -81,6 +81,17 @@ def test_a_visualization_does_not_wait_for_torchs_compiler() -> None:
     assert printed(script) == "False\n"
 
 
+def test_nor_does_a_plugins_network_that_imports_torchvision() -> None:
+    script = (
+        "import sys\nfrom dreamer.api import registry\nfrom dreamer.networks import load_from\n"
+        "from dreamer.testing.tiny import tiny_network\n"
+        "def made():\n    import torchvision\n    return tiny_network()\n"
+        "shelf = registry().networks\nshelf.add('own', 'a plugin', made)\nload_from(shelf, 'own')\n"
+        "print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    assert printed(script) == "True False\n"
+
+
 def test_whoever_asks_torchs_compiler_for_more_gets_it() -> None:
     script = (
         "import sys, torch\nfrom dreamer.networks.without_compiler import without_compiler\n"
