@@ -75,6 +75,7 @@ def rows(quick: bool, against: Path | None) -> Iterator[Row]:
         least=True,
     )
     yield Row("`dreamer render` without a photo answers, seconds", 0.3, refusal(3 if quick else 9))
+    yield Row("`dreamer render` has made its first step, seconds", 2, first_step(3 if quick else 9))
     if not quick:
         yield Row("memory, bytes a pixel, tile 512", 48, memory.bytes_a_pixel(512))
     proof, large = (600, 900) if quick else (600, 2400)
@@ -94,6 +95,22 @@ def refusal(repeats: int) -> float:
         began = time.perf_counter()
         subprocess.run([sys.executable, "-m", "dreamer", "render"], stderr=subprocess.DEVNULL)
         took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def first_step(repeats: int) -> float:
+    """The median seconds from a command to the end of its first step."""
+    took = []
+    with TemporaryDirectory() as folder:
+        words = ["render", "--sample", "-o", str(Path(folder).resolve() / "dream.png"), "--progress", "json"]
+        for _ in range(repeats):
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "dreamer", *words]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+                assert running.stdout is not None
+                next(line for line in running.stdout if '"event": "step"' in line)
+                took.append(time.perf_counter() - began)
+                running.kill()
     return statistics.median(took)
 
 
