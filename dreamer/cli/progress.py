@@ -40,13 +40,33 @@ class Frame:
     unit: str = "frame"
 
 
+class Pace:
+    """How long the rest will take, by what is done after the first report: until then much is done only once."""
+
+    def __init__(self) -> None:
+        self._since, self._before = time.monotonic(), 0.0
+        self._reported = False
+
+    def left(self, share: float) -> float:
+        """Seconds, with that `share` of all done."""
+        now, done = time.monotonic(), share - self._before
+        left = (now - self._since) * (1 - share) / done if done > 0 else 0.0
+        if not self._reported:
+            self._since, self._before, self._reported = now, share, True
+        return left
+
+    def paused(self, seconds: float) -> None:
+        """Leave out a time in which nothing was done."""
+        self._since += seconds
+
+
 class Reporter(AbstractContextManager["Reporter"]):
     """Interface for the progress of a command: one method for each kind of event."""
 
     def __init__(self, debug: bool = False) -> None:
         self._debug = debug
         self._photo = ""
-        self._began = 0.0
+        self._pace = Pace()
 
     def __exit__(self, *error: object) -> None:
         pass
@@ -112,7 +132,7 @@ class LineReporter(SilentReporter):
 
     def start(self, photo: str, number: int, total: int) -> None:
         self._photo = photo if total == 1 else f"[{number}/{total}] {photo}"
-        self._began = self._spoke = time.monotonic()
+        self._pace, self._spoke = Pace(), time.monotonic()
 
     def step(self, step: Step) -> None:
         height, width = step.size
@@ -137,10 +157,10 @@ class LineReporter(SilentReporter):
         self._print(f"{result} is done in {clock(seconds)}")
 
     def _tell(self, share: float, text: str, *, last: bool) -> None:
-        now = time.monotonic()
+        now, left = time.monotonic(), self._pace.left(share)
         if last or now - self._spoke >= self.every:
             self._spoke = now
-            self._show(share, _left(now - self._began, share), text)
+            self._show(share, left, text)
 
     def _show(self, share: float, left: float, text: str) -> None:
         self._print(f"{self._photo}: {share:4.0%}, {text}, {clock(left)} left")
@@ -198,18 +218,18 @@ class JsonReporter(Reporter):
     """Prints one JSON object per line on stdout."""
 
     def start(self, photo: str, number: int, total: int) -> None:
-        self._photo, self._began = photo, time.monotonic()
+        self._photo, self._pace = photo, Pace()
         _object("start", photo=photo, number=number, total=total)
 
     def step(self, step: Step) -> None:
         at = {"octave": step.octave + 1, "octaves": step.octaves, "step": step.number + 1, "steps": step.count}
-        share, left = round(step.share, 4), self._left(step.share)
+        share, left = round(step.share, 4), round(self._pace.left(step.share), 1)
         size = {"height": step.size[0], "width": step.size[1]}
         _object("step", photo=self._photo, **at, **size, share=share, score=step.score, left=left)
 
     def frame(self, frame: Frame) -> None:
         at = {frame.unit: frame.number, f"{frame.unit}s": frame.total}
-        share, left = round(frame.share, 4), self._left(frame.share)
+        share, left = round(frame.share, 4), round(self._pace.left(frame.share), 1)
         _object(frame.unit, photo=self._photo, **at, share=share, doing=frame.doing, left=left)
 
     def trained(self, report: Report, text: str) -> None:
@@ -230,9 +250,6 @@ class JsonReporter(Reporter):
 
     def interrupted(self, photo: str, partial: str = "") -> None:
         _object("interrupted", photo=photo, result=partial or None)
-
-    def _left(self, share: float) -> float:
-        return round(_left(time.monotonic() - self._began, share), 1)
 
 
 def progress(kind: str) -> Reporter:
@@ -269,10 +286,6 @@ def counting(reporter: Reporter, unit: str, total: int) -> Callable[[int], None]
 def _object(event: str, **facts: object) -> None:
     with suppress(WriteError, OSError):  # nobody may be reading any more; the work goes on
         echo(json.dumps({"event": event, **facts}))
-
-
-def _left(seconds: float, share: float) -> float:
-    return seconds * (1 - share) / share if share else 0.0
 
 
 def clock(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.batch import Batch
 from dreamer.cli.failures import sentences
-from dreamer.cli.progress import Frame, Reporter
+from dreamer.cli.progress import Frame, Pace, Reporter
 from dreamer.videos.clip.unfinished import partial_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class EngineReporter(Reporter):
         self.answer: dict[str, Any] = {}
 
     def start(self, photo: str, number: int, total: int) -> None:
-        self._began = time.monotonic()
+        self._pace = Pace()
 
     def step(self, step: Step) -> None:
         doing = f"octave {step.octave + 1} of {step.octaves}"
@@ -106,9 +106,8 @@ class EngineReporter(Reporter):
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Send the progress, with a picture if it is time for one; waits or ends as `Control` says."""
-        self._began += self._control.obey()
-        spent = time.monotonic() - self._began
-        left = round(spent * (1 - share) / share, 1) if share else None
+        self._pace.paused(self._control.obey())
+        left = round(self._pace.left(share), 1) if share else None
         facts = {"event": "step", "doing": doing, "share": round(share, 4), "left": left, **more}
         now = time.monotonic()
         if self._previews and now >= self._next and (shown := picture()) is not None:
