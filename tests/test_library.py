@@ -13,7 +13,6 @@ import pytest
 import torch
 from clips import made
 from command import photo, pixels, render
-from forked import run
 from PIL import Image
 
 import dreamer
@@ -36,76 +35,6 @@ def test_importing_dreamer_imports_nothing_heavy() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def printed(script: str) -> str:
-    """What a program prints, and then the errors that it ends with."""
-    ran = run([sys.executable, "-c", script])
-    return ran.stdout + ran.stderr * (ran.returncode != 0)
-
-
-def test_a_program_does_not_wait_for_torchvision() -> None:
-    assert printed("import sys, dreamer.api; print('torchvision' in sys.modules)") == "False\n"
-
-
-def test_a_dream_does_not_wait_for_torchs_compiler() -> None:
-    """Shapes that are asked for on "meta" would import it, in a second or more."""
-    script = (
-        "import sys, dreamer\nfrom PIL import Image\nfrom dreamer.pipeline import session\n"
-        "session._SMALL, session.bfloat16_pays = 0, lambda device: True\n"
-        "dreamer.dream(Image.new('RGB', (48, 40), 'grey'), octaves={'steps': 1})\n"
-        "print('torch._dynamo' in sys.modules)"
-    )
-    assert printed(script) == "False\n"
-
-
-def test_torchvision_does_not_wait_for_torchs_compiler_and_both_are_whole() -> None:
-    script = (
-        "import sys, torch\nfrom dreamer.networks.torchvision import classics\n"
-        "next(classic for classic in classics() if classic.name == 'squeezenet1_0').untrained()\n"
-        "print([name for name in sys.modules if name.startswith('torch._dynamo')])\n"
-        "from torchvision.ops import roi_align\n"
-        "print(*roi_align(torch.ones(1, 1, 8, 8), torch.tensor([[0, 0, 0, 4.0, 4.0]]), 1).shape)\n"
-        "print(torch.compile(lambda seen: seen + 1, backend='eager')(torch.zeros(1)).item())\n"
-    )
-    assert printed(script) == "[]\n1 1 1 1\n1.0\n"
-
-
-def test_a_visualization_does_not_wait_for_torchs_compiler() -> None:
-    """Its canvas is tried on "meta", and torch's optimisers import it."""
-    script = (
-        "import sys, dreamer\n"
-        "dreamer.visualize('reverie', 'm4a', channel=3, size=48, octaves={'count': 1, 'steps': 2})\n"
-        "print('torch._dynamo' in sys.modules)"
-    )
-    assert printed(script) == "False\n"
-
-
-def test_nor_does_a_plugins_network_that_imports_torchvision() -> None:
-    script = (
-        "import sys\nfrom dreamer.api import registry\nfrom dreamer.networks import load_from\n"
-        "from dreamer.testing.tiny import tiny_network\n"
-        "def made():\n    import torchvision\n    return tiny_network()\n"
-        "shelf = registry().networks\nshelf.add('own', 'a plugin', made)\nload_from(shelf, 'own')\n"
-        "print('torchvision' in sys.modules, 'torch._dynamo' in sys.modules)"
-    )
-    assert printed(script) == "True False\n"
-
-
-def test_whoever_asks_torchs_compiler_for_more_gets_it() -> None:
-    script = (
-        "import sys, torch\nfrom dreamer.networks.without_compiler import without_compiler\n"
-        "@torch._disable_dynamo\ndef marked(): return 'run'\n"
-        "with without_compiler(): print(marked(), *torch.zeros(2, 3, device='meta').add(1).shape)\n"
-        "print([name for name in sys.modules if name.startswith('torch._dynamo')], vars(marked.__wrapped__))\n"
-        "with without_compiler():\n"
-        "    print(torch.compile(lambda seen: seen + 1, backend='eager')(torch.zeros(1)).item())\n"
-        "    import torch._dynamo.config as one\n"
-        "import torch._dynamo.config\n"
-        "print(one is torch._dynamo.config is sys.modules['torch._dynamo'].config)\n"
-        "print(sys.modules['torch._dynamo'].__file__ is not None, marked(), len(vars(marked.__wrapped__)))\n"
-    )
-    assert printed(script) == "run 2 3\n[] {}\n1.0\nTrue\nTrue run 1\n"
 
 
 def test_all_names_what_there_is() -> None:

@@ -110,7 +110,16 @@ def test_where_it_does_not_pay_nothing_changes(monkeypatch):
     assert same(fast(convolution()), image[..., :20, :20]), "few positions"
     assert same(fast(convolution(32, 32)), image[:, :32]), "few channels"
     assert same(fast(convolution()).double(), image.double()) and same(fast(convolution()).bfloat16(), image.bfloat16())
-    assert same(fast(convolution().requires_grad_()), image), "weights that learn"
+    for learnt in ("weight", "bias"):
+        module = fast(convolution())
+        getattr(module, learnt).requires_grad_()
+        assert same(module, image), learnt
+    assert same(fast(convolution()), image[:0]), "without a picture"
+    assert fast(convolution()).to("meta")(image.to("meta")).shape == (1, 192, 48, 48)
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        fast(convolution(padding=0))(torch.randn(1, 160, 3000, 2))
+    with pytest.raises(RuntimeError, match="to have 160 channels, but got 150"):
+        fast(convolution())(image[:, :150])
     assert same(fast(convolution()), image[0]), "without a batch"
     with torch.autocast("cpu", torch.bfloat16):
         assert same(fast(convolution()), image)
@@ -119,6 +128,18 @@ def test_where_it_does_not_pay_nothing_changes(monkeypatch):
         assert same(fast(convolution()), image)
     monkeypatch.setattr(winograd, "is_fast", lambda: False)
     assert same(fast(convolution()), image)
+
+
+def test_torchs_compiler_sees_a_usual_convolution():
+    plain, image = convolution(), torch.randn(1, 160, 48, 48)
+    compiled = torch.compile(fast(plain), backend="eager", fullgraph=True)
+    assert torch.equal(compiled(image), plain(image))
+    assert isinstance(torch.export.export(fast(plain), (image,)), torch.export.ExportedProgram)
+
+
+class ByName(nn.Sequential):
+    def __getitem__(self, name):
+        return self._modules[name]
 
 
 ZEN4 = dict.fromkeys(("avx2", "fma3", "sse4a", "avx512_f", "avx512_bf16"), True)
@@ -144,17 +165,24 @@ def test_results_are_handed_on_as_they_are_within_a_sequence():
     network = calibrated("vgg16").prepared(["features.22"], torch.device("cpu"), torch.float32)
     parts = [part for part in network.module.features if isinstance(part, Winograd)]
     assert [part.planes for part in parts] == [True] * 11 + [False]
-    apart = nn.Sequential(
+    apart = ByName(
         *(convolution(), nn.ReLU(), nn.MaxPool2d(3, 2)),  # of windows that overlap
         *(convolution(192, 160), nn.Conv2d(160, 160, 1)),
         *(convolution(), nn.BatchNorm2d(192), convolution(192, 160)),
         *(convolution(), nn.ReLU(), nn.Identity(), nn.MaxPool2d(2), convolution(192, 160)),
     )
-    for part in apart:
+    for part in apart.children():
         if Winograd.may_replace(part):
             part.__class__ = Winograd
     winograd.keep_planes(apart)
-    assert [part.planes for part in apart if isinstance(part, Winograd)] == [False, False, False, True, True, False]
+    assert [part.planes for part in apart.children() if isinstance(part, Winograd)] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def load_from(
         return fitted(replace(network, module=module, weights=file_hash(weights)), fit)
     given = {key: value for key, value in (("weights", weights), ("fetch", fetch)) if key in accepted}
     maker = factory if isinstance(factory, UntrainedFactory) and "fetch" in accepted else None
-    with _making(shelf, name):
+    with without_compiler(), _blamed(shelf, name):
         if maker and fetch and check and not weights:
             with suppress(NetworkError):  # its weights are absent
                 return factory(fetch=False)
@@ -74,17 +74,16 @@ def load_from(
 def untrained(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Network:
     """The network of some name for a look at its layers: with random weights, where its factory can."""
     factory = _factory(shelf, name)
-    with _making(shelf, name):
+    with without_compiler(), _blamed(shelf, name):
         return factory.untrained() if isinstance(factory, UntrainedFactory) else factory()
 
 
-@contextmanager
-def _making(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> Iterator[None]:
-    """Blames errors of a plugin's factory on the plugin; torchvision, which many ask, comes without the compiler."""
+def _blamed(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> AbstractContextManager[None]:
+    """Blames errors of a plugin's factory on the plugin; dreamer's own pass as they are."""
     entry = shelf.get(name)
-    own = entry.source == BUILT_IN
-    with without_compiler(), nullcontext() if own else blamed_on(f"network {entry.name} of the plugin {entry.source}"):
-        yield
+    return (
+        nullcontext() if entry.source == BUILT_IN else blamed_on(f"network {entry.name} of the plugin {entry.source}")
+    )
 
 
 def _factory(shelf: NamedRegistry[NetworkFactory[Network]], name: str) -> NetworkFactory[Network]:

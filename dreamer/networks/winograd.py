@@ -1,4 +1,4 @@
-"""Convolutions of 3x3 weights with a fifth of the multiplications, where that is the fastest way on a CPU.
+"""Convolutions of 3x3 weights with down to a fifth of the multiplications, where that is the fastest way on a CPU.
 
 Winograd's minimal filtering (Lavin and Gray 2016) computes 6x6 positions from 8x8 of their input with one product per
 value and pair of channels: 64 instead of 324. torch has it from NNPACK, and does not choose it by itself. The results
@@ -8,6 +8,7 @@ differently from place to place: which of equal values a pooling chooses, as ove
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -52,19 +53,25 @@ class Winograd(nn.Conv2d):
         return found
 
     def _pays(self, seen: Tensor) -> bool:
-        if not (
-            seen.is_cpu
-            and seen.ndim == 4
-            and seen.dtype == self.weight.dtype == torch.float32
-            and not self.weight.requires_grad
-            and not torch.is_autocast_enabled("cpu")
-            and not torch._C._are_functorch_transforms_active()
-            and torch.get_num_threads() <= _THREADS
-            and is_fast()
+        if (
+            torch.compiler.is_compiling()
+            or torch._C._are_functorch_transforms_active()
+            or torch.is_autocast_enabled("cpu")
+            or type(seen) not in (Tensor, nn.Parameter)  # but one of no values, or of another kind
+            or not seen.is_cpu
+            or not seen.dtype == self.weight.dtype == torch.float32
+            or seen.ndim != 4
+            or seen.shape[1] != self.in_channels
+            or any(learnt.requires_grad for learnt in self.parameters(recurse=False))
+            or torch.get_num_threads() > _THREADS
+            or not is_fast()
         ):
             return False
-        channels, positions = 1 / self.in_channels + 1 / self.out_channels, seen.shape[2] * seen.shape[3]
-        return bool(positions) and _PRODUCTS + _CHANNELS * channels + _POSITIONS / positions <= _WORTH
+        count, positions = len(seen), [side + 2 * int(self.padding[0]) - 2 for side in seen.shape[2:]]
+        if min(count, *positions) < 1:  # nothing to compute, or torch says what is wrong
+            return False
+        channels = 1 / self.in_channels + 1 / self.out_channels
+        return _PRODUCTS + _CHANNELS * channels + _POSITIONS / math.prod(positions) <= _WORTH
 
 
 def keep_planes(module: nn.Module) -> None:
@@ -72,7 +79,7 @@ def keep_planes(module: nn.Module) -> None:
     for sequence in module.modules():
         if isinstance(sequence, nn.Sequential):
             follows = False
-            for part in reversed(sequence):
+            for part in reversed([*sequence.children()]):
                 if isinstance(part, Winograd):
                     part.planes, follows = follows, True
                 elif not isinstance(part, (nn.ReLU, nn.Identity)):

@@ -1,35 +1,40 @@
 """torch without its compiler, which takes most of a second or more to import.
 
 It means to stay out until something is compiled. But torchvision asks it for a function as soon as it is imported, and
-so do operations on the `meta` device and others that are marked "not to be compiled", with nothing being compiled.
+so do operations on the `meta` device, which mark functions as "not to be compiled" with nothing being compiled.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from threading import Event
+from types import FunctionType, ModuleType
 from typing import Any
 
 _COMPILER = ("torch._dynamo", "torch._dynamo.utils")
 _MARK = "__dynamo_disable"  # where torch keeps what `disable` gave for a function
+_asked = Event()  # somebody has asked for the compiler itself
 
 
 @contextmanager
 def without_compiler() -> Iterator[None]:
-    """Within this block those get what they ask for, and the compiler is imported for any other reason alone."""
-    if any(name in sys.modules for name in _COMPILER):
+    """Within this block those get what they ask for; whoever asks the compiler for more gets the compiler."""
+    if _asked.is_set() or any(name in sys.modules for name in _COMPILER):
         yield
         return
-    marked: list[Callable[..., Any]] = []
+    marked: list[FunctionType] = []
+    within = True
 
-    def disable(function: Callable[..., Any], *how: Any, **options: Any) -> Callable[..., Any]:
-        marked.append(function)
-        return function
+    def disable(function: Any = None, *how: Any, **options: Any) -> Any:
+        if within and isinstance(function, FunctionType) and options == {"wrapping": False}:  # torch marks its own
+            marked.append(function)
+            return function
+        return _compiler("torch._dynamo").disable(function, *how, **options)
 
     package, utils = (_StandIn(name) for name in _COMPILER)
     vars(package).update(disable=disable, __path__=[])
@@ -39,8 +44,9 @@ def without_compiler() -> Iterator[None]:
     try:
         yield
     finally:
-        _take_away()
+        within = False
         sys.meta_path.remove(finder)
+        _take_away()
         for function in marked:  # the compiler shall mark it, once it is there
             vars(function).pop(_MARK, None)
 
@@ -48,46 +54,51 @@ def without_compiler() -> Iterator[None]:
 class _StandIn(ModuleType):
     """In the place of a module of the compiler; whatever it does not have is the module's."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        _take_away()
-        return getattr(import_module(self.__name__), name)
+        return getattr(_compiler(self.__name__), name)
 
 
 class _Finder(MetaPathFinder):
-    """Finds the other modules of the compiler, by importing all of it."""
+    """Finds the compiler's other modules while its package is a stand-in, which has no path to them."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if not name.startswith("torch._dynamo.") or not _take_away():
-            return None
-        module = import_module(name)
-        return ModuleSpec(name, _Ready(module, module.__spec__))
+        package, _, _ = name.rpartition(".")
+        stands_in = package in _COMPILER and isinstance(sys.modules.get(package), _StandIn)
+        return ModuleSpec(name, _Whole()) if stands_in else None
 
 
-class _Ready(Loader):
-    """Gives a module that has been imported."""
+class _Whole(Loader):
+    """Imports the compiler, and gives a module of it."""
 
-    def __init__(self, module: ModuleType, spec: ModuleSpec | None) -> None:
-        self._module, self._spec = module, spec
+    _spec: ModuleSpec | None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return self._module
+        module: ModuleType = _compiler(spec.name)
+        self._spec = module.__spec__
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._spec
+        module.__spec__ = self._spec  # it has run; what imports it has put another one there
 
 
-def _take_away() -> bool:
-    """Take the stand-ins away; whether there were any."""
-    there = [name for name in _COMPILER if isinstance(sys.modules.get(name), _StandIn)]
-    for name in there:
-        del sys.modules[name]
-    return bool(there)
+def _compiler(name: str) -> Any:
+    """A module of the compiler."""
+    _asked.set()
+    _take_away()
+    return import_module(name)
+
+
+def _take_away() -> None:
+    for name in _COMPILER:
+        if isinstance(sys.modules.get(name), _StandIn):
+            del sys.modules[name]
 
 
 def _is_compile_supported(device: str) -> bool:
-    _take_away()
-    from torch._dynamo.utils import is_compile_supported
-
-    return bool(is_compile_supported(device))
+    return bool(_compiler("torch._dynamo.utils").is_compile_supported(device))
