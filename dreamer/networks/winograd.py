@@ -57,7 +57,7 @@ class Winograd(nn.Conv2d):
             torch.compiler.is_compiling()
             or torch._C._are_functorch_transforms_active()
             or torch.is_autocast_enabled("cpu")
-            or type(seen) not in (Tensor, nn.Parameter)  # but one of no values, or of another kind
+            or type(seen) not in (Tensor, nn.Parameter)  # others may have no values
             or not seen.is_cpu
             or not seen.dtype == self.weight.dtype == torch.float32
             or seen.ndim != 4
