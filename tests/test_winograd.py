@@ -175,14 +175,8 @@ def test_results_are_handed_on_as_they_are_within_a_sequence():
         if Winograd.may_replace(part):
             part.__class__ = Winograd
     winograd.keep_planes(apart)
-    assert [part.planes for part in apart.children() if isinstance(part, Winograd)] == [
-        False,
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
+    planes = [part.planes for part in apart.children() if isinstance(part, Winograd)]
+    assert planes == [False, False, False, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -45,14 +45,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._since, self._before = time.monotonic(), 0.0
-        self._reported = False
 
     def left(self, share: float) -> float:
         """Seconds, with that `share` of all done."""
         now, done = time.monotonic(), share - self._before
         left = (now - self._since) * (1 - share) / done if done > 0 else 0.0
-        if not self._reported:
-            self._since, self._before, self._reported = now, share, True
+        if not self._before:
+            self._since, self._before = now, share
         return left
 
     def paused(self, seconds: float) -> None:

@@ -102,8 +102,9 @@ def check_pixels(recipe: Recipe, height: int, width: int, max_pixels: int) -> No
 def demand_of(binder: IngredientBinder, height: int, width: int) -> Demand:
     """The demand of a recipe for pictures of this size."""
     pictures = (binder.recipe.pictures, height, width)
-    sizes = transformed(binder.transforms(), pictures)
-    return Demand(pictures, sizes, _BYTES * sum(map(_pixels, sizes)) + _painted(binder, pictures))
+    with without_compiler():
+        sizes = transformed(binder.transforms(), pictures)
+        return Demand(pictures, sizes, _BYTES * sum(map(_pixels, sizes)) + _painted(binder, pictures))
 
 
 def transformed(draws: Sequence[Draw], pictures: Shape) -> list[Shape]:
@@ -124,7 +125,7 @@ def _applied(draw: Draw, pictures: Shape, end: int) -> Shape:
     device = "cpu" if _pixels(pictures) <= _SMALL else "meta"
     image = torch.zeros(count, 3, height, width, device=device)
     try:
-        with without_compiler(), torch.no_grad(), Randomness(0), _Extreme(end):
+        with torch.no_grad(), Randomness(0), _Extreme(end):
             made = draw(image, StepContext(image, image, Step(0, 1, 0, 1, 0.0, (height, width))))(image)
     except Exception:  # a plugin's may need values, or fail: it will tell when it runs
         return pictures
@@ -174,7 +175,7 @@ def _painted(binder: IngredientBinder, pictures: Shape) -> int:
         return tensor
 
     try:
-        with without_compiler(), torch.enable_grad(), saved_tensors_hooks(keep, lambda kept: kept), _Extreme(0, "meta"):
+        with torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor), _Extreme(0, "meta"):
             image = torch.empty(count, 3, height, width, device="meta")
             canvas = binder.canvas(StepContext(image, image, Step(0, 1, 0, 1, 0.0, (height, width))))
             canvas.paint()
