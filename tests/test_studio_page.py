@@ -31,9 +31,9 @@ AXE = _axe and _axe.origin and Path(_axe.origin).with_name("axe.min.js")
 HEARS = """addEventListener('DOMContentLoaded', () => {
     window.heard = []
     const say = document.querySelector('#say')
-    new MutationObserver(() => heard.push(say.textContent)).observe(say, { childList: true })
+    if (say) new MutationObserver(() => heard.push(say.textContent)).observe(say, { childList: true })
 })"""
-"""Collects all that the page says: a sentence may be gone at once, when the next one comes."""
+"""Collects all that the page says: a sentence may be gone at once, when the next comes. An empty page has no say."""
 
 
 @pytest.fixture(scope="module")
