@@ -178,8 +178,8 @@ def test_a_folder_has_a_mask_for_each_frame(tmp_path):
         assert (
             change[:, 16 * k : 16 * k + 16].mean() > 1 and np.delete(change, range(16 * k, 16 * k + 16), 1).max() == 0
         )
-    (masks / "2.png").unlink()
-    with pytest.raises(UsageError, match="there are 2 masks in it, and the clip"):
+    (masks / "1.png").unlink(), (masks / "2.png").unlink()
+    with pytest.raises(UsageError, match="holds 1 mask, and the clip"):
         program.video(source, regions=[(masks, None)], **settings)
 
 

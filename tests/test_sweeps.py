@@ -70,7 +70,7 @@ def test_every_cell_is_the_single_render_and_strengths_cost_one_dream(
     source, at = photo(tmp_path / "a.png", 64, 48), tmp_path / "sheet.jpg"
     ran = render(source, "--sweep", "keep=0,70%", "--sweep", "strength=.3,60%,1", "-o", at, "--html")
     assert ran.code == 0, ran.err
-    assert len(dreams) == 2 and loaded == ["reverie"] and "6 pictures are in" in ran.err
+    assert len(dreams) == 2 and loaded == ["reverie"] and "holds 6 pictures" in ran.err
     files = sorted((tmp_path / "sheet").iterdir())
     assert [file.name for file in files[:2]] == ["1-keep-0-strength-0.3.png", "2-keep-0-strength-60-percent.png"]
     ways = [(keep, strength) for keep in ("0", "0.7") for strength in (".3", "0.6", "1")]

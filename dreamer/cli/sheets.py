@@ -18,7 +18,7 @@ from dreamer.cli.progress import Frame, Reporter
 from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sheet_cells import Job, Sheet, SheetOptions, sheet_of
 from dreamer.cli.streams import line
-from dreamer.errors import RenderError, UsageError, WriteError, collect_problems
+from dreamer.errors import RenderError, UsageError, WriteError, collect_problems, many
 from dreamer.files import is_link, is_taken, make_folder, read_bounded, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.limits import ATLAS_BYTES
@@ -96,7 +96,7 @@ def make_sheet(
             reporter.notify(f"{done} of {len(sheet.jobs)} are in {where}; run the same command again to continue")
             return 130
         place = _written(sheet, outputs, there, failed, label)
-    reporter.notify(f"{len(sheet.jobs) - len(failed)} pictures are in {sheet.jobs[0].file.parent}")
+    reporter.notify(f"{sheet.jobs[0].file.parent} holds {many(len(sheet.jobs) - len(failed), 'picture')}")
     reporter.done(label, str(place), time.monotonic() - began)
     return 1 if failed else 0
 

@@ -19,7 +19,7 @@ from dreamer.cli.progress import Frame, Reporter, progress
 from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.cli.values import FILE, SEED, FiniteRange
-from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems
+from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems, many
 from dreamer.files import free, is_taken, make_folder, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.units.unit import Unit
@@ -111,7 +111,7 @@ def try_(
         whole = load(sheet(looks))
         files = [encode(whole, whole.pixels, check_suffix(output))]
         files += [page(looks, f"Looks for {name}").encode()] if as_page else []
-        reporter.notify(f"showing {len(looks) - 1} looks")
+        reporter.notify(f"showing {many(len(looks) - 1, 'look')}")
         for path in _written(outputs, files, force):
             reporter.done(str(photo), str(path), time.monotonic() - began)
     return 0 if len(looks) > 1 else 1

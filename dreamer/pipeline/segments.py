@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.errors import PluginError, UsageError, blamed_on, did_you_mean, quoted
+from dreamer.errors import PluginError, UsageError, blamed_on, did_you_mean, many, quoted
 from dreamer.image import resize, size_at
 from dreamer.recipes.registry import BUILT_IN, OWN, Entry, Registry
 
@@ -40,7 +40,7 @@ class Segments:
             number = self.names.index(which) + 1
         if not 1 <= number <= len(self.names):
             names = [name for name in self.names if not name.isdecimal()]
-            found = f"{len(self.names)} masks" + (f", {', '.join(names)}" if names else "")
+            found = many(len(self.names), "mask") + (f", {', '.join(names)}" if names else "")
             raise UsageError(
                 f"segment:{self.by}:{which}: this picture has {found}; write one of these, or a number from 1 to "
                 f"{len(self.names)}{did_you_mean(which, names) if names else ''}"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from dreamer.errors import DreamerError, described
+from dreamer.errors import DreamerError, described, many
 from dreamer.pipeline.depths import depth_by
 from dreamer.pipeline.segments import Segments, segments_of
 from dreamer.recipes.registry import Entry, Registry
@@ -30,7 +30,7 @@ def try_segmenter(entry: Function, registry: Registry) -> Finding:
         return once.names == again.names and torch.equal(once.masks, again.masks)
 
     def kept(found: Segments) -> str:
-        return f"keeps every promise; it finds {len(found.names)} masks in a small photo"
+        return f"keeps every promise; it finds {many(len(found.names), 'mask')} in a small photo"
 
     finding, look = partial(Finding, "segmenter", entry.name), partial(segments_of, registry, entry.full_name)
     other = "gives other masks for the same photo; recipes name them by number"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.step import StepContext
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, many
 from dreamer.networks.network import Network
 
 Features = Mapping[str, Tensor]
@@ -42,8 +42,8 @@ def custom_objective(
     shape = tuple(result.shape)
     if shape not in ((), (pictures,)) and not (len(shape) == 3 and shape[0] == pictures and shape[1:] in maps):
         raise UsageError(
-            f"the objective must return a score, one for each of {pictures} pictures, or a map (B, h, w) of them; it "
-            f"returned a tensor of shape {shape}"
+            f"the objective must return a score, one for each of {many(pictures, 'picture')}, or a map (B, h, w) "
+            f"of them; it returned a tensor of shape {shape}"
         )
     name, layers = getattr(objective, "__name__", "objective"), tuple(probe.used)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas
-from dreamer.errors import UsageError, either
+from dreamer.errors import UsageError, either, many
 from dreamer.image import Photo, load, mask_of, resize
 from dreamer.image.easing import eased
 from dreamer.pipeline.pipeline import Pipeline
@@ -56,8 +56,8 @@ class ClipMasks:
         for folder, files in self._folders.values():
             if len(files) != frames:
                 raise UsageError(
-                    f"{folder}: there are {len(files)} masks in it, and the clip, or the part of it that is dreamt "
-                    f"over, has {frames} frames; a folder needs one for each, and "
+                    f"{folder}: it holds {many(len(files), 'mask')}, and the clip, or the part of it that is dreamt "
+                    f"over, has {many(frames, 'frame')}; a folder needs one for each, and "
                     f"{either('regions', '--region')} takes a single file as well, which rides on the motion"
                 )
 

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from dreamer.errors import DreamerError, UsageError
+from dreamer.errors import DreamerError, UsageError, many
 from dreamer.files import read_bounded, write_atomically
 from dreamer.files.folders import cache_folder
 from dreamer.limits import SONG_BYTES, SONG_SECONDS
@@ -65,8 +65,8 @@ class Song:
         Raises UsageError where the song has no such beat.
         """
         if not 0 <= number <= len(self.beats) - 1:
-            many = f"{len(self.beats)} beats, counted from 0" if len(self.beats) else "no beats"
-            raise UsageError(f"{number:g}b: the song has {many}; use one of them, or seconds")
+            beats = f"{many(len(self.beats), 'beat')}, counted from 0" if len(self.beats) else "no beats"
+            raise UsageError(f"{number:g}b: the song has {beats}; use one of them, or seconds")
         return float(np.interp(number, np.arange(len(self.beats)), self.beats))
 
 
