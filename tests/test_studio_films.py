@@ -196,7 +196,11 @@ def test_pictures_of_folders_within_the_folder_are_there_and_none_behind_a_link(
     assert [item.name for item in shelf.items().values()] == ["a/b/x.png"]
     (id,) = shelf.items()
     settings = {"photo": id}
-    assert output_for(settings, shelf, ()) == tmp_path / "pictures" / "x-dream.png"
+    names = [tmp_path / "pictures" / f"x-dream{end}.png" for end in ("", "-2", "-3", "-4")]
+    assert output_for(settings, shelf, ()) == names[0]
+    for name in names[:2]:
+        name.write_bytes(PNG)
+    assert output_for(settings, shelf, names[2:3]) == names[3]
     (tmp_path / "pictures" / "a" / "b" / "x.png").unlink()
     assert shelf.find(id) is None
 

@@ -8,7 +8,7 @@ import secrets
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain, count
@@ -60,9 +60,9 @@ def taken(path: Path) -> str:
     return f"{path} already exists; --force replaces it, -o chooses another name"
 
 
-def free(path: Path) -> Path:
-    """The path, or the first free one with a number, -2 and so on, so that nothing is overwritten."""
-    return next(name for name in _numbered(path) if not is_taken(name))
+def free(path: Path, promised: Container[Path] = ()) -> Path:
+    """The path, or the first with a number, -2 and so on, that is neither taken nor promised to somebody."""
+    return next(name for name in _numbered(path) if not (name in promised or is_taken(name)))
 
 
 def write_atomically(path: Path, data: bytes, *, replace: bool = True) -> Path:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
     return (*words, "-o", str(output)) if output else tuple(words)
 
 
-def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path]) -> Path:
+def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Container[Path]) -> Path:
     """A new name for the dream in the folder: neither there nor in use by another job."""
     photo = shelf.find(str(settings.get("photo")))
     stem = photo.path.stem if photo else "dream"
@@ -100,13 +100,7 @@ def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Iterable[Path])
         suffix = asked if asked in (".jpg", ".png", ".webp", ".tif") else usual
     else:
         suffix = asked if asked in ENDINGS else ENDINGS[0]
-    name = shelf.folder / f"{stem}-{kind if kind in ('zoom', 'loop') else 'dream'}{suffix}"
-    used, number = set(taken), 2
-    place = free(name)
-    while place in used:
-        place = free(name.with_stem(f"{name.stem}-{number}"))
-        number += 1
-    return place
+    return free(shelf.folder / f"{stem}-{kind if kind in ('zoom', 'loop') else 'dream'}{suffix}", taken)
 
 
 def command_of(words: Iterable[str], kind: str = "render") -> str:
