@@ -59,10 +59,23 @@ def test_a_relu6_is_shut_above_too():
 def test_it_ends_after_so_many_steps_of_the_whole_dream():
     lens = GradientOverrides(redirect=16)
     steps = [(octave, number) for octave in range(3) for number in range(10)]
-    redirected = [pair for pair in steps if lens.redirects(Step(pair[0], 3, pair[1], 10, 0.0, (9, 9)))]
+    redirected = [
+        (octave, number)
+        for octave, number in steps
+        if lens.redirects(Step(octave, 3, number, 10, 0.0, (9, 9), earlier=10 * octave))
+    ]
     assert redirected == steps[:16]
-    _, slope = back(nn.ReLU(), [[-1.0]], [[5.0]], lens, Step(1, 3, 6, 10, 0.0, (9, 9)))
+    _, slope = back(nn.ReLU(), [[-1.0]], [[5.0]], lens, Step(1, 3, 6, 10, 0.0, (9, 9), earlier=10))
     assert slope.item() == 0
+
+
+def test_octaves_with_fewer_and_fewer_steps_are_counted_by_their_own():
+    taken: list[Step] = []
+    octaves = {"count": 3, "steps": 8, "taper": 0.57}
+    dreamer.dream(np.full((64, 64, 3), 128, np.uint8), network=pooling(), octaves=octaves, on_step=taken.append)
+    assert [step.count for step in taken] == [8] * 8 + [5] * 5 + [3] * 3
+    lens = GradientOverrides(redirect=10)
+    assert [lens.redirects(step) for step in taken] == [True] * 10 + [False] * 6
 
 
 @pytest.mark.parametrize("sizes", [(2, 2, 0), (3, 2, 1), (3, 1, 0)])

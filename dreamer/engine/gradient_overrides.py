@@ -40,7 +40,7 @@ class GradientOverrides:
 
     def redirects(self, step: Step) -> bool:
         """Whether ReLU gradients are redirected at this step, counted over all octaves."""
-        return step.octave * step.count + step.number < self.redirect
+        return step.earlier + step.number < self.redirect
 
     @contextmanager
     def applied_to(self, module: nn.Module, step: Step) -> Iterator[None]:

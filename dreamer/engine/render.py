@@ -73,7 +73,7 @@ def render(
                 now.begin(octave.size)
                 if not octave.steps:
                     continue
-                step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size)
+                step = Step(k, len(octaves), 0, octave.steps, done / work, octave.size, earlier=number)
                 ascent = now.ascent = ascent_at(now.seen(now.base, step))
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)

@@ -21,7 +21,8 @@ class Step:
 
     `share` is the part of the whole work done before this step, 0 to 1, in pixels; `size` is the octave's (height,
     width); `score` is the score of the picture before the step, NaN until it is known. `picture()` gives the picture
-    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to a callback after a step.
+    after the step at its full size, (B, 3, H, W) in [0, 1] at full strength, to a callback after a step. `earlier` is
+    the number of steps in the octaves before this one, which need not be as many in each.
     """
 
     octave: int
@@ -32,6 +33,7 @@ class Step:
     size: tuple[int, int]
     score: float = float("nan")
     picture: Callable[[], Tensor] = field(default=lambda: torch.empty(0), compare=False, repr=False)
+    earlier: int = 0
 
 
 @dataclass(frozen=True)

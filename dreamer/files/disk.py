@@ -129,9 +129,9 @@ def mark_temporaries(mark: str) -> None:
 
 def remove_temporaries(folder: Path, mark: str) -> None:
     """Remove the temporary files that processes with this mark have left in a folder."""
-    with suppress(OSError):
-        for path in folder.glob(f".dreamer-{mark}*.part"):
-            path.unlink(missing_ok=True)
+    for path in _listed(folder, f".dreamer-{mark}*.part"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def make_folder(path: Path) -> None:
@@ -202,12 +202,20 @@ def _numbered(path: Path) -> Iterator[Path]:
 @cache
 def _remove_stale(folder: Path) -> None:
     """Remove temporary files that killed processes of this user left in a folder long ago; once for each process."""
-    with suppress(OSError):
-        for path in folder.glob(".dreamer-*.part"):
+    for path in _listed(folder, ".dreamer-*.part"):
+        with suppress(OSError):  # it may have been removed by now, and the others are still there
             found = path.lstat()
             own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
             if own and stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime > _STALE:
-                path.unlink(missing_ok=True)
+                path.unlink()
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """The files of a pattern, as far as the folder can be read."""
+    found: list[Path] = []
+    with suppress(OSError):
+        found.extend(folder.glob(pattern))
+    return found
 
 
 def _amount(size: float) -> str:

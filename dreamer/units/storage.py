@@ -29,8 +29,9 @@ _KINDS = _HERE | set(
     "abfs abfss adl az ftp gcs gs hdfs hf http https memory oci oss s3 s3a sftp smb ssh tos webdav webhdfs".split()
 )
 _RENAMES = {"sftp", "ssh", "smb"}  # where half a file would be seen, and renaming is at once
-_PASSWORD = re.compile(r"(?<=://)([^/:@]*):([^/]*)@")
-_QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
+_PASSWORD = re.compile(r"(?<=://)([^/:@]*):([^/]*|(?!\d+/)[^@]*)@", re.DOTALL)  # in which / may stand, if it is no port
+_WEB = re.compile(r"(https?|webdav)://", re.IGNORECASE)
+_KEY = re.compile(r"(?<=://)[^/:@]*(?=@)|(?<=\?).*", re.DOTALL)
 
 
 def is_address(text: str) -> bool:
@@ -39,9 +40,9 @@ def is_address(text: str) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address as it may be printed: without a password, and without the keys behind an https address."""
+    """An address as it may be printed: without a password, and without the keys before and behind an https address."""
     plain = _PASSWORD.sub(r"\1:***@", address)
-    return _QUERY.sub("***", plain, count=1) if plain.lower().startswith("http") else plain
+    return _KEY.sub("***", plain) if _WEB.match(plain) else plain
 
 
 def below(address: str, *parts: str) -> str:
