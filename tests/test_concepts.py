@@ -79,6 +79,9 @@ def test_what_was_made_is_kept_without_force_and_resumed_without_work(made, monk
     before = (made / "c.html").read_bytes(), (made / "c.safetensors").read_bytes()
     monkeypatch.setattr(finding, "factorised", None)
     assert dreamer("concepts", made / "inner", "-o", made / "c.html", *FAST, "--resume").code == 0
+    for other in (("--count", "3"), ("--seed", "7")):
+        ran = dreamer("concepts", made / "inner", "-o", made / "c.html", *FAST, "--resume", *other)
+        refused(ran, "c.safetensors are of other photos, or found with other options; give the same ones")
     assert before == ((made / "c.html").read_bytes(), (made / "c.safetensors").read_bytes())
 
 

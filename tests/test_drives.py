@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +190,15 @@ def test_a_dance_interrupted_and_gone_on_with_is_the_same_file_and_can_be_repeat
         return original(image)
 
     monkeypatch.setattr(passage, "eight_bits", interrupted)
-    assert zoom("-o", "clip.mp4", *dance).code == 130
+    assert zoom("-o", "clip.mp4", *dance, "--chart", "begun.png").code == 130
     monkeypatch.setattr(passage, "eight_bits", original)
-    assert zoom("-o", "clip.mp4", *dance, "--resume").code == 0
+    shutil.copy("photo.jpg", "mine.png")
+    own = "--chart mine.png: another file has this name"
+    refused(zoom("-o", "clip.mp4", *dance, "--resume", "--chart", "mine.png"), own)
+    refused(dreamer("video", "whole.mp4", *QUICK, "--resume", "--chart", "mine.png"), own)
+    assert Path("mine.png").read_bytes() == Path("photo.jpg").read_bytes()
+    assert zoom("-o", "clip.mp4", *dance, "--resume", "--chart", "begun.png").code == 0
+    assert Path("begun.png").read_bytes() == Path("chart.png").read_bytes()
     assert Path("clip.mp4").read_bytes() == Path("whole.mp4").read_bytes()
     again = ("zoom", "photo.jpg", "--recipe", "whole.mp4", "-o", "again.mp4", "--threads", "1")
     refused(dreamer(*again), "bass is heard in a song, and there is none; name it (--audio)")

@@ -285,6 +285,20 @@ def test_pictures_are_kept_after_some_steps() -> None:
         dreamer.visualize(tiny_network(), channel=1, size=40, steps=3, keep=(4,))
 
 
+def test_a_function_that_cannot_be_registered_leaves_the_one_that_was() -> None:
+    def steady(image: Tensor, *, power: float = 1.0) -> Tensor:
+        return image.mean() * power
+
+    def wrong(image, *, power):  # type: ignore[no-untyped-def]
+        return image.mean()
+
+    dreamer.register(steady, "priors", "steady")
+    with pytest.raises(dreamer.PluginError, match="power"):
+        dreamer.register(wrong, "priors", "steady")
+    words: Any = {"network": tiny_network(), "octaves": {"count": 1}, "steps": 1}
+    dreamer.dream(PHOTO, priors=[{"name": "steady", "weight": 0.1, "power": 2.0}], **words)
+
+
 def test_what_was_kept_comes_with_the_interrupt() -> None:
     def stop(step: dreamer.Step) -> None:
         if (step.octave, step.number) == (1, 0):

@@ -13,6 +13,7 @@ from torch import Tensor
 from dreamer import dream
 from dreamer.engine.sphere import face_of, face_side, with_face
 from dreamer.image import Photo, encode, load
+from dreamer.testing import tiny_network
 from dreamer.videos.clip.track import read_track
 
 GPANO = (
@@ -58,6 +59,12 @@ def test_the_poles_of_a_panorama_are_dreamt_as_they_are_seen():
         change = (dream(world, wrap=wrap, layer="m3a", **wish) - world[0])[:, :5]
         found[wrap] = float(change.diff(dim=-1).abs().mean() / change.diff(dim=-2).abs().mean())
     assert found["sphere"] < 0.6 * found["x"]
+
+
+def test_the_steps_that_are_kept_are_those_of_the_panorama_and_the_last_has_its_poles():
+    words = {"network": tiny_network(), "wrap": "sphere", "octaves": {"count": 1}, "steps": 2, "returns": "tensor"}
+    kept = dream(globe(48), keep=(1, 2), **words)
+    assert [*kept] == [1, 2] and torch.equal(kept[2], dream(globe(48), **words))
 
 
 def test_a_panorama_is_recognised_and_keeps_what_it_says_in_its_own_pixels(tmp_path):

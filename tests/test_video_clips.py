@@ -48,6 +48,12 @@ def test_several_clips_are_dreamt_over_one_after_the_other(tmp_path):
     beside = video(tmp_path / "*.mp4")
     assert beside.code == 0 and "skipped 2 of the clips, which dreamer made" in beside.err
     assert left_in(tmp_path) == ["a-dream.mp4", "a.mp4", "b-dream.mp4", "b.mp4", "dreams"]
+    pattern, new = tmp_path / "a*.mp4", tmp_path / "new"  # of which one is a dream
+    for words, told in ((("--codec", "nope"), "--codec nope"), (("--preset", "nope"), "no preset is called")):
+        wrong = video(pattern, "-o", f"{new}/", *words)
+        assert wrong.code == 2 and told in wrong.err and not new.exists()
+    assert "several clips need a folder" in video(pattern, "-o", f"{new}.mp4").err
+    assert video(pattern, "-o", f"{new}/").code == 0 and left_in(new) == ["a-dream.mp4"]
 
 
 def test_a_mistake_in_one_clip_does_not_stop_the_others(tmp_path):

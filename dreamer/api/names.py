@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import UsageError, did_you_mean, quoted
+from dreamer.errors import PluginError, UsageError, did_you_mean, quoted
 from dreamer.networks import load_from
 from dreamer.networks.network import Network
 from dreamer.plugins.loading import being_loaded, load_plugins
@@ -89,9 +89,14 @@ def add_own(names: Registry, kind: str, function: Callable[..., Any], name: str)
     """Register a program's own function, in the place of an earlier one; returns the name for recipes."""
     functions = {SEGMENTERS: names.segmenters, DEPTHS: names.depths}
     into: NamedRegistry[Any] = functions.get(kind) or names.ingredients[kind]
+    before = dict(into.entries)
     into.entries.pop(f"{OWN}:{name}", None)
-    if kind in functions:
-        functions[kind].add(name, OWN, function)
-    else:
-        names.add_ingredient(kind, function, name, OWN)
+    try:
+        if kind in functions:
+            functions[kind].add(name, OWN, function)
+        else:
+            names.add_ingredient(kind, function, name, OWN)
+    except PluginError:
+        into.entries = before
+        raise
     return f"{OWN}:{name}"

@@ -136,7 +136,8 @@ def dreamt(
     Interrupted carries the same of the unfinished dream. Raises UsageError for a step that does not exist.
     """
     plan = pipeline.plan(photo.height, photo.width)
-    steps = _snapshot_steps(snapshots, sum(octave.steps for octave in plan.octaves))
+    count = sum(octave.steps for octave in plan.octaves)
+    steps = _snapshot_steps(snapshots, count)
     taken: Snapshots[Given] = Snapshots()
     done = 0
 
@@ -147,15 +148,15 @@ def dreamt(
     try:
         with watched(on_step) as watching:
 
-            def count(step: Step) -> None:
+            def counted(step: Step) -> None:
                 nonlocal done
-                done += 1
+                done = min(done + 1, count)  # after these a panorama's poles have steps of their own
                 watching(step)
 
             def take(number: int, dream: Dream) -> None:
                 taken[number] = given(dream)
 
-            return finished(pipeline.dream(photo, plan=plan, on_step=count, snapshots=steps, on_snapshot=take))
+            return finished(pipeline.dream(photo, plan=plan, on_step=counted, snapshots=steps, on_snapshot=take))
     except Interrupted as stop:
         raise Interrupted(finished(stop.picture)) from None
 

@@ -102,7 +102,10 @@ def concepts(
             reporter.notify(notice)
         (layer,), device = pipeline.layers, torch.device(machine.device)
         made = identity(loaded, layer, folder, names, count, seed)
-        if page.resume and earlier and earlier.made == made:
+        if page.resume and earlier:
+            if earlier.made != made:
+                why = "of other photos, or found with other options; give the same ones, or --force finds new ones"
+                raise UsageError(f"--resume: the concepts in {file} are {why}")
             earlier.check(loaded)
             found = earlier
         else:

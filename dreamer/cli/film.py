@@ -110,7 +110,7 @@ class FilmJob:
             recipe["sound"] = song.sha256
         moved = moves(drives, [number / clip.fps for number in range(clip.frames)])
         about = (song, float(clip.duration), moved, float(self._begin(clip)))
-        self.hearing.draw(*about, replace=self.file.force or self.file.resume)
+        self.hearing.draw(*about, replace=self.file.force, resume=self.file.resume)
 
         def make(writer: ClipWriter) -> tuple[Frames, Pace]:
             pace = Pace((writer.done, frames))

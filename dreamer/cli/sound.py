@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from dreamer.cli.options import option, together
 from dreamer.cli.photos import check_folder, check_spared
 from dreamer.cli.values import FILE
 from dreamer.errors import UsageError
-from dreamer.files import is_taken, replacing, taken
+from dreamer.files import is_taken, read_bounded, replacing, taken
 from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.drives import CURVES, Drive
 
@@ -96,7 +97,14 @@ class Hearing:
         return song
 
     def draw(
-        self, song: Song | None, seconds: float, moves: Mapping[str, Floats], begin: float = 0.0, *, replace: bool
+        self,
+        song: Song | None,
+        seconds: float,
+        moves: Mapping[str, Floats],
+        begin: float = 0.0,
+        *,
+        replace: bool,
+        resume: bool,
     ) -> None:
         """Write the chart, if one is wanted.
 
@@ -106,8 +114,10 @@ class Hearing:
             moves: What moves in it, by name: (n,) over the clip.
             begin: The time in the song at which the clip begins.
             replace: Whether the chart may replace a file.
+            resume: Whether the chart may be there already, as the begun clip's own.
 
         Raises:
+            UsageError: It is another chart, or no chart, that is there.
             WriteError: It cannot be written, or may not replace a file that is there by now.
         """
         import numpy as np
@@ -134,8 +144,19 @@ class Hearing:
             lanes.append(Lane(name, values, low, high if high > low else low + 1))
         data = io.BytesIO()
         chart(lanes, seconds, beats.tolist(), sections.tolist()).save(data, "PNG")
+        if resume and not replace and is_taken(self.chart):
+            self._check_own(data.getvalue())
+            return
         with replacing(self.chart, replace=replace) as path:
             path.write_bytes(data.getvalue())
+
+    def _check_own(self, chart: bytes) -> None:
+        """Raise UsageError unless this is the chart that is there."""
+        assert self.chart
+        with suppress(OSError, UsageError):
+            if read_bounded(self.chart, len(chart)) == chart:
+                return
+        raise UsageError(f"--chart {self.chart}: another file has this name; choose another name for the clip's chart")
 
 
 def _names_files(table: Any) -> bool:

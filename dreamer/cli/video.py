@@ -27,6 +27,7 @@ from dreamer.cli.render_options import RenderOptions
 from dreamer.cli.sound import Hearing, song_in, sound_options
 from dreamer.cli.values import FiniteRange
 from dreamer.errors import UsageError, collect_problems, reported_together
+from dreamer.files import make_folder
 from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, Drive, drives_from
 from dreamer.videos.clip.formats import format_for
 from dreamer.videos.clip.unfinished import fitting, partial_of
@@ -98,9 +99,8 @@ def video(
     """
     with progress(how) as reporter:
         hearing = Hearing.read(options)
-        named = _named(clips, reporter)
-        outputs = _outputs(named, output)
-        problems: list[str] = []
+        named, several = _named(clips, reporter)
+        problems, outputs = list[str](), list[Path]()
         hands = Hands.read(options, problems)
         if no_audio and audio:
             problems.append("--no-audio and --audio cannot be combined; leave one of them out")
@@ -109,6 +109,7 @@ def video(
         if len(named) == 1 and not named[0].exists():
             problems.append(f"{named[0]}: there is no such file")
         with collect_problems(problems):
+            outputs = _outputs(named, output, several)
             format_for(outputs[0], options["codec"], options["quality"])
         audio = "none" if no_audio else audio
         sound = None if audio in (None, "none") else Path(str(audio))
@@ -129,7 +130,7 @@ def video(
         for clip, path in zip(named, outputs, strict=True):
             file = ClipFile.read(path, own := dict(options))
             jobs.append(FilmJob(clip, file, RenderOptions(**own), *shared))
-        if len(jobs) == 1:  # all that is wrong is told together
+        if not several:  # all that is wrong is told together
             with collect_problems(problems):
                 read = jobs[0].read()
         registry, plugins = load_plugins()
@@ -142,6 +143,8 @@ def video(
         use_threads(pipeline.machine)
         if read:
             return jobs[0].dream(*read, pipeline, plugins, presets)
+        if output:
+            make_folder(Path(output))
         return _one_by_one(jobs, pipeline, plugins, presets)
 
 
@@ -166,8 +169,8 @@ def _one_by_one(
     return min(codes - {0}, default=0)
 
 
-def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
-    """The clips that the arguments name; of several, those that dreamer made are left out."""
+def _named(arguments: Sequence[str], reporter: Reporter) -> tuple[list[Path], bool]:
+    """The clips that are named, and whether these are several; of several, those that dreamer made are left out."""
     if not arguments:
         raise UsageError("name a clip, as in `dreamer video clip.mp4`")
     clips: dict[Path, None] = {}
@@ -184,16 +187,16 @@ def _named(arguments: Sequence[str], reporter: Reporter) -> list[Path]:
         reporter.notify(f"skipped {len(clips) - len(undreamt)} of the clips, which dreamer made")
     if not undreamt:
         raise UsageError("all these clips were made by dreamer; name a single one to dream over it again")
-    return undreamt
+    return undreamt, len(clips) > 1
 
 
-def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
-    """The files to which the dreams are written; a folder for several is made. Raises UsageError."""
+def _outputs(clips: Sequence[Path], output: str | None, several: bool) -> list[Path]:
+    """The files to which the dreams are written, those of `several` in a folder. Raises UsageError."""
     names = [fitting(clip.stem, "-dream.mp4") for clip in clips]
     if output is None:
         return [clip.with_name(name) for clip, name in zip(clips, names, strict=True)]
     place = Path(output)
-    if len(clips) == 1:
+    if not several:
         return [place]
     if not place.is_dir():
         if os.path.lexists(place):
@@ -201,10 +204,6 @@ def _outputs(clips: Sequence[Path], output: str | None) -> list[Path]:
         if place.suffix and not output.endswith(("/", os.sep)):
             raise UsageError(f"-o {output}: several clips need a folder; write {output}/ to create it")
         check_folder(place.parent, f"-o {output}")
-        try:
-            place.mkdir()
-        except OSError as error:
-            raise UsageError(f"-o {output}: the folder cannot be created ({error.strerror})") from error
     return [place / name for name in names]
 
 

@@ -244,7 +244,8 @@ class ZoomJob:
         way.at(max(plan.time(0), plan.time(plan.frames - 1)))  # refuses one that is too deep
         if self.hearing.chart:
             moved = moves(plan, way, self.usual.recipe.strength)
-            self.hearing.draw(self.song, plan.seconds, moved, replace=self.file.force or self.file.resume)
+            how = {"replace": self.file.force, "resume": self.file.resume}
+            self.hearing.draw(self.song, plan.seconds, moved, **how)
 
     def _scene(self, writer: ClipWriter, on_step: OnStep) -> Scene:
         from dreamer.videos.zoom.scene import SPACING, Scene
