@@ -24,6 +24,7 @@ from dreamer.cli.hands import Hands
 from dreamer.cli.making import Shared
 from dreamer.cli.progress import SilentReporter
 from dreamer.cli.segments import Joiner
+from dreamer.errors import UsageError
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.units import cluster
 from dreamer.units.results import note
@@ -241,6 +242,25 @@ def test_the_cells_of_a_sheet_are_the_same(tmp_path: Path, here: list[Here]) -> 
     assert len(here[1].given) == 1 and removed.exists()
 
 
+def test_a_cell_whose_name_is_taken_meanwhile_is_on_the_sheet_under_another(
+    tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo(tmp_path / "a.png")
+    written, taken = Shared.write, list[Path]()
+
+    def write(self: Shared, dream: Any, place: Path, *what: Any, **how: Any) -> Path:
+        if not taken:
+            taken.append(photo(place))
+        return written(self, dream, place, *what, **how)
+
+    monkeypatch.setattr(Shared, "write", write)
+    sweep = (*QUICK, "--sweep", "seed=1,2", "--jobs", "2")
+    ran = dreamer("render", tmp_path / "a.png", *sweep, "-o", tmp_path / "sheet.png")
+    assert ran.code == 0, ran.err
+    (theirs,) = taken
+    assert left_in(tmp_path / "sheet") == [f"{theirs.stem}-2.png", theirs.name, "2-seed-2.png"]
+
+
 def test_the_channels_of_an_atlas_are_the_same(tmp_path: Path, here: list[Here]) -> None:
     words = ("atlas", "--channels", "0-9", "--size", "32", "--steps", "1", "--progress", "none")
     assert dreamer(*words, "-o", tmp_path / "one.html", *ONE).code == 0
@@ -249,12 +269,22 @@ def test_the_channels_of_an_atlas_are_the_same(tmp_path: Path, here: list[Here])
     assert [unit.words["channels"] for unit in here[0].given] == [[*range(8)], [8, 9]]
 
 
-def test_the_looks_of_a_photo_are_the_same(tmp_path: Path, here: list[Here]) -> None:
+def test_the_looks_of_a_photo_are_the_same(tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("presets", "try", photo(tmp_path / "a.png", 128, 128), "classic", "bloom", "--size", "96")
     assert dreamer(*words, "-o", tmp_path / "one.png").code == 0
     assert dreamer(*words, "-o", tmp_path / "two.png", "--jobs", "2").code == 0
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert left_in(tmp_path) == ["a.png", "one.png", "two.png"] and len(here[0].given) == 2
+
+    def away(*words: Any) -> None:
+        raise UsageError("it is away")
+
+    monkeypatch.setattr("dreamer.cli.drawing.Looks.make", away)
+    stale = tmp_path / ".three.png.looks" / "look-0.png"
+    stale.parent.mkdir()
+    shutil.copy(tmp_path / "one.png", stale)
+    ran = dreamer("presets", "try", tmp_path / "a.png", "bloom", "--jobs", "2", "-o", tmp_path / "three.png")
+    assert ran.code == 1 and "skipped bloom: it is away" in ran.err and "showing 0 looks" in ran.err
 
 
 def film(path: Path, count: int = 16, every: int = 5) -> Path:

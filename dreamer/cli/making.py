@@ -153,7 +153,10 @@ class Cells:
         self._registry, self._plugins = load_plugins()
 
     def make(self, unit: Unit, tell: Tell) -> dict[str, Any]:
-        """Dream the cells of a unit and write them."""
+        """Dream the cells of a unit and write them; returns their files, which may have other names than they should.
+
+        Another program may have taken a name meanwhile.
+        """
         from dreamer.engine.device import use_threads
         from dreamer.image import format_for
         from dreamer.pipeline.sweep import groups, sharing
@@ -167,9 +170,11 @@ class Cells:
         (group,) = groups(pipelines)
         photo = group.whole.sized(batches[0].load(None if path is None else Path(path)))
         format = format_for(photo, None)
+        files = {}
         for number, dream in group.dreams(photo, range(len(cells)), lambda step: tell(step.share * len(cells))):
-            batches[number].write(dream, Path(cells[number]["file"]), format, replace=self._words["force"])
-        return {}
+            place = Path(cells[number]["file"])
+            files[number] = str(batches[number].write(dream, place, format, replace=self._words["force"]))
+        return {"files": [files[number] for number in range(len(cells))]}
 
     def _pipeline(self, cell: Mapping[str, Any]) -> Pipeline:
         def build(request: Request, aim: Aim | None) -> Pipeline:

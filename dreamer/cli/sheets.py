@@ -151,10 +151,12 @@ def _dreamt_by(hands: Hands, sheet: Sheet, photo: Path | None, reporter: Reporte
 
     with closing(work(order, units(), hands.hire(batch.pipeline.machine), show)) as outcomes:
         for outcome in outcomes:
-            numbers = {cell["number"] for cell in outcome.unit.words["cells"]}
+            numbers = [cell["number"] for cell in outcome.unit.words["cells"]]
             done += len(numbers)
+            for number, file in zip(numbers, outcome.result.get("files", ()), strict=False):
+                sheet.jobs[number] = replace(sheet.jobs[number], file=Path(file))
             if outcome.problems:
-                failed |= numbers
+                failed.update(numbers)
                 reporter.fail(outcome.unit.label, failure(outcome.problems, outcome.code))
             show(0.0)
     return failed

@@ -20,7 +20,7 @@ from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.cli.values import FILE, SEED, FiniteRange
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems, many
-from dreamer.files import free, is_taken, make_folder, taken, write_atomically
+from dreamer.files import free, is_taken, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.units.unit import Unit
 from dreamer.units.working import work
@@ -171,39 +171,34 @@ def _dreamt(
 def _dreamt_by(
     hands: Hands, output: Path, presets: Mapping[str, Preset], photo: Path, words: Mapping[str, Any], reporter: Reporter
 ) -> Iterator[Look]:
-    """Yield the looks as other processes make them; their pictures wait in a hidden folder until all are there."""
+    """Yield the looks that other processes have made; their pictures wait in a hidden folder until all are there."""
     from PIL import Image
 
     from dreamer.engine.device import Machine
     from dreamer.visualization.contact_sheet import Look
 
     order = order_of("dreamer.cli.drawing:Looks", photo=str(photo), **words)
-    folder = output.with_name(f".{output.name}.looks")
-    make_folder(folder)
-    count, done = len(presets), 0
+    count, done, made = len(presets), 0, set[str]()
 
     def show(share: float) -> None:
         reporter.frame(Frame(done, count, (done + share) / count, unit="look"))
 
-    files = {name: folder / f"look-{number}.png" for number, name in enumerate(presets)}
-    units = [Unit(name, {"name": name, "into": str(file)}, str(folder)) for name, file in files.items()]
     hire = hands.hire(Machine(threads=THREADS).resolved())
     reporter.start(str(photo), 1, 1)
-    try:
+    with tempfile.TemporaryDirectory(prefix=".dreamer-", dir=output.parent) as folder:
+        files = {name: Path(folder) / f"look-{number}.png" for number, name in enumerate(presets)}
+        units = [Unit(name, {"name": name, "into": str(file)}, folder) for name, file in files.items()]
         with closing(work(order, units, hire, show)) as outcomes:
             for outcome in outcomes:
                 done += 1
                 if outcome.problems:
                     reporter.notify(line(f"skipped {presets[outcome.unit.label].name}: {outcome.problems[0]}"))
+                else:
+                    made.add(outcome.unit.label)
                 show(0.0)
         for name, preset in presets.items():
-            if files[name].exists():
+            if name in made:
                 about = line(preset.description or preset.title)
                 with Image.open(files[name]) as picture:
                     picture.load()
                 yield Look(line(preset.name), about, picture, render_command(photo, ("--preset", name)))
-    finally:
-        for file in files.values():
-            file.unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.rmdir()
