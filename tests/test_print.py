@@ -19,6 +19,7 @@ from torch import Tensor
 
 import dreamer as dreamer_module
 from dreamer.cli.print import long_side
+from dreamer.cli.printing import Print
 from dreamer.engine import score
 from dreamer.engine.ascent import Ascent
 from dreamer.engine.device import Machine
@@ -28,6 +29,7 @@ from dreamer.engine.step import Step
 from dreamer.engine.tiling import Tile
 from dreamer.errors import WriteError
 from dreamer.image import Photo, blurred, encode, encode_to, load, resize, to_pil
+from dreamer.image.paper import Sheets
 from dreamer.networks.network import Network
 from dreamer.networks.reverie import DEFAULTS
 from dreamer.pipeline.build import build
@@ -172,6 +174,35 @@ def test_a_full_disk_costs_no_octave(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran.code == 1 and "full; what is done is kept in .print.tif.print, and --resume continues it" in ran.err
     monkeypatch.setattr(Enlargement, "octave", None)
     assert printed("-o", "print.tif", "--resume").code == 0
+
+
+def test_a_print_that_has_its_page_and_its_sheets_goes_on_and_replaces_nobody_elses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("--deep-zoom", "wall", "--sheets", "A6")
+    write, first = Print._write, Sheets.write
+
+    def stopped(self: Print, path: Path, *more: Any) -> None:
+        if path.name == "print.png":
+            raise KeyboardInterrupt
+        write(self, path, *more)
+
+    def before(*more: Any, **how: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sheets, "write", before)
+        assert printed(*words).code == 130
+        Path("print-sheets.pdf").write_bytes(b"theirs")
+        refused(printed(*words, "--resume"), "print-sheets.pdf already exists")
+        assert Path("print-sheets.pdf").read_bytes() == b"theirs"
+        Path("print-sheets.pdf").unlink()
+        patch.setattr(Sheets, "write", first)
+        patch.setattr(Print, "_write", stopped)
+        assert printed(*words, "--resume").code == 130
+        refused(printed(*words), "print-sheets.pdf already exists")
+    assert printed(*words, "--resume").code == 0
+    assert left_in(Path()) == sorted([*MADE, "print-sheets.pdf", "wall"]) and Path("wall/index.html").exists()
 
 
 @pytest.mark.parametrize("name", ["print-proof.png", "print-crop.png", "print.png"])

@@ -79,6 +79,17 @@ class Checkpoints:
         if number:
             store.drop(_name(number - 1))
 
+    @property
+    def made(self) -> frozenset[str]:
+        """What `note` has noted of the unfinished print: these are its own files, which it may replace."""
+        made = self._manifest().get("made")
+        return frozenset(name for name in made if isinstance(name, str)) if isinstance(made, list) else frozenset()
+
+    def note(self, name: str) -> None:
+        """Note that the print has made its file, or folder, that this word stands for."""
+        manifest = {**self._manifest(), "made": sorted({*self.made, name})}
+        write_atomically(self.folder / MANIFEST, json.dumps(manifest).encode())
+
     def clear(self) -> None:
         """Delete dreamer's files in the folder, and the folder if nothing else is in it."""
         try:

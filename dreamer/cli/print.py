@@ -81,7 +81,10 @@ def print_(
         problems.append("--cm and --size both say how large the print is; leave one of them out")
     elif cm is None and options["size"] is None:
         problems.append("say how large the print is, either by --cm, as in --cm 60x40, or by --size, as in --size 8000")
-    _check_files(files, inputs, None if proof else page, bool(sheets), force or proof, problems)
+    kept = Checkpoints(files.output)
+    own = kept.made if resume else frozenset()
+    written = [files.sheets, files.output] if sheets and "sheets" not in own else [files.output]
+    _check_files(files, inputs, None if proof else page, [] if force or proof else written, problems)
     tell_missing(problems, options, photo)
 
     from dreamer.engine.device import use_threads
@@ -90,7 +93,6 @@ def print_(
     from dreamer.plugins.loading import load_plugins
 
     with progress(how) as reporter:
-        kept = Checkpoints(files.output)
         source = load(photo, max_pixels=options["max_pixels"])
         options["size"] = long_side(source, cm, dpi, options["size"])
         if resume and options["tile"] is None:
@@ -103,7 +105,7 @@ def print_(
         about = {"proof": PROOF, "dpi": dpi, **({"bleed": bleed} if bleed else {})}
         recipe = json.dumps({**json.loads(stamp.text()), "print": about}, sort_keys=True)
         there = frozenset(filter(is_taken, files.all))
-        job = Print(source, way, dpi, files, recipe, force, keep_gps, page, bleed or 0.0, sheets, there)
+        job = Print(source, way, dpi, files, recipe, force, keep_gps, page, bleed or 0.0, sheets, there, own)
         with reported_together() as problems:
             if not proof:
                 with collect_problems(problems):
@@ -121,9 +123,9 @@ def print_(
 
 
 def _check_files(
-    files: Files, inputs: Sequence[Path], page: Path | None, sheets: bool, replaces: bool, problems: list[str]
+    files: Files, inputs: Sequence[Path], page: Path | None, new: Sequence[Path], problems: list[str]
 ) -> None:
-    """Add to `problems` why a print, its `page` or its `sheets` cannot be written to these files."""
+    """Add to `problems` why a print and its `page` cannot be written to these files; `new` may not be there yet."""
     with collect_problems(problems):
         if check_suffix(files.output) not in _FORMATS:
             what = "a print has 16 bits, which PNG and TIFF alone hold; name it .png or .tif"
@@ -140,8 +142,7 @@ def _check_files(
         inside = [given for given in inputs if given.resolve().is_relative_to(page.resolve())]
         why = f"an input, is in {page}, which the page replaces; choose another folder"
         problems += [f"{given}, {why}" for given in inside]
-    written = [files.sheets, files.output] if sheets else [files.output]
-    problems += [taken(path) for path in written if is_taken(path) and not replaces]
+    problems += [taken(path) for path in new if is_taken(path)]
 
 
 def _write(job: Print, kept: Checkpoints, proof: bool, resume: bool, reporter: Reporter, label: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -80,7 +81,8 @@ class Print:
 
     `recipe` is what is written into its pictures, `page` the folder of its page, if it has one, `bleed` how far its
     edges are mirrored, in cm, and `paper` the sides in cm of the sheets that it is cut into, if it is. `there` are
-    those of its files that were there when the work began: nothing else is replaced without `force`.
+    those of its files that were there when the work began, and `own` has "page" and "sheets" if the print that is
+    continued has made them: nothing else is replaced without `force`.
     """
 
     photo: Photo
@@ -94,6 +96,7 @@ class Print:
     bleed: float = 0.0
     paper: tuple[float, float] | None = None
     there: frozenset[Path] = frozenset()
+    own: frozenset[str] = frozenset()
 
     @property
     def output(self) -> Path:
@@ -144,7 +147,7 @@ class Print:
                 problems.append(f"a bleed of {self.border} pixels is wider than the print; lower --bleed")
             if self.page:
                 with collect_problems(problems):
-                    check_page(self.page, force=self.force)
+                    check_page(self.page, force=self._may_replace("page"))
 
     def takes(self) -> str:
         """A sentence about the print's size, and the memory, disk and time that it needs."""
@@ -193,7 +196,7 @@ class Print:
             reporter.notify(f"see {self.files.whole} and {self.files.crop}; Ctrl-C stops here, --resume continues")
         reporter.start(label, 1, 1)  # the time that is left is that of the octaves to come
         change = self.way.drawn(change, number - 1, reporter.step, lambda k, change: checkpoints.save(k + 1, change))
-        self._finish(self.way.strong(change))
+        self._finish(self.way.strong(change), checkpoints.note)
         checkpoints.clear()
         return self.output
 
@@ -201,8 +204,8 @@ class Print:
         """The photo at the proof's size."""
         return self.photo.resized(max(self.way.first.size))
 
-    def _finish(self, change: Tensor) -> None:
-        """Write the print and what is made of it."""
+    def _finish(self, change: Tensor, note: Callable[[str], None]) -> None:
+        """Write what is made of the print, with a note of each once it is there, and then the print."""
         from dreamer.image.deep_zoom import write_page
         from dreamer.image.paper import bled
 
@@ -210,11 +213,18 @@ class Print:
         photo = replace(photo, pixels=photo.with_change(change))
         if self.page:
             about: dict[str, Any] = {"title": self.output.stem, "profile": photo.profile}
-            write_page(self.page, photo.pixels, photo.alpha, replace=self.force, **about)
+            about |= {"replace": self._may_replace("page"), "on_begun": lambda: note("page")}
+            write_page(self.page, photo.pixels, photo.alpha, **about)
         photo = bled(photo, self.border) if self.border else photo
         if self.sheets:
-            self.sheets.write(self.files.sheets, photo, self.border, self.output.stem, replace=self.force)
+            about = {"replace": self._may_replace("sheets")}
+            self.sheets.write(self.files.sheets, photo, self.border, self.output.stem, **about)
+            note("sheets")
         self._write(self.output, photo, photo.pixels, check_suffix(self.output), self.force)
+
+    def _may_replace(self, what: str) -> bool:
+        """Whether its page or its sheets may replace what has their name."""
+        return self.force or what in self.own
 
     def _own(self, proof: Path) -> bool:
         """Whether a proof may replace what has its name: an earlier one of the same print."""

@@ -8,7 +8,7 @@ FOLDER/picture_files/L/X_Y.jpg  the tiles; level L is ceil(size / 2^(last - L)),
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -47,6 +47,7 @@ def write_page(
     title: str,
     profile: bytes | None = None,
     replace: bool = False,
+    on_begun: Callable[[], None] = lambda: None,
 ) -> Path:
     """Write the page of a picture; what is transparent becomes white.
 
@@ -57,6 +58,7 @@ def write_page(
         title: Of the page.
         profile: The ICC profile of the pixels.
         replace: Whether it may replace a page that is there.
+        on_begun: Called once the folder holds something of this page, and of no other program's.
 
     Returns:
         The path of the page.
@@ -70,6 +72,7 @@ def write_page(
         (folder / _TILES).mkdir(exist_ok=replace)
     except (UsageError, OSError) as error:
         raise WriteError(f"{folder}: no page can be written ({error})") from error
+    on_begun()
     height, width = pixels.shape[:2]
     last = (max(height, width) - 1).bit_length()
     for number in range(last, -1, -1):
