@@ -93,6 +93,22 @@ class Here(Pool):
         mark_temporaries("")
 
 
+class Leaving:
+    """Makes a file until its process ends, and removes it then."""
+
+    def __init__(self, words: Mapping[str, Any]) -> None:
+        self._file = Path(words["file"])
+
+    def make(self, unit: Unit, tell: Tell) -> dict[str, Any]:
+        self._file.touch()
+        tell(0.5)
+        time.sleep(600)
+        return {}
+
+    def leave(self) -> None:
+        self._file.unlink()
+
+
 class TinyPhotos:
     """Dreams over photos with the tiny network in reverie's place; each photo begun is a line of the log."""
 

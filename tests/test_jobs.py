@@ -24,7 +24,7 @@ from dreamer.cli.hands import Hands
 from dreamer.cli.making import Shared
 from dreamer.cli.progress import SilentReporter
 from dreamer.cli.segments import Joiner
-from dreamer.errors import UsageError
+from dreamer.errors import UsageError, WriteError
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.units import cluster
 from dreamer.units.results import note
@@ -139,6 +139,20 @@ def test_what_fails_three_times_is_named_and_the_others_go_on(
     ran = render(tmp_path, "--jobs", "2", "--progress", "none")
     refused(ran, "a.png: tried 3 times: RuntimeError: CUDA error", code=1)
     assert len(tried) == 3 and "b-dream.png" in left_in(tmp_path)
+
+
+def test_a_dream_that_was_saved_elsewhere_is_made_once(
+    tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*what: Any, **how: Any) -> Path:
+        raise WriteError("full")
+
+    monkeypatch.setattr(Shared, "write", full)
+    monkeypatch.setattr("dreamer.units.working._PAUSE", 0.0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ran = render(photo(tmp_path / "a.png"), "--jobs", "2", "--progress", "none")
+    (kept,) = tmp_path.glob("dreamer-*/a-dream.png")
+    refused(ran, f"a.png: full; the dream was saved as {kept} instead", code=1)
 
 
 def test_ctrl_c_keeps_what_is_done(tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch) -> None:

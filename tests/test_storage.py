@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import fsspec
 import pytest
@@ -13,8 +14,10 @@ from makers import Here
 from networks import tiny
 
 from dreamer.cli.hands import Hands
+from dreamer.cli.remote import Remote
 from dreamer.errors import UsageError, WriteError
 from dreamer.units import storage
+from dreamer.units.serving import Server
 from dreamer.units.storage import fetch, is_address, listed, send, shown
 
 
@@ -79,6 +82,22 @@ def test_a_file_is_sent_whole_and_replaces_nothing(tmp_path: Path, kind: str) ->
     assert fetch(f"{folder}/sub/x", tmp_path).read_bytes() == b"two"
     with pytest.raises(UsageError):
         fetch(f"{folder}/sub/y", tmp_path)
+
+
+def test_a_photo_that_was_fetched_goes_with_its_process(
+    tmp_path: Path, bucket: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+
+    def ended(self: Remote, photo: Path, tell: object) -> None:
+        assert photo.exists()
+        Server.leave(SimpleNamespace(_maker=self))  # type: ignore[arg-type]
+        assert left_in(tmp_path / "temporary") == []
+        raise UsageError("it has left")
+
+    monkeypatch.setattr(Remote, "_dreamt", ended)
+    refused(render("memory://in/a.png", "-o", "memory://out/", "--progress", "none"), "it has left")
 
 
 def test_paths_are_no_addresses() -> None:

@@ -73,6 +73,19 @@ def test_what_is_stopped_leaves_no_process_and_no_half_written_file(tmp_path: Pa
         os.kill(process, 0)
 
 
+def test_a_maker_is_told_when_its_process_ends_in_the_middle(tmp_path: Path) -> None:
+    file, told = tmp_path / "file", []
+    order = Order("makers:Leaving", {"file": str(file)}, str(tmp_path))
+
+    def stop(share: float) -> None:
+        told.append(file.exists())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(work(order, iter([Unit("a", {}, str(tmp_path))]), processes(1), stop))
+    assert told == [True] and not file.exists()
+
+
 def test_the_shares_of_all_that_is_made_are_told(tmp_path: Path) -> None:
     order, units = copies(tmp_path, 3)
     told: list[float] = []

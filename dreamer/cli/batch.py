@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from dreamer.recipes.provenance import Provenance
 
 
+class RescuedError(WriteError):
+    """A dream that could not be written into its own place, and was saved in another."""
+
+
 @dataclass
 class Batch:
     """Dreams over several photos with one pipeline; `provenance` is that of the picture whose recipe is repeated."""
@@ -122,7 +126,9 @@ class Batch:
             except KeyboardInterrupt:
                 raise Interrupted(dream) from None
             except WriteError as error:
-                raise WriteError(f"{error}{self._rescued(dream, output, format)}") from error
+                if place := rescue(output.name, self.encoded(dream, format)):
+                    raise RescuedError(f"{error}; the dream was saved as {place} instead") from error
+                raise
         except Interrupted as stop:
             try:
                 kept = self._keep(stop.picture, output, "partial", format)
@@ -205,11 +211,6 @@ class Batch:
             self._keep(dream, output, f"{step:04d}", format)
 
         return self.pipeline.dream(photo, plan=plan, on_step=on_step, snapshots=self.snapshots, on_snapshot=save)
-
-    def _rescued(self, dream: Dream, output: Path, format: str) -> str:
-        """Save a dream whose output could not be written elsewhere, and say so."""
-        place = rescue(output.name, self.encoded(dream, format))
-        return f"; the dream was saved as {place} instead" if place else ""
 
     def _keep(self, dream: Dream, output: Path, mark: str, format: str) -> Path:
         """Write an unfinished dream beside its output, under a name that is free."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.cli.batch import Batch
+from dreamer.cli.batch import Batch, RescuedError
 from dreamer.cli.claims import Claimed
 from dreamer.cli.failures import exit_code, sentences
 from dreamer.cli.hands import bounded
@@ -132,6 +132,8 @@ class Photos:
                 if time.monotonic() < until:
                     time.sleep(_LOOK)
                     continue
+                self._told.fail(str(path), error)
+            except RescuedError as error:
                 self._told.fail(str(path), error)
             except WriteError:
                 raise

@@ -105,6 +105,10 @@ class Remote(Photos):
             told.append({**facts, "photo": shown(photo["path"])})
         return {"told": told}
 
+    def leave(self) -> None:
+        """Remove the photo that is being dreamt over, as its process ends."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _made(self, photo: Mapping[str, Any], tell: Tell, sent: dict[str, str]) -> dict[str, Any]:
         """Dream over a photo, in a folder that is gone afterwards; `sent` has the photo of each dream."""
         address, to = photo["path"], photo["to"]
@@ -135,7 +139,7 @@ class Remote(Photos):
                 facts["problems"] = [each.replace(own, folder) for each in named]
             return facts
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self.leave()
 
     def _dreamt(self, photo: Path, tell: Tell) -> dict[str, Any]:
         """Dream over a photo in the folder and return the facts about it."""

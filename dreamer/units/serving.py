@@ -24,7 +24,10 @@ Tell = Callable[[float], None]
 
 
 class Maker(Protocol):
-    """Makes units of one kind; it is made once for each process, with what all of them share."""
+    """Makes units of one kind; it is made once for each process, with what all of them share.
+
+    If it has a `leave()`, this removes what is nobody else's business, when the process ends in the middle of a unit.
+    """
 
     def make(self, unit: Unit, tell: Tell) -> Mapping[str, Any]:
         """Make a unit whose result is not there yet; returns facts as JSON can hold them."""
@@ -55,6 +58,11 @@ class Server:
             except Exception as error:
                 return {"problems": [f"{type(error).__name__}: {error}"], "code": 1, "again": True}
 
+    def leave(self) -> None:
+        """Tell a maker that has a `leave` that its process ends."""
+        if leave := getattr(self._maker, "leave", None):
+            leave()
+
 
 def main() -> None:
     """Serve until stdin ends."""
@@ -69,10 +77,13 @@ def main() -> None:
     def read() -> None:
         for line in sys.stdin.buffer:
             units.put(json.loads(line))
+        server.leave()
         os._exit(0)  # in the middle of a unit, too
 
+    if not (order := sys.stdin.buffer.readline()):
+        return
+    server = Server(**json.loads(order))
     threading.Thread(target=read, daemon=True).start()
-    server = Server(**units.get())
     say({"ready": os.getpid()})
     while True:
         say(server.answer(units.get(), lambda share: say({"share": round(share, 4)})))
