@@ -208,6 +208,18 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
         dreamer.UsageError,
         "picture: there are pictures 0 to 0 here, and no 2",
     ),
+    "neuron": (
+        lambda: visualize(objective=dreamer.neuron("two", 1, 99, 0)),
+        dreamer.UsageError,
+        "neuron: two has rows 0 to 9 and columns 0 to 9 here, and no row 99, column 0",
+    ),
+    "neuron's channel": (
+        lambda: visualize(objective=dreamer.neuron("two", 99)),
+        dreamer.UsageError,
+        "neuron: two has channels 0 to 15, and no 99",
+    ),
+    "nothing": (lambda: dreamer.channel("two", 1) / 0, dreamer.UsageError, "a term cannot be divided by zero"),
+    "another's": (lambda: zoom(keep=(1,)), dreamer.RecipeError, "keep: unknown key"),
     "classes": (
         lambda: visualize(wrap(nn.Sequential(nn.Conv2d(3, 4, 3))), "lion"),
         dreamer.RecipeError,
@@ -241,6 +253,39 @@ def test_one_fault_has_one_class_and_a_sentence_in_pythons_words(kind: str) -> N
     with pytest.raises(error) as caught:
         call()
     assert sentence in str(caught.value) and "--" not in str(caught.value)
+
+
+AT_ONCE: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
+    "dream": (
+        lambda: dreamer.dream("no.png", preset="blooom", regions=[("top", "keep"), ("x.png", 3)], strength="a"),
+        ("no.png", "blooom", "regions[1]", "strength"),
+    ),
+    "recipe": (lambda: dreamer.dream("no.png", strenght=1, seed="a"), ("no.png", "strenght", "seed")),
+    "enlarge": (lambda: dreamer.enlarge("no.png", size=64, preset="blooom"), ("no.png", "blooom")),
+    "zoom": (lambda: dreamer.zoom(PHOTO, seconds=-1, rate=0, strenght=2), ("seconds", "rate", "strenght")),
+    "video": (lambda: dreamer.video("no.mp4", drives=3, strenght=2), ("no.mp4", "drives", "strenght")),
+    "loop": (lambda: dreamer.loop(PHOTO, seeds=0, fps=0, seconds=-1), ("seeds", "fps", "seconds")),
+    "walk": (
+        lambda: dreamer.walk(["bloom"], PHOTO, fps=0, seconds=-1, size=-4, stability=9),
+        ("a walk has 2 to 32", "fps", "seconds", "size", "stability"),
+    ),
+    "walk's looks": (lambda: dreamer.walk(["a", "b"], "no.png", strenght=2), ("no.png", "'a'", "'b'", "strenght")),
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_all_mistakes_are_told_at_once(name: str) -> None:
+    call, words = AT_ONCE[name]
+    with pytest.raises(dreamer.UsageError) as caught:
+        call()
+    found = [problem for word in words for problem in caught.value.problems if word in problem]
+    assert len(found) >= len(words) and len(caught.value.problems) == len(words), caught.value.problems
+
+
+def test_numpys_whole_numbers_are_whole_numbers() -> None:
+    one = np.int64(1)
+    assert len([*dreamer.loop(PHOTO, seeds=one, seconds=0.1, fps=10, **FEW)]) == 1
+    assert len(dreamer.sweep(PHOTO, variations=one, **FEW)) == 1
 
 
 def test_the_same_sentences_name_options_on_the_command_line(tmp_path: Path) -> None:

@@ -312,6 +312,19 @@ def test_python_gives_the_same_cells(tmp_path: Path, dreams: list[float]) -> Non
     assert [cell.recipe["seed"] for cell in library.sweep(source, variations=2, seed=4, steps=1)] == [4, 5]
 
 
+def test_python_goes_through_masks_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, few = photo(tmp_path / "a.png", 64, 48), {"octaves": {"count": 1}, "steps": 1, "returns": "array"}
+    masks = [Image.fromarray(np.roll(np.eye(48, 64) > 0, 9 * k, 1)) for k in (0, 1)]
+    regions = [[(masks[0], "keep")], None, [(masks[1], "keep")]]
+    cells = library.sweep(source, {"regions": regions}, **few)
+    for cell, one in zip(cells, regions, strict=True):
+        assert np.array_equal(cell.picture, library.dream(source, regions=one, **few))
+    asked: list[Path | None] = []
+    monkeypatch.setattr("dreamer.pipeline.build.load_from", lambda shelf, name, file, **k: asked.append(file) or TINY)
+    library.sweep(source, {"weights": [None, tmp_path / "other.pth"]}, network="reverie", **few)
+    assert asked == [None, tmp_path / "other.pth"]
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -319,6 +332,8 @@ def test_python_gives_the_same_cells(tmp_path: Path, dreams: list[float]) -> Non
         ({"axes": {"strength": 0.3}}, "axes: strength: expected a list of values"),
         ({"axes": {"strength": []}}, "it has no values"),
         ({"axes": {"stength": [0.3]}}, "did you mean strength"),
+        ({"axes": {"weights": []}}, "^axes: weights: it has no values[^\n]*$"),
+        ({"variations": 2, "keep": (1,)}, "keep: unknown key$"),
         ({"axes": {"network": [3]}}, "network: expected a name"),
         ({"variations": 0}, "variations: 0 is not a whole number"),
         ({"around": 2}, "around: 2 is not a number from 0 to 1"),

@@ -18,12 +18,13 @@ from dreamer.api.request import machine_of, photo_of, request
 from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, network_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
-from dreamer.errors import Interrupted
+from dreamer.errors import Interrupted, collect_problems, reported_together
 from dreamer.image import Picture, load, size_at
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.depths import depth_of
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.arguments import check
-from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, ZOOM_DANCE, drives_from
+from dreamer.recipes.drives import FILM_DANCE, FILM_TARGETS, ZOOM_DANCE, Drive, drives_from
 from dreamer.recipes.preset import Preset
 from dreamer.videos.clip.reader import frames, probe
 from dreamer.videos.clip.state import MemoryStore
@@ -34,7 +35,7 @@ from dreamer.videos.sound.song import heard_in
 from dreamer.videos.zoom.depth.relief import relief_of
 from dreamer.videos.zoom.following import FOLLOW, followed
 from dreamer.videos.zoom.frames import frames_of, pictures
-from dreamer.videos.zoom.scene import SIZE, SPACING, Scene, settled_looks
+from dreamer.videos.zoom.scene import SIZE, SPACING, Look, Scene, settled_looks
 from dreamer.videos.zoom.schedule import zoom_from
 from dreamer.videos.zoom.zoom import Zoom
 
@@ -87,27 +88,31 @@ def zoom(
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size, audio=audio, dance=dance)
-    source, guided = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
-    looked_at = network_of(network)
+    guided, looked_at, machine = photo_of(guide, max_pixels), network_of(network), machine_of(device, precision, tile)
     moving = {field.name for field in fields(Zoom)}
     words = {key: plain(value) for key, value in changes.items() if key in moving}
     follows = words.get("centre") == FOLLOW and bool(words.pop("centre"))
     if dance:
         words.setdefault("drives", [drive.words() for drive in ZOOM_DANCE])
-    song = heard_in(Path(audio)) if audio else None
-    if dance:
-        check_dance(song)
-    motion = zoom_from(words, song)
-    motion = motion.in_depth(depth is not None)
     recipe = {key: value for key, value in changes.items() if key not in moving}
-    machine = machine_of(device, precision, tile)
-    looks = {}
-    for look, at in motion.looks():
-        own = preset if look is None else look
-        asked, names = request(
-            own, recipe, looked_at, weights, at or layer, fetch, machine, guided, steps, max_pixels, regions
-        )
-        looks[look, at] = replace(asked, beside=(*asked.beside, *moving)).build(names)
+    needed, looks = list[Look]([(None, None)]), dict[Look, Pipeline]()
+    with reported_together() as problems:
+        with collect_problems(problems):
+            source = load(photo, max_pixels=max_pixels)
+        with collect_problems(problems):
+            song = heard_in(Path(audio)) if audio else None
+            if dance:
+                check_dance(song)
+            motion = zoom_from(words, song)
+            motion = motion.in_depth(depth is not None)
+            needed = motion.looks()
+        for look, at in needed:
+            with collect_problems(problems):
+                own, fetch = preset if look is None else look, False if problems else fetch
+                asked, names = request(
+                    own, recipe, looked_at, weights, at or layer, fetch, machine, guided, steps, max_pixels, regions
+                )
+                looks[look, at] = replace(asked, beside=(*asked.beside, *moving)).build(names)
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
     told = on_step or (lambda number, step: None)
@@ -174,21 +179,24 @@ def video(
     check(returns=returns, on_step=on_step, max_pixels=max_pixels, stability=stability, clip=clip)
     check(audio=audio, dance=dance, every=every, start=start, end=end)
     part = {"start": _exactly(start), "end": _exactly(end)}
-    source, guided = probe(Path(clip), max_pixels=max_pixels, **part), photo_of(guide, max_pixels)
-    machine = machine_of(device, precision, tile)
-    looked_at = network_of(network)
-    moves = drives_from(plain(drives), FILM_TARGETS) or (FILM_DANCE if dance else ())
-    song = heard_in(Path(audio or clip)) if moves and (audio or source.has_audio) else None
-    if dance:
-        check_dance(song)
+    guided, looked_at, machine = photo_of(guide, max_pixels), network_of(network), machine_of(device, precision, tile)
+    moves, looks = tuple[Drive, ...](), dict[str | None, Pipeline]()
+    with reported_together() as problems:
+        with collect_problems(problems):
+            moves = drives_from(plain(drives), FILM_TARGETS) or (FILM_DANCE if dance else ())
+        with collect_problems(problems):
+            source = probe(Path(clip), max_pixels=max_pixels, **part)
+            song = heard_in(Path(audio or clip)) if moves and (audio or source.has_audio) else None
+            if dance:
+                check_dance(song)
+        for look in (None, *(name for drive in moves for name in drive.presets)):
+            with collect_problems(problems):
+                own, fetch = preset if look is None else look, False if problems else fetch
+                asked, names = request(
+                    own, changes, looked_at, weights, layer, fetch, machine, guided, steps, max_pixels, regions
+                )
+                looks[look] = asked.build(names)
     begin = 0.0 if audio else float(source.begin)
-    looks = {}
-    for look in (None, *(name for drive in moves for name in drive.presets)):
-        own = preset if look is None else look
-        asked, names = request(
-            own, changes, looked_at, weights, layer, fetch, machine, guided, steps, max_pixels, regions
-        )
-        looks[look] = asked.build(names)
     film = Film.of(
         looks[None],
         source.height,

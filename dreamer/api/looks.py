@@ -79,19 +79,23 @@ def walk(
         DreamerError: At once, with every mistake.
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
-    check(returns=returns, on_step=on_step, max_pixels=max_pixels, size=size, stability=stability, seconds=seconds)
-    check(loop=loop, looks=looks)
-    if not 2 <= len(looks) <= MOST_LOOKS:
-        raise UsageError(f"looks: a walk has 2 to {MOST_LOOKS}, and there are {len(looks)}")
-    rate = rate_of(fps)
-    source, looked_at, machine = (
-        load(photo, max_pixels=max_pixels),
-        network_of(network),
-        machine_of(device, precision, tile),
-    )
-    built: list[Pipeline] = []
+    with reported_together() as problems:
+        with collect_problems(problems):
+            check(returns=returns, on_step=on_step, max_pixels=max_pixels, size=size, stability=stability)
+        with collect_problems(problems):
+            check(seconds=seconds, loop=loop)
+        with collect_problems(problems):
+            rate = rate_of(fps)
+        with collect_problems(problems):
+            check(looks=looks)
+            if not 2 <= len(looks) <= MOST_LOOKS:
+                problems.append(f"looks: a walk has 2 to {MOST_LOOKS}, and there are {len(looks)}")
+    machine, built = machine_of(device, precision, tile), list[Pipeline]()
     names = [str(look) if isinstance(look, (str, Path)) else f"looks[{k}]" for k, look in enumerate(looks)]
     with reported_together() as problems:
+        with collect_problems(problems):
+            source = load(photo, max_pixels=max_pixels)
+        looked_at, fetch = network_of(network), False if problems else fetch
         for number, look in enumerate(looks):
             with collect_problems(problems):
                 preset = _preset(look, number)

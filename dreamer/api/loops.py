@@ -11,14 +11,14 @@ from dreamer.api.changes import WalkChanges
 from dreamer.api.frames import frames_given
 from dreamer.api.looks import rate_of
 from dreamer.api.regions import OneRegion
-from dreamer.api.request import machine_of, photo_of, request
-from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, network_of
+from dreamer.api.request import photo_and_pipeline
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
-from dreamer.errors import UsageError, quoted
-from dreamer.image import Picture, load
+from dreamer.errors import collect_problems, quoted, reported_together
+from dreamer.image import Picture
 from dreamer.pipeline.demand import MAX_PIXELS
-from dreamer.recipes.arguments import check
+from dreamer.recipes.arguments import check, is_whole
 from dreamer.recipes.preset import Preset
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.loop import MOST_SEEDS
@@ -69,16 +69,17 @@ def loop(
         DreamerError: At once, with every mistake.
         Interrupted: As for `dream`, while a dream is made; its `picture` is what is being dreamt.
     """
-    check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size, seconds=seconds)
-    if type(seeds) is not int or not 1 <= seeds <= MOST_SEEDS:
-        raise UsageError(f"seeds: {quoted(seeds)} is not a whole number from 1 to {MOST_SEEDS}")
-    rate, source, guided = rate_of(fps), load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
-    looked_at, machine = network_of(network), machine_of(device, precision, tile)
-    asked, names = request(
-        preset, changes, looked_at, weights, layer, fetch, machine, guided, steps, max_pixels, regions
-    )
+    with reported_together() as problems:
+        with collect_problems(problems):
+            check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size, seconds=seconds)
+        if not is_whole(seeds) or not 1 <= seeds <= MOST_SEEDS:
+            problems.append(f"seeds: {quoted(seeds)} is not a whole number from 1 to {MOST_SEEDS}")
+        with collect_problems(problems):
+            rate = rate_of(fps)
+    named = (network, weights, layer, guide, regions, device, precision, tile, fetch, steps, max_pixels)
+    source, pipeline = photo_and_pipeline(photo, preset, changes, *named)
     image = source.resized(size or min(SIZE, max(source.width, source.height))).image()
-    (pipeline,) = settled([asked.build(names)], image, names=["photo"])
+    (pipeline,) = settled([pipeline], image, names=["photo"])
     told = on_step or (lambda number, step: None)
-    made = Loop(image, pipeline, frame_count(seconds, rate), seeds, told)
+    made = Loop(image, pipeline, frame_count(seconds, rate), int(seeds), told)
     return frames_given(made.pictures(MemoryStore()), returns)

@@ -12,12 +12,12 @@ from torch import Tensor
 from dreamer.api.changes import WalkChanges
 from dreamer.api.notebook import watched
 from dreamer.api.regions import OneRegion
-from dreamer.api.request import machine_of, photo_of, request
-from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, given, network_of
+from dreamer.api.request import photo_and_pipeline
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, given
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted
-from dreamer.image import Picture, load, resize
+from dreamer.image import Picture, resize
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.enlarging import PROOF, Enlargement
@@ -66,12 +66,9 @@ def enlarge(
         Interrupted: Ctrl-C, or a notebook's stop button; its `picture` is the print as the last octave has left it.
     """
     check(returns=returns, on_step=on_step, max_pixels=max_pixels, size_=size, proof=proof)
-    source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
-    looked_at, machine = network_of(network), machine_of(device, precision, tile)
-    asked, names = request(
-        preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels, regions
-    )
-    way = Enlargement.planned(asked.build(names), source, size, proof, in_files=False)
+    named = (network, weights, layer, guide, regions, device, precision, tile, fetch, steps, max_pixels)
+    source, pipeline = photo_and_pipeline(photo, preset, changes, *named)
+    way = Enlargement.planned(pipeline, source, size, proof, in_files=False)
     left = [torch.zeros(1, 3, 1, 1)]
 
     def made(change: Tensor) -> Result:

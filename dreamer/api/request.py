@@ -11,13 +11,14 @@ import torch
 from dreamer.api.changes import DreamSettings
 from dreamer.api.names import registry
 from dreamer.api.regions import OneRegion, regions_of
-from dreamer.api.values import Device, Precision, plain, with_functions
+from dreamer.api.values import AnyNetwork, Device, Precision, network_of, plain, with_functions
 from dreamer.engine.device import Machine
-from dreamer.errors import UsageError
+from dreamer.errors import collect_problems, reported_together
 from dreamer.image import Photo, Picture, load
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
 from dreamer.pipeline.concepts import named_files
+from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.arguments import check
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import BESIDE, Preset, find_preset
@@ -51,23 +52,34 @@ def request(
     max_pixels: int,
     regions: Sequence[OneRegion] | None = None,
 ) -> tuple[Request, Registry]:
-    """The request, and the names that it may use: functions among the changes have names of their own there."""
+    """The request, and the names that it may use: functions among the changes have names of their own there.
+
+    Raises UsageError with every problem; where there are any, with those of the changes' plain values, too.
+    """
     check(preset=preset, layer=layer, weights=weights, fetch=fetch, steps=steps)
-    if weights and isinstance(network, Network):
-        raise UsageError("weights: they are for a network's name; this network has its own, so leave them out")
-    names = registry()
-    words = find_preset(names, preset).words if preset is not None else {}
-    if steps is not None:
-        words = merged(words, {"octaves": {"steps": plain(steps)}})
+    names, words = registry(), dict[str, Any]()
     masks: tuple[Photo, ...] = ()
-    found: list[dict[str, Any]] = []
-    if regions is not None:
-        found, masks = regions_of(regions, max_pixels)
-        for region in found:
-            objectives, names = with_functions({key: region[key] for key in region.keys() & {"objectives"}}, names)
-            region |= objectives
-        words = {**words, "regions": found}
-    own, names = with_functions(changes, names)
+    found, own = list[dict[str, Any]](), dict[str, Any]()
+    beside = (*_ARGUMENTS, *(BESIDE if preset is not None else ()))
+    with reported_together() as problems:
+        if weights and isinstance(network, Network):
+            problems.append("weights: they are for a network's name; this network has its own, so leave them out")
+        with collect_problems(problems):
+            words = dict(find_preset(names, preset).words) if preset is not None else {}
+        if steps is not None:
+            words = merged(words, {"octaves": {"steps": plain(steps)}})
+        with collect_problems(problems):
+            found, masks = regions_of(regions, max_pixels) if regions is not None else ([], ())
+            for region in found:
+                objectives, names = with_functions({key: region[key] for key in region.keys() & {"objectives"}}, names)
+                region |= objectives
+        with collect_problems(problems):
+            own, names = with_functions(changes, names)
+        if problems:  # what stands in tables may make sense with the preset alone
+            bare = {key: value for key, value in own.items() if not isinstance(value, (Mapping, list))}
+            with collect_problems(problems):
+                Request(bare, network=network, beside=beside).recipe(names, {})
+    words |= {"regions": found} if regions is not None else {}
     asked = Request(
         merged(words, own),
         network=network,
@@ -78,7 +90,40 @@ def request(
         machine=machine,
         max_pixels=max_pixels,
         masks=masks,
-        beside=(*_ARGUMENTS, *(BESIDE if preset is not None else ())),
+        beside=beside,
         concept_files=named_files([*own.items(), *((f"regions[{k}]", region) for k, region in enumerate(found))]),
     )
     return asked, names
+
+
+def photo_and_pipeline(
+    photo: Picture,
+    preset: str | Path | Preset | None,
+    changes: Mapping[str, Any],
+    network: AnyNetwork | None,
+    weights: str | Path | None,
+    layer: str | None,
+    guide: Picture | None,
+    regions: Sequence[OneRegion] | None,
+    device: Device,
+    precision: Precision,
+    tile: int | None,
+    fetch: bool,
+    steps: int | None,
+    max_pixels: int,
+) -> tuple[Photo, Pipeline]:
+    """A photo, and the pipeline that is to dream over it, with the arguments of `dreamer.dream`.
+
+    Raises UsageError with the problems of both; for a photo that cannot be read nothing is fetched.
+    """
+    with reported_together() as problems:
+        with collect_problems(problems):
+            source = load(photo, max_pixels=max_pixels)
+        with collect_problems(problems):
+            known = (network_of(network), weights, layer, False if problems else fetch)
+            machine = machine_of(device, precision, tile)
+            asked, names = request(
+                preset, changes, *known, machine, photo_of(guide, max_pixels), steps, max_pixels, regions
+            )
+            pipeline = asked.build(names)
+    return source, pipeline

@@ -14,12 +14,12 @@ from torch import Tensor
 from dreamer.api.changes import Changes, DreamSettings
 from dreamer.api.notebook import watched
 from dreamer.api.regions import OneRegion
-from dreamer.api.request import machine_of, photo_of, request
-from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, Snapshots, given, network_of, plain
+from dreamer.api.request import photo_and_pipeline
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, Snapshots, given, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, RecipeError, UsageError, quoted
-from dreamer.image import Photo, Picture, load
+from dreamer.image import Photo, Picture
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
@@ -112,13 +112,8 @@ def dream(
         Interrupted: Ctrl-C, or a notebook's stop button; its `picture` is the unfinished dream.
     """
     check(returns=returns, on_step=on_step, max_pixels=max_pixels)
-    source, followed = load(photo, max_pixels=max_pixels), photo_of(guide, max_pixels)
-    machine = machine_of(device, precision, tile)
-    looked_at = network_of(network)
-    asked, names = request(
-        preset, changes, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels, regions
-    )
-    pipeline = asked.build(names)
+    named = (network, weights, layer, guide, regions, device, precision, tile, fetch, steps, max_pixels)
+    source, pipeline = photo_and_pipeline(photo, preset, changes, *named)
     sized, whole = pipeline.sized(source), (source.height, source.width)
     with reduced(pipeline, (sized.height, sized.width), whole):
         return dreamt(pipeline, sized, on_step, lambda dream: given(dream.sheet(), returns), keep)

@@ -25,7 +25,7 @@ from dreamer.pipeline.build import Loaded, Request
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.sweep import groups, sharing
-from dreamer.recipes.arguments import check, is_number
+from dreamer.recipes.arguments import check, is_number, is_whole
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
 from dreamer.recipes.sweeps import CELLS, VARIATION, Axis, blamed, cells_of, check_axis, counted, headings, wrapped
@@ -182,7 +182,7 @@ def _axis(key: str, values: Sequence[Any], prepare: Callable[[Any], Any]) -> Axi
         raise UsageError(f"axes: {key}: expected a list of values, as in {{{key!r}: [...]}}, not {quoted(values)}")
     found = [prepare(value) if key in _ARGUMENTS else plain(value) for value in islice(values, CELLS + 1)]
     axis = Axis(key, tuple(found), tuple(_text(value, number) for number, value in enumerate(found, 1)))
-    check_axis(axis, f"axes: {key}")
+    check_axis(axis, f"axes: {key}", _ARGUMENTS)
     return axis
 
 
@@ -198,7 +198,7 @@ def _text(value: Any, number: int) -> str:
 def _varying(asked: Mapping[str, Any], variations: int | None, around: float | None) -> list[Axis]:
     if around is not None and not (is_number(around) and 0 <= around <= 1):
         raise UsageError(f"around: {quoted(around)} is not a number from 0 to 1")
-    if variations is not None and not (type(variations) is int and variations > 0):
+    if variations is not None and not (is_whole(variations) and variations > 0):
         raise UsageError(f"variations: {quoted(variations)} is not a whole number from 1")
     if around is not None:
         return [counted(VARIATION, range(1, (variations or _COUNT) + 1))]

@@ -49,6 +49,8 @@ class Term:
     def __truediv__(self, divisor: float) -> Term:
         if not is_number(divisor):
             return NotImplemented
+        if divisor == 0:
+            raise UsageError("objective: a term cannot be divided by zero; divide by another number")
         return self * (1 / divisor)
 
     __rmul__ = __mul__
@@ -66,21 +68,25 @@ def channel(layer: str, number: int, *, picture: int | None = None) -> Term:
         UsageError: An argument is not what it can be; when it is used, that there is no such layer, channel or picture.
     """
     check(layer_=layer, number=number)
-    return _term(layer, picture, lambda map: map[:, _index(map, number, layer)].mean((1, 2)))
+    return _term(layer, picture, lambda map: map[:, _index(map, number, layer, "channel")].mean((1, 2)))
 
 
 def neuron(
     layer: str, number: int, row: int | None = None, column: int | None = None, *, picture: int | None = None
 ) -> Term:
-    """A channel at one place of its map, by default in the middle; `picture` and errors are as for `channel`."""
+    """A channel at one place of its map, by default in the middle; `picture` and errors are as for `channel`.
+
+    A place outside of the map is a UsageError, too, when the term is used.
+    """
     check(layer_=layer, number=number, row=row, column=column)
 
     def score(map: Tensor) -> Tensor:
         height, width = map.shape[2:]
         down, right = height // 2 if row is None else row, width // 2 if column is None else column
         if not (down < height and right < width):
-            raise IndexError(f"row {down}, column {right} of a map of {height} rows and {width} columns")
-        return map[:, _index(map, number, layer), down, right]
+            size = f"{layer} has rows 0 to {height - 1} and columns 0 to {width - 1} here"
+            raise UsageError(f"neuron: {size}, and no row {down}, column {right}")
+        return map[:, _index(map, number, layer, "neuron"), down, right]
 
     return _term(layer, picture, score)
 
@@ -114,7 +120,7 @@ def _term(layer: str, picture: int | None, score: Callable[[Tensor], Tensor]) ->
     return Term(((1.0, scored),))
 
 
-def _index(map: Tensor, number: int, layer: str) -> int:
+def _index(map: Tensor, number: int, layer: str, asked: str) -> int:
     if not 0 <= number < map.shape[1]:
-        raise UsageError(f"channel: {layer} has channels 0 to {map.shape[1] - 1}, and no {number}")
+        raise UsageError(f"{asked}: {layer} has channels 0 to {map.shape[1] - 1}, and no {number}")
     return number

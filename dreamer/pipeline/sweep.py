@@ -12,10 +12,15 @@ from dreamer.pipeline.pipeline import Pipeline
 
 
 def sharing(pipelines: Sequence[Pipeline]) -> list[Pipeline]:
-    """The pipelines with one session for each network and guide, and with the same masks: nothing is there twice."""
+    """The pipelines with one session for each network and guide, and each mask once: nothing is there twice."""
     found = {(id(one.network), one.guide and one.guide.sha256): one.session for one in reversed(pipelines)}
+    masks = {mask.sha256: mask for one in reversed(pipelines) for mask in one.masks}
     return [
-        replace(one, session=found[id(one.network), one.guide and one.guide.sha256], masks=pipelines[0].masks)
+        replace(
+            one,
+            session=found[id(one.network), one.guide and one.guide.sha256],
+            masks=tuple(masks[mask.sha256] for mask in one.masks),
+        )
         for one in pipelines
     ]
 

@@ -25,10 +25,11 @@ class Argument:
 
 def _whole(low: int, *, optional: bool = False) -> Argument:
     expected = f"a whole number of at least {low}"
-    return Argument(expected, lambda value: _is_whole(value) and low <= value < 1 << 63, optional)
+    return Argument(expected, lambda value: is_whole(value) and low <= value < 1 << 63, optional)
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether this is a whole number, numpy's as well."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -90,7 +91,7 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "labels": Argument("a list of names", _is_list),
     "audio": _PATH,
     "dance": _YES_OR_NO,
-    "every": Argument("a whole number from 1 to 30", lambda value: _is_whole(value) and 1 <= value <= 30),
+    "every": Argument("a whole number from 1 to 30", lambda value: is_whole(value) and 1 <= value <= 30),
     "fetch": _YES_OR_NO,
     "steps": _whole(0, optional=True),
     "size": _whole(1, optional=True),

@@ -206,7 +206,7 @@ def _read_top(words: RecipeDict, beside: Iterable[str], problems: list[str]) -> 
     values, wrong = read_all({key: value for key, value in words.items() if key in plain}, plain, "")
     known = [*plain, "octaves", "regions", *INGREDIENTS, *ONES]
     unknown = [key for key in words if key not in known]
-    problems += wrong + [f"{key}: unknown key{did_you_mean(key, [*known, *beside])}" for key in unknown]
+    problems += wrong + [f"{key}: unknown key{did_you_mean(key, {*known, *beside} - {key})}" for key in unknown]
     return values
 
 

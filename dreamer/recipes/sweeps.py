@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
@@ -103,12 +103,15 @@ def read_axis(text: str) -> Axis:
     return axis
 
 
-def check_axis(axis: Axis, where: str) -> None:
-    """Raise RecipeError with every mistake of an axis that it takes no ingredient and no network to know."""
+def check_axis(axis: Axis, where: str, others: Container[str] = ()) -> None:
+    """Raise RecipeError with every mistake of an axis that it takes no ingredient and no network to know.
+
+    `others` are keys besides the recipe's and `LOOKS`.
+    """
     with reported_together(RecipeError) as problems:
         if not axis.values:
             problems.append(f"{where}: it has no values; give some, as in {either('[0.3, 0.6]', '.3,.6')}")
-        if axis.sets not in LOOKS:
+        if axis.sets not in LOOKS and axis.sets not in others:
             with collect_problems(problems):
                 with_change({}, axis.sets, None)
             problems += [f"{where}: {problem}" for problem in _misfits(axis)]
