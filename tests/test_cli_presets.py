@@ -218,6 +218,10 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     refused(
         dreamer("presets", "save", "../x", "--guide", source), "../x: the name of a preset", "--guide: a preset cannot"
     )
+    refused(
+        dreamer("presets", "save", "No Name", "--preset", "nopreset", "-o", tmp_path / "a.txt"),
+        *("No Name: the name of a preset", "'nopreset'", "a preset is a .toml file"),
+    )
     assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
 
 

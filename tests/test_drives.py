@@ -233,7 +233,8 @@ def test_wrong_options_of_a_dance_are_told_before_anything(
     for ran in (zoom(*spared), dreamer("video", "photo.jpg", *spared)):
         refused(ran, "taken.png is the input", "never overwritten")
     refused(zoom("--drives", "none.toml"), "there is no file none.toml")
-    refused(zoom("--drives", "d.toml", "--dance", "--audio", songs / "clicks.wav"), "cannot be combined")
+    both = zoom("--drives", "d.toml", "--dance", "--audio", songs / "clicks.wav", "-o", "clip.xyz")
+    refused(both, "cannot be combined", "clip.xyz: unsupported suffix")
     refused(zoom("--drives", "d.toml"), "nothing.csv: No such file")
     refused(zoom("--audio", "photo.jpg", "--dance"), "photo.jpg: the")
     assert left_in(here) == ["d.toml", "photo.jpg", "taken.png"]

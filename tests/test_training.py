@@ -330,6 +330,10 @@ def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
     refused(own, f"--pictures {there}: this is a file; name the folder in which the pictures are")
     gone = ("-o", tmp_path / "w.pth", "--start", tmp_path / "gone.pth")
     refused(dreamer("networks", "train", *gone), "gone.pth: there is no such weights file", ".safetensors file")
+    ran = dreamer("networks", "train", *gone, "--pictures", tmp_path / "nofolder")
+    refused(ran, "gone.pth: there is no such weights file", "nofolder: there is no such folder")
+    ran = dreamer("networks", "motifs", "-o", tmp_path / "nodir" / "x.txt")
+    refused(ran, "there is no folder", "x.txt: ")
     assert there.read_bytes() == b"weights"
 
 

@@ -119,7 +119,20 @@ def save(
 
     The look is a --preset, or the --recipe inside a picture, with the changes that the other options make.
     """
-    tell_missing([], options)
+    problems: list[str] = []
+    if output and output.suffix != ".toml":
+        problems.append(f"-o {output}: a preset is a .toml file")
+    if not _NAME.fullmatch(name):
+        problems.append(f"{name}: the name of a preset has small letters, digits, - and _ alone, as in slow-bloom")
+    files = [name for name in ("weights", "guide") if options[name]]
+    problems += [f"--{name}: a preset cannot name a file; use this option when you render" for name in files]
+    about = {"title": title or name, "description": description, "author": author, "likes": likes}
+    problems += [
+        f"--{key}: this text has letters that are not in UTF-8; type it in a terminal of UTF-8"
+        for key, text in about.items()
+        if any(0xD800 <= ord(letter) < 0xE000 for letter in text)
+    ]
+    tell_missing(problems, options)
 
     import tomli_w
 
@@ -130,26 +143,14 @@ def save(
     from dreamer.recipes.overrides import difference
     from dreamer.recipes.recipe import SCHEMA
 
+    problems = []
     registry, _ = load_plugins()
-    problems: list[str] = []
-    if output and output.suffix != ".toml":
-        problems.append(f"-o {output}: a preset is a .toml file")
-    if not _NAME.fullmatch(name):
-        problems.append(f"{name}: the name of a preset consists of small letters, digits and hyphens, as in slow-bloom")
     place = output or own_presets() / f"{name}.toml"
     taken = [entry.full_name for entry in registry.presets if entry.name == name]
     if output is None and any(not full.startswith(f"{OWN}:") for full in taken):
         problems.append(f"{name}: a preset of that name already exists, {taken[0]}; choose another name")
     elif is_taken(place) and not force:
         problems.append(f"{place} already exists; --force replaces it")
-    files = [name for name in ("weights", "guide") if options[name]]
-    problems += [f"--{name}: a preset cannot name a file; use this option when you render" for name in files]
-    about = {"title": title or name, "description": description, "author": author, "likes": likes}
-    problems += [
-        f"--{key}: this text has letters that are not in UTF-8; type it in a terminal of UTF-8"
-        for key, text in about.items()
-        if any(0xD800 <= ord(letter) < 0xE000 for letter in text)
-    ]
     with collect_problems(problems):
         check_spared([place], [Path(options[key]) for key in ("recipe", "preset") if options[key]])
     given = RenderOptions(**options, tile=None, device=None, precision=None, threads=None)

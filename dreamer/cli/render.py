@@ -98,17 +98,17 @@ def render(
     hands = Hands.read(options, unfit)
     wanted = SheetOptions(sweep, variations, around, seeds, as_page)
     saving: dict[str, Any] = {"force": force, "keep_gps": keep_gps}
+    unfit += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(like and options["recipe"])
+    options["recipe"] = like or options["recipe"]
     with progress(how) as reporter:
         if any(map(is_address, (*photos, output or ""))):
             beside = wanted.sheet or snapshots or as_page or repeat
             unfit += ["addresses: a sheet, snapshots and --repeat are made of files"] * bool(beside)
-            options["recipe"] = options["recipe"] or like
+            unfit += ["--sample is a scene of this machine; leave it out, or the addresses"] * sample
+            unfit += ["name a photo, or the address of one"] * (not photos and not sample)
             return render_addresses(photos, output, hands, options, reporter, unfit, **saving)
         found = find(photos)
         problems = [*unfit, *_without_photos(photos, found, sample)]
-        if like:
-            problems += ["--like and --recipe cannot be combined; each is a whole recipe"] * bool(options["recipe"])
-            options["recipe"] = like
         if wanted.sheet:
             _check_sheet(found, {"--snapshots": snapshots, "--repeat": repeat}, problems)
             photo = next(iter(found.photos), None)

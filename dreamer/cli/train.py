@@ -17,7 +17,7 @@ from dreamer.cli.streams import echo
 from dreamer.cli.values import DEVICE, FILE, SEED, THREADS, FiniteRange
 from dreamer.errors import collect_problems, reported_together
 from dreamer.files import is_taken
-from dreamer.files.suffixes import check_suffix
+from dreamer.files.suffixes import check_folder_of_pictures, check_suffix
 
 if TYPE_CHECKING:
     from dreamer.training.train import Report
@@ -44,8 +44,11 @@ def motifs(output: Path, samples: int, size: int, seed: int, force: bool) -> Non
 
     The sheet has a row for each motif, from top to bottom in the order that is printed.
     """
-    check_new(output, force)
-    check_suffix(output)
+    with reported_together() as problems:
+        with collect_problems(problems):
+            check_new(output, force)
+        with collect_problems(problems):
+            check_suffix(output)
     from dreamer.image import to_pil
     from dreamer.motifs import MOTIFS
     from dreamer.motifs.sheet import sheet
@@ -91,7 +94,7 @@ def train(
     minute; --resume continues. Use the result with `dreamer render PHOTO --weights FILE`.
     """
     with progress(how) as reporter, claimed(output):
-        _check_files(output, start, resume, force)
+        _check_files(output, start, pictures, resume, force)
         import torch
 
         from dreamer.engine.device import Machine, keep_freed_memory
@@ -135,8 +138,8 @@ def train(
     return 0
 
 
-def _check_files(output: Path, start: Path | None, resume: bool, force: bool) -> None:
-    """Raise UsageError with everything that is wrong with the files to be written."""
+def _check_files(output: Path, start: Path | None, pictures: Path | None, resume: bool, force: bool) -> None:
+    """Raise UsageError with everything that is wrong with the files to be read and written."""
     with reported_together() as problems:
         with collect_problems(problems):
             check_new(output, force)
@@ -146,6 +149,9 @@ def _check_files(output: Path, start: Path | None, resume: bool, force: bool) ->
         problems += [f"{path} is a folder; choose another -o" for path in (output, begun) if path.is_dir()]
         if start and not start.is_file():
             problems.append(f"--start {start}: there is no such weights file")
+        if pictures:
+            with collect_problems(problems):
+                check_folder_of_pictures(pictures, "--pictures")
         if output.suffix != ".safetensors":
             problems.append(f"-o {output}: weights are a .safetensors file")
         with collect_problems(problems):

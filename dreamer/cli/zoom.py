@@ -92,8 +92,10 @@ def zoom(
     hands = Hands.read(options, problems)
     divided = bool(hands) and not clip.preview
     files = [photo, keyframes, audio, hearing.drives, depth_file(depth)]
+    named = [*files, *named_files(options)]
     with collect_problems(problems):
-        format = clip.format(named := [*files, *named_files(options)])
+        format = clip.format(named)
+    with collect_problems(problems):
         hearing.check(named, clip.force or clip.resume)
     tell_missing(problems, options, *files)
 
