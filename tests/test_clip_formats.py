@@ -102,6 +102,7 @@ def test_quality_is_a_scale_on_which_75_is_crf_18():
     [
         ("a.avi", None, None, r"a\.avi: unsupported suffix; use one of \.mp4, \.webm, \.gif, \.webp, or none"),
         ("a.mp4", "h246", None, r"--codec h246: \.mp4 allows h264 or h265 or av1 here; did you mean h265 or h264"),
+        ("a.mp4", "nope", None, r"--codec nope: \.mp4 allows h264 or h265 or av1 here$"),
         ("a.mp4", "vp9", None, r"--codec vp9: \.mp4 allows .*; vp9 needs \.webm"),
         ("a.mp4", None, 101, "--quality 101: expected a number from 0 to 100"),
         ("a.gif", None, 50, "gif has only one quality"),

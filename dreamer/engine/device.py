@@ -4,8 +4,9 @@ What dreamer changes for the whole process, all of it:
 
 - `GOMP_SPINCOUNT` and `KMP_BLOCKTIME`, unless a person sets one: by `import dreamer`, before torch (`dreamer.openmp`).
 - `SVT_LOG`, unless it is set: when a video is encoded, so that AV1's encoder prints errors only (`clip.encode`).
-- `torch.set_num_threads`: by commands only, to what `--threads` says (`use_threads`,
-  `cli.train`), and to 1 in the processes that draw for a training (`training.stream`).
+- `torch.set_num_threads`: by commands only, to what `--threads` says (`use_threads`, `cli.parts`, `cli.train`), in the
+  processes that try looks (`cli.drawing`), and to 1 in those that draw for a training (`training.stream`).
+- stdout and stderr: by commands only, which write what they can (`cli.streams`).
 - `PYTHONSAFEPATH`: while the process that draws for a training is started, then as before (`training.stream`).
 - The current folder: of processes that make units, to the command's, and of a command while it connects with Ray
   (`units.serving`, `units.rays`); there also `RAY_USAGE_STATS_ENABLED`, unless it is set, and a cluster's token.

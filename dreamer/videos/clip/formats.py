@@ -78,7 +78,8 @@ def format_for(output: Path, codec: str | None = None, quality: int | None = Non
     if codec is not None and codec not in offered:
         if codec not in CODECS[suffix]:
             fitting = [other for other, codecs in CODECS.items() if codec in codecs and _is_offered(codec)]
-            hint = f"; {codec} needs {' or '.join(fitting)}" if fitting else did_you_mean(codec, offered)
+            near = did_you_mean(codec, offered).partition("; known")[0]  # all are named in any case
+            hint = f"; {codec} needs {' or '.join(fitting)}" if fitting else near
             raise UsageError(f"--codec {codec}: {place} allows {' or '.join(offered) or 'none'} here{hint}")
         raise UsageError(f"--codec {codec}: this build of libav lacks {ENCODERS[codec]}{did_you_mean(codec, offered)}")
     if not offered:

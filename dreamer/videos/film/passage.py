@@ -25,7 +25,9 @@ _FAINT = 1e-3  # smallest value of a mask by which the carried change is divided
 
 @dataclass(frozen=True)
 class Dreamt:
-    """A dreamt frame: (H, W, 3), or with the source frame's alpha (H, W, 4), uint8, with its time in seconds.
+    """A dreamt frame: (H, W, 3), or with the source frame's alpha (H, W, 4), uint8.
+
+    `time` is the source frame's in seconds; a walk, which has no source, gives the frame's number.
 
     `change` is the dream minus the source frame, (1, 3, H, W) at half precision and at full strength, with which the
     next frame starts; `masks` are those that are carried along, (1, n, H, W) at half precision. `barren` says that the

@@ -96,7 +96,7 @@ def zoom_words(zoom: Zoom) -> dict[str, Any]:
 
 
 RATES = (Fraction(1, 10), Fraction(240))
-"""Smallest and largest number of frames per second that can be asked for."""
+"""Smallest and largest number of frames per second that can be asked for; of a zoom at least 1."""
 
 
 def frame_rate(fps: Any) -> Fraction:
