@@ -40,7 +40,8 @@ def presets() -> None:
 def list_() -> None:
     """List the installed presets.
 
-    Terminals that can show pictures show a thumbnail of each.
+    Terminals that can show pictures show a thumbnail of each. `dreamer networks list` says which of their networks are
+    ready, and which have to be downloaded first.
     """
     from dreamer.plugins.loading import load_presets
     from dreamer.plugins.preset_packs import OWN
