@@ -299,6 +299,35 @@ def test_a_function_that_cannot_be_registered_leaves_the_one_that_was() -> None:
     dreamer.dream(PHOTO, priors=[{"name": "steady", "weight": 0.1, "power": 2.0}], **words)
 
 
+def _nan(given: Tensor) -> Tensor:
+    return given * float("nan")
+
+
+def _steep(image: Tensor) -> Tensor:
+    """A prior whose value is finite and whose slope is not: the root of the variation of a flat picture."""
+    return (image[..., 1:] - image[..., :-1]).square().sum().mul(0).sqrt()
+
+
+NOT_FINITE: dict[str, tuple[dict[str, Any], str]] = {
+    "prior": ({"priors": [_steep]}, "prior _steep made the picture NaN"),
+    "filter": ({"gradient_filters": [_nan]}, "gradient filter _nan made the picture NaN"),
+    "transform": ({"transforms": [_nan]}, "transform _nan made the picture NaN"),
+    "update": ({"updates": [_nan]}, "update _nan made the picture NaN"),
+    "objective": ({"objectives": [lambda f: f.mean(1) * float("nan")]}, "function at layer .* gave nan"),
+    "optimiser": (
+        {"canvas": "pixels", "optimiser": lambda parameters: torch.optim.SGD(parameters, lr=float("inf"))},
+        "the picture became NaN or infinite, by its canvas or its optimiser",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FINITE)
+def test_a_picture_that_became_nan_in_its_last_step_is_none_and_its_ingredient_is_named(kind: str) -> None:
+    words, told = NOT_FINITE[kind]
+    with pytest.raises(dreamer.NotFiniteError, match=told):
+        dreamer.dream(PHOTO, network=tiny_network(), octaves={"count": 1}, steps=1, **words)
+
+
 def test_what_was_kept_comes_with_the_interrupt() -> None:
     def stop(step: dreamer.Step) -> None:
         if (step.octave, step.number) == (1, 0):

@@ -103,6 +103,26 @@ class Ascent:
         seen, context = self._transformed(image, context)
         return self.score(seen, context) - sum(weight * float(prior(image, context)) for weight, prior in self.priors)
 
+    def culprit(self, image: Tensor, context: StepContext) -> str:
+        """The name of the ingredient that makes a finite `image` (B, 3, H, W) infinite or NaN; "" if none alone does.
+
+        It is looked for once that has happened: each is tried by itself, the filters on noise of RMS 1.
+        """
+        with torch.no_grad():
+            for transform in self.transforms:
+                if not is_finite(transform(image, context)(image)):
+                    return name_of(transform)
+            for gradient_filter in self.gradient_filters:
+                if not is_finite(gradient_filter(torch.randn_like(image), context)):
+                    return name_of(gradient_filter)
+            for _, prior in self.priors:
+                if not is_finite(_gradient_of(prior, image, context)):
+                    return name_of(prior)
+            for update in self.updates:
+                if not is_finite(update(image.clone(), replace(context, gradient=torch.randn_like(image)))):
+                    return name_of(update)
+        return ""
+
     def _gradient_through_transforms(self, image: Tensor, context: StepContext) -> tuple[float, Tensor]:
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()
@@ -123,6 +143,16 @@ class Ascent:
             drawn.append(draw_transform(image, context))
             image = drawn[-1](image)
         return image, replace(context, apply_transforms=partial(reduce, lambda seen, apply: apply(seen), drawn))
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether none of the values is infinite or NaN; for values of ordinary size, which do not sum up to infinity."""
+    return bool(values.sum().isfinite())
+
+
+def name_of(ingredient: Callable[..., object]) -> str:
+    """What an ingredient is called in sentences."""
+    return str(getattr(ingredient, "called", "an ingredient"))
 
 
 def draw(transform: Callable[[Tensor, StepContext], Apply | Tensor], image: Tensor, context: StepContext) -> Apply:

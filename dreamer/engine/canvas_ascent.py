@@ -83,6 +83,10 @@ class CanvasAscent:
         """The picture as it leaves the octave, whose undreamt picture is `base`."""
         return self._ascent.finished(image, base) if isinstance(self._ascent, Ascent) else image
 
+    def culprit(self, image: Tensor, context: StepContext) -> str:
+        """As that of an `Ascent`; "" for the canvas and its optimiser, too."""
+        return self._ascent.culprit(image, context)
+
     def _begin(self, image: Tensor, base: Tensor, step_size: float) -> Optimiser:
         optimiser = self._make_optimiser(self._canvas.parameters, paint=self._canvas.paint, step_size=step_size)
         self._optimiser = optimiser

@@ -60,6 +60,10 @@ class Cutout:
         (along,) = torch.autograd.grad(worth, leaf)
         return score, along, replace(known, photo=context.photo, image=context.image)
 
+    def culprit(self, image: Tensor, context: StepContext) -> str:
+        """The ingredient that makes finite colours and alphas (2 B, 3, H, W) infinite or NaN; "" if none alone does."""
+        return self._ascent.culprit(parts(image)[0], halved(context))
+
 
 def cost(alpha: Tensor, share: float) -> Tensor:
     """The penalty for the area of alphas (B, 1, H, W), for each of their pixels, (B, 1, H, W).

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from dreamer.engine.areas import Areas
-from dreamer.engine.ascent import Ascent
+from dreamer.engine.ascent import Ascent, is_finite
 from dreamer.engine.canvas_ascent import CanvasAscent
 from dreamer.engine.colour import within
 from dreamer.engine.octaves import Octave
 from dreamer.engine.step import Step, StepContext
-from dreamer.errors import Interrupted, NotFiniteError, argument
+from dreamer.errors import Interrupted, NotFiniteError
 from dreamer.image import OPEN, Edges, resize
 from dreamer.image.storage import empty
 
@@ -61,7 +61,8 @@ def render(
         The dream, (B, 3, H, W) in [0, 1].
 
     Raises:
-        NotFiniteError: The score or its gradient was NaN or infinite; names the octave.
+        NotFiniteError: The score, its gradient or the picture was NaN or infinite; names the octave, and the ingredient
+            of which it came.
         Interrupted: Ctrl-C was pressed; has the picture so far.
     """
     work = sum(math.prod(octave.size) * octave.steps for octave in octaves)  # pixels times steps
@@ -77,7 +78,7 @@ def render(
                 ascent = now.ascent = ascent_at(now.seen(now.base, step))
                 for i in range(octave.steps):
                     step = replace(step, number=i, share=done / work)
-                    now.image, score = ascent.step(now.image, now.base, octave.step_size, now.seen(now.image, step))
+                    now.image, score = _stepped(ascent, now, octave.step_size, now.seen(now.image, step))
                     done += math.prod(octave.size)
                     number += 1
                     on_step(replace(step, share=done / work, score=score, picture=now.whole))
@@ -91,9 +92,23 @@ def render(
         raise Interrupted(now.whole()) from None
     except NotFiniteError as error:
         height, width = now.base.shape[-2:]
-        raise NotFiniteError(
-            f"{error}, in octave {k + 1} of {len(octaves)} ({width}x{height}); try {argument('precision', 'float32')}"
-        ) from error
+        raise NotFiniteError(f"{error}; in octave {k + 1} of {len(octaves)} ({width}x{height})") from error
+
+
+def _stepped(
+    ascent: Ascent | CanvasAscent, now: _Painting, step_size: float, context: StepContext
+) -> tuple[Tensor, float]:
+    """The picture after a step, and the score before it. Raises NotFiniteError."""
+    try:
+        image, score = ascent.step(now.image, now.base, step_size, context)
+        if not is_finite(image):
+            by = ", by its canvas or its optimiser" if isinstance(ascent, CanvasAscent) else ""
+            raise NotFiniteError(f"the picture became NaN or infinite{by}; use smaller weights or steps")
+        return image, score
+    except NotFiniteError as error:
+        if is_finite(now.image) and (who := ascent.culprit(now.image, context)):
+            raise NotFiniteError(f"{who} made the picture NaN or infinite") from error
+        raise
 
 
 @dataclass(eq=False)

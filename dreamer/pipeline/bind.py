@@ -93,7 +93,7 @@ class IngredientBinder:
 
     def transforms(self) -> tuple[Draw, ...]:
         """The recipe's transforms, in order; each draws its random numbers once a step."""
-        return tuple(partial(draw, self._bind("transforms", item)) for item in self.recipe.transforms)
+        return tuple(_drawing(self._bind("transforms", item)) for item in self.recipe.transforms)
 
     def priors(self) -> tuple[tuple[float, Bound], ...]:
         """The priors and their weights."""
@@ -187,7 +187,14 @@ class IngredientBinder:
         def bound(tensor: Tensor, context: StepContext) -> Any:
             return function(tensor, **fixed, **{name: getattr(context, name) for name in passing})
 
+        bound.called = self._called(kind, item)  # type: ignore[attr-defined]
         return bound
+
+    def _called(self, kind: str, item: Ingredient) -> str:
+        """What an ingredient is called in sentences."""
+        entry = self.registry.ingredients[kind].get(item.name)
+        plugin = "" if entry.source in (BUILT_IN, OWN) else f" of the plugin {entry.source}"
+        return f"{noun_of(kind)} {entry.name}{plugin}"
 
     def _function(self, kind: str, item: Ingredient) -> Callable[..., Any]:
         """The ingredient's function; a plugin's names the plugin where it fails.
@@ -195,11 +202,10 @@ class IngredientBinder:
         What a program's own function raises passes as it is.
         """
         entry = self.registry.ingredients[kind].get(item.name)
-        function, who = entry.value.function, f"{noun_of(kind)} {entry.name}"
+        function, who = entry.value.function, self._called(kind, item)
         if entry.source == BUILT_IN:
             return function
         if entry.source != OWN:
-            who = f"{who} of the plugin {entry.source}"
             function = _blamed(function, who)
         return checked(function, kind, who)
 
@@ -212,6 +218,12 @@ class IngredientBinder:
         if "overview" in entry.wanted:
             known["overview"] = self.overview and self.overview.features(self._layers)[str(item.layer)]
         return {**item.options, **{name: value for name, value in known.items() if name in entry.wanted}}
+
+
+def _drawing(transform: Bound) -> Draw:
+    drawing = partial(draw, transform)
+    drawing.called = transform.called  # type: ignore[attr-defined]
+    return drawing
 
 
 def _search() -> str:
