@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import textwrap
 from collections import OrderedDict
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision
 from command import pixels
 from PIL import Image
 from torch import Tensor, nn
@@ -297,6 +299,52 @@ def test_a_function_that_cannot_be_registered_leaves_the_one_that_was() -> None:
         dreamer.register(wrong, "priors", "steady")
     words: Any = {"network": tiny_network(), "octaves": {"count": 1}, "steps": 1}
     dreamer.dream(PHOTO, priors=[{"name": "steady", "weight": 0.1, "power": 2.0}], **words)
+
+
+def _with_unknown_types(image: NotKnown, *, photo: NotKnown, pixels: int = 2) -> NotKnown:  # type: ignore[name-defined] # noqa: F821
+    return image.roll(pixels, 3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"transforms": [functools.partial(torch.roll, shifts=3, dims=3)]},
+        {"transforms": [torchvision.transforms.RandomRotation(10)]},
+        {"transforms": [torchvision.transforms.Compose([torchvision.transforms.RandomHorizontalFlip()])]},
+        {"transforms": [torch.relu]},
+        {"transforms": [{"name": _with_unknown_types, "pixels": 3}]},
+        {"optimiser": torch.optim.Adam, "canvas": {"name": "fourier"}},
+        {"optimiser": {"name": torch.optim.SGD, "maximize": False}},
+        {"priors": [{"name": lambda image: image.mean(), "weight": 0.1}]},
+    ],
+)
+def test_whatever_can_be_called_with_a_tensor_is_an_ingredient(words: dict[str, Any]) -> None:
+    few: dict[str, Any] = {"network": tiny_network(), "octaves": {"count": 1}, "steps": 1, "returns": "tensor"}
+    assert not torch.equal(dreamer.dream(PHOTO, **words, **few), dreamer.dream(PHOTO, strength=0.0, **few))
+
+
+def _of_no_known_type(features: Tensor, *, power: NotKnown = 1) -> Tensor:  # type: ignore[name-defined] # noqa: F821
+    return features.mean(1)
+
+
+@pytest.mark.parametrize(
+    ("objective", "told"),
+    [
+        (lambda features, photo: features.mean(1), "needs photo beside its tensor; put a bare"),
+        (_of_no_known_type, "the type of option power is not known when it runs"),
+        (dreamer.channel("two", 1), "a term of features stands alone"),
+    ],
+)
+def test_what_is_no_ingredient_is_told(objective: Any, told: str) -> None:
+    with pytest.raises(dreamer.DreamerError, match=told):
+        dreamer.dream(PHOTO, network=tiny_network(), objectives=[objective])
+
+
+def test_terms_have_a_sum() -> None:
+    words: Any = {"size": 40, "steps": 1, "returns": "tensor"}
+    one, other = dreamer.channel("two", 1), dreamer.channel("two", 2)
+    (found,), (same,) = (dreamer.visualize(tiny_network(), term, **words) for term in (sum([one, other]), one + other))
+    assert torch.equal(found, same)
 
 
 def _nan(given: Tensor) -> Tensor:

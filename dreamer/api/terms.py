@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ class Term:
     """
 
     parts: tuple[tuple[float, Callable[[Features], Tensor]], ...]
+    stands_alone: ClassVar = True  # it is given features by layers, which no ingredient of a list is
 
     def __call__(self, features: Features) -> Tensor:
         scores = [weight * score(features) for weight, score in self.parts]
@@ -37,6 +39,9 @@ class Term:
         if not isinstance(other, Term):
             return NotImplemented
         return Term(self.parts + other.parts)
+
+    def __radd__(self, other: object) -> Term:
+        return self if other == 0 else NotImplemented  # with which `sum` begins
 
     def __sub__(self, other: Term) -> Term:
         if not isinstance(other, Term):

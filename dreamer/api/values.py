@@ -138,7 +138,8 @@ def numbers_of(name: str, values: Any) -> list[float]:
 def with_functions(words: Mapping[str, Any], names: Registry) -> tuple[dict[str, Any], Registry]:
     """A recipe's words with a name for each function in them, and a registry that knows these names as well.
 
-    A list of ingredients may hold names and functions beside dicts, and a single ingredient may be either.
+    A list of ingredients may hold names and functions beside dicts, whose "name" may be a function as well, and a
+    single ingredient may be either. Raises RecipeError, and PluginError for a function that is no ingredient.
     """
     known = names
 
@@ -146,8 +147,13 @@ def with_functions(words: Mapping[str, Any], names: Registry) -> tuple[dict[str,
         nonlocal known
         if isinstance(value, str):
             return {"name": value}
+        if isinstance(value, Mapping) and callable(value.get("name")):
+            return {**value, **item(kind, value["name"])}
         if not callable(value):
             return value
+        if getattr(value, "stands_alone", False):
+            how = "hand it to visualize by itself, or add others to it, as in channel('m4b', 3) + channel('m4b', 5)"
+            raise RecipeError(f"{kind}: a term of features stands alone; {how}")
         if known is names:
             known = copied(names)
         taken = known.ingredients[kind].names()

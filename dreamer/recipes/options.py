@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -116,25 +116,63 @@ class Option:
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, Option]:
-    """A function's options by name. Raises TypeError for one without annotation or default, or of another type."""
-    signature = inspect.signature(function)
-    hints = typing.get_type_hints(function, include_extras=True)
-    if all(
-        parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD) for parameter in signature.parameters.values()
-    ):
-        raise TypeError(f"{function.__name__} takes no tensor, which an ingredient is given first")
+    """A function's options by name.
+
+    A class, an object that can be called, and a function of C, whose signature is not known, are functions as well.
+
+    Raises TypeError for a function that cannot be called with a tensor, and for an option without annotation or
+    default, or of another type or one whose name is not known.
+    """
+    called, parameters = getattr(function, "__name__", type(function).__name__), parameters_of(function)
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    if all(parameter.kind in named for parameter in parameters):
+        raise TypeError(f"{called} takes no tensor, which an ingredient is given first")
+    plain = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+    if others := [p.name for p in plain if p is not parameters[0]]:
+        told = f"needs {' and '.join(others)} beside its tensor; put a bare * before {others[0]}"
+        raise TypeError(f"{called} {told}")
     options = {}
-    for name, parameter in signature.parameters.items():
+    for parameter in parameters:
+        name = parameter.name
         if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED:
             continue
-        lacking = "annotation" if name not in hints else "default" if parameter.default is parameter.empty else ""
+        kind = _hint(function, name)
+        lacking = "annotation" if kind is None else "default" if parameter.default is parameter.empty else ""
         if lacking:
-            raise TypeError(f"option {name} of {function.__name__} has no {lacking}")
-        options[name] = _option(name, hints[name], parameter.default)
+            raise TypeError(f"option {name} of {called} has no {lacking}")
+        options[name] = _option(name, kind, parameter.default)
         if not _supported(options[name].type):
             kinds = "int, float, bool, str, Literal[...] or a tuple of these, as tuple[int, ...]"
-            raise TypeError(f"option {name} of {function.__name__} is {hints[name]}; an option is {kinds}")
+            raise TypeError(f"option {name} of {called} is {kind}; an option is {kinds}")
     return options
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function; where a function of C does not tell them, a single one for the tensor."""
+    try:
+        return [*inspect.signature(function).parameters.values()]
+    except ValueError:
+        return [inspect.Parameter("tensor", inspect.Parameter.POSITIONAL_ONLY)]
+
+
+def _hint(function: Callable[..., Any], name: str) -> Any:
+    """The annotation of one parameter, without those of the others, whose names need not be known; None for none."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isclass(function):
+        function = function.__init__
+    elif not inspect.isroutine(function):
+        function = type(function).__call__
+    function = inspect.unwrap(function)
+    annotation = getattr(function, "__annotations__", {}).get(name)
+    if not isinstance(annotation, str):
+        return annotation
+    names = getattr(function, "__globals__", {})
+    holder = types.SimpleNamespace(__annotations__={name: annotation})
+    try:
+        return typing.get_type_hints(holder, names, include_extras=True)[name]
+    except NameError as error:
+        raise TypeError(f"the type of option {name} is not known when it runs ({error}); import it there") from error
 
 
 def _supported(kind: Any) -> bool:
@@ -145,8 +183,7 @@ def _supported(kind: Any) -> bool:
 
 def wanted_of(function: Callable[..., Any]) -> frozenset[str]:
     """The reserved keywords that a function takes."""
-    parameters = inspect.signature(function).parameters.values()
-    return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in RESERVED)
+    return frozenset(p.name for p in parameters_of(function) if p.kind is p.KEYWORD_ONLY and p.name in RESERVED)
 
 
 @cache

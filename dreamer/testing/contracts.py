@@ -6,7 +6,6 @@ one is broken is skipped.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,7 +18,7 @@ from dreamer.engine.objective import WeightedObjective
 from dreamer.engine.score import Scorer
 from dreamer.engine.step import StepContext
 from dreamer.errors import UsageError
-from dreamer.recipes.options import reach_of
+from dreamer.recipes.options import parameters_of, reach_of
 from dreamer.recipes.registry import Entry, IngredientKind
 from dreamer.testing.cases import STEP, Case, Fixtures
 from dreamer.testing.devices import made_on_the_cpu
@@ -58,8 +57,7 @@ def check_declaration(kind: str, entry: Entry[IngredientKind]) -> Problems:
         yield "documented", "has no docstring; its first line is the description in lists"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", entry.name):
         yield "name", "its name cannot be written in --set; use letters, digits, _ and - only"
-    parameters = list(inspect.signature(ingredient.function).parameters.values())
-    loose = [p.name for p in parameters[1:] if p.kind is not p.KEYWORD_ONLY]
+    loose = [p.name for p in parameters_of(ingredient.function)[1:] if p.kind is not p.KEYWORD_ONLY]
     if loose:
         yield "options", f"no recipe can set {', '.join(loose)}: put options after a bare * in the signature"
     for keyword, kinds in GIVEN_TO.items():
