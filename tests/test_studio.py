@@ -1,6 +1,8 @@
 """The studio's server: who may ask, what may be asked, and a queue that survives."""
 
+import http.client
 import json
+import logging
 import os
 import re
 import signal
@@ -134,6 +136,23 @@ def test_a_file_beyond_the_cap_is_refused_while_it_comes(studio, given):
     answer = studio.request("POST", "/pictures?name=a.png", given)
     assert answer.status == 422 and "too large" in answer.read().decode()
     assert left_in(photos) == before
+
+
+def test_a_page_that_is_left_while_it_sends_a_file_is_no_failure(studio):
+    photos, told = studio.folder / ".studio" / "photos", []
+    before = left_in(photos)
+    hearing = logging.Handler(logging.ERROR)
+    hearing.emit = told.append
+    logging.getLogger("uvicorn.error").addHandler(hearing)
+    connection = http.client.HTTPConnection("127.0.0.1", studio.port)
+    headers = {**studio.page_headers(), "Content-Length": "9000"}
+    connection.request("POST", "/pictures?name=half.png", PNG, headers)
+    until(lambda: left_in(photos) != before)
+    connection.close()
+    until(lambda: left_in(photos) == before)
+    assert studio.status("GET", "/pictures") == 200
+    logging.getLogger("uvicorn.error").removeHandler(hearing)
+    assert told == []
 
 
 def test_a_file_that_is_no_picture_is_refused_and_leaves_nothing(studio):

@@ -13,6 +13,7 @@ import pytest
 from browser import CHROMIUM, Browser
 from clips import made as clip
 from command import ENVIRONMENT, dreamer, left_in, photo, stamp_of
+from PIL import Image
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -340,6 +341,23 @@ def two_tabs_are_one_studio(dropped, studio):
     hears(page, "stopped, and kept")
 
 
+def what_there_is_to_say_of_a_photo_stays_while_it_is_shown(dropped, studio, tmp_path):
+    page = dropped
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = 65535  # a colour space, but not which
+    plain, strange = tmp_path / "plain.jpg", tmp_path / "strange.jpg"
+    Image.new("RGB", (40, 30), "teal").save(plain)
+    Image.new("RGB", (44, 30), "teal").save(strange, exif=exif)
+    of = "[...document.querySelectorAll('#gallery button.open')].find((one) => one.textContent.includes('{}'))"
+    for path in (plain, strange):
+        page.files("#file", path)
+        page.wait(f"!!{of.format(path.name)}")  # which is there after all that is said of it
+    assert "not sRGB" in page.look("document.querySelector('#say').textContent")
+    page.look(f"{of.format(plain.name)}.click()")
+    page.wait("document.querySelector('#caption').textContent.startsWith('plain.jpg')")
+    assert page.look("document.querySelector('#say').textContent") == ""
+
+
 def many_photos_at_once(dropped, studio, tmp_path):
     page, before = dropped, len(studio.workshop.jobs.all())
     photos = [photo(tmp_path / f"{number:02}.png", 16 + number, 16) for number in range(20)]
@@ -414,6 +432,7 @@ STEPS = (
     plugins_that_there_are,
     everything_has_a_name_and_fits_a_phone,
     nothing_is_serious_for_a_screen_reader,
+    what_there_is_to_say_of_a_photo_stays_while_it_is_shown,
     many_photos_at_once,
     nothing_left_the_machine_and_the_page_complained_of_nothing,
 )

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dreamer.errors import UsageError
@@ -58,6 +58,10 @@ async def wrong(request: Request, error: Exception) -> Response:
 
 async def failed(request: Request, error: OSError) -> Response:
     return JSONResponse({"problems": [f"this could not be kept: {error.strerror or error}"]}, 422)
+
+
+async def gone(request: Request, error: ClientDisconnect) -> Response:
+    return Response(status_code=400)  # which nobody reads: the page was left while it sent something
 
 
 async def missing(request: Request, error: HTTPException) -> Response:

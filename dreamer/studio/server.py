@@ -11,12 +11,12 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dreamer.errors import DreamerError, UsageError
-from dreamer.studio.bodies import JSONResponse, bounded, failed, missing, words_of, wrong
+from dreamer.studio.bodies import JSONResponse, bounded, failed, gone, missing, words_of, wrong
 from dreamer.studio.guard import Guard
 from dreamer.studio.shelf import Item, Shelf, is_clip
 from dreamer.studio.workshop import Workshop
@@ -76,6 +76,7 @@ def app(folder: Path, engine: Sequence[str], *, token: str, port: int, most_byte
         Route("/jobs/{id}/{act}", answers.act, methods=["POST"]),
     ]
     handlers: dict[Any, Callable[..., Any]] = {DreamerError: wrong, OSError: failed, HTTPException: missing}
+    handlers[ClientDisconnect] = gone
     guarded = [Middleware(Guard, token=token, port=port)]
     made = Starlette(routes=routes, middleware=guarded, exception_handlers=handlers, lifespan=lifespan)
     made.state.workshop = workshop

@@ -10,6 +10,7 @@ export let dropped = []; // the ids of what was dropped together last
 
 async function drop(files) {
   const [ids, wrong] = [[], []];
+  let said = "";
   for (const [number, file] of files.entries()) {
     tell(`Reading ${file.name}${files.length > 1 ? ` (${number + 1} of ${files.length})` : ""} ...`);
     try {
@@ -17,12 +18,12 @@ async function drop(files) {
       if (!ids.includes(found.id)) ids.push(found.id);
       if (ids.length > 1) continue;
       if (found.recipe && settings.photo) say("dream", found);
-      else await usePhoto(found.id);
+      else said = await usePhoto(found.id);
     } catch (error) {
       wrong.push(...(error.problems ?? [`${file.name}: ${error.message}`]));
     }
   }
-  tell(ids.length > 1 ? `${ids.length} photos are here.` : "");
+  tell(ids.length > 1 ? `${ids.length} photos are here.` : said);
   dropped = ids;
   $("all-label").hidden = ids.length < 2;
   $("all").checked = ids.length > 1;

@@ -93,12 +93,14 @@ export async function usePhoto(id, { dream = false } = {}) {
   $("before").alt = `The photo ${found.name}`;
   const lasts = found.seconds ? `, ${Number(found.seconds.toFixed(1))} s` : "";
   $("caption").textContent = `${found.name}, ${found.width} × ${found.height}${lasts}`;
-  if (found.notices?.length) tell(found.notices.join(" "));
+  const said = (found.notices ?? []).join(" ");
+  if (another || said) tell(said);
   await $("before").decode().catch(() => {});
   fit();
   say("photo", { id, found, another, dream });
   if (found.clip && !dream) playing({ file: `/pictures/${id}/file`, name: found.name, id });
   await resolve();
+  return said;
 }
 
 // Another picture beside it
