@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
@@ -140,6 +141,23 @@ def test_the_module_stays_as_its_owner_left_it() -> None:
     assert not torch.equal(network.features(image, ["3"])["3"], first)  # it sees what is learnt
     module.train()
     assert torch.equal(network.features(image, ["3"])["3"], network.features(image, ["3"])["3"])
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("mobilenet_v3_small", "features"),  # whose layers look at the whole picture from the second on
+        ("vit_b_32", "encoder"),
+        ("swin_t", "permute"),
+        ("vgg11", "features"),  # and not its pooling to 7x7
+        ("squeezenet1_1", "classifier.2"),
+    ],
+)
+def test_the_default_layer_is_the_last_that_gives_a_map(name: str, layer: str) -> None:
+    with torch.device("meta"):
+        module = torchvision.models.get_model(name, weights=None)
+    network = Network.wrap(module.to_empty(device="cpu"))
+    assert network.default_layer == layer and network.sizes(224, 224, [layer])[layer] > (1, 1)
 
 
 def test_features_are_those_of_the_module_in_evaluation_mode() -> None:

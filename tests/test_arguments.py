@@ -183,6 +183,13 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
     ),
     "weights": (lambda: dream(weights="a.pth"), dreamer.UsageError, "weights: they are for a network's name"),
     "text": (lambda: wrap(mean="abc"), dreamer.UsageError, "mean: 'abc' is not three numbers, for red, green and blue"),
+    "of 255": (lambda: wrap(mean=(123.7, 116.8, 103.9)), dreamer.UsageError, "blue, of pictures from 0 to 1"),
+    "labels": (
+        lambda: wrap(layered(), labels=["a", "b"]),
+        dreamer.UsageError,
+        "labels: there are 2, and Sequential has 4 outputs; give one for each",
+    ),
+    "labels by number": (lambda: wrap(labels={0: "a"}), dreamer.UsageError, "is not a list of names"),
     "std": (lambda: wrap(std=(1, 0, 1)), dreamer.UsageError, "std: (1, 0, 1) is not three numbers other than 0"),
     "two steps": (
         lambda: zoom(on_step=lambda step: None),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamer.errors import NetworkError, either, quoted
+from dreamer.errors import NetworkError, UsageError, either, quoted
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
 from dreamer.networks.copies import blank, frozen
@@ -25,6 +25,7 @@ from dreamer.recipes.arguments import check
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_SIDE = 224  # pixels of a usual picture, by which the layers with a map are told from those with a vector
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,13 +122,14 @@ class Network:
             labels=tuple(map(str, labels)),
             input_size=input_size,
         )
+        for last in network.layers()[-1:] if network.labels else ():
+            if last.channels != len(network.labels):
+                has = f"there are {len(network.labels)}, and {name} has {last.channels} outputs"
+                raise UsageError(f"labels: {has}; give one for each")
         if default_layer is not None:
             network.layer(default_layer)
             return network
-        maps = [layer.name for layer in network.layers() if layer.rows] or [*network.anatomy.layers]
-        if not maps:
-            raise NetworkError(f"{network.name} has no layer that gives a map of its picture; use another")
-        return replace(network, default_layer=maps[-1])
+        return replace(network, default_layer=network._last_map())
 
     def __repr__(self) -> str:
         return f"<Network {self.name}: {len(self.layers())} layers, {self.default_layer} by default>"
@@ -173,6 +175,15 @@ class Network:
         if self.fit and (absent := self.fit.absent_up_to(own, layers)):
             raise NetworkError(self.fit.problem(absent, f"does not fit up to {own}"))
         return layers[own]
+
+    def _last_map(self) -> str:
+        """The last layer with more than one position, but for a pooling to a size of its own. Raises NetworkError."""
+        layers, modules = self.anatomy.layers, dict(self.module.named_modules())
+        side = _side(layers) or _SIDE
+        for name, (height, width) in reversed(self.sizes(side, side, layers).items()):
+            if height * width > 1 and not isinstance(modules[name], (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+                return name
+        raise NetworkError(f"{self.name} has no layer that gives a map of its picture; use another")
 
     def has(self, name: str) -> bool:
         """Whether there is a layer of that name, its own or that of other programs."""

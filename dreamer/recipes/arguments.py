@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import numbers
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -86,9 +86,12 @@ _ARGUMENTS: Mapping[str, Argument] = {
     "layer_": _LAYER,
     "default_layer": replace(_LAYER, optional=True),
     "layers": Argument("a list of layers' names, as in ['layer3']", _is_list),
-    "mean": Argument("three numbers, for red, green and blue", _is_triple),
+    "mean": Argument(
+        "three numbers, for red, green and blue, of pictures from 0 to 1",
+        lambda v: _is_triple(v) and max(map(abs, v)) <= 2,  # those of pictures from 0 to 255 are about 120
+    ),
     "std": Argument("three numbers other than 0, for red, green and blue", lambda v: _is_triple(v) and 0 not in v),
-    "labels": Argument("a list of names", _is_list),
+    "labels": Argument("a list of names", lambda v: _is_list(v) and not isinstance(v, (Mapping, Set))),
     "audio": _PATH,
     "dance": _YES_OR_NO,
     "every": Argument("a whole number from 1 to 30", lambda value: is_whole(value) and 1 <= value <= 30),
