@@ -2,7 +2,7 @@
 
     import dreamer
 
-    picture = dreamer.dream("photo.jpg", preset="classic", strength=0.8)   # a PIL image
+    picture = dreamer.dream("photo.jpg", preset="bloom", strength=0.8)   # a PIL image
     picture.save("dream.png")
 
 Importing this package imports nothing heavy: torch comes with the first name that needs it. Until then the threads

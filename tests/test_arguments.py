@@ -168,6 +168,8 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
         "count: 0 is not a whole number of at least 1\nfacets: 2.5 is not a whole number of at least 1",
     ),
     "keep": (lambda: dream(keep=[9]), dreamer.UsageError, "keep: expected numbers of steps from 1 to 1"),
+    "keep of the photo": (lambda: dream(keep=0.7), dreamer.UsageError, "not 0.7; what stays of the photo is spare=0.7"),
+    "two numbers": (lambda: visualize(count=3, facets=2), dreamer.RecipeError, "count, facets: each is the number"),
     "layer": (lambda: dream(layer="three"), dreamer.NetworkError, "tiny has no layer 'three'; `network.layers()`"),
     "features": (
         lambda: features(layers=["three"]),

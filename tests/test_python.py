@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from command import pixels
+from command import pixels, refused, render
 from PIL import Image
 from torch import Tensor, nn
 
@@ -338,6 +338,17 @@ def _of_no_known_type(features: Tensor, *, power: NotKnown = 1) -> Tensor:  # ty
 def test_what_is_no_ingredient_is_told(objective: Any, told: str) -> None:
     with pytest.raises(dreamer.DreamerError, match=told):
         dreamer.dream(PHOTO, network=tiny_network(), objectives=[objective])
+
+
+def test_a_picture_that_dreamer_made_is_a_preset_of_its_recipe(tmp_path: Path) -> None:
+    PHOTO.save(source := tmp_path / "photo.png")
+    look = ("--set", "octaves.count=1", "--set", "octaves.steps=1", "--seed", "7", "--threads", "1")
+    assert render(source, *look, "-o", tmp_path / "made.png").code == 0
+    again = dreamer.dream(source, preset=tmp_path / "made.png")
+    assert again.tobytes() == Image.open(tmp_path / "made.png").tobytes()
+    with pytest.raises(dreamer.UsageError, match="there is no recipe inside"):
+        dreamer.dream(source, preset=str(source))
+    refused(render(source, "--preset", tmp_path / "made.png"), "a preset is a name or a .toml file", "--recipe")
 
 
 def test_terms_have_a_sum() -> None:

@@ -422,6 +422,9 @@ def test_python_takes_masks_of_all_kinds_and_looks_of_its_own(tmp_path):
     looks = {"objectives": ["deepdream", lambda features: features.mean(1)]}
     first, *others = [dream(source, regions=[(one, looks)]) for one in arrays]
     assert all((first == other).all() for other in others)
+    sharp = shape() > 0
+    same = [dream(source, regions=[(one, looks)]) for one in (sharp, torch.from_numpy(sharp), np.uint8(255) * sharp)]
+    assert (same[0] == same[1]).all() and (same[0] == same[2]).all() and (same[0] != first).any()
     for wrong, sentence in (
         ("top", "regions: expected pairs"),
         ([("top", 3)], r"regions\[0\]: a look is"),

@@ -81,7 +81,7 @@ def zoom(
             `centre="follow"`, and a recipe's keys. All others are as for `dream`.
 
     Returns:
-        An iterator of the frames, as `returns` says; each is made when it is asked for.
+        An iterator of the frames, as `returns` says, arrays in 8 bits; each is made when it is asked for.
 
     Raises:
         DreamerError: At once, with every mistake.
@@ -170,7 +170,7 @@ def video(
         **changes: A recipe's keys. All others are as for `dream`.
 
     Returns:
-        An iterator of the frames, upright, as `returns` says; each is made when it is asked for.
+        An iterator of the frames, upright, as `returns` says, arrays in 8 bits; each is made when it is asked for.
 
     Raises:
         DreamerError: Before the first frame, for a clip that cannot be read and with every mistake of the recipe.

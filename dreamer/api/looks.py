@@ -18,14 +18,11 @@ from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, n
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
-from dreamer.files.suffixes import is_file_name
 from dreamer.image import Picture, load
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
-from dreamer.recipes.provenance import Provenance
-from dreamer.videos.clip.reader import recipe_text
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.walk import MOST_LOOKS
 from dreamer.videos.walk.walk import FPS, SECONDS, STABILITY, Walk, frame_count, settled
@@ -73,7 +70,7 @@ def walk(
         **changes: A recipe's keys, which change all looks alike. All others are as for `dream`.
 
     Returns:
-        An iterator of the frames, as `returns` says; each is made when it is asked for.
+        An iterator of the frames, as `returns` says, arrays in 8 bits; each is made when it is asked for.
 
     Raises:
         DreamerError: At once, with every mistake.
@@ -126,12 +123,9 @@ def rate_of(fps: float | str | Fraction) -> Fraction:
 
 
 def _preset(look: AnyLook, number: int) -> str | Path | Preset:
-    """A look as a preset; raises UsageError for what is none, and for a file without a recipe."""
+    """A look as a preset; raises UsageError for what is none."""
     if isinstance(look, Mapping):
         return Preset(f"looks[{number}]", "", "", "", plain(look))
     if not isinstance(look, (str, Path, Preset)):
         raise UsageError(f"looks[{number}]: expected a preset, a file or a dict, not {quoted(look)}")
-    if isinstance(look, Preset) or Path(look).suffix == ".toml" or not is_file_name(str(look)):
-        return look
-    path = Path(look)
-    return Preset(path.name, "", "", "", Provenance.read(recipe_text(path), str(path)).recipe)
+    return look

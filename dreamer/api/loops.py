@@ -63,7 +63,7 @@ def loop(
         **changes: A recipe's keys. All others are as for `dream`.
 
     Returns:
-        An iterator of the frames, as `returns` says.
+        An iterator of the frames, as `returns` says, arrays in 8 bits.
 
     Raises:
         DreamerError: At once, with every mistake.

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from dreamer.api.part import Part
 from dreamer.api.values import plain
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
@@ -36,7 +40,12 @@ def _region(pair: Any, where: str, max_pixels: int) -> tuple[dict[str, Any], Pho
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise UsageError(f"{where}: expected a mask and a look, as in ('top', 'bloom'), not {quoted(pair)}")
     given, look = pair
-    given = given.to_pil() if isinstance(given, Part) else given
+    if isinstance(given, Part):
+        given = given.to_pil()
+    elif isinstance(given, Tensor) and given.dtype == torch.bool:
+        given = given.to(torch.uint8) * 255
+    elif isinstance(given, np.ndarray) and given.dtype == bool:
+        given = given.astype(np.uint8) * 255
     if not (look is None or isinstance(look, (str, Mapping))):
         raise UsageError(f"{where}: a look is a preset's name, 'keep' or a dict, not {quoted(look)}")
     words: dict[str, Any] = region_words(given) if isinstance(given, str) else {"mask": "mask"}

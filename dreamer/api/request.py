@@ -14,6 +14,7 @@ from dreamer.api.regions import OneRegion, regions_of
 from dreamer.api.values import AnyNetwork, Device, Precision, network_of, plain, with_functions
 from dreamer.engine.device import Machine
 from dreamer.errors import collect_problems, reported_together
+from dreamer.files.suffixes import is_file_name
 from dreamer.image import Photo, Picture, load
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
@@ -22,7 +23,9 @@ from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.arguments import check
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import BESIDE, Preset, find_preset
+from dreamer.recipes.provenance import Provenance
 from dreamer.recipes.registry import Registry
+from dreamer.videos.clip.reader import recipe_text
 
 _ARGUMENTS = (*DreamSettings.__annotations__, "returns", "keep")
 
@@ -65,7 +68,7 @@ def request(
         if weights and isinstance(network, Network):
             problems.append("weights: they are for a network's name; this network has its own, so leave them out")
         with collect_problems(problems):
-            words = dict(find_preset(names, preset).words) if preset is not None else {}
+            words = dict(find_preset(names, _made_by_dreamer(preset)).words) if preset is not None else {}
         if steps is not None:
             words = merged(words, {"octaves": {"steps": plain(steps)}})
         with collect_problems(problems):
@@ -94,6 +97,16 @@ def request(
         concept_files=named_files([*own.items(), *((f"regions[{k}]", region) for k, region in enumerate(found))]),
     )
     return asked, names
+
+
+def _made_by_dreamer(preset: str | Path | Preset) -> str | Path | Preset:
+    """A picture or clip as a preset of the recipe inside it, and any other preset as it is."""
+    if isinstance(preset, Preset) or not is_file_name(str(preset)):
+        return preset
+    path = Path(preset)
+    if path.suffix == ".toml" or not path.exists():
+        return preset
+    return Preset(path.name, "", "", "", Provenance.read(recipe_text(path), str(path)).recipe)
 
 
 def photo_and_pipeline(

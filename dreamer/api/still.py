@@ -24,7 +24,7 @@ from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.pipeline.plan import reduced
-from dreamer.recipes.arguments import check
+from dreamer.recipes.arguments import check, is_number
 from dreamer.recipes.preset import Preset
 
 Given = TypeVar("Given")
@@ -79,7 +79,7 @@ def dream(
 
     Args:
         photo: A path, a PIL image, an array, a tensor, bytes or an open file; of any mode and size.
-        preset: A name of `dreamer presets list`, a TOML file, or a Preset.
+        preset: A name of `dreamer presets list`, a TOML file, a picture made by dreamer, or a Preset.
         network: A name of `dreamer networks list`, a Network, a torch module that takes ImageNet's preprocessing, or
             several of them by names; by default the preset's, else reverie.
         weights: A file with the named network's weights, .safetensors or .pth.
@@ -98,7 +98,7 @@ def dream(
         keep: Steps, counted from 1 over all octaves, after which the picture is returned as well. (What stays of the
             photo is `spare`, the command line's --keep.)
         returns: "pil" for an image with the photo's alpha and profile, in 8 bits; "tensor" for (3, H, W), float32 in
-            [0, 1]; "array" for (H, W, C) in the photo's own depth.
+            [0, 1]; "array" for (H, W, C) in the photo's own depth, uint8 or uint16, which floats become.
         on_step: Called with a `Step` after each step; its `picture()` is the picture so far. By itself a bar shows
             the progress in a notebook, and nothing elsewhere.
         **changes: A recipe's keys, as in `strength=0.5` or `octaves={"scale": 1.3}`. Where a list of ingredients is
@@ -162,7 +162,8 @@ def _snapshot_steps(snapshots: Sequence[int] | None, count: int) -> set[int]:
     with suppress(RecipeError):
         steps = [] if snapshots is None else plain(snapshots)
     if not isinstance(steps, list) or not all(type(step) is int and 1 <= step <= count for step in steps):
-        raise UsageError(
-            f"keep: expected numbers of steps from 1 to {count}, as in (1, {count}), not {quoted(snapshots)}"
-        )
+        share: Any = snapshots
+        spare = f"; what stays of the photo is spare={share}" if is_number(share) and 0 <= share <= 1 else ""
+        steps = f"numbers of steps from 1 to {count}, as in (1, {count})"
+        raise UsageError(f"keep: expected {steps}, not {quoted(snapshots)}{spare}")
     return {*steps} - {count}

@@ -155,6 +155,8 @@ def visualize(
     check(count=count, facets=facets, folder=folder)
     if len([part for part in (channel, neuron, direction) if part is not None]) > 1:
         raise RecipeError("channel, neuron, direction: give one of them, not several")
+    if facets and count != 1:
+        raise RecipeError("count, facets: each is the number of pictures; leave one of them out")
     if (facets and photo is not None) or (folder and not facets):
         raise RecipeError("facets start from noise or a folder: give no photo with them, and no folder without")
     looked_at = network_of(network)

@@ -30,7 +30,7 @@ from dreamer.recipes.registry import Registry
 _DEEPEST = 16  # levels of what may stand in a recipe, which has 8
 
 Returns = Literal["pil", "tensor", "array"]
-"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C) in the photo's own depth.
+"""Pillow's image in 8 bits; a tensor (3, H, W), float32 in [0, 1]; or an array (H, W, C), uint8 or uint16.
 
 Cut-outs have a fourth channel, alpha."""
 Shown = TypeVar("Shown")

@@ -135,8 +135,9 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
         found = [item for item in items if item.get("id", item.get("name")) == name]
         found = found or [item for item in items if item.get("name") == name]
         if len(found) > 1:
-            ids = ", ".join(str(item.get("id", "(none)")) for item in found)
-            raise RecipeError(f"{key}: the recipe has {len(found)} {head} called {name}; use an id instead ({ids})")
+            ids = [str(item["id"]) for item in found if "id" in item]
+            how = f"use an id instead ({', '.join(ids)})" if ids else f"give each an id, or all of {head} anew"
+            raise RecipeError(f"{key}: the recipe has {len(found)} {head} called {name}; {how}")
         if not found:
             found = [{"name": name}]
             items += found
