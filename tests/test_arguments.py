@@ -169,6 +169,7 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
     ),
     "keep": (lambda: dream(keep=[9]), dreamer.UsageError, "keep: expected numbers of steps from 1 to 1"),
     "keep of the photo": (lambda: dream(keep=0.7), dreamer.UsageError, "not 0.7; what stays of the photo is spare=0.7"),
+    "steps twice": (lambda: dream(steps=2), dreamer.UsageError, "steps: octaves has them as well; leave one of them"),
     "two numbers": (lambda: visualize(count=3, facets=2), dreamer.RecipeError, "count, facets: each is the number"),
     "layer": (lambda: dream(layer="three"), dreamer.NetworkError, "tiny has no layer 'three'; `network.layers()`"),
     "features": (

@@ -67,6 +67,9 @@ def request(
     with reported_together() as problems:
         if weights and isinstance(network, Network):
             problems.append("weights: they are for a network's name; this network has its own, so leave them out")
+        octaves = changes.get("octaves")
+        if steps is not None and isinstance(octaves, Mapping) and "steps" in octaves:
+            problems.append("steps: octaves has them as well; leave one of them out")
         with collect_problems(problems):
             words = dict(find_preset(names, _made_by_dreamer(preset)).words) if preset is not None else {}
         if steps is not None:
