@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from command import dreamer, forged, photo, refused, render, stamp_of
+from networks import tiny
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from dreamer.api import registry
+from dreamer.cli.provenance import provenance_for
+from dreamer.networks.network import Network
 from dreamer.networks.reverie import reverie, weights_path
 from dreamer.networks.weights import file_hash
 from dreamer.pipeline.build import Request, build
@@ -85,6 +91,20 @@ def test_a_name_that_no_text_can_hold_is_told_with_question_marks(monkeypatch: p
     monkeypatch.setattr(Request, "_loaded", lambda self, *given, **known: reverie())
     pipeline = build({}, registry(), weights=Path("caf\udce9.safetensors"))
     assert pipeline.weights_file == "caf?.safetensors"
+
+
+def test_weights_without_a_file_are_told_apart_as_well() -> None:
+    def made(network: Network) -> Provenance:
+        pipeline = build({}, registry(), network=network)
+        return provenance_for(pipeline, "", pipeline.machine, [])
+
+    module = tiny().module
+    one, same = (made(Network.wrap(copy.deepcopy(module), name="own")) for _ in range(2))
+    with torch.no_grad():
+        next(module.parameters()).add_(1e-3)
+    other = made(Network.wrap(module, name="own"))
+    assert one.weights and one.differences(same) == [] and one.differences(other) == ["the weights are different"]
+    assert replace(one, weights="").differences(other) == []
 
 
 ORIGINS: dict[str, tuple[Any, str]] = {

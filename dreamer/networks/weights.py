@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from dreamer import limits
@@ -142,6 +143,17 @@ def file_hash(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_hash(network: Network) -> str:
+    """The SHA-256 of a network's weights, in hex: of their file, or where there is none of the tensors themselves."""
+    if network.weights:
+        return network.weights
+    found = hashlib.sha256()
+    for name, tensor in network.module.state_dict().items():
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def fitted(network: Network, fit: Fit) -> Network:

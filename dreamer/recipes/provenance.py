@@ -24,10 +24,10 @@ class Provenance:
     """Everything that a picture was made from.
 
     `recipe` is the complete recipe dict, `machine` the device, precision and tile with the torch version; `dreamer` and
-    `plugins` (those that it needs) are versions; `weights`, `photo` and `guide` are SHA-256 hashes of the files, and
-    `pictures` is that of the pictures that a sheet starts from. `weights_file` is the name of a file with the person's
-    own weights, empty for those that come with the network. `origins` says for each plugin where it was installed from:
-    "index", "folder", "git", "file" or "address", and never which.
+    `plugins` (those that it needs) are versions; `weights`, `photo` and `guide` are SHA-256 hashes of the files (or of
+    weights that are in none), and `pictures` is that of the pictures that a sheet starts from. `weights_file` is the
+    name of a file with the person's own weights, empty for those that come with the network. `origins` says for each
+    plugin where it was installed from: "index", "folder", "git", "file" or "address", and never which.
     """
 
     recipe: Mapping[str, Any]
@@ -87,8 +87,9 @@ class Provenance:
         return found + _changes(self.machine, now.machine, "", "unknown")
 
     def _other_inputs(self, other: Provenance) -> list[str]:
-        """The inputs that differ, compared as JSON, in which tuples are lists."""
-        return [part for part in _INPUTS if _plain(getattr(self, part)) != _plain(getattr(other, part))]
+        """The inputs that differ, compared as JSON, in which tuples are lists; weights that are not known do not."""
+        parts = [part for part in _INPUTS if part != "weights" or (self.weights and other.weights)]
+        return [part for part in parts if _plain(getattr(self, part)) != _plain(getattr(other, part))]
 
 
 def _check_looks(regions: Any, where: str) -> None:
