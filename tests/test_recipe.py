@@ -33,6 +33,16 @@ def test_the_defaults_are_the_documented_ones():
     assert [item.name for item in recipe.gradient_filters] == ["laplacian", "even", "chroma"]
 
 
+def test_an_ingredient_can_be_added_as_it_is():
+    assert [item.name for item in read((), "updates.stretch").updates] == [
+        *(item.name for item in read().updates),
+        "stretch",
+    ]
+    (found,) = (item for item in read((), "transforms.jitter={pixels = 7}").transforms if item.name == "jitter")
+    assert found.options["pixels"] == 7 and read((), "transforms.jitter") == read()
+    assert problems((), "transforms.jitter.pixels")[0].startswith("--set transforms.jitter.pixels: write KEY=VALUE")
+
+
 def test_settings_reach_everything():
     recipe = read(
         (),

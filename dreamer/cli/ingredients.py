@@ -84,6 +84,8 @@ def _show(kind: str, entry: Entry[IngredientKind]) -> None:
         rows.append((f"{kind}.{entry.name}.weight", "a number from -1000 to 1000", "1.0"))
     if kind == "objectives":
         rows.append((f"{kind}.{entry.name}.layer", "a layer of the network", "its default layer"))
+    if not rows:
+        echo(line(f"--set {kind}.{entry.name}  to add it"))
     for key, allowed, default in rows:
         echo(line(f"--set {key}=...  {allowed}{f' [{default}]' if default else ''}"))
 

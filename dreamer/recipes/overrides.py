@@ -114,7 +114,7 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
     Args:
         words: The recipe dict, which is not changed.
         key: Key path, as in `octaves.steps` or `priors.total_variation.weight`. An ingredient that is missing is added.
-        value: The value, not checked here.
+        value: The value, not checked here; of an ingredient alone, as of `priors.total_variation`, a dict of options.
 
     Raises:
         RecipeError: There is no such key, or several ingredients have this name.
@@ -127,8 +127,9 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
         if problem := table_problem(head, result.get(head, {})):
             raise RecipeError(problem)
         result = merged(result, {head: {tail[0]: value}})
-    elif head in INGREDIENTS and len(tail) > 1:
-        name, option = ".".join(tail[:-1]), tail[-1]  # a full name can contain dots
+    elif head in INGREDIENTS and (len(tail) > 1 or isinstance(value, Mapping)):
+        named, options = (tail, value) if isinstance(value, Mapping) else (tail[:-1], {tail[-1]: value})
+        name = ".".join(named)  # a full name can contain dots
         if problem := tables_problem(head, result.get(head, [])):
             raise RecipeError(problem)
         items = result[head] = list(result.get(head, []))
@@ -141,7 +142,7 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
         if not found:
             found = [{"name": name}]
             items += found
-        found[0][option] = value
+        found[0] |= options
     else:
         known = [*fields_of(Recipe), "octaves", *INGREDIENTS, *ONES]
         example = "write keys as in colour, octaves.steps or priors.total_variation.weight"
@@ -160,8 +161,14 @@ def with_changes(words: RecipeDict, changes: Iterable[tuple[str, Any]]) -> tuple
 
 
 def read_setting(text: str) -> tuple[str, Any]:
-    """Split `KEY=VALUE` into the key and the value, which is parsed as TOML if it is TOML, and else is text."""
+    """Split `KEY=VALUE` into the key and the value, which is parsed as TOML if it is TOML, and else is text.
+
+    An ingredient alone, as `transforms.mirror`, has no options to be set.
+    """
     key, equals, value = text.partition("=")
+    kind, _, name = key.partition(".")
+    if not equals and kind in INGREDIENTS and name and ("." not in name or ":" in name):
+        return key, {}
     if not equals or not key.strip():
         raise RecipeError(f"--set {text}: write KEY=VALUE, as in --set octaves.steps=20")
     try:
