@@ -298,6 +298,15 @@ def test_a_stamped_recipe_repeats(tmp_path):
     assert ran.code == 0 and "the recipe is different" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("regions", "told"), [(("top=bloom",), True), (("top=gaze",), False), (("top=bloom", "left"), False)]
+)
+def test_a_preset_that_grows_in_no_region_is_told(tmp_path, regions, told):
+    words = [word for region in regions for word in ("--region", region)]
+    ran = render(photo(tmp_path / "one.png"), "--preset", "gaze", *words)
+    assert ran.code == 0 and ("--preset gaze: each region has a look of its own" in ran.err) == told
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_all_regions_can_be_turned_round(tmp_path, order):
     one = photo(tmp_path / "one.png")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dreamer.cli.regions import with_regions
+from dreamer.cli.regions import grows_nowhere, with_regions
 from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
@@ -164,6 +164,9 @@ class RenderOptions:
         with collect_problems(problems):
             provenance, words = self._words(registry)
         words, masks = with_regions(words, self.region, self.max_pixels, problems)
+        if self.preset and not problems and grows_nowhere(self.preset, self.region):
+            how = "a --region without =LOOK has the preset's"
+            notify(f"--preset {self.preset}: each region has a look of its own, so its forms grow nowhere; {how}")
         changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
         if self.feather is not None and not problems and not words.get("regions"):
             if not any(key.partition(".")[0] == "regions" for key, _ in changes):
