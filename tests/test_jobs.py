@@ -283,6 +283,7 @@ def test_the_channels_of_an_atlas_are_the_same(tmp_path: Path, here: list[Here])
     assert [unit.words["channels"] for unit in here[0].given] == [[*range(8)], [8, 9]]
 
 
+@pytest.mark.filterwarnings("ignore:reverie has no layer")  # the tiny network stands for every one
 def test_the_looks_of_a_photo_are_the_same(tmp_path: Path, here: list[Here], monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("presets", "try", photo(tmp_path / "a.png", 128, 128), "classic", "bloom", "--size", "96")
     assert dreamer(*words, "-o", tmp_path / "one.png").code == 0

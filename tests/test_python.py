@@ -351,6 +351,14 @@ def test_a_picture_that_dreamer_made_is_a_preset_of_its_recipe(tmp_path: Path) -
     refused(render(source, "--preset", tmp_path / "made.png"), "a preset is a name or a .toml file", "--recipe")
 
 
+def test_what_is_done_otherwise_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "look.toml").write_text(
+        'schema = 1\nnetwork = "vgg16"\n[[objectives]]\nname = "deepdream"\nlayer = "conv9"\n'
+    )
+    with pytest.warns(UserWarning, match="tiny has no layer conv9; its default layer"):
+        dreamer.dream(PHOTO, preset=tmp_path / "look.toml", network=tiny_network(), octaves={"count": 1}, steps=1)
+
+
 def test_terms_have_a_sum() -> None:
     words: Any = {"size": 40, "steps": 1, "returns": "tensor"}
     one, other = dreamer.channel("two", 1), dreamer.channel("two", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,18 @@ def request(
         fetch=fetch,
         guide=guide,
         machine=machine,
+        notify=warned,
         max_pixels=max_pixels,
         masks=masks,
         beside=beside,
         concept_files=named_files([*own.items(), *((f"regions[{k}]", region) for k, region in enumerate(found))]),
     )
     return asked, names
+
+
+def warned(sentence: str) -> None:
+    """Warn a program of what was done otherwise than it might expect."""
+    warnings.warn(sentence, stacklevel=2)
 
 
 def _made_by_dreamer(preset: str | Path | Preset) -> str | Path | Preset:

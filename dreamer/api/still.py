@@ -125,8 +125,11 @@ def dreamt(
     on_step: Callable[[Step], None] | None,
     given: Callable[[Dream], Given],
     snapshots: Sequence[int] | None,
+    on_dream: Callable[[Dream], None] = lambda dream: None,
 ) -> Given | dict[int, Given]:
     """Dream over a photo and return what `given` makes of the dream; with `snapshots`, {step: picture} of these steps.
+
+    `on_dream` is called with the finished dream.
 
     Interrupted carries the same of the unfinished dream. Raises UsageError for a step that does not exist.
     """
@@ -151,7 +154,9 @@ def dreamt(
             def take(number: int, dream: Dream) -> None:
                 taken[number] = given(dream)
 
-            return finished(pipeline.dream(photo, plan=plan, on_step=counted, snapshots=steps, on_snapshot=take))
+            dream = pipeline.dream(photo, plan=plan, on_step=counted, snapshots=steps, on_snapshot=take)
+            on_dream(dream)
+            return finished(dream)
     except Interrupted as stop:
         raise Interrupted(finished(stop.picture)) from None
 

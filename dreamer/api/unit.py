@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dreamer.api.changes import UnitChanges, UnitSettings
 from dreamer.api.names import registry
-from dreamer.api.request import machine_of, photo_of, request
+from dreamer.api.request import machine_of, photo_of, request, warned
 from dreamer.api.still import dreamt
 from dreamer.api.values import AnyNetwork, Device, Pictures, Precision, Returns, given, network_of, numbers_of, plain
 from dreamer.engine.modes import plain_modes
@@ -25,6 +25,7 @@ from dreamer.files.suffixes import pictures_in
 from dreamer.image import Picture, load, to_pil
 from dreamer.networks.network import Network
 from dreamer.pipeline.demand import MAX_PIXELS
+from dreamer.pipeline.dream import Dream
 from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict
@@ -32,6 +33,7 @@ from dreamer.visualization.custom_objective import Features, custom_objective
 from dreamer.visualization.direction_file import direction_of
 from dreamer.visualization.exemplars import whole_number
 from dreamer.visualization.facets import facets as facets_of
+from dreamer.visualization.silence import silence
 from dreamer.visualization.unit import Unit, grey, visualization
 
 _MOST = 1 << 31  # of channels, rows and columns
@@ -147,6 +149,9 @@ def visualize(
         `count` or `facets` pictures, each of the photo's size, or square; cut-outs have alpha as a fourth channel. With
         `keep`, {step: the pictures after it}, which ends with the finished ones.
 
+    Warns:
+        UserWarning: The unit does not fire, so that the pictures are chance.
+
     Raises:
         DreamerError: The unit does not exist, or the recipe has mistakes, all of which are named.
         Interrupted: As for `dream`; its `picture` is a list of the unfinished pictures.
@@ -190,9 +195,15 @@ def visualize(
         with TemporaryDirectory() as kept:
             begun = facets_of(pipeline, Path(folder), pictures_in(Path(folder)), notes=Path(kept) / "notes")
         pipeline = replace(pipeline, starts=begun.starts)
-    return dreamt(
-        pipeline, source, on_step, lambda dream: Pictures(given(one, returns) for one in dream.singly()), keep
-    )
+
+    def told(dream: Dream) -> None:
+        if sentence := "" if callable(objective) else silence(pipeline, dream):
+            warned(sentence)
+
+    def shown(dream: Dream) -> Pictures:
+        return Pictures(given(one, returns) for one in dream.singly())
+
+    return dreamt(pipeline, source, on_step, shown, keep, told)
 
 
 def _name_in(words: object) -> str | None:

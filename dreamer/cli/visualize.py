@@ -129,7 +129,7 @@ def visualize(
         if pictures:
             pipeline = _begun(pipeline, pictures, names, Path(output), reporter, given.max_pixels)
         shared = (pipeline, provenance, plugins, place, reporter, given.max_pixels, [photo] if photo else [])
-        saying: dict[str, Any] = {"blank": partial(_blank, pipeline), "remarks": partial(_silence, pipeline)}
+        saying: dict[str, Any] = {"blank": partial(_blank, pipeline), "remarks": partial(_remarks, pipeline)}
         return Batch(*shared, force=force, snapshots=snapshots, **saying).run([photo])
 
 
@@ -154,14 +154,11 @@ def _blank(pipeline: Pipeline) -> Photo:
     return load(to_pil(grey(pipeline.recipe.size, pipeline.recipe.size)))
 
 
-def _silence(pipeline: Pipeline, dream: Dream) -> list[str]:
+def _remarks(pipeline: Pipeline, dream: Dream) -> list[str]:
     """A sentence about the pictures in which the unit does not fire, if there are any."""
-    from dreamer.visualization.silence import silent
+    from dreamer.visualization.silence import silence
 
-    dead = silent(pipeline, dream.photo.image() + dream.change)
-    where = "" if len(dead) == len(dream.change) else f"picture {', '.join(str(n + 1) for n in dead)}: "
-    why = "the unit does not fire, and nothing that was tried excites it; try another --seed, or another unit"
-    return [f"{where}{why}"] if dead else []
+    return [sentence] if (sentence := silence(pipeline, dream)) else []
 
 
 def _pictures(folder: Path | None, output: str, facets: int | None, problems: list[str]) -> list[str]:

@@ -7,8 +7,18 @@ from dataclasses import replace
 from torch import Tensor
 
 from dreamer.engine.step import Step, StepContext
+from dreamer.errors import argument
+from dreamer.pipeline.dream import Dream
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.visualization.unit import DIVERSITY
+
+
+def silence(pipeline: Pipeline, dream: Dream) -> str:
+    """A sentence about the pictures of a finished dream in which the unit does not fire; empty if it does in all."""
+    dead = silent(pipeline, dream.photo.image() + dream.change)
+    where = "" if len(dead) == len(dream.change) else f"picture {', '.join(str(number + 1) for number in dead)}: "
+    another = f"another {argument('seed')}, or another unit"
+    return f"{where}the unit does not fire, and nothing that was tried excites it; try {another}" if dead else ""
 
 
 def silent(pipeline: Pipeline, pictures: Tensor) -> list[int]:
