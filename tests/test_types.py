@@ -30,9 +30,12 @@ dreamer.visualize(network, lambda f: f["0"][:, 3].mean(), on_step=lambda step: p
 dreamer.visualize(network, dreamer.channel("0", 3) - 0.5 * dreamer.neuron("0", 1, 2, 3))
 look: Image.Image = dreamer.sweep("photo.jpg", {"strength": [0.3, 1]}, seed=2)[0].picture
 looks: list[torch.Tensor] = [cell.picture for cell in dreamer.sweep("photo.jpg", variations=3, returns="tensor")]
-frames = [frame for frame in dreamer.zoom("photo.jpg", seconds=2, keyframes=[{"time": 1, "rate": 2}])]
-clip = next(dreamer.video("clip.mp4", stability=0.5, regions=[("masks/", "keep")]))
-way = next(dreamer.walk(["bloom", "a.png", {"seed": 3}], "photo.jpg", seconds=2, loop=True, colour=0.5))
+for number, frame in enumerate(dreamer.zoom("photo.jpg", seconds=2, keyframes=[{"time": 1, "rate": 2}])):
+    frame.save(f"{number}.png")
+clip: torch.Tensor = next(dreamer.video("clip.mp4", stability=0.5, regions=[("masks/", "keep")], returns="tensor"))
+way: Image.Image = next(dreamer.walk(["bloom", "a.png", {"seed": 3}], "photo.jpg", loop=True, colour=0.5))
+height = next(dreamer.loop("photo.jpg", seeds=2, fps="30000/1001", returns="array")).shape[0]
+large: Image.Image = dreamer.enlarge("photo.jpg", size=8000, proof=500, strength=0.5)
 sizes: dict[str, tuple[int, int]] = network.sizes(64, 64, ["0"])
 
 dreamer.dream("photo.jpg", strenght=0.5)  # wrong: a key
@@ -46,6 +49,8 @@ dreamer.visualize([net])  # wrong: no network
 text: str = dreamer.visualize(net)[0]  # wrong: a picture is no text
 one: Image.Image = dreamer.dream("photo.jpg", keep=(1,))  # wrong: several
 dreamer.zoom("photo.jpg", second=2)  # wrong: an argument
+dreamer.enlarge("photo.jpg")  # wrong: no size
+dreamer.loop("photo.jpg", on_step=lambda step: None)  # wrong: two arguments
 dreamer.walk("photo.jpg", seconds=2)  # wrong: no photo
 dreamer.sweep("photo.jpg", variation=3)  # wrong: an argument
 dreamer.channel("0", "3")  # wrong: a number

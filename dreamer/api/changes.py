@@ -72,27 +72,41 @@ class Changes(UnitChanges, total=False):
     optimiser: OneIngredient
 
 
-class Settings(TypedDict, total=False):
-    """Arguments shared by `dreamer.dream` and `dreamer.visualize` that are no recipe keys."""
+class MachineSettings(TypedDict, total=False):
+    """Arguments shared by all functions that dream, that are no recipe keys."""
 
-    preset: str | Path | Preset | None
     weights: str | Path | None
-    layer: str | None
-    guide: Picture | None
     device: Device
     precision: Precision
     fetch: bool
     steps: int | None
     max_pixels: int
-    on_step: Callable[[Step], None] | None
 
 
-class DreamSettings(Settings, Changes, total=False):
-    """Every keyword of `dreamer.dream` but `returns` and `keep`."""
+class LookSettings(MachineSettings, total=False):
+    """The same, with where a single look comes from."""
+
+    preset: str | Path | Preset | None
+    layer: str | None
+    guide: Picture | None
+
+
+class PhotoSettings(TypedDict, total=False):
+    """Arguments of functions that dream over photos and clips."""
 
     network: AnyNetwork | None
     tile: int | None
     regions: Sequence[OneRegion] | None
+
+
+class Settings(LookSettings, total=False):
+    """Arguments shared by `dreamer.dream` and `dreamer.visualize` that are no recipe keys."""
+
+    on_step: Callable[[Step], None] | None
+
+
+class DreamSettings(Settings, PhotoSettings, Changes, total=False):
+    """Every keyword of `dreamer.dream` but `returns` and `keep`."""
 
 
 class UnitSettings(Settings, UnitChanges, total=False):
@@ -135,3 +149,52 @@ class ZoomChanges(WalkChanges, total=False):
     mode: Literal["keyframes", "feedback"]
     keyframes: Sequence[Mapping[str, Any]]
     drives: Sequence[Mapping[str, Any]]
+
+
+class PrintSettings(Settings, PhotoSettings, WalkChanges, total=False):
+    """Every keyword of `dreamer.enlarge` but `size` and `returns`."""
+
+    proof: int
+
+
+class ZoomSettings(LookSettings, PhotoSettings, ZoomChanges, total=False):
+    """Every keyword of `dreamer.zoom` but `returns`."""
+
+    size: int | None
+    on_step: Callable[[int, Step], None] | None
+    audio: str | Path | None
+    dance: bool
+    depth: Picture | None
+
+
+class VideoSettings(DreamSettings, total=False):
+    """Every keyword of `dreamer.video` but `returns`."""
+
+    stability: float
+    audio: str | Path | None
+    dance: bool
+    drives: Sequence[Mapping[str, Any]]
+    every: int
+    start: float | None
+    end: float | None
+
+
+class LoopSettings(LookSettings, PhotoSettings, WalkChanges, total=False):
+    """Every keyword of `dreamer.loop` but `returns`."""
+
+    size: int | None
+    on_step: Callable[[int, Step], None] | None
+    seconds: float
+    fps: float | str | Fraction
+    seeds: int
+
+
+class WalkSettings(MachineSettings, PhotoSettings, WalkChanges, total=False):
+    """Every keyword of `dreamer.walk` but `returns`."""
+
+    size: int | None
+    on_step: Callable[[Step], None] | None
+    seconds: float
+    fps: float | str | Fraction
+    loop: bool
+    stability: float

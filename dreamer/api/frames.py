@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from dreamer.api.changes import Changes, ZoomChanges
+from dreamer.api.changes import Changes, VideoSettings, ZoomChanges, ZoomSettings
 from dreamer.api.names import registry
 from dreamer.api.regions import OneRegion
 from dreamer.api.request import machine_of, photo_of, request
@@ -40,6 +42,14 @@ from dreamer.videos.zoom.schedule import zoom_from
 from dreamer.videos.zoom.zoom import Zoom
 
 
+@overload
+def zoom(
+    photo: Picture, *, returns: Literal["pil"] = "pil", **settings: Unpack[ZoomSettings]
+) -> Iterator[Image.Image]: ...
+@overload
+def zoom(photo: Picture, *, returns: Literal["tensor"], **settings: Unpack[ZoomSettings]) -> Iterator[Tensor]: ...
+@overload
+def zoom(photo: Picture, *, returns: Literal["array"], **settings: Unpack[ZoomSettings]) -> Iterator[NDArray[Any]]: ...
 @plain_modes()
 def zoom(
     photo: Picture,
@@ -127,6 +137,16 @@ def zoom(
     return frames_given(pictures(frames_of(scene), range(motion.frames)), returns)
 
 
+@overload
+def video(
+    clip: str | Path, *, returns: Literal["pil"] = "pil", **settings: Unpack[VideoSettings]
+) -> Iterator[Image.Image]: ...
+@overload
+def video(clip: str | Path, *, returns: Literal["tensor"], **settings: Unpack[VideoSettings]) -> Iterator[Tensor]: ...
+@overload
+def video(
+    clip: str | Path, *, returns: Literal["array"], **settings: Unpack[VideoSettings]
+) -> Iterator[NDArray[Any]]: ...
 @plain_modes()
 def video(
     clip: str | Path,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from dreamer.api.changes import WalkChanges
+from dreamer.api.changes import WalkChanges, WalkSettings
 from dreamer.api.frames import frames_given
 from dreamer.api.regions import OneRegion
 from dreamer.api.request import machine_of, request
@@ -33,6 +35,18 @@ AnyLook = str | Path | Preset | Mapping[str, Any]
 """A preset's name, a TOML file, a picture or clip made by dreamer, a Preset, or a recipe's words."""
 
 
+@overload
+def walk(
+    looks: Sequence[AnyLook], photo: Picture, *, returns: Literal["pil"] = "pil", **settings: Unpack[WalkSettings]
+) -> Iterator[Image.Image]: ...
+@overload
+def walk(
+    looks: Sequence[AnyLook], photo: Picture, *, returns: Literal["tensor"], **settings: Unpack[WalkSettings]
+) -> Iterator[Tensor]: ...
+@overload
+def walk(
+    looks: Sequence[AnyLook], photo: Picture, *, returns: Literal["array"], **settings: Unpack[WalkSettings]
+) -> Iterator[NDArray[Any]]: ...
 @plain_modes()
 def walk(
     looks: Sequence[AnyLook],

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Literal, Unpack, overload
 
-from dreamer.api.changes import WalkChanges
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from dreamer.api.changes import LoopSettings, WalkChanges
 from dreamer.api.frames import frames_given
 from dreamer.api.looks import rate_of
 from dreamer.api.regions import OneRegion
@@ -27,6 +31,14 @@ from dreamer.videos.walk.walk import frame_count, settled
 from dreamer.videos.zoom.scene import SIZE
 
 
+@overload
+def loop(
+    photo: Picture, *, returns: Literal["pil"] = "pil", **settings: Unpack[LoopSettings]
+) -> Iterator[Image.Image]: ...
+@overload
+def loop(photo: Picture, *, returns: Literal["tensor"], **settings: Unpack[LoopSettings]) -> Iterator[Tensor]: ...
+@overload
+def loop(photo: Picture, *, returns: Literal["array"], **settings: Unpack[LoopSettings]) -> Iterator[NDArray[Any]]: ...
 @plain_modes()
 def loop(
     photo: Picture,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Literal, Unpack, overload
 
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
-from dreamer.api.changes import WalkChanges
+from dreamer.api.changes import PrintSettings, WalkChanges
 from dreamer.api.notebook import watched
 from dreamer.api.regions import OneRegion
 from dreamer.api.request import photo_and_pipeline
@@ -25,6 +27,16 @@ from dreamer.recipes.arguments import check
 from dreamer.recipes.preset import Preset
 
 
+@overload
+def enlarge(
+    photo: Picture, *, size: int, returns: Literal["pil"] = "pil", **settings: Unpack[PrintSettings]
+) -> Image.Image: ...
+@overload
+def enlarge(photo: Picture, *, size: int, returns: Literal["tensor"], **settings: Unpack[PrintSettings]) -> Tensor: ...
+@overload
+def enlarge(
+    photo: Picture, *, size: int, returns: Literal["array"], **settings: Unpack[PrintSettings]
+) -> NDArray[Any]: ...
 @plain_modes()
 def enlarge(
     photo: Picture,
