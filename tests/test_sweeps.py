@@ -309,6 +309,8 @@ def test_python_gives_the_same_cells(tmp_path: Path, dreams: list[float]) -> Non
     again = library.dream(source, **varied_[1].recipe)
     assert varied_[1].picture.tobytes() == again.tobytes() != varied_[0].picture.tobytes()
     assert varied_.sheet().width > 64
+    shown = varied_[0]._repr_png_()
+    assert shown and shown.startswith(b"\x89PNG") and len(repr(varied_[0])) < 300 and cells[0]._repr_png_() is None
     assert [cell.recipe["seed"] for cell in library.sweep(source, variations=2, seed=4, steps=1)] == [4, 5]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, Unpack, cast, overload
@@ -47,8 +47,11 @@ class Cell(Generic[Shown]):
 
     number: int
     labels: tuple[str, ...]
-    recipe: dict[str, Any]
+    recipe: dict[str, Any] = field(repr=False)
     picture: Shown
+
+    def _repr_png_(self) -> bytes | None:
+        return _png(self.picture) if isinstance(self.picture, Image.Image) else None
 
 
 class Sweep(list[Cell[Shown]]):
@@ -71,9 +74,13 @@ class Sweep(list[Cell[Shown]]):
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(cell.picture, Image.Image) for cell in self):
             return None
-        data = io.BytesIO()
-        cast("Sweep[Image.Image]", self).sheet().save(data, "PNG")
-        return data.getvalue()
+        return _png(cast("Sweep[Image.Image]", self).sheet())
+
+
+def _png(picture: Image.Image) -> bytes:
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    return data.getvalue()
 
 
 Axes = Mapping[str, Sequence[Any]]
