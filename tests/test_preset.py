@@ -1,5 +1,6 @@
 """Presets as data: packs without code, a person's own, what extends and what requires, schemas and lines."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from command import dreamer
 
 from dreamer.errors import RecipeError
+from dreamer.plugins.installer import installed, is_plugin
 from dreamer.plugins.loading import load_plugins, load_presets
 from dreamer.recipes import preset as presets
 from dreamer.recipes.preset import find_preset, lines_of, read_preset
@@ -218,3 +220,17 @@ def test_what_is_no_plugins_name_reaches_no_command_as_an_owner_either(site: Pat
         registry.vocabulary("priors", f"{owner}:tilt")
     assert "cannot be the name of a plugin" in caught.value.problems[1]
     assert not any("plugins install" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("listing", [b"[dreamer]\nbroken", b"[dreamer]\nx = \xff\n"])
+def test_a_damaged_distribution_is_told_of_and_breaks_nothing(site: Path, listing: bytes) -> None:
+    pack(site, "good-looks")
+    pack(site, "torn-looks")
+    (site / "torn_looks-1.5.dist-info" / "entry_points.txt").write_bytes(listing)
+    problems = {plugin.distribution: plugin.problem for plugin in load_presets()[1]}
+    assert "its entry_points.txt is damaged (" in problems["torn-looks"] and problems["good-looks"] == ""
+    assert is_plugin(installed()["torn-looks"])  # so that it can be uninstalled
+    environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{Path(__file__).parents[1]}"}
+    command = [sys.executable, "-m", "dreamer", "plugins", "list"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # imports torch afresh
+    assert ran.returncode == 0 and "broken: its entry_points.txt is damaged" in ran.stdout, ran.stderr

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import invalidate_caches
-from importlib.metadata import Distribution, DistributionFinder, EntryPoint, entry_points
+from importlib.metadata import Distribution, DistributionFinder, EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from dreamer.errors import UsageError, did_you_mean
 from dreamer.plugins.loading import Plugin, load_plugins
-from dreamer.plugins.preset_packs import GROUPS
+from dreamer.plugins.preset_packs import GROUPS, entry_points
 from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
@@ -125,7 +125,7 @@ def _presets(registry: Registry, source: str) -> Iterator[Preset]:
 
 
 def _entries() -> list[EntryPoint]:
-    return [entry for group in GROUPS for entry in entry_points(group=group)]
+    return [entry for group in GROUPS for entry in entry_points(group)]
 
 
 def _distribution(entry: EntryPoint) -> str:
