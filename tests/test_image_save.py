@@ -2,6 +2,7 @@ import errno
 import io
 import json
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,14 @@ def test_iptc_survives_in_jpeg_and_tiff(written, format):
     assert load(path).iptc == iptc
     with Image.open(path) as picture:  # which a program has opened itself
         assert format == "TIFF" or load(picture).iptc == iptc
+
+
+@pytest.mark.parametrize("length", [30_000, 65_400, 300_001])
+def test_long_captions_go_on_over_several_segments(written, length):
+    """Other programs, too, join what Photoshop writes in this way."""
+    iptc = b"".join(b"\x1c\x02\x78" + struct.pack(">H", 29_000) + bytes(29_000) for _ in range(length // 29_000))
+    photo = camera_photo(iptc=iptc + b"\x1c\x02\x78\x00\x05shell")
+    assert not losses(photo, "JPEG") and load(written(photo, "JPEG")).iptc == photo.iptc
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -169,16 +169,20 @@ def _lossy(
 def _segments(captions: bytes, packet: bytes) -> bytes:
     """The JPEG segments that Pillow does not write: IPTC, and XMP too long for one (XMP part 3, 1.1.3.1)."""
     segments = []
-    if 0 < len(captions) <= SEGMENT - 30:
+    if captions:
         resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(captions)) + captions + bytes(len(captions) % 2)
-        segments.append((0xED, b"Photoshop 3.0\0" + resource))
+        segments += [(0xED, b"Photoshop 3.0\0" + part) for part in _parts(resource, SEGMENT - 14)]
     if len(packet) > XMP_LIMIT:
         name = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
         segments.append((0xE1, xmp.SEGMENT + xmp.pointer(name)))
-        for start in range(0, len(packet), SEGMENT - 100):
-            head = xmp.EXTENSION + name.encode() + struct.pack(">II", len(packet), start)
-            segments.append((0xE1, head + packet[start : start + SEGMENT - 100]))
+        for number, part in enumerate(_parts(packet, SEGMENT - 100)):
+            head = xmp.EXTENSION + name.encode() + struct.pack(">II", len(packet), number * (SEGMENT - 100))
+            segments.append((0xE1, head + part))
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
+
+
+def _parts(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
