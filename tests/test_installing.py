@@ -207,6 +207,10 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
     (tmp_path / "cut-1.0-py3-none-any.whl").write_bytes(b"PK")
     with zipfile.ZipFile(tmp_path / "mute-1.0-py3-none-any.whl", "w") as file:
         file.writestr("a.py", "")
+    with zipfile.ZipFile(tmp_path / "torn-1.0-py3-none-any.whl", "w") as file:
+        file.writestr("ä.py", "")
+    torn = tmp_path / "torn-1.0-py3-none-any.whl"
+    torn.write_bytes(torn.read_bytes().replace("ä".encode(), b"\xff\xff"))
     with zipfile.ZipFile(tmp_path / "renamed.whl", "w"):
         pass
     sentences = {
@@ -215,6 +219,8 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         "./text.txt": "./text.txt: expected a name on the package index, a wheel",
         "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file); build or download it again",
         "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
+        "torn-1.0-py3-none-any.whl": "this wheel is broken ('utf-8' codec can't decode",
+        "~nosuchuser/x": "~nosuchuser/x: there is no such file or folder",
         "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
         "--index-url=x": "'--index-url=x': expected a name",
         "two words": "'two words': expected a name",
