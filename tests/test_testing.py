@@ -405,6 +405,15 @@ def test_a_preset_is_tried_and_told_of_what_it_lacks(about, verdict, words):
     assert preset.verdict == verdict and words in preset.sentence
 
 
+def test_a_preset_is_told_of_all_its_mistakes_at_once():
+    wrong = {"networks": "reverie", "strenght": 1, "octaves": {"step": 3, "steps": "a"}}
+    (preset,) = findings(presets=Preset(**{**TITLED, "description": "", "words": wrong}))
+    for word in ("has no description", "networks: unknown key", "strenght: unknown key", "octaves.step: ", ".steps: "):
+        assert word in preset.sentence
+    (preset,) = findings(presets=Preset(**{**TITLED, "title": "", "words": {}, "requires": ("dreamer-absent",)}))
+    assert preset.verdict == "broken" and "has no title" in preset.sentence and "dreamer-absent" in preset.sentence
+
+
 GOOD = '''
 from dreamer import hookimpl
 
