@@ -68,6 +68,13 @@ def test_a_broken_pack_is_told_of_and_breaks_nothing(site: Path, value: str, rea
     assert find_preset(registry, "good-looks-look").title == "A look"
 
 
+def test_every_wrong_name_of_a_plugin_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('schema = 1\nrequires = ["dreamer-ink", "; rm -rf /", "-x"]\n')
+    with pytest.raises(RecipeError) as caught:
+        read_preset(tmp_path / "a.toml")
+    assert [sentence.split(": ")[2].split(" is ")[0] for sentence in caught.value.problems] == ["'; rm -rf /'", "'-x'"]
+
+
 def test_a_pack_may_take_no_name_of_dreamers_own(site: Path) -> None:
     pack(site, "thief")
     (site / "thief" / "bloom.toml").write_text("schema = 1\n")
