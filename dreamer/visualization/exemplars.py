@@ -208,7 +208,10 @@ def exemplar_looks(
     """A labelled tile for each exemplar, 5/2 `side` x `side` pixels: the picture, its place framed, and the place."""
     result = []
     for number, exemplar in enumerate(found, 1):
-        picture = load_for_crops(folder, exemplar.name, max_pixels)
+        try:
+            picture = load_for_crops(folder, exemplar.name, max_pixels)
+        except DreamerError:
+            continue  # deleted or changed since the search
         left, top, right, bottom = exemplar.place
         wide, high = picture.size
         box = (round(left * wide), round(top * high), round(right * wide), round(bottom * high))
