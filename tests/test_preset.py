@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import dreamer
+from command import dreamer, refused
 
 from dreamer.errors import RecipeError
 from dreamer.plugins.installer import installed, is_plugin
@@ -237,6 +237,7 @@ def test_a_damaged_distribution_is_told_of_and_breaks_nothing(site: Path, listin
     problems = {plugin.distribution: plugin.problem for plugin in load_presets()[1]}
     assert "its entry_points.txt is damaged (" in problems["torn-looks"] and problems["good-looks"] == ""
     assert is_plugin(installed()["torn-looks"])  # so that it can be uninstalled
+    refused(dreamer("plugins", "check", "torn-looks"), "torn-looks: its entry_points.txt is damaged")
     environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{Path(__file__).parents[1]}"}
     command = [sys.executable, "-m", "dreamer", "plugins", "list"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # imports torch afresh

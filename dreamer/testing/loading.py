@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from dreamer.errors import UsageError, did_you_mean
 from dreamer.plugins.loading import Plugin, load_plugins
-from dreamer.plugins.preset_packs import GROUPS, entry_points
+from dreamer.plugins.preset_packs import GROUPS, damaged, entry_points
 from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
@@ -95,6 +95,8 @@ def _load(name: str) -> Target:
         raise UsageError(f"several plugins have an entry point {name}; use {' or '.join(sorted(by_entry))}")
     mine = mine or [entry for entry in entries if _distribution(entry) in by_entry]
     if not mine:
+        if torn := damaged().get(canonicalize_name(name)):
+            raise UsageError(f"{name}: {torn}")
         known = {entry.name for entry in entries} | {_distribution(entry) for entry in entries}
         if Path(name).is_dir():
             raise UsageError(
