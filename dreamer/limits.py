@@ -102,6 +102,8 @@ PROFILE_BYTES: Final = 4 * MB
 """Size of an ICC profile, unpacked."""
 CAPTION_BYTES: Final = 1 * MB
 """Size of IPTC captions."""
+COMMENT_BYTES: Final = 1 * MB
+"""Size of all comments together."""
 METADATA_PARTS: Final = 10_000
 """Chunks or segments of metadata in one picture; those after them are ignored."""
 PNG_CHUNKS: Final = 1_000_000

@@ -66,6 +66,23 @@ def test_what_appears_while_the_picture_is_made_is_spared(tmp_path: Path, name: 
     assert (tmp_path / name).read_bytes() != b"theirs"
 
 
+def test_a_page_that_is_replaced_leaves_no_tile_behind(tmp_path: Path) -> None:
+    folder, tiles, elsewhere = tmp_path / "page", tmp_path / "page" / "picture_files", tmp_path / "elsewhere"
+    write_page(folder, pixels(1500, 600), title="old")
+    elsewhere.mkdir()
+    theirs = [tiles / "11" / "notes.txt", tiles / "2024" / "0_0.jpg", tiles / "0_0.jpg", elsewhere / "0_0.jpg"]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("theirs")
+    (tiles / "10" / "7_7.jpg").symlink_to(elsewhere / "0_0.jpg")
+    write_page(folder, pixels(300, 520), title="new", replace=True)
+    assert all(path.read_text() == "theirs" for path in theirs) and left_in(tiles / "11") == ["notes.txt"]
+    assert left_in(tiles / "10") == ["0_0.jpg", "0_1.jpg", "7_7.jpg"] and left_in(tiles / "9") == ["0_0.jpg"]
+    write_page(tmp_path / "again", pixels(9, 9), title="old")
+    write_page(tmp_path / "again", pixels(2, 2), title="new", replace=True)
+    assert left_in(tmp_path / "again" / "picture_files") == ["0", "1"]
+
+
 def test_a_print_comes_with_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamer.pipeline.build.load_from", lambda *a, **k: tiny())
     monkeypatch.setattr("dreamer.pipeline.enlarging.PROOF", 80)

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import shutil
 import weakref
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from command import dreamer, refused
 from networks import pooling as tiny
 from PIL import Image
 
-from dreamer.errors import PhotoError, UsageError
+from dreamer.errors import UsageError
 from dreamer.image import load
 from dreamer.visualization import exemplars
 from dreamer.visualization.atlas.exemplar_crops import Channels
@@ -299,8 +300,24 @@ def test_a_picture_of_the_folder_is_never_overwritten(folder, tmp_path):
 
 def test_the_cap_of_pixels_holds_to_the_end(folder):
     (best,) = searched(folder, Channel(tiny(), "two", 5), folder / ".notes", count=1).best
-    with pytest.raises(PhotoError, match="pixels"):
-        exemplar_looks(folder, best, max_pixels=10)
+    assert exemplar_looks(folder, best, max_pixels=10) == [] and len(exemplar_looks(folder, best)) == 1
+
+
+def test_a_picture_that_is_deleted_during_the_search_is_left_out(folder, tmp_path, monkeypatch):
+    copied = tmp_path / "pictures"
+    shutil.copytree(folder, copied)
+
+    def gone(*words, **named):
+        found = search(*words, **named)
+        (copied / found.best[0][0].name).unlink()
+        return found
+
+    monkeypatch.setattr(exemplars, "search", gone)
+    words = ("exemplars", copied, "--channel", "3", "--steps", "0", "-o", tmp_path / "sheet.png", "--force")
+    ran = dreamer(*words, "--count", "4")
+    assert ran.code == 0 and "showing 3 of 25 pictures" in ran.err
+    ran = dreamer(*words, "--count", "1")
+    assert ran.code == 2 and "none of its pictures can be used any more" in ran.err
 
 
 def test_wrong_wishes_are_told_of_at_once(folder, tmp_path):

@@ -1,5 +1,6 @@
 """The shortest plugin works, and the guide shows it as it is."""
 
+import pkgutil
 import re
 import sys
 import tomllib
@@ -111,6 +112,13 @@ def test_the_guide_documents_every_reserved_keyword_and_which_ingredients_get_it
     assert documented.keys() == RESERVED == GIVEN_TO.keys()
     only = {word: match[1] for word, text in documented.items() if (match := re.search(r"; for (\w+) only$", text))}
     assert only == {word: kinds[0] for word, kinds in GIVEN_TO.items() if len(kinds) == 1}
+
+
+def test_the_guide_calls_stable_what_it_tells_authors_to_import():
+    stable = re.search(r"Import only from.*?only those names are stable", GUIDE, re.DOTALL).group()
+    named = set(re.findall(r"\bdreamer\.[a-z]+\.\w+", GUIDE)) | {"dreamer.testing"}
+    assert len(named) > 2 and not [name for name in named if name not in stable]
+    assert all(map(pkgutil.resolve_name, named))
 
 
 def test_the_guide_names_every_variable_of_openmp_that_decides():

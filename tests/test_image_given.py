@@ -42,7 +42,7 @@ def test_the_same_pixels_are_the_same_photo_however_they_are_given(tmp_path):
     Image.fromarray(SCENE).save(tmp_path / "a.png")
     data = (tmp_path / "a.png").read_bytes()
     tensor = torch.from_numpy(SCENE).permute(2, 0, 1)
-    big = SCENE.astype(">u2") * 257
+    big = (SCENE.astype(np.uint16) * 257).astype(">u2")
     with (tmp_path / "a.png").open("rb") as file:
         files = (data, bytearray(data), memoryview(data), io.BytesIO(data), file)
         for given in (*files, SCENE, tensor, tensor[None], Image.fromarray(SCENE)):

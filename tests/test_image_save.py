@@ -2,6 +2,7 @@ import errno
 import io
 import json
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import tifffile
 from image_samples import RECIPE, XMP, exif, grey_profile, noise, rgb_profile, smooth
 from PIL import Image
 
+from dreamer import limits
 from dreamer.errors import PhotoError, UsageError, WriteError
 from dreamer.files import write_atomically
 from dreamer.files.suffixes import suffix_of
@@ -120,6 +122,40 @@ def test_iptc_survives_in_jpeg_and_tiff(written, format):
     assert load(path).iptc == iptc
     with Image.open(path) as picture:  # which a program has opened itself
         assert format == "TIFF" or load(picture).iptc == iptc
+
+
+@pytest.mark.parametrize("length", [30_000, 65_400, 300_001])
+def test_long_captions_go_on_over_several_segments(written, length):
+    """Other programs, too, join what Photoshop writes in this way."""
+    iptc = b"".join(b"\x1c\x02\x78" + struct.pack(">H", 29_000) + bytes(29_000) for _ in range(length // 29_000))
+    photo = camera_photo(iptc=iptc + b"\x1c\x02\x78\x00\x05shell")
+    assert not losses(photo, "JPEG") and load(written(photo, "JPEG")).iptc == photo.iptc
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_comments_survive_in_jpeg_and_png_and_elsewhere_their_loss_is_told(written, format):
+    spoken = "scanned by Käthe".encode()
+    photo = camera_photo(comments=(spoken, b"album 3"))
+    again, lost = load(written(photo, format)), losses(photo, format)
+    if format in ("JPEG", "PNG"):
+        assert again.comments == photo.comments and not lost
+        assert load(written(again, "JPEG")).comments == photo.comments
+        with Image.open(written(photo, "JPEG")) as picture:
+            assert picture.info["comment"] == b"album 3" and load(picture).comments == (b"album 3",)
+    else:
+        assert again.comments == () and "does not carry the photo's comments" in lost[0]
+
+
+def test_a_jpegs_comment_comes_back(written, tmp_path):
+    Image.fromarray(smooth(48, 64)).save(tmp_path / "photo.jpg", comment=b"album 3")
+    with Image.open(written(load(tmp_path / "photo.jpg"), "JPEG")) as picture:
+        assert picture.info.get("comment") == b"album 3"
+
+
+def test_too_many_comments_are_left_out_with_a_notice(written, monkeypatch):
+    monkeypatch.setattr(limits, "COMMENT_BYTES", 10)
+    again = load(written(camera_photo(comments=(b"beetle", b"album 3")), "JPEG"))
+    assert again.comments == (b"beetle",) and "comments beyond" in again.notices[0]
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from command import ENVIRONMENT, Ran, dreamer, left_in, refused
@@ -89,8 +92,9 @@ class World:
     ) -> process.Ran:
         words, variables = list(command), dict(environment or {})
         flags = [words[i + 1] for i, word in enumerate(words) if word in ("--constraint", "--constraints")]
-        files = [*flags, *filter(None, [variables.get("PIP_CONSTRAINT")])]
-        self.ran.append((words, variables, "".join(Path(file).read_text(encoding="utf-8") for file in files)))
+        named = [url2pathname(urlsplit(word).path) for word in (variables.get("PIP_CONSTRAINT") or "").split()]
+        held = "".join(Path(file).read_text(encoding="utf-8") for file in (*flags, *named))
+        self.ran.append((words, variables, held))
         failure = self.fails(words)
         if isinstance(failure, BaseException):
             raise failure
@@ -203,6 +207,10 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
     (tmp_path / "cut-1.0-py3-none-any.whl").write_bytes(b"PK")
     with zipfile.ZipFile(tmp_path / "mute-1.0-py3-none-any.whl", "w") as file:
         file.writestr("a.py", "")
+    with zipfile.ZipFile(tmp_path / "torn-1.0-py3-none-any.whl", "w") as file:
+        file.writestr("ä.py", "")
+    torn = tmp_path / "torn-1.0-py3-none-any.whl"
+    torn.write_bytes(torn.read_bytes().replace("ä".encode(), b"\xff\xff"))
     with zipfile.ZipFile(tmp_path / "renamed.whl", "w"):
         pass
     sentences = {
@@ -211,6 +219,8 @@ def test_every_wrong_source_is_told_of_and_nothing_runs(
         "./text.txt": "./text.txt: expected a name on the package index, a wheel",
         "cut-1.0-py3-none-any.whl": "this wheel is broken (File is not a zip file); build or download it again",
         "mute-1.0-py3-none-any.whl": "this wheel is broken (its METADATA is missing)",
+        "torn-1.0-py3-none-any.whl": "this wheel is broken ('utf-8' codec can't decode",
+        "~nosuchuser/x": "~nosuchuser/x: there is no such file or folder",
         "renamed.whl": "renamed.whl: not a wheel's name, which looks like name-version-",
         "--index-url=x": "'--index-url=x': expected a name",
         "two words": "'two words': expected a name",
@@ -400,10 +410,12 @@ def test_a_receipt_that_cannot_be_read_is_told_of(tmp_path: Path) -> None:
             Receipt.read(tmp_path / "uv-receipt.toml")
 
 
-def test_pipx_injects_what_it_is_given(world: World) -> None:
+def test_pipx_injects_what_it_is_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = world.place.prefix.parent / "venvs" / "dreamer-art"
     prefix.mkdir(parents=True)
     (prefix / "pipx_metadata.json").write_text('{"injected_packages": {"dream-x": {}}}', encoding="utf-8")
+    (blank := prefix / "with blank").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(blank))  # pip takes a blank for the end of a name
     place = Place("/env/bin/python", prefix, "3.11", pip=True)
     with pytest.raises(
         InstallError, match=r"pipx is not on the PATH\. To do it yourself: pipx inject dreamer-art dream-x"

@@ -285,6 +285,18 @@ def test_arithmetic_refuses_what_leaves_nothing(features):
         objectives.arithmetic(features, network=taught(), layer="two", plus=("scal",))
 
 
+def test_every_unknown_name_of_a_direction_is_told(features):
+    where = {"network": taught(), "layer": "two"}
+    with pytest.raises(RecipeError) as caught:
+        objectives.arithmetic(features, **where, plus=("eyy", "30"), minus=("zzz",))
+    assert all(name in str(caught.value) for name in ("'eyy'; did you mean eye", "'zzz'", "0 to 11, not 30"))
+    with pytest.raises(RecipeError) as caught:
+        objectives.interpolation(features, **where, first="eyy", second="zzz")
+    assert all(name in str(caught.value) for name in ("'eyy'", "'zzz'"))
+    with pytest.raises(RecipeError, match="channels 0 to 11, not 1000"):
+        objectives.arithmetic(features, **where, plus=("9" * 5000,))
+
+
 def test_interpolation_goes_from_one_to_the_other_along_the_batch(features):
     a = features.numpy()
     wanted = [(1 - t) * a[b, 3] + t * a[b, 7] for b, t in enumerate((0, 0.5, 1))]

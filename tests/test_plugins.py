@@ -9,6 +9,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from command import dreamer as dreamer_command
+from command import refused
 from safetensors.torch import save_file
 
 import dreamer.plugins.preset_packs
@@ -16,7 +18,9 @@ from dreamer import hookimpl
 from dreamer.errors import NetworkError, PluginError, RecipeError
 from dreamer.networks import load_from
 from dreamer.plugins.loading import load_plugins
+from dreamer.recipes.overrides import merged, read_setting, with_change
 from dreamer.recipes.preset import Preset
+from dreamer.recipes.recipe import DEFAULTS, Recipe
 from dreamer.recipes.registry import Registry
 from dreamer.testing import tiny_network
 from dreamer.testing.checks import try_network
@@ -102,6 +106,20 @@ def test_two_plugins_may_share_a_name_by_their_full_names(monkeypatch, load):
     assert shelf.get("one:tilt").source == "one"
     with pytest.raises(RecipeError, match="one:tilt or two:tilt"):
         shelf.get("tilt")
+
+
+def test_a_shared_name_is_shown_by_its_full_names(monkeypatch, load):
+    hook = {"register_priors": lambda register: register(tilt)}
+    registry, _ = load(plugin(monkeypatch, "one", **hook), plugin(monkeypatch, "two", **hook))
+    monkeypatch.setattr("dreamer.api.registry", lambda: registry)
+    several = "prior 'tilt' comes from several plugins; use its full name, one:tilt or two:tilt"
+    refused(dreamer_command("ingredients", "show", "tilt"), several)
+    refused(dreamer_command("ingredients", "show", "tilted"), "no ingredient is called 'tilted'; did you mean tilt?")
+    shown = dreamer_command("ingredients", "show", "one:tilt").out
+    setting, *_ = next(line for line in shown.splitlines() if "power" in line).split("  ")
+    key, _ = read_setting(setting.removeprefix("--set ").replace("...", "2"))
+    recipe = Recipe.read(merged(DEFAULTS, with_change({}, key, 2.0)), registry.vocabulary)
+    assert ("one:tilt", 2.0) in [(prior.name, prior.options.get("power")) for prior in recipe.priors]
 
 
 @pytest.mark.parametrize(("only", "names"), [("", []), ("one", ["one"]), ("two, one", ["one", "two"])])

@@ -1,14 +1,16 @@
 """Presets as data: packs without code, a person's own, what extends and what requires, schemas and lines."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import dreamer
+from command import dreamer, refused
 
 from dreamer.errors import RecipeError
+from dreamer.plugins.installer import installed, is_plugin
 from dreamer.plugins.loading import load_plugins, load_presets
 from dreamer.recipes import preset as presets
 from dreamer.recipes.preset import find_preset, lines_of, read_preset
@@ -64,6 +66,13 @@ def test_a_broken_pack_is_told_of_and_breaks_nothing(site: Path, value: str, rea
     problems = {plugin.distribution: plugin.problem for plugin in plugins}
     assert reason in problems["bad-looks"] and problems["good-looks"] == ""
     assert find_preset(registry, "good-looks-look").title == "A look"
+
+
+def test_every_wrong_name_of_a_plugin_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('schema = 1\nrequires = ["dreamer-ink", "; rm -rf /", "-x"]\n')
+    with pytest.raises(RecipeError) as caught:
+        read_preset(tmp_path / "a.toml")
+    assert [sentence.split(": ")[2].split(" is ")[0] for sentence in caught.value.problems] == ["'; rm -rf /'", "'-x'"]
 
 
 def test_a_pack_may_take_no_name_of_dreamers_own(site: Path) -> None:
@@ -218,3 +227,18 @@ def test_what_is_no_plugins_name_reaches_no_command_as_an_owner_either(site: Pat
         registry.vocabulary("priors", f"{owner}:tilt")
     assert "cannot be the name of a plugin" in caught.value.problems[1]
     assert not any("plugins install" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("listing", [b"[dreamer]\nbroken", b"[dreamer]\nx = \xff\n"])
+def test_a_damaged_distribution_is_told_of_and_breaks_nothing(site: Path, listing: bytes) -> None:
+    pack(site, "good-looks")
+    pack(site, "torn-looks")
+    (site / "torn_looks-1.5.dist-info" / "entry_points.txt").write_bytes(listing)
+    problems = {plugin.distribution: plugin.problem for plugin in load_presets()[1]}
+    assert "its entry_points.txt is damaged (" in problems["torn-looks"] and problems["good-looks"] == ""
+    assert is_plugin(installed()["torn-looks"])  # so that it can be uninstalled
+    refused(dreamer("plugins", "check", "torn-looks"), "torn-looks: its entry_points.txt is damaged")
+    environment = {**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{Path(__file__).parents[1]}"}
+    command = [sys.executable, "-m", "dreamer", "plugins", "list"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # imports torch afresh
+    assert ran.returncode == 0 and "broken: its entry_points.txt is damaged" in ran.stdout, ran.stderr

@@ -156,6 +156,10 @@ def test_a_picture_says_where_its_plugin_came_from(
     ran = dreamer("render", source, "--recipe", tmp_path / "a-dream.png", "-o", tmp_path / "b.png")
     refused(ran, "it came from a folder, not from the package index: ask whoever made the recipe for it")
     assert "plugins install" not in ran.err
+    stamp["recipe"]["priors"] = [{"name": "soft-ink:tilt"}, {"name": "soft-ink:tone"}]  # as where plugins share a name
+    ran = render(source, "--recipe", forged(tmp_path / "f.png", json.dumps(stamp)), "-o", tmp_path / "b.png")
+    refused(ran, "it came from a folder, not from the package index: ask whoever made the recipe for it")
+    assert "plugins install" not in ran.err and ran.err.count("it needs the plugin") == 1
 
 
 def test_what_a_stranger_says_of_origins_is_checked(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from command import commands_in, understood
 
+from dreamer import errors
 from dreamer.plugins.loading import load_plugins
 from dreamer.recipes.overrides import merged, read_setting, with_change
 from dreamer.recipes.recipe import DEFAULTS, KINDS, Recipe
@@ -82,3 +83,10 @@ def test_files_that_the_pages_for_contributors_name_are_there(page, root):
     named = re.findall(r"`((?:[\w-]+/)*[\w-]+(?:\.py|/))`", (ROOT / page).read_text(encoding="utf-8"))
     assert len(named) > 5
     assert not [name for name in named if not (ROOT / root / name).exists() and not (ROOT / name).exists()]
+
+
+def test_what_the_page_for_contributors_says_of_errors_is_there():
+    page = (ROOT / "dreamer" / "README.md").read_text(encoding="utf-8")
+    rule = page.partition("**An error.**")[2].partition("What can")[0]
+    named = re.findall(r"`(\w+)`", rule)
+    assert named and not [name for name in named if not hasattr(errors, name)]

@@ -405,6 +405,15 @@ def test_a_preset_is_tried_and_told_of_what_it_lacks(about, verdict, words):
     assert preset.verdict == verdict and words in preset.sentence
 
 
+def test_a_preset_is_told_of_all_its_mistakes_at_once():
+    wrong = {"networks": "reverie", "strenght": 1, "octaves": {"step": 3, "steps": "a"}}
+    (preset,) = findings(presets=Preset(**{**TITLED, "description": "", "words": wrong}))
+    for word in ("has no description", "networks: unknown key", "strenght: unknown key", "octaves.step: ", ".steps: "):
+        assert word in preset.sentence
+    (preset,) = findings(presets=Preset(**{**TITLED, "title": "", "words": {}, "requires": ("dreamer-absent",)}))
+    assert preset.verdict == "broken" and "has no title" in preset.sentence and "dreamer-absent" in preset.sentence
+
+
 GOOD = '''
 from dreamer import hookimpl
 
@@ -522,6 +531,8 @@ def test_a_name_that_two_plugins_share_must_be_said_in_full(tmp_path, monkeypatc
         ("[project", "cannot be read"),
         ("[tool.ruff]", "expected a [project] table with a name"),
         ('[project]\nname = "x"', "it declares no plugin"),
+        ('[project]\nname = "x"\n[project.entry-points]\ndreamer = "dreamer_hello"', "below it a line as in hello ="),
+        ('[project]\nname = "x"\n[project.entry-points.dreamer.presets]\na = "b"', '."dreamer.presets"], and below it'),
     ],
 )
 def test_a_folder_without_a_plugin_says_what_it_lacks(tmp_path, text, words):
@@ -538,6 +549,7 @@ def test_a_folder_is_told_of_however_it_is_named(tmp_path, monkeypatch):
     refused(
         command("plugins", "check", "./bk"), "bk: this folder is not a plugin: it has no pyproject.toml; name another"
     )
+    refused(command("plugins", "check", "./none"), "none: there is no such folder")
     refused(command("plugins", "check", "bk"), "no plugin called bk is installed, and the folder bk has no pyproject")
 
 

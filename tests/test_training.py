@@ -315,6 +315,20 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
     assert mark.path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
+def test_ctrl_c_while_the_weights_are_written_keeps_the_training(
+    tmp_path: Path, paced: None, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReverieTraining, "export", interrupted)
+    training = ReverieTraining(Settings(minutes=1.0 / 60, width=0.25), torch.device("cpu"))
+    with pytest.raises(KeyboardInterrupt):
+        train.train(tmp_path / "mine.safetensors", training)
+    kept = torch.load(tmp_path / "mine.safetensors.training", weights_only=True)
+    assert kept["mark"]["samples"] > 0
+
+
 def test_wrong_commands_are_told_of_at_once(tmp_path: Path, quick: None):
     there = tmp_path / "there.safetensors"
     there.write_bytes(b"weights")

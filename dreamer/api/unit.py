@@ -27,11 +27,11 @@ from dreamer.networks.network import Network
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.dream import Dream
 from dreamer.recipes.arguments import check
+from dreamer.recipes.parsing import whole_number
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.recipe import RecipeDict
 from dreamer.visualization.custom_objective import Features, custom_objective
 from dreamer.visualization.direction_file import direction_of
-from dreamer.visualization.exemplars import whole_number
 from dreamer.visualization.facets import facets as facets_of
 from dreamer.visualization.silence import silence
 from dreamer.visualization.unit import Unit, grey, visualization

@@ -44,6 +44,7 @@ from dreamer.cli.shell import shell_word
 from dreamer.cli.streams import echo, guard_streams
 from dreamer.errors import UsageError, options_named, quoted, reported_together
 from dreamer.files.suffixes import command_for
+from dreamer.plugins.preset_packs import let_torch_start
 
 _COMMANDS: list[click.Command] = [
     *(render.render, zoom.zoom, print_, video.video, walk.walk, loop.loop, visualize.visualize, presets.presets),
@@ -71,6 +72,7 @@ class _Main(Commands):
         """Run a command and exit; `--debug` is accepted at any position."""
         guard_streams()
         _collect_rarely()
+        let_torch_start()
         words = list(sys.argv[1:] if args is None else args)
         own = words[: words.index("--")] if "--" in words else words
         names = words[len(own) :]

@@ -98,11 +98,15 @@ def exemplars(
             reporter.notify("run the same command again to continue")
             return 130
         shown = exemplar_looks(folder, best, max_pixels=max_pixels)
+        if not shown:
+            forget(notes)
+            raise UsageError(f"{folder}: none of its pictures can be used any more")
+        left = len(shown)
         if steps:
             shown.insert(0, unit_look(visualize(loaded, unit.objective(), steps=steps, device=machine.device)[0], unit))
         place = write_sheet(output, sheet(shown, columns=3), replace=force)
         forget(notes)
-        reporter.notify(f"showing {len(best)} of {len(names)} pictures")
+        reporter.notify(f"showing {left} of {len(names)} pictures")
         reporter.done(str(folder), str(place), time.monotonic() - began)
     return 0
 

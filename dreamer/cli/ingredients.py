@@ -11,7 +11,7 @@ import click
 from dreamer.cli.groups import Commands
 from dreamer.cli.streams import echo, line
 from dreamer.cli.tables import table
-from dreamer.errors import RecipeError, did_you_mean
+from dreamer.errors import RecipeError, collect_problems, did_you_mean, reported_together
 
 if TYPE_CHECKING:
     from dreamer.recipes.registry import Entry, IngredientKind
@@ -53,9 +53,10 @@ def show(name: str) -> None:
     from dreamer.api import registry
 
     found = {}
-    for kind, shelf in registry().ingredients.items():
-        with suppress(RecipeError):
-            found[kind] = shelf.get(name)
+    with reported_together(RecipeError) as shared:
+        for kind, shelf in registry().ingredients.items():
+            with collect_problems(shared) if name in shelf.names() else suppress(RecipeError):
+                found[kind] = shelf.get(name)
     if not found:
         known = [entry.name for shelf in registry().ingredients.values() for entry in shelf]
         hint = did_you_mean(name, known) or "; `dreamer ingredients list` lists them"
@@ -63,10 +64,11 @@ def show(name: str) -> None:
     for number, (kind, entry) in enumerate(found.items()):
         if number:
             echo()
-        _show(kind, entry)
+        _show(kind, entry, registry().ingredients[kind].shortest_name(entry))
 
 
-def _show(kind: str, entry: Entry[IngredientKind]) -> None:
+def _show(kind: str, entry: Entry[IngredientKind], name: str) -> None:
+    """Print what an ingredient does, and its options as `--set` takes them with this name of it."""
     from dreamer.recipes.recipe import ONES
     from dreamer.recipes.registry import noun_of
 
@@ -75,17 +77,17 @@ def _show(kind: str, entry: Entry[IngredientKind]) -> None:
         echo(line(text))
     one = next((key for key, kinds in ONES.items() if kinds == kind), None)
     rows = [
-        (f"{one or f'{kind}.{entry.name}'}.{option.name}", option.allowed, _spelt(option.default))
+        (f"{one or f'{kind}.{name}'}.{option.name}", option.allowed, _spelt(option.default))
         for option in entry.value.options.values()
     ]
     if one:
-        rows.insert(0, (f"{one}.name", f"{entry.name}, to choose it", ""))
+        rows.insert(0, (f"{one}.name", f"{name}, to choose it", ""))
     if kind in ("objectives", "priors"):
-        rows.append((f"{kind}.{entry.name}.weight", "a number from -1000 to 1000", "1.0"))
+        rows.append((f"{kind}.{name}.weight", "a number from -1000 to 1000", "1.0"))
     if kind == "objectives":
-        rows.append((f"{kind}.{entry.name}.layer", "a layer of the network", "its default layer"))
+        rows.append((f"{kind}.{name}.layer", "a layer of the network", "its default layer"))
     if not rows:
-        echo(line(f"--set {kind}.{entry.name}  to add it"))
+        echo(line(f"--set {kind}.{name}  to add it"))
     for key, allowed, default in rows:
         echo(line(f"--set {key}=...  {allowed}{f' [{default}]' if default else ''}"))
 

@@ -187,6 +187,9 @@ class RenderOptions:
         if problems:
             problems = [self._as_typed(problem, flags) for problem in problems]
             missing = registry.missing(provenance.plugins, provenance.places()) if provenance else []
+            if provenance:  # who names an ingredient in full does not know where its plugin came from
+                known = tuple(registry.missing(provenance.plugins))
+                problems = [problem for problem in problems if not problem.endswith(known)]
             if missing and self.network is None:  # that is why
                 problems = [problem for problem in problems if not problem.startswith("no network is called ")]
             raise UsageError(*(f"{self.recipe}: {sentence}" for sentence in missing), *problems)

@@ -8,7 +8,8 @@ FOLDER/picture_files/L/X_Y.jpg  the tiles; level L is ceil(size / 2^(last - L)),
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +26,7 @@ from dreamer.image.save import eight_bits, on_white
 TILE, OVERLAP = 512, 1
 _LEVELS = 32  # of more pixels than any picture has
 _QUALITY = {"quality": 90, "subsampling": 0}
+_TILE_NAME = re.compile(r"[0-9]+_[0-9]+\.jpg")
 _PAGE, _SIZE, _TILES = "index.html", "picture.dzi", "picture_files"
 
 
@@ -74,6 +76,7 @@ def write_page(
         raise WriteError(f"{folder}: no page can be written ({error})") from error
     on_begun()
     height, width = pixels.shape[:2]
+    written: set[Path] = set()
     last = (max(height, width) - 1).bit_length()
     for number in range(last, -1, -1):
         place = folder / _TILES / str(number)
@@ -82,7 +85,8 @@ def write_page(
         for top, strip, kept in _strips(pixels, alpha):
             for left in range(0, pixels.shape[1], TILE):
                 part = strip[:, max(0, left - OVERLAP) : left + TILE + OVERLAP]
-                write_atomically(place / f"{left // TILE}_{top // TILE}.jpg", _jpeg(part, profile))
+                tile = place / f"{left // TILE}_{top // TILE}.jpg"
+                written.add(write_atomically(tile, _jpeg(part, profile)))
             half = _halved(strip[kept])
             halved[top // 2 : top // 2 + len(half)] = half
         pixels, alpha = halved, None
@@ -98,7 +102,27 @@ def write_page(
     page = files("dreamer.image").joinpath("deep_zoom.html").read_text(encoding="utf-8")
     for name, value in {"WIDTH": width, "HEIGHT": height, "TILE": TILE, "OVERLAP": OVERLAP}.items():
         page = page.replace(f"{{{{{name}}}}}", str(value))
-    return _write(folder / _PAGE, page.replace("{{TITLE}}", escape(title)).encode(), replace)
+    path = _write(folder / _PAGE, page.replace("{{TITLE}}", escape(title)).encode(), replace)
+    if replace:
+        _remove_others(folder / _TILES, written)
+    return path
+
+
+def _remove_others(tiles: Path, written: Container[Path]) -> None:
+    """Delete the tiles of the page that was there before, and its levels; nothing else, and nothing behind a link."""
+    try:
+        for level in (tiles / str(number) for number in range(_LEVELS)):
+            if is_link(level) or not level.is_dir():
+                continue
+            for tile in level.iterdir():
+                is_old = _TILE_NAME.fullmatch(tile.name) and tile not in written
+                if is_old and tile.is_file() and not is_link(tile):
+                    tile.unlink()
+            if not any(level.iterdir()):
+                level.rmdir()
+    except OSError as error:
+        why = error.strerror or error
+        raise WriteError(f"{tiles}: the page is written, but tiles of the old one cannot be deleted ({why})") from error
 
 
 def _write(path: Path, data: bytes, replace: bool) -> Path:

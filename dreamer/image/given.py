@@ -77,9 +77,9 @@ def photo_of(values: NDArray[Any] | Tensor) -> Photo:
     array = array.reshape(*array.shape[:2], -1)
     if array.dtype.kind == "f":
         array = _sixteen_bits(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in (np.uint8, np.uint16):
         raise PhotoError(f"the array has type {array.dtype}; a photo is uint8, uint16, or float in [0, 1]")
-    array = array.astype(array.dtype.newbyteorder("="))
     colours = 1 if array.shape[2] < 3 else 3
     return Photo(
         np.ascontiguousarray(array[..., :colours]),

@@ -48,7 +48,7 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
     Raises ValueError if it has more segments or scans than a picture can need.
     """
     parts: list[Part] = [MAGIC[:2]]
-    blocks: dict[str, list[bytes]] = {}
+    found, blocks = Metadata(), dict[str, list[bytes]]()
     others, scan, end = 0, -1, 0
     for marker, start, end in _segments(file):
         if marker == _SCAN and scan < 0:
@@ -60,6 +60,8 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
             continue
         file.seek(start + 4)
         data = file.read(end - start - 4) if is_other else b""
+        if marker == _COMMENT:
+            found.comment(data)
         for key, (place, head) in _KEPT.items():
             if marker == place and data.startswith(head):
                 blocks.setdefault(key, []).append(data[len(head) :])
@@ -67,7 +69,7 @@ def separated(file: BufferedReader) -> tuple[BinaryIO, Metadata]:
             parts.append((start, end))
     file.seek(end)
     behind = file.read(limits.TRAILER_BYTES) if scan >= 0 else b""
-    found = _metadata(blocks)
+    _put(found, blocks)
     if others > limits.METADATA_PARTS:
         found.note(f"of its {others:,} parts besides the pixels, the first {limits.METADATA_PARTS:,} were read")
     gone = {"HDR gain map": "map" in blocks or _MAP.search(behind), "depth map": _DEPTH.search(behind)}
@@ -84,8 +86,7 @@ def end_of(file: BufferedReader) -> int:
     return max((end for _, _, end in _segments(file)), default=0)
 
 
-def _metadata(blocks: dict[str, list[bytes]]) -> Metadata:
-    found = Metadata()
+def _put(found: Metadata, blocks: dict[str, list[bytes]]) -> None:
     found.put("exif", b"".join(blocks.get("exif", [])))
     found.put("xmp", blocks.get("xmp", [b""])[-1])
     found.put("iptc", captions_in(b"".join(blocks.get("iptc", []))))
@@ -96,7 +97,6 @@ def _metadata(blocks: dict[str, list[bytes]]) -> Metadata:
     profile = sorted(blocks.get("profile", []))  # number, how many, part
     whole = [part[0:1] for part in profile] == [bytes([number]) for number in range(1, len(profile) + 1)]
     found.put("profile", b"".join(part[2:] for part in profile) if whole else None)
-    return found
 
 
 def _segments(file: BufferedReader) -> Iterator[tuple[int, int, int]]:

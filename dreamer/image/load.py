@@ -218,6 +218,7 @@ def _finished(photo: Photo, found: Metadata, directory: exif.Directory) -> Photo
         exif=exif.Directory(directory.order, kept, directory.children).block(),
         xmp=packet,
         iptc=found.iptc or directory.data(Base.IPTCNAA),
+        comments=tuple(found.comments),
         dpi=dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
         notices=tuple(found.notices),
     )

@@ -36,6 +36,8 @@ class Metadata:
     said: Colours | None = None
     """The colour space, if the file gives it otherwise than by a profile."""
     iptc: bytes = b""
+    comments: list[bytes] = field(default_factory=list)
+    """Comments of a JPEG or PNG that are not part of its EXIF, in UTF-8 or whatever it was."""
     texts: dict[int, str] = field(default_factory=dict)
     """Texts of a PNG by the EXIF tag of the same meaning."""
     dpi: tuple[float, float] | None = None
@@ -58,6 +60,13 @@ class Metadata:
             while key == "exif" and data.startswith(b"Exif\0\0"):
                 data = data[6:]
             setattr(self, key, data)
+
+    def comment(self, text: bytes) -> None:
+        """Keep a comment, or a notice if there are too many."""
+        if sum(map(len, self.comments)) + len(text) > limits.COMMENT_BYTES:
+            self.note(f"comments beyond {limits.COMMENT_BYTES // limits.MB} MB were left out")
+        elif text:
+            self.comments.append(text)
 
     def left_out(self, things: list[str]) -> None:
         """Note something that belongs to this picture and not to its dream."""
@@ -84,6 +93,8 @@ def of_pillow(picture: Image.Image) -> Metadata:
         "iptc": _captions(picture),
     }.items():
         found.put(key, data)
+    if isinstance(comment := picture.info.get("comment"), bytes):
+        found.comment(comment)
     return found
 
 

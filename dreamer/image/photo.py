@@ -113,6 +113,8 @@ class Photo:
     """A TIFF block, as after `Exif\\0\\0` in a JPEG, without the orientation, which has been applied."""
     xmp: bytes = b""
     iptc: bytes = b""
+    comments: tuple[bytes, ...] = ()
+    """Of a JPEG or PNG, besides the EXIF's."""
     dpi: tuple[float, float] | None = None
     format: str = "PNG"
     """Pillow's name of the file's format; PNG for a picture that was not read from a file."""

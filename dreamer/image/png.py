@@ -25,6 +25,7 @@ from dreamer.image.spliced import Part, spliced
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = "XML:com.adobe.xmp"
+COMMENT_KEYWORD = "Comment"
 EXIF_KEYWORD = "Raw profile type exif"
 
 _ONCE = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256}
@@ -111,7 +112,9 @@ def _metadata(file: BinaryIO, chunks: list[Chunk]) -> Metadata:
             words = _words(file, chunk)
             found.put("exif", None if words is None else raw_profile(words.decode("latin-1")))
         elif kind in _TEXTS and (tag := TEXTS.get(_keyword(file, chunk))) and (words := _words(file, chunk)):
-            found.texts.setdefault(tag, words.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace"))
+            found.texts.setdefault(tag, _decoded(kind, words))
+        elif kind in _TEXTS and _keyword(file, chunk) == COMMENT_KEYWORD and (words := _words(file, chunk)):
+            found.comment(_decoded(kind, words).encode())
         elif size <= 32:
             small.setdefault(kind, _data(file, chunk, 32) or b"")
     if len(scale := small.get(b"pHYs", b"")) == 9 and scale[8] == 1:
@@ -209,6 +212,10 @@ def write(
         above = raw[-1]
     file.write(_chunk(b"IDAT", deflater.flush()))
     file.write(_chunk(b"IEND", b""))
+
+
+def _decoded(kind: bytes, words: bytes) -> str:
+    return words.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,6 +64,8 @@ def losses(photo: Photo, format: str) -> tuple[str, ...]:
         lost.append(f"{format} stores grey as RGB, so the photo's grey profile is left out")
     if photo.iptc and format not in ("JPEG", "TIFF"):
         lost.append(f"{format} does not carry the photo's IPTC captions")
+    if photo.comments and format not in ("JPEG", "PNG"):
+        lost.append(f"{format} does not carry the photo's comments, unless they are in its EXIF")
     if format == "JPEG" and len(exif.parse(photo.exif).block()) > EXIF_LIMIT:
         lost.append("the photo's EXIF is too long for JPEG; its longest fields are left out")
     return tuple(lost)
@@ -114,7 +117,8 @@ def encode_to(
     captions = photo.iptc if keep_gps else iptc.without_places(photo.iptc)
     common: dict[str, Any] = {"profile": photo.profile, "dpi": photo.dpi}
     if format == "PNG":
-        texts = (("dreamer", recipe), (png.XMP_KEYWORD, packet.decode()))
+        comments = [(png.COMMENT_KEYWORD, text.decode(errors="replace").replace("\0", "")) for text in photo.comments]
+        texts = (("dreamer", recipe), (png.XMP_KEYWORD, packet.decode()), *comments)
         png.write(file, pixels, photo.alpha, exif=directory.block(), texts=texts, **common)
     elif format == "TIFF":
         tiff.write(file, pixels, photo.alpha, directory=directory, xmp=packet, iptc=captions, **common)
@@ -153,7 +157,7 @@ def _lossy(
     picture = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
     options = dict(QUALITY[format])
     if format == "JPEG":
-        options |= {"extra": _segments(captions, packet), "dpi": photo.dpi or (0, 0)}
+        options |= {"extra": _segments(captions, packet, photo.comments), "dpi": photo.dpi or (0, 0)}
         packet = b"" if len(packet) > XMP_LIMIT else packet
         directory.shorten(EXIF_LIMIT)
     if photo.profile is not None and (values.shape[2] > 2 or format == "JPEG"):
@@ -166,19 +170,23 @@ def _lossy(
     return file.getvalue()
 
 
-def _segments(captions: bytes, packet: bytes) -> bytes:
-    """The JPEG segments that Pillow does not write: IPTC, and XMP too long for one (XMP part 3, 1.1.3.1)."""
-    segments = []
-    if 0 < len(captions) <= SEGMENT - 30:
+def _segments(captions: bytes, packet: bytes, comments: Iterable[bytes]) -> bytes:
+    """The JPEG segments that Pillow does not write: comments, IPTC, and XMP too long for one (XMP part 3, 1.1.3.1)."""
+    segments = [(0xFE, part) for text in comments for part in _parts(text, SEGMENT)]
+    if captions:
         resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(captions)) + captions + bytes(len(captions) % 2)
-        segments.append((0xED, b"Photoshop 3.0\0" + resource))
+        segments += [(0xED, b"Photoshop 3.0\0" + part) for part in _parts(resource, SEGMENT - 14)]
     if len(packet) > XMP_LIMIT:
         name = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper()
         segments.append((0xE1, xmp.SEGMENT + xmp.pointer(name)))
-        for start in range(0, len(packet), SEGMENT - 100):
-            head = xmp.EXTENSION + name.encode() + struct.pack(">II", len(packet), start)
-            segments.append((0xE1, head + packet[start : start + SEGMENT - 100]))
+        for number, part in enumerate(_parts(packet, SEGMENT - 100)):
+            head = xmp.EXTENSION + name.encode() + struct.pack(">II", len(packet), number * (SEGMENT - 100))
+            segments.append((0xE1, head + part))
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
+
+
+def _parts(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 def eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

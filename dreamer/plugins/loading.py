@@ -22,7 +22,7 @@ import pluggy
 import dreamer
 from dreamer import hookspecs
 from dreamer.errors import DreamerError, PluginError, described, did_you_mean
-from dreamer.plugins.preset_packs import OWN, allowed, in_folder, in_pack, own_presets
+from dreamer.plugins.preset_packs import OWN, allowed, damaged, in_folder, in_pack, own_presets
 from dreamer.recipes.preset import Preset, read_preset
 from dreamer.recipes.recipe import KINDS
 from dreamer.recipes.registry import BUILT_IN, Registry, State
@@ -92,6 +92,7 @@ def _load_others(registry: Registry) -> tuple[Registry, tuple[Plugin, ...]]:
     _add_presets(registry, BUILT_IN, _built_in_presets())
     found = [_load(entry, registry) for entry in allowed("dreamer")]
     found += [_load_pack(entry, registry) for entry in allowed("dreamer.presets")]
+    found += [_guarded(partial(_raise, error), registry, name, name, "") for name, error in damaged().items()]
     own: list[Path] = []
     looked = _guarded(lambda: own.extend(in_folder(own_presets())), registry, "presets", OWN, "")
     # Each by itself, so that a broken one does not remove the others.
@@ -129,6 +130,10 @@ def _origin(entry: EntryPoint) -> tuple[str, str]:
     except Exception:
         name, version = "", ""
     return name or entry.name, version or ""
+
+
+def _raise(error: PluginError) -> None:
+    raise error
 
 
 def _guarded(fill: Callable[[], None], registry: Registry, name: str, distribution: str, version: str) -> Plugin:

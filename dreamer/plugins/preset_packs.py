@@ -7,11 +7,13 @@ holds the TOML files, as in `botanica = "dreamer_botanica"` or `"dreamer_botanic
 from __future__ import annotations
 
 import os
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-from dreamer.errors import PluginError
+from packaging.utils import canonicalize_name
+
+from dreamer.errors import PluginError, described
 from dreamer.files.folders import config_folder
 
 GROUPS = ("dreamer", "dreamer.presets")
@@ -23,12 +25,61 @@ OWN = "yours"
 
 def allowed(group: str) -> list[EntryPoint]:
     """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names."""
+    found = sorted(entry_points(group), key=lambda entry: entry.name)
+    return [entry for entry in found if _is_allowed(entry.name)]
+
+
+def damaged() -> dict[str, PluginError]:
+    """Distribution whose entry points cannot be read -> why: all, or those that `DREAMER_PLUGINS` names."""
+    declared = _declared().items()
+    return {name: own for name, own in declared if isinstance(own, PluginError) and _is_allowed(name)}
+
+
+def let_torch_start() -> None:
+    """Keep torch from looking for others' devices if a distribution is damaged, which its import would fail at."""
+    if any(isinstance(own, PluginError) for own in _declared().values()):
+        os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """The entry points of a group, without those of damaged distributions."""
+    declared = [own for own in _declared().values() if isinstance(own, list)]
+    return [entry for own in declared for entry in own if entry.group == group]
+
+
+def entries_of(one: Distribution) -> list[EntryPoint]:
+    """A distribution's entry points for dreamer; raises PluginError where the file that lists them is damaged."""
+    try:
+        return [entry for entry in one.entry_points if entry.group in GROUPS]
+    except Exception as error:  # importlib.metadata checks nothing, and fails as it happens to
+        raise PluginError(f"its entry_points.txt is damaged ({described(error)}); install it again") from error
+
+
+def _is_allowed(name: str) -> bool:
     wanted = os.environ.get("DREAMER_PLUGINS")
-    chosen = None if wanted is None else {name.strip() for name in wanted.split(",") if name.strip()}
-    if chosen == set():
-        return []
-    found = sorted(entry_points(group=group), key=lambda entry: entry.name)
-    return [entry for entry in found if chosen is None or entry.name in chosen]
+    return wanted is None or name in [one.strip() for one in wanted.split(",") if one.strip()]
+
+
+def _declared() -> dict[str, list[EntryPoint] | PluginError]:
+    """Distribution -> its entry points for dreamer, or why they cannot be read; nothing of one that has none."""
+    found: dict[str, list[EntryPoint] | PluginError] = {}
+    for one in distributions():
+        own: list[EntryPoint] | PluginError
+        try:
+            own = entries_of(one)
+        except PluginError as error:
+            own = error
+        if own:  # the first on the path is the one that is imported; only the few that count are asked for their names
+            found.setdefault(canonicalize_name(_name_of(one)) or "a distribution without a name", own)
+    return found
+
+
+def _name_of(one: Distribution) -> str:
+    """A distribution's name; empty if its metadata is damaged as well."""
+    try:
+        return one.name or ""
+    except Exception:
+        return ""
 
 
 def own_presets() -> Path:

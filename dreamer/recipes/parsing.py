@@ -31,6 +31,7 @@ _STRING = re.compile(  # of TOML, or a comment; one without an end, where parsin
     r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+',
     re.DOTALL,
 )
+_DIGITS = 20  # of a whole number in a text, as that of a channel: nothing is so many
 _BETWEEN = re.compile(r"[\n=,\[\]{}]")  # what ends a key: a float that stands there has one dot
 
 
@@ -127,3 +128,10 @@ def _is_writable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def whole_number(text: str) -> int | None:
+    """The number that decimal digits stand for, a huge one for more than `_DIGITS`; None for any other text."""
+    if not text.isdecimal():
+        return None
+    return int(text) if len(text) <= _DIGITS else 10**_DIGITS  # Python refuses to read some thousands of digits

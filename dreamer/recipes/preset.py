@@ -112,10 +112,11 @@ def distributions(names: Any, where: str) -> tuple[str, ...]:
     """Plugin names from an untrusted file, checked before they are shown; raises RecipeError for any other value."""
     if not isinstance(names, Iterable) or isinstance(names, (str, bytes)):
         raise RecipeError(f'{where}: expected a list of plugin names, as in ["dreamer-ink"]')
-    wrong = [name for name in names if not is_distribution(name)]
-    if wrong:
-        raise RecipeError(f"{where}: {str(wrong[0])[:60]!r} is not a plugin name; write one as in dreamer-ink")
-    return tuple(names)
+    given: tuple[str, ...] = tuple(names)
+    with reported_together(RecipeError) as problems:
+        wrong = [str(name)[:60] for name in given if not is_distribution(name)]
+        problems += [f"{where}: {name!r} is not a plugin name; write one as in dreamer-ink" for name in wrong]
+    return given
 
 
 def migrated(words: Mapping[str, Any], where: str) -> dict[str, Any]:

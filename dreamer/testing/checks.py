@@ -69,21 +69,24 @@ def try_preset(
     `network_of` gives the network of a full name. `broken` are the nouns and names of ingredients that are broken
     themselves: presets that use them are not tried.
     """
-    finding = partial(Finding, "preset", entry.name)
+    finding, bare = partial(Finding, "preset", entry.name), ""
     try:
         own = entry.value()
-        lacking = [key for key in ("title", "description") if not getattr(own, key).strip()]
-        if lacking:
-            return finding(False, f"has no {' and no '.join(lacking)}, which lists of presets show")
+        if lacking := [key for key in ("title", "description") if not getattr(own, key).strip()]:
+            bare = f"has no {' and no '.join(lacking)}, which lists of presets show"
         if missing := registry.missing(own.requires):
-            return finding(None, "; ".join(missing))
-        preset = find_preset(registry, entry.full_name)
-        with _offline():
-            return finding(*_check_dream(preset, registry, network_of, broken))
+            ok, sentence = None, "; ".join(missing)
+        else:
+            preset = find_preset(registry, entry.full_name)
+            with _offline():
+                ok, sentence = _check_dream(preset, registry, network_of, broken)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the plugins' ingredients that it names can raise anything
-        return finding(False, _joined(error))
+        ok, sentence = False, _joined(error)
+    if bare:
+        return finding(False, bare if ok else f"{bare}; {sentence}")
+    return finding(ok, sentence)
 
 
 def _check_dream(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import invalidate_caches
-from importlib.metadata import Distribution, DistributionFinder, EntryPoint, entry_points
+from importlib.metadata import Distribution, DistributionFinder, EntryPoint
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from dreamer.errors import UsageError, did_you_mean
 from dreamer.plugins.loading import Plugin, load_plugins
-from dreamer.plugins.preset_packs import GROUPS
+from dreamer.plugins.preset_packs import GROUPS, damaged, entry_points
 from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.preset import Preset
 from dreamer.recipes.registry import Registry
@@ -95,6 +95,8 @@ def _load(name: str) -> Target:
         raise UsageError(f"several plugins have an entry point {name}; use {' or '.join(sorted(by_entry))}")
     mine = mine or [entry for entry in entries if _distribution(entry) in by_entry]
     if not mine:
+        if torn := damaged().get(canonicalize_name(name)):
+            raise UsageError(f"{name}: {torn}")
         known = {entry.name for entry in entries} | {_distribution(entry) for entry in entries}
         if Path(name).is_dir():
             raise UsageError(
@@ -125,7 +127,7 @@ def _presets(registry: Registry, source: str) -> Iterator[Preset]:
 
 
 def _entries() -> list[EntryPoint]:
-    return [entry for group in GROUPS for entry in entry_points(group=group)]
+    return [entry for group in GROUPS for entry in entry_points(group)]
 
 
 def _distribution(entry: EntryPoint) -> str:
@@ -145,10 +147,12 @@ def _of_project(folder: Path) -> _Project:
         words = read_toml(file)
         project = words["project"]
         name, groups = project["name"], project.get("entry-points", {})
-        groups = {group: dict(groups[group]) for group in GROUPS if groups.get(group)}
+        groups = {group: groups[group] for group in GROUPS if groups.get(group)}
         requires = [str(line) for line in project.get("dependencies", ())]
         version = project.get("version", "0")
     except FileNotFoundError:
+        if not folder.exists():
+            raise UsageError(f"{folder}: there is no such folder") from None
         raise UsageError(f"{folder}: this folder is not a plugin: it has no pyproject.toml; name another") from None
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror or error})") from error
@@ -159,12 +163,21 @@ def _of_project(folder: Path) -> _Project:
             f"{file}: it declares no plugin; add [project.entry-points.dreamer], or, for a pack of presets, "
             '[project.entry-points."dreamer.presets"]'
         )
+    if not all(_is_table_of_texts(group) for group in groups.values()):
+        raise UsageError(
+            f"{file}: an entry point for dreamer has a name and a value; write [project.entry-points.dreamer], or "
+            '[project.entry-points."dreamer.presets"], and below it a line as in hello = "dreamer_hello"'
+        )
     lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {line}" for line in requires)]
     entries = [
         line for group, named in groups.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in named.items()))
     ]
     folders = [path for path in (folder / "src", folder) if path.is_dir()]
     return _Project("\n".join(lines) + "\n", "\n".join(entries), {}, [path.resolve() for path in folders])
+
+
+def _is_table_of_texts(words: object) -> bool:
+    return isinstance(words, dict) and all(isinstance(value, str) for value in words.values())
 
 
 @contextmanager

@@ -185,7 +185,7 @@ def train(
             raise
     try:
         place = write(output, replace)
-    except WriteError:
+    except (WriteError, KeyboardInterrupt):
         with suppress(WriteError):
             checkpoint.save(training.module, training.optimiser)
         raise

@@ -25,10 +25,11 @@ from dreamer.errors import DreamerError, UsageError, did_you_mean
 from dreamer.files import is_link, read_bounded, write_atomically
 from dreamer.image import Photo, load, to_pil
 from dreamer.networks.network import Network
+from dreamer.recipes.parsing import whole_number
 from dreamer.visualization.contact_sheet import Look
 from dreamer.visualization.ranker import Answer, Match, Place, Ranker
 
-_DIGITS = 20  # digits of a channel's number at most: no network has so many channels
+_SHOWN = 20  # letters of a channel's name in an error
 _EVERY = 50  # pictures between saves
 SIZE = 320  # px: the long side at which the network sees a picture
 _CROP_SOURCE = 1600  # px: the long side of a picture that crops are cut from
@@ -114,15 +115,8 @@ def channel_number(network: Network, layer: str, channel: str, option: str = "--
     return number
 
 
-def whole_number(text: str) -> int | None:
-    """The number that decimal digits stand for, a huge one for more than `_DIGITS`; None for any other text."""
-    if not text.isdecimal():
-        return None
-    return int(text) if len(text) <= _DIGITS else 10**_DIGITS  # Python refuses to read some thousands of digits
-
-
 def _shortened(text: str) -> str:
-    return text if len(text) <= _DIGITS else f"{text[:_DIGITS]}..."
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 @dataclass(frozen=True, order=True)
@@ -214,7 +208,10 @@ def exemplar_looks(
     """A labelled tile for each exemplar, 5/2 `side` x `side` pixels: the picture, its place framed, and the place."""
     result = []
     for number, exemplar in enumerate(found, 1):
-        picture = load_for_crops(folder, exemplar.name, max_pixels)
+        try:
+            picture = load_for_crops(folder, exemplar.name, max_pixels)
+        except DreamerError:
+            continue  # deleted or changed since the search
         left, top, right, bottom = exemplar.place
         wide, high = picture.size
         box = (round(left * wide), round(top * high), round(right * wide), round(bottom * high))

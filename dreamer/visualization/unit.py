@@ -16,9 +16,10 @@ from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.overrides import merged, with_changes
+from dreamer.recipes.parsing import whole_number
 from dreamer.recipes.recipe import DEFAULTS
 from dreamer.recipes.registry import Registry
-from dreamer.visualization.exemplars import channel_number, whole_number
+from dreamer.visualization.exemplars import channel_number
 
 _ASCENT: dict[str, Any] = {
     "colour": 0.0,

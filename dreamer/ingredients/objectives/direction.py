@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamer.errors import RecipeError
+from dreamer.errors import RecipeError, collect_problems, reported_together
 from dreamer.ingredients.objectives.choice import Names, channels, label_directions, label_rows, numbers
 from dreamer.limits import CONCEPTS
 from dreamer.networks.network import Network
 from dreamer.recipes.options import Range
+from dreamer.recipes.parsing import whole_number
 
 _FLOOR, _EPS = 0.1, 1e-4  # as in Lucid
 
@@ -106,10 +108,8 @@ def arithmetic(
     Raises:
         RecipeError: The layer has no such channel or label, or the sum is zero.
     """
-    more, less = (
-        sum((_named(word, network, layer, features, "arithmetic") for word in words), features.new_zeros(()))
-        for words in (plus, minus)
-    )
+    ways = _named([*plus, *minus], network, layer, features, "arithmetic")
+    more, less = (sum((ways[word] for word in words), features.new_zeros(())) for words in (plus, minus))
     vector = more - less
     if not vector.any():
         raise RecipeError("objectives.arithmetic: plus and minus leave nothing of each other; name something else")
@@ -137,9 +137,10 @@ def interpolation(features: Tensor, *, network: Network, layer: str, first: str 
     """
     share = torch.linspace(0, 1, len(features)).to(features)[:, None, None]
     score = features[:, 0] * 0
+    ways = _named(filter(None, (first, second)), network, layer, features, "interpolation")
     for word, part in ((first, 1 - share), (second, share)):
         if word:
-            score = score + part * _dot(features, _named(word, network, layer, features, "interpolation"))
+            score = score + part * _dot(features, ways[word])
     return score
 
 
@@ -160,14 +161,21 @@ def _dot(features: Tensor, vector: Tensor) -> Tensor:
     return score[:, 0]
 
 
-def _named(word: str, network: Network, layer: str, like: Tensor, who: str) -> Tensor:
-    """The direction of a channel, by number or name, or of a label of the layer's head; (C,)."""
-    count = like.shape[1]
-    own, known = network.channels.get(layer, {}), label_rows(network, layer)
-    if word in known and word not in own:
-        return label_directions([known[word]], network, layer, like)[0]
-    if word.isdecimal():
-        (number,) = channels([int(word)], (), count, network, layer, who)
-    else:
-        (number,) = numbers([word], {**known, **own}, f"objectives.{who}: {network.name} at {layer}")
-    return torch.eye(count, dtype=like.dtype, device=like.device)[number]
+def _named(words: Iterable[str], network: Network, layer: str, like: Tensor, who: str) -> dict[str, Tensor]:
+    """Word -> direction (C,) of a channel, by number or name, or of a label of the layer's head."""
+    count, own, labels = like.shape[1], network.channels.get(layer, {}), label_rows(network, layer)
+    words = dict.fromkeys(words)
+    plain = [word for word in words if word in own or word not in labels]
+    chosen = {word: number for word in plain if (number := whole_number(word)) is not None}
+    names = [word for word in plain if word not in chosen]
+    with reported_together(RecipeError) as problems:
+        with collect_problems(problems):
+            channels(chosen.values(), (), count, network, layer, who)
+        with collect_problems(problems):
+            found = numbers(names, {**labels, **own}, f"objectives.{who}: {network.name} at {layer}")
+            chosen |= zip(names, found, strict=True)
+    axes = torch.eye(count, dtype=like.dtype, device=like.device)
+    return {
+        word: axes[chosen[word]] if word in chosen else label_directions([labels[word]], network, layer, like)[0]
+        for word in words
+    }

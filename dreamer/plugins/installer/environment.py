@@ -13,8 +13,8 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from dreamer.errors import RecipeError
-from dreamer.plugins.preset_packs import GROUPS
+from dreamer.errors import PluginError, RecipeError
+from dreamer.plugins.preset_packs import GROUPS, entries_of
 from dreamer.recipes.parsing import parse_json
 
 
@@ -55,8 +55,7 @@ def installed() -> dict[str, Installed]:
     for one in distributions():
         name = one.metadata["Name"]
         if name and canonicalize_name(name) not in found:  # the first on the path is the one that is imported
-            groups = frozenset(entry.group for entry in one.entry_points)
-            found[canonicalize_name(name)] = Installed(name, one.version, groups, _origin(one))
+            found[canonicalize_name(name)] = Installed(name, one.version, _groups(one), _origin(one))
     return found
 
 
@@ -81,6 +80,14 @@ def origin_of(name: str) -> str:
 def is_plugin(found: Installed) -> bool:
     """Whether a distribution has an entry point for dreamer."""
     return not found.groups.isdisjoint(GROUPS)
+
+
+def _groups(of: Distribution) -> frozenset[str]:
+    """Its entry-point groups for dreamer: all where it is damaged, since it may be a plugin, which can be removed."""
+    try:
+        return frozenset(entry.group for entry in entries_of(of))
+    except PluginError:
+        return frozenset(GROUPS)
 
 
 def _origin(of: Distribution) -> Mapping[str, Any] | None:

@@ -79,7 +79,7 @@ def _as_git(word: str) -> str:
 
 
 def _on_disk(word: str) -> Source:
-    path = Path(os.path.abspath(Path(word).expanduser()))
+    path = Path(os.path.abspath(os.path.expanduser(word)))  # a user who does not exist has no folder
     if not path.exists():
         raise UsageError(f"{word}: there is no such file or folder")
     if path.is_dir():
@@ -102,7 +102,7 @@ def _check_wheel(path: Path, word: str) -> None:
         with zipfile.ZipFile(path) as file:
             if not any(name.endswith(".dist-info/METADATA") for name in file.namelist()):
                 raise zipfile.BadZipFile("its METADATA is missing")
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # whatever damage leads to
         raise UsageError(f"{word}: this wheel is broken ({error}); build or download it again") from error
 
 

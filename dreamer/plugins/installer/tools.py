@@ -174,7 +174,8 @@ class Pipx:
         with _constraints(held) as file:
             # Not with --pip-args, which pipx would store although the file is deleted afterwards.
             own = os.environ.get("PIP_CONSTRAINT", ""), os.environ.get("UV_CONSTRAINT", "")
-            pip, uv = (" ".join(filter(None, (theirs, str(file)))) for theirs in own)
+            # As an address, since pip and uv take a blank for the end of a name.
+            pip, uv = (" ".join(filter(None, (theirs, file.as_uri()))) for theirs in own)
             environment = {**self._home(), "PIP_CONSTRAINT": pip, "UV_CONSTRAINT": uv}
             # pipx skips what it has injected before; its --force would download torch again with every plugin.
             there = installed()
