@@ -122,11 +122,20 @@ def test_a_shared_name_is_shown_by_its_full_names(monkeypatch, load):
     assert ("one:tilt", 2.0) in [(prior.name, prior.options.get("power")) for prior in recipe.priors]
 
 
-@pytest.mark.parametrize(("only", "names"), [("", []), ("one", ["one"]), ("two, one", ["one", "two"])])
+@pytest.mark.parametrize(
+    ("only", "names"), [("", []), ("one", ["one"]), ("two, one", ["one", "two"]), ("Slow_Tide", ["one"])]
+)
 def test_dreamer_plugins_chooses(monkeypatch, load, only, names):
     points = [plugin(monkeypatch, name, register_priors=lambda register: register(tilt)) for name in ("one", "two")]
+    vars(points[0])["dist"] = SimpleNamespace(name="slow-tide", version="1.2")
     _, found = load(*points, only=only)
     assert [p.name for p in found] == names
+
+
+def test_a_plugin_that_is_chosen_and_not_there_is_told(monkeypatch):
+    monkeypatch.setenv("DREAMER_PLUGINS", "nonsense")
+    ran = dreamer_command("plugins", "list")
+    assert ran.code == 0 and "DREAMER_PLUGINS: no plugin is called nonsense" in ran.err
 
 
 def test_a_plugins_network_is_made_only_when_asked_for(monkeypatch, load):

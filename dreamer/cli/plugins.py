@@ -24,8 +24,12 @@ def plugins() -> None:
 def list_() -> None:
     """List the plugins, what they add, and whether they work."""
     from dreamer.plugins.loading import load_plugins
+    from dreamer.plugins.preset_packs import chosen, is_called
 
     found = load_plugins()[1]
+    for name in chosen() or ():
+        if not any(is_called(name, plugin.name, plugin.distribution) for plugin in found):
+            echo(line(f"dreamer: DREAMER_PLUGINS: no plugin is called {name}"), err=True)
     if not found:
         echo("no plugins are installed")
         return

@@ -24,9 +24,9 @@ OWN = "yours"
 
 
 def allowed(group: str) -> list[EntryPoint]:
-    """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names."""
+    """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names, as do distributions."""
     found = sorted(entry_points(group), key=lambda entry: entry.name)
-    return [entry for entry in found if _is_allowed(entry.name)]
+    return [entry for entry in found if _is_allowed(entry.name, _name_of(entry.dist) if entry.dist else "")]
 
 
 def damaged() -> dict[str, PluginError]:
@@ -55,9 +55,20 @@ def entries_of(one: Distribution) -> list[EntryPoint]:
         raise PluginError(f"its entry_points.txt is damaged ({described(error)}); install it again") from error
 
 
-def _is_allowed(name: str) -> bool:
+def chosen() -> tuple[str, ...] | None:
+    """The names in `DREAMER_PLUGINS`; None where it is not set, so that all plugins are loaded."""
     wanted = os.environ.get("DREAMER_PLUGINS")
-    return wanted is None or name in [one.strip() for one in wanted.split(",") if one.strip()]
+    return None if wanted is None else tuple(name for one in wanted.split(",") if (name := one.strip()))
+
+
+def is_called(wanted: str, *names: str) -> bool:
+    """Whether one of these, of an entry point and its distribution, is a plugin's name as somebody wrote it."""
+    return canonicalize_name(wanted) in {canonicalize_name(name) for name in names if name}
+
+
+def _is_allowed(*names: str) -> bool:
+    wanted = chosen()
+    return wanted is None or any(is_called(one, *names) for one in wanted)
 
 
 def _declared() -> dict[str, list[EntryPoint] | PluginError]:
