@@ -6,13 +6,12 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dreamer.errors import quoted, reported_together
-from dreamer.files import free
-from dreamer.studio.motion import ENDINGS, kind_of, motion_words
+from dreamer.studio.motion import kind_of, motion_words
 from dreamer.studio.shelf import Item, Shelf
 
 FLAGS = {
@@ -86,21 +85,6 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
         for region in _list(settings, "regions", problems):
             words += ["--region", _region(region, shelf, problems)]
     return (*words, "-o", str(output)) if output else tuple(words)
-
-
-def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Container[Path]) -> Path:
-    """A new name for the dream in the folder: neither there nor in use by another job."""
-    photo = shelf.find(str(settings.get("photo")))
-    stem = photo.path.stem if photo else "dream"
-    stem = re.sub(r"(-(dream|zoom|loop)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem) or "dream"
-    asked = settings.get("format")
-    own = photo.path.suffix.lower() if photo else ".jpg"
-    if (kind := kind_of(settings)) == "render":
-        usual = own if own in (".jpg", ".png", ".webp") else ".jpg"
-        suffix = asked if asked in (".jpg", ".png", ".webp", ".tif") else usual
-    else:
-        suffix = asked if asked in ENDINGS else ENDINGS[0]
-    return free(shelf.folder / f"{stem}-{kind if kind in ('zoom', 'loop') else 'dream'}{suffix}", taken)
 
 
 def command_of(words: Iterable[str], kind: str = "render") -> str:

@@ -18,8 +18,9 @@ from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job, Jobs
 from dreamer.studio.listeners import Listeners
 from dreamer.studio.motion import kind_of
+from dreamer.studio.outputs import clear_unfinished, output_for
 from dreamer.studio.shelf import Item, Shelf
-from dreamer.studio.words import command_of, output_for, words_of
+from dreamer.studio.words import command_of, words_of
 
 MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
@@ -156,6 +157,8 @@ class Workshop:
             await bench.act(act)
         elif act in ("stop", "remove") and job.state != states.RUNNING:
             self.jobs.remove(id)
+            if job.state != states.DONE:  # whose name may be another's by now
+                await asyncio.to_thread(clear_unfinished, self.shelf.folder / job.output)
         elif act == "again" and job.state in (states.FAILED, states.STOPPED):
             self.jobs.change(id, state=states.WAITING, tries=0, problems=(), result="")
             self.work.set()
@@ -269,8 +272,8 @@ class Workshop:
         return {"jobs": [asdict(job) for job in jobs if job.id in shown], "now": now}
 
     def _outputs(self) -> list[Path]:
-        """The outputs of jobs that are not done yet."""
-        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in _UNDONE]
+        """The outputs of jobs that are not done, among them those that have been stopped, which can go on."""
+        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state != states.DONE]
 
     async def _read(self, do: str, **request: Any) -> dict[str, Any]:
         """The reading engine's answer. Raises UsageError for its problems."""
