@@ -15,7 +15,10 @@ pytest.importorskip("uvicorn")
 
 from studios import PNG, opened, until
 
+from dreamer.errors import UsageError, WriteError
+from dreamer.studio import bench, jobs
 from dreamer.studio.shelf import Shelf
+from dreamer.studio.words import words_of
 
 ROOM, ID = ".new-0123456789abcdef", "0123456789abcdef"
 
@@ -52,16 +55,18 @@ def test_names_in_another_encoding_are_shown_and_dreamt_over(tmp_path):
     assert (folder / os.fsdecode(b"\xe9t\xe9-dream.png")).is_file()
 
 
-@pytest.mark.parametrize("odd", [{"seconds": float("nan")}, {"made": float("inf")}, {"settings": "deep"}])
+@pytest.mark.parametrize(
+    "odd", [{"seconds": float("nan")}, {"made": float("inf")}, {"settings": "deep"}, {"number": 10**400}]
+)
 def test_an_odd_job_in_the_folder_breaks_no_queue(tmp_path, odd):
     deep = {}
     for _ in range(600):
         deep = {"a": deep}
-    jobs = tmp_path / ".studio" / "jobs"
-    jobs.mkdir(parents=True)
+    folder = tmp_path / ".studio" / "jobs"
+    folder.mkdir(parents=True)
     job = {"id": ID, "number": 1, "settings": {}, "output": "a.png", "command": "", "state": "failed", "tries": 0}
     job |= {"result": "", "problems": [], "notices": [], "seconds": 0.0, "made": 0.0, **odd}
-    (jobs / f"{ID}.json").write_text(json.dumps(job | ({"settings": deep} if odd.get("settings") else {})))
+    (folder / f"{ID}.json").write_text(json.dumps(job | ({"settings": deep} if odd.get("settings") else {})))
     with opened(tmp_path) as studio:
         told = studio.request("GET", "/events").readline()
         json.loads(told.removeprefix(b"data: "), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
@@ -77,3 +82,59 @@ def test_a_full_disk_under_the_studio_is_a_sentence(tmp_path, monkeypatch):
     with opened(tmp_path) as studio:
         assert studio.drop() == {"problems": ["this could not be kept: No space left on device"]}
         assert left_in(tmp_path / ".studio" / "photos") == []
+
+
+@pytest.mark.parametrize("state", ["running", "done"])
+def test_a_full_disk_under_the_queue_keeps_no_job(tmp_path, monkeypatch, state):
+    """One that cannot be begun waits for room; one that is done is done."""
+    refused = []
+
+    def write(path, data, really=jobs.write_atomically):
+        if state in data.decode() and len(refused) < 2:
+            refused.append(path)
+            raise WriteError("no space is left")
+        return really(path, data)
+
+    monkeypatch.setattr(bench, "_PATIENCE", 0.01)
+    with opened(tmp_path) as studio:
+        photo = studio.drop()["id"]
+        monkeypatch.setattr(jobs, "write_atomically", write)
+        first = studio.ask("/jobs", {"photo": photo})["id"]
+        studio.ask("/jobs", {"photo": photo})
+        until(lambda: studio.states() == ["done", "done"])
+        assert refused and not studio.workshop.bench(first)
+        assert studio.status("POST", f"/jobs/{first}/remove", b"{}") == 200 and studio.states() == ["done"]
+
+
+def test_what_nobody_thought_of_fails_one_job_and_the_next_is_made(tmp_path, monkeypatch):
+    def words(settings, *rest, really=bench.words_of):
+        if settings.get("odd"):
+            raise OverflowError("int too large")
+        return really(settings, *rest)
+
+    monkeypatch.setattr(bench, "words_of", words)
+    with opened(tmp_path) as studio:
+        photo = studio.drop()["id"]
+        for more in ({"odd": 1}, {}):
+            studio.workshop.jobs.add({"photo": photo, **more}, f"a{len(more)}.png", "")
+        studio.ask("/jobs", {"photo": photo})
+        until(lambda: studio.states() == ["failed", "done", "done"])
+        (problem,) = studio.workshop.jobs.all()[0].problems
+        assert "int too large" in problem
+
+
+def test_numbers_that_no_float_holds_are_refused_with_a_sentence(tmp_path):
+    with opened(tmp_path) as studio:
+        photo = {"photo": studio.drop()["id"]}
+        huge = [{"kind": "loop", "loop": {"seconds": 10**400}}, {"flags": {"size": 10**400}}, {"set": {"x": [10**400]}}]
+        for path, settings in (
+            *(("/recipe", one) for one in huge),
+            ("/jobs", huge[0]),
+            ("/proofs", {"at": [10**400, 0]}),
+        ):
+            answer = studio.request("POST", path, json.dumps({**photo, **settings}).encode())
+            assert answer.status == 422 and json.loads(answer.read())["problems"]
+        assert not jobs.is_plain({"settings": huge})  # the file of a job, too
+        for settings in huge:
+            with pytest.raises(UsageError):
+                words_of({**photo, **settings}, studio.workshop.shelf)

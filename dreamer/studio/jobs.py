@@ -82,11 +82,15 @@ class Jobs:
         """Append a job."""
         number = max((job.number for job in self._jobs.values()), default=0) + 1
         job = Job(secrets.token_hex(8), number, settings, output, command)
-        return self._kept(job)
+        self._write(job)
+        self._jobs[job.id] = job
+        return job
 
     def change(self, id: str, **changes: Any) -> Job:
-        """Change a job, on disk as well."""
-        return self._kept(replace(self._jobs[id], **changes))
+        """Change a job, on disk as well. Raises WriteError where the disk refuses that; the job is changed even so."""
+        job = self._jobs[id] = replace(self._jobs[id], **changes)
+        self._write(job)
+        return job
 
     def again(self, id: str) -> Job:
         """Put a job whose engine ended back into its place, or give it up after several tries."""
@@ -104,10 +108,8 @@ class Jobs:
         (self._folder / f"{id}.json").unlink(missing_ok=True)
         self._jobs.pop(id, None)
 
-    def _kept(self, job: Job) -> Job:
+    def _write(self, job: Job) -> None:
         write_atomically(self._folder / f"{job.id}.json", json.dumps(asdict(job)).encode())
-        self._jobs[job.id] = job
-        return job
 
 
 def _read(path: Path) -> Job | None:
@@ -132,8 +134,15 @@ def _read(path: Path) -> Job | None:
 def is_plain(value: object, depth: int = _DEEPEST) -> bool:
     """Whether JSON can be told to a page: nested at most so deeply, and every number finite."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    finite = not isinstance(value, float) or math.isfinite(value)
-    return finite and depth > 0 and all(is_plain(one, depth - 1) for one in inner)
+    right = not isinstance(value, (int, float)) or is_finite(value)
+    return right and depth > 0 and all(is_plain(one, depth - 1) for one in inner)
+
+
+def is_finite(number: float) -> bool:
+    """Whether a float holds the number: JSON has whole ones that none does."""
+    with suppress(OverflowError):
+        return math.isfinite(number)
+    return False
 
 
 def is_name(text: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamer.errors import quoted, reported_together
+from dreamer.studio.jobs import is_finite
 from dreamer.studio.motion import kind_of, motion_words
 from dreamer.studio.shelf import Item, Shelf
 
@@ -71,7 +71,7 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
             else:
                 problems.append(f"{quoted(key)}: there is no such key, or its value is none that a recipe has")
         for key, value in _table(settings, "flags", problems).items():
-            if key not in FLAGS or not isinstance(value, FLAGS[key]) or isinstance(value, bool):
+            if not (isinstance(value, FLAGS.get(key, ())) and _is_value(value)) or isinstance(value, bool):
                 problems.append(f"{quoted(key)}: {quoted(value)} is not a value of it")
             elif key == "feather" and not settings.get("regions"):  # the option is for regions, which may be gone
                 words += ["--set", f"feather={value:g}"]
@@ -133,7 +133,7 @@ def _is_value(value: Any) -> bool:
         return len(value) <= _MOST and not any(isinstance(one, list) for one in value) and all(map(_is_value, value))
     if isinstance(value, str):
         return len(value) <= _LONGEST and value.isprintable()
-    return isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, (int, float)) and is_finite(value)
 
 
 def _toml(value: Any) -> str:
