@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from command import left_in
@@ -16,7 +18,7 @@ pytest.importorskip("uvicorn")
 from studios import PNG, opened, until
 
 from dreamer.errors import UsageError, WriteError
-from dreamer.studio import bench, jobs
+from dreamer.studio import bench, engines, jobs
 from dreamer.studio.shelf import Shelf
 from dreamer.studio.words import words_of
 
@@ -138,3 +140,48 @@ def test_numbers_that_no_float_holds_are_refused_with_a_sentence(tmp_path):
         for settings in huge:
             with pytest.raises(UsageError):
                 words_of({**photo, **settings}, studio.workshop.shelf)
+
+
+_TALKER = """
+import json, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    print({"long": "x" * 3_000_000, "odd": "[1]"}.get(request["do"], "no JSON"))
+    print(json.dumps({"id": request["id"], "answer": {}}), flush=True)
+"""
+
+
+@pytest.mark.parametrize("what", ["long", "odd", "no JSON"])
+def test_a_line_that_cannot_be_read_is_the_engine_s_end_and_no_answer(monkeypatch, what):
+    monkeypatch.setattr(engines, "_LONGEST_LINE", 2**16)
+
+    async def asked():
+        engine = engines.Engine([sys.executable, "-c", _TALKER])
+        for _ in range(2):
+            with pytest.raises(engines.EngineEnded):
+                await engine.ask(what)
+            assert engine.pid is None
+        await engine.close()
+
+    asyncio.run(asked())
+
+
+def test_many_large_recipes_come_in_small_answers_and_those_that_cannot_be_read_are_tried_again(tmp_path):
+    for number in range(30):
+        (tmp_path / f"{number:02}.png").write_bytes(PNG)
+    fails = {tmp_path / "07.png"}
+    with opened(tmp_path) as studio:
+
+        async def ask(do, paths, **request):
+            if len(paths) > 8 or fails & set(map(Path, paths)):
+                raise engines.EngineEnded("too much")
+            return {"stamps": {path: {"recipe": {"name": path}} for path in paths}}
+
+        studio.workshop.reading.ask = ask
+
+        def read():
+            return sum(one["recipe"] is not None for one in studio.ask("/pictures"))
+
+        assert len(studio.ask("/pictures")) == 30 and 22 <= read() < 30
+        fails.clear()
+        assert read() == 30

@@ -28,7 +28,7 @@ _LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and o
 _DRAFTS = 6
 _UNDONE = (states.WAITING, states.RUNNING)
 _SHOWN = 60  # jobs that have ended
-_AT_ONCE = 100  # pictures whose recipes are read together
+_FIRST, _AT_ONCE = 100, 8  # pictures whose recipes the page waits for, and that an answer is about: 1 MB each, at most
 
 
 class Workshop:
@@ -105,11 +105,11 @@ class Workshop:
         items = list(self.shelf.items().values())[::-1]
         keys = {item.id: str(self.shelf.shown(item, "view")) for item in items}
         unread = [item for item in items if keys[item.id] not in self._stamps]
-        for item in unread:
-            self._stamps[keys[item.id]] = {}  # until it is read
-        await self._stamp(unread[:_AT_ONCE])
-        if rest := unread[_AT_ONCE:]:
-            self._tasks.add(asyncio.create_task(self._stamp_all(rest)))
+        self._stamps |= {keys[item.id]: {} for item in unread}  # until it is read
+        await self._stamp(unread[:_FIRST])
+        if rest := unread[_FIRST:]:
+            self._tasks.add(asyncio.create_task(self._stamp_rest(rest)))
+        stamps = {item.id: self._stamps.get(keys[item.id], {}) for item in items}
         return [
             {
                 "id": item.id,
@@ -117,27 +117,32 @@ class Workshop:
                 "dropped": item.dropped,
                 "changed": item.path.stat().st_mtime,
                 "clip": item.is_clip,
-                "recipe": self._stamps[keys[item.id]].get("recipe"),
-                "look": str(self._stamps[keys[item.id]].get("look", "")),
-                "photo": str(self._stamps[keys[item.id]].get("photo", ""))[:16],  # the id, if it was dropped here
+                "recipe": stamps[item.id].get("recipe"),
+                "look": str(stamps[item.id].get("look", "")),
+                "photo": str(stamps[item.id].get("photo", ""))[:16],  # the id, if it was dropped here
             }
             for item in items
             if item.path.exists()
         ]
 
-    async def _stamp(self, items: Sequence[Item]) -> None:
-        """Read what is inside pictures."""
-        if items:
-            found = await self._read("stamps", paths=[str(item.path) for item in items])
-            for item in items:
-                self._stamps[str(self.shelf.shown(item, "view"))] = found["stamps"].get(str(item.path), {})
+    async def _stamp(self, items: Sequence[Item]) -> bool:
+        """Read what is inside pictures, and whether any could be read; the others are tried another time."""
+        any_read = False
+        for begin in range(0, len(items), _AT_ONCE):
+            some = {str(self.shelf.shown(item, "view")): str(item.path) for item in items[begin : begin + _AT_ONCE]}
+            try:
+                found = (await self._read("stamps", paths=[*some.values()]))["stamps"]
+                self._stamps |= {key: found.get(path, {}) for key, path in some.items()}
+                any_read = True
+            except (DreamerError, OSError):
+                for key in some:
+                    self._stamps.pop(key, None)
+        return any_read
 
-    async def _stamp_all(self, items: Sequence[Item]) -> None:
+    async def _stamp_rest(self, items: Sequence[Item]) -> None:
         """Read what is inside many, by and by, so that the page need not wait."""
-        with suppress(DreamerError):
-            for begin in range(0, len(items), _AT_ONCE):
-                await self._stamp(items[begin : begin + _AT_ONCE])
-        self.tell(pictures=True)
+        if await self._stamp(items):  # the page asks for the pictures again, and so for those that were not read
+            self.tell(pictures=True)
 
     def enqueue(self, settings: Mapping[str, Any]) -> Job:
         """Append a dream to the queue. Raises UsageError."""
