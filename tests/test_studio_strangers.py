@@ -19,6 +19,7 @@ from studios import PNG, opened, until
 
 from dreamer.errors import UsageError, WriteError
 from dreamer.studio import bench, engines, jobs
+from dreamer.studio.outputs import output_for
 from dreamer.studio.shelf import Shelf
 from dreamer.studio.words import words_of
 
@@ -185,3 +186,34 @@ def test_many_large_recipes_come_in_small_answers_and_those_that_cannot_be_read_
         assert len(studio.ask("/pictures")) == 30 and 22 <= read() < 30
         fails.clear()
         assert read() == 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such names")
+@pytest.mark.parametrize("stem", ["-x", "a\\b", "-", "p" * 246, "ö" * 123, "-" + "p" * 245])
+@pytest.mark.parametrize("kind", ["render", "zoom"])
+def test_a_job_of_any_photo_is_there_when_the_studio_is_opened_again(tmp_path, stem, kind):
+    (tmp_path / f"{stem}.jpg").write_bytes(PNG)
+    (item,) = Shelf(tmp_path).items().values()
+    queue = jobs.Jobs(tmp_path / ".studio" / "jobs")
+    taken = []
+    for _ in range(12):
+        place = output_for({"photo": item.id, "kind": kind}, Shelf(tmp_path), taken)
+        taken.append(place)
+        queue.add({"photo": item.id, "kind": kind}, place.name, "")
+        place.write_bytes(PNG)
+        assert not place.name.startswith(("-", "."))
+    assert [job.output for job in jobs.Jobs(tmp_path / ".studio" / "jobs").all()] == [place.name for place in taken]
+    assert len(set(taken)) == 12
+
+
+def test_a_job_that_could_not_be_read_again_is_refused(tmp_path):
+    deep = {}
+    for _ in range(14):
+        deep = {"a": deep}
+    with opened(tmp_path) as studio:
+        photo = studio.drop()["id"]
+        for odd in ({"note": deep}, {"note": "\N{SNOWMAN}" * 200_000}):
+            body = json.dumps({"photo": photo, **odd}, ensure_ascii=False).encode()
+            (problem,) = studio.ask("/jobs", body=body)["problems"]
+            assert "too large" in problem
+        assert studio.states() == [] == left_in(tmp_path / ".studio" / "jobs")

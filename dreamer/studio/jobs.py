@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dreamer.errors import UsageError
 from dreamer.files import read_bounded, write_atomically
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = _STATES = "waiting", "running", "done", "stopped", "failed"
@@ -79,9 +80,11 @@ class Jobs:
         return self._jobs.get(id)
 
     def add(self, settings: Mapping[str, Any], output: str, command: str) -> Job:
-        """Append a job."""
+        """Append a job. Raises UsageError for one that would not be there when the studio is opened again."""
         number = max((job.number for job in self._jobs.values()), default=0) + 1
         job = Job(secrets.token_hex(8), number, settings, output, command)
+        if _job(job.id, _data(job)) is None:
+            raise UsageError("this dream cannot be kept in the queue: its settings are too large; ask for less at once")
         self._write(job)
         self._jobs[job.id] = job
         return job
@@ -109,21 +112,32 @@ class Jobs:
         self._jobs.pop(id, None)
 
     def _write(self, job: Job) -> None:
-        write_atomically(self._folder / f"{job.id}.json", json.dumps(asdict(job)).encode())
+        write_atomically(self._folder / f"{job.id}.json", _data(job))
+
+
+def _data(job: Job) -> bytes:
+    return json.dumps(asdict(job)).encode()
 
 
 def _read(path: Path) -> Job | None:
+    with suppress(Exception):
+        return _job(path.stem, read_bounded(path, _LARGEST))
+    return None
+
+
+def _job(id: str, data: bytes) -> Job | None:
     """The job in a file, which a stranger may have put there; None for one that makes no sense."""
     with suppress(Exception):
-        words = json.loads(read_bounded(path, _LARGEST))
+        words = json.loads(data)
         lists = {key: tuple(map(str, words[key])) for key in ("problems", "notices")}
         job = Job(**{**words, **lists})
         right = all(isinstance(getattr(job, name), kind) for name, kind in _TYPES.items())
         if (
             right
+            and len(data) <= _LARGEST
             and is_plain(words)
             and job.state in _STATES
-            and path.stem == job.id
+            and id == job.id
             and is_name(job.output)
             and (not job.result or is_name(job.result))
         ):

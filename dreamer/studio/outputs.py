@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -15,12 +16,15 @@ from dreamer.studio.shelf import Shelf
 from dreamer.videos.clip.lock import OutputLock
 from dreamer.videos.clip.unfinished import empty, folder_of, partial_of
 
+_LONGEST_STEM = 200  # bytes
+
 
 def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Collection[Path]) -> Path:
     """A new name for the dream in the folder: neither there nor in use by another job or an unfinished clip."""
     photo = shelf.find(str(settings.get("photo")))
     stem = photo.path.stem if photo else "dream"
-    stem = re.sub(r"(-(dream|zoom|loop)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem) or "dream"
+    stem = re.sub(r"(-(dream|zoom|loop)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem)
+    stem = _short(stem.replace("\\", "-").lstrip(".-")) or "dream"  # so that is_name accepts it
     asked = settings.get("format")
     own = photo.path.suffix.lower() if photo else ".jpg"
     if (kind := kind_of(settings)) == "render":
@@ -49,6 +53,12 @@ def clear_unfinished(output: Path) -> None:
             empty(folder_of(output))
         finally:
             lock.release()
+
+
+def _short(stem: str) -> str:
+    """The stem, cut where the kind of the dream, a number and a suffix would have no room behind it."""
+    whole = os.fsencode(stem)
+    return stem if len(whole) <= _LONGEST_STEM else whole[:_LONGEST_STEM].decode(errors="ignore")
 
 
 def _beside(output: Path) -> tuple[Path, ...]:
