@@ -27,6 +27,7 @@ _ENGINE = """
 import os, sys, time
 from pathlib import Path
 from dreamer.cli import engine
+from dreamer.files import write_atomically
 
 class Fake:
     def __init__(self, say, control):
@@ -42,7 +43,7 @@ class Fake:
         if not Path(request["path"]).read_bytes().startswith(b"\\x89PNG"):
             return {"problems": [request["path"] + ": not a picture"]}
         for place in request["into"].values():
-            Path(place).write_bytes(b"small")
+            write_atomically(Path(place), b"small")
         return {"width": 4, "height": 3, "notices": [], "recipe": None}
     def do_devices(self, request):
         return {"devices": os.environ.get("FAKE_DEVICES", "").split()}

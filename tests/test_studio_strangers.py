@@ -217,3 +217,57 @@ def test_a_job_that_could_not_be_read_again_is_refused(tmp_path):
             (problem,) = studio.ask("/jobs", body=body)["problems"]
             assert "too large" in problem
         assert studio.states() == [] == left_in(tmp_path / ".studio" / "jobs")
+
+
+@pytest.mark.parametrize("flags", [[1], "ab", 7])
+@pytest.mark.parametrize("path", ["/drafts", "/proofs", "/recipe", "/jobs"])
+def test_flags_that_are_no_table_are_refused_with_a_sentence(tmp_path, flags, path):
+    with opened(tmp_path) as studio:
+        body = json.dumps({"photo": studio.drop()["id"], "flags": flags, "at": [0, 0]}).encode()
+        answer = studio.request("POST", path, body)
+        assert answer.status == 422 and "flags" in json.loads(answer.read())["problems"][0]
+
+
+def _shown(studio, item, kind):
+    return studio.workshop.shelf.shown(studio.workshop.shelf.find(item["id"]), kind)
+
+
+@pytest.mark.parametrize("note", ["[1]", "7", '{"width": NaN}', '{"width": 1e999}', None])
+def test_what_was_noted_of_a_picture_is_read_anew_where_it_makes_no_sense(tmp_path, note):
+    with opened(tmp_path) as studio:
+        item = studio.drop()
+        view = _shown(studio, item, "view")
+        view.with_suffix(".json").write_text(note) if note else view.unlink()
+        assert studio.ask(f"/pictures/{item['id']}") == item
+        assert studio.request("GET", f"/pictures/{item['id']}/view").read() == b"small"
+
+
+def test_links_among_what_the_studio_keeps_are_as_if_they_were_not_there(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text('{"width": "precious"}')
+
+    def linked(path):
+        path.unlink(missing_ok=True)
+        path.symlink_to(secret)
+
+    with opened(tmp_path / "box") as studio:
+        item, shelf = studio.drop(), studio.workshop.shelf
+        for kind in ("view", "small"):
+            linked(_shown(studio, item, kind))
+            assert studio.request("GET", f"/pictures/{item['id']}/{kind}").read() == b"small"
+        linked(_shown(studio, item, "view").with_suffix(".json"))
+        assert studio.ask(f"/pictures/{item['id']}") == item
+        look = shelf.look(shelf.find(item["id"]), ["gaze"])
+        linked(look)
+        assert studio.status("GET", f"/looks/{item['id']}/_gaze") == 404
+        until(lambda: studio.status("GET", f"/looks/{item['id']}/_gaze") == 200)
+        assert look.read_text() == "dream" and not look.is_symlink()
+        linked(look)
+        assert studio.status("GET", f"/drafts/{look.stem}") == 404
+        linked(shelf.mask_file(ID))
+        with pytest.raises(UsageError):
+            words_of({"photo": item["id"], "regions": [{"mask": ID}]}, shelf)
+        linked(tmp_path / "box" / "a-so-far.mp4")
+        job = studio.workshop.jobs.add({"photo": item["id"], "flags": {"motif": "slow"}}, "a.mp4", "")
+        assert studio.status("GET", f"/jobs/{job.id}/film") == 404
+    assert secret.read_text() == '{"width": "precious"}'

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.errors import UsageError, WriteError, described
+from dreamer.files import is_link
 from dreamer.studio import jobs as states
 from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job
 from dreamer.studio.motion import kind_of
 from dreamer.studio.shelf import Item
 from dreamer.studio.words import words_of
+from dreamer.videos.clip.unfinished import is_file
 
 if TYPE_CHECKING:
     from dreamer.studio.workshop import Workshop
@@ -148,7 +150,9 @@ class Bench:
             request: dict[str, Any] = {"do": "proof", "words": one.words, "at": one.at, "into": str(one.place)}
         else:
             request = {"do": "render", "words": (str(small), *one.words, "-o", str(one.place)), "previews": False}
-        if (one.at or small.is_file()) and not one.place.is_file():
+        if (one.at or is_file(small)) and not is_file(one.place):
+            if is_link(one.place):  # it came with the folder
+                one.place.unlink()
             try:
                 answer = await self._unless_a_dream_waits(request)
                 if answer.get("stopped"):

@@ -13,6 +13,7 @@ from dreamer.errors import quoted, reported_together
 from dreamer.studio.jobs import is_finite
 from dreamer.studio.motion import kind_of, motion_words
 from dreamer.studio.shelf import Item, Shelf
+from dreamer.videos.clip.unfinished import is_file
 
 FLAGS = {
     "strength": (float, int),
@@ -98,7 +99,7 @@ def _region(region: Any, shelf: Shelf, problems: list[str]) -> str:
         try:
             place = shelf.mask_file(mask)
             mask = str(place)
-            if not place.is_file():
+            if not is_file(place):
                 raise ValueError(mask)
         except ValueError:
             problems.append("the mask of a region is not there any more; paint it again")

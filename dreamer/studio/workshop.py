@@ -21,6 +21,7 @@ from dreamer.studio.motion import kind_of
 from dreamer.studio.outputs import clear_unfinished, output_for
 from dreamer.studio.shelf import Item, Shelf
 from dreamer.studio.words import command_of, words_of
+from dreamer.videos.clip.unfinished import is_file
 
 MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
@@ -86,7 +87,7 @@ class Workshop:
     async def parts(self, item: Item) -> Path:
         """The picture of a photo's parts. Raises UsageError."""
         place = self.shelf.shown(item, "parts")
-        if not place.is_file():
+        if not is_file(place):
             await self.about(item)
             source = self.shelf.shown(item, "view") if item.is_clip else item.path
             await self._read("parts", path=str(source), into=str(place), max_pixels=MAX_PIXELS)
@@ -176,7 +177,7 @@ class Workshop:
     def look(self, item: Item, name: str) -> Path | None:
         """The thumbnail of a look over a picture; None while it is being made."""
         place = self.shelf.look(item, [name])
-        if place.is_file():
+        if is_file(place):
             return place
         wanted = any((one.item.id, one.name) == (item.id, name) for one in self.wanted)
         if not wanted and (item.id, name) not in self._unmade:
@@ -206,8 +207,9 @@ class Workshop:
         self, settings: Mapping[str, Any], flags: Mapping[str, Any], at: tuple[float, float] | None = None
     ) -> Thumbnail:
         """Ask for a small dream of the settings, before all looks. Raises UsageError."""
-        still = {"flags": {**(settings.get("flags") or {}), **flags}, kind_of(settings): {}, "path": []}
-        words = words_of({**settings, **still}, self.shelf)
+        given = settings.get("flags") or {}
+        flags = {**given, **flags} if isinstance(given, dict) else given  # words_of says what is wrong
+        words = words_of({**settings, "flags": flags, kind_of(settings): {}, "path": []}, self.shelf)
         item = self.shelf.find(str(settings.get("photo")))
         assert item is not None  # words_of has raised
         place = self.shelf.look(item, [*words, *map(str, at or ())])
@@ -254,7 +256,7 @@ class Workshop:
         """Tell that a thumbnail is made, or why it cannot be."""
         if why:
             self._unmade[one.item.id, one.name] = why
-        self.tell(look={"photo": one.item.id, "name": one.name, "made": one.place.is_file(), "why": why})
+        self.tell(look={"photo": one.item.id, "name": one.name, "made": is_file(one.place), "why": why})
 
     def unmade(self, item: Item) -> dict[str, str]:
         """Reasons why looks cannot be made over a picture, by name: their network is absent, say."""
