@@ -138,6 +138,19 @@ def test_a_file_beyond_the_cap_is_refused_while_it_comes(studio, given):
     assert left_in(photos) == before
 
 
+def test_what_is_wrong_is_called_by_its_name(studio):
+    settings = studio.request("POST", "/recipe", b'{"x": "' + bytes(2**20) + b'"}')
+    assert settings.status == 422 and "these settings are too large" in settings.read().decode()
+    mask = studio.request("POST", "/masks", None, Content_Length="20000000")
+    assert mask.status == 422 and "this mask is too large" in mask.read().decode()
+    refused = studio.request("DELETE", "/pictures/x")
+    assert refused.status == 405 and json.loads(refused.read())["problems"] == [
+        "DELETE: this cannot be done here; load the page again"
+    ]
+    assert "GET" in refused.headers["allow"]
+    assert "no such thing" in studio.ask("/nothing")["problems"][0]
+
+
 def test_a_page_that_is_left_while_it_sends_a_file_is_no_failure(studio):
     photos, told = studio.folder / ".studio" / "photos", []
     before = left_in(photos)

@@ -197,7 +197,7 @@ class Answers:
 
     async def mask(self, request: Request) -> Response:
         """Save a painted mask, a PNG."""
-        data = b"".join([piece async for piece in bounded(request, _MOST_MASK)])
+        data = b"".join([piece async for piece in bounded(request, _MOST_MASK, "this mask is")])
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
             raise UsageError("a mask is a PNG; paint it again")
         return JSONResponse({"id": self._shelf.mask(data)})
