@@ -38,7 +38,8 @@ class Fake:
         except KeyboardInterrupt:
             return {"stopped": True, "result": "partial.png"}
     def do_vocabulary(self, request):
-        return {"looks": [{"name": "gaze", "title": "Gaze"}]}
+        names = ["gaze", *filter(None, os.environ.get("FAKE_LOOKS", "").split(","))]
+        return {"looks": [{"name": name, "title": name} for name in names]}
     def do_read(self, request):
         if not Path(request["path"]).read_bytes().startswith(b"\\x89PNG"):
             return {"problems": [request["path"] + ": not a picture"]}

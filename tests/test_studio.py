@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ from studios import FAKE, PNG, TOKEN, opened, until
 
 from dreamer import studio as package
 from dreamer.errors import UsageError
+from dreamer.recipes.masks import region_words
 from dreamer.studio.jobs import Jobs
 from dreamer.studio.shelf import Shelf, plain_name
 from dreamer.studio.words import command_of, words_of
@@ -352,6 +354,28 @@ def test_no_value_becomes_an_option_or_a_path(tmp_path, settings):
     (id,) = shelf.items()
     with pytest.raises(UsageError):
         words_of({"photo": id, **settings}, shelf)
+
+
+def test_every_look_that_is_offered_can_be_chosen_and_no_other(tmp_path, monkeypatch):
+    good, wrong = (
+        ["a+b", "it's (new)", "_mine", "my:été", "~x"],
+        ["--force", "a/b", "a\\b", "a=b", "x.toml", " a", "a\tb"],
+    )
+    monkeypatch.setenv("FAKE_LOOKS", ",".join([*good, *wrong]))
+    with opened(tmp_path) as studio:
+        assert [look["name"] for look in studio.ask("/vocabulary")["looks"]] == ["gaze", *good]
+        photo = studio.drop()["id"]
+        for look in good:
+            until(lambda look=look: studio.status("GET", f"/looks/{photo}/{quote(look, safe='')}") == 200)
+            words = words_of(
+                {"photo": photo, "look": look, "regions": [{"mask": "top", "look": look}]}, studio.workshop.shelf
+            )
+            assert words[1:] == ("--preset", look, "--region", f"top={look}")
+            assert region_words(words[-1]) == {"mask": "top", "look": look}
+        for look in wrong:
+            for settings in ({"look": look}, {"regions": [{"mask": "top", "look": look}]}):
+                with pytest.raises(UsageError):
+                    words_of({"photo": photo, **settings}, studio.workshop.shelf)
 
 
 def test_the_settings_are_the_words_that_a_person_would_type(tmp_path):

@@ -259,8 +259,8 @@ def test_links_among_what_the_studio_keeps_are_as_if_they_were_not_there(tmp_pat
         assert studio.ask(f"/pictures/{item['id']}") == item
         look = shelf.look(shelf.find(item["id"]), ["gaze"])
         linked(look)
-        assert studio.status("GET", f"/looks/{item['id']}/_gaze") == 404
-        until(lambda: studio.status("GET", f"/looks/{item['id']}/_gaze") == 200)
+        assert studio.status("GET", f"/looks/{item['id']}/gaze") == 404
+        until(lambda: studio.status("GET", f"/looks/{item['id']}/gaze") == 200)
         assert look.read_text() == "dream" and not look.is_symlink()
         linked(look)
         assert studio.status("GET", f"/drafts/{look.stem}") == 404

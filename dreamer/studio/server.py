@@ -165,7 +165,8 @@ class Answers:
 
     async def look(self, request: Request) -> Response:
         """The thumbnail of one."""
-        name = request.path_params["name"].removeprefix("_")
+        name = request.path_params["name"]
+        name = "" if name == "_" else name
         place = self._workshop.look(self._item(request), name) if name in await self._names() else None
         if place is None:
             raise HTTPException(404)

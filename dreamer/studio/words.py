@@ -28,6 +28,7 @@ FLAGS = {
 """The options of `dreamer render` that the page has dials for, and the types of their values."""
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
 _NAME = re.compile(r"[\w][\w .:-]{0,99}")
+_LOOK = re.compile(r"(?![-\s])[^/\\=]{1,250}(?<!\s)(?<!\.toml)")  # neither a path, nor an option, nor cut in a region
 _FORMULA = re.compile(r"(not:)?(top|bottom|left|right|centre|all|ellipse|colour|part)(:[0-9.,%#/a-fA-F]{1,60})?")
 _LONGEST, _MOST = 1000, 300
 
@@ -63,7 +64,7 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
                     f"{photo.name} is {'a clip' if photo.is_clip else 'no clip'}; choose what to make of it"
                 )
         if settings.get("look"):
-            words += ["--preset", _name(settings["look"], "look", problems)]
+            words += ["--preset", _look(settings["look"], problems)]
         elif settings.get("recipe") and (dream := item("recipe")):
             words += ["--recipe", str(dream.path)]
         for key, value in _table(settings, "set", problems).items():
@@ -103,7 +104,19 @@ def _region(region: Any, shelf: Shelf, problems: list[str]) -> str:
                 raise ValueError(mask)
         except ValueError:
             problems.append("the mask of a region is not there any more; paint it again")
-    return f"{mask}={_name(look, 'look', problems)}" if look else mask
+    return f"{mask}={_look(look, problems)}" if look else mask
+
+
+def is_look(value: object) -> bool:
+    """Whether a look of this name can be asked for."""
+    return isinstance(value, str) and value.isprintable() and _LOOK.fullmatch(value) is not None
+
+
+def _look(value: Any, problems: list[str]) -> str:
+    if is_look(value):
+        return str(value)
+    problems.append(f"look: {quoted(value)} is no name of one; choose another")
+    return ""
 
 
 def _name(value: Any, what: str, problems: list[str]) -> str:

@@ -20,7 +20,7 @@ from dreamer.studio.listeners import Listeners
 from dreamer.studio.motion import kind_of
 from dreamer.studio.outputs import clear_unfinished, output_for
 from dreamer.studio.shelf import Item, Shelf
-from dreamer.studio.words import command_of, words_of
+from dreamer.studio.words import command_of, is_look, words_of
 from dreamer.videos.clip.unfinished import is_file
 
 MAX_PIXELS = 100_000_000
@@ -70,9 +70,10 @@ class Workshop:
                 self._tasks.add(asyncio.create_task(self.benches[-1].run()))
 
     async def vocabulary(self) -> dict[str, Any]:
-        """Looks and options; asked of an engine once."""
+        """Looks that can be asked for, and options; asked of an engine once."""
         if self._vocabulary is None:
-            self._vocabulary = await self._read("vocabulary")
+            found = await self._read("vocabulary")
+            self._vocabulary = {**found, "looks": [look for look in found["looks"] if is_look(look["name"])]}
         return self._vocabulary
 
     async def about(self, item: Item) -> dict[str, Any]:
