@@ -27,6 +27,7 @@ _ENGINE = """
 import os, sys, time
 from pathlib import Path
 from dreamer.cli import engine
+from dreamer.files import write_atomically
 
 class Fake:
     def __init__(self, say, control):
@@ -37,12 +38,13 @@ class Fake:
         except KeyboardInterrupt:
             return {"stopped": True, "result": "partial.png"}
     def do_vocabulary(self, request):
-        return {"looks": [{"name": "gaze", "title": "Gaze"}]}
+        names = ["gaze", *filter(None, os.environ.get("FAKE_LOOKS", "").split(","))]
+        return {"looks": [{"name": name, "title": name} for name in names]}
     def do_read(self, request):
         if not Path(request["path"]).read_bytes().startswith(b"\\x89PNG"):
             return {"problems": [request["path"] + ": not a picture"]}
         for place in request["into"].values():
-            Path(place).write_bytes(b"small")
+            write_atomically(Path(place), b"small")
         return {"width": 4, "height": 3, "notices": [], "recipe": None}
     def do_devices(self, request):
         return {"devices": os.environ.get("FAKE_DEVICES", "").split()}

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ from studios import FAKE, PNG, TOKEN, opened, until
 
 from dreamer import studio as package
 from dreamer.errors import UsageError
+from dreamer.recipes.masks import region_words
 from dreamer.studio.jobs import Jobs
 from dreamer.studio.shelf import Shelf, plain_name
 from dreamer.studio.words import command_of, words_of
@@ -136,6 +138,19 @@ def test_a_file_beyond_the_cap_is_refused_while_it_comes(studio, given):
     answer = studio.request("POST", "/pictures?name=a.png", given)
     assert answer.status == 422 and "too large" in answer.read().decode()
     assert left_in(photos) == before
+
+
+def test_what_is_wrong_is_called_by_its_name(studio):
+    settings = studio.request("POST", "/recipe", b'{"x": "' + bytes(2**20) + b'"}')
+    assert settings.status == 422 and "these settings are too large" in settings.read().decode()
+    mask = studio.request("POST", "/masks", None, Content_Length="20000000")
+    assert mask.status == 422 and "this mask is too large" in mask.read().decode()
+    refused = studio.request("DELETE", "/pictures/x")
+    assert refused.status == 405 and json.loads(refused.read())["problems"] == [
+        "DELETE: this cannot be done here; load the page again"
+    ]
+    assert "GET" in refused.headers["allow"]
+    assert "no such thing" in studio.ask("/nothing")["problems"][0]
 
 
 def test_a_page_that_is_left_while_it_sends_a_file_is_no_failure(studio):
@@ -339,6 +354,28 @@ def test_no_value_becomes_an_option_or_a_path(tmp_path, settings):
     (id,) = shelf.items()
     with pytest.raises(UsageError):
         words_of({"photo": id, **settings}, shelf)
+
+
+def test_every_look_that_is_offered_can_be_chosen_and_no_other(tmp_path, monkeypatch):
+    good, wrong = (
+        ["a+b", "it's (new)", "_mine", "my:été", "~x"],
+        ["--force", "a/b", "a\\b", "a=b", "x.toml", " a", "a\tb"],
+    )
+    monkeypatch.setenv("FAKE_LOOKS", ",".join([*good, *wrong]))
+    with opened(tmp_path) as studio:
+        assert [look["name"] for look in studio.ask("/vocabulary")["looks"]] == ["gaze", *good]
+        photo = studio.drop()["id"]
+        for look in good:
+            until(lambda look=look: studio.status("GET", f"/looks/{photo}/{quote(look, safe='')}") == 200)
+            words = words_of(
+                {"photo": photo, "look": look, "regions": [{"mask": "top", "look": look}]}, studio.workshop.shelf
+            )
+            assert words[1:] == ("--preset", look, "--region", f"top={look}")
+            assert region_words(words[-1]) == {"mask": "top", "look": look}
+        for look in wrong:
+            for settings in ({"look": look}, {"regions": [{"mask": "top", "look": look}]}):
+                with pytest.raises(UsageError):
+                    words_of({"photo": photo, **settings}, studio.workshop.shelf)
 
 
 def test_the_settings_are_the_words_that_a_person_would_type(tmp_path):

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from command import left_in
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -14,8 +15,11 @@ from studios import PNG, opened, until
 from dreamer.errors import UsageError
 from dreamer.studio.jobs import Jobs
 from dreamer.studio.motion import kind_of
+from dreamer.studio.outputs import clear_unfinished, output_for
 from dreamer.studio.shelf import Shelf, plain_name
-from dreamer.studio.words import command_of, output_for, words_of
+from dreamer.studio.words import command_of, words_of
+from dreamer.videos.clip.lock import OutputLock
+from dreamer.videos.clip.unfinished import folder_of
 
 STEADY = {"seconds": 2.5, "rate": 1.5, "centre": [0.25, 0.5], "ease": "both", "loop": True, "preview": False}
 
@@ -143,6 +147,54 @@ def test_a_film_in_the_making_can_be_watched_and_goes_on(tmp_path):
         until(lambda: studio.states() == ["done"])
         assert studio.workshop.jobs.all()[0].result == "lake-zoom.mp4"
     assert [job.result for job in Jobs(tmp_path / ".studio" / "jobs").all()] == ["lake-zoom.mp4"]
+
+
+def test_a_stopped_film_keeps_its_name_until_it_is_cleared(tmp_path):
+    reel = tmp_path / ".lake-zoom.mp4.reel"
+    with opened(tmp_path) as studio:
+        photo = studio.drop()["id"]
+
+        def film(state="done", **settings):
+            id = studio.ask("/jobs", {"photo": photo, "kind": "zoom", **settings})["id"]
+            until(lambda: studio.workshop.jobs.get(id).state == state)
+            return studio.workshop.jobs.get(id)
+
+        stopped = film("running", flags={"motif": "slow"})
+        (reel / "frames").mkdir(parents=True)
+        for name in ("manifest.json", "frames/frame-000000.png", "mine.txt"):
+            (reel / name).write_text("")
+        (tmp_path / "theirs.png").write_text("precious")
+        (reel / "frames" / "frame-000001.png").symlink_to(tmp_path / "theirs.png")
+        studio.ask(f"/jobs/{stopped.id}/stop", {})
+        until(lambda: studio.states() == ["stopped"])
+        assert (stopped.output, film().output) == ("lake-zoom.mp4", "lake-zoom-2.mp4")
+        assert film(format=".webm").output == "lake-zoom-2.webm"  # what can be watched of both would have one name
+        studio.ask(f"/jobs/{stopped.id}/remove", {})
+        assert left_in(reel) == ["frames", "mine.txt"] and left_in(reel / "frames") == ["frame-000001.png"]
+        assert (tmp_path / "theirs.png").read_text() == "precious"
+        assert film().output == "lake-zoom-3.mp4"  # somebody's file is still in the folder
+
+
+def test_a_film_needs_the_names_beside_it_until_it_is_finished(shelf, tmp_path):
+    film = {"photo": ids(shelf)["lake.png"], "kind": "zoom"}
+    (tmp_path / ".lake-zoom.mp4.reel").mkdir()
+    (tmp_path / "lake-zoom-2-so-far.mp4").write_bytes(PNG)
+    assert output_for(film, shelf, ()).name == "lake-zoom-3.mp4"
+    assert output_for(film, shelf, [tmp_path / "lake-zoom-3.webm"]).name == "lake-zoom-4.mp4"
+
+
+def test_what_another_process_goes_on_with_is_not_cleared(tmp_path):
+    output = tmp_path / "lake-zoom.mp4"
+    manifest = folder_of(output) / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("")
+    lock = OutputLock(output)
+    lock.acquire()
+    clear_unfinished(output)
+    assert manifest.exists()
+    lock.release()
+    clear_unfinished(output)
+    assert not manifest.parent.exists()
 
 
 def test_each_device_has_an_engine_and_they_dream_at_once(tmp_path, monkeypatch):

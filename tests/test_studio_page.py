@@ -257,6 +257,32 @@ def a_path_drawn_on_the_photo_becomes_a_film(dropped, studio, folder):
     page.wait(f"{COMMAND}.startsWith('dreamer render')")
 
 
+def a_point_of_a_curve_is_dragged_past_its_neighbour(dropped):
+    page = dropped
+    page.press("z")
+    page.wait(f"{COMMAND}.startsWith('dreamer zoom')")
+    page.drag("#path", (0.1, 0.8), (0.3, 0.7), (0.5, 0.75), (0.7, 0.8), (0.9, 0.9))
+    points = "JSON.parse(localStorage['dreamer-studio']).points"
+    page.wait(f"{points}.length === 5")
+    first, moved, *rest = page.look(points)
+    page.look("document.querySelector('#rate-curve').scrollIntoView()")
+    box = "document.querySelector('#rate-curve').getBoundingClientRect()"
+    (x, y), *_, (end, _) = page.look(
+        "[...document.querySelectorAll('#rate-curve [data-point]')].slice(1).map((knob) => {"
+        f"const [own, box] = [knob.getBoundingClientRect(), {box}];"
+        "return [(own.x + own.width / 2 - box.x) / box.width, (own.y + own.height / 2 - box.y) / box.height] })"
+    )
+    page.drag("#rate-curve", (x, y), *((x + (end - x) * share, y) for share in (0.1, 0.2, 0.38, 0.5, 0.6, 0.72, 0.8)))
+    page.wait(
+        f"{points}.map((point) => point.place + '').indexOf({json.dumps(','.join(map(str, moved['place'])))}) === 3"
+    )
+    found = page.look(points)
+    assert [point["place"] for point in found] == [each["place"] for each in (first, *rest[:2], moved, rest[2])]
+    assert [found[0], found[1], found[2], found[4]] == [first, *rest]
+    page.press("z")
+    page.wait(f"{COMMAND}.startsWith('dreamer render')")
+
+
 def a_loop_and_a_zoom_that_follows_and_dances(dropped, studio, folder):
     page = dropped
     page.look(f"{BY_ID}('kind-loop').click()")
@@ -427,6 +453,7 @@ STEPS = (
     an_engine_killed_in_the_middle_begins_again,
     two_tabs_are_one_studio,
     a_path_drawn_on_the_photo_becomes_a_film,
+    a_point_of_a_curve_is_dragged_past_its_neighbour,
     a_loop_and_a_zoom_that_follows_and_dances,
     a_clip_is_dreamt_over,
     plugins_that_there_are,

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamer.errors import DreamerError, UsageError
+from dreamer.errors import UsageError, WriteError, described
+from dreamer.files import is_link
 from dreamer.studio import jobs as states
 from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job
 from dreamer.studio.motion import kind_of
 from dreamer.studio.shelf import Item
 from dreamer.studio.words import words_of
+from dreamer.videos.clip.unfinished import is_file
 
 if TYPE_CHECKING:
     from dreamer.studio.workshop import Workshop
@@ -77,16 +79,38 @@ class Bench:
                 else:
                     shop.work.clear()
                     await shop.work.wait()
-            except (DreamerError, OSError) as error:  # a full disk, say: the queue waits for room
-                shop.tell(problems=[str(error)])
+            except Exception as error:  # a full disk, say: the queue waits for room
+                shop.tell(problems=[described(error)])
                 await asyncio.sleep(_PATIENCE)
 
     async def _dream(self, job: Job) -> None:
-        shop = self._workshop
+        """Make a job, or fail it with a sentence. Raises what the disk says, also of a job that is done."""
+        shop, notices = self._workshop, list[str]()
         self.job, self.progress, self._stopped = job.id, {"share": 0.0, "left": None, "paused": False}, False
-        shop.jobs.change(job.id, state=states.RUNNING, tries=job.tries + 1)
-        shop.tell()
-        notices: list[str] = []
+        try:
+            self._begin(job)
+            self._finish(job, await self._answer(job, notices), notices)
+        except EngineEnded:
+            if self._stopped:
+                shop.jobs.change(job.id, state=states.STOPPED, notices=tuple(notices))
+            else:
+                shop.jobs.again(job.id)
+        finally:
+            self.job, self.progress, self.preview = "", {}, (0, b"")
+            shop.tell(pictures=True)
+
+    def _begin(self, job: Job) -> None:
+        try:
+            self._workshop.jobs.change(job.id, state=states.RUNNING, tries=job.tries + 1)
+        except WriteError:  # it waits for room
+            with suppress(WriteError):
+                self._workshop.jobs.change(job.id, state=states.WAITING, tries=job.tries)
+            raise
+        self._workshop.tell()
+
+    async def _answer(self, job: Job, notices: list[str]) -> Mapping[str, Any]:
+        """The engine's answer to a job, or one with the problems of the job itself; notices are added."""
+        shop = self._workshop
 
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] == "notice":
@@ -100,20 +124,15 @@ class Bench:
         try:
             words = words_of(job.settings, shop.shelf, shop.shelf.folder / job.output)
             if (kind := kind_of(job.settings)) == "render":
-                answer = await self.engine.ask("render", on_event, words=words)
-            else:  # which goes on from the frames that are there
-                answer = await self.engine.ask("film", on_event, kind=kind, words=(*words, "--resume"))
-        except UsageError as error:  # its photo is gone, say
-            self._finish(job, {"problems": error.problems}, notices)
+                return await self.engine.ask("render", on_event, words=words)
+            # A film goes on from the frames that are there.
+            return await self.engine.ask("film", on_event, kind=kind, words=(*words, "--resume"))
         except EngineEnded:
-            if self._stopped:
-                shop.jobs.change(job.id, state=states.STOPPED, notices=tuple(notices))
-            else:
-                shop.jobs.again(job.id)
-        else:
-            self._finish(job, answer, notices)
-        self.job, self.progress, self.preview = "", {}, (0, b"")
-        shop.tell(pictures=True)
+            raise
+        except UsageError as error:  # its photo is gone, say
+            return {"problems": error.problems}
+        except Exception as error:  # a job in a stranger's folder may ask for anything
+            return {"problems": [f"this could not be begun ({described(error)}); ask for it again"]}
 
     def _finish(self, job: Job, answer: Mapping[str, Any], notices: Sequence[str]) -> None:
         changes: dict[str, Any] = {"notices": tuple(notices), "seconds": answer.get("seconds", 0.0)}
@@ -131,7 +150,9 @@ class Bench:
             request: dict[str, Any] = {"do": "proof", "words": one.words, "at": one.at, "into": str(one.place)}
         else:
             request = {"do": "render", "words": (str(small), *one.words, "-o", str(one.place)), "previews": False}
-        if (one.at or small.is_file()) and not one.place.is_file():
+        if (one.at or is_file(small)) and not is_file(one.place):
+            if is_link(one.place):  # it came with the folder
+                one.place.unlink()
             try:
                 answer = await self._unless_a_dream_waits(request)
                 if answer.get("stopped"):

@@ -27,9 +27,9 @@ class JSONResponse(Response):
         return json.dumps(content, allow_nan=False).encode()
 
 
-async def bounded(request: Request, most: int) -> AsyncIterator[bytes]:
-    """The pieces of the body; raises UsageError as soon as there are more than `most` bytes."""
-    sentence = f"this file is too large: at most {most / 1e6:.0f} MB can be dropped"
+async def bounded(request: Request, most: int, what: str = "this file is") -> AsyncIterator[bytes]:
+    """The pieces of the body, which is `what`; raises UsageError as soon as there are more than `most` bytes."""
+    sentence = f"{what} too large: at most {most / 1e6:.0f} MB can be sent"
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length[:20]) > most:
         raise UsageError(sentence)
@@ -43,7 +43,7 @@ async def bounded(request: Request, most: int) -> AsyncIterator[bytes]:
 
 async def words_of(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises UsageError."""
-    data = b"".join([piece async for piece in bounded(request, _MOST)])
+    data = b"".join([piece async for piece in bounded(request, _MOST, "these settings are")])
     with suppress(ValueError, RecursionError):
         words = json.loads(data)
         if isinstance(words, dict) and is_plain(words):
@@ -65,6 +65,7 @@ async def gone(request: Request, error: ClientDisconnect) -> Response:
 
 
 async def missing(request: Request, error: HTTPException) -> Response:
-    return JSONResponse(
-        {"problems": ["there is no such thing here (any more); load the page again"]}, error.status_code
-    )
+    why = "there is no such thing here (any more); load the page again"
+    if error.status_code == 405:
+        why = f"{request.method}: this cannot be done here; load the page again"
+    return JSONResponse({"problems": [why]}, error.status_code, headers=error.headers)

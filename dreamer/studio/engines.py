@@ -60,9 +60,7 @@ class Engine:
             await self._write(process, {"do": do, "id": number, **request})
             if self._told[0] == number:  # while the process was starting
                 await self._write(process, {"do": self._told[1], "id": number})
-            assert process.stdout
-            while line := await process.stdout.readline():
-                said = json.loads(line)
+            while said := await self._said(process):
                 if said.get("id") != number:
                     continue
                 if "answer" in said:
@@ -85,13 +83,25 @@ class Engine:
             return
         assert process.stdin and process.stdout
         process.stdin.close()
+        rest = asyncio.create_task(process.stdout.read())  # a process whose output nobody reads never ends
         try:
             await asyncio.wait_for(process.wait(), 2)
         except TimeoutError:
             process.kill()
             await process.wait()
         with suppress(RuntimeError, TimeoutError):  # somebody may be waiting for an answer, who gets the end instead
-            await asyncio.wait_for(process.stdout.read(), 1)
+            await asyncio.wait_for(rest, 1)
+
+    async def _said(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
+        """What the engine says next; empty at its end, which is also behind a line that nobody can read."""
+        assert process.stdout
+        with suppress(ValueError, RecursionError):  # ValueError: too long as well; its rest would pass for an answer
+            if not (line := await process.stdout.readline()):
+                return {}
+            if isinstance(said := json.loads(line), dict):
+                return said
+        await self.close()
+        return {}
 
     async def _write(self, process: asyncio.subprocess.Process, words: dict[str, Any]) -> None:
         assert process.stdin

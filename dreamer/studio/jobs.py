@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dreamer.errors import UsageError
 from dreamer.files import read_bounded, write_atomically
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = _STATES = "waiting", "running", "done", "stopped", "failed"
@@ -79,14 +80,20 @@ class Jobs:
         return self._jobs.get(id)
 
     def add(self, settings: Mapping[str, Any], output: str, command: str) -> Job:
-        """Append a job."""
+        """Append a job. Raises UsageError for one that would not be there when the studio is opened again."""
         number = max((job.number for job in self._jobs.values()), default=0) + 1
         job = Job(secrets.token_hex(8), number, settings, output, command)
-        return self._kept(job)
+        if _job(job.id, _data(job)) is None:
+            raise UsageError("this dream cannot be kept in the queue: its settings are too large; ask for less at once")
+        self._write(job)
+        self._jobs[job.id] = job
+        return job
 
     def change(self, id: str, **changes: Any) -> Job:
-        """Change a job, on disk as well."""
-        return self._kept(replace(self._jobs[id], **changes))
+        """Change a job, on disk as well. Raises WriteError where the disk refuses that; the job is changed even so."""
+        job = self._jobs[id] = replace(self._jobs[id], **changes)
+        self._write(job)
+        return job
 
     def again(self, id: str) -> Job:
         """Put a job whose engine ended back into its place, or give it up after several tries."""
@@ -104,24 +111,33 @@ class Jobs:
         (self._folder / f"{id}.json").unlink(missing_ok=True)
         self._jobs.pop(id, None)
 
-    def _kept(self, job: Job) -> Job:
-        write_atomically(self._folder / f"{job.id}.json", json.dumps(asdict(job)).encode())
-        self._jobs[job.id] = job
-        return job
+    def _write(self, job: Job) -> None:
+        write_atomically(self._folder / f"{job.id}.json", _data(job))
+
+
+def _data(job: Job) -> bytes:
+    return json.dumps(asdict(job)).encode()
 
 
 def _read(path: Path) -> Job | None:
+    with suppress(Exception):
+        return _job(path.stem, read_bounded(path, _LARGEST))
+    return None
+
+
+def _job(id: str, data: bytes) -> Job | None:
     """The job in a file, which a stranger may have put there; None for one that makes no sense."""
     with suppress(Exception):
-        words = json.loads(read_bounded(path, _LARGEST))
+        words = json.loads(data)
         lists = {key: tuple(map(str, words[key])) for key in ("problems", "notices")}
         job = Job(**{**words, **lists})
         right = all(isinstance(getattr(job, name), kind) for name, kind in _TYPES.items())
         if (
             right
+            and len(data) <= _LARGEST
             and is_plain(words)
             and job.state in _STATES
-            and path.stem == job.id
+            and id == job.id
             and is_name(job.output)
             and (not job.result or is_name(job.result))
         ):
@@ -132,8 +148,15 @@ def _read(path: Path) -> Job | None:
 def is_plain(value: object, depth: int = _DEEPEST) -> bool:
     """Whether JSON can be told to a page: nested at most so deeply, and every number finite."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    finite = not isinstance(value, float) or math.isfinite(value)
-    return finite and depth > 0 and all(is_plain(one, depth - 1) for one in inner)
+    right = not isinstance(value, (int, float)) or is_finite(value)
+    return right and depth > 0 and all(is_plain(one, depth - 1) for one in inner)
+
+
+def is_finite(number: float) -> bool:
+    """Whether a float holds the number: JSON has whole ones that none does."""
+    with suppress(OverflowError):
+        return math.isfinite(number)
+    return False
 
 
 def is_name(text: str) -> bool:

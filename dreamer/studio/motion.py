@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dreamer.errors import quoted
+from dreamer.studio.jobs import is_finite
 from dreamer.studio.shelf import Shelf
 
 KINDS = ("render", "zoom", "loop", "video")
@@ -80,7 +80,7 @@ def _fits(value: Any, kind: str | tuple[str, ...]) -> bool:
         return isinstance(value, list) and len(value) == 2 and all(_fits(one, _NUMBER) for one in value)
     if kind in (_SWITCH, _CLIP):
         return kind == _SWITCH and isinstance(value, bool)
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and is_finite(value)
 
 
 def _are_keyframes(tables: Any) -> bool:

@@ -20,6 +20,7 @@ from dreamer.studio.bodies import JSONResponse, bounded, failed, gone, missing, 
 from dreamer.studio.guard import Guard
 from dreamer.studio.shelf import Item, Shelf, is_clip
 from dreamer.studio.workshop import Workshop
+from dreamer.videos.clip.unfinished import is_file, partial_of
 
 MOST_BYTES = 256 * 2**20
 """The largest picture that can be dropped onto the page; a clip may have four times as many."""
@@ -164,7 +165,8 @@ class Answers:
 
     async def look(self, request: Request) -> Response:
         """The thumbnail of one."""
-        name = request.path_params["name"].removeprefix("_")
+        name = request.path_params["name"]
+        name = "" if name == "_" else name
         place = self._workshop.look(self._item(request), name) if name in await self._names() else None
         if place is None:
             raise HTTPException(404)
@@ -196,7 +198,7 @@ class Answers:
 
     async def mask(self, request: Request) -> Response:
         """Save a painted mask, a PNG."""
-        data = b"".join([piece async for piece in bounded(request, _MOST_MASK)])
+        data = b"".join([piece async for piece in bounded(request, _MOST_MASK, "this mask is")])
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
             raise UsageError("a mask is a PNG; paint it again")
         return JSONResponse({"id": self._shelf.mask(data)})
@@ -240,9 +242,8 @@ class Answers:
     async def film(self, request: Request) -> Response:
         """The clip being made, as far as it is."""
         job = self._workshop.jobs.get(request.path_params["id"])
-        place = self._shelf.folder / job.output if job else None
-        so_far = place and place.with_name(f"{place.stem}-so-far.mp4")
-        if so_far is None or not so_far.is_file():
+        so_far = partial_of(self._shelf.folder / job.output) if job else None
+        if so_far is None or not is_file(so_far):
             raise HTTPException(404)
         return FileResponse(so_far, media_type="video/mp4")
 

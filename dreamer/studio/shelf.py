@@ -17,6 +17,8 @@ from pathlib import Path
 from dreamer.errors import UsageError
 from dreamer.files import is_link, make_folder, read_bounded, write_atomically
 from dreamer.files.suffixes import CLIPS, SUFFIXES, command_for
+from dreamer.studio.jobs import is_plain
+from dreamer.videos.clip.unfinished import is_file
 
 _ID, _NEW = re.compile(r"[0-9a-f]{16}"), re.compile(r"\.new-[0-9a-f]{16}")
 _LONGEST_STEM = 60
@@ -113,7 +115,7 @@ class Shelf:
     def draft(self, key: str) -> Path | None:
         """A thumbnail by its key, if it is made."""
         place = self.own / "looks" / f"{key}.jpg"
-        return place if _ID.fullmatch(key) and place.is_file() else None
+        return place if _ID.fullmatch(key) and is_file(place) else None
 
     def room(self, name: str) -> Path:
         """A new place for a picture dropped under this name, until `settle` moves it."""
@@ -155,10 +157,13 @@ class Shelf:
         return self.own / "masks" / f"{id}.png"
 
     def about(self, item: Item) -> dict[str, object] | None:
-        """The facts found in a picture when it was read; None before."""
-        with suppress(OSError, ValueError, Exception):
-            found: dict[str, object] = json.loads(read_bounded(self.shown(item, "view").with_suffix(".json"), 2**20))
-            return found
+        """The facts found in a picture when it was read; None before, and where what it wrote then is not there now."""
+        view = self.shown(item, "view")
+        places = (note := view.with_suffix(".json"), view, self.shown(item, "small"))
+        with suppress(Exception):  # the file may be a stranger's
+            found = json.loads(read_bounded(note, 2**20)) if all(map(is_file, places)) else None
+            if isinstance(found, dict) and is_plain(found):
+                return found
         return None
 
     def note(self, item: Item, found: dict[str, object]) -> None:
@@ -190,7 +195,7 @@ def plain_name(name: str) -> str:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and not is_link(path) and path.is_file()
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and is_file(path)
 
 
 def _changed(path: Path) -> int:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dreamer.errors import quoted, reported_together
-from dreamer.files import free
-from dreamer.studio.motion import ENDINGS, kind_of, motion_words
+from dreamer.studio.jobs import is_finite
+from dreamer.studio.motion import kind_of, motion_words
 from dreamer.studio.shelf import Item, Shelf
+from dreamer.videos.clip.unfinished import is_file
 
 FLAGS = {
     "strength": (float, int),
@@ -28,6 +28,7 @@ FLAGS = {
 """The options of `dreamer render` that the page has dials for, and the types of their values."""
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
 _NAME = re.compile(r"[\w][\w .:-]{0,99}")
+_LOOK = re.compile(r"(?![-\s])[^/\\=]{1,250}(?<!\s)(?<!\.toml)")  # neither a path, nor an option, nor cut in a region
 _FORMULA = re.compile(r"(not:)?(top|bottom|left|right|centre|all|ellipse|colour|part)(:[0-9.,%#/a-fA-F]{1,60})?")
 _LONGEST, _MOST = 1000, 300
 
@@ -63,7 +64,7 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
                     f"{photo.name} is {'a clip' if photo.is_clip else 'no clip'}; choose what to make of it"
                 )
         if settings.get("look"):
-            words += ["--preset", _name(settings["look"], "look", problems)]
+            words += ["--preset", _look(settings["look"], problems)]
         elif settings.get("recipe") and (dream := item("recipe")):
             words += ["--recipe", str(dream.path)]
         for key, value in _table(settings, "set", problems).items():
@@ -72,7 +73,7 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
             else:
                 problems.append(f"{quoted(key)}: there is no such key, or its value is none that a recipe has")
         for key, value in _table(settings, "flags", problems).items():
-            if key not in FLAGS or not isinstance(value, FLAGS[key]) or isinstance(value, bool):
+            if not (isinstance(value, FLAGS.get(key, ())) and _is_value(value)) or isinstance(value, bool):
                 problems.append(f"{quoted(key)}: {quoted(value)} is not a value of it")
             elif key == "feather" and not settings.get("regions"):  # the option is for regions, which may be gone
                 words += ["--set", f"feather={value:g}"]
@@ -88,21 +89,6 @@ def words_of(settings: Mapping[str, Any], shelf: Shelf, output: Path | None = No
     return (*words, "-o", str(output)) if output else tuple(words)
 
 
-def output_for(settings: Mapping[str, Any], shelf: Shelf, taken: Container[Path]) -> Path:
-    """A new name for the dream in the folder: neither there nor in use by another job."""
-    photo = shelf.find(str(settings.get("photo")))
-    stem = photo.path.stem if photo else "dream"
-    stem = re.sub(r"(-(dream|zoom|loop)(-partial|-so-far)?(-[0-9]+)?)+$", "", stem) or "dream"
-    asked = settings.get("format")
-    own = photo.path.suffix.lower() if photo else ".jpg"
-    if (kind := kind_of(settings)) == "render":
-        usual = own if own in (".jpg", ".png", ".webp") else ".jpg"
-        suffix = asked if asked in (".jpg", ".png", ".webp", ".tif") else usual
-    else:
-        suffix = asked if asked in ENDINGS else ENDINGS[0]
-    return free(shelf.folder / f"{stem}-{kind if kind in ('zoom', 'loop') else 'dream'}{suffix}", taken)
-
-
 def command_of(words: Iterable[str], kind: str = "render") -> str:
     """The line that does the same in a shell."""
     return " ".join(map(shlex.quote, ("dreamer", kind, *words)))
@@ -114,11 +100,23 @@ def _region(region: Any, shelf: Shelf, problems: list[str]) -> str:
         try:
             place = shelf.mask_file(mask)
             mask = str(place)
-            if not place.is_file():
+            if not is_file(place):
                 raise ValueError(mask)
         except ValueError:
             problems.append("the mask of a region is not there any more; paint it again")
-    return f"{mask}={_name(look, 'look', problems)}" if look else mask
+    return f"{mask}={_look(look, problems)}" if look else mask
+
+
+def is_look(value: object) -> bool:
+    """Whether a look of this name can be asked for."""
+    return isinstance(value, str) and value.isprintable() and _LOOK.fullmatch(value) is not None
+
+
+def _look(value: Any, problems: list[str]) -> str:
+    if is_look(value):
+        return str(value)
+    problems.append(f"look: {quoted(value)} is no name of one; choose another")
+    return ""
 
 
 def _name(value: Any, what: str, problems: list[str]) -> str:
@@ -149,7 +147,7 @@ def _is_value(value: Any) -> bool:
         return len(value) <= _MOST and not any(isinstance(one, list) for one in value) and all(map(_is_value, value))
     if isinstance(value, str):
         return len(value) <= _LONGEST and value.isprintable()
-    return isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, (int, float)) and is_finite(value)
 
 
 def _toml(value: Any) -> str:

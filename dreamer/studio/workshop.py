@@ -18,8 +18,10 @@ from dreamer.studio.engines import Engine, EngineEnded
 from dreamer.studio.jobs import Job, Jobs
 from dreamer.studio.listeners import Listeners
 from dreamer.studio.motion import kind_of
+from dreamer.studio.outputs import clear_unfinished, output_for
 from dreamer.studio.shelf import Item, Shelf
-from dreamer.studio.words import command_of, output_for, words_of
+from dreamer.studio.words import command_of, is_look, words_of
+from dreamer.videos.clip.unfinished import is_file
 
 MAX_PIXELS = 100_000_000
 """The largest picture that the studio reads."""
@@ -27,7 +29,7 @@ _LOOK, _DRAFT = 224, 256  # pixels of the long side of a look's thumbnail, and o
 _DRAFTS = 6
 _UNDONE = (states.WAITING, states.RUNNING)
 _SHOWN = 60  # jobs that have ended
-_AT_ONCE = 100  # pictures whose recipes are read together
+_FIRST, _AT_ONCE = 100, 8  # pictures whose recipes the page waits for, and that an answer is about: 1 MB each, at most
 
 
 class Workshop:
@@ -68,9 +70,10 @@ class Workshop:
                 self._tasks.add(asyncio.create_task(self.benches[-1].run()))
 
     async def vocabulary(self) -> dict[str, Any]:
-        """Looks and options; asked of an engine once."""
+        """Looks that can be asked for, and options; asked of an engine once."""
         if self._vocabulary is None:
-            self._vocabulary = await self._read("vocabulary")
+            found = await self._read("vocabulary")
+            self._vocabulary = {**found, "looks": [look for look in found["looks"] if is_look(look["name"])]}
         return self._vocabulary
 
     async def about(self, item: Item) -> dict[str, Any]:
@@ -85,7 +88,7 @@ class Workshop:
     async def parts(self, item: Item) -> Path:
         """The picture of a photo's parts. Raises UsageError."""
         place = self.shelf.shown(item, "parts")
-        if not place.is_file():
+        if not is_file(place):
             await self.about(item)
             source = self.shelf.shown(item, "view") if item.is_clip else item.path
             await self._read("parts", path=str(source), into=str(place), max_pixels=MAX_PIXELS)
@@ -104,11 +107,11 @@ class Workshop:
         items = list(self.shelf.items().values())[::-1]
         keys = {item.id: str(self.shelf.shown(item, "view")) for item in items}
         unread = [item for item in items if keys[item.id] not in self._stamps]
-        for item in unread:
-            self._stamps[keys[item.id]] = {}  # until it is read
-        await self._stamp(unread[:_AT_ONCE])
-        if rest := unread[_AT_ONCE:]:
-            self._tasks.add(asyncio.create_task(self._stamp_all(rest)))
+        self._stamps |= {keys[item.id]: {} for item in unread}  # until it is read
+        await self._stamp(unread[:_FIRST])
+        if rest := unread[_FIRST:]:
+            self._tasks.add(asyncio.create_task(self._stamp_rest(rest)))
+        stamps = {item.id: self._stamps.get(keys[item.id], {}) for item in items}
         return [
             {
                 "id": item.id,
@@ -116,27 +119,32 @@ class Workshop:
                 "dropped": item.dropped,
                 "changed": item.path.stat().st_mtime,
                 "clip": item.is_clip,
-                "recipe": self._stamps[keys[item.id]].get("recipe"),
-                "look": str(self._stamps[keys[item.id]].get("look", "")),
-                "photo": str(self._stamps[keys[item.id]].get("photo", ""))[:16],  # the id, if it was dropped here
+                "recipe": stamps[item.id].get("recipe"),
+                "look": str(stamps[item.id].get("look", "")),
+                "photo": str(stamps[item.id].get("photo", ""))[:16],  # the id, if it was dropped here
             }
             for item in items
             if item.path.exists()
         ]
 
-    async def _stamp(self, items: Sequence[Item]) -> None:
-        """Read what is inside pictures."""
-        if items:
-            found = await self._read("stamps", paths=[str(item.path) for item in items])
-            for item in items:
-                self._stamps[str(self.shelf.shown(item, "view"))] = found["stamps"].get(str(item.path), {})
+    async def _stamp(self, items: Sequence[Item]) -> bool:
+        """Read what is inside pictures, and whether any could be read; the others are tried another time."""
+        any_read = False
+        for begin in range(0, len(items), _AT_ONCE):
+            some = {str(self.shelf.shown(item, "view")): str(item.path) for item in items[begin : begin + _AT_ONCE]}
+            try:
+                found = (await self._read("stamps", paths=[*some.values()]))["stamps"]
+                self._stamps |= {key: found.get(path, {}) for key, path in some.items()}
+                any_read = True
+            except (DreamerError, OSError):
+                for key in some:
+                    self._stamps.pop(key, None)
+        return any_read
 
-    async def _stamp_all(self, items: Sequence[Item]) -> None:
+    async def _stamp_rest(self, items: Sequence[Item]) -> None:
         """Read what is inside many, by and by, so that the page need not wait."""
-        with suppress(DreamerError):
-            for begin in range(0, len(items), _AT_ONCE):
-                await self._stamp(items[begin : begin + _AT_ONCE])
-        self.tell(pictures=True)
+        if await self._stamp(items):  # the page asks for the pictures again, and so for those that were not read
+            self.tell(pictures=True)
 
     def enqueue(self, settings: Mapping[str, Any]) -> Job:
         """Append a dream to the queue. Raises UsageError."""
@@ -156,6 +164,8 @@ class Workshop:
             await bench.act(act)
         elif act in ("stop", "remove") and job.state != states.RUNNING:
             self.jobs.remove(id)
+            if job.state != states.DONE:  # whose name may be another's by now
+                await asyncio.to_thread(clear_unfinished, self.shelf.folder / job.output)
         elif act == "again" and job.state in (states.FAILED, states.STOPPED):
             self.jobs.change(id, state=states.WAITING, tries=0, problems=(), result="")
             self.work.set()
@@ -168,7 +178,7 @@ class Workshop:
     def look(self, item: Item, name: str) -> Path | None:
         """The thumbnail of a look over a picture; None while it is being made."""
         place = self.shelf.look(item, [name])
-        if place.is_file():
+        if is_file(place):
             return place
         wanted = any((one.item.id, one.name) == (item.id, name) for one in self.wanted)
         if not wanted and (item.id, name) not in self._unmade:
@@ -198,8 +208,9 @@ class Workshop:
         self, settings: Mapping[str, Any], flags: Mapping[str, Any], at: tuple[float, float] | None = None
     ) -> Thumbnail:
         """Ask for a small dream of the settings, before all looks. Raises UsageError."""
-        still = {"flags": {**(settings.get("flags") or {}), **flags}, kind_of(settings): {}, "path": []}
-        words = words_of({**settings, **still}, self.shelf)
+        given = settings.get("flags") or {}
+        flags = {**given, **flags} if isinstance(given, dict) else given  # words_of says what is wrong
+        words = words_of({**settings, "flags": flags, kind_of(settings): {}, "path": []}, self.shelf)
         item = self.shelf.find(str(settings.get("photo")))
         assert item is not None  # words_of has raised
         place = self.shelf.look(item, [*words, *map(str, at or ())])
@@ -246,7 +257,7 @@ class Workshop:
         """Tell that a thumbnail is made, or why it cannot be."""
         if why:
             self._unmade[one.item.id, one.name] = why
-        self.tell(look={"photo": one.item.id, "name": one.name, "made": one.place.is_file(), "why": why})
+        self.tell(look={"photo": one.item.id, "name": one.name, "made": is_file(one.place), "why": why})
 
     def unmade(self, item: Item) -> dict[str, str]:
         """Reasons why looks cannot be made over a picture, by name: their network is absent, say."""
@@ -269,8 +280,8 @@ class Workshop:
         return {"jobs": [asdict(job) for job in jobs if job.id in shown], "now": now}
 
     def _outputs(self) -> list[Path]:
-        """The outputs of jobs that are not done yet."""
-        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state in _UNDONE]
+        """The outputs of jobs that are not done, among them those that have been stopped, which can go on."""
+        return [self.shelf.folder / job.output for job in self.jobs.all() if job.state != states.DONE]
 
     async def _read(self, do: str, **request: Any) -> dict[str, Any]:
         """The reading engine's answer. Raises UsageError for its problems."""

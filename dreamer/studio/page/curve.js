@@ -5,7 +5,8 @@ import { draw } from "./dom.js";
 const ROOM = { left: 44, right: 12, top: 12, bottom: 18 }; // around it, at the usual size of letters
 
 // `svg` is drawn into. `scale` has low, high, step, log, and `text`, which says a value; `points` have a time and the
-// value under `name`; `act` has choose(number), move(number, {time, [name]}), add(time), remove(number).
+// value under `name`; `act` has choose(number), move(number, {time, [name]}), which tells the point's number afterwards,
+// add(time), remove(number).
 export function showCurve(svg, { name, label, scale, points, seconds, now, chosen }, act) {
   const [width, height] = [svg.clientWidth || 400, svg.clientHeight || 96];
   const unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
@@ -52,9 +53,10 @@ export function showCurve(svg, { name, label, scale, points, seconds, now, chose
     knob.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       act.choose(number);
+      let grabbed = number; // another one behind a neighbour
       const move = (event) => {
         const [px, py] = at(event);
-        act.move(number, { time: time(px), [name]: value(py) });
+        grabbed = act.move(grabbed, { time: time(px), [name]: value(py) });
       };
       addEventListener("pointermove", move);
       addEventListener("pointerup", () => removeEventListener("pointermove", move), { once: true });

@@ -61,6 +61,7 @@ function change(number, changes) {
   chosen = points.indexOf(point);
   now = point.time;
   show();
+  return chosen;
 }
 
 function add(time, place = null) {
