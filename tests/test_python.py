@@ -359,6 +359,24 @@ def test_what_is_done_otherwise_is_a_warning(tmp_path: Path) -> None:
         dreamer.dream(PHOTO, preset=tmp_path / "look.toml", network=tiny_network(), octaves={"count": 1}, steps=1)
 
 
+def _small(image: Tensor) -> dreamer.Canvas:
+    values = torch.zeros(1, 3, 8, 8, requires_grad=True)
+    return dreamer.Canvas((values,), values.sigmoid)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"transforms": [lambda image: image.detach()]}, "transform function: it must give a picture .* that depends"),
+        ({"objectives": [lambda seen: seen.detach().mean(1)]}, "objective function: .* that depend on the features"),
+        ({"canvas": _small}, r"canvas _small: it must give a canvas whose paint\(\) gives a tensor \(1, 3, "),
+    ],
+)
+def test_what_leads_nowhere_is_called_by_its_name(words: dict[str, Any], told: str) -> None:
+    with pytest.raises(dreamer.PluginError, match=told):
+        dreamer.dream(PHOTO, network=tiny_network(), octaves={"count": 1}, steps=1, **words)
+
+
 def test_terms_have_a_sum() -> None:
     words: Any = {"size": 40, "steps": 1, "returns": "tensor"}
     one, other = dreamer.channel("two", 1), dreamer.channel("two", 2)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dreamer.engine.canvas import Canvas
 from dreamer.errors import PluginError, quoted
+from dreamer.networks.randomness import Randomness
 
 
 def checked(function: Callable[..., Any], kind: str, who: str) -> Callable[..., Any]:
@@ -33,18 +34,22 @@ def _expected(kind: str, given: Any, result: Any) -> str:
         if not isinstance(result, Canvas):
             return "a dreamer.Canvas(parameters, paint)"
         able = [isinstance(each, Tensor) and each.is_leaf and each.requires_grad for each in result.parameters]
-        return "" if able and all(able) else "a canvas of one parameter or more, tensors with .requires_grad_()"
+        if not able or not all(able):
+            return "a canvas of one parameter or more, tensors with .requires_grad_()"
+        with torch.no_grad(), Randomness(0):
+            painted = result.paint()
+        fits = isinstance(painted, Tensor) and painted.shape == given.shape
+        return "" if fits else f"a canvas whose paint() gives a tensor {tuple(given.shape)}, as of its first argument"
     if kind == "optimisers":
         return "" if callable(getattr(result, "step", None)) else "an optimiser, with a function step(closure)"
+    needs_slope = torch.is_grad_enabled() and getattr(given, "requires_grad", False)
+    depends = isinstance(result, Tensor) and (result.requires_grad or not needs_slope)
     if kind == "objectives":
-        return "" if isinstance(result, Tensor) else "scores, (B, h, w) or one for each picture"
+        return "" if depends else "scores, (B, h, w) or one for each picture, that depend on the features"
     if kind == "priors":
-        one = isinstance(result, Tensor) and result.numel() == 1
-        needs_slope = torch.is_grad_enabled() and given.requires_grad
-        fits = one and (result.requires_grad or not needs_slope)
-        return "" if fits else "one number that depends on the picture, (), as from .mean()"
+        return "" if depends and result.numel() == 1 else "one number that depends on the picture, (), as from .mean()"
     if kind == "transforms":
-        fits = isinstance(result, Tensor) and result.ndim == 4 and result.shape[1] == given.shape[1]
-        return "" if fits else "a picture (B, C, H, W), or a function that gives one"
+        fits = depends and result.ndim == 4 and result.shape[1] == given.shape[1]
+        return "" if fits else "a picture (B, C, H, W) that depends on the given one, or a function that gives such"
     fits = isinstance(result, Tensor) and result.shape == given.shape
     return "" if fits else f"a tensor of the same shape, {tuple(given.shape)}"
