@@ -342,6 +342,16 @@ def test_a_film_in_chunks_is_the_film(tmp_path: Path, here: list[Here], quick: N
     assert left_in(tmp_path) == ["clip.mp4", "one.mp4", "tone.wav", "two.mp4"]
 
 
+@pytest.mark.parametrize(("region", "told"), [("colour:#ff00ff,1", True), ("top", False)])
+def test_a_film_in_chunks_in_which_nothing_could_grow_is_told(
+    tmp_path: Path, here: list[Here], quick: None, region: str, told: bool
+) -> None:
+    words = ("video", film(tmp_path / "clip.mp4"), "--region", region, "--set", "octaves.steps=1", "--jobs", "2")
+    ran = dreamer(*words, "-o", tmp_path / "out.mp4")
+    assert ran.code == 0 and len(here[0].given) == 3
+    assert ("in no frame do the regions leave a place in which anything could grow" in ran.err) == told
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_film_that_was_interrupted_makes_only_the_chunks_that_it_lacks(
     tmp_path: Path, here: list[Here], quick: None, monkeypatch: pytest.MonkeyPatch, damaged: bool

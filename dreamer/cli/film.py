@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.clip import ClipFile, Pace
-from dreamer.cli.film_chunks import FilmChunks
+from dreamer.cli.film_chunks import FilmChunks, tell_barren
 from dreamer.cli.hands import Hands, bounded
 from dreamer.cli.photos import named_files
 from dreamer.cli.progress import Reporter
@@ -138,7 +138,6 @@ class FilmJob:
 
     def _frames(self, film: Film, clip: Clip, writer: ClipWriter) -> Frames:
         """The frames that the writer lacks; told at their end, if it is of all the clip, where nothing could grow."""
-        from dreamer.pipeline.regions import where_it_grows
         from dreamer.videos.clip.encode import opaque
 
         barren = writer.done == 0
@@ -147,8 +146,7 @@ class FilmJob:
             values = dreamt.frame if writer.format.alpha else opaque(dreamt.frame)
             yield values, dreamt.time if clip.variable else None
         if barren:
-            why = where_it_grows(film.pipeline.recipe)
-            self.reporter.notify(f"in no frame do the regions leave a place in which anything could grow; {why}")
+            tell_barren(film, self.reporter)
 
     @property
     def divided(self) -> bool:

@@ -50,8 +50,13 @@ class FilmChunks:
 
     def join(self, writer: ClipWriter) -> int:
         """Have the film made and finished; returns the exit code."""
-        joiner = Joiner(order_of(_MAKER, **self.words), self.hire, self.reporter, str(self.clip.path))
+        label = str(self.clip.path)
+        joiner = Joiner(order_of(_MAKER, **self.words), self.hire, self.reporter, label, self._tell)
         return joiner.join(writer, lambda: self._units(writer))
+
+    def _tell(self, notes: Sequence[Mapping[str, Any]]) -> None:
+        if all(note.get("barren") for note in notes):
+            tell_barren(self.film, self.reporter)
 
     def _units(self, writer: ClipWriter) -> Sequence[Unit]:
         from dreamer.videos.clip.reader import frames
@@ -76,6 +81,14 @@ class FilmChunks:
                 f"{self.clip.path}: there are no cuts to divide it at; one process makes it, in one go"
             )
         return [unit(chunk) for chunk in cut]
+
+
+def tell_barren(film: Film, reporter: Reporter) -> None:
+    """Tell that nothing could grow in any frame."""
+    from dreamer.pipeline.regions import where_it_grows
+
+    why = where_it_grows(film.pipeline.recipe)
+    reporter.notify(f"in no frame do the regions leave a place in which anything could grow; {why}")
 
 
 class Chunks:
@@ -136,11 +149,12 @@ class Chunks:
         """Dream over a chunk; returns its note."""
         if self._digest != unit.words["sha256"]:
             raise UsageError(f"{self._clip.path} is another clip than when its cuts were looked for; {AGAIN}")
-        frames = self._dreams(unit.words, tell)
-        return write_segments(unit, order_of(_MAKER, **self._words), frames, self._format, self._film.plan.size)
+        found = {"barren": True}
+        how = (self._format, self._film.plan.size, found)
+        return write_segments(unit, order_of(_MAKER, **self._words), self._dreams(unit.words, tell, found), *how)
 
-    def _dreams(self, words: Mapping[str, Any], tell: Tell) -> Iterator[NDArray[np.uint8]]:
-        """Every frame of a chunk, dreamt over; its run-up is dreamt over, too."""
+    def _dreams(self, words: Mapping[str, Any], tell: Tell, found: dict[str, bool]) -> Iterator[NDArray[np.uint8]]:
+        """Every frame of a chunk, dreamt over; its run-up is, too. `found` gets whether nothing could grow in any."""
         from dreamer.videos.clip.reader import frames
 
         times, start = [Fraction(at) for at in words["times"]], words["start"]
@@ -162,4 +176,5 @@ class Chunks:
         ):
             done += 1
             if start + done > words["begin"]:
+                found["barren"] &= dreamt.barren
                 yield dreamt.frame

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dreamer.cli.clip import INTERRUPTED
@@ -41,6 +42,8 @@ class Joiner:
     hire: Hire
     reporter: Reporter
     label: str
+    on_notes: Callable[[Sequence[Mapping[str, Any]]], None] = lambda notes: None
+    """Called with the notes of all units, once they are made."""
 
     def join(
         self,
@@ -66,6 +69,7 @@ class Joiner:
             units = units_of()
             failed = self._made(writer.folder, units, before)
             if not failed:
+                self.on_notes([noted(writer.folder, unit.key(self.order)) or {} for unit in units])
                 writer.join([segment for unit in units for segment in self._segments(writer.folder, unit) or []])
         except KeyboardInterrupt:
             self.reporter.interrupted(self.label, str(writer.folder))
@@ -140,9 +144,14 @@ def words_of(writer: ClipWriter, begin: int, shown: Sequence[Fraction]) -> dict[
 
 
 def write_segments(
-    unit: Unit, order: Order, frames: Iterable[NDArray[np.uint8]], format: Format, size: tuple[int, int]
+    unit: Unit,
+    order: Order,
+    frames: Iterable[NDArray[np.uint8]],
+    format: Format,
+    size: tuple[int, int],
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Mapping[str, Any]:
-    """Write the frames of a unit as segments, and a note of them, which is returned."""
+    """Write the frames of a unit as segments, and a note of them, which is returned; `more` is noted as it is then."""
     from dreamer.files import write_atomically
     from dreamer.videos.clip.encode import encode_timed, opaque
     from dreamer.videos.clip.manifest import digest
@@ -160,6 +169,6 @@ def write_segments(
             gathered = []
     if sum(entry["frames"] for entry in entries) != count:
         raise RenderError(f"{unit.label}: there are fewer frames than before; {AGAIN}")
-    found = {"segments": entries}
+    found = {"segments": entries, **more}
     note(folder, unit.key(order), found)
     return found
