@@ -126,6 +126,7 @@ limit_spinning()
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'dreamer' has no attribute {name!r}")
+    import_module("dreamer.plugins.preset_packs").let_torch_start()
     return getattr(import_module(f"dreamer.{_HOMES[name]}"), name)
 
 

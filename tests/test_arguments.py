@@ -187,10 +187,11 @@ SENTENCES: dict[str, tuple[Callable[[], Any], type[dreamer.DreamerError], str]] 
     "weights": (lambda: dream(weights="a.pth"), dreamer.UsageError, "weights: they are for a network's name"),
     "text": (lambda: wrap(mean="abc"), dreamer.UsageError, "mean: 'abc' is not three numbers, for red, green and blue"),
     "of 255": (lambda: wrap(mean=(123.7, 116.8, 103.9)), dreamer.UsageError, "blue, of pictures from 0 to 1"),
+    "std of 255": (lambda: wrap(std=(58.4, 57.1, 57.4)), dreamer.UsageError, "blue, of pictures from 0 to 1"),
     "labels": (
-        lambda: wrap(layered(), labels=["a", "b"]),
-        dreamer.UsageError,
-        "labels: there are 2, and Sequential has 4 outputs; give one for each",
+        lambda: visualize(wrap(layered(), labels=["a", "b"]), "a"),
+        dreamer.RecipeError,
+        "Sequential has no layer of classes: it has 2 labels, and its last layer 4; use channel or neuron",
     ),
     "labels by number": (lambda: wrap(labels={0: "a"}), dreamer.UsageError, "is not a list of names"),
     "std": (lambda: wrap(std=(1, 0, 1)), dreamer.UsageError, "std: (1, 0, 1) is not three numbers other than 0"),
@@ -271,6 +272,13 @@ AT_ONCE: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
         ("no.png", "blooom", "regions[1]", "strength"),
     ),
     "recipe": (lambda: dreamer.dream("no.png", strenght=1, seed="a"), ("no.png", "strenght", "seed")),
+    "fetching": (
+        lambda: dreamer.dream("no.png", guide="nog.png", network="squeezenet1_1", fetch=True, strength="a"),
+        ("no.png", "nog.png", "strength"),
+    ),
+    "no network": (lambda: dreamer.dream(PHOTO, network=3, strength=9), ("network", "strength")),
+    "walk's photo": (lambda: dreamer.walk(["bloom", "gaze"], "no.png", network=3), ("no.png", "network")),
+    "visualize": (lambda: dreamer.visualize(NETWORK, photo="no.png", guide="nog.png"), ("no.png", "nog.png")),
     "enlarge": (lambda: dreamer.enlarge("no.png", size=64, preset="blooom"), ("no.png", "blooom")),
     "zoom": (lambda: dreamer.zoom(PHOTO, seconds=-1, rate=0, strenght=2), ("seconds", "rate", "strenght")),
     "video": (lambda: dreamer.video("no.mp4", drives=3, strenght=2), ("no.mp4", "drives", "strenght")),
@@ -289,7 +297,7 @@ def test_all_mistakes_are_told_at_once(name: str) -> None:
     with pytest.raises(dreamer.UsageError) as caught:
         call()
     found = [problem for word in words for problem in caught.value.problems if word in problem]
-    assert len(found) >= len(words) and len(caught.value.problems) == len(words), caught.value.problems
+    assert len({*found}) >= len(words) and len(caught.value.problems) == len(words), caught.value.problems
 
 
 def test_numpys_whole_numbers_are_whole_numbers() -> None:

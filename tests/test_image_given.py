@@ -123,6 +123,7 @@ NOT_PHOTOS = [
     (np.zeros((4, 4), bool), "type bool"),
     (np.array([["a", "b"]]), "type"),
     (np.full((4, 4, 3), 255.0), "divide by 255"),
+    (np.full((4, 4, 3), 60000.0), "divide by 65535"),
     (np.full((4, 4, 3), 1.1), "bring them there"),
     (np.linspace(-2, 2, 48).reshape(4, 4, 3), "bring them there"),
     (np.full((4, 4, 3), np.nan), "replace those that are NaN"),

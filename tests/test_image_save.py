@@ -146,6 +146,13 @@ def test_comments_survive_in_jpeg_and_png_and_elsewhere_their_loss_is_told(writt
         assert again.comments == () and "does not carry the photo's comments" in lost[0]
 
 
+def test_comments_in_latin_1_and_long_ones_keep_their_letters(written):
+    again = load(written(camera_photo(comments=("größe".encode("latin-1"), "ü".encode() * 50_000)), "JPEG"))
+    assert again.comments[0].decode() == "größe" and b"".join(again.comments[1:]).decode() == "ü" * 50_000
+    png = load(written(camera_photo(comments=("größe".encode("latin-1"),)), "PNG"))
+    assert png.comments == ("größe".encode(),)
+
+
 def test_a_jpegs_comment_comes_back(written, tmp_path):
     Image.fromarray(smooth(48, 64)).save(tmp_path / "photo.jpg", comment=b"album 3")
     with Image.open(written(load(tmp_path / "photo.jpg"), "JPEG")) as picture:

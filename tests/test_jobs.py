@@ -295,11 +295,12 @@ def test_the_looks_of_a_photo_are_the_same(tmp_path: Path, here: list[Here], mon
         raise UsageError("it is away")
 
     monkeypatch.setattr("dreamer.cli.drawing.Looks.make", away)
-    stale = tmp_path / ".three.png.looks" / "look-0.png"
+    stale = tmp_path / ".three.png.looks" / "look-0.png"  # of a command that was killed
     stale.parent.mkdir()
     shutil.copy(tmp_path / "one.png", stale)
     ran = dreamer("presets", "try", tmp_path / "a.png", "bloom", "--jobs", "2", "-o", tmp_path / "three.png")
     assert ran.code == 1 and "skipped bloom: it is away" in ran.err and "showing 0 looks" in ran.err
+    assert not stale.parent.exists()
 
 
 def film(path: Path, count: int = 16, every: int = 5) -> Path:

@@ -201,6 +201,11 @@ def test_a_print_that_has_its_page_and_its_sheets_goes_on_and_replaces_nobody_el
         patch.setattr(Print, "_write", stopped)
         assert printed(*words, "--resume").code == 130
         refused(printed(*words), "print-sheets.pdf already exists")
+    Path("other").mkdir()
+    Path("other/index.html").write_text("theirs")
+    refused(printed("--sheets", "A6", "--deep-zoom", "other", "--resume"), "--deep-zoom other: there is a page already")
+    assert left_in(Path("other")) == ["index.html"]
+    (Path("other") / "index.html").unlink(), Path("other").rmdir()
     assert printed(*words, "--resume").code == 0
     assert left_in(Path()) == sorted([*MADE, "print-sheets.pdf", "wall"]) and Path("wall/index.html").exists()
 

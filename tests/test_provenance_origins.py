@@ -15,6 +15,7 @@ from command import dreamer, forged, photo, refused, render, stamp_of
 from networks import tiny
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from dreamer.api import registry
 from dreamer.cli.provenance import provenance_for
@@ -105,6 +106,15 @@ def test_weights_without_a_file_are_told_apart_as_well() -> None:
     other = made(Network.wrap(module, name="own"))
     assert one.weights and one.differences(same) == [] and one.differences(other) == ["the weights are different"]
     assert replace(one, weights="").differences(other) == []
+
+    class Strange(nn.Conv2d):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"steps": 3}
+
+    strange = Strange(3, 4, 3)
+    strange.register_buffer("few", torch.eye(3).to_sparse())
+    strange.register_buffer("turned", torch.ones(2, dtype=torch.complex64).conj())
+    assert made(Network.wrap(nn.Sequential(strange), name="own")).weights
 
 
 ORIGINS: dict[str, tuple[Any, str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 import textwrap
 from collections import OrderedDict
@@ -15,13 +16,14 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from command import pixels, refused, render
+from command import forged, pixels, refused, render, stamp_of
 from PIL import Image
 from torch import Tensor, nn
 
 import dreamer
 from dreamer.api.changes import Changes, UnitChanges, ZoomChanges
 from dreamer.api.names import loaded_registry
+from dreamer.networks.reverie import reverie
 from dreamer.recipes.recipe import Octaves, Recipe
 from dreamer.testing.tiny import tiny_network
 from dreamer.videos.zoom.zoom import Zoom
@@ -305,11 +307,20 @@ def _with_unknown_types(image: NotKnown, *, photo: NotKnown, pixels: int = 2) ->
     return image.roll(pixels, 3)
 
 
+def _scaled(image: Tensor, by: float) -> Tensor:
+    return image * by
+
+
+def _of_two(seen: Tensor, other: Tensor, /) -> Tensor:
+    return seen.mean(1)
+
+
 @pytest.mark.parametrize(
     "words",
     [
         {"transforms": [functools.partial(torch.roll, shifts=3, dims=3)]},
         {"transforms": [torchvision.transforms.RandomRotation(10)]},
+        {"transforms": [functools.partial(_scaled, by=0.5)]},
         {"transforms": [torchvision.transforms.Compose([torchvision.transforms.RandomHorizontalFlip()])]},
         {"transforms": [torch.relu]},
         {"transforms": [{"name": _with_unknown_types, "pixels": 3}]},
@@ -331,6 +342,7 @@ def _of_no_known_type(features: Tensor, *, power: NotKnown = 1) -> Tensor:  # ty
     ("objective", "told"),
     [
         (lambda features, photo: features.mean(1), "needs photo beside its tensor; put a bare"),
+        (_of_two, "_of_two needs other beside its tensor"),
         (_of_no_known_type, "the type of option power is not known when it runs"),
         (dreamer.channel("two", 1), "a term of features stands alone"),
     ],
@@ -348,15 +360,41 @@ def test_a_picture_that_dreamer_made_is_a_preset_of_its_recipe(tmp_path: Path) -
     assert again.tobytes() == Image.open(tmp_path / "made.png").tobytes()
     with pytest.raises(dreamer.UsageError, match="there is no recipe inside"):
         dreamer.dream(source, preset=str(source))
-    refused(render(source, "--preset", tmp_path / "made.png"), "a preset is a name or a .toml file", "--recipe")
+    refused(render(source, "--preset", tmp_path / "made.png"), "a preset is a name or a .toml file; --recipe takes")
+
+
+def test_looks_of_a_walk_may_have_functions() -> None:
+    looks: Any = [{"objectives": [lambda seen: seen.mean(1)]}, {"objectives": [{"name": lambda seen: seen.amax(1)}]}]
+    words: Any = {"network": tiny_network(), "octaves": {"count": 1}, "steps": 1, "seconds": 0.1, "fps": 20}
+    assert len([*dreamer.walk(looks, PHOTO, **words)]) == 2
+
+
+def test_a_preset_that_grows_in_no_region_is_a_warning() -> None:
+    words: Any = {"network": reverie(), "octaves": {"count": 1}, "steps": 1}
+    told = "preset bloom: each region has a look of its own"
+    with pytest.warns(UserWarning, match=f"{told}.* a region whose look is None"):
+        dreamer.dream(PHOTO, preset="bloom", regions=[("top", "agate")], **words)
+    dreamer.dream(PHOTO, preset="dreamer-art:bloom", regions=[("top", "bloom")], **words)
+
+
+def test_a_picture_whose_plugin_is_missing_says_where_it_came_from(tmp_path: Path) -> None:
+    PHOTO.save(source := tmp_path / "photo.png")
+    assert render(source, "--set", "octaves.count=1", "--set", "octaves.steps=1").code == 0
+    made = tmp_path / "photo-dream.png"
+    stamp = stamp_of(made) | {"plugins": {"dreamer-gone": "1"}, "origins": {"dreamer-gone": "folder"}}
+    forged(made, json.dumps(stamp))
+    with pytest.raises(dreamer.RecipeError, match=r"dreamer-gone.*it came from a folder") as caught:
+        dreamer.dream(source, preset=made)
+    assert "plugins install" not in str(caught.value)
 
 
 def test_what_is_done_otherwise_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "look.toml").write_text(
         'schema = 1\nnetwork = "vgg16"\n[[objectives]]\nname = "deepdream"\nlayer = "conv9"\n'
     )
-    with pytest.warns(UserWarning, match="tiny has no layer conv9; its default layer"):
+    with pytest.warns(UserWarning, match="tiny has no layer conv9; its default layer") as told:
         dreamer.dream(PHOTO, preset=tmp_path / "look.toml", network=tiny_network(), octaves={"count": 1}, steps=1)
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def _small(image: Tensor) -> dreamer.Canvas:

@@ -40,6 +40,7 @@ def test_an_ingredient_can_be_added_as_it_is():
     ]
     (found,) = (item for item in read((), "transforms.jitter={pixels = 7}").transforms if item.name == "jitter")
     assert found.options["pixels"] == 7 and read((), "transforms.jitter") == read()
+    assert "is not a number from" in problems((), "priors.total_variation.weight={a=1}")[0]
     assert problems((), "transforms.jitter.pixels")[0].startswith("--set transforms.jitter.pixels: write KEY=VALUE")
 
 

@@ -299,12 +299,18 @@ def test_a_stamped_recipe_repeats(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("regions", "told"), [(("top=bloom",), True), (("top=gaze",), False), (("top=bloom", "left"), False)]
+    ("regions", "told"),
+    [
+        (("top=bloom",), True),
+        (("top=bloom", "left=keep"), True),
+        (("top=dreamer-art:gaze",), False),
+        (("top=bloom", "left"), False),
+    ],
 )
 def test_a_preset_that_grows_in_no_region_is_told(tmp_path, regions, told):
     words = [word for region in regions for word in ("--region", region)]
     ran = render(photo(tmp_path / "one.png"), "--preset", "gaze", *words)
-    assert ran.code == 0 and ("--preset gaze: each region has a look of its own" in ran.err) == told
+    assert ran.code == 0 and ("preset gaze: each region has a look of its own" in ran.err) == told
 
 
 @pytest.mark.parametrize("order", [1, -1])

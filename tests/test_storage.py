@@ -131,6 +131,7 @@ def test_passwords_are_not_printed() -> None:
     assert shown("webdav://host:80/a@b.png?sig=key") == "webdav://host:80/a@b.png?***"
     assert shown("https://ghp_token@host/a.png") == "https://***@host/a.png"
     assert shown("sftp://joe:hun/ter@host/a.png") == "sftp://joe:***@host/a.png"
+    assert shown("https://[::1]:9/a@b.png") == "https://[::1]:9/a@b.png"
     for harmless in ("sftp://joe@host/a.png", "abfs://container@account/a.png", "s3://bucket/a?b@c:d.png"):
         assert shown(harmless) == harmless
     refused(ran := render(address, "-o", "ftp://ann:secret@127.0.0.1:1/"), "ftp://joe:***@127.0.0.1")

@@ -16,8 +16,8 @@ from torch import Tensor
 from dreamer.api.changes import Changes, VideoSettings, ZoomChanges, ZoomSettings
 from dreamer.api.names import registry
 from dreamer.api.regions import OneRegion
-from dreamer.api.request import machine_of, photo_of, request
-from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, network_of, plain
+from dreamer.api.request import build_beside, guide_and_network, machine_of, request
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, frame_given, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import Interrupted, collect_problems, reported_together
@@ -98,7 +98,7 @@ def zoom(
         Interrupted: As for `dream`, while a frame is made; its `picture` is what is being dreamt.
     """
     check(returns=returns, on_step_=on_step, max_pixels=max_pixels, size=size, audio=audio, dance=dance)
-    guided, looked_at, machine = photo_of(guide, max_pixels), network_of(network), machine_of(device, precision, tile)
+    machine = machine_of(device, precision, tile)
     moving = {field.name for field in fields(Zoom)}
     words = {key: plain(value) for key, value in changes.items() if key in moving}
     follows = words.get("centre") == FOLLOW and bool(words.pop("centre"))
@@ -107,6 +107,7 @@ def zoom(
     recipe = {key: value for key, value in changes.items() if key not in moving}
     needed, looks = list[Look]([(None, None)]), dict[Look, Pipeline]()
     with reported_together() as problems:
+        guided, looked_at = guide_and_network(guide, network, max_pixels, problems)
         with collect_problems(problems):
             source = load(photo, max_pixels=max_pixels)
         with collect_problems(problems):
@@ -118,11 +119,12 @@ def zoom(
             needed = motion.looks()
         for look, at in needed:
             with collect_problems(problems):
-                own, fetch = preset if look is None else look, False if problems else fetch
+                own = preset if look is None else look
                 asked, names = request(
                     own, recipe, looked_at, weights, at or layer, fetch, machine, guided, steps, max_pixels, regions
                 )
-                looks[look, at] = replace(asked, beside=(*asked.beside, *moving)).build(names)
+                asked = replace(asked, beside=(*asked.beside, *moving))
+                looks[look, at] = build_beside(asked, names, problems)
     side = size or min(SIZE, max(source.width, source.height))
     frame = size_at(source.height, source.width, side)
     told = on_step or (lambda number, step: None)
@@ -199,9 +201,10 @@ def video(
     check(returns=returns, on_step=on_step, max_pixels=max_pixels, stability=stability, clip=clip)
     check(audio=audio, dance=dance, every=every, start=start, end=end)
     part = {"start": _exactly(start), "end": _exactly(end)}
-    guided, looked_at, machine = photo_of(guide, max_pixels), network_of(network), machine_of(device, precision, tile)
+    machine = machine_of(device, precision, tile)
     moves, looks = tuple[Drive, ...](), dict[str | None, Pipeline]()
     with reported_together() as problems:
+        guided, looked_at = guide_and_network(guide, network, max_pixels, problems)
         with collect_problems(problems):
             moves = drives_from(plain(drives), FILM_TARGETS) or (FILM_DANCE if dance else ())
         with collect_problems(problems):
@@ -211,11 +214,11 @@ def video(
                 check_dance(song)
         for look in (None, *(name for drive in moves for name in drive.presets)):
             with collect_problems(problems):
-                own, fetch = preset if look is None else look, False if problems else fetch
+                own = preset if look is None else look
                 asked, names = request(
                     own, changes, looked_at, weights, layer, fetch, machine, guided, steps, max_pixels, regions
                 )
-                looks[look] = asked.build(names)
+                looks[look] = build_beside(asked, names, problems)
     begin = 0.0 if audio else float(source.begin)
     film = Film.of(
         looks[None],

@@ -15,8 +15,8 @@ from torch import Tensor
 from dreamer.api.changes import WalkChanges, WalkSettings
 from dreamer.api.frames import frames_given
 from dreamer.api.regions import OneRegion
-from dreamer.api.request import machine_of, request
-from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, network_of, plain
+from dreamer.api.request import build_beside, guide_and_network, machine_of, request
+from dreamer.api.values import AnyNetwork, Device, Precision, Result, Returns, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
 from dreamer.errors import UsageError, collect_problems, quoted, reported_together
@@ -24,6 +24,7 @@ from dreamer.image import Picture, load
 from dreamer.pipeline.demand import MAX_PIXELS
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.recipes.arguments import check
+from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import Preset
 from dreamer.videos.clip.state import MemoryStore
 from dreamer.videos.walk import MOST_LOOKS
@@ -106,14 +107,15 @@ def walk(
     with reported_together() as problems:
         with collect_problems(problems):
             source = load(photo, max_pixels=max_pixels)
-        looked_at, fetch = network_of(network), False if problems else fetch
+        _, looked_at = guide_and_network(None, network, max_pixels, problems)
         for number, look in enumerate(looks):
             with collect_problems(problems):
-                preset = _preset(look, number)
+                preset = None if isinstance(look, Mapping) else _preset(look, number)
+                own = merged(plain(look), changes) if isinstance(look, Mapping) else changes
                 asked, known = request(
-                    preset, changes, looked_at, weights, None, fetch, machine, None, steps, max_pixels, regions
+                    preset, own, looked_at, weights, None, fetch, machine, None, steps, max_pixels, regions
                 )
-                built.append(asked.build(known))
+                built.append(build_beside(asked, known, problems))
     image = source.resized(size or min(SIZE, max(source.width, source.height))).image()
     ready = settled(built, image, names=names)
     made = Walk(image, ready, frame_count(seconds, rate), loop, stability, on_step or (lambda step: None))
@@ -136,10 +138,8 @@ def rate_of(fps: float | str | Fraction) -> Fraction:
     return rate
 
 
-def _preset(look: AnyLook, number: int) -> str | Path | Preset:
+def _preset(look: object, number: int) -> str | Path | Preset:
     """A look as a preset; raises UsageError for what is none."""
-    if isinstance(look, Mapping):
-        return Preset(f"looks[{number}]", "", "", "", plain(look))
     if not isinstance(look, (str, Path, Preset)):
         raise UsageError(f"looks[{number}]: expected a preset, a file or a dict, not {quoted(look)}")
     return look

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,14 @@ from dreamer.api.names import registry
 from dreamer.api.regions import OneRegion, regions_of
 from dreamer.api.values import AnyNetwork, Device, Precision, network_of, plain, with_functions
 from dreamer.engine.device import Machine
-from dreamer.errors import collect_problems, reported_together
+from dreamer.errors import RecipeError, UsageError, collect_problems, reported_together
 from dreamer.files.suffixes import is_file_name
 from dreamer.image import Photo, Picture, load
 from dreamer.networks.network import Network
 from dreamer.pipeline.build import Request
 from dreamer.pipeline.concepts import named_files
 from dreamer.pipeline.pipeline import Pipeline
+from dreamer.pipeline.regions import grows_nowhere
 from dreamer.recipes.arguments import check
 from dreamer.recipes.overrides import merged
 from dreamer.recipes.preset import BESIDE, Preset, find_preset
@@ -72,7 +74,7 @@ def request(
         if steps is not None and isinstance(octaves, Mapping) and "steps" in octaves:
             problems.append("steps: octaves has them as well; leave one of them out")
         with collect_problems(problems):
-            words = dict(find_preset(names, _made_by_dreamer(preset)).words) if preset is not None else {}
+            words = dict(find_preset(names, _made_by_dreamer(preset, names)).words) if preset is not None else {}
         if steps is not None:
             words = merged(words, {"octaves": {"steps": plain(steps)}})
         with collect_problems(problems):
@@ -87,6 +89,8 @@ def request(
             with collect_problems(problems):
                 Request(bare, network=network, beside=beside).recipe(names, {})
     words |= {"regions": found} if regions is not None else {}
+    if preset is not None and (sentence := grows_nowhere(preset, words, names)):
+        warned(sentence)
     asked = Request(
         merged(words, own),
         network=network,
@@ -105,18 +109,51 @@ def request(
 
 
 def warned(sentence: str) -> None:
-    """Warn a program of what was done otherwise than it might expect."""
-    warnings.warn(sentence, stacklevel=2)
+    """Warn a program, at the line that has called dreamer, of what was done otherwise than it might expect."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in ("dreamer", "contextlib"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(sentence, stacklevel=level)
 
 
-def _made_by_dreamer(preset: str | Path | Preset) -> str | Path | Preset:
-    """A picture or clip as a preset of the recipe inside it, and any other preset as it is."""
+def _made_by_dreamer(preset: str | Path | Preset, names: Registry) -> str | Path | Preset:
+    """A picture or clip as a preset of the recipe inside it, and any other preset as it is.
+
+    Raises UsageError where there is none inside, or its plugins are missing.
+    """
     if isinstance(preset, Preset) or not is_file_name(str(preset)):
         return preset
     path = Path(preset)
     if path.suffix == ".toml" or not path.exists():
         return preset
-    return Preset(path.name, "", "", "", Provenance.read(recipe_text(path), str(path)).recipe)
+    made = Provenance.read(recipe_text(path), str(path))
+    if missing := names.missing(made.plugins, made.places()):
+        raise RecipeError(*(f"{preset}: {sentence}" for sentence in missing))
+    return Preset(path.name, "", "", "", made.recipe)
+
+
+def guide_and_network(
+    guide: Picture | None, network: AnyNetwork | None, max_pixels: int, problems: list[str]
+) -> tuple[Photo | None, str | Network | None]:
+    """The guide and the network that were handed over, each None where it cannot be used; problems are added."""
+    guided: Photo | None = None
+    known: str | Network | None = None
+    with collect_problems(problems):
+        guided = photo_of(guide, max_pixels)
+    with collect_problems(problems):
+        known = network_of(network)
+    return guided, known
+
+
+def build_beside(asked: Request, names: Registry, problems: Sequence[str]) -> Pipeline:
+    """The pipeline; beside earlier problems no network is loaded, and the recipe's own mistakes alone are told.
+
+    Raises UsageError.
+    """
+    if problems:
+        asked.recipe(names, {})
+        raise UsageError(*problems)
+    return asked.build(names)
 
 
 def photo_and_pipeline(
@@ -142,11 +179,9 @@ def photo_and_pipeline(
     with reported_together() as problems:
         with collect_problems(problems):
             source = load(photo, max_pixels=max_pixels)
+        guided, known = guide_and_network(guide, network, max_pixels, problems)
         with collect_problems(problems):
-            known = (network_of(network), weights, layer, False if problems else fetch)
             machine = machine_of(device, precision, tile)
-            asked, names = request(
-                preset, changes, *known, machine, photo_of(guide, max_pixels), steps, max_pixels, regions
-            )
-            pipeline = asked.build(names)
+            named = (known, weights, layer, fetch, machine, guided, steps, max_pixels, regions)
+            pipeline = build_beside(*request(preset, changes, *named), problems)
     return source, pipeline

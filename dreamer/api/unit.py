@@ -20,7 +20,7 @@ from dreamer.api.still import dreamt
 from dreamer.api.values import AnyNetwork, Device, Pictures, Precision, Returns, given, network_of, numbers_of, plain
 from dreamer.engine.modes import plain_modes
 from dreamer.engine.step import Step
-from dreamer.errors import RecipeError, quoted
+from dreamer.errors import RecipeError, collect_problems, quoted, reported_together
 from dreamer.files.suffixes import pictures_in
 from dreamer.image import Picture, load, to_pil
 from dreamer.networks.network import Network
@@ -173,7 +173,12 @@ def visualize(
         "pictures": facets or count,
         "init": "grey" if folder else None,
     }
-    source, followed = photo_of(photo, max_pixels), photo_of(guide, max_pixels)
+    source = followed = None
+    with reported_together() as problems:
+        with collect_problems(problems):
+            source = photo_of(photo, max_pixels)
+        with collect_problems(problems):
+            followed = photo_of(guide, max_pixels)
     given_words = {**{key: words for key, words in own.items() if words is not None}, **changes}
     machine = machine_of(device, precision, tile)
     asked, names = request(preset, given_words, looked_at, weights, layer, fetch, machine, followed, steps, max_pixels)

@@ -9,6 +9,7 @@ from typing import Any
 
 from dreamer.cli.regions import check_regions
 from dreamer.errors import collect_problems, usage_error
+from dreamer.files.suffixes import is_file_name
 from dreamer.recipes.cells import named_cell
 
 
@@ -32,7 +33,9 @@ def tell_missing(problems: Sequence[str], options: Mapping[str, Any], *pictures:
     weights = options.get("weights")
     if weights and not os.path.exists(weights):
         found.append(f"{weights}: there is no such weights file")
-    if preset:
+    if preset and is_file_name(preset) and Path(preset).suffix != ".toml" and os.path.isfile(preset):
+        found.append(f"--preset {preset}: a preset is a name or a .toml file; --recipe takes what is inside a picture")
+    elif preset:
         with collect_problems(found):
             check_preset(preset)
     check_regions(options.get("region", ()), found)

@@ -17,7 +17,7 @@ from dreamer.cli.missing import tell_missing
 from dreamer.cli.options import max_pixels_option, option, progress_option, recipe_options_for
 from dreamer.cli.paper import Length, Paper, Sheet
 from dreamer.cli.photos import check_folder, check_spared, named_files
-from dreamer.cli.printing import INCH, Files, Print
+from dreamer.cli.printing import INCH, SHEETS, Files, Print
 from dreamer.cli.progress import Reporter, progress
 from dreamer.cli.provenance import provenance_for
 from dreamer.cli.region_options import dream_options
@@ -83,7 +83,7 @@ def print_(
         problems.append("say how large the print is, either by --cm, as in --cm 60x40, or by --size, as in --size 8000")
     kept = Checkpoints(files.output)
     own = kept.made if resume else frozenset()
-    written = [files.sheets, files.output] if sheets and "sheets" not in own else [files.output]
+    written = [files.sheets, files.output] if sheets and SHEETS not in own else [files.output]
     _check_files(files, inputs, None if proof else page, [] if force or proof else written, problems)
     tell_missing(problems, options, photo)
 

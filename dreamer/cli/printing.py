@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 INCH = 2.54
 """Length of an inch in cm."""
 _STATE, _FILE = 12, 8  # bytes of a pixel in a checkpoint, and at most in the file: 16 bits of four channels
+
+
+SHEETS = "sheets"
+"""The note that a print has made its sheets, whose file is named after it."""
+
+
+def page_note(page: Path) -> str:
+    """The note that a print has made this page: another folder may hold another's."""
+    return f"page {os.path.realpath(page)}"
 
 
 @dataclass(frozen=True)
@@ -81,8 +91,8 @@ class Print:
 
     `recipe` is what is written into its pictures, `page` the folder of its page, if it has one, `bleed` how far its
     edges are mirrored, in cm, and `paper` the sides in cm of the sheets that it is cut into, if it is. `there` are
-    those of its files that were there when the work began, and `own` has "page" and "sheets" if the print that is
-    continued has made them: nothing else is replaced without `force`.
+    those of its files that were there when the work began, and `own` has the notes of its page and its sheets if the
+    print that is continued has made them: nothing else is replaced without `force`.
     """
 
     photo: Photo
@@ -147,7 +157,7 @@ class Print:
                 problems.append(f"a bleed of {self.border} pixels is wider than the print; lower --bleed")
             if self.page:
                 with collect_problems(problems):
-                    check_page(self.page, force=self._may_replace("page"))
+                    check_page(self.page, force=self._may_replace(page_note(self.page)))
 
     def takes(self) -> str:
         """A sentence about the print's size, and the memory, disk and time that it needs."""
@@ -213,13 +223,13 @@ class Print:
         photo = replace(photo, pixels=photo.with_change(change))
         if self.page:
             about: dict[str, Any] = {"title": self.output.stem, "profile": photo.profile}
-            about |= {"replace": self._may_replace("page"), "on_begun": lambda: note("page")}
+            about |= {"replace": self._may_replace(own := page_note(self.page)), "on_begun": lambda: note(own)}
             write_page(self.page, photo.pixels, photo.alpha, **about)
         photo = bled(photo, self.border) if self.border else photo
         if self.sheets:
-            about = {"replace": self._may_replace("sheets")}
+            about = {"replace": self._may_replace(SHEETS)}
             self.sheets.write(self.files.sheets, photo, self.border, self.output.stem, **about)
-            note("sheets")
+            note(SHEETS)
         self._write(self.output, photo, photo.pixels, check_suffix(self.output), self.force)
 
     def _may_replace(self, what: str) -> bool:

@@ -27,12 +27,6 @@ def check_regions(regions: Sequence[str], problems: list[str]) -> None:
                 check_preset(words["look"])
 
 
-def grows_nowhere(preset: str, regions: Sequence[str]) -> bool:
-    """Whether a preset's objectives have no region, as each one that grows has another look."""
-    looks = {region_words(text).get("look") for text in regions} - {KEEP}
-    return bool(looks) and not looks & {None, preset}
-
-
 def mask_files(regions: Sequence[str]) -> list[Path]:
     """The files of masks that regions name."""
     return [Path(mask) for text in regions if formula(mask := region_words(text)["mask"]) is None]

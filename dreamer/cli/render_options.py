@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dreamer.cli.regions import grows_nowhere, with_regions
+from dreamer.cli.regions import with_regions
 from dreamer.errors import UsageError, collect_problems
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ class RenderOptions:
         from dreamer.engine.device import Machine
         from dreamer.image import load
         from dreamer.pipeline.build import Request
+        from dreamer.pipeline.regions import grows_nowhere
         from dreamer.recipes.preset import BESIDE
 
         provenance, guide, machine = None, None, Machine()
@@ -164,9 +165,8 @@ class RenderOptions:
         with collect_problems(problems):
             provenance, words = self._words(registry)
         words, masks = with_regions(words, self.region, self.max_pixels, problems)
-        if self.preset and not problems and grows_nowhere(self.preset, self.region):
-            how = "a --region without =LOOK has the preset's"
-            notify(f"--preset {self.preset}: each region has a look of its own, so its forms grow nowhere; {how}")
+        if self.preset and not problems and (sentence := grows_nowhere(self.preset, words, registry)):
+            notify(sentence)
         changes = [*self._changes(problems), *((key, value) for key, value in flags.items() if value is not None)]
         if self.feather is not None and not problems and not words.get("regions"):
             if not any(key.partition(".")[0] == "regions" for key, _ in changes):

@@ -20,7 +20,7 @@ from dreamer.cli.shell import render_command
 from dreamer.cli.streams import line
 from dreamer.cli.values import FILE, SEED, FiniteRange
 from dreamer.errors import DreamerError, RecipeError, UsageError, WriteError, collect_problems, many
-from dreamer.files import free, is_taken, taken, write_atomically
+from dreamer.files import free, is_link, is_taken, make_folder, taken, write_atomically
 from dreamer.files.suffixes import check_suffix
 from dreamer.units.unit import Unit
 from dreamer.units.working import work
@@ -178,16 +178,20 @@ def _dreamt_by(
     from dreamer.visualization.contact_sheet import Look
 
     order = order_of("dreamer.cli.drawing:Looks", photo=str(photo), **words)
+    folder = output.with_name(f".{output.name}.looks")  # the same each time, so that a killed command's is used up
+    if is_link(folder):
+        raise UsageError(f"{folder} is a link, through which nothing is written; remove it, or choose another -o")
+    make_folder(folder)
     count, done, made = len(presets), 0, set[str]()
 
     def show(share: float) -> None:
         reporter.frame(Frame(done, count, (done + share) / count, unit="look"))
 
+    files = {name: folder / f"look-{number}.png" for number, name in enumerate(presets)}
+    units = [Unit(name, {"name": name, "into": str(file)}, str(folder)) for name, file in files.items()]
     hire = hands.hire(Machine(threads=THREADS).resolved())
     reporter.start(str(photo), 1, 1)
-    with tempfile.TemporaryDirectory(prefix=".dreamer-", dir=output.parent) as folder:
-        files = {name: Path(folder) / f"look-{number}.png" for number, name in enumerate(presets)}
-        units = [Unit(name, {"name": name, "into": str(file)}, folder) for name, file in files.items()]
+    try:
         with closing(work(order, units, hire, show)) as outcomes:
             for outcome in outcomes:
                 done += 1
@@ -202,3 +206,8 @@ def _dreamt_by(
                 with Image.open(files[name]) as picture:
                     picture.load()
                 yield Look(line(preset.name), about, picture, render_command(photo, ("--preset", name)))
+    finally:
+        for file in files.values():
+            file.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()

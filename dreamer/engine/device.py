@@ -3,7 +3,7 @@
 What dreamer changes for the whole process, all of it:
 
 - `GOMP_SPINCOUNT` and `KMP_BLOCKTIME`, unless a person sets one: by `import dreamer`, before torch (`dreamer.openmp`).
-- `TORCH_DEVICE_BACKEND_AUTOLOAD`, unless it is set: by commands, where some distribution's list of entry points is
+- `TORCH_DEVICE_BACKEND_AUTOLOAD`, unless it is set: before torch, where some distribution's list of entry points is
   damaged, at which torch's import would fail (`plugins.preset_packs`).
 - `SVT_LOG`, unless it is set: when a video is encoded, so that AV1's encoder prints errors only (`clip.encode`).
 - `torch.set_num_threads`: by commands only, to what `--threads` says (`use_threads`, `cli.parts`, `cli.train`), in the

@@ -117,7 +117,7 @@ def encode_to(
     captions = photo.iptc if keep_gps else iptc.without_places(photo.iptc)
     common: dict[str, Any] = {"profile": photo.profile, "dpi": photo.dpi}
     if format == "PNG":
-        comments = [(png.COMMENT_KEYWORD, text.decode(errors="replace").replace("\0", "")) for text in photo.comments]
+        comments = [(png.COMMENT_KEYWORD, _decoded(text).replace("\0", "")) for text in photo.comments]
         texts = (("dreamer", recipe), (png.XMP_KEYWORD, packet.decode()), *comments)
         png.write(file, pixels, photo.alpha, exif=directory.block(), texts=texts, **common)
     elif format == "TIFF":
@@ -172,7 +172,7 @@ def _lossy(
 
 def _segments(captions: bytes, packet: bytes, comments: Iterable[bytes]) -> bytes:
     """The JPEG segments that Pillow does not write: comments, IPTC, and XMP too long for one (XMP part 3, 1.1.3.1)."""
-    segments = [(0xFE, part) for text in comments for part in _parts(text, SEGMENT)]
+    segments = [(0xFE, part.encode()) for text in comments for part in _pieces(_decoded(text), SEGMENT // 4)]
     if captions:
         resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(captions)) + captions + bytes(len(captions) % 2)
         segments += [(0xED, b"Photoshop 3.0\0" + part) for part in _parts(resource, SEGMENT - 14)]
@@ -183,6 +183,18 @@ def _segments(captions: bytes, packet: bytes, comments: Iterable[bytes]) -> byte
             head = xmp.EXTENSION + name.encode() + struct.pack(">II", len(packet), number * (SEGMENT - 100))
             segments.append((0xE1, head + part))
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
+
+
+def _pieces(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+def _decoded(comment: bytes) -> str:
+    """A comment of a JPEG, which does not say how its letters are encoded."""
+    try:
+        return comment.decode()
+    except UnicodeDecodeError:
+        return comment.decode("latin-1")
 
 
 def _parts(data: bytes, size: int) -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamer.errors import NetworkError, UsageError, either, quoted
+from dreamer.errors import NetworkError, either, quoted
 from dreamer.image import resize
 from dreamer.networks.capture import as_map, captured
 from dreamer.networks.copies import blank, frozen
@@ -122,10 +122,6 @@ class Network:
             labels=tuple(map(str, labels)),
             input_size=input_size,
         )
-        for last in network.layers()[-1:] if network.labels else ():
-            if last.channels != len(network.labels):
-                has = f"there are {len(network.labels)}, and {name} has {last.channels} outputs"
-                raise UsageError(f"labels: {has}; give one for each")
         if default_layer is not None:
             network.layer(default_layer)
             return network

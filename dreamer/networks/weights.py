@@ -146,13 +146,18 @@ def file_hash(path: Path) -> str:
 
 
 def weights_hash(network: Network) -> str:
-    """The SHA-256 of a network's weights, in hex: of their file, or where there is none of the tensors themselves."""
+    """The SHA-256 of a network's weights, in hex: of their file, or where there is none of the tensors themselves.
+
+    What else the module keeps, as of some kind of its own, does not count.
+    """
     if network.weights:
         return network.weights
     found = hashlib.sha256()
     for name, tensor in network.module.state_dict().items():
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        with suppress(RuntimeError, NotImplementedError, AttributeError, TypeError):
+            values = tensor.detach().to_dense().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            found.update(values.view(torch.uint8).numpy())
     return found.hexdigest()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +17,7 @@ from dreamer.image import Edges, Photo, mask_of
 from dreamer.pipeline.segments import Segments, segments_of
 from dreamer.recipes.masks import ALL, KEEP, PART, SEGMENT, SIDES, Formula, formula
 from dreamer.recipes.overrides import merged
-from dreamer.recipes.preset import find_preset
+from dreamer.recipes.preset import Preset, find_preset
 from dreamer.recipes.recipe import DEFAULTS, Recipe, RecipeDict, Region
 from dreamer.recipes.registry import Registry
 
@@ -51,6 +53,25 @@ def with_looks(
             region = _with_objectives(region, f"regions[{number}].look", words, registry, defaults)
         found.append(region)
     return {**words, "regions": found}
+
+
+def grows_nowhere(name: str | Path | Preset, words: RecipeDict, registry: Registry) -> str:
+    """A sentence where each region that grows has another look than the preset, whose words these are; else empty."""
+    regions = words.get("regions")
+    if not isinstance(regions, list) or not all(isinstance(region, Mapping) for region in regions):
+        return ""
+    looks = [region.get("look", "") for region in regions if region.get("look") != KEEP]
+    if not looks or not all(looks):
+        return ""
+    with suppress(RecipeError):  # which is told where it is read
+        own = find_preset(registry, name).words
+        if all(find_preset(registry, look).words != own for look in looks):
+            called = name.name if isinstance(name, Preset) else name
+            how = either("a region whose look is None", "a --region without =LOOK")
+            return (
+                f"preset {called}: each region has a look of its own, so its forms grow nowhere; {how} has the preset's"
+            )
+    return ""
 
 
 def mask_for(region: Mapping[str, Any], masks: Sequence[Photo]) -> Photo | None:

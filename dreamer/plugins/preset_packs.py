@@ -7,6 +7,7 @@ holds the TOML files, as in `botanica = "dreamer_botanica"` or `"dreamer_botanic
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +36,7 @@ def damaged() -> dict[str, PluginError]:
     return {name: own for name, own in declared if isinstance(own, PluginError) and _is_allowed(name)}
 
 
+@cache
 def let_torch_start() -> None:
     """Keep torch from looking for others' devices if a distribution is damaged, which its import would fail at."""
     if any(isinstance(own, PluginError) for own in _declared().values()):

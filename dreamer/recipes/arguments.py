@@ -90,7 +90,10 @@ _ARGUMENTS: Mapping[str, Argument] = {
         "three numbers, for red, green and blue, of pictures from 0 to 1",
         lambda v: _is_triple(v) and max(map(abs, v)) <= 2,  # those of pictures from 0 to 255 are about 120
     ),
-    "std": Argument("three numbers other than 0, for red, green and blue", lambda v: _is_triple(v) and 0 not in v),
+    "std": Argument(
+        "three numbers other than 0, for red, green and blue, of pictures from 0 to 1",
+        lambda v: _is_triple(v) and 0 not in v and max(map(abs, v)) <= 2,
+    ),
     "labels": Argument("a list of names", lambda v: _is_list(v) and not isinstance(v, (Mapping, Set))),
     "audio": _PATH,
     "dance": _YES_OR_NO,

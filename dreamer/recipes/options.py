@@ -127,14 +127,15 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
     if all(parameter.kind in named for parameter in parameters):
         raise TypeError(f"{called} takes no tensor, which an ingredient is given first")
-    plain = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty]
+    needed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    plain = [p for p in parameters if p.kind in needed and p.default is p.empty]
     if others := [p.name for p in plain if p is not parameters[0]]:
         told = f"needs {' and '.join(others)} beside its tensor; put a bare * before {others[0]}"
         raise TypeError(f"{called} {told}")
     options = {}
     for parameter in parameters:
-        name = parameter.name
-        if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED:
+        name, given = parameter.name, getattr(function, "keywords", ())  # as of a partial
+        if parameter.kind is not parameter.KEYWORD_ONLY or name in RESERVED or name in given:
             continue
         kind = _hint(function, name)
         lacking = "annotation" if kind is None else "default" if parameter.default is parameter.empty else ""
@@ -160,7 +161,7 @@ def _hint(function: Callable[..., Any], name: str) -> Any:
     while isinstance(function, partial):
         function = function.func
     if inspect.isclass(function):
-        function = function.__init__
+        function = function.__new__ if function.__init__ is object.__init__ else function.__init__
     elif not inspect.isroutine(function):
         function = type(function).__call__
     function = inspect.unwrap(function)
@@ -171,7 +172,7 @@ def _hint(function: Callable[..., Any], name: str) -> Any:
     holder = types.SimpleNamespace(__annotations__={name: annotation})
     try:
         return typing.get_type_hints(holder, names, include_extras=True)[name]
-    except NameError as error:
+    except Exception as error:  # whatever stands in the text
         raise TypeError(f"the type of option {name} is not known when it runs ({error}); import it there") from error
 
 

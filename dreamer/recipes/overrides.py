@@ -128,8 +128,9 @@ def with_change(words: RecipeDict, key: str, value: Any) -> dict[str, Any]:
             raise RecipeError(problem)
         result = merged(result, {head: {tail[0]: value}})
     elif head in INGREDIENTS and (len(tail) > 1 or isinstance(value, Mapping)):
-        named, options = (tail, value) if isinstance(value, Mapping) else (tail[:-1], {tail[-1]: value})
-        name = ".".join(named)  # a full name can contain dots
+        alone = isinstance(value, Mapping) and (len(tail) == 1 or ":" in tail[-1])
+        name = ".".join(tail if alone else tail[:-1])  # a full name can contain dots
+        options = value if alone else {tail[-1]: value}
         if problem := tables_problem(head, result.get(head, [])):
             raise RecipeError(problem)
         items = result[head] = list(result.get(head, []))

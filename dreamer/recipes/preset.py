@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dreamer.errors import RecipeError, argument, collect_problems, reported_together
+from dreamer.errors import RecipeError, collect_problems, reported_together
 from dreamer.recipes.overrides import check_size, merged
 from dreamer.recipes.parsing import read_toml
 from dreamer.recipes.recipe import INGREDIENTS, SCHEMA, RecipeDict
@@ -101,8 +101,7 @@ def _found(registry: Registry, name: str | Path | Preset, where: str = "") -> Pr
         if not where and os.path.isfile(f"{name}.toml"):
             return read_preset(Path(f"{name}.toml"))
         if not where and os.path.isfile(name):
-            how = f"`{argument('recipe', str(name))}` dreams as it was made"
-            raise RecipeError(f"{name}: a preset is a name or a .toml file; of a picture, {how}") from None
+            raise RecipeError(f"{name}: a preset is a name or a .toml file, and this is neither; name one") from None
         raise RecipeError(*(where + problem for problem in error.problems)) from None
     preset: Preset = entry.value()
     return preset

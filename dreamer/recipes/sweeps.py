@@ -113,7 +113,7 @@ def check_axis(axis: Axis, where: str, others: Container[str] = ()) -> None:
             problems.append(f"{where}: it has no values; give some, as in {either('[0.3, 0.6]', '.3,.6')}")
         if axis.sets not in LOOKS and axis.sets not in others:
             with collect_problems(problems):
-                with_change({}, axis.sets, None)
+                with_change({}, axis.sets, next(iter(axis.values), None))
             problems += [f"{where}: {problem}" for problem in _misfits(axis)]
 
 

@@ -29,7 +29,9 @@ _KINDS = _HERE | set(
     "abfs abfss adl az ftp gcs gs hdfs hf http https memory oci oss s3 s3a sftp smb ssh tos webdav webhdfs".split()
 )
 _RENAMES = {"sftp", "ssh", "smb"}  # where half a file would be seen, and renaming is at once
-_PASSWORD = re.compile(r"(?<=://)([^/:@]*):([^/]*|(?!\d+/)[^@]*)@", re.DOTALL)  # in which / may stand, if it is no port
+_PASSWORD = re.compile(
+    r"(?<=://)([^/:@\[]*):([^/]*|(?!\d+/)[^@]*)@", re.DOTALL
+)  # in which there may be /, if it is no port
 _WEB = re.compile(r"(https?|webdav)://", re.IGNORECASE)
 _KEY = re.compile(r"(?<=://)[^/:@]*(?=@)|(?<=\?).*", re.DOTALL)
 

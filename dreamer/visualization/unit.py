@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamer.errors import RecipeError, UsageError, argument, did_you_mean, either, quoted
+from dreamer.errors import RecipeError, UsageError, argument, did_you_mean, either, many, quoted
 from dreamer.image import Photo
 from dreamer.ingredients.objectives.choice import label_rows
 from dreamer.networks.network import Network
@@ -274,7 +274,9 @@ def logits(network: Network) -> str:
             break
         found = layer.name
     if found is None:
-        file = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
+        why = ", as its weights file has none" if network.fit and network.fit.classes == 0 else ""
+        if network.labels:
+            why = f": it has {many(len(network.labels), 'label')}, and its last layer {network.layers()[-1].channels}"
         instead = f"{argument('channel')} or {argument('neuron')}"
-        raise RecipeError(f"{network.name} has no layer of classes{file}; use {instead} instead")
+        raise RecipeError(f"{network.name} has no layer of classes{why}; use {instead} instead")
     return found
