@@ -21,8 +21,10 @@ from dreamer.errors import DreamerError, NetworkError, UsageError, WriteError
 from dreamer.image import load
 from dreamer.networks.concept_file import Concepts, read_concepts
 from dreamer.networks.reverie import reverie
+from dreamer.networks.weights import weights_hash
+from dreamer.testing import tiny_network
 from dreamer.visualization import concepts as finding
-from dreamer.visualization.concepts import ConceptRanker, find_concepts, heat_maps
+from dreamer.visualization.concepts import ConceptRanker, find_concepts, heat_maps, identity
 
 CPU = torch.device("cpu")
 FAST = ("--count", "2", "--size", "32", "--steps", "1", "--threads", "1")
@@ -177,6 +179,12 @@ def test_concepts_fit_their_network_layer_and_number(tmp_path):
 
     assert "are of the network tiny" in problem(replace(tiny(), name="other"))
     assert "are of other weights of tiny" in problem(replace(tiny(), weights="0" * 64))
+    changed = tiny_network()
+    with torch.no_grad():
+        next(changed.module.parameters()).add_(1)
+    found = written(tmp_path / "found.safetensors", replace(some(), weights=weights_hash(tiny())))
+    assert "are of other weights of tiny" in problem(changed, file=str(found))
+    assert identity(changed, "two", tmp_path, [], 2, 0) != identity(tiny(), "two", tmp_path, [], 2, 0)
     assert "has concepts of the layer two, not of one" in problem(layer="one")
     assert "has 3 concepts, counted from 1, and none is 4" in problem(number=4)
     assert "objectives.concept.number: 'x' is not a whole number" in problem(number="x")

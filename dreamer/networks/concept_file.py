@@ -14,7 +14,7 @@ from dreamer import limits
 from dreamer.errors import NetworkError
 from dreamer.networks.network import Network
 from dreamer.networks.tensor_file import open_safetensors
-from dreamer.networks.weights import file_hash
+from dreamer.networks.weights import file_hash, weights_hash
 
 _KEY = "dreamer-concepts-1"
 _WORDS = ("network", "weights", "layer", "made")
@@ -27,7 +27,7 @@ class Concepts:
 
     Attributes:
         network: The network's name.
-        weights: The hash of its weights; empty where they are from no file.
+        weights: The hash of its weights; in older files empty where they are from no file.
         layer: The layer.
         directions: (N, C), each of length 1: what to climb for more of a concept and less of the others.
         factors: (N, C), none below 0: what a concept is made of, in units of `scale`.
@@ -54,7 +54,7 @@ class Concepts:
             raise NetworkError(
                 f"its concepts are of the network {self.network}, and this one is {network.name}; use that one"
             )
-        if self.weights != network.weights:
+        if self.weights != (weights_hash(network) if self.weights else network.weights):
             raise NetworkError(f"its concepts are of other weights of {network.name}; find them again with these")
         count = network.layer(self.layer).channels
         if count != self.directions.shape[1]:
