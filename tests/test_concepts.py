@@ -21,7 +21,6 @@ from dreamer.errors import DreamerError, NetworkError, UsageError, WriteError
 from dreamer.image import load
 from dreamer.networks.concept_file import Concepts, read_concepts
 from dreamer.networks.reverie import reverie
-from dreamer.networks.weights import weights_hash
 from dreamer.testing import tiny_network
 from dreamer.visualization import concepts as finding
 from dreamer.visualization.concepts import ConceptRanker, find_concepts, heat_maps, identity
@@ -182,7 +181,7 @@ def test_concepts_fit_their_network_layer_and_number(tmp_path):
     changed = tiny_network()
     with torch.no_grad():
         next(changed.module.parameters()).add_(1)
-    found = written(tmp_path / "found.safetensors", replace(some(), weights=weights_hash(tiny())))
+    found = written(tmp_path / "found.safetensors", replace(some(), weights=tiny().weights_hash))
     assert "are of other weights of tiny" in problem(changed, file=str(found))
     assert identity(changed, "two", tmp_path, [], 2, 0) != identity(tiny(), "two", tmp_path, [], 2, 0)
     assert "has concepts of the layer two, not of one" in problem(layer="one")

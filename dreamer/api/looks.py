@@ -110,8 +110,10 @@ def walk(
         _, looked_at = guide_and_network(None, network, max_pixels, problems)
         for number, look in enumerate(looks):
             with collect_problems(problems):
-                preset = None if isinstance(look, Mapping) else _preset(look, number)
-                own = merged(plain(look), changes) if isinstance(look, Mapping) else changes
+                if not isinstance(look, (str, Path, Preset, Mapping)):
+                    what = f"expected a preset, a file or a dict, not {quoted(look)}"
+                    raise UsageError(f"looks[{number}]: {what}")
+                preset, own = (None, merged(plain(look), changes)) if isinstance(look, Mapping) else (look, changes)
                 asked, known = request(
                     preset, own, looked_at, weights, None, fetch, machine, None, steps, max_pixels, regions
                 )
@@ -136,10 +138,3 @@ def rate_of(fps: float | str | Fraction) -> Fraction:
     if not RATES[0] <= rate <= RATES[1]:
         raise UsageError(f"fps: {quoted(fps)} is not a frame rate from 0.1 to 240, as in 30 or 23.976")
     return rate
-
-
-def _preset(look: object, number: int) -> str | Path | Preset:
-    """A look as a preset; raises UsageError for what is none."""
-    if not isinstance(look, (str, Path, Preset)):
-        raise UsageError(f"looks[{number}]: expected a preset, a file or a dict, not {quoted(look)}")
-    return look

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +40,8 @@ class Part:
         height, width = self.mask.shape[-2:]
         return f"<Part {self.number}{called}: {self.share:.0%} of {width}x{height} pixels>"
 
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.to_pil().save(file, "PNG")
-        return file.getvalue()
+    def _repr_png_(self) -> bytes | None:
+        return self.to_pil()._repr_png_()
 
 
 def parts(

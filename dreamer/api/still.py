@@ -169,6 +169,6 @@ def _snapshot_steps(snapshots: Sequence[int] | None, count: int) -> set[int]:
     if not isinstance(steps, list) or not all(type(step) is int and 1 <= step <= count for step in steps):
         share: Any = snapshots
         spare = f"; what stays of the photo is spare={share}" if is_number(share) and 0 <= share <= 1 else ""
-        steps = f"numbers of steps from 1 to {count}, as in (1, {count})"
-        raise UsageError(f"keep: expected {steps}, not {quoted(snapshots)}{spare}")
+        wanted = f"numbers of steps from 1 to {count}, as in (1, {count})"
+        raise UsageError(f"keep: expected {wanted}, not {quoted(snapshots)}{spare}")
     return {*steps} - {count}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -51,7 +50,7 @@ class Cell(Generic[Shown]):
     picture: Shown
 
     def _repr_png_(self) -> bytes | None:
-        return _png(self.picture) if isinstance(self.picture, Image.Image) else None
+        return self.picture._repr_png_() if isinstance(self.picture, Image.Image) else None
 
 
 class Sweep(list[Cell[Shown]]):
@@ -74,13 +73,7 @@ class Sweep(list[Cell[Shown]]):
     def _repr_png_(self) -> bytes | None:
         if not self or not all(isinstance(cell.picture, Image.Image) for cell in self):
             return None
-        return _png(cast("Sweep[Image.Image]", self).sheet())
-
-
-def _png(picture: Image.Image) -> bytes:
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    return data.getvalue()
+        return cast("Sweep[Image.Image]", self).sheet()._repr_png_()
 
 
 Axes = Mapping[str, Sequence[Any]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from contextlib import suppress
@@ -65,9 +64,8 @@ class Pictures(list[Any]):
 
         pictures = [pil_to_tensor(picture.convert("RGB")) for picture in self]
         sheet = make_grid(pictures, nrow=math.ceil(math.sqrt(len(self))), padding=4, pad_value=255)
-        data = io.BytesIO()
-        to_pil_image(sheet).save(data, "PNG")
-        return data.getvalue()
+        shown: Image.Image = to_pil_image(sheet)
+        return shown._repr_png_()
 
 
 class Snapshots(dict[int, Shown]):

@@ -27,7 +27,6 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
         machine: What it was computed on.
         plugins: The loaded plugins; those that the recipe uses are recorded with their versions.
     """
-    from dreamer.networks.weights import weights_hash
     from dreamer.plugins.installer import origin_of
     from dreamer.recipes.provenance import Provenance
 
@@ -37,7 +36,7 @@ def provenance_for(pipeline: Pipeline, photo: str, machine: Machine, plugins: Se
         recipe=pipeline.to_dict(),
         machine=machine.to_dict(),
         dreamer=__version__,
-        weights=weights_hash(pipeline.network),
+        weights=pipeline.network.weights_hash,
         photo=photo,
         guide=pipeline.guide.sha256 if pipeline.guide else "",
         pictures="" if starts is None else hashlib.sha256(starts.cpu().numpy().tobytes()).hexdigest(),

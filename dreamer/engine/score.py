@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dreamer.engine.ascent import is_finite
 from dreamer.engine.gradient_overrides import GradientOverrides
 from dreamer.engine.objective import WeightedObjective, no_map, scored_layers
 from dreamer.engine.step import StepContext
@@ -147,7 +148,7 @@ class Scorer:
             else:
                 tile.add(gradient, slope)
         scores = self._finite(sums)
-        if not gradient.sum().isfinite():
+        if not is_finite(gradient):
             raise NotFiniteError(
                 f"the gradient of {', '.join(self.layers)} is not finite; use smaller weights or another layer"
             )

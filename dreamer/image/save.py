@@ -7,7 +7,7 @@ import io
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, AnyStr, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +172,7 @@ def _lossy(
 
 def _segments(captions: bytes, packet: bytes, comments: Iterable[bytes]) -> bytes:
     """The JPEG segments that Pillow does not write: comments, IPTC, and XMP too long for one (XMP part 3, 1.1.3.1)."""
-    segments = [(0xFE, part.encode()) for text in comments for part in _pieces(_decoded(text), SEGMENT // 4)]
+    segments = [(0xFE, part.encode()) for text in comments for part in _parts(_decoded(text), SEGMENT // 4)]
     if captions:
         resource = struct.pack(">4sHxxI", b"8BIM", 0x0404, len(captions)) + captions + bytes(len(captions) % 2)
         segments += [(0xED, b"Photoshop 3.0\0" + part) for part in _parts(resource, SEGMENT - 14)]
@@ -185,10 +185,6 @@ def _segments(captions: bytes, packet: bytes, comments: Iterable[bytes]) -> byte
     return b"".join(struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data for marker, data in segments)
 
 
-def _pieces(text: str, size: int) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size)]
-
-
 def _decoded(comment: bytes) -> str:
     """A comment of a JPEG, which does not say how its letters are encoded."""
     try:
@@ -197,7 +193,7 @@ def _decoded(comment: bytes) -> str:
         return comment.decode("latin-1")
 
 
-def _parts(data: bytes, size: int) -> list[bytes]:
+def _parts(data: AnyStr, size: int) -> list[AnyStr]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 

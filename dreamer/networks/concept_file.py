@@ -14,7 +14,7 @@ from dreamer import limits
 from dreamer.errors import NetworkError
 from dreamer.networks.network import Network
 from dreamer.networks.tensor_file import open_safetensors
-from dreamer.networks.weights import file_hash, weights_hash
+from dreamer.networks.weights import file_hash
 
 _KEY = "dreamer-concepts-1"
 _WORDS = ("network", "weights", "layer", "made")
@@ -54,7 +54,7 @@ class Concepts:
             raise NetworkError(
                 f"its concepts are of the network {self.network}, and this one is {network.name}; use that one"
             )
-        if self.weights != (weights_hash(network) if self.weights else network.weights):
+        if self.weights != (network.weights_hash if self.weights else network.weights):
             raise NetworkError(f"its concepts are of other weights of {network.name}; find them again with these")
         count = network.layer(self.layer).channels
         if count != self.directions.shape[1]:

@@ -20,7 +20,7 @@ from dreamer.networks.layers import Layer, NetworkLayers
 from dreamer.networks.names import layer_guess, other_names, understood
 from dreamer.networks.prepare import prepared
 from dreamer.networks.shapes import Shapes
-from dreamer.networks.state_dict import Fit
+from dreamer.networks.state_dict import Fit, tensors_hash
 from dreamer.recipes.arguments import check
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -138,6 +138,11 @@ class Network:
     def notices(self) -> tuple[str, ...]:
         """Sentences about the weights file."""
         return self.fit.notices if self.fit else ()
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """The SHA-256 of the weights, in hex: of their file, or where there is none of the tensors themselves."""
+        return self.weights or tensors_hash(self.module)
 
     @property
     def anatomy(self) -> NetworkLayers:

@@ -7,9 +7,11 @@ is no list of these here: the mapping that fits the network best is taken, and t
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,3 +214,14 @@ def _few(names: Iterable[str]) -> str:
     found = [name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..." for name in names]
     more = len(found) - _NAMED
     return ", ".join(found[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def tensors_hash(module: nn.Module) -> str:
+    """The SHA-256 of a module's weights, in hex; what it keeps besides, in ways of its own, does not count."""
+    found = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        with suppress(RuntimeError, NotImplementedError, AttributeError, TypeError):
+            values = tensor.detach().to_dense().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            found.update(values.view(torch.uint8).numpy())
+    return found.hexdigest()

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from dreamer import limits
@@ -143,22 +142,6 @@ def file_hash(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def weights_hash(network: Network) -> str:
-    """The SHA-256 of a network's weights, in hex: of their file, or where there is none of the tensors themselves.
-
-    What else the module keeps, as of some kind of its own, does not count.
-    """
-    if network.weights:
-        return network.weights
-    found = hashlib.sha256()
-    for name, tensor in network.module.state_dict().items():
-        with suppress(RuntimeError, NotImplementedError, AttributeError, TypeError):
-            values = tensor.detach().to_dense().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
-            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            found.update(values.view(torch.uint8).numpy())
-    return found.hexdigest()
 
 
 def fitted(network: Network, fit: Fit) -> Network:

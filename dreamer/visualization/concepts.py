@@ -22,7 +22,6 @@ from dreamer.errors import DreamerError, UsageError
 from dreamer.image import Photo, load, resize
 from dreamer.networks.concept_file import Concepts
 from dreamer.networks.network import Network
-from dreamer.networks.weights import weights_hash
 from dreamer.visualization.atlas.channel_images import webp
 from dreamer.visualization.exemplars import SIZE, check_finite
 from dreamer.visualization.ranker import Answer, Match
@@ -37,7 +36,7 @@ _GLOW = (1.0, 0.77, 0.24)
 
 def identity(network: Network, layer: str, folder: Path, names: Sequence[str], count: int, seed: int) -> str:
     """A hash of all that decides what is found, but for the pictures' content."""
-    words = [network.name, weights_hash(network), layer, str(folder.resolve()), list(names), count, seed]
+    words = [network.name, network.weights_hash, layer, str(folder.resolve()), list(names), count, seed]
     return hashlib.sha256(json.dumps(words).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
@@ -96,7 +95,7 @@ def find_concepts(
     factors = factors[shares.sum(0).argsort(descending=True, stable=True)]
     # Of what all have in common there is as much everywhere; what is climbed is what one has before the others.
     directions = F.normalize((factors - factors.mean(0)) / scale, dim=1) if count > 1 else factors / scale
-    return Concepts(network.name, weights_hash(network), layer, directions, factors, scale), skipped
+    return Concepts(network.name, network.weights_hash, layer, directions, factors, scale), skipped
 
 
 def _features(network: Network, layer: str, photo: Photo, device: torch.device) -> Tensor:
@@ -154,7 +153,7 @@ class ConceptRanker:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the ranks, to recognise notes of the same search."""
         numbers = hashlib.sha256(self.concepts.to_bytes()).hexdigest()
-        return {"network": self.network.name, "weights": weights_hash(self.network), "concepts": numbers, "size": SIZE}
+        return {"network": self.network.name, "weights": self.network.weights_hash, "concepts": numbers, "size": SIZE}
 
 
 def heat_maps(

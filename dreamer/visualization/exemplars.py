@@ -25,7 +25,6 @@ from dreamer.errors import DreamerError, UsageError, did_you_mean
 from dreamer.files import is_link, read_bounded, write_atomically
 from dreamer.image import Photo, load, to_pil
 from dreamer.networks.network import Network
-from dreamer.networks.weights import weights_hash
 from dreamer.recipes.parsing import whole_number
 from dreamer.visualization.contact_sheet import Look
 from dreamer.visualization.ranker import Answer, Match, Place, Ranker
@@ -93,7 +92,7 @@ class Channel:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the ranks, to recognise notes of the same search."""
-        named = {"network": self.network.name, "weights": weights_hash(self.network), "layer": self.layer}
+        named = {"network": self.network.name, "weights": self.network.weights_hash, "layer": self.layer}
         return {**named, "channel": self.channel, "size": self.size, "least": self.least}
 
 

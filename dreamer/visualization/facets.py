@@ -18,7 +18,6 @@ from dreamer.engine.score import Scorer
 from dreamer.engine.step import Step, StepContext
 from dreamer.errors import UsageError
 from dreamer.image import Photo, blurred, load
-from dreamer.networks.weights import weights_hash
 from dreamer.pipeline.pipeline import Pipeline
 from dreamer.visualization.exemplars import Search, forget, search
 from dreamer.visualization.ranker import Answer, Match
@@ -122,7 +121,7 @@ class ScoreRanker:
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides the ranks, to recognise notes of the same search."""
-        return {"recipe": self.pipeline.to_dict(), "weights": weights_hash(self.pipeline.network)}
+        return {"recipe": self.pipeline.to_dict(), "weights": self.pipeline.network.weights_hash}
 
 
 def clusters(points: Tensor, count: int, seed: int = 0) -> list[list[int]]:

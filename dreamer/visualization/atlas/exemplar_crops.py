@@ -16,7 +16,6 @@ from torch import Tensor
 from dreamer.errors import DreamerError
 from dreamer.image import Photo
 from dreamer.networks.network import Network
-from dreamer.networks.weights import weights_hash
 from dreamer.visualization import exemplars
 from dreamer.visualization.exemplars import SIZE, Exemplar
 from dreamer.visualization.ranker import Answer, Match
@@ -78,7 +77,7 @@ class Channels:
     def identity(self) -> dict[str, Any]:
         """Everything that decides the ranks, to recognise notes of the same search."""
         wanted = {layer: list(channels) for layer, channels in self.wanted.items()}
-        return {"network": self.network.name, "weights": weights_hash(self.network), "wanted": wanted, "size": SIZE}
+        return {"network": self.network.name, "weights": self.network.weights_hash, "wanted": wanted, "size": SIZE}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from torch import Tensor
 from dreamer.engine.device import Machine
 from dreamer.errors import UsageError, collect_problems, reported_together
 from dreamer.networks.network import Network
-from dreamer.networks.weights import weights_hash
 from dreamer.pipeline.build import build
 from dreamer.pipeline.pipeline import Notify, Pipeline
 from dreamer.recipes.registry import Registry
@@ -118,5 +117,5 @@ def sections_of(
 def recipe_hash(pipeline: Pipeline) -> str:
     """A hash of everything that decides a layer's channel images, whichever channels they are."""
     recipe = {key: value for key, value in pipeline.to_dict().items() if key not in ("objectives", "pictures")}
-    text = json.dumps([pipeline.network.name, weights_hash(pipeline.network), pipeline.layers, recipe], sort_keys=True)
+    text = json.dumps([pipeline.network.name, pipeline.network.weights_hash, pipeline.layers, recipe], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
