@@ -216,11 +216,13 @@ def test_a_look_is_saved_from_options_and_renders_the_same(tmp_path: Path, confi
     refused(dreamer("presets", "save", "again"), "already exists", "--force")
     refused(dreamer("presets", "save", "bloom"), "dreamer-art:bloom")
     refused(
-        dreamer("presets", "save", "../x", "--guide", source), "../x: a preset is called by", "--guide: a preset cannot"
+        dreamer("presets", "save", "../x", "--guide", source),
+        "../x: the name of a preset is made of",
+        "--guide: a preset cannot",
     )
     refused(
         dreamer("presets", "save", "No Name", "--preset", "nopreset", "-o", tmp_path / "a.txt"),
-        *("No Name: a preset is called by small letters", "'nopreset'", "a preset is a .toml file"),
+        *("No Name: the name of a preset is made of small letters", "'nopreset'", "a preset is a .toml file"),
     )
     assert sorted(path.name for path in config.iterdir()) == ["again.toml", "slow-bloom.toml"]
 

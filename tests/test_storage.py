@@ -69,7 +69,7 @@ def test_what_is_wrong_with_addresses_is_told_at_once(tmp_path: Path, bucket: fs
     refused(ran, "memory://nowhere", "nothing://in", "name a folder for the dreams", "a sheet, snapshots and --repeat")
     refused(render("memory://in/a.png", "-o", "memory://out/a.png"), "name a folder for the dreams")
     ran = render("memory://in/a.png", "--sample", "-o", "memory://out/", "--like", "a.jpg#1", "--recipe", "no.png")
-    refused(ran, "--sample is a scene", "--like and --recipe cannot be combined")
+    refused(ran, "--sample draws its scene on this machine", "--like and --recipe cannot be combined")
     refused(render("-o", "memory://out/"), "name a photo, or the address of one")
 
 

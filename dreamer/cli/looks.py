@@ -123,7 +123,8 @@ def save(
     if output and output.suffix != ".toml":
         problems.append(f"-o {output}: a preset is a .toml file")
     if not _NAME.fullmatch(name):
-        problems.append(f"{name}: a preset is called by small letters and digits, with - or _ between, as slow-bloom")
+        rule = "small letters and digits, with - or _ in between, as in slow-bloom"
+        problems.append(f"{name}: the name of a preset is made of {rule}")
     files = [name for name in ("weights", "guide") if options[name]]
     problems += [f"--{name}: a preset cannot name a file; use this option when you render" for name in files]
     about = {"title": title or name, "description": description, "author": author, "likes": likes}

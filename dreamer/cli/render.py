@@ -104,7 +104,7 @@ def render(
         if any(map(is_address, (*photos, output or ""))):
             beside = wanted.sheet or snapshots or as_page or repeat
             unfit += ["addresses: a sheet, snapshots and --repeat are made of files"] * bool(beside)
-            unfit += ["--sample is a scene of this machine; leave it out, or the addresses"] * sample
+            unfit += ["--sample draws its scene on this machine, for no address; leave out one or the other"] * sample
             unfit += ["name a photo, or the address of one"] * (not photos and not sample)
             return render_addresses(photos, output, hands, options, reporter, unfit, **saving)
         found = find(photos)

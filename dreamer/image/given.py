@@ -109,7 +109,7 @@ def _sixteen_bits(array: NDArray[Any]) -> NDArray[np.uint16]:
     low, high = float(array.min()), float(array.max())
     if not (-1e-6 <= low and high <= 1 + 1e-6):  # NaN as well
         most = next((most for most in (255, 65535) if low >= 0 and 2 < high <= most), 0)
-        how = f"divide by {most}" if most else "bring them there"
+        how = f"divide by {most}" if most else "scale them to that range"
         how = "replace those that are NaN or infinite" if not np.isfinite([low, high]).all() else how
         raise PhotoError(f"the values go from {low:g} to {high:g}; floats of a photo are in [0, 1]: {how}")
     values: NDArray[np.uint16] = np.rint(np.clip(array, 0, 1).astype(np.float32) * 65535).astype(np.uint16)

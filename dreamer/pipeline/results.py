@@ -50,6 +50,7 @@ def _expected(kind: str, given: Any, result: Any) -> str:
         return "" if depends and result.numel() == 1 else "one number that depends on the picture, (), as from .mean()"
     if kind == "transforms":
         fits = depends and result.ndim == 4 and result.shape[1] == given.shape[1]
-        return "" if fits else "a picture (B, C, H, W) that depends on the given one, or a function that gives such"
+        such = "a picture (B, C, H, W) that depends on the given one"
+        return "" if fits else f"{such}, or a function that gives such a picture"
     fits = isinstance(result, Tensor) and result.shape == given.shape
     return "" if fits else f"a tensor of the same shape, {tuple(given.shape)}"

@@ -25,7 +25,10 @@ OWN = "yours"
 
 
 def allowed(group: str) -> list[EntryPoint]:
-    """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names, as do distributions."""
+    """The entry points of a group, sorted by name: all, or those that `DREAMER_PLUGINS` names.
+
+    It may name an entry point or its distribution.
+    """
     found = sorted(entry_points(group), key=lambda entry: entry.name)
     return [entry for entry in found if _is_allowed(entry.name, _name_of(entry.dist) if entry.dist else "")]
 

@@ -29,9 +29,8 @@ _KINDS = _HERE | set(
     "abfs abfss adl az ftp gcs gs hdfs hf http https memory oci oss s3 s3a sftp smb ssh tos webdav webhdfs".split()
 )
 _RENAMES = {"sftp", "ssh", "smb"}  # where half a file would be seen, and renaming is at once
-_PASSWORD = re.compile(
-    r"(?<=://)([^/:@\[]*):([^/]*|(?!\d+/)[^@]*)@", re.DOTALL
-)  # in which there may be /, if it is no port
+# A password may hold a slash; digits before one are a port.
+_PASSWORD = re.compile(r"(?<=://)([^/:@\[]*):([^/]*|(?!\d+/)[^@]*)@", re.DOTALL)
 _WEB = re.compile(r"(https?|webdav)://", re.IGNORECASE)
 _KEY = re.compile(r"(?<=://)[^/:@]*(?=@)|(?<=\?).*", re.DOTALL)
 
